@@ -1,0 +1,346 @@
+"""The one intermediate representation: an immutable graph of nodes at four levels.
+
+IMPORTED  what the source says, layer by layer, every neuron convention an explicit field.
+NORMAL    Input, Projection (one linear map per wire, real weights), Neuron in canonical form, Output.
+TERNARY   the same, each Projection's weight being integer codes times a real scale.
+INTEGER   Input, Projection (codes and an integer gain), Population (integer dynamics), Output.
+
+`check.LEGAL` says which kinds are legal at which level. Arrays in nodes are read-only. A node's `inputs` name the
+nodes it reads; several inputs of a Neuron, Population or Add are summed. A cycle must pass a Delay (IMPORTED) or a
+Projection (later levels).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum, IntEnum
+from typing import Any, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+class Level(IntEnum):
+    IMPORTED = 0
+    NORMAL = 1
+    TERNARY = 2
+    INTEGER = 3
+
+
+class Compare(str, Enum):
+    """How the membrane potential meets the threshold: v > threshold or v >= threshold."""
+
+    GT = ">"
+    GE = ">="
+
+
+class Reset(str, Enum):
+    """What a spike does to the membrane potential: v = reset_value, v -= reset_amount, or nothing."""
+
+    ZERO = "zero"
+    SUBTRACT = "subtract"
+    NONE = "none"
+
+
+class PoolKind(str, Enum):
+    SUM = "sum"
+    AVG = "avg"
+
+
+class Readout(str, Enum):
+    """How the class scores are read from the output population, summed over the time steps of a sample."""
+
+    SPIKE_COUNT = "spike_count"
+    MEMBRANE_SUM = "membrane_sum"
+    MEMBRANE_LAST = "membrane_last"
+    MEMBRANE_MAX = "membrane_max"
+
+
+def frozen(array: Any, dtype: Any = None) -> Array:
+    """A read-only C-ordered copy of `array` (as `dtype` where given)."""
+    result = np.array(array, dtype=dtype, order="C", copy=True)
+    result.setflags(write=False)
+    return result
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NodeBase:
+    name: str
+    inputs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, np.ndarray) and value.flags.writeable:
+                object.__setattr__(self, f.name, frozen(value))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Input(NodeBase):
+    """Spikes or small integers that enter the network: `shape` without time or batch, values in `levels` (lo, hi)."""
+
+    shape: Shape
+    levels: tuple[int, int] = (0, 1)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dense(NodeBase):
+    """y = weight @ flatten(x) + bias. weight (out, in), bias (out,) or None."""
+
+    weight: Array
+    bias: Array | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Conv2d(NodeBase):
+    """Cross-correlation as in torch, channels first. weight (out, in/groups, kh, kw), bias (out,) or None.
+
+    padding is (top, bottom, left, right) in zeros; stride and dilation are (y, x). A one-dimensional convolution is
+    one with height 1.
+    """
+
+    weight: Array
+    bias: Array | None = None
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Pool2d(NodeBase):
+    """Sum or average over windows (kernel, stride in (y, x); padding (top, bottom, left, right) in zeros).
+
+    AVG divides by the whole kernel area, padding included (torch's count_include_pad=True).
+    """
+
+    kind: PoolKind
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ChannelAffine(NodeBase):
+    """y[c] = gain[c] * x[c] + offset[c] along the first axis (batch normalisation in inference, scaling).
+
+    gain and offset have shape (channels,) or ().
+    """
+
+    gain: Array
+    offset: Array
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Flatten(NodeBase):
+    """All dimensions into one, C order."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Identity(NodeBase):
+    """Dropout in inference and other layers that do nothing."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Add(NodeBase):
+    """Sum of all inputs, which have one shape."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Delay(NodeBase):
+    """y(t) = x(t - steps), zero before the first step; steps >= 0."""
+
+    steps: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Neuron(NodeBase):
+    """A population of spiking neurons with real parameters (each an array that broadcasts to `shape`).
+
+    Per step, x being the summed input, in this order:
+        u' = alpha_u * u + gain_u * x
+        v' = alpha_v * v + gain_v * u' + bias         (reset_delay: see below)
+        s  = v' compare threshold
+        reset ZERO: v' = reset_value where s; SUBTRACT: v' -= reset_amount where s; NONE: v' stays
+    With reset_delay the reset of a spike is applied in the next step: SUBTRACT subtracts reset_amount after the decay
+    (v' = alpha_v * v + ... - reset_amount * s_previous), ZERO sets v = reset_value before the decay.
+    v starts at v_init, u at 0. alpha_u = 0 is a neuron without synaptic current memory.
+    """
+
+    shape: Shape
+    alpha_u: Array = field(default_factory=lambda: frozen(0.0))
+    gain_u: Array = field(default_factory=lambda: frozen(1.0))
+    alpha_v: Array = field(default_factory=lambda: frozen(1.0))
+    gain_v: Array = field(default_factory=lambda: frozen(1.0))
+    bias: Array = field(default_factory=lambda: frozen(0.0))
+    v_init: Array = field(default_factory=lambda: frozen(0.0))
+    threshold: Array = field(default_factory=lambda: frozen(1.0))
+    compare: Compare = Compare.GT
+    reset: Reset = Reset.ZERO
+    reset_value: Array = field(default_factory=lambda: frozen(0.0))
+    reset_amount: Array = field(default_factory=lambda: frozen(1.0))
+    reset_delay: bool = False
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ConvGeometry:
+    """How a convolution's weight meets its input; `in_shape` and `out_shape` are (channels, height, width)."""
+
+    in_shape: tuple[int, int, int]
+    out_shape: tuple[int, int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int, int, int]
+    dilation: tuple[int, int]
+    groups: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Projection(NodeBase):
+    """All synapses from one population (or Input) to one population: a single linear map and its delay.
+
+    weight is (out, in) where geometry is None (input flattened in C order), else (out, in/groups, kh, kw).
+    Its meaning by level:
+        NORMAL   the effective weight is weight (float64); scale is 1
+        TERNARY  the effective weight of output channel c is weight (int8 codes) * scale[c]
+        INTEGER  a spike adds weight * gain[c] to the current u of the target, in units of the membrane's last bit
+    scale and gain have shape () or (out,). `bits` is the width of a code: 2 for {-1, 0, 1}, else up to 8.
+    delay: steps a spike waits. At NORMAL and TERNARY it counts source steps (0: within the step); at INTEGER it
+    counts chip steps beyond the one that every synapse takes.
+    """
+
+    weight: Array
+    scale: Array = field(default_factory=lambda: frozen(1.0))
+    gain: Array = field(default_factory=lambda: frozen(1, np.int64))
+    geometry: ConvGeometry | None = None
+    delay: int = 0
+    bits: int = 2
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Population(NodeBase):
+    """A population of neurons in integers; the one definition of our semantics (executed by sim/integer.py).
+
+    Per chip step t > start (before that the population rests: no state changes, no spikes), with
+    a = sum over incoming projections of gain * (weight @ spikes), dec(x, d) = trunc(x * (2^D - d) / 2^D) towards 0,
+    D = decay_bits of the graph's Arithmetic, M = 2^(state_bits - 1):
+        u' = dec(u, decay_u) + a          wrapped once into (-M, M]
+        v' = dec(v, decay_v) + u' + bias  clipped to [-M + 1, M - 1]
+        s  = v' > threshold               strict
+        reset ZERO: v' = 0 where s; SUBTRACT: v' -= reset_amount where s (clipped again); NONE
+    All parameters are int64 arrays that broadcast to `shape`. decay = 2^D forgets at once, 0 keeps everything.
+    `lsb` is the real value of one membrane unit per neuron (v_real = v * lsb): for reports, never for the dynamics.
+    """
+
+    shape: Shape
+    decay_u: Array
+    decay_v: Array
+    bias: Array
+    threshold: Array
+    reset: Reset
+    reset_amount: Array
+    v_init: Array
+    lsb: Array
+    start: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Output(NodeBase):
+    """The population that is read, and how scores are formed from it."""
+
+    readout: Readout = Readout.SPIKE_COUNT
+
+
+Node = Union[
+    Input, Dense, Conv2d, Pool2d, ChannelAffine, Flatten, Identity, Add, Delay, Neuron, Projection, Population, Output
+]
+NODE_KINDS: dict[str, type[NodeBase]] = {
+    kind.__name__: kind
+    for kind in (
+        Input, Dense, Conv2d, Pool2d, ChannelAffine, Flatten, Identity, Add, Delay, Neuron, Projection, Population,
+        Output,
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arithmetic:
+    """The integer formats of the target's neurons (from its profile): widths in bits.
+
+    decay_bits D: decays are d / 2^D. state_bits: u and v, two's complement. threshold_shift and threshold_bits: a
+    threshold is a multiple of 2^shift below 2^(bits + shift). bias_bits (signed mantissa) and bias_max_exp: a bias is
+    mantissa * 2^exponent, one exponent per population. gain_shift: gains are multiples of 2^gain_shift.
+    """
+
+    decay_bits: int = 12
+    state_bits: int = 24
+    threshold_bits: int = 17
+    threshold_shift: int = 6
+    bias_bits: int = 13
+    bias_max_exp: int = 7
+    gain_shift: int = 6
+
+    @property
+    def state_max(self) -> int:
+        """Largest magnitude of u and v that neither wraps nor saturates."""
+        return (1 << (self.state_bits - 1)) - 1
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Graph:
+    """A network at one level. `nodes` in definition order; `steps` the time steps of a sample where known (else 0);
+    `notes` every approximation or assumption made on the way, in the order made."""
+
+    level: Level
+    nodes: tuple[Node, ...]
+    source: str = ""
+    steps: int = 0
+    notes: tuple[str, ...] = ()
+    arithmetic: Arithmetic | None = None
+
+    def __getitem__(self, name: str) -> Node:
+        """The node called `name` (KeyError where there is none)."""
+        return self.by_name[name]
+
+    @property
+    def by_name(self) -> dict[str, Node]:
+        cached = self.__dict__.get("_by_name")
+        if cached is None:
+            cached = {node.name: node for node in self.nodes}
+            object.__setattr__(self, "_by_name", cached)
+        result: dict[str, Node] = cached
+        return result
+
+    def consumers(self, name: str) -> tuple[Node, ...]:
+        """The nodes that read `name`, in definition order."""
+        return tuple(node for node in self.nodes if name in node.inputs)
+
+    def of_kind(self, kind: type[Any]) -> tuple[Any, ...]:
+        """The nodes of one class, in definition order."""
+        return tuple(node for node in self.nodes if isinstance(node, kind))
+
+    def with_nodes(self, nodes: Iterable[Node], *, level: Level | None = None, notes: Iterable[str] = ()) -> Graph:
+        """This graph with other nodes (and level), `notes` appended."""
+        return replace(
+            self, nodes=tuple(nodes), level=self.level if level is None else level, notes=(*self.notes, *notes)
+        )
+
+
+def size(shape: Shape) -> int:
+    """Number of elements of a shape."""
+    return int(np.prod(shape, dtype=np.int64))
+
+
+def broadcast(value: Array, shape: Shape) -> Array:
+    """`value` as a read-only array of `shape`. A (channels,) array goes along the first axis of (C, H, W)."""
+    if value.ndim == 1 and len(shape) > 1 and value.shape[0] == shape[0]:
+        value = value.reshape(-1, *([1] * (len(shape) - 1)))
+    return np.broadcast_to(value, shape)
+
+
+def conv_out(length: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
+    """Output length of a convolution: floor((length + pad - dilation*(kernel-1) - 1) / stride) + 1."""
+    return (length + pad - dilation * (kernel - 1) - 1) // stride + 1

@@ -1,0 +1,55 @@
+"""The linear map of a projection on dense activity: weight @ x, or the convolution, without scale, gain and delay."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, ConvGeometry, Projection, Shape, size
+
+
+def conv2d(x: Array, weight: Array, geometry: ConvGeometry) -> Array:
+    """y (batch, out, oh, ow) = cross-correlation of x (batch, in, h, w) with weight (out, in/groups, kh, kw).
+
+    Computed in float64: exact for integer operands while every sum stays below 2^53.
+    """
+    top, bottom, left, right = geometry.padding
+    padded = np.pad(x.astype(np.float64, copy=False), ((0, 0), (0, 0), (top, bottom), (left, right)))
+    out, in_group, kh, kw = weight.shape
+    (sy, sx), (dy, dx) = geometry.stride, geometry.dilation
+    _, oh, ow = geometry.out_shape
+    windows = np.lib.stride_tricks.sliding_window_view(
+        padded, ((kh - 1) * dy + 1, (kw - 1) * dx + 1), axis=(2, 3)
+    )[:, :, ::sy, ::sx, ::dy, ::dx][:, :, :oh, :ow]
+    batch = x.shape[0]
+    per_group = out // geometry.groups
+    kernels = weight.astype(np.float64).reshape(geometry.groups, per_group, -1)
+    result = np.empty((batch, out, oh, ow))
+    for g in range(geometry.groups):
+        columns = windows[:, g * in_group : (g + 1) * in_group].transpose(0, 2, 3, 1, 4, 5)
+        product = columns.reshape(batch * oh * ow, -1) @ kernels[g].T
+        result[:, g * per_group : (g + 1) * per_group] = product.reshape(batch, oh, ow, per_group).transpose(0, 3, 1, 2)
+    return result
+
+
+def accumulate(projection: Projection, x: Array) -> Array:
+    """Weighted input sums (batch, neurons of the target) in float64 for x (batch, neurons of the source)."""
+    if projection.geometry is None:
+        result: Array = x.astype(np.float64, copy=False) @ projection.weight.astype(np.float64).T
+        return result
+    shaped = x.reshape(x.shape[0], *projection.geometry.in_shape)
+    return conv2d(shaped, projection.weight, projection.geometry).reshape(x.shape[0], -1)
+
+
+def target_shape(projection: Projection) -> Shape:
+    """Shape of what the projection computes: (out,) or (channels, height, width)."""
+    if projection.geometry is None:
+        return (int(projection.weight.shape[0]),)
+    return projection.geometry.out_shape
+
+
+def per_neuron(value: Array, projection: Projection) -> Array:
+    """A scale or gain of shape () or (out,) spread over the target's neurons, shape (neurons,)."""
+    shape = target_shape(projection)
+    if value.ndim == 0:
+        return np.broadcast_to(value, (size(shape),))
+    return np.repeat(value, size(shape) // shape[0])

@@ -1,0 +1,72 @@
+"""Every error a user can meet, each saying where, what was found and what to do, and the exit code it ends in.
+
+Exit codes of the command line: 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit.
+"""
+
+from __future__ import annotations
+
+
+class Tern2LavaError(Exception):
+    """Base of all errors raised on purpose; its text is one line for the user."""
+
+    exit_code = 2
+
+
+class InputError(Tern2LavaError):
+    """A file, array or option that cannot be used. `where` is the file, key or tensor; `why` what was found and
+    what to do."""
+
+    def __init__(self, where: object, why: str) -> None:
+        super().__init__(f"{where}: {why}")
+        self.where = str(where)
+        self.why = why
+
+
+class UnsupportedError(Tern2LavaError):
+    """A well-formed network that uses something a rule rejects."""
+
+    exit_code = 3
+
+    def __init__(self, node: str, rule: str, found: str, hint: str) -> None:
+        super().__init__(f"{node}: {rule}: found {found}; {hint}")
+        self.node = node
+        self.rule = rule
+        self.found = found
+        self.hint = hint
+
+
+class ProfileError(Tern2LavaError):
+    """A hardware profile with an unknown key, a missing source or a value out of range."""
+
+    def __init__(self, file: object, key: str, found: object, allowed: str) -> None:
+        super().__init__(f"{file}: {key}: found {found}; {allowed}")
+        self.file = str(file)
+        self.key = key
+
+
+class CapacityError(Tern2LavaError):
+    """A network or part of one that exceeds a resource of the target."""
+
+    exit_code = 4
+
+    def __init__(self, node: str, resource: str, need: float, have: float, hint: str) -> None:
+        super().__init__(f"{node}: needs {need:,} {resource}, the target has {have:,}; {hint}")
+        self.node = node
+        self.resource = resource
+        self.need = need
+        self.have = have
+        self.hint = hint
+
+
+class MissingPackageError(Tern2LavaError):
+    """An optional package that this action needs and that is not installed."""
+
+    def __init__(self, package: str, how: str) -> None:
+        super().__init__(f"{package} is not installed; {how}")
+        self.package = package
+
+
+class VerificationError(Tern2LavaError):
+    """Two executions of one program that differ, or a backend that did not finish; names the first difference."""
+
+    exit_code = 1

@@ -1,0 +1,105 @@
+"""The integer reference: the definition of our semantics, in chip time, written to be read.
+
+Every other execution (mapped reference, Lava, fast engine) is compared with this one, bit for bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tern2lava.compiler.ir import Arithmetic, Array, Graph, Input, Population, Projection, Reset, broadcast, size
+from tern2lava.compiler.linear import accumulate, per_neuron
+from tern2lava.sim.trace import Trace
+
+
+def decay(x: Array, d: Array, bits: int) -> Array:
+    """trunc(x * (2^bits - d) / 2^bits) towards zero, as Lava's LIF (lava/proc/lif/models.py) computes it."""
+    product = x * ((1 << bits) - d)
+    return np.sign(product) * (np.abs(product) >> bits)
+
+
+def wrap(u: Array, arithmetic: Arithmetic) -> Array:
+    """u brought back once into (-M, M], M = 2^(state_bits - 1), as Lava's LIF wraps its current."""
+    m = 1 << (arithmetic.state_bits - 1)
+    return np.where(u > m, u - 2 * m, np.where(u <= -m, u + 2 * m, u))
+
+
+class PopulationState:
+    """State of one population for a batch, and its step (see ir.Population for the equations).
+
+    Shapes: every array is (batch, neurons) int64.
+    """
+
+    def __init__(self, population: Population, arithmetic: Arithmetic, batch: int) -> None:
+        self.population = population
+        self.arithmetic = arithmetic
+        shape = population.shape
+
+        def flat(value: Array) -> Array:
+            return broadcast(value, shape).reshape(1, -1)
+
+        self.decay_u, self.decay_v = flat(population.decay_u), flat(population.decay_v)
+        self.bias, self.threshold = flat(population.bias), flat(population.threshold)
+        self.reset_amount = flat(population.reset_amount)
+        self.u = np.zeros((batch, size(shape)), np.int64)
+        self.v = np.repeat(flat(population.v_init), batch, axis=0).astype(np.int64)
+
+    def step(self, a: Array) -> Array:
+        """Spikes (batch, neurons) uint8 of one active chip step with summed synaptic input `a` (int64)."""
+        arithmetic = self.arithmetic
+        top = arithmetic.state_max
+        self.u = wrap(decay(self.u, self.decay_u, arithmetic.decay_bits) + a, arithmetic)
+        v = np.clip(decay(self.v, self.decay_v, arithmetic.decay_bits) + self.u + self.bias, -top, top)
+        spikes = v > self.threshold
+        if self.population.reset is Reset.ZERO:
+            v = np.where(spikes, 0, v)
+        elif self.population.reset is Reset.SUBTRACT:
+            v = np.clip(np.where(spikes, v - self.reset_amount, v), -top, top)
+        self.v = v
+        return spikes.astype(np.uint8)
+
+
+def run(graph: Graph, inputs: dict[str, Array], *, states: bool = True) -> Trace:
+    """The trace of an INTEGER graph on `inputs`: for every Input, values (batch, steps, *shape).
+
+    A spike of chip step t reaches its targets in step t + 1 + delay. Each population is recorded over its window,
+    chip steps start + 1 to start + steps.
+    """
+    assert graph.arithmetic is not None
+    nodes: tuple[Input, ...] = graph.of_kind(Input)
+    populations: tuple[Population, ...] = graph.of_kind(Population)
+    batch, steps = next(iter(inputs.values())).shape[:2]
+    state = {p.name: PopulationState(p, graph.arithmetic, batch) for p in populations}
+    start = {p.name: p.start for p in populations} | {n.name: 0 for n in nodes}
+    sizes = {n.name: size(n.shape) for n in (*nodes, *populations)}
+    emitted = {name: np.zeros((batch, steps, count), np.uint8) for name, count in sizes.items()}
+    for node in nodes:
+        values = inputs[node.name].reshape(batch, steps, -1)
+        emitted[node.name] = values if node.levels != (0, 1) else values.astype(np.uint8)
+    v = {p.name: np.zeros((batch, steps, sizes[p.name]), np.int64) for p in populations if states}
+    u = {p.name: np.zeros((batch, steps, sizes[p.name]), np.int64) for p in populations if states}
+
+    def arriving(projection: Projection, t: int) -> Array | None:
+        """What the source emitted 1 + delay steps before chip step t; None outside its window."""
+        source = projection.inputs[0]
+        k = t - 1 - projection.delay - start[source] - 1
+        return emitted[source][:, k] if 0 <= k < steps else None
+
+    for t in range(1, steps + max(start.values()) + 1):
+        for population in populations:
+            k = t - population.start - 1
+            if not 0 <= k < steps:
+                continue
+            a = np.zeros((batch, sizes[population.name]), np.int64)
+            for name in population.inputs:
+                projection = graph[name]
+                assert isinstance(projection, Projection)
+                x = arriving(projection, t)
+                if x is not None:
+                    a += accumulate(projection, x).astype(np.int64) * per_neuron(projection.gain, projection)
+            emitted[population.name][:, k] = state[population.name].step(a)
+            if states:
+                v[population.name][:, k] = state[population.name].v
+                u[population.name][:, k] = state[population.name].u
+    spikes = {p.name: emitted[p.name] for p in populations}
+    return Trace(spikes=spikes, v=v, u=u)
