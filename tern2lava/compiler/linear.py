@@ -7,6 +7,11 @@ import numpy as np
 from tern2lava.compiler.ir import Array, ConvGeometry, Projection, Shape, size
 
 
+def windows2d(x: Array, kernel: tuple[int, int]) -> Array:
+    """Every window of `kernel` (height, width) of x (batch, channels, h, w) as a view (batch, channels, y, x, kh, kw)."""
+    return np.lib.stride_tricks.sliding_window_view(x, (1, 1, *kernel))[..., 0, 0, :, :]
+
+
 def conv2d(x: Array, weight: Array, geometry: ConvGeometry) -> Array:
     """y (batch, out, oh, ow) = cross-correlation of x (batch, in, h, w) with weight (out, in/groups, kh, kw).
 
@@ -17,9 +22,8 @@ def conv2d(x: Array, weight: Array, geometry: ConvGeometry) -> Array:
     out, in_group, kh, kw = weight.shape
     (sy, sx), (dy, dx) = geometry.stride, geometry.dilation
     _, oh, ow = geometry.out_shape
-    windows = np.lib.stride_tricks.sliding_window_view(
-        padded, ((kh - 1) * dy + 1, (kw - 1) * dx + 1), axis=(2, 3)
-    )[:, :, ::sy, ::sx, ::dy, ::dx][:, :, :oh, :ow]
+    reach = ((kh - 1) * dy + 1, (kw - 1) * dx + 1)
+    windows = windows2d(padded, reach)[:, :, ::sy, ::sx, ::dy, ::dx][:, :, :oh, :ow]
     batch = x.shape[0]
     per_group = out // geometry.groups
     kernels = weight.astype(np.float64).reshape(geometry.groups, per_group, -1)

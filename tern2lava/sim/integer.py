@@ -15,7 +15,8 @@ from tern2lava.sim.trace import Trace
 def decay(x: Array, d: Array, bits: int) -> Array:
     """trunc(x * (2^bits - d) / 2^bits) towards zero, as Lava's LIF (lava/proc/lif/models.py) computes it."""
     product = x * ((1 << bits) - d)
-    return np.sign(product) * (np.abs(product) >> bits)
+    result: Array = np.sign(product) * (np.abs(product) >> bits)
+    return result
 
 
 def wrap(u: Array, arithmetic: Arithmetic) -> Array:
@@ -71,7 +72,7 @@ def run(graph: Graph, inputs: dict[str, Array], *, states: bool = True) -> Trace
     batch, steps = next(iter(inputs.values())).shape[:2]
     state = {p.name: PopulationState(p, graph.arithmetic, batch) for p in populations}
     start = {p.name: p.start for p in populations} | {n.name: 0 for n in nodes}
-    sizes = {n.name: size(n.shape) for n in (*nodes, *populations)}
+    sizes = {n.name: size(n.shape) for n in nodes} | {p.name: size(p.shape) for p in populations}
     emitted = {name: np.zeros((batch, steps, count), np.uint8) for name, count in sizes.items()}
     for node in nodes:
         values = inputs[node.name].reshape(batch, steps, -1)

@@ -1,0 +1,235 @@
+"""What a graph must satisfy at its level: legal kinds, unique names, known inputs, shapes that chain, finite numbers."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import networkx
+import numpy as np
+
+from tern2lava.compiler.ir import (
+    Add,
+    ChannelAffine,
+    Conv2d,
+    Delay,
+    Dense,
+    Flatten,
+    Graph,
+    Identity,
+    Input,
+    Level,
+    Neuron,
+    Node,
+    NodeBase,
+    Output,
+    Pool2d,
+    Population,
+    Projection,
+    Shape,
+    conv_out,
+    size,
+)
+from tern2lava.compiler.linear import target_shape
+from tern2lava.errors import InputError, UnsupportedError
+
+_LINEAR: tuple[type[NodeBase], ...] = (Dense, Conv2d, Pool2d, ChannelAffine, Flatten, Identity, Add, Delay)
+LEGAL: dict[Level, tuple[type[NodeBase], ...]] = {
+    Level.IMPORTED: (Input, *_LINEAR, Neuron, Output),
+    Level.NORMAL: (Input, Projection, Neuron, Output),
+    Level.TERNARY: (Input, Projection, Neuron, Output),
+    Level.INTEGER: (Input, Projection, Population, Output),
+}
+
+
+def check(graph: Graph) -> None:
+    """Raise InputError or UnsupportedError for the first thing that is wrong with `graph`; return None if all is well.
+
+    Rejected: a node kind that the level forbids, a name twice, an unknown input, a graph without Input or Output, a
+    cycle without a delay, shapes that do not chain, a NaN or infinite number.
+    """
+    names: set[str] = set()
+    for node in graph.nodes:
+        if not isinstance(node, LEGAL[graph.level]):
+            raise UnsupportedError(
+                node.name, f"kinds at level {graph.level.name}", type(node).__name__, "a pass should have rewritten it"
+            )
+        if node.name in names:
+            raise InputError(node.name, "two nodes have this name; rename one")
+        names.add(node.name)
+        _check_numbers(node)
+    for node in graph.nodes:
+        for source in node.inputs:
+            if source not in names:
+                raise InputError(node.name, f"reads '{source}', which does not exist")
+    for kind in (Input, Output):
+        if not graph.of_kind(kind):
+            raise InputError(graph.source or "network", f"has no {kind.__name__.lower()}")
+    shapes(graph)
+
+
+def _check_numbers(node: Node) -> None:
+    for f in fields(node):
+        value = getattr(node, f.name)
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
+            bad = np.argwhere(~np.isfinite(np.atleast_1d(value)))
+            raise InputError(
+                f"{node.name}.{f.name}",
+                f"{len(bad):,} of {value.size:,} numbers are NaN or infinite, the first at {tuple(bad[0].tolist())}; "
+                "repair the checkpoint",
+            )
+
+
+def execution_order(graph: Graph) -> tuple[tuple[str, ...], ...]:
+    """Groups of node names in an order in which each can be computed within one source step.
+
+    A group of one is a plain node; a larger group (or a node that reads itself) is a recurrent loop. Raises
+    UnsupportedError for a loop without a delay.
+    """
+    digraph = networkx.DiGraph()
+    digraph.add_nodes_from(node.name for node in graph.nodes)
+    digraph.add_edges_from((source, node.name) for node in graph.nodes for source in node.inputs)
+    groups = list(networkx.topological_sort(networkx.condensation(digraph)))
+    members = networkx.condensation(digraph).nodes(data="members")
+    return tuple(step_order(graph, set(members[g])) for g in groups)
+
+
+def step_order(graph: Graph, members: set[str]) -> tuple[str, ...]:
+    """`members` in an order in which one step can be computed, delayed nodes breaking the loops."""
+    digraph = networkx.DiGraph()
+    digraph.add_nodes_from(node.name for node in graph.nodes if node.name in members)
+    for node in graph.nodes:
+        if node.name in members and not is_delayed(node, graph.level):
+            digraph.add_edges_from((source, node.name) for source in node.inputs if source in members)
+    try:
+        return tuple(networkx.lexicographical_topological_sort(digraph, key=[n.name for n in graph.nodes].index))
+    except networkx.NetworkXUnfeasible:
+        loop = " -> ".join(edge[0] for edge in networkx.find_cycle(digraph))
+        raise UnsupportedError(
+            loop, "every loop has a delay of at least one step", "a loop without delay", "add a delay to the loop"
+        ) from None
+
+
+def is_delayed(node: Node, level: Level) -> bool:
+    """Whether what `node` computes in a step depends on its inputs of earlier steps only."""
+    if isinstance(node, Delay):
+        return node.steps > 0
+    if isinstance(node, Projection):
+        return level is Level.INTEGER or node.delay > 0
+    return False
+
+
+def shapes(graph: Graph) -> dict[str, Shape]:
+    """Output shape of every node, without batch and time. Raises InputError where shapes do not chain."""
+    result: dict[str, Shape] = {}
+    declared = (Input, Neuron, Population)
+    for node in graph.nodes:
+        if isinstance(node, declared):
+            result[node.name] = node.shape
+    pending = [name for group in execution_order(graph) for name in group]
+    while pending:
+        waiting = []
+        for name in pending:
+            node = graph[name]
+            if not all(source in result for source in node.inputs):
+                waiting.append(name)
+                continue
+            found = _output_shape(node, [result[source] for source in node.inputs])
+            result[name] = found
+        if len(waiting) == len(pending):
+            raise InputError(waiting[0], "its shape depends on itself; put a neuron layer into the loop")
+        pending = waiting
+    return result
+
+
+def _output_shape(node: Node, sources: list[Shape]) -> Shape:
+    if not sources and not isinstance(node, Input | Neuron | Population):
+        raise InputError(node.name, "reads nothing; connect it")
+    if any(shape != sources[0] for shape in sources[1:]):
+        raise InputError(node.name, f"its inputs have different shapes: {', '.join(map(str, sources))}")
+    match node:
+        case Input():
+            return node.shape
+        case Neuron() | Population():
+            # A dense layer's (n,) may feed neurons declared (n, 1, 1) by some frameworks: only sizes must agree.
+            for shape in sources:
+                if size(shape) != size(node.shape):
+                    raise InputError(node.name, f"has shape {node.shape} but is fed {shape}")
+            _check_parameters(node)
+            return node.shape
+        case Dense():
+            if node.weight.ndim != 2 or node.weight.shape[1] != size(sources[0]):
+                raise InputError(
+                    node.name, f"weight of shape {node.weight.shape} cannot take an input of {size(sources[0])} values "
+                    f"(shape {sources[0]})"
+                )
+            _check_bias(node)
+            return (int(node.weight.shape[0]),)
+        case Conv2d():
+            _check_bias(node)
+            return conv_shape(node, sources[0])
+        case Pool2d():
+            return pool_shape(node, sources[0])
+        case ChannelAffine():
+            for name in ("gain", "offset"):
+                value = getattr(node, name)
+                if value.ndim > 1 or (value.ndim == 1 and value.shape[0] != sources[0][0]):
+                    raise InputError(node.name, f"{name} of shape {value.shape} does not fit an input of {sources[0]}")
+            return sources[0]
+        case Flatten():
+            return (size(sources[0]),)
+        case Projection():
+            expected = size(node.geometry.in_shape) if node.geometry else node.weight.shape[1]
+            if size(sources[0]) != expected:
+                raise InputError(node.name, f"takes {expected} values but is fed {sources[0]}")
+            return target_shape(node)
+        case Identity() | Add() | Delay() | Output():
+            return sources[0]
+
+
+def _check_bias(node: Dense | Conv2d) -> None:
+    if node.bias is not None and node.bias.shape != (node.weight.shape[0],):
+        raise InputError(node.name, f"bias of shape {node.bias.shape} does not fit a weight of {node.weight.shape}")
+
+
+def _check_parameters(node: Neuron | Population) -> None:
+    for f in fields(node):
+        value = getattr(node, f.name)
+        if isinstance(value, np.ndarray):
+            fits = value.ndim == 0 or value.shape == (node.shape[0],)
+            try:
+                fits = fits or np.broadcast_shapes(value.shape, node.shape) == node.shape
+            except ValueError:
+                fits = False
+            if not fits:
+                raise InputError(f"{node.name}.{f.name}", f"shape {value.shape} does not fit neurons of {node.shape}")
+
+
+def conv_shape(node: Conv2d, source: Shape) -> Shape:
+    """(channels, height, width) of a convolution's output on an input of `source`; InputError where it cannot be."""
+    if len(source) != 3:
+        raise InputError(node.name, f"a convolution needs an input of (channels, height, width), found {source}")
+    if node.weight.ndim != 4:
+        raise InputError(node.name, f"weight of shape {node.weight.shape}; a convolution has (out, in, height, width)")
+    out, in_group, kh, kw = (int(n) for n in node.weight.shape)
+    if node.groups < 1 or in_group * node.groups != source[0] or out % node.groups:
+        raise InputError(
+            node.name, f"weight of shape {node.weight.shape} in {node.groups} groups cannot take {source[0]} channels"
+        )
+    top, bottom, left, right = node.padding
+    oh = conv_out(source[1], kh, node.stride[0], top + bottom, node.dilation[0])
+    ow = conv_out(source[2], kw, node.stride[1], left + right, node.dilation[1])
+    if oh < 1 or ow < 1:
+        raise InputError(node.name, f"kernel {kh}x{kw} is larger than its padded input of {source[1]}x{source[2]}")
+    return (out, oh, ow)
+
+
+def pool_shape(node: Pool2d, source: Shape) -> Shape:
+    """(channels, height, width) of a pooling's output on an input of `source`; InputError where it cannot be."""
+    if len(source) != 3:
+        raise InputError(node.name, f"pooling needs an input of (channels, height, width), found {source}")
+    top, bottom, left, right = node.padding
+    oh = conv_out(source[1], node.kernel[0], node.stride[0], top + bottom, 1)
+    ow = conv_out(source[2], node.kernel[1], node.stride[1], left + right, 1)
+    if oh < 1 or ow < 1:
+        raise InputError(node.name, f"window {node.kernel} is larger than its padded input of {source[1:]}")
+    return (source[0], oh, ow)

@@ -1,0 +1,185 @@
+"""The float reference: a graph of real numbers executed in float64, in source time, as its framework would.
+
+Runs IMPORTED, NORMAL and TERNARY graphs; every pass is checked against it, and it stands for the trained model when
+the certificate counts how near a membrane potential comes to its threshold.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from tern2lava.compiler.check import execution_order, shapes
+from tern2lava.compiler.ir import (
+    Add,
+    Array,
+    ChannelAffine,
+    Compare,
+    Conv2d,
+    ConvGeometry,
+    Delay,
+    Dense,
+    Flatten,
+    Graph,
+    Identity,
+    Input,
+    Neuron,
+    Node,
+    Output,
+    Pool2d,
+    PoolKind,
+    Population,
+    Projection,
+    Reset,
+    Shape,
+    broadcast,
+    size,
+)
+from tern2lava.compiler.linear import accumulate, conv2d, per_neuron, windows2d
+from tern2lava.sim.trace import Trace
+
+Observer = Callable[[str, Array], None]
+
+
+class NeuronState:
+    """State of one Neuron node for a batch (see ir.Neuron for the equations); arrays (batch, neurons) float64."""
+
+    def __init__(self, neuron: Neuron, batch: int) -> None:
+        def flat(value: Array) -> Array:
+            return broadcast(value, neuron.shape).reshape(1, -1).astype(np.float64)
+
+        self.neuron = neuron
+        self.alpha_u, self.gain_u = flat(neuron.alpha_u), flat(neuron.gain_u)
+        self.alpha_v, self.gain_v, self.bias = flat(neuron.alpha_v), flat(neuron.gain_v), flat(neuron.bias)
+        self.threshold = flat(neuron.threshold)
+        self.reset_value, self.reset_amount = flat(neuron.reset_value), flat(neuron.reset_amount)
+        self.u = np.zeros((batch, size(neuron.shape)))
+        self.v = np.repeat(flat(neuron.v_init), batch, axis=0)
+        self.spiked = np.zeros((batch, size(neuron.shape)), bool)
+
+    def step(self, x: Array) -> tuple[Array, Array]:
+        """(spikes, membrane potential that met the threshold), each (batch, neurons), for summed input x."""
+        neuron = self.neuron
+        self.u = self.alpha_u * self.u + self.gain_u * x
+        v = self.v
+        if neuron.reset_delay and neuron.reset is Reset.ZERO:
+            v = np.where(self.spiked, self.reset_value, v)
+        v = self.alpha_v * v + self.gain_v * self.u + self.bias
+        if neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
+            v = v - self.spiked * self.reset_amount
+        spiked = v > self.threshold if neuron.compare is Compare.GT else v >= self.threshold
+        met = v
+        if not neuron.reset_delay:
+            if neuron.reset is Reset.ZERO:
+                v = np.where(spiked, self.reset_value, v)
+            elif neuron.reset is Reset.SUBTRACT:
+                v = v - spiked * self.reset_amount
+        self.v, self.spiked = v, spiked
+        return spiked.astype(np.uint8), met
+
+
+def pool2d(node: Pool2d, x: Array) -> Array:
+    """Window sums or averages of x (batch, channels, height, width)."""
+    (kh, kw), (sy, sx) = node.kernel, node.stride
+    top, bottom, left, right = node.padding
+    padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    total: Array = windows2d(padded, (kh, kw))[:, :, ::sy, ::sx].sum(axis=(-2, -1))
+    return total / (kh * kw) if node.kind is PoolKind.AVG else total
+
+
+def stateless(node: Node, x: Array, out_shape: Shape) -> Array:
+    """What a node without state computes for x (batch, *input shape); the result is (batch, *out_shape)."""
+    match node:
+        case Dense():
+            y: Array = x.reshape(x.shape[0], -1) @ node.weight.astype(np.float64).T
+            return y if node.bias is None else y + node.bias
+        case Conv2d():
+            geometry = ConvGeometry(
+                in_shape=(x.shape[1], x.shape[2], x.shape[3]), out_shape=(out_shape[0], out_shape[1], out_shape[2]), stride=node.stride,
+                padding=node.padding, dilation=node.dilation, groups=node.groups,
+            )
+            y = conv2d(x, node.weight, geometry)
+            return y if node.bias is None else y + node.bias.reshape(-1, 1, 1)
+        case Pool2d():
+            return pool2d(node, x)
+        case ChannelAffine():
+            return x * broadcast(node.gain, x.shape[1:]) + broadcast(node.offset, x.shape[1:])
+        case Projection():
+            sums = accumulate(node, x.reshape(x.shape[0], -1)) * per_neuron(node.scale, node)
+            return sums.reshape(x.shape[0], *out_shape)
+        case Flatten() | Identity() | Add() | Output():
+            return x.reshape(x.shape[0], *out_shape)
+        case Input() | Delay() | Neuron() | Population():
+            raise AssertionError(f"{node.name} is no stateless node")
+
+
+def run_float(
+    graph: Graph, inputs: Mapping[str, Array], *, states: bool = True, observe: Observer | None = None
+) -> Trace:
+    """The trace of a real-valued graph on `inputs`: for every Input, values (batch, steps, *shape).
+
+    Spikes and v (after reset) of every Neuron, (batch, steps, neurons). `observe` is called at each step with a
+    neuron's name and the membrane potentials that met its threshold, (batch, neurons).
+    """
+    known = shapes(graph)
+    batch, steps = next(iter(inputs.values())).shape[:2]
+    sequence: dict[str, Array] = {}
+    v: dict[str, Array] = {}
+
+    def total(node: Node, t: slice | int) -> Array:
+        """Sum of a node's inputs over the steps `t`, (batch[, steps], *shape)."""
+        first, *rest = (sequence[source][:, t] for source in node.inputs)
+        for other in rest:
+            first = first + other
+        return first
+
+    for group in execution_order(graph):
+        for name in group:
+            sequence[name] = np.zeros((batch, steps, *known[name]))
+        node = graph[group[0]]
+        loop = len(group) > 1 or group[0] in node.inputs
+        if not loop and not isinstance(node, Neuron | Delay | Input) and not (isinstance(node, Projection) and node.delay):
+            x = total(node, slice(None))
+            y = stateless(node, x.reshape(batch * steps, *x.shape[2:]), known[node.name])
+            sequence[node.name] = y.reshape(batch, steps, *known[node.name])
+            continue
+        if isinstance(node, Input):
+            sequence[node.name] = np.asarray(inputs[node.name], np.float64).reshape(batch, steps, *node.shape)
+            continue
+        state = {name: NeuronState(member, batch) for name in group if isinstance(member := graph[name], Neuron)}
+        queue: dict[str, deque[Array]] = {name: deque() for name in group}
+        for name in state:
+            if states:
+                v[name] = np.zeros((batch, steps, size(known[name])))
+        for t in range(steps):
+            for name in group:
+                member = graph[name]
+                wait = member.steps if isinstance(member, Delay) else member.delay if isinstance(member, Projection) else 0
+                if wait:
+                    x_then = queue[name].popleft() if len(queue[name]) == wait else None
+                    if x_then is not None:
+                        sequence[name][:, t] = x_then
+                    continue
+                if isinstance(member, Neuron):
+                    x_now = total(member, t).reshape(batch, -1) if member.inputs else np.zeros((batch, size(member.shape)))
+                    spikes, met = state[name].step(x_now)
+                    sequence[name][:, t] = spikes.reshape(batch, *known[name])
+                    if states:
+                        v[name][:, t] = state[name].v
+                    if observe is not None:
+                        observe(name, met)
+                else:
+                    sequence[name][:, t] = stateless(member, total(member, t), known[name])
+            for name in group:
+                member = graph[name]
+                if isinstance(member, Delay) and member.steps:
+                    queue[name].append(total(member, t).copy())
+                elif isinstance(member, Projection) and member.delay:
+                    queue[name].append(stateless(member, total(member, t), known[name]))
+    spikes_of = {
+        node.name: sequence[node.name].reshape(batch, steps, -1).astype(np.uint8)
+        for node in graph.of_kind(Neuron)
+    }
+    return Trace(spikes=spikes_of, v=v)
