@@ -1,4 +1,4 @@
-"""What a graph must satisfy at its level: legal kinds, unique names, known inputs, shapes that chain, finite numbers."""
+"""What a graph must satisfy at its level: legal kinds, unique names, known inputs, chaining shapes, finite numbers."""
 
 from __future__ import annotations
 
@@ -159,8 +159,9 @@ def _output_shape(node: Node, sources: list[Shape]) -> Shape:
         case Dense():
             if node.weight.ndim != 2 or node.weight.shape[1] != size(sources[0]):
                 raise InputError(
-                    node.name, f"weight of shape {node.weight.shape} cannot take an input of {size(sources[0])} values "
-                    f"(shape {sources[0]})"
+                    node.name,
+                    f"weight of shape {node.weight.shape} cannot take an input of {size(sources[0])} values "
+                    f"(shape {sources[0]})",
                 )
             _check_bias(node)
             return (int(node.weight.shape[0]),)

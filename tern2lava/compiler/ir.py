@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, IntEnum
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,13 +162,17 @@ class Neuron(NodeBase):
     """A population of spiking neurons with real parameters (each an array that broadcasts to `shape`).
 
     Per step, x being the summed input, in this order:
-        u' = alpha_u * u + gain_u * x
+        u' = alpha_u * u + gain_u * x + bias_u
         v' = alpha_v * v + gain_v * u' + bias         (reset_delay: see below)
         s  = v' compare threshold
         reset ZERO: v' = reset_value where s; SUBTRACT: v' -= reset_amount where s; NONE: v' stays
     With reset_delay the reset of a spike is applied in the next step: SUBTRACT subtracts reset_amount after the decay
     (v' = alpha_v * v + ... - reset_amount * s_previous), ZERO sets v = reset_value before the decay.
     v starts at v_init, u at 0. alpha_u = 0 is a neuron without synaptic current memory.
+
+    Passes rewrite v in other units: the source's membrane potential is unit * v + origin (for readouts and reports),
+    with reset_amount added back to v at a spike where record_before_reset says that the source records v before the
+    reset.
     """
 
     shape: Shape
@@ -176,6 +180,7 @@ class Neuron(NodeBase):
     gain_u: Array = field(default_factory=lambda: frozen(1.0))
     alpha_v: Array = field(default_factory=lambda: frozen(1.0))
     gain_v: Array = field(default_factory=lambda: frozen(1.0))
+    bias_u: Array = field(default_factory=lambda: frozen(0.0))
     bias: Array = field(default_factory=lambda: frozen(0.0))
     v_init: Array = field(default_factory=lambda: frozen(0.0))
     threshold: Array = field(default_factory=lambda: frozen(1.0))
@@ -184,6 +189,9 @@ class Neuron(NodeBase):
     reset_value: Array = field(default_factory=lambda: frozen(0.0))
     reset_amount: Array = field(default_factory=lambda: frozen(1.0))
     reset_delay: bool = False
+    unit: Array = field(default_factory=lambda: frozen(1.0))
+    origin: Array = field(default_factory=lambda: frozen(0.0))
+    record_before_reset: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -227,12 +235,13 @@ class Population(NodeBase):
     Per chip step t > start (before that the population rests: no state changes, no spikes), with
     a = sum over incoming projections of gain * (weight @ spikes), dec(x, d) = trunc(x * (2^D - d) / 2^D) towards 0,
     D = decay_bits of the graph's Arithmetic, M = 2^(state_bits - 1):
-        u' = dec(u, decay_u) + a          wrapped once into (-M, M]
-        v' = dec(v, decay_v) + u' + bias  clipped to [-M + 1, M - 1]
-        s  = v' > threshold               strict
+        u' = dec(u, decay_u) + a + bias_u   wrapped once into (-M, M]
+        v' = dec(v, decay_v) + u' + bias    clipped to [-M + 1, M - 1]
+        s  = v' > threshold                 strict
         reset ZERO: v' = 0 where s; SUBTRACT: v' -= reset_amount where s (clipped again); NONE
     All parameters are int64 arrays that broadcast to `shape`. decay = 2^D forgets at once, 0 keeps everything.
-    `lsb` is the real value of one membrane unit per neuron (v_real = v * lsb): for reports, never for the dynamics.
+    The source's membrane potential is lsb * v + origin, reset_amount being added to v at a spike first where
+    record_before_reset: for readouts and reports, never for the dynamics.
     """
 
     shape: Shape
@@ -245,6 +254,9 @@ class Population(NodeBase):
     v_init: Array
     lsb: Array
     start: int
+    bias_u: Array = field(default_factory=lambda: frozen(0, np.int64))
+    origin: Array = field(default_factory=lambda: frozen(0.0))
+    record_before_reset: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -254,13 +266,36 @@ class Output(NodeBase):
     readout: Readout = Readout.SPIKE_COUNT
 
 
-Node = Union[
-    Input, Dense, Conv2d, Pool2d, ChannelAffine, Flatten, Identity, Add, Delay, Neuron, Projection, Population, Output
-]
+Node = (
+    Input
+    | Dense
+    | Conv2d
+    | Pool2d
+    | ChannelAffine
+    | Flatten
+    | Identity
+    | Add
+    | Delay
+    | Neuron
+    | Projection
+    | Population
+    | Output
+)
 NODE_KINDS: dict[str, type[NodeBase]] = {
     kind.__name__: kind
     for kind in (
-        Input, Dense, Conv2d, Pool2d, ChannelAffine, Flatten, Identity, Add, Delay, Neuron, Projection, Population,
+        Input,
+        Dense,
+        Conv2d,
+        Pool2d,
+        ChannelAffine,
+        Flatten,
+        Identity,
+        Add,
+        Delay,
+        Neuron,
+        Projection,
+        Population,
         Output,
     )
 }

@@ -8,7 +8,7 @@ from tern2lava.compiler.ir import Array, ConvGeometry, Projection, Shape, size
 
 
 def windows2d(x: Array, kernel: tuple[int, int]) -> Array:
-    """Every window of `kernel` (height, width) of x (batch, channels, h, w) as a view (batch, channels, y, x, kh, kw)."""
+    """All windows of `kernel` (height, width) of x (batch, channels, h, w): a view (batch, channels, y, x, kh, kw)."""
     return np.lib.stride_tricks.sliding_window_view(x, (1, 1, *kernel))[..., 0, 0, :, :]
 
 

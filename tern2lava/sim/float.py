@@ -52,7 +52,8 @@ class NeuronState:
 
         self.neuron = neuron
         self.alpha_u, self.gain_u = flat(neuron.alpha_u), flat(neuron.gain_u)
-        self.alpha_v, self.gain_v, self.bias = flat(neuron.alpha_v), flat(neuron.gain_v), flat(neuron.bias)
+        self.alpha_v, self.gain_v = flat(neuron.alpha_v), flat(neuron.gain_v)
+        self.bias_u, self.bias = flat(neuron.bias_u), flat(neuron.bias)
         self.threshold = flat(neuron.threshold)
         self.reset_value, self.reset_amount = flat(neuron.reset_value), flat(neuron.reset_amount)
         self.u = np.zeros((batch, size(neuron.shape)))
@@ -62,7 +63,7 @@ class NeuronState:
     def step(self, x: Array) -> tuple[Array, Array]:
         """(spikes, membrane potential that met the threshold), each (batch, neurons), for summed input x."""
         neuron = self.neuron
-        self.u = self.alpha_u * self.u + self.gain_u * x
+        self.u = self.alpha_u * self.u + self.gain_u * x + self.bias_u
         v = self.v
         if neuron.reset_delay and neuron.reset is Reset.ZERO:
             v = np.where(self.spiked, self.reset_value, v)
@@ -97,8 +98,12 @@ def stateless(node: Node, x: Array, out_shape: Shape) -> Array:
             return y if node.bias is None else y + node.bias
         case Conv2d():
             geometry = ConvGeometry(
-                in_shape=(x.shape[1], x.shape[2], x.shape[3]), out_shape=(out_shape[0], out_shape[1], out_shape[2]), stride=node.stride,
-                padding=node.padding, dilation=node.dilation, groups=node.groups,
+                in_shape=(x.shape[1], x.shape[2], x.shape[3]),
+                out_shape=(out_shape[0], out_shape[1], out_shape[2]),
+                stride=node.stride,
+                padding=node.padding,
+                dilation=node.dilation,
+                groups=node.groups,
             )
             y = conv2d(x, node.weight, geometry)
             return y if node.bias is None else y + node.bias.reshape(-1, 1, 1)
@@ -140,7 +145,8 @@ def run_float(
             sequence[name] = np.zeros((batch, steps, *known[name]))
         node = graph[group[0]]
         loop = len(group) > 1 or group[0] in node.inputs
-        if not loop and not isinstance(node, Neuron | Delay | Input) and not (isinstance(node, Projection) and node.delay):
+        waits = isinstance(node, Delay) or (isinstance(node, Projection) and node.delay > 0)
+        if not loop and not waits and not isinstance(node, Neuron | Input):
             x = total(node, slice(None))
             y = stateless(node, x.reshape(batch * steps, *x.shape[2:]), known[node.name])
             sequence[node.name] = y.reshape(batch, steps, *known[node.name])
@@ -156,15 +162,17 @@ def run_float(
         for t in range(steps):
             for name in group:
                 member = graph[name]
-                wait = member.steps if isinstance(member, Delay) else member.delay if isinstance(member, Projection) else 0
+                wait = 0
+                if isinstance(member, Delay | Projection):
+                    wait = member.steps if isinstance(member, Delay) else member.delay
                 if wait:
                     x_then = queue[name].popleft() if len(queue[name]) == wait else None
                     if x_then is not None:
                         sequence[name][:, t] = x_then
                     continue
                 if isinstance(member, Neuron):
-                    x_now = total(member, t).reshape(batch, -1) if member.inputs else np.zeros((batch, size(member.shape)))
-                    spikes, met = state[name].step(x_now)
+                    x_now = total(member, t) if member.inputs else np.zeros((batch, size(member.shape)))
+                    spikes, met = state[name].step(x_now.reshape(batch, -1))
                     sequence[name][:, t] = spikes.reshape(batch, *known[name])
                     if states:
                         v[name][:, t] = state[name].v
@@ -179,7 +187,6 @@ def run_float(
                 elif isinstance(member, Projection) and member.delay:
                     queue[name].append(stateless(member, total(member, t), known[name]))
     spikes_of = {
-        node.name: sequence[node.name].reshape(batch, steps, -1).astype(np.uint8)
-        for node in graph.of_kind(Neuron)
+        node.name: sequence[node.name].reshape(batch, steps, -1).astype(np.uint8) for node in graph.of_kind(Neuron)
     }
     return Trace(spikes=spikes_of, v=v)

@@ -40,7 +40,8 @@ class PopulationState:
             return broadcast(value, shape).reshape(1, -1)
 
         self.decay_u, self.decay_v = flat(population.decay_u), flat(population.decay_v)
-        self.bias, self.threshold = flat(population.bias), flat(population.threshold)
+        self.bias_u, self.bias = flat(population.bias_u), flat(population.bias)
+        self.threshold = flat(population.threshold)
         self.reset_amount = flat(population.reset_amount)
         self.u = np.zeros((batch, size(shape)), np.int64)
         self.v = np.repeat(flat(population.v_init), batch, axis=0).astype(np.int64)
@@ -49,7 +50,7 @@ class PopulationState:
         """Spikes (batch, neurons) uint8 of one active chip step with summed synaptic input `a` (int64)."""
         arithmetic = self.arithmetic
         top = arithmetic.state_max
-        self.u = wrap(decay(self.u, self.decay_u, arithmetic.decay_bits) + a, arithmetic)
+        self.u = wrap(decay(self.u, self.decay_u, arithmetic.decay_bits) + a + self.bias_u, arithmetic)
         v = np.clip(decay(self.v, self.decay_v, arithmetic.decay_bits) + self.u + self.bias, -top, top)
         spikes = v > self.threshold
         if self.population.reset is Reset.ZERO:
