@@ -133,7 +133,7 @@ def shapes(graph: Graph) -> dict[str, Shape]:
             if not all(source in result for source in node.inputs):
                 waiting.append(name)
                 continue
-            found = _output_shape(node, [result[source] for source in node.inputs])
+            found = output_shape(node, [result[source] for source in node.inputs])
             result[name] = found
         if len(waiting) == len(pending):
             raise InputError(waiting[0], "its shape depends on itself; put a neuron layer into the loop")
@@ -141,7 +141,7 @@ def shapes(graph: Graph) -> dict[str, Shape]:
     return result
 
 
-def _output_shape(node: Node, sources: list[Shape]) -> Shape:
+def output_shape(node: Node, sources: list[Shape]) -> Shape:
     if not sources and not isinstance(node, Input | Neuron | Population):
         raise InputError(node.name, "reads nothing; connect it")
     if any(shape != sources[0] for shape in sources[1:]):
