@@ -1,0 +1,267 @@
+"""The typed form of a hardware profile, and its loader.
+
+A profile is a YAML file whose every leaf is a mapping {value, unit, source, kind}. Nothing in it has a default: a
+number that is not written down with its source is not used.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tern2lava.errors import ProfileError
+
+T = TypeVar("T")
+Kind = Literal["published", "simulated", "derived", "assumed"]
+ResetName = Literal["zero", "subtract", "none"]
+Encoding = Literal["dense", "sparse", "run_length", "shared_sign", "base3", "bitmap", "golomb"]
+Size = Annotated[int, Field(ge=1, le=1 << 40)]
+Count = Annotated[int, Field(ge=0, le=1 << 40)]
+Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+
+_MAX_FILE_BYTES = 1 << 20
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Leaf(_Strict, Generic[T]):
+    """One number or choice of the target, with its unit, where it comes from and how sure that is."""
+
+    value: T
+    unit: Text
+    source: Text
+    kind: Kind
+
+
+class Names(_Strict, Generic[T]):
+    """Several allowed values of one kind (a leaf whose value is a list)."""
+
+    value: tuple[T, ...] = Field(min_length=1)
+    unit: Text
+    source: Text
+    kind: Kind
+
+    @model_validator(mode="before")
+    @classmethod
+    def _list_to_tuple(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("value"), list):
+            return data | {"value": tuple(data["value"])}
+        return data
+
+
+class System(_Strict):
+    """How many chips, and the mesh of routers on each; each router serves `cores_per_router` cores."""
+
+    chip_rows: Leaf[Size]
+    chip_cols: Leaf[Size]
+    mesh_rows: Leaf[Size]
+    mesh_cols: Leaf[Size]
+    cores_per_router: Leaf[Size]
+
+    @property
+    def cores_per_chip(self) -> int:
+        return self.mesh_rows.value * self.mesh_cols.value * self.cores_per_router.value
+
+    @property
+    def chips(self) -> int:
+        return self.chip_rows.value * self.chip_cols.value
+
+    @property
+    def cores(self) -> int:
+        return self.chips * self.cores_per_chip
+
+
+class Core(_Strict):
+    """What one core holds. `threshold_sets` and `decay_sets` are the different thresholds and the different (decay,
+    reset) pairs that its neurons can have; a core whose neurons each have their own says as many as it has neurons."""
+
+    neurons: Leaf[Size]
+    synapse_memory: Leaf[Size]
+    in_axons: Leaf[Size]
+    out_axons: Leaf[Size]
+    fan_in: Leaf[Size]
+    threshold_sets: Leaf[Size]
+    decay_sets: Leaf[Size]
+
+
+class Synapse(_Strict):
+    """How synapses are stored. memory_model `nxtf`: synapse lists of 64-bit words as NxTF accounts for them;
+    `codec`: the packed blocks of our core images. sharing: what several source neurons can share: nothing, whole
+    synapse lists, or a convolution kernel."""
+
+    memory_model: Leaf[Literal["nxtf", "codec"]]
+    sharing: Leaf[Literal["none", "lists", "kernel"]]
+    encodings: Names[Encoding]
+    weight_bits: Names[Size]
+    word_bits: Leaf[Size]
+    max_per_entry: Leaf[Size]
+    max_words_per_list: Leaf[Size]
+    max_delay: Leaf[Count]
+    channel_gain: Leaf[bool]
+
+
+class Routing(_Strict):
+    """How output axons are counted. out_axon_model `edges`: one per neuron and destination; `ranges`: one per part
+    and destination. An edge into shared synapse lists costs `shared_cost`, one that leaves the chip `offchip_cost`
+    more."""
+
+    out_axon_model: Leaf[Literal["edges", "ranges"]]
+    shared_cost: Leaf[Size]
+    offchip_cost: Leaf[Count]
+    payload_bits: Leaf[Count]
+
+
+class NeuronFeatures(_Strict):
+    resets: Names[ResetName]
+    synaptic_current: Leaf[bool]
+    per_neuron_bias: Leaf[bool]
+
+
+class ArithmeticFormat(_Strict):
+    """Widths of the integer formats; the fields are those of `tern2lava.compiler.ir.Arithmetic`."""
+
+    decay_bits: Leaf[Size]
+    state_bits: Leaf[Size]
+    threshold_bits: Leaf[Size]
+    threshold_shift: Leaf[Count]
+    bias_bits: Leaf[Size]
+    bias_max_exp: Leaf[Count]
+    gain_shift: Leaf[Count]
+
+    @model_validator(mode="after")
+    def _fits_int64(self) -> ArithmeticFormat:
+        if self.state_bits.value + self.decay_bits.value > 62:
+            raise ValueError("state_bits + decay_bits must be at most 62")
+        return self
+
+
+class Profile(_Strict):
+    """A hardware target. `energy` and `latency` hold named tables of events (J and s per event)."""
+
+    name: Text
+    summary: Text
+    system: System
+    core: Core
+    synapse: Synapse
+    routing: Routing
+    neuron: NeuronFeatures
+    arithmetic: ArithmeticFormat
+    energy: dict[str, dict[str, Leaf[Quantity]]]
+    latency: dict[str, dict[str, Leaf[Quantity]]]
+
+    def arithmetic_values(self) -> dict[str, int]:
+        """The numbers of `arithmetic` by name, ready to build an `ir.Arithmetic` from."""
+        return {key: getattr(self.arithmetic, key).value for key in ArithmeticFormat.model_fields}
+
+    def leaves(self) -> list[tuple[str, Any, str, str, str]]:
+        """Every leaf as (dotted key, value, unit, kind, source), in file order."""
+        rows: list[tuple[str, Any, str, str, str]] = []
+
+        def walk(prefix: str, item: Any) -> None:
+            if isinstance(item, Leaf | Names):
+                rows.append((prefix, item.value, item.unit, item.kind, item.source))
+            elif isinstance(item, BaseModel):
+                for key in type(item).model_fields:
+                    walk(f"{prefix}.{key}" if prefix else key, getattr(item, key))
+            elif isinstance(item, dict):
+                for key, value in item.items():
+                    walk(f"{prefix}.{key}", value)
+
+        walk("", self)
+        return rows
+
+    def assumptions(self) -> list[str]:
+        """One line for every leaf that is assumed rather than published, simulated or derived."""
+        return [
+            f"{self.name}: {key} = {_shown(value)} {unit} is assumed: {source}"
+            for key, value, unit, kind, source in self.leaves()
+            if kind == "assumed"
+        ]
+
+
+def profile_names() -> tuple[str, ...]:
+    """Names of the profiles that come with tern2lava, sorted."""
+    folder = resources.files("tern2lava.hw_profiles")
+    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """The profile of that name, or read from that YAML file.
+
+    Raises ProfileError naming file and key for an unknown name, an unreadable or oversized file, bad YAML, an unknown
+    or missing key, a missing source and a value out of range.
+    """
+    text, origin = _read(name_or_path)
+    try:
+        data = yaml.load(text, _UniqueKeys)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark is not None else "the file"
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ProfileError(origin, where, problem, "must be plain YAML") from None
+    except RecursionError:
+        raise ProfileError(origin, "the file", "nesting too deep", "must be plain YAML") from None
+    if not isinstance(data, dict):
+        raise ProfileError(origin, "the file", type(data).__name__, "must be a mapping of sections")
+    try:
+        return Profile.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ProfileError(origin, key, *_explain(first)) from None
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Plain YAML (no tags, no code) in which a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _read(name_or_path: str | Path) -> tuple[str, str]:
+    """Text of a profile and the name that errors should call it."""
+    name = str(name_or_path)
+    if name in profile_names():
+        return (resources.files("tern2lava.hw_profiles") / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
+    path = Path(name_or_path)
+    if not path.is_file():
+        known = ", ".join(profile_names())
+        raise ProfileError(name, "name", "no such profile or file", f"known profiles: {known}; or give a YAML file")
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise ProfileError(path, "the file", f"{path.stat().st_size:,} bytes", f"at most {_MAX_FILE_BYTES:,}")
+        return path.read_text("utf-8"), name
+    except UnicodeDecodeError:
+        raise ProfileError(path, "the file", "bytes that are not UTF-8", "must be plain YAML text") from None
+    except OSError as error:
+        raise ProfileError(path, "the file", error.strerror or str(error), "must be readable") from None
+
+
+def _explain(problem: Any) -> tuple[str, str]:
+    """What was found and what is allowed, for one validation problem."""
+    match problem["type"]:
+        case "missing":
+            return "nothing", "this key is required"
+        case "extra_forbidden":
+            return "an unknown key", "remove it, or check its spelling"
+        case _:
+            message = problem["msg"]
+            return _shown(problem["input"]), message[0].lower() + message[1:]
+
+
+def _shown(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= 80 else text[:77] + "..."
