@@ -1,0 +1,66 @@
+"""Pass: every neuron convention becomes the one (u, v) form that integers execute."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Graph, Neuron, Node, Output, Readout, Reset
+from tern2lava.errors import UnsupportedError
+
+
+def canonical_neurons(graph: Graph) -> Graph:
+    """The graph with gains 1, resets to 0 and at once; spikes are unchanged in real numbers. Raises UnsupportedError.
+
+    With g = gain_u gain_v > 0 and r = reset_value, v is measured as (v - r) / g and u as u / gain_u:
+        bias   <- (bias + (alpha_v - 1) r) / g      bias_u <- bias_u / gain_u     v_init <- (v_init - r) / g
+        threshold <- (threshold - r) / g            reset_amount <- reset_amount / g
+    Delayed resets: ZERO before the decay equals ZERO at once, for nothing happens in between; SUBTRACT after the
+    decay (v = alpha_v v + ... - amount s) equals subtracting amount / alpha_v at once.
+    """
+    membrane_read = {
+        name for output in graph.of_kind(Output) if output.readout is not Readout.SPIKE_COUNT for name in output.inputs
+    }
+    return graph.with_nodes(
+        _canonical(node, node.name in membrane_read) if isinstance(node, Neuron) else node for node in graph.nodes
+    )
+
+
+def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
+    r = neuron.reset_value if neuron.reset is Reset.ZERO else np.zeros(())
+    gain = neuron.gain_u * neuron.gain_v
+    if not (np.all(neuron.gain_u > 0) and np.all(neuron.gain_v > 0)):
+        raise UnsupportedError(
+            neuron.name, "input gains are positive", f"{np.min(gain):g}", "negate the weights in front of the neuron"
+        )
+    amount: Array = neuron.reset_amount / gain
+    if neuron.reset_delay:
+        if neuron.reset is Reset.ZERO and membrane_read:
+            raise UnsupportedError(
+                neuron.name,
+                "a membrane that is read is not reset with delay to zero",
+                "reset zero, reset_delay",
+                "read spike_count, or train the readout with reset none",
+            )
+        if neuron.reset is Reset.SUBTRACT:
+            if not np.all(neuron.alpha_v > 0):
+                raise UnsupportedError(
+                    neuron.name, "a delayed subtraction needs a decay above 0", "alpha_v 0", "use reset_delay false"
+                )
+            amount = amount / neuron.alpha_v
+    return replace(
+        neuron,
+        gain_u=np.ones(()),
+        gain_v=np.ones(()),
+        bias_u=neuron.bias_u / neuron.gain_u,
+        bias=(neuron.bias + (neuron.alpha_v - 1.0) * r) / gain,
+        v_init=(neuron.v_init - r) / gain,
+        threshold=(neuron.threshold - r) / gain,
+        reset_value=np.zeros(()),
+        reset_amount=amount,
+        reset_delay=False,
+        unit=neuron.unit * gain,
+        origin=neuron.origin + neuron.unit * r,
+        record_before_reset=neuron.reset_delay and neuron.reset is Reset.SUBTRACT,
+    )

@@ -1,0 +1,125 @@
+"""Pass: everything linear between two populations becomes one Projection."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tern2lava.compiler.check import shapes
+from tern2lava.compiler.compose import LinearMap, apply, identity
+from tern2lava.compiler.ir import (
+    Add,
+    Array,
+    Conv2d,
+    Delay,
+    Dense,
+    Graph,
+    Input,
+    Level,
+    Neuron,
+    Node,
+    Output,
+    Projection,
+    Shape,
+    broadcast,
+)
+from tern2lava.errors import UnsupportedError
+
+_SOURCES = (Input, Neuron)
+
+
+def merge_linear(graph: Graph) -> Graph:
+    """The NORMAL graph: one Projection for each path of linear layers, its bias in the neuron it feeds.
+
+    A path W2 (W1 x + b1) + b2 becomes (W2 W1) x + (W2 b1 + b2); several paths into one neuron are summed there.
+    Where the neuron has no current memory (alpha_u = 0) its bias_u moves into bias. Exact in real numbers.
+    Raises UnsupportedError for linear layers that have no common matrix or convolution (see compose.apply) and for an
+    output that is not a population.
+    """
+    known = shapes(graph)
+    taken = {node.name for node in graph.nodes if isinstance(node, Input | Neuron | Output)}
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        match node:
+            case Input():
+                nodes.append(node)
+            case Neuron():
+                projections, bias = _merge(graph, node, known, taken)
+                nodes.extend(projections)
+                nodes.append(_with_bias(replace(node, inputs=tuple(p.name for p in projections)), bias))
+            case Output():
+                _check_output(graph, node)
+                nodes.append(node)
+            case _:
+                pass
+    return graph.with_nodes(nodes, level=Level.NORMAL)
+
+
+def _check_output(graph: Graph, node: Output) -> None:
+    if len(node.inputs) != 1 or not isinstance(graph[node.inputs[0]], Neuron):
+        raise UnsupportedError(
+            node.name,
+            "an output reads one population of neurons",
+            ", ".join(node.inputs) or "nothing",
+            "end the network with a neuron layer (reset none for a membrane readout)",
+        )
+
+
+def _paths(graph: Graph, name: str, visiting: tuple[str, ...] = ()) -> list[tuple[str, list[Node]]]:
+    """Every way back from `name` to a population: (its name, linear nodes from there on)."""
+    node = graph[name]
+    if isinstance(node, _SOURCES):
+        return [(name, [])]
+    if name in visiting:
+        raise UnsupportedError(
+            name, "a loop passes a neuron layer", " -> ".join((*visiting, name)), "put a neuron layer into the loop"
+        )
+    return [
+        (source, [*chain, node]) for given in node.inputs for source, chain in _paths(graph, given, (*visiting, name))
+    ]
+
+
+def _merge(graph: Graph, neuron: Neuron, known: dict[str, Shape], taken: set[str]) -> tuple[list[Projection], Array]:
+    projections: list[Projection] = []
+    bias: Array = np.zeros(neuron.shape)
+    for given in neuron.inputs:
+        for source, chain in _paths(graph, given):
+            linear: LinearMap | None = None
+            for node in chain:
+                linear = apply(linear, node, known[source])
+            if linear is None or linear.weight is None:
+                linear = replace(identity(known[source]), delay=0 if linear is None else linear.delay)
+            assert linear.weight is not None
+            projections.append(
+                Projection(
+                    name=_name(chain, source, neuron.name, taken),
+                    inputs=(source,),
+                    weight=linear.weight,
+                    geometry=linear.geometry,
+                    delay=linear.delay,
+                )
+            )
+            bias = bias + linear.bias.reshape(neuron.shape)
+    return projections, bias
+
+
+def _name(chain: list[Node], source: str, target: str, taken: set[str]) -> str:
+    """A free name for a projection: that of its last weighted layer, else source_to_target."""
+    weighted = [n.name for n in chain if isinstance(n, Dense | Conv2d)]
+    other = [n.name for n in chain if not isinstance(n, Add | Delay)]
+    base = (weighted or other or [f"{source}_to_{target}"])[-1]
+    name, count = base, 2
+    while name in taken:
+        name, count = f"{base}_{count}", count + 1
+    taken.add(name)
+    return name
+
+
+def _with_bias(neuron: Neuron, bias: Array) -> Neuron:
+    bias_u = broadcast(neuron.bias_u, neuron.shape) + bias
+    if not np.any(bias_u):
+        return replace(neuron, bias_u=np.zeros(()))
+    if np.all(neuron.alpha_u == 0):
+        return replace(neuron, bias_u=np.zeros(()), bias=broadcast(neuron.bias, neuron.shape) + bias_u)
+    return replace(neuron, bias_u=bias_u)
