@@ -64,6 +64,7 @@ class MissingPackageError(Tern2LavaError):
     def __init__(self, package: str, how: str) -> None:
         super().__init__(f"{package} is not installed; {how}")
         self.package = package
+        self.how = how
 
 
 class VerificationError(Tern2LavaError):

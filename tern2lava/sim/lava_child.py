@@ -1,0 +1,232 @@
+"""Runs a job that uses Lava in a fresh interpreter, in a process group of its own that can always be ended.
+
+Why not in this process: an exception in a Lava process model can hang run() and stop() for ever, Lava keeps every
+process it ever built, importing it fixes the start method of multiprocessing, and forking after torch has started
+threads can deadlock. A fresh interpreter has none of these; it costs about a second (scipy's and Lava's import).
+
+The child gets its job through its standard input and keeps that pipe open: when it closes, whatever the reason, the
+child ends its whole group. Arrays travel in one anonymous shared file without a name, so nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import mmap
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from typing import IO, Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import MissingPackageError, VerificationError
+
+Progress = Callable[[int, int], None]
+Layout = dict[str, tuple[tuple[int, ...], str]]
+STEPS_DONE = "steps_done"
+_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from tern2lava.sim.lava_child import main; main()"
+_POLL_SECONDS = 0.1
+_GRACE_SECONDS = 3.0
+_THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class SharedArrays:
+    """Zeroed arrays by name over one shared mapping of an unnamed file; `layout` is name -> (shape, dtype)."""
+
+    def __init__(self, layout: Layout, fd: int | None = None) -> None:
+        self.layout = {STEPS_DONE: ((1,), "int64"), **layout}
+        sizes = {
+            name: int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+            for name, (shape, dtype) in self.layout.items()
+        }
+        ends = np.cumsum([-(-nbytes // 64) * 64 for nbytes in sizes.values()])
+        self.fd = _unnamed_file() if fd is None else fd
+        if fd is None:
+            os.ftruncate(self.fd, int(ends[-1]))
+        self.memory = mmap.mmap(self.fd, int(ends[-1]))
+        view = memoryview(self.memory)
+        self.arrays: dict[str, Array] = {}
+        for (name, (shape, dtype)), offset in zip(self.layout.items(), (0, *ends.tolist()), strict=False):
+            self.arrays[name] = np.frombuffer(view[offset : offset + sizes[name]], dtype).reshape(shape)
+
+    def __getitem__(self, name: str) -> Array:
+        return self.arrays[name]
+
+
+def _unnamed_file() -> int:
+    """Descriptor of a file that has no name: in memory where the system offers it, else a deleted temporary file."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("tern2lava")
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def run_in_child(
+    entry: str,
+    payload: object,
+    shared: SharedArrays,
+    *,
+    steps: int,
+    timeout: float,
+    progress: Progress | None = None,
+) -> None:
+    """Nothing; runs `entry` ("module:function") as function(payload, shared) in a child, results in `shared`.
+
+    steps: Lava steps the job will make; progress(done, steps) is called as shared[STEPS_DONE] grows.
+    Closes the descriptor of `shared` (its arrays stay). Raises MissingPackageError where the child finds no Lava,
+    VerificationError (one line) where the job raises, a
+    process of its group dies, or `timeout` seconds pass. Nothing of the child is left when this returns or raises.
+    """
+    status_read, status_write = os.pipe()
+    job_fd = _unnamed_file()
+    child: subprocess.Popen[bytes] | None = None
+    reply: dict[str, Any] = {}
+    with tempfile.TemporaryFile() as noise:
+        try:
+            with os.fdopen(os.dup(job_fd), "wb") as job:
+                pickle.dump((entry, payload, shared.layout), job)
+            paths = json.dumps([path for path in sys.path if isinstance(path, str)])
+            fds = [job_fd, shared.fd, status_write]
+            child = subprocess.Popen(
+                [sys.executable, "-c", _BOOT, paths, *map(str, fds)],
+                stdin=subprocess.PIPE,
+                stdout=noise,
+                stderr=noise,
+                pass_fds=fds,
+                start_new_session=True,
+                env=os.environ | {name: "1" for name in _THREAD_COUNTS},
+            )
+            reply = _await_reply(child, status_read, shared, steps, timeout, progress)
+        finally:
+            for fd in (job_fd, shared.fd, status_read, status_write):
+                os.close(fd)
+            if child is not None:
+                _end_group(child, _GRACE_SECONDS if reply.get("ok") else 0.0)
+        if "missing" in reply:
+            raise MissingPackageError(*reply["missing"])
+        if "error" in reply:
+            raise VerificationError(f"the run in Lava failed: {reply['error']}{_last_words(noise, reply)}")
+    if progress is not None:
+        progress(steps, steps)
+
+
+def _await_reply(
+    child: subprocess.Popen[bytes],
+    status_fd: int,
+    shared: SharedArrays,
+    steps: int,
+    timeout: float,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    """What the child says at its end, or an `error` of our own where it dies or takes too long."""
+    deadline = time.monotonic() + timeout
+    text = b""
+    while True:
+        ready, _, _ = select.select([status_fd], [], [], _POLL_SECONDS)
+        if ready:
+            text += os.read(status_fd, 1 << 16)
+            if text.endswith(b"\n"):
+                reply: dict[str, Any] = json.loads(text)
+                return reply
+            continue
+        done = int(shared[STEPS_DONE][0])
+        if progress is not None:
+            progress(done, steps)
+        code = child.poll()
+        if code is not None:
+            how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+            return {"error": f"its main process {how} after {done} of {steps} steps", "noise": True}
+        if time.monotonic() > deadline:
+            return {"error": f"it did not finish within {timeout:g} seconds ({done} of {steps} steps done)"}
+
+
+def _end_group(child: subprocess.Popen[bytes], grace: float) -> None:
+    """Nothing; no process of the child's group is left. `grace`: seconds it has to end by itself.
+
+    SIGTERM comes first: Python's resource tracker ignores it, outlives the others and unlinks their shared memory.
+    """
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(grace)
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        deadline = time.monotonic() + _GRACE_SECONDS
+        try:
+            os.killpg(child.pid, sign)
+            while time.monotonic() < deadline:
+                child.poll()
+                os.killpg(child.pid, 0)
+                time.sleep(0.005)
+        except ProcessLookupError:
+            break
+    if child.stdin is not None:
+        child.stdin.close()
+    child.wait()
+
+
+def _last_words(noise: IO[bytes], reply: dict[str, Any]) -> str:
+    """The last line the child printed, for an end that it could not explain itself."""
+    if "noise" not in reply:
+        return ""
+    noise.seek(0)
+    lines = [line.strip() for line in noise.read().decode(errors="replace").splitlines() if line.strip()]
+    return f" ({lines[-1][:200]})" if lines else ""
+
+
+class _Status:
+    """The one line the child sends back, whichever of its threads has something to say first."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        self.sent = threading.Lock()
+
+    def send(self, **reply: object) -> None:
+        if self.sent.acquire(blocking=False):
+            os.write(self.fd, json.dumps(reply).encode() + b"\n")
+
+
+STATUS: _Status | None = None
+
+
+def report_failure(text: str) -> None:
+    """Nothing; tells the parent at once that the job failed (for a thread of the child whose main thread hangs)."""
+    if STATUS is not None:
+        STATUS.send(error=text[:500])
+
+
+def _end_with_parent() -> None:
+    """Never returns while the parent lives; ends the child's process group when its pipe closes."""
+    while os.read(0, 1):
+        pass
+    os.killpg(os.getpgrp(), signal.SIGTERM)
+
+
+def main() -> None:
+    """Nothing; the child's side of `run_in_child` (arguments: search path, then the three descriptors)."""
+    global STATUS
+    job_fd, shared_fd, status_fd = map(int, sys.argv[2:5])
+    STATUS = _Status(status_fd)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        with os.fdopen(job_fd, "rb") as job:
+            job.seek(0)
+            entry, payload, layout = pickle.load(job)
+        shared = SharedArrays(layout, shared_fd)
+        module, _, function = entry.partition(":")
+        getattr(importlib.import_module(module), function)(payload, shared)
+    except MissingPackageError as error:
+        STATUS.send(missing=[error.package, error.how])
+    except BaseException as error:
+        text = " ".join(str(error).split())
+        STATUS.send(error=f"{type(error).__name__}: {text[:500]}")
+        raise
+    else:
+        STATUS.send(ok=True)

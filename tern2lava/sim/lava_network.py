@@ -1,0 +1,145 @@
+"""The child's side of L1: builds the Lava processes of a StockPlan, connects them and runs them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import ConvGeometry, Input, Population, Projection, broadcast
+from tern2lava.sim.lava_child import STEPS_DONE, SharedArrays
+from tern2lava.sim.lava_compat import require_lava
+from tern2lava.sim.lava_plan import NeuronPlan, StockPlan, SynapsePlan, neurons_of
+from tern2lava.sim.lava_runtime import execute
+
+
+def run(plan: StockPlan, shared: SharedArrays) -> None:
+    """Nothing; executes the plan and leaves "spikes/NAME", "u/NAME", "v/NAME" of every population in `shared`."""
+    require_lava()
+    from tern2lava.sim.lava_procs.spikes import SpikeSource
+
+    graph = plan.graph
+    counts = neurons_of(graph)
+    processes: dict[str, Any] = {
+        node.name: SpikeSource(rows=shared[f"input/{node.name}"], period=plan.period, steps_done=shared[STEPS_DONE])
+        for node in graph.of_kind(Input)
+    }
+    for population in graph.of_kind(Population):
+        processes[population.name] = _build_neuron(plan, population, counts[population.name], shared)
+    for population in graph.of_kind(Population):
+        for name in population.inputs:
+            projection = graph[name]
+            assert isinstance(projection, Projection)
+            _connect(plan.synapses[name], projection, processes[projection.inputs[0]], processes[population.name])
+    execute(next(iter(processes.values())), plan.lava_steps)
+
+
+def _build_neuron(plan: StockPlan, population: Population, count: int, shared: SharedArrays) -> Any:
+    """The process of a population, with a recorder where it is Lava's own."""
+    chosen: NeuronPlan = plan.neurons[population.name]
+    arrays = {kind: shared[f"{kind}/{population.name}"] for kind in ("spikes", "u", "v")}
+    if chosen.use.stock:
+        from lava.proc.lif.process import LIFReset
+
+        from tern2lava.sim.lava_procs.spikes import StateRecorder
+
+        lif = LIFReset(
+            shape=(count,),
+            du=chosen.du,
+            dv=chosen.dv,
+            vth=chosen.vth,
+            bias_mant=chosen.bias_mant,
+            bias_exp=chosen.bias_exp,
+            reset_interval=plan.period,
+            reset_offset=population.start + 1,
+        )
+        recorder = StateRecorder(neurons=count, period=plan.period, start=population.start, **arrays)
+        lif.s_out.connect(recorder.s_in)
+        recorder.u.connect_var(lif.u)
+        recorder.v.connect_var(lif.v)
+        return lif
+    from tern2lava.sim.lava_procs.neuron import TernaryNeuron
+
+    assert plan.graph.arithmetic is not None
+    return TernaryNeuron(
+        neurons=count,
+        parameters={
+            key: np.array(broadcast(getattr(population, key), population.shape).reshape(-1), np.int64)
+            for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
+        },
+        reset=population.reset.value,
+        shift=chosen.shift,
+        decay_bits=plan.graph.arithmetic.decay_bits,
+        state_bits=plan.graph.arithmetic.state_bits,
+        period=plan.period,
+        start=population.start,
+        **arrays,
+    )
+
+
+def _connect(chosen: SynapsePlan, projection: Projection, source: Any, target: Any) -> None:
+    """Nothing; puts the projection's process, and a SpikeDelay where planned, between source and target."""
+    spikes = source.s_out
+    if chosen.own_delay:
+        from tern2lava.sim.lava_procs.spikes import SpikeDelay
+
+        delay = SpikeDelay(neurons=spikes.shape[0], delay=chosen.own_delay)
+        spikes.connect(delay.s_in)
+        spikes = delay.s_out
+    geometry = projection.geometry
+    if not chosen.use.stock:
+        from tern2lava.sim.lava_procs.synapse import TernarySynapse
+
+        synapse = TernarySynapse(
+            sources=spikes.shape[0],
+            codes=projection.weight,
+            gain=np.array(chosen.gain),
+            geometry=None if geometry is None else asdict(geometry),
+        )
+    elif geometry is None:
+        synapse = _build_dense(chosen, projection)
+    else:
+        conv = _build_conv(chosen, projection, geometry)
+        # Lava's images are (width, height, channels), ours (channels, height, width).
+        spikes.reshape(geometry.in_shape).transpose([2, 1, 0]).connect(conv.s_in)
+        conv.a_out.transpose([2, 1, 0]).flatten().connect(target.a_in)
+        return
+    spikes.connect(synapse.s_in)
+    synapse.a_out.connect(target.a_in)
+
+
+def _build_dense(chosen: SynapsePlan, projection: Projection) -> Any:
+    """Lava's Dense or DelayDense with weights that are exactly codes * 2^exponent."""
+    from lava.proc.dense.process import DelayDense, Dense
+    from lava.utils.weightutils import SignMode
+
+    spare = 9 - projection.bits
+    options: dict[str, Any] = {
+        "weights": projection.weight.astype(np.int32) << spare,
+        "num_weight_bits": projection.bits,
+        "weight_exp": chosen.exponent - spare,
+        "sign_mode": SignMode.MIXED,
+        "num_message_bits": chosen.message_bits,
+    }
+    if chosen.own_delay == 0 and projection.delay:
+        return DelayDense(delays=projection.delay, **options)
+    return Dense(**options)
+
+
+def _build_conv(chosen: SynapsePlan, projection: Projection, geometry: ConvGeometry) -> Any:
+    """Lava's Conv, a true convolution over (x, y): the kernel flipped and transposed, pairs reversed."""
+    from lava.proc.conv.process import Conv
+
+    weight = projection.weight.astype(np.int32)[:, :, ::-1, ::-1].transpose(0, 3, 2, 1) << chosen.exponent
+    channels, height, width = geometry.in_shape
+    return Conv(
+        weight=np.ascontiguousarray(weight),
+        input_shape=(width, height, channels),
+        padding=(geometry.padding[2], geometry.padding[0]),
+        stride=geometry.stride[::-1],
+        dilation=geometry.dilation[::-1],
+        groups=geometry.groups,
+        num_weight_bits=8,
+        num_message_bits=chosen.message_bits,
+    )

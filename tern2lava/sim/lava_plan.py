@@ -1,0 +1,266 @@
+"""Which Lava process executes each population and projection of an INTEGER graph, and why. Imports no Lava.
+
+Lava's own processes are chosen wherever their semantics give our result exactly (lava/proc/lif/models.py,
+dense/models.py, conv/models.py of lava-nc 0.10); else ours from sim/lava_procs, with the first reason found.
+
+Time. A Lava step is a chip step. Sample b occupies the steps after b * period: a population is in its window in
+steps b * period + start + 1 .. + steps. The skew of a projection is start of its target - (start of its source + 1 +
+delay). What a source emits in its window reaches the target within its window, moved by the skew, so that with
+period = steps + max |skew| nothing emitted for one sample arrives in the window of another. Our neurons are silent
+outside their windows. Lava's LIFReset is not (a bias can make it fire), but it forgets u and v at the first step of
+each window; where all its outgoing projections have skew 0, whatever it emits outside its windows arrives outside
+those of its targets, which forget it too. Hence stock neurons where that holds, ours elsewhere (recurrence).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Reset, broadcast, size
+from tern2lava.compiler.linear import per_neuron
+
+LIF_SHIFT = 6
+MAX_THRESHOLD_MANTISSA = (1 << 17) - 1
+BIAS_MANTISSA_LIMIT = 1 << 12
+MAX_BIAS_EXPONENT = 7
+MAX_STOCK_DELAY = 62
+# DelayDense rebuilds its (delay + 1) * out x in weight matrix in every step: beyond this size ours is used.
+MAX_STOCK_DELAY_SIZE = 1 << 16
+INT8_MAX = 127
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessUse:
+    """One node of the graph in Lava: the class of the process that executes it, and why that one."""
+
+    name: str
+    process: str
+    reason: str
+
+    @property
+    def stock(self) -> bool:
+        """Whether the process is Lava's own."""
+        return self.process.startswith("stock ")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NeuronPlan:
+    """How a population runs: `shift` is what its synaptic input is shifted left by (6 in Lava's LIF)."""
+
+    use: ProcessUse
+    shift: int
+    du: int = 0
+    dv: int = 0
+    vth: int = 0
+    bias_mant: Array | None = None
+    bias_exp: int = 0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SynapsePlan:
+    """How a projection runs. gain is the gain per target neuron in units of 2^shift; exponent its log2 where stock.
+
+    message_bits is 0 for binary spikes. own_delay: steps that our SpikeDelay adds in front.
+    """
+
+    use: ProcessUse
+    gain: Array
+    exponent: int
+    message_bits: int
+    own_delay: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class StockPlan:
+    """All that is needed to build the processes of `graph` for `samples` samples of `steps` steps."""
+
+    graph: Graph
+    samples: int
+    steps: int
+    period: int
+    lava_steps: int
+    neurons: dict[str, NeuronPlan]
+    synapses: dict[str, SynapsePlan]
+
+    @property
+    def uses(self) -> tuple[ProcessUse, ...]:
+        """One entry per population and projection, in the order of the graph."""
+        plans: dict[str, NeuronPlan | SynapsePlan] = {**self.neurons, **self.synapses}
+        return tuple(plans[node.name].use for node in self.graph.nodes if node.name in plans)
+
+
+def skews(graph: Graph) -> dict[str, int]:
+    """Per wire from projection to population, "projection>population": by how many steps it is out of line."""
+    starts = {p.name: p.start for p in graph.of_kind(Population)} | {n.name: 0 for n in graph.of_kind(Input)}
+    return {
+        f"{name}>{population.name}": population.start - (starts[graph[name].inputs[0]] + 1 + _projection(graph, name).delay)
+        for population in graph.of_kind(Population)
+        for name in population.inputs
+    }
+
+
+def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
+    """The plan for executing INTEGER `graph` in Lava."""
+    skew = skews(graph)
+    period = steps + max((abs(s) for s in skew.values()), default=0)
+    populations: tuple[Population, ...] = graph.of_kind(Population)
+    neurons = {p.name: plan_neuron(graph, p, skew) for p in populations}
+    synapses = {
+        name: plan_synapse(graph, _projection(graph, name), neurons[p.name].shift) for p in populations for name in p.inputs
+    }
+    return StockPlan(
+        graph=graph,
+        samples=samples,
+        steps=steps,
+        period=period,
+        lava_steps=(samples - 1) * period + steps + max(p.start for p in populations),
+        neurons=neurons,
+        synapses=synapses,
+    )
+
+
+def plan_neuron(graph: Graph, population: Population, skew: dict[str, int]) -> NeuronPlan:
+    """Lava's LIFReset where it is exact for `population`, else our TernaryNeuron with the reason."""
+    incoming = [_projection(graph, name) for name in population.inputs]
+    shift = LIF_SHIFT if all((p.gain % (1 << LIF_SHIFT) == 0).all() for p in incoming) else 0
+    reason = _why_not_lif(graph, population, incoming, shift, skew)
+    if reason:
+        return NeuronPlan(use=ProcessUse(name=population.name, process="TernaryNeuron", reason=reason), shift=shift)
+    mantissa, exponent = _split_bias(broadcast(population.bias, population.shape).reshape(-1))
+    decay_u, decay_v = int(population.decay_u.flat[0]), int(population.decay_v.flat[0])
+    vth = int(population.threshold.flat[0]) >> LIF_SHIFT
+    detail = f"vth={vth}, du={decay_u - 1}, dv={decay_v}"
+    return NeuronPlan(
+        use=ProcessUse(name=population.name, process="stock LIFReset", reason=f"exact: {detail}"),
+        shift=shift,
+        du=decay_u - 1,
+        dv=decay_v,
+        vth=vth,
+        bias_mant=mantissa,
+        bias_exp=exponent,
+    )
+
+
+def _why_not_lif(
+    graph: Graph, population: Population, incoming: list[Projection], shift: int, skew: dict[str, int]
+) -> str:
+    """The first reason why Lava's LIFReset cannot execute `population` exactly; empty where it can."""
+    arithmetic = graph.arithmetic
+    assert arithmetic is not None
+    if (arithmetic.decay_bits, arithmetic.state_bits) != (12, 24):
+        return f"decays of {arithmetic.decay_bits} bits and states of {arithmetic.state_bits} (LIF: 12 and 24)"
+    if population.reset is not Reset.ZERO:
+        return f"reset mode {population.reset.value} (LIF resets to zero)"
+    if population.v_init.any():
+        return "membranes do not begin at 0"
+    for name in ("decay_u", "decay_v", "threshold"):
+        values = getattr(population, name)
+        if (values != values.flat[0]).any():
+            return f"{name} differs between neurons (LIF has one per population)"
+    threshold = int(population.threshold.flat[0])
+    if threshold % (1 << LIF_SHIFT):
+        return f"threshold {threshold} is not a multiple of {1 << LIF_SHIFT}"
+    if not 0 <= threshold >> LIF_SHIFT <= MAX_THRESHOLD_MANTISSA:
+        return f"threshold {threshold} is outside LIF's 17 bits"
+    mantissa, _ = _split_bias(population.bias.reshape(-1))
+    if (mantissa < -BIAS_MANTISSA_LIMIT).any() or (mantissa >= BIAS_MANTISSA_LIMIT).any():
+        return "the bias does not fit a 13-bit mantissa and one exponent below 8"
+    if shift != LIF_SHIFT:
+        return f"a gain is not a multiple of {1 << LIF_SHIFT}"
+    if sum(_worst_sum(graph, p) for p in incoming) >> LIF_SHIFT >= 1 << 24:
+        return "the synaptic sum can leave LIF's 32-bit integers"
+    for projection in graph.consumers(population.name):
+        for target in graph.consumers(projection.name):
+            if skew.get(f"{projection.name}>{target.name}"):
+                return f"{projection.name} leads to {target.name} out of line with its window (recurrent or skipping)"
+    return ""
+
+
+def plan_synapse(graph: Graph, projection: Projection, shift: int) -> SynapsePlan:
+    """Lava's Dense, DelayDense or Conv where exact for `projection`, else our TernarySynapse with the reason.
+
+    Dense: codes of b bits times 2^(9 - b) with num_weight_bits = b, weight_exp = k - (9 - b), sign mode MIXED is
+    exactly codes * 2^k (lava/utils/weightutils.py); for ternary codes 128 * t, 2 bits, k - 7. Conv knows neither
+    exponent nor bits and takes codes * 2^k.
+    """
+    gain = per_neuron(projection.gain, projection) >> shift
+    exponent = max(int(gain.flat[0]), 1).bit_length() - 1
+    message_bits = _message_bits(graph, projection)
+    stock, reason = _stock_synapse(graph, projection, gain, exponent, shift)
+    return SynapsePlan(
+        use=ProcessUse(name=projection.name, process=stock or "TernarySynapse", reason=reason),
+        gain=gain,
+        exponent=exponent,
+        message_bits=message_bits,
+        own_delay=0 if stock == "stock DelayDense" else projection.delay,
+    )
+
+
+def _stock_synapse(
+    graph: Graph, projection: Projection, gain: Array, exponent: int, shift: int
+) -> tuple[str, str]:
+    """Name of the stock process (empty: none is exact) and the reason."""
+    if (gain != 1 << exponent).any():
+        return "", "the gain differs between channels or is not a power of two"
+    worst = _worst_sum(graph, projection) >> shift
+    geometry = projection.geometry
+    delayed = f", after {projection.delay} steps in our SpikeDelay" if projection.delay else ""
+    if geometry is None:
+        bits = projection.bits
+        spare = 9 - bits
+        if not 2 <= bits <= 8 or not -(1 << (bits - 1)) <= projection.weight.min() or (
+            projection.weight.max() >= 1 << (bits - 1)
+        ):
+            return "", f"codes of {bits} bits are not a signed weight of 2 to 8 bits"
+        if worst << spare >= 1 << 31:
+            return "", "a weighted sum can leave Dense's 32-bit integers"
+        detail = f"exact: weights codes*{1 << spare}, {bits} bits, weight_exp={exponent - spare}"
+        cheap = (projection.delay + 1) * projection.weight.size <= MAX_STOCK_DELAY_SIZE
+        if 0 < projection.delay <= MAX_STOCK_DELAY and cheap and not _message_bits(graph, projection):
+            return "stock DelayDense", f"{detail}, delays={projection.delay}"
+        return "stock Dense", detail + delayed
+    top, bottom, left, right = geometry.padding
+    if top != bottom or left != right:
+        return "", f"padding {geometry.padding} is not symmetric"
+    if max(*geometry.stride, *geometry.dilation, top, left, *projection.weight.shape[2:], geometry.groups) > INT8_MAX:
+        return "", f"a stride, padding, dilation, kernel size or number of groups is above Conv's {INT8_MAX}"
+    if worst >= 1 << 23:
+        return "", "a weighted sum can leave Conv's 24 bits"
+    return "stock Conv", f"exact: weights codes*{1 << exponent}{delayed}"
+
+
+def _split_bias(bias: Array) -> tuple[Array, int]:
+    """Mantissa and the largest exponent up to 7 with bias = mantissa * 2^exponent for all neurons."""
+    exponent = 0
+    while exponent < MAX_BIAS_EXPONENT and bias.any() and not (bias & ((2 << exponent) - 1)).any():
+        exponent += 1
+    return bias >> exponent, exponent
+
+
+def _worst_sum(graph: Graph, projection: Projection) -> int:
+    """Largest magnitude a projection can deliver in one step, in the membrane's units."""
+    source = graph[projection.inputs[0]]
+    largest = max(abs(level) for level in source.levels) if isinstance(source, Input) else 1
+    rows = np.abs(projection.weight.astype(np.int64)).reshape(projection.weight.shape[0], -1).sum(axis=1)
+    return int((rows * np.abs(projection.gain)).max()) * largest
+
+
+def _message_bits(graph: Graph, projection: Projection) -> int:
+    """Bits of a graded input value, 0 where the source emits plain spikes."""
+    source = graph[projection.inputs[0]]
+    if not isinstance(source, Input) or source.levels == (0, 1):
+        return 0
+    return max(abs(level) for level in source.levels).bit_length()
+
+
+def _projection(graph: Graph, name: str) -> Projection:
+    node = graph[name]
+    assert isinstance(node, Projection)
+    return node
+
+
+def neurons_of(graph: Graph) -> dict[str, int]:
+    """Number of neurons of every Input and Population."""
+    return {node.name: size(node.shape) for node in (*graph.of_kind(Input), *graph.of_kind(Population))}

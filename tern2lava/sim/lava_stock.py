@@ -1,0 +1,61 @@
+"""L1: an INTEGER graph as Lava processes, one per population and projection, in Lava's CPU simulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Graph, Input
+from tern2lava.sim.lava_child import Layout, Progress, SharedArrays, run_in_child
+from tern2lava.sim.lava_plan import ProcessUse, neurons_of, plan_stock
+from tern2lava.sim.trace import Trace
+
+DEFAULT_TIMEOUT = 600.0
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LavaRun:
+    """What a run in Lava gave: the trace, which process executed what and why, and the Lava steps it took."""
+
+    trace: Trace
+    processes_used: tuple[ProcessUse, ...]
+    lava_steps: int
+
+
+def run_stock(
+    graph: Graph, inputs: dict[str, Array], *, timeout: float = DEFAULT_TIMEOUT, progress: Progress | None = None
+) -> LavaRun:
+    """The trace of INTEGER `graph` on `inputs` (per Input, values (batch, steps, *shape)), executed by Lava.
+
+    Stock lava.proc processes wherever they are exact, ours elsewhere (`processes_used` says which). All samples run
+    one after the other in one Lava run (see lava_plan). progress(done, total) counts Lava steps.
+    Raises MissingPackageError where Lava is absent, VerificationError where the run dies or exceeds `timeout` seconds.
+    """
+    batch, steps = next(iter(inputs.values())).shape[:2]
+    plan = plan_stock(graph, batch, steps)
+    counts = neurons_of(graph)
+    layout: Layout = {}
+    for node in graph.of_kind(Input):
+        layout[f"input/{node.name}"] = ((batch, steps, counts[node.name]), _dtype_of(node))
+    for name in plan.neurons:
+        layout[f"spikes/{name}"] = ((batch, steps, counts[name]), "uint8")
+        layout[f"u/{name}"] = layout[f"v/{name}"] = ((batch, steps, counts[name]), "int64")
+    shared = SharedArrays(layout)
+    for node in graph.of_kind(Input):
+        shared[f"input/{node.name}"][:] = inputs[node.name].reshape(batch, steps, -1)
+    run_in_child(
+        "tern2lava.sim.lava_network:run", plan, shared, steps=plan.lava_steps, timeout=timeout, progress=progress
+    )
+    trace = Trace(
+        spikes={name: shared[f"spikes/{name}"] for name in plan.neurons},
+        v={name: shared[f"v/{name}"] for name in plan.neurons},
+        u={name: shared[f"u/{name}"] for name in plan.neurons},
+    )
+    return LavaRun(trace=trace, processes_used=plan.uses, lava_steps=plan.lava_steps)
+
+
+def _dtype_of(node: Input) -> str:
+    """The smallest dtype that holds the levels of an Input."""
+    low, high = node.levels
+    return "uint8" if low >= 0 and high <= 255 else str(np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)))
