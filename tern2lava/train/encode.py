@@ -1,0 +1,73 @@
+"""Spike trains from values in [0, 1]: rate, latency and direct coding, in integers and so equal on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import InputError
+from tern2lava.train.data import random_words
+
+FRACTION_BITS = 16
+
+
+def regular(values: Array, top: int, steps: int, seed: int) -> Array:
+    """A spike at t iff floor(((t+1)*v + c) / top) > floor((t*v + c) / top), c = top // 2: evenly spaced, rate v/top.
+
+    Over `steps` steps the count differs from steps * v / top by less than one. The seed is not used.
+    """
+    t = np.arange(steps + 1, dtype=np.int64).reshape(1, -1, *([1] * (values.ndim - 1)))
+    counts = (t * values[:, None] + top // 2) // top
+    return np.diff(counts, axis=1).astype(np.uint8)
+
+
+def bernoulli(values: Array, top: int, steps: int, seed: int) -> Array:
+    """A spike at every step with probability v/top, independently (to 2^-32)."""
+    words = random_words(seed, values.size * steps).reshape(values.shape[0], steps, *values.shape[1:]) >> np.uint64(32)
+    return (words.astype(np.int64) * top < (values[:, None] << 32)).astype(np.uint8)
+
+
+def latency(values: Array, top: int, steps: int, seed: int) -> Array:
+    """One spike at t = floor((top - v) * steps / (top + 1)) where v > 0: the larger the value the earlier."""
+    t = np.arange(steps, dtype=np.int64).reshape(1, -1, *([1] * (values.ndim - 1)))
+    when = (top - values) * steps // (top + 1)
+    return ((t == when[:, None]) & (values[:, None] > 0)).astype(np.uint8)
+
+
+def direct(values: Array, top: int, steps: int, seed: int) -> Array:
+    """The value itself (an integer 0 to top, a graded spike) at every step."""
+    return np.repeat(values[:, None], steps, axis=1).astype(np.uint8)
+
+
+ENCODERS: dict[str, Callable[[Array, int, int, int], Array]] = {
+    "rate": regular,
+    "bernoulli": bernoulli,
+    "latency": latency,
+    "direct": direct,
+}
+
+
+def encode(values: Array, steps: int, *, method: str = "rate", top: int | None = None, seed: int = 0) -> Array:
+    """Spikes (batch, steps, *shape) uint8 for integers 0 to `top`, or for floats in [0, 1] where `top` is None.
+
+    Floats are first rounded to multiples of 2^-16 (of 1/255 for method direct). Raises InputError for an unknown
+    method, values outside their range, or steps < 1.
+    """
+    if method not in ENCODERS:
+        raise InputError("encoding", f"found {method!r}; use one of {', '.join(ENCODERS)}")
+    if steps < 1:
+        raise InputError("steps", f"found {steps}; at least one time step is needed")
+    if top is None:
+        top = 255 if method == "direct" else 1 << FRACTION_BITS
+        if not (np.isfinite(values).all() and values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
+            raise InputError("values", "not all within [0, 1]; scale them, or give `top` for integers 0 to top")
+        values = np.rint(np.asarray(values, np.float64) * top)
+    elif not np.issubdtype(values.dtype, np.integer) or not (1 <= top < 1 << 31):
+        raise InputError("values", f"{values.dtype} with top {top}; `top` goes with integers 0 to top")
+    elif values.min(initial=0) < 0 or values.max(initial=0) > top:
+        raise InputError("values", f"found {values.min()} to {values.max()}, outside 0 to {top}")
+    if method == "direct" and top > 255:
+        raise InputError("values", f"direct coding holds values up to 255, found top {top}; scale them first")
+    return ENCODERS[method](values.astype(np.int64), top, steps, seed)

@@ -1,0 +1,183 @@
+"""The training loop: surrogate gradients through all time steps, on spikes encoded from a data set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import InputError
+from tern2lava.train.data import Dataset, random_words
+from tern2lava.train.encode import encode
+from tern2lava.train.ternarize import set_blend
+from tern2lava.train.unroll import Activity, unroll
+
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How to train.
+
+    The class logits are logit_gain * (spikes of an output neuron / steps). The learning rate follows a half cosine to
+    zero. ramp is the fraction of the epochs over which ternarised layers go from full precision to ternary.
+    """
+
+    steps: int = 16
+    encoding: str = "rate"
+    epochs: int = 50
+    batch: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.0
+    logit_gain: float = 10.0
+    ramp: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "epochs", "batch", "learning_rate", "logit_gain"):
+            if not getattr(self, name) > 0:
+                raise InputError(name, f"found {getattr(self, name)}; it must be positive")
+        if not 0.0 <= self.ramp < 1.0:
+            raise InputError("ramp", f"found {self.ramp}; give a fraction of the epochs, at least 0 and below 1")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Step:
+    """One batch in training: input spikes x (steps, batch, *shape), labels (batch,), what the network did, and its
+    logits (batch, classes)."""
+
+    x: Tensor
+    labels: Tensor
+    activity: Activity
+    logits: Tensor
+
+
+Objective = Callable[[Step], dict[str, Tensor]]
+
+
+def cross_entropy(step: Step) -> dict[str, Tensor]:
+    """The mean cross entropy of the logits, the task's own loss."""
+    return {"task": nn.functional.cross_entropy(step.logits, step.labels)}
+
+
+def logits_of(activity: Activity, gain: float) -> Tensor:
+    """Class logits (batch, classes): gain * mean over time of the output spikes."""
+    return gain * activity.output.mean(0)
+
+
+def spikes_in(x: Array, dataset: Dataset, options: TrainingOptions, seed: int) -> Tensor:
+    """Encoded samples as float32 (steps, batch, *shape); direct values are divided by the data set's top."""
+    spikes = encode(x, options.steps, method=options.encoding, top=dataset.top, seed=seed)
+    tensor = torch.from_numpy(np.ascontiguousarray(np.swapaxes(spikes, 0, 1))).float()
+    return tensor / dataset.top if options.encoding == "direct" else tensor
+
+
+def learning_rate(options: TrainingOptions, progress: float) -> float:
+    """The learning rate at `progress` in [0, 1] of the training: half a cosine."""
+    return options.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+class Trainer:
+    """A model in training, epoch by epoch; its whole state can be saved between epochs and loaded again."""
+
+    def __init__(
+        self, model: nn.Sequential, dataset: Dataset, options: TrainingOptions, objective: Objective = cross_entropy
+    ) -> None:
+        self.model, self.dataset, self.options, self.objective = model, dataset, options, objective
+        self.optimiser = torch.optim.Adam(
+            model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        self.epoch = 0
+        self.history: list[dict[str, float]] = []
+
+    def run_epoch(self) -> dict[str, float]:
+        """The mean of every loss term over one epoch of training (also appended to `history`)."""
+        options, data = self.options, self.dataset
+        self.model.train()
+        order = np.argsort(random_words(options.seed * 100_003 + self.epoch, len(data.train_y)), kind="stable")
+        batches = [order[i : i + options.batch] for i in range(0, len(order), options.batch)]
+        sums: dict[str, float] = {}
+        for index, members in enumerate(batches):
+            progress = self.epoch + index / len(batches)
+            for group in self.optimiser.param_groups:
+                group["lr"] = learning_rate(options, progress / options.epochs)
+            ramp = options.ramp * options.epochs
+            set_blend(self.model, min(1.0, progress / ramp) if ramp else 1.0)
+            x = spikes_in(data.train_x[members], data, options, options.seed + self.epoch * len(batches) + index)
+            activity = unroll(self.model, x)
+            step = Step(
+                x=x,
+                labels=torch.from_numpy(data.train_y[members]),
+                activity=activity,
+                logits=logits_of(activity, options.logit_gain),
+            )
+            terms = self.objective(step)
+            loss = torch.stack(list(terms.values())).sum()
+            self.optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimiser.step()
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0.0) + float(term.detach()) * len(members)
+        self.epoch += 1
+        means = {name: total / len(order) for name, total in sums.items()}
+        self.history.append(means)
+        return means
+
+    def state(self) -> dict[str, Any]:
+        """All that `load_state` needs to go on as if never stopped."""
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "epoch": self.epoch,
+            "history": self.history,
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Puts back what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.epoch, self.history = state["epoch"], state["history"]
+
+
+def fit(
+    model: nn.Sequential,
+    dataset: Dataset,
+    options: TrainingOptions,
+    objective: Objective = cross_entropy,
+    on_epoch: Callable[[Trainer], None] | None = None,
+) -> list[dict[str, float]]:
+    """The loss terms of every epoch; `model` is trained in place and left in evaluation mode, fully ternary."""
+    trainer = Trainer(model, dataset, options, objective)
+    while trainer.epoch < options.epochs:
+        trainer.run_epoch()
+        if on_epoch:
+            on_epoch(trainer)
+    set_blend(model, 1.0)
+    model.eval()
+    return trainer.history
+
+
+def logits_on(model: nn.Sequential, x: Array, dataset: Dataset, options: TrainingOptions) -> Array:
+    """Class logits (count, classes) float32 of samples x in evaluation mode."""
+    model.eval()
+    with torch.no_grad():
+        parts = [
+            logits_of(
+                unroll(model, spikes_in(x[i : i + EVALUATION_BATCH], dataset, options, options.seed + i)),
+                options.logit_gain,
+            ).numpy()
+            for i in range(0, len(x), EVALUATION_BATCH)
+        ]
+    return np.concatenate(parts)
+
+
+def accuracy(model: nn.Sequential, dataset: Dataset, options: TrainingOptions) -> float:
+    """Fraction of the test samples whose largest logit (the first, of equals) is their label's."""
+    logits = logits_on(model, dataset.test_x, dataset, options)
+    return float((logits.argmax(1) == dataset.test_y).mean())

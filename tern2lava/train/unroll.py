@@ -1,0 +1,90 @@
+"""A feed-forward spiking network over all time steps, layer by layer, in the numbers of a step-by-step run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tern2lava.errors import UnsupportedError
+
+
+@dataclass(eq=False, kw_only=True)
+class Activity:
+    """What the neurons of a run did; arrays (steps, batch, *shape), with gradients where the run has them.
+
+    spikes of every neuron layer by name; met: the membrane potential compared with the threshold, minus the
+    threshold, so that a neuron spikes where met > 0.
+    """
+
+    spikes: dict[str, Tensor] = field(default_factory=dict)
+    met: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def output(self) -> Tensor:
+        """Spikes of the last layer."""
+        return next(reversed(self.spikes.values()))
+
+
+def is_leaky(module: nn.Module) -> bool:
+    """Whether the module is snnTorch's Leaky (told by name, so that snnTorch need not be installed)."""
+    return any(cls.__module__.startswith("snntorch.") and cls.__name__ == "Leaky" for cls in type(module).__mro__)
+
+
+def run_leaky(name: str, layer: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    """(spikes, met) of a snnTorch Leaky for input currents x (steps, batch, *shape), starting from zero.
+
+    The arithmetic of snntorch.Leaky.forward in its order, so equal to stepping it, bit for bit; the gradient differs in
+    that it does not pass through the reset when reset_delay is False. Raises UnsupportedError for its options
+    inhibition, state_quant and graded spikes.
+    """
+    for option, used in (
+        ("inhibition", bool(layer.inhibition)),
+        ("state_quant", bool(layer.state_quant)),
+        ("graded_spikes_factor", bool((layer.graded_spikes_factor != 1).any())),
+    ):
+        if used:
+            raise UnsupportedError(name, "snnTorch Leaky in training", option, "leave this option at its default")
+    beta, threshold = layer.beta.clamp(0, 1), layer.threshold
+    mode = int(layer.reset_mechanism_val)
+    mem = torch.zeros_like(x[0])
+    spikes, met = [], []
+    for current in x.unbind(0):
+        reset = (mem.detach() > threshold.detach()).to(mem.dtype)
+        if mode == 1:
+            mem = (1 - reset) * mem
+        mem = beta * mem + current
+        if mode == 0:
+            mem = mem - reset * threshold
+        shift = mem - threshold
+        spike = layer.spike_grad(shift)
+        spikes.append(spike)
+        met.append(shift)
+        if not layer.reset_delay and mode != 2:
+            late = spike.detach() - reset
+            mem = mem - late * (threshold if mode == 0 else mem)
+    return torch.stack(spikes), torch.stack(met)
+
+
+def unroll(model: nn.Sequential, x: Tensor) -> Activity:
+    """Activity of `model` for x (steps, batch, *shape): layers without state see all steps at once, as one batch.
+
+    BatchNorm in training mode therefore takes its statistics over batch and time. A later layer sees the spikes of
+    the same step. Raises UnsupportedError where a module is neither stateless nor a Leaky, or the last is no Leaky.
+    """
+    activity = Activity()
+    for name, module in model.named_children():
+        if is_leaky(module):
+            x, activity.met[name] = run_leaky(name, module, x)
+            activity.spikes[name] = x
+        elif type(module).__module__.startswith("torch.nn."):
+            x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+        else:
+            raise UnsupportedError(
+                name, "training", type(module).__name__, "use an nn.Sequential of torch.nn layers and snnTorch Leaky"
+            )
+    if not activity.spikes or x is not activity.output:
+        raise UnsupportedError("model", "training", "a last layer without spikes", "end it with a snnTorch Leaky")
+    return activity
