@@ -205,7 +205,7 @@ def _check_parameters(node: Neuron | Population) -> None:
                 raise InputError(f"{node.name}.{f.name}", f"shape {value.shape} does not fit neurons of {node.shape}")
 
 
-def conv_shape(node: Conv2d, source: Shape) -> Shape:
+def conv_shape(node: Conv2d, source: Shape) -> tuple[int, int, int]:
     """(channels, height, width) of a convolution's output on an input of `source`; InputError where it cannot be."""
     if len(source) != 3:
         raise InputError(node.name, f"a convolution needs an input of (channels, height, width), found {source}")
@@ -224,7 +224,7 @@ def conv_shape(node: Conv2d, source: Shape) -> Shape:
     return (out, oh, ow)
 
 
-def pool_shape(node: Pool2d, source: Shape) -> Shape:
+def pool_shape(node: Pool2d, source: Shape) -> tuple[int, int, int]:
     """(channels, height, width) of a pooling's output on an input of `source`; InputError where it cannot be."""
     if len(source) != 3:
         raise InputError(node.name, f"pooling needs an input of (channels, height, width), found {source}")

@@ -248,5 +248,5 @@ def _channel_product(first: Array, inner: ConvGeometry, tap: Array, own: ConvGeo
         channel = (np.arange(out) // per_group)[:, None] * mid + np.arange(mid)[None, :]
         return np.asarray(tap[:, :, None, None] * first[channel, 0])
     if own.groups == own.in_shape[0]:
-        return tap[:, :1, None, None] * first
-    return np.einsum("om,mikl->oikl", tap, first)
+        return np.asarray(tap[:, :1, None, None] * first)
+    return np.asarray(np.einsum("om,mikl->oikl", tap, first))

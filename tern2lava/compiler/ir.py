@@ -307,7 +307,8 @@ class Arithmetic:
 
     decay_bits D: decays are d / 2^D. state_bits: u and v, two's complement. threshold_shift and threshold_bits: a
     threshold is a multiple of 2^shift below 2^(bits + shift). bias_bits (signed mantissa) and bias_max_exp: a bias is
-    mantissa * 2^exponent, one exponent per population. gain_shift: gains are multiples of 2^gain_shift.
+    mantissa * 2^exponent, one exponent per population. gain_shift, gain_max_shift: gains are multiples of
+    2^gain_shift up to 2^gain_max_shift (Loihi: input << 6, weight exponent up to 7 over 2-bit codes aligned at bit 7).
     """
 
     decay_bits: int = 12
@@ -317,6 +318,7 @@ class Arithmetic:
     bias_bits: int = 13
     bias_max_exp: int = 7
     gain_shift: int = 6
+    gain_max_shift: int = 20
 
     @property
     def state_max(self) -> int:
@@ -374,6 +376,19 @@ def broadcast(value: Array, shape: Shape) -> Array:
     if value.ndim == 1 and len(shape) > 1 and value.shape[0] == shape[0]:
         value = value.reshape(-1, *([1] * (len(shape) - 1)))
     return np.broadcast_to(value, shape)
+
+
+def compact(value: Array, shape: Shape) -> Array:
+    """`value` (which broadcasts to `shape`) as () where it is constant, (channels, 1, 1) where constant per channel."""
+    if value.ndim == 0 or value.size == 0:
+        return value
+    if np.all(value == value.reshape(-1)[0]):
+        return np.asarray(value.reshape(-1)[0])
+    if len(shape) > 1 and value.shape == shape:
+        rows = value.reshape(shape[0], -1)
+        if np.all(rows == rows[:, :1]):
+            return rows[:, :1].reshape(-1, *([1] * (len(shape) - 1)))
+    return value
 
 
 def conv_out(length: int, kernel: int, stride: int, pad: int, dilation: int) -> int:

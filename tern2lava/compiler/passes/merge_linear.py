@@ -23,6 +23,7 @@ from tern2lava.compiler.ir import (
     Projection,
     Shape,
     broadcast,
+    compact,
 )
 from tern2lava.errors import UnsupportedError
 
@@ -117,9 +118,10 @@ def _name(chain: list[Node], source: str, target: str, taken: set[str]) -> str:
 
 
 def _with_bias(neuron: Neuron, bias: Array) -> Neuron:
-    bias_u = broadcast(neuron.bias_u, neuron.shape) + bias
+    bias_u = compact(broadcast(neuron.bias_u, neuron.shape) + bias, neuron.shape)
     if not np.any(bias_u):
         return replace(neuron, bias_u=np.zeros(()))
     if np.all(neuron.alpha_u == 0):
-        return replace(neuron, bias_u=np.zeros(()), bias=broadcast(neuron.bias, neuron.shape) + bias_u)
+        total = compact(broadcast(neuron.bias, neuron.shape) + broadcast(bias_u, neuron.shape), neuron.shape)
+        return replace(neuron, bias_u=np.zeros(()), bias=total)
     return replace(neuron, bias_u=bias_u)

@@ -1,0 +1,121 @@
+"""Worst cases of every accumulator over all inputs: how large u and v can become, and from which step on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tern2lava.compiler.ir import Arithmetic, Array, Graph, Input, Population, Projection, Reset, Shape, size
+from tern2lava.compiler.linear import target_shape
+
+FOREVER = 1 << 40
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Bounds:
+    """Ranges that hold after any number of steps up to the one asked for, per neuron (arrays that broadcast to the
+    population's shape, float64, in units of the membrane's last bit).
+
+    a: summed synaptic input of a step. u: current. met: membrane potential that meets the threshold. v: after reset.
+    """
+
+    a_low: Array
+    a_high: Array
+    u_low: Array
+    u_high: Array
+    met_low: Array
+    met_high: Array
+
+
+def input_range(projection: Projection, graph: Graph) -> tuple[Array, Array]:
+    """Least and largest weight @ spikes of each output channel over all activity of the source, shapes (out,)."""
+    source = graph[projection.inputs[0]]
+    low, high = source.levels if isinstance(source, Input) else (0, 1)
+    codes = projection.weight.reshape(projection.weight.shape[0], -1).astype(np.int64)
+    positive, negative = np.maximum(codes, 0).sum(axis=1), np.minimum(codes, 0).sum(axis=1)
+    return (positive * min(low, 0) + negative * max(high, 0), positive * max(high, 0) + negative * min(low, 0))
+
+
+def on_shape(channels: Array, projection: Projection, shape: Shape) -> Array:
+    """An array (out,) of a projection's channels (or ()) shaped to broadcast to the target population's `shape`."""
+    if channels.ndim == 0:
+        return channels
+    if target_shape(projection) == shape:
+        return channels.reshape(-1, *([1] * (len(shape) - 1)))
+    return np.repeat(channels, size(shape) // channels.shape[0]).reshape(shape)
+
+
+def summed_input(graph: Graph, names: tuple[str, ...], shape: Shape) -> tuple[Array, Array]:
+    """Least and largest sum over projections of gain * (weight @ spikes), arrays that broadcast to `shape`."""
+    low: Array = np.zeros(())
+    high: Array = np.zeros(())
+    for name in names:
+        projection = graph[name]
+        assert isinstance(projection, Projection)
+        least, most = input_range(projection, graph)
+        low = low + on_shape(least * projection.gain, projection, shape)
+        high = high + on_shape(most * projection.gain, projection, shape)
+    return low, high
+
+
+def growth(decay: Array, arithmetic: Arithmetic, steps: int) -> Array:
+    """Upper bound of sum over k < steps of f^k, f = 1 - decay / 2^D: min(steps, 2^D / decay)."""
+    whole = float(1 << arithmetic.decay_bits)
+    with np.errstate(divide="ignore"):
+        limit = np.where(decay > 0, whole / np.maximum(decay, 1e-300), np.inf)
+    return np.minimum(float(steps), limit)
+
+
+def bounds(population: Population, a_low: Array, a_high: Array, arithmetic: Arithmetic, steps: int) -> Bounds:
+    """Ranges over `steps` steps, from interval arithmetic on the equations of ir.Population.
+
+    u is a geometric sum of inputs; between resets v is a geometric sum of u + bias that starts at most at the
+    threshold (after a spike at 0, or at v - reset_amount); truncation only shrinks magnitudes.
+    """
+    g_u = growth(population.decay_u, arithmetic, steps)
+    g_v = growth(population.decay_v, arithmetic, steps)
+    u_low = g_u * np.minimum(a_low + population.bias_u, 0)
+    u_high = g_u * np.maximum(a_high + population.bias_u, 0)
+    down, up = np.minimum(u_low + population.bias, 0), np.maximum(u_high + population.bias, 0)
+    start = population.v_init
+    free_high = np.maximum(start, 0) + g_v * up
+    met_low = np.minimum(start, 0) + g_v * down
+    if population.reset is Reset.NONE:
+        met_high = free_high
+    else:
+        ceiling = np.maximum(np.maximum(population.threshold, start), 0) + up
+        if population.reset is Reset.SUBTRACT:
+            ceiling = ceiling + float(steps) * np.maximum(up - population.reset_amount, 0)
+            met_low = met_low + np.minimum(population.threshold - population.reset_amount, 0)
+        met_high = np.minimum(ceiling, free_high)
+    return Bounds(a_low=a_low, a_high=a_high, u_low=u_low, u_high=u_high, met_low=met_low, met_high=met_high)
+
+
+def fits(population: Population, found: Bounds, arithmetic: Arithmetic) -> Array:
+    """Whether u cannot wrap and v cannot saturate (per neuron, broadcastable booleans).
+
+    A neuron that resets to zero may saturate at the top: it spikes and becomes 0 either way.
+    """
+    top = arithmetic.state_max
+    ok = (found.u_low >= -top) & (found.u_high <= top) & (found.met_low >= -top)
+    if population.reset is Reset.ZERO:
+        return np.asarray(ok & (population.threshold < top))
+    return np.asarray(ok & (found.met_high <= top))
+
+
+def safe_steps(population: Population, a_low: Array, a_high: Array, arithmetic: Arithmetic) -> int:
+    """The number of steps for which no accumulator of `population` can overflow; FOREVER where none ever can."""
+
+    def safe(steps: int) -> bool:
+        return bool(np.all(fits(population, bounds(population, a_low, a_high, arithmetic, steps), arithmetic)))
+
+    if safe(FOREVER):
+        return FOREVER
+    low, high = 0, 1
+    while safe(high):
+        low, high = high, high * 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if safe(middle) else (low, middle)
+    return low

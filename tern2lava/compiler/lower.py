@@ -1,0 +1,75 @@
+"""The column of all passes, in order, and the run through it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tern2lava.compiler.certificate import Certificate, certify
+from tern2lava.compiler.check import check
+from tern2lava.compiler.ir import Arithmetic, Graph
+from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.canonical_neurons import canonical_neurons
+from tern2lava.compiler.passes.drop_identity import drop_identity
+from tern2lava.compiler.passes.fold_batchnorm import fold_batchnorm
+from tern2lava.compiler.passes.fold_pooling import fold_pooling
+from tern2lava.compiler.passes.fold_scale import fold_scale
+from tern2lava.compiler.passes.merge_linear import merge_linear
+from tern2lava.compiler.passes.ternarize import ternarize
+from tern2lava.compiler.passes.to_integer import to_integer
+
+Pass = Callable[[Graph, Options, Arithmetic], Graph]
+
+PASSES: tuple[tuple[str, Pass], ...] = (
+    ("drop_identity", lambda graph, options, arithmetic: drop_identity(graph)),
+    ("fold_batchnorm", lambda graph, options, arithmetic: fold_batchnorm(graph)),
+    ("fold_pooling", lambda graph, options, arithmetic: fold_pooling(graph)),
+    ("canonical_neurons", lambda graph, options, arithmetic: canonical_neurons(graph)),
+    ("merge_linear", lambda graph, options, arithmetic: merge_linear(graph)),
+    ("ternarize", lambda graph, options, arithmetic: ternarize(graph, options)),
+    ("fold_scale", lambda graph, options, arithmetic: fold_scale(graph)),
+    ("to_integer", lambda graph, options, arithmetic: to_integer(graph, arithmetic, options)),
+)
+STAGES: tuple[str, ...] = ("imported", *(name for name, _ in PASSES))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Lowered:
+    """A lowered network: the graph after each stage (STAGES order), its certificates, seconds spent in each pass."""
+
+    stages: dict[str, Graph]
+    certificates: tuple[Certificate, ...]
+    seconds: dict[str, float]
+
+    @property
+    def imported(self) -> Graph:
+        return self.stages["imported"]
+
+    @property
+    def real(self) -> Graph:
+        """The TERNARY graph whose real dynamics the certificates speak of."""
+        return self.stages["fold_scale"]
+
+    @property
+    def program(self) -> Graph:
+        """The INTEGER graph."""
+        return self.stages["to_integer"]
+
+
+def lower(graph: Graph, arithmetic: Arithmetic, options: Options | None = None) -> Lowered:
+    """All stages of an IMPORTED graph down to INTEGER, checked before and after every pass.
+
+    Raises InputError and UnsupportedError as the checks and passes do.
+    """
+    chosen = options or Options()
+    check(graph)
+    stages, seconds = {"imported": graph}, {}
+    for name, rewrite in PASSES:
+        begin = time.perf_counter()
+        graph = rewrite(graph, chosen, arithmetic)
+        check(graph)
+        seconds[name] = time.perf_counter() - begin
+        stages[name] = graph
+    certificates = certify(stages["fold_scale"], graph, chosen)
+    return Lowered(stages=stages, certificates=certificates, seconds=seconds)

@@ -1,0 +1,61 @@
+"""Pass: real weights become integer codes times a scale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tern2lava.compiler.ir import Graph, Level, Node, Projection
+from tern2lava.compiler.options import Options
+from tern2lava.compiler.ternary import TOLERANCE, asymmetric_scales, recognise, twn
+from tern2lava.errors import UnsupportedError
+
+
+def ternarize(graph: Graph, options: Options) -> Graph:
+    """The TERNARY graph: every weight is codes * scale, scale of the tensor or of the output channel.
+
+    Exact where the weights are that already (alpha * {-1, 0, 1}; sums of such weights give small integers). Where
+    options.ternarize is "twn", other weights are ternarised after training and the relative error noted. Raises
+    UnsupportedError for weights that are neither, with their distance from ternary.
+    """
+    notes: list[str] = []
+    nodes = [_coded(node, options, notes) if isinstance(node, Projection) else node for node in graph.nodes]
+    return graph.with_nodes(nodes, level=Level.TERNARY, notes=notes)
+
+
+def _coded(node: Projection, options: Options, notes: list[str]) -> Node:
+    found = recognise(node.weight)
+    if found is not None:
+        if found.deviation > 0:
+            notes.append(
+                f"{node.name}: weights within {found.deviation:.1e} of scale x integers taken as such "
+                f"(float rounding, limit {TOLERANCE:.1e})"
+            )
+        if found.bits > 2:
+            notes.append(f"{node.name}: codes are integers of {found.bits} bits, not ternary")
+    elif options.ternarize == "twn":
+        found = twn(node.weight)
+        notes.append(f"{node.name}: ternarised after training (TWN), relative error {found.deviation:.3f}")
+    else:
+        raise _refusal(node)
+    return replace(node, weight=found.codes, scale=found.scale, bits=found.bits)
+
+
+def _refusal(node: Projection) -> UnsupportedError:
+    rule = "weights are a scale times {-1, 0, 1}"
+    pair = asymmetric_scales(node.weight)
+    if pair is not None:
+        return UnsupportedError(
+            node.name,
+            rule,
+            f"two scales, +{pair[0]:.6g} and -{pair[1]:.6g}",
+            "train with one symmetric scale, or ask for --ternarize twn and read the error it reports",
+        )
+    levels = np.unique(node.weight).size
+    return UnsupportedError(
+        node.name,
+        rule,
+        f"{levels:,} different values, relative distance {twn(node.weight).deviation:.3f} from the nearest TWN codes",
+        "train the layer with ternary weights, or ask for --ternarize twn and read the error it reports",
+    )

@@ -1,0 +1,184 @@
+"""Pass: real neuron parameters become the target's integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tern2lava.compiler.bounds import bounds, fits, summed_input
+from tern2lava.compiler.ir import Arithmetic, Array, Compare, Graph, Level, Neuron, Node, Population, Projection, Reset
+from tern2lava.compiler.options import DEFAULT_STEPS, Options
+from tern2lava.compiler.retime import chip_delay, lags
+from tern2lava.errors import UnsupportedError
+
+
+def to_integer(graph: Graph, arithmetic: Arithmetic, options: Options) -> Graph:
+    """The INTEGER graph: chip time, integer decays, thresholds, biases and gains. Certified by certificate.certify.
+
+    With 2^e membrane units to one ternary unit and D decay bits:
+        decay = round((1 - alpha) 2^D)      gain = round(scale 2^e), a multiple of 2^gain_shift
+        bias, bias_u, v_init, reset_amount = round(x 2^e)     threshold = floor(theta 2^e) for >, ceil(theta 2^e) - 1
+        for >=, on the multiples of 2^threshold_shift (rounded so that sums on that lattice never change sides)
+    e is the least one where nothing is lost by it (no leak, no fractions), else the largest for which no accumulator
+    can overflow within the steps of a sample and every threshold and bias has a code. Lags come from retime.lags.
+    Raises UnsupportedError for a decay outside [0, 1] and for thresholds that have no code.
+    """
+    steps = options.steps or graph.steps or DEFAULT_STEPS
+    lag = lags(graph)
+    notes: list[str] = []
+    nodes: dict[str, Node] = {node.name: node for node in graph.nodes}
+    for neuron in graph.of_kind(Neuron):
+        _check(neuron, arithmetic)
+        chosen = _choose_scale(graph, neuron, arithmetic, steps, lag[neuron.name])
+        notes += chosen.notes
+        nodes[neuron.name] = chosen.population
+        for projection in chosen.projections:
+            delay = chip_delay(projection, neuron.name, lag)
+            nodes[projection.name] = replace(projection, delay=delay, scale=np.ones(()))
+    return replace(
+        graph.with_nodes(nodes.values(), level=Level.INTEGER, notes=notes), arithmetic=arithmetic, steps=graph.steps
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Candidate:
+    population: Population
+    projections: tuple[Projection, ...]
+    fits: bool
+    notes: tuple[str, ...] = ()
+
+
+def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
+    for name, value in (("alpha_u", neuron.alpha_u), ("alpha_v", neuron.alpha_v)):
+        if np.any(value < 0) or np.any(value > 1):
+            raise UnsupportedError(
+                neuron.name,
+                "decay factors lie in [0, 1]",
+                f"{name} {float(np.max(np.abs(value))):g}",
+                "retrain, or clip",
+            )
+    if np.any(neuron.threshold < 0) or (neuron.compare is Compare.GE and np.any(neuron.threshold <= 0)):
+        raise UnsupportedError(
+            neuron.name,
+            "thresholds are positive",
+            f"{float(np.min(neuron.threshold)):g} in units of the synapses' scale",
+            "retrain with a positive threshold",
+        )
+
+
+def _choose_scale(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, steps: int, start: int) -> _Candidate:
+    best: _Candidate | None = None
+    for e in range(arithmetic.gain_shift, arithmetic.gain_max_shift + 1):
+        candidate = _candidate(graph, neuron, arithmetic, e, start, steps)
+        if candidate is None or (best is not None and not candidate.fits):
+            break
+        best = candidate
+        if not candidate.fits or loses_nothing(graph, neuron, arithmetic, e):
+            break
+    if best is None:
+        raise UnsupportedError(
+            neuron.name,
+            f"thresholds fit {arithmetic.threshold_bits} bits and biases {arithmetic.bias_bits} bits of the target",
+            f"a threshold of {float(np.max(neuron.threshold)):.6g} and a bias of "
+            f"{float(np.max(np.abs(neuron.bias))):.6g} synapses",
+            "scale the layer's weights up, or its thresholds and biases down",
+        )
+    return best
+
+
+def loses_nothing(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, e: int) -> bool:
+    """Whether integers with 2^e units to one ternary unit execute `neuron` exactly.
+
+    That is so where nothing decays partly, gains, biases and resets are whole, and all lie on the lattice of
+    representable thresholds (multiples of 2^threshold_shift), so that no rounding ever happens.
+    """
+    unit, lattice = float(1 << e), float(1 << arithmetic.threshold_shift)
+    whole = [neuron.bias, neuron.bias_u, neuron.v_init]
+    if neuron.reset is Reset.SUBTRACT:
+        whole.append(neuron.reset_amount)
+    scales = [p.scale for name in neuron.inputs if isinstance(p := graph[name], Projection)]
+    return (
+        bool(np.all((neuron.alpha_v == 0) | (neuron.alpha_v == 1)))
+        and bool(np.all((neuron.alpha_u == 0) | (neuron.alpha_u == 1)))
+        and all(bool(np.all(np.mod(value * unit, lattice) == 0)) for value in (*whole, *scales))
+    )
+
+
+def _candidate(
+    graph: Graph, neuron: Neuron, arithmetic: Arithmetic, e: int, start: int, steps: int
+) -> _Candidate | None:
+    """The population with 2^e membrane units to one ternary unit; None where a threshold or bias has no code.
+
+    A threshold beyond the largest code that its neuron cannot reach within `steps` becomes the largest code: the
+    neuron never fires either way.
+    """
+    unit, whole = float(1 << e), 1 << arithmetic.decay_bits
+    step = float(1 << arithmetic.gain_shift)
+    projections = tuple(
+        replace(p, gain=(np.maximum(np.rint(p.scale * unit / step), 1) * step).astype(np.int64))
+        for name in neuron.inputs
+        if isinstance(p := graph[name], Projection)
+    )
+    bias, bias_u = _bias(neuron.bias * unit, arithmetic), _bias(neuron.bias_u * unit, arithmetic)
+    if bias is None or bias_u is None:
+        return None
+    threshold = _threshold(neuron, arithmetic, unit, loses_nothing(graph, neuron, arithmetic, e))
+    top = ((1 << arithmetic.threshold_bits) - 1) << arithmetic.threshold_shift
+    unreachable = threshold > top
+    population = Population(
+        name=neuron.name,
+        inputs=neuron.inputs,
+        shape=neuron.shape,
+        decay_u=np.rint((1.0 - neuron.alpha_u) * whole).astype(np.int64),
+        decay_v=np.rint((1.0 - neuron.alpha_v) * whole).astype(np.int64),
+        bias_u=bias_u,
+        bias=bias,
+        threshold=np.minimum(threshold, top).astype(np.int64),
+        reset=neuron.reset,
+        reset_amount=np.rint(neuron.reset_amount * unit).astype(np.int64),
+        v_init=np.rint(neuron.v_init * unit).astype(np.int64),
+        lsb=neuron.unit / unit,
+        origin=neuron.origin,
+        record_before_reset=neuron.record_before_reset,
+        start=start,
+    )
+    members = {node.name: node for node in graph.nodes} | {p.name: p for p in projections}
+    a_low, a_high = summed_input(graph.with_nodes(members.values()), neuron.inputs, neuron.shape)
+    found = bounds(population, a_low, a_high, arithmetic, steps)
+    if np.any(unreachable & (found.met_high > top)):
+        return None
+    return _Candidate(
+        population=population,
+        projections=projections,
+        fits=bool(np.all(fits(population, found, arithmetic))),
+        notes=_notes(neuron.name, int(np.count_nonzero(np.broadcast_to(unreachable, neuron.shape)))),
+    )
+
+
+def _notes(name: str, unreachable: int) -> tuple[str, ...]:
+    if not unreachable:
+        return ()
+    return (f"{name}: {unreachable:,} neurons can never reach their threshold; it became the largest code",)
+
+
+def _threshold(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: bool) -> Array:
+    """The strict integer threshold: exact where potentials stay on the threshold lattice, else the nearest code."""
+    lattice = float(1 << arithmetic.threshold_shift)
+    scaled = neuron.threshold * unit / lattice
+    if not on_lattice and lattice > 1:
+        return np.asarray(np.rint(scaled) * lattice)
+    if neuron.compare is Compare.GT:
+        return np.asarray(np.floor(scaled) * lattice)
+    return np.asarray((np.ceil(scaled) - 1) * lattice)
+
+
+def _bias(value: Array, arithmetic: Arithmetic) -> Array | None:
+    """`value` as mantissa * 2^exponent, the least exponent for the whole population; None where there is none."""
+    top = (1 << (arithmetic.bias_bits - 1)) - 1
+    for exponent in range(arithmetic.bias_max_exp + 1):
+        mantissa = np.rint(value / (1 << exponent))
+        if np.all(np.abs(mantissa) <= top):
+            result: Array = mantissa.astype(np.int64) << exponent
+            return result
+    return None

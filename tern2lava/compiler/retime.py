@@ -1,0 +1,58 @@
+"""Retiming: from a framework's time, where a spike crosses all layers in one step, to the chip's one step a synapse."""
+
+from __future__ import annotations
+
+from tern2lava.compiler.ir import Graph, Input, Neuron, Population, Projection
+from tern2lava.errors import UnsupportedError
+
+
+def lags(graph: Graph) -> dict[str, int]:
+    """The chip steps by which each population lags its source: the least that every synapse can keep.
+
+    After Leiserson and Saxe, "Retiming synchronous circuitry", Algorithmica 6, 1991: a projection with source delay d
+    needs lag(target) >= lag(source) + 1 - d, for each synapse takes one chip step; inputs lag 0. The least solution is
+    the longest path. Raises UnsupportedError, naming the loop, where a loop has fewer steps of delay in the source
+    than synapses on the chip.
+    """
+    edges: list[tuple[str, str, int]] = []
+    for node in graph.nodes:
+        if isinstance(node, Neuron | Population):
+            for name in node.inputs:
+                projection = graph[name]
+                assert isinstance(projection, Projection)
+                edges.append((projection.inputs[0], node.name, 1 - projection.delay))
+    inputs = {node.name for node in graph.of_kind(Input)}
+    lag = {node.name: 0 for node in graph.nodes if isinstance(node, Input | Neuron | Population)}
+    origin: dict[str, str] = {}
+    for _ in range(len(lag) + 1):
+        changed = ""
+        for source, target, length in edges:
+            if lag[source] + length > lag[target] and target not in inputs:
+                lag[target] = lag[source] + length
+                origin[target] = source
+                changed = target
+        if not changed:
+            return lag
+    raise _too_fast(changed, origin, edges)
+
+
+def _too_fast(node: str, origin: dict[str, str], edges: list[tuple[str, str, int]]) -> UnsupportedError:
+    for _ in origin:
+        node = origin[node]
+    loop = [node]
+    while origin[loop[-1]] != node:
+        loop.append(origin[loop[-1]])
+    loop.reverse()
+    pairs = set(zip(loop, [*loop[1:], loop[0]], strict=True))
+    steps = sum(1 - length for source, target, length in edges if (source, target) in pairs)
+    return UnsupportedError(
+        " -> ".join([*loop, loop[0]]),
+        "a loop has at least one step of delay for each synapse",
+        f"{steps} steps of delay over {len(loop)} synapses",
+        "retrain with a longer delay in the loop; a chip takes one step per synapse",
+    )
+
+
+def chip_delay(projection: Projection, target: str, lag: dict[str, int]) -> int:
+    """Chip steps beyond the first that a spike must wait so that it arrives in the step its source meant."""
+    return lag[target] + projection.delay - lag[projection.inputs[0]] - 1

@@ -1,0 +1,100 @@
+"""Graphs on disk: one JSON text for the structure and one npz for the arrays; nothing is ever executed on reading."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from enum import Enum
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from tern2lava.compiler.ir import NODE_KINDS, Arithmetic, Array, ConvGeometry, Graph, Level, Node
+from tern2lava.errors import InputError
+
+FORMAT = 1
+
+
+def save_graph(graph: Graph, stem: Path) -> None:
+    """Write `stem`.json and `stem`.npz."""
+    arrays: dict[str, Array] = {}
+    nodes = [_node_to_json(node, arrays) for node in graph.nodes]
+    document = {
+        "format": FORMAT,
+        "level": graph.level.name,
+        "source": graph.source,
+        "steps": graph.steps,
+        "notes": list(graph.notes),
+        "arithmetic": None if graph.arithmetic is None else asdict(graph.arithmetic),
+        "nodes": nodes,
+    }
+    stem.with_suffix(".json").write_text(json.dumps(document, indent=1, default=int), encoding="utf-8")
+    np.savez_compressed(stem.with_suffix(".npz"), **arrays)
+
+
+def load_graph(stem: Path) -> Graph:
+    """The graph that save_graph wrote to `stem`. Raises InputError for files that are missing or damaged."""
+    where = stem.with_suffix(".json")
+    try:
+        document = json.loads(where.read_text(encoding="utf-8"))
+        with np.load(stem.with_suffix(".npz"), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        if document["format"] != FORMAT:
+            raise InputError(where, f"graph format {document['format']}, this version reads {FORMAT}; compile again")
+        arithmetic = document["arithmetic"]
+        return Graph(
+            level=Level[document["level"]],
+            nodes=tuple(_node_from_json(item, arrays) for item in document["nodes"]),
+            source=document["source"],
+            steps=document["steps"],
+            notes=tuple(document["notes"]),
+            arithmetic=None if arithmetic is None else Arithmetic(**arithmetic),
+        )
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        raise InputError(where, f"is no readable graph ({type(error).__name__}: {error}); compile again") from None
+    except Exception as error:  # zipfile and zlib raise their own kinds for damaged archives
+        if type(error).__module__ in ("zipfile", "zlib"):
+            raise InputError(stem.with_suffix(".npz"), f"is damaged ({error}); compile again") from None
+        raise
+
+
+def _node_to_json(node: Node, arrays: dict[str, Array]) -> dict[str, Any]:
+    item: dict[str, Any] = {"kind": type(node).__name__}
+    for f in fields(node):
+        value = getattr(node, f.name)
+        if isinstance(value, np.ndarray):
+            key = f"{node.name}/{f.name}"
+            arrays[key] = value
+            item[f.name] = {"array": key}
+        elif isinstance(value, ConvGeometry):
+            item[f.name] = asdict(value)
+        else:
+            item[f.name] = value.value if isinstance(value, Enum) else value
+    return item
+
+
+def _node_from_json(item: dict[str, Any], arrays: dict[str, Array]) -> Node:
+    kind = NODE_KINDS[item["kind"]]
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for f in fields(kind):
+        values[f.name] = _value(item[f.name], hints[f.name], arrays)
+    node: Node = kind(**values)  # type: ignore[assignment]
+    return node
+
+
+def _value(value: Any, hint: Any, arrays: dict[str, Array]) -> Any:
+    if isinstance(value, dict) and set(value) == {"array"}:
+        return arrays[value["array"]]
+    if value is None:
+        return None
+    options = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+    for option in options:
+        if option is ConvGeometry:
+            parts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+            return ConvGeometry(**parts)
+        if isinstance(option, type) and issubclass(option, Enum):
+            return option(value)
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,110 @@
+"""Recognition of integer codes times a scale in a tensor of real weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array
+
+# float32 weights alpha * {-1, 0, 1} that went through a few products differ by some units in the last place.
+TOLERANCE = 2.0**-20
+LARGEST_CODE = 127
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Codes:
+    """weight = codes * scale: codes int8 in the weight's shape, scale () or (out,), deviation the largest relative
+    difference from the weight."""
+
+    codes: Array
+    scale: Array
+    deviation: float
+
+    @property
+    def bits(self) -> int:
+        """Width of a code in two's complement: 2 for {-1, 0, 1}."""
+        top = int(np.abs(self.codes.astype(np.int16)).max(initial=1))
+        return 2 if top == 1 else int(top).bit_length() + 1
+
+
+def recognise(weight: Array) -> Codes | None:
+    """Codes and scale of a weight (out, ...) whose values are a scale (of the tensor or the row) times small integers.
+
+    Tried in order: {-1, 0, 1} with one scale, {-1, 0, 1} with a scale per row, integers up to 127 with a scale per
+    tensor, then per row. None where none fits within TOLERANCE.
+    """
+    rows = np.abs(weight.reshape(weight.shape[0], -1).astype(np.float64))
+    top = rows.max(axis=1, initial=0.0)
+    low = np.where(rows > 0, rows, np.inf).min(axis=1, initial=np.inf)
+    low = np.where(np.isfinite(low), low, 1.0)
+    whole_top, whole_low = rows.max(initial=0.0), np.where(rows > 0, rows, np.inf).min(initial=np.inf)
+    if whole_top == 0.0:
+        return Codes(codes=np.zeros(weight.shape, np.int8), scale=np.ones(()), deviation=0.0)
+    if whole_top - whole_low <= TOLERANCE * whole_top:
+        return _coded(weight, np.asarray(whole_top))
+    if np.all(top - low <= TOLERANCE * top):
+        return _coded(weight, np.where(top > 0, top, 1.0))
+    for scale in (np.asarray(_common_divisor(rows)), _row_divisors(rows)):
+        if np.all(scale > 0):
+            return _coded(weight, scale)
+    return None
+
+
+def _coded(weight: Array, scale: Array) -> Codes:
+    spread = scale.reshape(-1, *([1] * (weight.ndim - 1))) if scale.ndim else scale
+    codes = np.rint(weight / spread)
+    deviation = np.abs(codes * spread - weight)[codes != 0] / np.abs(weight[codes != 0])
+    return Codes(codes=codes.astype(np.int8), scale=scale, deviation=float(deviation.max(initial=0.0)))
+
+
+def _common_divisor(rows: Array) -> float:
+    """The largest scale of which all nonzero values are multiples up to LARGEST_CODE; 0 where there is none."""
+    values = np.unique(rows[rows > 0])
+    if values.size == 0:
+        return 1.0
+    if values.size > 4 * LARGEST_CODE or values[-1] > LARGEST_CODE * values[0] * (1 + TOLERANCE):
+        return 0.0
+    for divisor in range(1, LARGEST_CODE + 1):
+        scale = values[0] / divisor
+        multiples = values / scale
+        if multiples[-1] > LARGEST_CODE + 0.5:
+            return 0.0
+        if np.all(np.abs(multiples - np.rint(multiples)) <= TOLERANCE * multiples):
+            return float(scale)
+    return 0.0
+
+
+def _row_divisors(rows: Array) -> Array:
+    result = np.zeros(rows.shape[0])
+    for i, row in enumerate(rows):
+        result[i] = _common_divisor(row)
+        if result[i] == 0.0:
+            break
+    return result
+
+
+def asymmetric_scales(weight: Array) -> tuple[float, float] | None:
+    """(a, b) where the weight takes exactly the values +a, 0 and -b with a != b; else None."""
+    positive, negative = np.unique(weight[weight > 0]), np.unique(-weight[weight < 0])
+    if positive.size and negative.size:
+        a, b = float(positive[-1]), float(negative[-1])
+        if positive[0] >= a * (1 - TOLERANCE) and negative[0] >= b * (1 - TOLERANCE) and abs(a - b) > TOLERANCE * a:
+            return a, b
+    return None
+
+
+def twn(weight: Array) -> Codes:
+    """Post-training ternarisation of Ternary Weight Networks (Li et al., arXiv 1605.04711), one scale per tensor.
+
+    D = 0.7 mean|w|; code = sign(w) where |w| > D; scale = mean of |w| above D. `deviation` is the relative error
+    ||w - scale codes|| / ||w||.
+    """
+    magnitude = np.abs(weight.astype(np.float64))
+    above = magnitude > 0.7 * magnitude.mean()
+    scale = magnitude[above].mean() if above.any() else 1.0
+    codes = np.where(above, np.sign(weight), 0).astype(np.int8)
+    norm = float(np.linalg.norm(magnitude))
+    error = float(np.linalg.norm(weight - scale * codes)) / norm if norm else 0.0
+    return Codes(codes=codes, scale=np.asarray(scale), deviation=error)
