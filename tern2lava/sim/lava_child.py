@@ -104,7 +104,7 @@ def run_in_child(
                 stderr=noise,
                 pass_fds=fds,
                 start_new_session=True,
-                env=os.environ | {name: "1" for name in _THREAD_COUNTS},
+                env=os.environ | dict.fromkeys(_THREAD_COUNTS, "1"),
             )
             reply = _await_reply(child, status_read, shared, steps, timeout, progress)
         finally:

@@ -66,7 +66,7 @@ def _build_neuron(plan: StockPlan, population: Population, count: int, shared: S
         neurons=count,
         parameters={
             key: np.array(broadcast(getattr(population, key), population.shape).reshape(-1), np.int64)
-            for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
+            for key in ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
         },
         reset=population.reset.value,
         shift=chosen.shift,

@@ -93,9 +93,13 @@ class StockPlan:
 
 def skews(graph: Graph) -> dict[str, int]:
     """Per wire from projection to population, "projection>population": by how many steps it is out of line."""
+
+    def arrival(projection: Projection) -> int:
+        return int(starts[projection.inputs[0]]) + 1 + projection.delay
+
     starts = {p.name: p.start for p in graph.of_kind(Population)} | {n.name: 0 for n in graph.of_kind(Input)}
     return {
-        f"{name}>{population.name}": population.start - (starts[graph[name].inputs[0]] + 1 + _projection(graph, name).delay)
+        f"{name}>{population.name}": population.start - arrival(_projection(graph, name))
         for population in graph.of_kind(Population)
         for name in population.inputs
     }
@@ -108,7 +112,9 @@ def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
     populations: tuple[Population, ...] = graph.of_kind(Population)
     neurons = {p.name: plan_neuron(graph, p, skew) for p in populations}
     synapses = {
-        name: plan_synapse(graph, _projection(graph, name), neurons[p.name].shift) for p in populations for name in p.inputs
+        name: plan_synapse(graph, _projection(graph, name), neurons[p.name].shift)
+        for p in populations
+        for name in p.inputs
     }
     return StockPlan(
         graph=graph,
@@ -155,6 +161,8 @@ def _why_not_lif(
         return f"reset mode {population.reset.value} (LIF resets to zero)"
     if population.v_init.any():
         return "membranes do not begin at 0"
+    if population.bias_u.any():
+        return "the current has a bias (LIF adds its bias to the membrane)"
     for name in ("decay_u", "decay_v", "threshold"):
         values = getattr(population, name)
         if (values != values.flat[0]).any():
@@ -198,9 +206,7 @@ def plan_synapse(graph: Graph, projection: Projection, shift: int) -> SynapsePla
     )
 
 
-def _stock_synapse(
-    graph: Graph, projection: Projection, gain: Array, exponent: int, shift: int
-) -> tuple[str, str]:
+def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: int, shift: int) -> tuple[str, str]:
     """Name of the stock process (empty: none is exact) and the reason."""
     if (gain != 1 << exponent).any():
         return "", "the gain differs between channels or is not a power of two"

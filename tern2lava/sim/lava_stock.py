@@ -58,4 +58,4 @@ def run_stock(
 def _dtype_of(node: Input) -> str:
     """The smallest dtype that holds the levels of an Input."""
     low, high = node.levels
-    return "uint8" if low >= 0 and high <= 255 else str(np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)))
+    return str(np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)))

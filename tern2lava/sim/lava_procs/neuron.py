@@ -28,7 +28,7 @@ States = NDArray[np.int64]
 class TernaryNeuron(AbstractProcess):
     """A population as ir.Population defines it, one sample after the other.
 
-    parameters: decay_u, decay_v, bias, threshold, reset_amount, v_init as int64 arrays (neurons,).
+    parameters: decay_u, decay_v, bias_u, bias, threshold, reset_amount, v_init as int64 arrays (neurons,).
     reset: "zero", "subtract" or "none". shift: a_in counts 2^shift of the membrane's units (6 as in Lava's LIF).
     Sample b is active in Lava steps b * period + start + 1 to b * period + start + steps, begins from u = 0 and
     v = v_init, and is recorded in spikes, u, v (samples, steps, neurons); between windows the process is silent.
@@ -70,7 +70,8 @@ class PyTernaryNeuron(PyLoihiProcessModel):
         self.decay_bits = proc_params["decay_bits"]
         self.keep_u = (1 << self.decay_bits) - parameters["decay_u"]
         self.keep_v = (1 << self.decay_bits) - parameters["decay_v"]
-        self.bias, self.threshold = parameters["bias"], parameters["threshold"]
+        self.bias_u, self.bias = parameters["bias_u"], parameters["bias"]
+        self.threshold = parameters["threshold"]
         self.reset_amount, self.v_init = parameters["reset_amount"], parameters["v_init"]
         self.reset, self.shift = proc_params["reset"], proc_params["shift"]
         self.half = 1 << (proc_params["state_bits"] - 1)
@@ -96,7 +97,7 @@ class PyTernaryNeuron(PyLoihiProcessModel):
 
     def advance(self, a: States) -> NDArray[np.bool_]:
         """Which neurons fire in one step with synaptic input `a`; moves u and v on."""
-        u = scale_towards_zero(self.u, self.keep_u, self.decay_bits) + (a << self.shift)
+        u = scale_towards_zero(self.u, self.keep_u, self.decay_bits) + (a << self.shift) + self.bias_u
         too_high, too_low = u > self.half, u <= -self.half
         u[too_high] -= 2 * self.half
         u[too_low] += 2 * self.half
