@@ -72,8 +72,8 @@ def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certifica
     between f and the real alpha, growth(f, n) = min(n, 1 / (1 - f)) bounding the sum of n powers of f):
         e_u <= g(f_u, n) * (t_u + d_u |U| S + sum of |gain - scale S| |A| + |bias_u - its real value|)
         e_v <= g(f_v, n) * (t_v + d_v |V| S + e_u + |bias - ...| + |reset_amount - ...|) + |v_init - ...|
-    where g = growth / (1 - growth d), for |U| and |V| are bounded by the integers plus the error itself; t = 1 if the decay truncates and 0 otherwise, and |U|, |V|, |A| are worst cases over all inputs
-    (bounds.bounds). It holds by induction as long as both have spiked alike: a reset to zero only lowers it, a
+    where g = growth / (1 - growth d), for |U| and |V| are bounded by the integers plus the error itself; t = 1 if the
+    decay truncates and 0 otherwise, and |U|, |V|, |A| are worst cases over all inputs (bounds.bounds). It holds by induction as long as both have spiked alike: a reset to zero only lowers it, a
     subtraction adds its rounding. eps is (e_v + |threshold - its real value|) / S; no real potential within eps of its
     threshold on some data proves equal spikes there.
     """

@@ -75,7 +75,8 @@ class NodeBase:
     def __post_init__(self) -> None:
         for f in fields(self):
             value = getattr(self, f.name)
-            if isinstance(value, np.ndarray) and value.flags.writeable:
+            # Arithmetic on arrays without dimensions gives numpy scalars; in nodes they are arrays again.
+            if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.flags.writeable):
                 object.__setattr__(self, f.name, frozen(value))
 
 
