@@ -7,7 +7,7 @@ from enum import Enum
 
 import numpy as np
 
-from tern2lava.compiler.bounds import FOREVER, Bounds, bounds, fits, growth, on_shape, safe_steps, summed_input
+from tern2lava.compiler.bounds import FOREVER, bounds, fits, growth, input_range, on_shape, safe_steps, summed_input
 from tern2lava.compiler.ir import Arithmetic, Array, Graph, Neuron, Population, Projection, Reset, broadcast
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 
@@ -73,7 +73,8 @@ def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certifica
         e_u <= g(f_u, n) * (t_u + d_u |U| S + sum of |gain - scale S| |A| + |bias_u - its real value|)
         e_v <= g(f_v, n) * (t_v + d_v |V| S + e_u + |bias - ...| + |reset_amount - ...|) + |v_init - ...|
     where g = growth / (1 - growth d), for |U| and |V| are bounded by the integers plus the error itself; t = 1 if the
-    decay truncates and 0 otherwise, and |U|, |V|, |A| are worst cases over all inputs (bounds.bounds). It holds by induction as long as both have spiked alike: a reset to zero only lowers it, a
+    decay truncates and 0 otherwise, and |U|, |V|, |A| are worst cases over all inputs (bounds.bounds). It holds by
+    induction as long as both have spiked alike: a reset to zero only lowers it, a
     subtraction adds its rounding. eps is (e_v + |threshold - its real value|) / S; no real potential within eps of its
     threshold on some data proves equal spikes there.
     """
@@ -93,97 +94,118 @@ def _certify(
     a_low, a_high = summed_input(integer, population.inputs, population.shape)
     found = bounds(population, a_low, a_high, arithmetic, steps)
     safe = safe_steps(population, a_low, a_high, arithmetic)
-    unit = _unit(neuron, population)
-    error, sources = _error(ternary, integer, neuron, population, arithmetic, steps, found, unit)
-    lattice_exact = not sources
+    terms = error_terms(ternary, integer, population)
+    t = terms.arrays
+    u_limit, v_limit = np.maximum(-found.u_low, found.u_high), np.maximum(-found.met_low, found.met_high)
+    e_u = _accumulated(population.decay_u, t["drift_u"], arithmetic, steps) * (t["drift_u"] * u_limit + t["round_u"])
+    e_v = t["initial"] + _accumulated(population.decay_v, t["drift_v"], arithmetic, steps) * (
+        t["drift_v"] * v_limit + e_u + t["round_v"] + t["amount"]
+    )
     top = float(((1 << arithmetic.threshold_bits) - 1) << arithmetic.threshold_shift)
-    never = (neuron.threshold * unit > top) & (found.met_high + error <= top)
-    rounding = np.abs(population.threshold - neuron.threshold * unit)
-    eps = np.where(lattice_exact, 0.0, (error + np.where(never, 0.0, rounding)) / unit)
+    never = (neuron.threshold * terms.unit > top) & (found.met_high + e_v <= top)
+    eps = np.zeros(()) if terms.exact else (e_v + np.where(never, 0.0, t["threshold"])) / terms.unit
     relative = float(np.max(eps / np.maximum(np.abs(neuron.threshold), 1e-300)))
-    if lattice_exact and safe >= steps:
+    if terms.exact and safe >= steps:
         verdict, reason = Verdict.EXACT, "nothing is rounded: decays, gains, biases and resets are whole numbers"
-    elif safe >= steps and np.all(np.isfinite(eps)) and relative < 1.0:
-        verdict, reason = Verdict.BOUNDED, "rounded: " + ", ".join(sources)
+    elif safe >= steps and relative < 1.0:
+        verdict, reason = Verdict.BOUNDED, "rounded: " + ", ".join(terms.rounded)
     else:
-        why = f"an accumulator can overflow after {safe} steps" if safe < steps else "the bound exceeds the threshold"
-        verdict, reason = Verdict.MEASURED, f"{why}; rounded: {', '.join(sources) or 'nothing'}"
+        why = f"an accumulator can overflow after {safe:,} steps" if safe < steps else "the bound exceeds the threshold"
+        verdict, reason = Verdict.MEASURED, f"{why}; rounded: {', '.join(terms.rounded) or 'nothing'}"
     return Certificate(
         population=population.name,
         verdict=verdict,
-        eps=eps,
+        eps=np.asarray(eps),
         eps_relative=relative,
         steps=steps,
         safe_steps=safe,
         first_overflow=_first_overflow(population, a_low, a_high, arithmetic, safe) if safe < steps else "",
-        u_limit=float(np.max(np.maximum(-found.u_low, found.u_high))),
-        v_limit=float(np.max(np.maximum(-found.met_low, found.met_high))),
+        u_limit=float(np.max(u_limit)),
+        v_limit=float(np.max(v_limit)),
         state_max=arithmetic.state_max,
         reason=reason,
     )
 
 
-def _unit(neuron: Neuron, population: Population) -> float:
-    """Membrane units to one unit of the real dynamics: 2^e."""
-    return float(np.max(neuron.unit / population.lsb))
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ErrorTerms:
+    """Where integer and real dynamics of a population part, in membrane units (`unit` of them to one real unit).
+
+    arrays, each broadcasting to the population's shape: factor_u, factor_v (f = 1 - decay / 2^D); drift_u, drift_v
+    (|f - alpha|); round_u (truncation of u, gains and bias_u), round_v (truncation of v, bias), amount (of a
+    subtraction), initial (of v), threshold. rounded: names of what is not exact; exact: nothing is, for ever.
+    """
+
+    unit: float
+    arrays: dict[str, Array]
+    rounded: tuple[str, ...]
+
+    @property
+    def exact(self) -> bool:
+        return not self.rounded
 
 
-def _error(
-    ternary: Graph,
-    integer: Graph,
-    neuron: Neuron,
-    population: Population,
-    arithmetic: Arithmetic,
-    steps: int,
-    found: Bounds,
-    unit: float,
-) -> tuple[Array, list[str]]:
-    """(bound of |v_int - unit * v_real| before the threshold, what is rounded)."""
+def error_terms(ternary: Graph, integer: Graph, population: Population) -> ErrorTerms:
+    """The error terms of one population of `integer`, lowered from `ternary` (after fold_scale)."""
+    arithmetic = integer.arithmetic
+    neuron = ternary[population.name]
+    assert arithmetic is not None
+    assert isinstance(neuron, Neuron)
     whole = float(1 << arithmetic.decay_bits)
-    sources: list[str] = []
+    unit = float(np.max(neuron.unit / population.lsb))
+    subtracts = population.reset is Reset.SUBTRACT
+    factor_u, factor_v = 1.0 - population.decay_u / whole, 1.0 - population.decay_v / whole
+    drift_u, drift_v = np.abs(factor_u - neuron.alpha_u), np.abs(factor_v - neuron.alpha_v)
+    gains = _gain_error(ternary, integer, population, unit)
+    bias_u = np.abs(population.bias_u - neuron.bias_u * unit)
+    bias = np.abs(population.bias - neuron.bias * unit)
+    truncates_u, truncates_v = _truncates(population.decay_u, whole), _truncates(population.decay_v, whole)
+    amount = np.abs(population.reset_amount - neuron.reset_amount * unit) if subtracts else np.zeros(())
+    initial = np.abs(population.v_init - neuron.v_init * unit)
+    causes = {
+        "current decay": truncates_u + drift_u,
+        "membrane decay": truncates_v + drift_v,
+        "scale of a projection": gains,
+        "bias": np.asarray(np.max(bias_u) + np.max(bias)),
+        "reset amount": amount,
+        "initial potential": initial,
+    }
+    rounded = [name for name, value in causes.items() if np.any(value > 0)]
+    if not rounded and not _on_threshold_lattice(integer, population, float(1 << arithmetic.threshold_shift)):
+        rounded = ["threshold"]
+    arrays = {
+        "factor_u": factor_u, "factor_v": factor_v, "drift_u": drift_u, "drift_v": drift_v,
+        "round_u": truncates_u + gains + bias_u, "round_v": truncates_v + bias, "amount": amount, "initial": initial,
+        "threshold": np.abs(population.threshold - neuron.threshold * unit),
+    }  # fmt: skip
+    return ErrorTerms(unit=unit, arrays=arrays, rounded=tuple(rounded))
 
-    def note(name: str, value: Array) -> Array:
-        if np.any(value > 0) and name not in sources:
-            sources.append(name)
-        return value
 
-    def magnitude(low: Array, high: Array) -> Array:
-        return np.maximum(-low, high)
+def _truncates(decay: Array, whole: float) -> Array:
+    """1 where a decay truncates (by less than one unit a step), 0 where it keeps or forgets everything."""
+    return np.asarray((decay > 0) & (decay < whole), np.float64)
 
-    drift_u = np.abs((1.0 - population.decay_u / whole) - neuron.alpha_u)
-    drift_v = np.abs((1.0 - population.decay_v / whole) - neuron.alpha_v)
-    truncates_u = ((population.decay_u > 0) & (population.decay_u < whole)).astype(np.float64)
-    truncates_v = ((population.decay_v > 0) & (population.decay_v < whole)).astype(np.float64)
-    gains: Array = np.zeros(())
+
+def _gain_error(ternary: Graph, integer: Graph, population: Population, unit: float) -> Array:
+    """Sum over projections of |gain - scale * unit| times the largest |weight @ spikes|."""
+    total: Array = np.zeros(())
     for name in population.inputs:
         real, coded = ternary[name], integer[name]
         assert isinstance(real, Projection)
         assert isinstance(coded, Projection)
-        off = np.abs(coded.gain - real.scale * unit)
-        low, high = summed_input(integer, (name,), population.shape)
-        gain = np.maximum(on_shape(np.asarray(coded.gain, np.float64), coded, population.shape), 1.0)
-        gains = gains + on_shape(off, coded, population.shape) * magnitude(low, high) / gain
-    off_u = note("bias", np.abs(population.bias_u - neuron.bias_u * unit))
-    e_u = _accumulated(population.decay_u, drift_u, arithmetic, steps) * (
-        note("current decay", truncates_u + drift_u * magnitude(found.u_low, found.u_high))
-        + note("scale of a projection", gains)
-        + off_u
-    )
-    off_v = note("bias", np.abs(population.bias - neuron.bias * unit))
-    off_reset: Array = np.zeros(())
-    if population.reset is Reset.SUBTRACT:
-        off_reset = note("reset amount", np.abs(population.reset_amount - neuron.reset_amount * unit))
-    noise = note("membrane decay", truncates_v + drift_v * magnitude(found.met_low, found.met_high))
-    off_init = note("initial potential", np.abs(population.v_init - neuron.v_init * unit))
-    e_v = _accumulated(population.decay_v, drift_v, arithmetic, steps) * (noise + e_u + off_v + off_reset) + off_init
-    lattice = float(1 << arithmetic.threshold_shift)
+        low, high = input_range(coded, integer)
+        off = np.abs(coded.gain - real.scale * unit) * np.maximum(-low, high)
+        total = total + on_shape(off, coded, population.shape)
+    return total
+
+
+def _on_threshold_lattice(integer: Graph, population: Population, lattice: float) -> bool:
+    """Whether potentials only ever take multiples of the threshold lattice."""
     moving = [population.bias, population.bias_u, population.v_init]
     if population.reset is Reset.SUBTRACT:
         moving.append(population.reset_amount)
     moving += [p.gain for name in population.inputs if isinstance(p := integer[name], Projection)]
-    if not sources and any(np.any(np.mod(value, lattice) != 0) for value in moving):
-        sources.append("threshold")
-    return e_v, sources
+    return not any(np.any(np.mod(value, lattice) != 0) for value in moving)
 
 
 def _accumulated(decay: Array, drift: Array, arithmetic: Arithmetic, steps: int) -> Array:

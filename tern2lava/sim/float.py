@@ -40,8 +40,6 @@ from tern2lava.compiler.ir import (
 from tern2lava.compiler.linear import accumulate, conv2d, per_neuron, windows2d
 from tern2lava.sim.trace import Trace
 
-Observer = Callable[[str, Array], None]
-
 
 class NeuronState:
     """State of one Neuron node for a batch (see ir.Neuron for the equations); arrays (batch, neurons) float64."""
@@ -79,6 +77,9 @@ class NeuronState:
                 v = v - spiked * self.reset_amount
         self.v, self.spiked = v, spiked
         return spiked.astype(np.uint8), met
+
+
+Observer = Callable[[str, NeuronState, Array], None]
 
 
 def pool2d(node: Pool2d, x: Array) -> Array:
@@ -125,8 +126,8 @@ def run_float(
 ) -> Trace:
     """The trace of a real-valued graph on `inputs`: for every Input, values (batch, steps, *shape).
 
-    Spikes and v (after reset) of every Neuron, (batch, steps, neurons). `observe` is called at each step with a
-    neuron's name and the membrane potentials that met its threshold, (batch, neurons).
+    Spikes and v (after reset) of every Neuron, (batch, steps, neurons). `observe` is called after each step of a
+    neuron with its name, its state and the membrane potentials that met its threshold, (batch, neurons).
     """
     known = shapes(graph)
     batch, steps = next(iter(inputs.values())).shape[:2]
@@ -177,7 +178,7 @@ def run_float(
                     if states:
                         v[name][:, t] = state[name].v
                     if observe is not None:
-                        observe(name, met)
+                        observe(name, state[name], met)
                 else:
                     sequence[name][:, t] = stateless(member, total(member, t), known[name])
             for name in group:

@@ -1,0 +1,84 @@
+"""How near real membrane potentials came to their thresholds on given data, measured against the integers' error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from tern2lava.compiler.certificate import ErrorTerms, error_terms
+from tern2lava.compiler.ir import Array, Graph, Neuron, Population, Reset
+from tern2lava.sim.float import NeuronState, run_float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Band:
+    """What is proven of one population on the data that was run.
+
+    near of neuron_steps real potentials came within the error bound of their threshold; with none, integer and real
+    dynamics provably spiked alike (given alike inputs). closest: the least distance from a threshold, relative to it.
+    """
+
+    population: str
+    neuron_steps: int
+    near: int
+    closest: float
+
+
+def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tuple[Band, ...]:
+    """One Band per population of `program`, from a float run of `real` (TERNARY, after fold_scale) on `inputs`.
+
+    The bound runs along with the data instead of assuming the worst case: with the terms of certificate.error_terms,
+        E_u <- f_u E_u + d_u |U| S + r_u        E_v <- f_v E_v + d_v |V| S + E_u + r_v
+    0 after a reset to zero, plus the rounding of the amount after a subtraction; a neuron-step is near its threshold
+    where |v - threshold| S <= E_v + threshold rounding.
+    """
+    trackers = {population.name: _Tracker(real, program, population) for population in program.of_kind(Population)}
+    run_float(real, inputs, states=False, observe=lambda name, state, met: trackers[name].step(state, met))
+    return tuple(tracker.band() for tracker in trackers.values())
+
+
+class _Tracker:
+    """Running error bound of one population, arrays (batch, neurons) in membrane units."""
+
+    def __init__(self, real: Graph, program: Graph, population: Population) -> None:
+        neuron = real[population.name]
+        assert isinstance(neuron, Neuron)
+        self.name = population.name
+        self.reset = population.reset
+        self.terms: ErrorTerms = error_terms(real, program, population)
+        self.flat = {
+            key: np.broadcast_to(value, population.shape).reshape(1, -1) for key, value in self.terms.arrays.items()
+        }
+        self.threshold = np.broadcast_to(neuron.threshold, population.shape).reshape(1, -1)
+        self.e_u: Array = np.zeros((1, 1))
+        self.e_v: Array = self.flat["initial"]
+        self.u: Array = np.zeros((1, 1))
+        self.v = np.broadcast_to(neuron.v_init, population.shape).reshape(1, -1)
+        self.neuron_steps = self.near = 0
+        self.closest = np.inf
+
+    def step(self, state: NeuronState, met: Array) -> None:
+        """Account for one step: the state after it and the potentials that met the threshold."""
+        flat, unit = self.flat, self.terms.unit
+        self.e_u = flat["factor_u"] * self.e_u + flat["drift_u"] * np.abs(self.u) * unit + flat["round_u"]
+        self.e_v = flat["factor_v"] * self.e_v + flat["drift_v"] * np.abs(self.v) * unit + self.e_u + flat["round_v"]
+        distance = np.abs(met - self.threshold)
+        self.neuron_steps += distance.size
+        self.closest = min(self.closest, float((distance / np.maximum(np.abs(self.threshold), 1e-300)).min()))
+        if not self.terms.exact:
+            # 1e-9 of the potential: float64 rounding of this reference itself.
+            slack = 1e-9 * (np.abs(met) + np.abs(self.threshold)) * unit
+            self.near += int(np.count_nonzero(distance * unit <= self.e_v + flat["threshold"] + slack))
+        if self.reset is Reset.ZERO:
+            self.e_v = np.where(state.spiked, 0.0, self.e_v)
+        elif self.reset is Reset.SUBTRACT:
+            self.e_v = self.e_v + state.spiked * flat["amount"]
+        self.u, self.v = state.u, state.v
+
+    def band(self) -> Band:
+        return Band(
+            population=self.name, neuron_steps=self.neuron_steps, near=self.near,
+            closest=self.closest if np.isfinite(self.closest) else 0.0,
+        )  # fmt: skip

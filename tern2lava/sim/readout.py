@@ -1,0 +1,50 @@
+"""Class scores and predictions from a trace, as the network's Output says."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Graph, Level, Neuron, Output, Population, Readout, broadcast
+from tern2lava.sim.trace import Trace
+
+
+def scores(graph: Graph, trace: Trace, output: Output | None = None) -> Array:
+    """Scores (batch, neurons of the output population) in the source's units, for any graph that made `trace`."""
+    chosen = output or graph.of_kind(Output)[0]
+    name = chosen.inputs[0]
+    if chosen.readout is Readout.SPIKE_COUNT:
+        return np.asarray(trace.spikes[name].sum(axis=1, dtype=np.int64))
+    membrane = _membrane(graph, trace, name)
+    if chosen.readout is Readout.MEMBRANE_LAST:
+        return np.asarray(membrane[:, -1])
+    if chosen.readout is Readout.MEMBRANE_MAX:
+        return np.asarray(membrane.max(axis=1))
+    assert chosen.readout is Readout.MEMBRANE_SUM
+    return np.asarray(membrane.sum(axis=1))
+
+
+def predictions(found: Array) -> Array:
+    """Class of the largest score, the lowest index among equals, (batch,)."""
+    return np.asarray(found.argmax(axis=1))
+
+
+def accuracy(found: Array, labels: Array) -> float:
+    """Share of samples whose prediction is the label."""
+    return float((predictions(found) == labels).mean())
+
+
+def _membrane(graph: Graph, trace: Trace, name: str) -> Array:
+    """Membrane potential (batch, steps, neurons) as the source recorded it."""
+    node = graph[name]
+    assert isinstance(node, Neuron | Population)
+
+    def flat(value: Array) -> Array:
+        return broadcast(value, node.shape).reshape(1, 1, -1)
+
+    v = trace.v[name].astype(np.float64)
+    if node.record_before_reset:
+        v = v + trace.spikes[name] * flat(node.reset_amount)
+    unit = node.lsb if isinstance(node, Population) else node.unit
+    if graph.level is Level.IMPORTED:
+        return v
+    return v * flat(unit) + flat(node.origin)
