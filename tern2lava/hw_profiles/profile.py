@@ -106,6 +106,15 @@ class Synapse(_Strict):
     max_delay: Leaf[Count]
     channel_gain: Leaf[bool]
 
+    @model_validator(mode="after")
+    def _model_fits_sharing(self) -> Synapse:
+        model, sharing = self.memory_model.value, self.sharing.value
+        if (model, sharing) in (("nxtf", "kernel"), ("codec", "lists")):
+            raise ValueError(f"memory_model {model} cannot be used with sharing {sharing}")
+        if self.word_bits.value != 64:
+            raise ValueError("word_bits must be 64 in both memory models")
+        return self
+
 
 class Routing(_Strict):
     """How output axons are counted. out_axon_model `edges`: one per neuron and destination; `ranges`: one per part

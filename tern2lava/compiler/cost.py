@@ -1,0 +1,279 @@
+"""What a part of a population takes of a core: every formula that turns a slice of the network into resources.
+
+Two models of synapse memory, named by the profile's synapse.memory_model:
+
+nxtf   the published accounting of Loihi 1 (compiler/nxtf.py). A convolution's lists are counted once per source
+       channel and border variant where source neurons share lists (population axons), once per source neuron else.
+codec  the synapse blocks of our core images, byte for byte (compiler/image.py): a header, a gain table where the gain
+       differs by row, and the codes in the cheapest codec that the profile allows. Where the profile shares nothing, a
+       convolution is counted unrolled: per synapse its code and the index of its target.
+
+In-axons are source neurons, once per block. Fan-in counts synapses with zeros, without padding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tern2lava.compiler.box import Box
+from tern2lava.compiler.codecs import BY_NAME
+from tern2lava.compiler.ir import Array, Graph, Population, Projection, Reset, broadcast, size
+from tern2lava.compiler.nxtf import delay_bits, list_words
+from tern2lava.compiler.slices import Slice, cut, fan_in, incoming, synapse_count, taps
+from tern2lava.errors import CapacityError
+from tern2lava.hw_profiles import Profile
+
+RESOURCES = ("neurons", "synapse_bits", "in_axons", "out_axons", "fan_in", "threshold_sets", "decay_sets")
+# Of a core's parts, fan-in counts the largest; everything else adds up.
+LARGEST = ("fan_in",)
+BLOCK_HEADER_BYTES = 64
+WORD_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Block:
+    """Synapses of one projection into one part: what they take, and how they are stored.
+
+    encoding: the name under which memory is counted; codec: the name of the codec in the core image.
+    """
+
+    projection: str
+    source: Box
+    encoding: str
+    codec: str
+    synapse_bits: int
+    in_axons: int
+    fan_in: int
+    synapses: int
+
+
+@dataclass(frozen=True)
+class PartCost:
+    """Resources of a part, by name, output axons excepted (they depend on where its targets are), and its blocks."""
+
+    used: dict[str, int]
+    blocks: tuple[Block, ...]
+
+
+def limits(profile: Profile) -> dict[str, int]:
+    """What one core of the target holds, for every name in RESOURCES."""
+    core = profile.core
+    return {
+        "neurons": core.neurons.value,
+        "synapse_bits": core.synapse_memory.value,
+        "in_axons": core.in_axons.value,
+        "out_axons": core.out_axons.value,
+        "fan_in": core.fan_in.value,
+        "threshold_sets": core.threshold_sets.value,
+        "decay_sets": core.decay_sets.value,
+    }
+
+
+class CostModel:
+    """Costs of boxes of one graph on one profile; remembers blocks that differ in position only."""
+
+    def __init__(self, graph: Graph, profile: Profile, encodings: tuple[str, ...] | None = None) -> None:
+        self.graph = graph
+        self.profile = profile
+        allowed = profile.synapse.encodings.value
+        self.encodings: tuple[str, ...] = tuple(e for e in allowed if encodings is None or e in encodings)
+        self._memory: dict[object, tuple[str, str, int]] = {}
+
+    def part(self, population: Population, box: Box) -> PartCost:
+        """Cost of the neurons of `population` in `box`. Raises CapacityError where a block cannot be stored at all."""
+        blocks = []
+        for projection in incoming(self.graph, population):
+            piece = cut(projection, box)
+            if piece is not None:
+                blocks.append(self.block(population, projection, piece, box))
+        thresholds, decays = parameter_sets(population, box)
+        used = {
+            "neurons": box.volume,
+            "synapse_bits": sum(b.synapse_bits for b in blocks),
+            "in_axons": sum(b.in_axons for b in blocks),
+            "fan_in": sum(b.fan_in for b in blocks),
+            "threshold_sets": thresholds,
+            "decay_sets": decays,
+        }
+        return PartCost(used, tuple(blocks))
+
+    def block(self, population: Population, projection: Projection, piece: Slice, box: Box) -> Block:
+        """Cost of one slice."""
+        where = (box.lo, box.hi) if piece.local.geometry is None else (box.lo[0], box.hi[0], _shape_key(piece.local))
+        key = (projection.name, where)
+        stored = self._memory.get(key)
+        if stored is None:
+            if self.profile.synapse.memory_model.value == "nxtf":
+                stored = nxtf_memory(piece.local, self.profile, self.encodings, population.name)
+            else:
+                stored = codec_memory(piece.local, self.profile, self.encodings, population.name)
+            self._memory[key] = stored
+        encoding, codec, bits = stored
+        return Block(
+            projection.name, piece.source, encoding, codec, bits, piece.source.volume, fan_in(piece.local),
+            synapse_count(piece.local),
+        )  # fmt: skip
+
+
+def _shape_key(local: Projection) -> object:
+    g = local.geometry
+    assert g is not None
+    return (g.in_shape, g.out_shape, g.padding, g.groups)
+
+
+def parameter_sets(population: Population, box: Box) -> tuple[int, int]:
+    """Number of different thresholds, and of different (decay_u, decay_v, reset amount), in the box."""
+
+    def inside(value: Array) -> Array:
+        if value.size == 1:
+            return value.reshape(1)
+        spread = broadcast(value, population.shape)
+        if len(box.shape) == len(population.shape) and box.shape == population.shape:
+            return box.select(spread).reshape(-1)
+        return spread.reshape(-1)[box.flat()]
+
+    thresholds = np.unique(inside(population.threshold)).size
+    columns = [inside(population.decay_u), inside(population.decay_v)]
+    if population.reset is Reset.SUBTRACT:
+        columns.append(inside(population.reset_amount))
+    if all(column.size == 1 for column in columns):
+        return thresholds, 1
+    length = max(column.size for column in columns)
+    table = np.stack([np.broadcast_to(column, (length,)) for column in columns], axis=1)
+    return thresholds, int(np.unique(table, axis=0).shape[0])
+
+
+def image_codec(ternary: bool) -> str:
+    """The codec of an image's block where the memory model does not choose one."""
+    return "packed2" if ternary else "raw8"
+
+
+def codec_memory(
+    local: Projection, profile: Profile, encodings: tuple[str, ...], node: str
+) -> tuple[str, str, int]:
+    """(encoding, codec, bits) of a block in the codec model: what its record in a core image takes."""
+    ternary = local.bits == 2
+    _check_bits(local.bits, profile, node)
+    if local.gain.ndim and not profile.synapse.channel_gain.value:
+        _check_bits(stored_weights(local)[1], profile, node)
+    count, nonzero = int(local.weight.size), int(np.count_nonzero(local.weight))
+    choices = [
+        (codec.size(count, nonzero), codec.encoding, codec.name)
+        for codec in BY_NAME.values()
+        if codec.encoding in encodings and codec.ternary == ternary
+    ]
+    if not choices and not ternary:
+        choices = [(BY_NAME["raw8"].size(count, nonzero), "dense", "raw8")]
+    if not choices:
+        raise CapacityError(node, "allowed encodings of ternary codes", 1, 0, "allow 'dense' in the profile or options")
+    payload, encoding, codec = min(choices, key=lambda choice: choice[0])
+    if local.geometry is not None and profile.synapse.sharing.value == "none":
+        index_bits = max(1, (size(local.geometry.out_shape) - 1).bit_length())
+        bits = synapse_count(local) * (local.bits + index_bits)
+        return encoding, codec, 8 * (BLOCK_HEADER_BYTES + padded(gain_bytes(local))) + -(-bits // 64) * 64
+    return encoding, codec, 8 * (BLOCK_HEADER_BYTES + padded(gain_bytes(local)) + padded(payload))
+
+
+def padded(count: int) -> int:
+    """Bytes rounded up to whole memory words."""
+    return -(-count // WORD_BYTES) * WORD_BYTES
+
+
+def integer_width(values: Array) -> int:
+    """Bytes (1, 2, 4 or 8) of the narrowest signed integer that holds all values."""
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    return next(w for w in (1, 2, 4, 8) if -(1 << (8 * w - 1)) <= low and high < 1 << (8 * w - 1))
+
+
+def gain_bytes(local: Projection) -> int:
+    """Bytes of the gain in a block's record: one value, or one for each row where they differ."""
+    return integer_width(local.gain) * int(local.gain.size)
+
+
+def nxtf_memory(local: Projection, profile: Profile, encodings: tuple[str, ...], node: str) -> tuple[str, str, int]:
+    """(encoding, codec, bits) of a slice on Loihi 1, in the cheapest allowed encoding."""
+    weights, bits = stored_weights(local)
+    width = _check_bits(bits, profile, node)
+    synapse = profile.synapse
+    delay = delay_bits(local.delay)
+    totals = dict.fromkeys(encodings, 0)
+    for codes, index, times in synapse_lists(weights, local):
+        for encoding in list(totals):
+            words = list_words(codes, index, encoding, width, delay, synapse.max_per_entry.value)
+            if words.max(initial=0) > synapse.max_words_per_list.value:
+                del totals[encoding]
+            else:
+                totals[encoding] += int(words.sum()) * (times if synapse.sharing.value == "none" else 1)
+    if not totals:
+        raise CapacityError(
+            node, "words in one synapse list", synapse.max_words_per_list.value + 1, synapse.max_words_per_list.value,
+            "limit the neurons per core",
+        )  # fmt: skip
+    encoding = min(totals, key=lambda name: totals[name])
+    return encoding, image_codec(local.bits == 2), totals[encoding] * synapse.word_bits.value
+
+
+def stored_weights(local: Projection) -> tuple[Array, int]:
+    """The integers that a synapse must hold where gain is not per row (code * gain without its common power of two),
+    and their width in bits, sign included; 2 for ternary codes."""
+    gain = local.gain.reshape(-1)
+    common = int(np.bitwise_or.reduce(gain))
+    shift = (common & -common).bit_length() - 1 if common else 0
+    scaled = gain >> shift
+    if (scaled == 1).all():
+        return local.weight, local.bits
+    weights = local.weight.astype(np.int64) * scaled.reshape(-1, *([1] * (local.weight.ndim - 1)))
+    return weights, int(np.abs(weights).max()).bit_length() + 1
+
+
+def _check_bits(bits: int, profile: Profile, node: str) -> int:
+    """The smallest weight width of the target that holds `bits`; CapacityError where there is none."""
+    allowed = [width for width in profile.synapse.weight_bits.value if width >= bits]
+    if not allowed:
+        have = max(profile.synapse.weight_bits.value)
+        raise CapacityError(node, "weight bits", bits, have, "use one scale per layer, or ternary weights")
+    return min(allowed)
+
+
+def synapse_lists(weights: Array, local: Projection) -> list[tuple[Array, Array, int]]:
+    """The different synapse lists of a slice as (codes (lists, n), target index (n,), source neurons that use each).
+
+    For a convolution the source neurons fall into classes by which kernel taps reach which targets: inside, all are
+    alike, at borders and for strides there are variants. Lists of one class differ by source channel only. Targets
+    are numbered position by position, channels last, relative to the first that the class reaches.
+    """
+    geometry = local.geometry
+    if geometry is None:
+        return [(np.ascontiguousarray(weights.T), np.arange(weights.shape[0]), 1)]
+    groups = geometry.groups
+    out, in_group, kh, kw = weights.shape
+    per_group = out // groups
+    grouped = weights.reshape(groups, per_group, in_group, kh, kw)
+    rows, columns = (_tap_classes(taps(geometry, (kh, kw), axis)) for axis in (0, 1))
+    result = []
+    for row_taps, row_reach, row_count in rows:
+        for column_taps, column_reach, column_count in columns:
+            codes = grouped[:, :, :, row_taps][:, :, :, :, column_taps]
+            codes = codes.transpose(0, 2, 3, 4, 1).reshape(groups * in_group, -1)
+            place = row_reach[:, None] * geometry.out_shape[2] + column_reach[None, :]
+            index = (place.reshape(-1, 1) * out + np.arange(per_group)[None, :]).reshape(-1)
+            result.append((codes, index, row_count * column_count))
+    return result
+
+
+def _tap_classes(reach: Array) -> list[tuple[Array, Array, int]]:
+    """Classes of source positions along one axis: (taps in order of the target they reach, targets relative to the
+    first, number of positions); positions that reach nothing are left out."""
+    large = np.iinfo(np.int64).max
+    first = np.where(reach >= 0, reach, large).min(axis=1)
+    relative = np.where(reach >= 0, reach - first[:, None], -1)
+    patterns, counts = np.unique(relative, axis=0, return_counts=True)
+    result = []
+    for pattern, count in zip(patterns, counts, strict=True):
+        used = np.flatnonzero(pattern >= 0)
+        if used.size:
+            order = used[np.argsort(pattern[used], kind="stable")]
+            result.append((order, pattern[order], int(count)))
+    return result

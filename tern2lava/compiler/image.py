@@ -1,0 +1,305 @@
+"""Core images: the one binary form of what a core holds (docs/image-format.md), written and read here.
+
+An image holds neuron groups (a box of a population with its parameters), axon ranges (a box of a source population,
+each neuron one input axon) with the synapse block they lead to, the blocks with their packed codes, and the routes that
+the group's spikes take. A host image holds the inputs and their routes only. Nothing else is needed to execute.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.box import Box
+from tern2lava.compiler.codecs import BY_NAME, CODECS
+from tern2lava.compiler.cost import BLOCK_HEADER_BYTES, integer_width
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    Array,
+    ConvGeometry,
+    Population,
+    Projection,
+    Reset,
+    broadcast,
+    conv_out,
+    frozen,
+    size,
+)
+from tern2lava.compiler.records import MAX_NEURONS, Reader, Writer
+from tern2lava.errors import InputError
+
+MAGIC = b"T2LC"
+VERSION = 1
+CORE, HOST = 0, 1
+_HEADER = "4sHHIIII7Bx"
+_RESETS = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)
+_PARAMETERS = ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
+_BLOCK = "BBBBHHHH3I3IHH4HHHHBxIxxxx"
+assert struct.calcsize("<" + _BLOCK) == BLOCK_HEADER_BYTES
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Group:
+    """Neurons of one population on this core. number: the population's index among all that emit spikes, inputs first
+    to last as the network defines them. local: the population cut to the box, None for an input on the host."""
+
+    name: str
+    number: int
+    box: Box
+    local: Population | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Axons:
+    """One input axon for each neuron of `box` of the source population; they lead to synapse block `block`."""
+
+    source: int
+    box: Box
+    block: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SynapseBlock:
+    """Synapses from a range of axons to group `group`: `local` maps the axons (flattened) to the group's neurons."""
+
+    group: int
+    codec: str
+    local: Projection
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Route:
+    """Spikes of those neurons of group `group` that lie in `box` go to axon range `axons` of core `core`."""
+
+    group: int
+    core: int
+    axons: int
+    box: Box
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CoreImage:
+    """What one core (or the host, which emits the inputs) holds. core: its number on the target."""
+
+    kind: int
+    core: int
+    arithmetic: Arithmetic
+    groups: tuple[Group, ...]
+    axons: tuple[Axons, ...]
+    blocks: tuple[SynapseBlock, ...]
+    routes: tuple[Route, ...]
+
+
+def encode_core(image: CoreImage) -> bytes:
+    """The bytes of an image. Raises InputError for values that its fields cannot hold."""
+    out = Writer()
+    a = image.arithmetic
+    try:
+        out.pack(
+            _HEADER, MAGIC, VERSION, image.kind, image.core, len(image.groups), len(image.axons), len(image.routes),
+            a.decay_bits, a.state_bits, a.threshold_bits, a.threshold_shift, a.bias_bits, a.bias_max_exp, a.gain_shift,
+        )  # fmt: skip
+        for group in image.groups:
+            _write_group(out, group)
+        for axons in image.axons:
+            out.pack("II", axons.source, axons.block)
+            out.box(axons.box)
+        for route in image.routes:
+            out.pack("III", route.group, route.core, route.axons)
+            out.box(route.box)
+        out.pack("I", len(image.blocks))
+        for block in image.blocks:
+            _write_block(out, block)
+    except struct.error as error:
+        raise InputError(f"core {image.core}", f"a value does not fit its field of the image ({error})") from None
+    return bytes(out.data) + struct.pack("<I", zlib.crc32(out.data))
+
+
+def decode_core(data: bytes, name: str = "core image") -> CoreImage:
+    """The image in `data`. Raises InputError where the checksum or any record is not as docs/image-format.md says."""
+    if len(data) < struct.calcsize("<" + _HEADER) + 4 or data[:4] != MAGIC:
+        raise InputError(name, f"{len(data)} bytes that do not start as a core image")
+    (checksum,) = struct.unpack("<I", data[-4:])
+    if checksum != zlib.crc32(data[:-4]):
+        raise InputError(name, "the checksum does not match; the image is damaged or cut short")
+    read = Reader(data[:-4], name)
+    _, version, kind, core, groups, axons, routes, *widths = struct.unpack(
+        "<" + _HEADER, read.take(struct.calcsize("<" + _HEADER))
+    )
+    if version != VERSION or kind not in (CORE, HOST):
+        raise read.fail(f"version {version}, kind {kind}; this program reads version {VERSION}")
+    if not (1 <= widths[1] <= 62 and widths[0] + widths[1] <= 62):
+        raise read.fail(f"an arithmetic of {widths[1]} state bits and {widths[0]} decay bits")
+    arithmetic = Arithmetic(
+        decay_bits=widths[0], state_bits=widths[1], threshold_bits=widths[2], threshold_shift=widths[3],
+        bias_bits=widths[4], bias_max_exp=widths[5], gain_shift=widths[6],
+    )  # fmt: skip
+    image = CoreImage(
+        kind=kind, core=core, arithmetic=arithmetic,
+        groups=tuple(_read_group(read, kind) for _ in range(groups)),
+        axons=tuple(_read_axons(read) for _ in range(axons)),
+        routes=tuple(_read_route(read) for _ in range(routes)),
+        blocks=tuple(_read_block(read) for _ in range(read.unpack("I")[0])),
+    )  # fmt: skip
+    read.finish()
+    _check(image, read)
+    return image
+
+
+def block_bytes(block: SynapseBlock) -> int:
+    """Bytes that a block takes in an image."""
+    out = Writer()
+    _write_block(out, block)
+    return len(out.data)
+
+
+def cut_population(population: Population, box: Box) -> Population:
+    """The population's neurons in `box` as a population of their own, of shape (neurons,)."""
+
+    def inside(value: Array) -> Array:
+        if value.size == 1:
+            return frozen(value.reshape(()), np.int64)
+        spread = broadcast(value, population.shape)
+        picked = box.select(spread) if box.shape == population.shape else spread.reshape(-1)[box.flat()]
+        flat = picked.reshape(-1)
+        return frozen(flat[0] if (flat == flat[0]).all() else flat, np.int64)
+
+    values: dict[str, Any] = {name: inside(getattr(population, name)) for name in _PARAMETERS}
+    return Population(
+        name=population.name, shape=(box.volume,), reset=population.reset, lsb=frozen(1.0), start=population.start,
+        **values,
+    )  # fmt: skip
+
+
+def _write_group(out: Writer, group: Group) -> None:
+    out.text(group.name)
+    out.pack("I", group.number)
+    out.box(group.box)
+    if group.local is not None:
+        out.pack("IB", group.local.start, _RESETS.index(group.local.reset))
+        for name in _PARAMETERS:
+            out.integers(getattr(group.local, name))
+
+
+def _read_group(read: Reader, kind: int) -> Group:
+    name = read.text()
+    (number,) = read.unpack("I")
+    box = read.box()
+    if kind == HOST:
+        return Group(name=name, number=number, box=box, local=None)
+    start, reset = read.unpack("IB")
+    if reset >= len(_RESETS):
+        raise read.fail(f"reset mode {reset}")
+    values: dict[str, Any] = {}
+    for key in _PARAMETERS:
+        array = read.integers()
+        if array.size not in (1, box.volume):
+            raise read.fail(f"{array.size} values of {key} for {box.volume} neurons")
+        values[key] = frozen(array.reshape(()) if array.size == 1 else array)
+    local = Population(
+        name=name, shape=(box.volume,), reset=_RESETS[reset], lsb=frozen(1.0), start=start, **values
+    )  # fmt: skip
+    return Group(name=name, number=number, box=box, local=local)
+
+
+def _read_axons(read: Reader) -> Axons:
+    source, block = read.unpack("II")
+    return Axons(source=source, block=block, box=read.box())
+
+
+def _read_route(read: Reader) -> Route:
+    group, core, axons = read.unpack("III")
+    return Route(group=group, core=core, axons=axons, box=read.box())
+
+
+def _write_block(out: Writer, block: SynapseBlock) -> None:
+    local, codec = block.local, BY_NAME[block.codec]
+    codes = local.weight
+    low, high = int(codes.min()), int(codes.max())
+    if low < -128 or high > 127 or (codec.ternary and (low < -1 or high > 1)):
+        raise InputError(local.name, f"codes from {low} to {high} do not fit codec {codec.name}")
+    g = local.geometry
+    kernel = (0, 0) if g is None else codes.shape[2:]
+    geometry = g or ConvGeometry(
+        in_shape=(codes.shape[1], 1, 1), out_shape=(codes.shape[0], 1, 1), stride=(1, 1), padding=(0, 0, 0, 0),
+        dilation=(1, 1), groups=1,
+    )  # fmt: skip
+    gain = local.gain.reshape(-1)
+    payload = codec.encode(np.ascontiguousarray(codes, np.int8))
+    out.pack(
+        _BLOCK, int(g is not None), codec.number, local.bits, int(local.gain.ndim > 0), block.group, local.delay,
+        *kernel, *geometry.in_shape, *geometry.out_shape, *geometry.stride, *geometry.padding, *geometry.dilation,
+        geometry.groups, integer_width(gain), len(payload),
+    )  # fmt: skip
+    out.words(np.ascontiguousarray(gain, f"<i{integer_width(gain)}").tobytes())
+    out.words(payload)
+
+
+def _read_block(read: Reader) -> SynapseBlock:
+    (
+        kind, codec, bits, by_row, group, delay, kh, kw, ic, ih, iw, oc, oh, ow, sy, sx, top, bottom, left, right,
+        dy, dx, groups, width, payload,
+    ) = read.unpack(_BLOCK)  # fmt: skip
+    whole = float(ic) * ih * iw, float(oc) * oh * ow
+    if kind > 1 or codec not in CODECS or width not in (1, 2, 4, 8) or by_row > 1 or max(whole) > MAX_NEURONS:
+        raise read.fail(f"a block of kind {kind}, codec {codec}")
+    geometry = None
+    if kind == 1:
+        geometry = ConvGeometry(
+            in_shape=(ic, ih, iw), out_shape=(oc, oh, ow), stride=(sy, sx), padding=(top, bottom, left, right),
+            dilation=(dy, dx), groups=groups,
+        )  # fmt: skip
+        _check_geometry(geometry, kh, kw, read)
+    shape = (oc, ic) if geometry is None else (oc, ic // groups, kh, kw)
+    count = size(shape)
+    if count == 0 or count > 8 * payload:
+        raise read.fail(f"{count} codes in {payload} bytes")
+    rows = oc if by_row else 1
+    gain = np.frombuffer(read.words(width * rows), f"<i{width}").astype(np.int64)
+    codes = CODECS[codec].decode(read.words(payload), count)
+    local = Projection(
+        name="block", weight=frozen(codes.reshape(shape)), gain=frozen(gain if by_row else gain.reshape(())),
+        geometry=geometry, delay=delay, bits=bits,
+    )  # fmt: skip
+    return SynapseBlock(group=group, codec=CODECS[codec].name, local=local)
+
+
+def _check_geometry(g: ConvGeometry, kh: int, kw: int, read: Reader) -> None:
+    positive = min(kh, kw, *g.stride, *g.dilation, g.groups, *g.in_shape, *g.out_shape) >= 1
+    good = positive and g.in_shape[0] % g.groups == 0 and g.out_shape[0] % g.groups == 0
+    for axis, kernel in enumerate((kh, kw)):
+        if not good:
+            break
+        pad = g.padding[2 * axis] + g.padding[2 * axis + 1]
+        length = conv_out(g.in_shape[axis + 1], kernel, g.stride[axis], pad, g.dilation[axis])
+        good = length == g.out_shape[axis + 1] and pad < MAX_NEURONS
+    if not good:
+        raise read.fail("a convolution whose shapes do not belong together")
+
+
+def _check(image: CoreImage, read: Reader) -> None:
+    """That the records of an image refer to each other and agree in size."""
+    for axons in image.axons:
+        if axons.block >= len(image.blocks):
+            raise read.fail(f"axons of block {axons.block} of {len(image.blocks)}")
+        geometry = image.blocks[axons.block].local.geometry
+        seen = image.blocks[axons.block].local.weight.shape[1] if geometry is None else size(geometry.in_shape)
+        if axons.box.volume != seen:
+            raise read.fail(f"{axons.box.volume} axons of a block with {seen} inputs")
+    for block in image.blocks:
+        if block.group >= len(image.groups):
+            raise read.fail(f"a block of group {block.group} of {len(image.groups)}")
+        g = block.local.geometry
+        rows = block.local.weight.shape[0] if g is None else size(g.out_shape)
+        if rows != image.groups[block.group].box.volume:
+            raise read.fail(f"a block of {rows} outputs into {image.groups[block.group].box.volume} neurons")
+    for route in image.routes:
+        if route.group >= len(image.groups):
+            raise read.fail(f"a route of group {route.group} of {len(image.groups)}")
+        if size(route.box.shape) != size(image.groups[route.group].box.shape):
+            raise read.fail(f"a route that sees {route.box.shape} where the population is "
+                            f"{image.groups[route.group].box.shape}")

@@ -1,0 +1,209 @@
+"""From an INTEGER graph and a profile to core images: partition, place, route, encode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tern2lava.compiler.box import Box
+from tern2lava.compiler.image import (
+    CORE,
+    HOST,
+    Axons,
+    CoreImage,
+    Group,
+    Route,
+    SynapseBlock,
+    cut_population,
+    encode_core,
+)
+from tern2lava.compiler.ir import Graph, Input, Level, Population, Projection
+from tern2lava.compiler.partition import MapOptions, Partition, partition
+from tern2lava.compiler.place import Placement, location, place
+from tern2lava.compiler.route import HOST as FROM_HOST
+from tern2lava.compiler.route import Routing, route
+from tern2lava.compiler.slices import cut, incoming, sources
+from tern2lava.errors import UnsupportedError
+from tern2lava.hw_profiles import Profile
+
+
+@dataclass(frozen=True)
+class CoreUse:
+    """One used core: its number on the target, where it lies, (used, max) by resource, and the populations on it."""
+
+    id: int
+    chip: int
+    row: int
+    col: int
+    neurons: tuple[int, int]
+    synapse_bits: tuple[int, int]
+    in_axons: tuple[int, int]
+    out_axons: tuple[int, int]
+    populations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LayerMemory:
+    """Weight memory of the projections into one population, in bits.
+
+    weights: parameters, zeros included (a kernel counts once); fp32 and int8: 32 and 8 bits each; ternary: synaptic
+    memory really taken on all cores, with copies, headers, indices and padding; encodings: names used, sorted.
+    """
+
+    population: str
+    weights: int
+    fp32: int
+    int8: int
+    ternary: int
+    synapses: int
+    encodings: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Mapped:
+    """A program on its target. images[k] are the bytes of the partition's core k, host_image those of the inputs."""
+
+    graph: Graph
+    profile: Profile
+    options: MapOptions
+    partition: Partition
+    placement: Placement
+    routing: Routing
+    images: tuple[bytes, ...]
+    host_image: bytes
+
+    @property
+    def cores_lower_bound(self) -> int:
+        return self.partition.cores_lower_bound
+
+    def core_use(self) -> tuple[CoreUse, ...]:
+        """What every used core holds, in the order of the partition."""
+        used, limit = self.partition.used, self.partition.limit
+        result = []
+        for core in range(self.partition.cores):
+            number = int(self.placement.core[core])
+            where = location(self.profile, number)
+
+            def pair(name: str, core: int = core) -> tuple[int, int]:
+                return int(used[name][core]), limit[name]
+
+            result.append(
+                CoreUse(
+                    number, where.chip, where.row, where.col, pair("neurons"), pair("synapse_bits"), pair("in_axons"),
+                    (int(self.routing.out_axons[core]), limit["out_axons"]),
+                    tuple(part.population for part in self.partition.of_core(core)),
+                )
+            )  # fmt: skip
+        return tuple(result)
+
+    def memory(self) -> tuple[LayerMemory, ...]:
+        """Weight memory by population, in the order of the network."""
+        rows = []
+        populations: tuple[Population, ...] = self.graph.of_kind(Population)
+        for population in populations:
+            weights = sum(int(p.weight.size) for p in incoming(self.graph, population))
+            blocks = [b for part in self.partition.parts if part.population == population.name for b in part.blocks]
+            rows.append(
+                LayerMemory(
+                    population.name, weights, 32 * weights, 8 * weights, sum(b.synapse_bits for b in blocks),
+                    sum(b.synapses for b in blocks), tuple(sorted({b.encoding for b in blocks})),
+                )
+            )  # fmt: skip
+        return tuple(rows)
+
+
+def map_program(graph: Graph, profile: Profile, options: MapOptions | None = None) -> Mapped:
+    """The program on the cores of a target, with its core images.
+
+    Raises CapacityError where it does not fit and UnsupportedError where the target lacks a feature.
+    """
+    assert graph.level is Level.INTEGER
+    assert graph.arithmetic is not None
+    options = options or MapOptions()
+    check_features(graph, profile)
+    cores = partition(graph, profile, options)
+    placement = place(cores, profile, options.placement, options.seed)
+    routing = route(graph, cores, placement, profile)
+    if (routing.out_axons > cores.limit["out_axons"]).any():
+        # Axons that leave a chip cost more, and only placement shows which do: cut again as if all did.
+        cores = partition(graph, profile, options, all_edges_leave_chip=True)
+        placement = place(cores, profile, options.placement, options.seed)
+        routing = route(graph, cores, placement, profile)
+    images = tuple(encode_core(_core_image(graph, cores, placement, routing, k)) for k in range(cores.cores))
+    host = encode_core(_host_image(graph, placement, routing))
+    return Mapped(
+        graph=graph, profile=profile, options=options, partition=cores, placement=placement, routing=routing,
+        images=images, host_image=host,
+    )  # fmt: skip
+
+
+def check_features(graph: Graph, profile: Profile) -> None:
+    """UnsupportedError where a neuron or an input needs what the target does not have."""
+    resets = profile.neuron.resets.value
+    for population in graph.of_kind(Population):
+        if population.reset.value not in resets:
+            raise UnsupportedError(
+                population.name, f"neurons of {profile.name} reset by {' or '.join(resets)}", population.reset.value,
+                "train with that reset, or choose a target whose neurons can do it",
+            )  # fmt: skip
+    payload = profile.routing.payload_bits.value
+    for node in graph.of_kind(Input):
+        low, high = node.levels
+        bits = max(abs(low), abs(high)).bit_length() + (low < 0)
+        if bits > payload:
+            raise UnsupportedError(
+                node.name, f"spikes of {profile.name} carry {payload} bit", f"input values {low} to {high}",
+                "encode the input as spikes (0 or 1), or choose a target with graded spikes",
+            )  # fmt: skip
+
+
+def _core_image(graph: Graph, cores: Partition, placement: Placement, routing: Routing, core: int) -> CoreImage:
+    """What core `core` holds: groups in the order of its parts, blocks and axon ranges in the order of routing."""
+    assert graph.arithmetic is not None
+    number = {node.name: index for index, node in enumerate(sources(graph))}
+    groups: list[Group] = []
+    blocks: list[SynapseBlock] = []
+    axons: list[Axons] = []
+    for index, part in enumerate(cores.of_core(core)):
+        population = graph[part.population]
+        assert isinstance(population, Population)
+        local = cut_population(population, part.box)
+        groups.append(Group(name=population.name, number=number[population.name], box=part.box, local=local))
+        for block in part.blocks:
+            projection = graph[block.projection]
+            assert isinstance(projection, Projection)
+            piece = cut(projection, part.box)
+            assert piece is not None
+            assert piece.source == block.source
+            axons.append(Axons(source=number[projection.inputs[0]], box=piece.source, block=len(blocks)))
+            blocks.append(SynapseBlock(group=index, codec=block.codec, local=piece.local))
+    return CoreImage(
+        kind=CORE, core=int(placement.core[core]), arithmetic=graph.arithmetic, groups=tuple(groups),
+        axons=tuple(axons), blocks=tuple(blocks), routes=_routes(routing, placement, core),
+    )  # fmt: skip
+
+
+def _host_image(graph: Graph, placement: Placement, routing: Routing) -> CoreImage:
+    """The inputs and where they go."""
+    assert graph.arithmetic is not None
+    groups = tuple(
+        Group(name=node.name, number=index, box=Box.full(node.shape), local=None)
+        for index, node in enumerate(sources(graph))
+        if isinstance(node, Input)
+    )
+    return CoreImage(
+        kind=HOST, core=0, arithmetic=graph.arithmetic, groups=groups, axons=(), blocks=(),
+        routes=_routes(routing, placement, FROM_HOST),
+    )  # fmt: skip
+
+
+def _routes(routing: Routing, placement: Placement, core: int) -> tuple[Route, ...]:
+    first, last = np.searchsorted(routing.source, [core, core + 1])
+    return tuple(
+        Route(
+            group=int(routing.group[i]), core=int(placement.core[routing.target[i]]), axons=int(routing.axons[i]),
+            box=routing.boxes[i],
+        )
+        for i in range(first, last)
+    )  # fmt: skip

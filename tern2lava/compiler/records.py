@@ -1,0 +1,108 @@
+"""Reading and writing of the little-endian records of a core image."""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+
+from tern2lava.compiler.box import Box
+from tern2lava.compiler.cost import WORD_BYTES, integer_width, padded
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import InputError
+
+_WIDTHS = {1: "<i1", 2: "<i2", 4: "<i4", 8: "<i8"}
+_BOX = "10I"
+MAX_NEURONS = 1 << 24
+
+
+class Writer:
+    """Grows a byte string record by record."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def pack(self, form: str, *values: int | bytes) -> None:
+        self.data += struct.pack("<" + form, *values)
+
+    def box(self, box: Box) -> None:
+        """Number of axes, then shape, lo and hi, each filled to three axes with 1, 0 and 1."""
+        rank = len(box.shape)
+        fill = 3 - rank
+        self.pack(_BOX, rank, *box.shape, *[1] * fill, *box.lo, *[0] * fill, *box.hi, *[1] * fill)
+
+    def text(self, value: str) -> None:
+        raw = value.encode()
+        self.pack("H", len(raw))
+        self.data += raw
+
+    def integers(self, values: Array) -> None:
+        """A flat integer array: bytes a value, one unused byte, number of values, then the values."""
+        width = integer_width(values)
+        self.pack("BxI", width, values.size)
+        self.data += np.ascontiguousarray(values.reshape(-1), _WIDTHS[width]).tobytes()
+
+    def words(self, raw: bytes) -> None:
+        """Bytes, filled with zeros to whole memory words."""
+        self.data += raw + bytes(padded(len(raw)) - len(raw))
+
+
+class Reader:
+    """Takes records from a byte string; every read past its end is an InputError."""
+
+    def __init__(self, data: bytes, name: str) -> None:
+        self.data = data
+        self.name = name
+        self.at = 0
+
+    def fail(self, why: str) -> InputError:
+        return InputError(self.name, f"{why}; write the image again")
+
+    def take(self, count: int) -> bytes:
+        if count > len(self.data) - self.at:
+            raise self.fail(f"ends at byte {len(self.data)}, {count} more were expected at byte {self.at}")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def unpack(self, form: str) -> tuple[int, ...]:
+        values: tuple[int, ...] = struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
+        return values
+
+    def box(self) -> Box:
+        rank, *rest = self.unpack(_BOX)
+        if not 1 <= rank <= 3:
+            raise self.fail(f"a box of {rank} axes")
+        shape, lo, hi = tuple(rest[0:rank]), tuple(rest[3 : 3 + rank]), tuple(rest[6 : 6 + rank])
+        box = Box(shape, lo, hi)
+        whole = int(np.prod([float(n) for n in shape]))
+        if not all(a < b <= n for a, b, n in zip(lo, hi, shape, strict=True)) or whole > MAX_NEURONS:
+            raise self.fail(f"a box {box.text()} that does not lie in a population of shape {shape}")
+        return box
+
+    def text(self) -> str:
+        (count,) = self.unpack("H")
+        try:
+            return self.take(count).decode()
+        except UnicodeDecodeError:
+            raise self.fail("a name that is not UTF-8") from None
+
+    def integers(self) -> Array:
+        """A flat int64 array."""
+        width, count = self.unpack("BxI")
+        if width not in _WIDTHS:
+            raise self.fail(f"integers of {width} bytes")
+        return np.frombuffer(self.take(width * count), _WIDTHS[width]).astype(np.int64)
+
+    def words(self, count: int) -> bytes:
+        """`count` bytes and the zeros that fill them to whole memory words."""
+        raw = self.take(padded(count))
+        if any(raw[count:]):
+            raise self.fail("bytes between records")
+        return raw[:count]
+
+    def finish(self) -> None:
+        if self.at != len(self.data):
+            raise self.fail(f"{len(self.data) - self.at} bytes after the last record")
+
+
+__all__ = ["MAX_NEURONS", "WORD_BYTES", "Reader", "Writer"]

@@ -1,0 +1,173 @@
+"""What a part of a population needs: for a box of the target, the source neurons, and the projection cut to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tern2lava.compiler.box import Box
+from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Input, Population, Projection, Shape, size
+from tern2lava.errors import UnsupportedError
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Slice:
+    """The synapses of one projection into one box of its target.
+
+    source: the source neurons, one input axon each, in the shape the projection sees them in.
+    local: a projection from those neurons (flattened) to the neurons of the box (flattened): the same linear map,
+    cut. A dense one has weight (neurons of the box, source neurons); a convolution keeps its kernel, cut by channels,
+    and gets the geometry of the window.
+    """
+
+    source: Box
+    local: Projection
+
+
+def source_shape(projection: Projection) -> Shape:
+    """The shape in which the projection sees its source: (n,) or (channels, height, width)."""
+    if projection.geometry is None:
+        return (int(projection.weight.shape[1]),)
+    return projection.geometry.in_shape
+
+
+def incoming(graph: Graph, population: Population) -> tuple[Projection, ...]:
+    """The projections into a population, in the order of its inputs."""
+    result = []
+    for name in population.inputs:
+        node = graph[name]
+        assert isinstance(node, Projection)
+        result.append(node)
+    return tuple(result)
+
+
+def sources(graph: Graph) -> tuple[Input | Population, ...]:
+    """Everything that emits spikes, in definition order: the index in it is the number of a population in images."""
+    return tuple(node for node in graph.nodes if isinstance(node, Input | Population))
+
+
+def mapped_shape(graph: Graph, population: Population) -> Shape:
+    """The shape along which a population is cut: that of the convolutions into it, else (neurons,).
+
+    Raises UnsupportedError where two convolutions disagree.
+    """
+    shapes = {p.geometry.out_shape for p in incoming(graph, population) if p.geometry is not None}
+    if len(shapes) > 1:
+        found = " and ".join(str(shape) for shape in sorted(shapes))
+        raise UnsupportedError(
+            population.name, "convolutions into one population have one output shape", found,
+            "give the layers the same output shape",
+        )  # fmt: skip
+    return shapes.pop() if shapes else (size(population.shape),)
+
+
+def cut(projection: Projection, box: Box) -> Slice | None:
+    """The slice of `projection` into `box`; None where no source neuron lies in any receptive field of the box.
+
+    A convolution's box holds whole channel groups or lies within one (see channel_cuts). Weights are views, not copies.
+    """
+    if projection.geometry is None:
+        source = Box.full(source_shape(projection))
+        weight, gain = box.rows(projection.weight), box.rows(projection.gain)
+        return Slice(source=source, local=replace(projection, weight=weight, gain=gain))
+    return _cut_conv(projection, projection.geometry, box)
+
+
+def _cut_conv(projection: Projection, geometry: ConvGeometry, box: Box) -> Slice | None:
+    window = conv_window(geometry, box, projection.weight.shape[2:])
+    if window is None:
+        return None
+    source, padding, groups = window
+    c0, c1 = box.lo[0], box.hi[0]
+    gain = projection.gain if projection.gain.ndim == 0 else projection.gain[c0:c1]
+    in_c, in_h, in_w = source.extent
+    out_c, out_h, out_w = box.extent
+    local = replace(
+        projection,
+        weight=projection.weight[c0:c1],
+        gain=gain,
+        geometry=ConvGeometry(
+            in_shape=(in_c, in_h, in_w), out_shape=(out_c, out_h, out_w), stride=geometry.stride,
+            padding=padding, dilation=geometry.dilation, groups=groups,
+        ),
+    )  # fmt: skip
+    return Slice(source=source, local=local)
+
+
+def conv_window(
+    geometry: ConvGeometry, box: Box, kernel: tuple[int, ...]
+) -> tuple[Box, tuple[int, int, int, int], int] | None:
+    """Source box, padding (top, bottom, left, right) that remains, and channel groups of a box of a convolution's
+    output; None where the window holds padding only."""
+    per_group = geometry.out_shape[0] // geometry.groups
+    in_group = geometry.in_shape[0] // geometry.groups
+    first, last = box.lo[0] // per_group, (box.hi[0] - 1) // per_group
+    assert first == last or (box.lo[0] % per_group == 0 and box.hi[0] % per_group == 0)
+    lo, hi, padding = [first * in_group], [(last + 1) * in_group], []
+    for axis in (0, 1):
+        stride, dilation = geometry.stride[axis], geometry.dilation[axis]
+        start = box.lo[axis + 1] * stride - geometry.padding[2 * axis]
+        stop = (box.hi[axis + 1] - 1) * stride - geometry.padding[2 * axis] + dilation * (kernel[axis] - 1) + 1
+        low, high = max(start, 0), min(stop, geometry.in_shape[axis + 1])
+        if low >= high:
+            return None
+        lo.append(low)
+        hi.append(high)
+        padding += [low - start, stop - high]
+    source = Box(geometry.in_shape, tuple(lo), tuple(hi))
+    return source, (padding[0], padding[1], padding[2], padding[3]), last - first + 1
+
+
+def channel_cuts(channels: int, width: int, units: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Ranges that cover `channels`, each at most `width` long and, for every group size in `units`, either inside one
+    group or made of whole groups. width >= 1 can always be met."""
+
+    def allowed(low: int, high: int) -> bool:
+        return all(low // u == (high - 1) // u or (low % u == 0 and high % u == 0) for u in units)
+
+    cuts, low = [], 0
+    while low < channels:
+        high = next(h for h in range(min(low + width, channels), low, -1) if allowed(low, h))
+        cuts.append((low, high))
+        low = high
+    return cuts
+
+
+def group_sizes(graph: Graph, population: Population) -> tuple[int, ...]:
+    """Output channels in one group, for each grouped convolution into a population."""
+    geometries = [p.geometry for p in incoming(graph, population) if p.geometry is not None]
+    return tuple(sorted({g.out_shape[0] // g.groups for g in geometries if g.groups > 1}))
+
+
+def taps(geometry: ConvGeometry, kernel: tuple[int, ...], axis: int) -> Array:
+    """For each source index along `axis` (0: y, 1: x) and each kernel tap, the output index it reaches, else -1.
+
+    Shape (source length, kernel length), int64.
+    """
+    stride, dilation = geometry.stride[axis], geometry.dilation[axis]
+    source = np.arange(geometry.in_shape[axis + 1])[:, None]
+    reach = source + geometry.padding[2 * axis] - dilation * np.arange(kernel[axis])[None, :]
+    out = reach // stride
+    good = (reach % stride == 0) & (out >= 0) & (out < geometry.out_shape[axis + 1])
+    return np.where(good, out, -1)
+
+
+def synapse_count(local: Projection) -> int:
+    """Synapses of a slice, zeros included: source neurons that lie in the receptive field of a target, summed."""
+    if local.geometry is None:
+        return int(local.weight.size)
+    kernel = local.weight.shape[2:]
+    per_axis = [int((taps(local.geometry, kernel, axis) >= 0).sum()) for axis in (0, 1)]
+    return int(local.weight.shape[0] * local.weight.shape[1] * per_axis[0] * per_axis[1])
+
+
+def fan_in(local: Projection) -> int:
+    """The largest number of synapses (zeros included, padding not) that one target neuron of a slice has."""
+    if local.geometry is None:
+        return int(local.weight.shape[1])
+    most = 1
+    for axis in (0, 1):
+        reached = taps(local.geometry, local.weight.shape[2:], axis)
+        most *= int(np.bincount(reached[reached >= 0], minlength=1).max())
+    return int(local.weight.shape[1]) * most

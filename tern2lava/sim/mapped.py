@@ -1,0 +1,85 @@
+"""The mapped reference: a run recomputed core by core from packed images, spikes travelling on the stored routes only.
+
+Compared with sim.integer it proves codec, partition and routing at once: nothing else of the program is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tern2lava.compiler.image import CORE, CoreImage, decode_core
+from tern2lava.compiler.ir import Array, size
+from tern2lava.errors import InputError
+from tern2lava.sim.core import CoreMachine, links
+from tern2lava.sim.trace import Trace
+
+
+def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *, states: bool = True) -> Trace:
+    """The trace of the program in `images` on `inputs`: for every input, values (batch, steps, *shape).
+
+    Raises InputError for damaged images, and where their groups do not cover every population exactly once.
+    """
+    cores = [decode_core(data, f"image of core {k}") for k, data in enumerate(images)]
+    host = decode_core(host_image, "host image")
+    check_cover(cores)
+    batch, steps = next(iter(inputs.values())).shape[:2]
+    emitted_by_host = _host_rows(host, inputs, batch, steps)
+    machines = [CoreMachine(image, batch, steps) for image in cores]
+    wires = links([*cores, host])
+    starts = [group.local.start for image in cores for group in image.groups if group.local is not None]
+
+    sizes = {group.name: size(group.box.shape) for image in cores for group in image.groups}
+    spikes = {name: np.zeros((batch, steps, n), np.uint8) for name, n in sizes.items()}
+    v = {name: np.zeros((batch, steps, n), np.int64) for name, n in sizes.items() if states}
+    u = {name: np.zeros((batch, steps, n), np.int64) for name, n in sizes.items() if states}
+    places = [[group.box.flat() for group in image.groups] for image in cores]
+
+    arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
+    for t in range(1, steps + max(starts, default=0) + 1):
+        out: list[Array] = [machine.step(t, x) for machine, x in zip(machines, arriving, strict=True)]
+        out.append(emitted_by_host[:, t - 1] if t <= steps else np.zeros_like(emitted_by_host[:, 0]))
+        arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
+        for wire in wires:
+            # Added, not assigned: a spike that arrives twice counts twice.
+            arriving[wire.target][:, wire.axon] += out[wire.source][:, wire.neuron]
+        for machine, place, fired in zip(machines, places, out, strict=False):
+            for index, group in enumerate(machine.image.groups):
+                if machine.active(index, t):
+                    assert group.local is not None
+                    k, mine = t - group.local.start - 1, slice(*machine.neuron_ends[index : index + 2])
+                    spikes[group.name][:, k, place[index]] = fired[:, mine]
+                    if states:
+                        v[group.name][:, k, place[index]] = machine.groups[index].v
+                        u[group.name][:, k, place[index]] = machine.groups[index].u
+    return Trace(spikes=spikes, v=v, u=u)
+
+
+def check_cover(cores: Sequence[CoreImage]) -> None:
+    """InputError where a neuron lies on no core or on two."""
+    seen: dict[str, Array] = {}
+    for image in cores:
+        for group in image.groups:
+            if image.kind != CORE:
+                raise InputError(f"core {image.core}", "is a host image")
+            count = seen.setdefault(group.name, np.zeros(size(group.box.shape), np.int64))
+            if count.size != size(group.box.shape):
+                raise InputError(group.name, "has different sizes in different images")
+            count[group.box.flat()] += 1
+    for name, count in seen.items():
+        wrong = np.flatnonzero(count != 1)
+        if wrong.size:
+            raise InputError(name, f"neuron {wrong[0]} lies on {count[wrong[0]]} cores, expected 1")
+
+
+def _host_rows(host: CoreImage, inputs: dict[str, Array], batch: int, steps: int) -> Array:
+    """What the host emits, (batch, steps, neurons of all its groups)."""
+    rows = []
+    for group in host.groups:
+        values = inputs.get(group.name)
+        if values is None or values.shape[:2] != (batch, steps) or values[0, 0].size != group.box.volume:
+            found = "nothing" if values is None else f"an array of shape {values.shape}"
+            raise InputError(f"input {group.name}", f"found {found}, expected ({batch}, {steps}, {group.box.volume})")
+        rows.append(values.reshape(batch, steps, -1).astype(np.int64))
+    return np.concatenate(rows, axis=2) if rows else np.zeros((batch, steps, 0), np.int64)
