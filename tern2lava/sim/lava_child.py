@@ -5,7 +5,8 @@ process it ever built, importing it fixes the start method of multiprocessing, a
 threads can deadlock. A fresh interpreter has none of these; it costs about a second (scipy's and Lava's import).
 
 The child gets its job through its standard input and keeps that pipe open: when it closes, whatever the reason, the
-child ends its whole group. Arrays travel in one anonymous shared file without a name, so nothing is left behind.
+child ends its whole group. Arrays travel in one shared file without a name, and what multiprocessing puts into the folder
+of temporary files goes into one of the run's own: nothing is left behind.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import mmap
 import os
 import pickle
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -84,27 +86,28 @@ def run_in_child(
 
     steps: Lava steps the job will make; progress(done, steps) is called as shared[STEPS_DONE] grows.
     Closes the descriptor of `shared` (its arrays stay). Raises MissingPackageError where the child finds no Lava,
-    VerificationError (one line) where the job raises, a
-    process of its group dies, or `timeout` seconds pass. Nothing of the child is left when this returns or raises.
+    VerificationError (one line) where the job raises, a process of its group dies, or `timeout` seconds pass.
+    Nothing of the child is left when this returns or raises.
     """
     status_read, status_write = os.pipe()
     job_fd = _unnamed_file()
     child: subprocess.Popen[bytes] | None = None
     reply: dict[str, Any] = {}
     with tempfile.TemporaryFile() as noise:
+        folder = tempfile.mkdtemp(prefix="tern2lava-")
         try:
             with os.fdopen(os.dup(job_fd), "wb") as job:
                 pickle.dump((entry, payload, shared.layout), job)
             paths = json.dumps([path for path in sys.path if isinstance(path, str)])
             fds = [job_fd, shared.fd, status_write]
             child = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, paths, *map(str, fds)],
+                [sys.executable, "-c", _BOOT, paths, folder, *map(str, fds)],
                 stdin=subprocess.PIPE,
                 stdout=noise,
                 stderr=noise,
                 pass_fds=fds,
                 start_new_session=True,
-                env=os.environ | dict.fromkeys(_THREAD_COUNTS, "1"),
+                env=os.environ | dict.fromkeys(_THREAD_COUNTS, "1") | {"TMPDIR": folder},
             )
             reply = _await_reply(child, status_read, shared, steps, timeout, progress)
         finally:
@@ -112,6 +115,7 @@ def run_in_child(
                 os.close(fd)
             if child is not None:
                 _end_group(child, _GRACE_SECONDS if reply.get("ok") else 0.0)
+            shutil.rmtree(folder, ignore_errors=True)
         if "missing" in reply:
             raise MissingPackageError(*reply["missing"])
         if "error" in reply:
@@ -159,17 +163,32 @@ def _end_group(child: subprocess.Popen[bytes], grace: float) -> None:
         child.wait(grace)
     for sign in (signal.SIGTERM, signal.SIGKILL):
         deadline = time.monotonic() + _GRACE_SECONDS
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, sign)
-            while time.monotonic() < deadline:
-                child.poll()
-                os.killpg(child.pid, 0)
-                time.sleep(0.005)
-        except ProcessLookupError:
-            break
+        while _group_lives(child) and time.monotonic() < deadline:
+            time.sleep(0.01)
     if child.stdin is not None:
         child.stdin.close()
     child.wait()
+
+
+def _group_lives(child: subprocess.Popen[bytes]) -> bool:
+    """Whether a process of the child's group still runs. Orphans that only wait to be reaped by init do not count."""
+    child.poll()
+    try:
+        os.killpg(child.pid, 0)
+    except ProcessLookupError:
+        return False
+    if not os.path.isdir("/proc/self"):
+        return True
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{entry.name}/stat") as file:
+                # After the name in parentheses: state, parent, process group (man 5 proc).
+                state, _, group = file.read().rpartition(")")[2].split()[:3]
+                if int(group) == child.pid and state not in "ZX":
+                    return True
+    return False
 
 
 def _last_words(noise: IO[bytes], reply: dict[str, Any]) -> str:
@@ -202,19 +221,20 @@ def report_failure(text: str) -> None:
         STATUS.send(error=text[:500])
 
 
-def _end_with_parent() -> None:
-    """Never returns while the parent lives; ends the child's process group when its pipe closes."""
+def _end_with_parent(folder: str) -> None:
+    """Never returns while the parent lives; ends the child's process group, and its folder, when its pipe closes."""
     while os.read(0, 1):
         pass
+    shutil.rmtree(folder, ignore_errors=True)
     os.killpg(os.getpgrp(), signal.SIGTERM)
 
 
 def main() -> None:
-    """Nothing; the child's side of `run_in_child` (arguments: search path, then the three descriptors)."""
+    """Nothing; the child's side of `run_in_child` (arguments: search path, folder, three descriptors)."""
     global STATUS
-    job_fd, shared_fd, status_fd = map(int, sys.argv[2:5])
+    job_fd, shared_fd, status_fd = map(int, sys.argv[3:6])
     STATUS = _Status(status_fd)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(sys.argv[2],), daemon=True).start()
     try:
         with os.fdopen(job_fd, "rb") as job:
             job.seek(0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import time
 from multiprocessing.connection import wait
 from typing import Any
 
@@ -26,29 +26,30 @@ def execute(process: Any, steps: int, models: dict[Any, Any] | None = None) -> N
     actors = process.runtime._messaging_infrastructure.actors
     finished = threading.Event()
     threading.Thread(target=_watch, args=(actors, finished), daemon=True).start()
-    process.run(condition=RunSteps(num_steps=steps))
+    try:
+        process.run(condition=RunSteps(num_steps=steps))
+    except RuntimeError:
+        # Lava says no more than that there were exceptions.
+        report_failure(_exception_text(actors))
+        raise
     finished.set()
     process.stop()
 
 
 def _watch(actors: list[Any], finished: threading.Event) -> None:
-    """Nothing; reports the first actor that ends before `finished` is set, with its exception where it left one."""
-    sentinels = {actor.sentinel: actor for actor in actors}
+    """Nothing; reports when an actor ends before `finished` is set, with the exception where it left one."""
+    sentinels = [actor.sentinel for actor in actors]
     while not finished.is_set():
-        ended = wait(list(sentinels), timeout=0.2)
-        if ended and not finished.is_set():
-            time.sleep(0.2)
-            texts = [_exception_text(sentinels[s]) for s in wait(list(sentinels), timeout=0)]
-            report_failure(next((text for text in texts if text), "one of its processes was killed"))
+        if wait(sentinels, timeout=0.2) and not finished.wait(0.3):
+            report_failure(_exception_text(actors))
             return
 
 
-def _exception_text(actor: Any) -> str:
-    """`Type: message` of the exception that ended a Lava process model, or an empty text."""
-    if not actor._pconn.poll():
-        return ""
-    try:
-        found = actor._pconn.recv()
-    except Exception as error:
-        return f"an exception that cannot be sent ({error})"
-    return "" if found is None else f"{type(found[0]).__name__}: {' '.join(str(found[0]).split())}"
+def _exception_text(actors: list[Any]) -> str:
+    """`Type: message` of the first exception that ended a Lava process model."""
+    for actor in actors:
+        with contextlib.suppress(Exception):
+            if actor.exception is not None:
+                error, _ = actor.exception
+                return f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return "one of its processes was killed"

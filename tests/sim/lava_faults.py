@@ -1,0 +1,66 @@
+"""Jobs for the child that go wrong in every way a Lava run can; the tests put this folder on the search path."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+from tern2lava.sim.lava_child import STEPS_DONE, SharedArrays
+from tern2lava.sim.lava_runtime import execute
+
+
+def count(payload: int, shared: SharedArrays) -> None:
+    """Succeeds: fills the array with the payload."""
+    shared["values"][:] = payload
+    shared[STEPS_DONE][0] = 1
+
+
+def raise_at_once(payload: str, shared: SharedArrays) -> None:
+    raise ValueError(payload)
+
+
+def die(payload: int, shared: SharedArrays) -> None:
+    print("out of memory, said the child", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), payload)
+
+
+def report_process(payload: None, shared: SharedArrays) -> None:
+    """Leaves the child's process number and hangs."""
+    shared["values"][0] = os.getpid()
+    time.sleep(600)
+
+
+def leave_children(payload: None, shared: SharedArrays) -> None:
+    """Succeeds, but leaves a process of its own behind."""
+    number = os.fork()
+    if number == 0:
+        time.sleep(600)
+        os._exit(0)
+    shared["values"][0] = number
+
+
+def run_network(payload: str, shared: SharedArrays) -> None:
+    """A source and one of our neurons in Lava, in which one process misbehaves in step 3 as `payload` says."""
+    import numpy as np
+
+    from tern2lava.sim.lava_procs.spikes import PySpikeDelay, SpikeDelay, SpikeSource
+
+    def misbehave(self: Any) -> None:
+        self.s_out.send(self.waiting[0])
+        self.s_in.recv()
+        if self.time_step == 3 and payload == "raise":
+            raise ZeroDivisionError("neuron 7 divided by its own shadow")
+        if self.time_step == 3 and payload == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.time_step == 3 and payload == "hang":
+            time.sleep(600)
+
+    PySpikeDelay.run_spk = misbehave
+    source = SpikeSource(rows=np.zeros((1, 9, 4), np.uint8), period=9, steps_done=shared[STEPS_DONE])
+    first, second = SpikeDelay(neurons=4, delay=1), SpikeDelay(neurons=4, delay=1)
+    source.s_out.connect(first.s_in)
+    first.s_out.connect(second.s_in)
+    execute(source, 9)

@@ -1,0 +1,167 @@
+"""The child that runs Lava: whatever happens in it ends in one line, in time, with nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tern2lava.errors import MissingPackageError, VerificationError
+from tern2lava.sim.lava_child import SharedArrays, run_in_child
+
+SHARED_MEMORY = Path("/dev/shm")
+
+
+def shared_memory_segments() -> set[str]:
+    return {path.name for path in SHARED_MEMORY.glob("psm_*")} if SHARED_MEMORY.is_dir() else set()
+
+
+def process_lives(number: int) -> bool:
+    """Whether the process runs (one that only waits to be reaped does not)."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No shared memory and no temporary file survives a run, good or bad."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    before = shared_memory_segments()
+    yield
+    assert shared_memory_segments() <= before
+    assert not list(tmp_path.iterdir())
+
+
+def run(function: str, payload: object, timeout: float = 20, shared: SharedArrays | None = None) -> SharedArrays:
+    shared = shared or SharedArrays({"values": ((3,), "int64")})
+    run_in_child(f"lava_faults:{function}", payload, shared, steps=1, timeout=timeout)
+    return shared
+
+
+def test_shared_arrays_do_not_overlap_and_keep_their_types() -> None:
+    shared = SharedArrays({"a": ((3, 5), "uint8"), "b": ((2,), "int64"), "c": ((7,), "int16")})
+    for number, name in enumerate("abc"):
+        shared[name][:] = number + 1
+    assert [(shared[n].dtype.str[1:], shared[n].shape, set(shared[n].flat)) for n in "abc"] == [
+        ("u1", (3, 5), {1}),
+        ("i8", (2,), {2}),
+        ("i2", (7,), {3}),
+    ]
+    os.close(shared.fd)
+
+
+def test_results_come_back_and_progress_ends_at_the_total() -> None:
+    calls: list[tuple[int, int]] = []
+    shared = SharedArrays({"values": ((3,), "int64")})
+    run_in_child(
+        "lava_faults:count", 41, shared, steps=7, timeout=20, progress=lambda done, total: calls.append((done, total))
+    )
+    assert np.array_equal(shared["values"], [41, 41, 41])
+    assert calls[-1] == (7, 7)
+
+
+def test_an_exception_becomes_one_line() -> None:
+    with pytest.raises(VerificationError) as caught:
+        run("raise_at_once", "two\nlines of text")
+    assert str(caught.value) == "the run in Lava failed: ValueError: two lines of text"
+
+
+def test_a_child_that_is_killed_is_named_with_its_last_words() -> None:
+    with pytest.raises(VerificationError, match="was killed by SIGKILL .*out of memory, said the child"):
+        run("die", int(signal.SIGKILL))
+
+
+def test_a_job_that_hangs_ends_at_the_timeout_and_leaves_no_process() -> None:
+    shared = SharedArrays({"values": ((3,), "int64")})
+    began = time.monotonic()
+    with pytest.raises(VerificationError, match="did not finish within 2 seconds"):
+        run("report_process", None, timeout=2, shared=shared)
+    assert time.monotonic() - began < 8
+    assert int(shared["values"][0]) > 0
+    assert not process_lives(int(shared["values"][0]))
+
+
+def test_processes_that_a_good_job_left_behind_are_ended() -> None:
+    assert not process_lives(int(run("leave_children", None)["values"][0]))
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("raise", "ZeroDivisionError: neuron 7 divided by its own shadow"),
+        ("kill", "one of its processes was killed"),
+        ("hang", "did not finish within 8 seconds"),
+    ],
+)
+def test_a_lava_process_that_misbehaves_is_reported(how: str, message: str) -> None:
+    began = time.monotonic()
+    with pytest.raises(VerificationError, match=message):
+        run("run_network", how, timeout=8)
+    assert time.monotonic() - began < 14
+
+
+def test_an_interrupt_ends_the_whole_group() -> None:
+    shared = SharedArrays({"values": ((3,), "int64")})
+
+    def interrupt() -> None:
+        while shared["values"][0] == 0:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        run("report_process", None, shared=shared)
+    assert not process_lives(int(shared["values"][0]))
+
+
+def test_the_child_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys, threading, time\n"
+        "from tern2lava.sim.lava_child import SharedArrays, run_in_child\n"
+        "shared = SharedArrays({'values': ((3,), 'int64')})\n"
+        "job = lambda: run_in_child('lava_faults:report_process', None, shared, steps=1, timeout=99)\n"
+        "threading.Thread(target=job, daemon=True).start()\n"
+        "while shared['values'][0] == 0: time.sleep(0.05)\n"
+        "print(int(shared['values'][0]), flush=True)\n"
+        "time.sleep(99)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=environment) as parent:
+        assert parent.stdout is not None
+        number = int(parent.stdout.readline())
+        assert process_lives(number)
+        parent.kill()
+    deadline = time.monotonic() + 5
+    while process_lives(number) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not process_lives(number)
+
+
+def test_a_child_without_lava_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    packages = tmp_path_factory.mktemp("packages")
+    paths = []
+    for path in sys.path:
+        if (Path(path) / "lava").is_dir():
+            for entry in Path(path).iterdir():
+                if entry.name != "lava" and not (packages / entry.name).exists():
+                    (packages / entry.name).symlink_to(entry)
+            path = str(packages)
+        paths.append(path)
+    assert str(packages) in paths
+    monkeypatch.setattr(sys, "path", paths)
+    with pytest.raises(MissingPackageError, match="pip install") as caught:
+        run("run_network", "raise")
+    assert "\n" not in str(caught.value)
