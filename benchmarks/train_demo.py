@@ -1,4 +1,4 @@
-"""Trains the two demonstration networks on scikit-learn's 8x8 digits and writes checkpoint and test accuracy.
+"""Trains the two demonstration networks on scikit-learn's 8x8 digits and writes checkpoint, net.yaml and test accuracy.
 
     uv run python benchmarks/train_demo.py                 # about two minutes; rewrites tern2lava/demo/
     uv run python benchmarks/train_demo.py -o /tmp/demo    # elsewhere
@@ -19,6 +19,7 @@ from pathlib import Path
 import torch
 
 from tern2lava.train.data import digits
+from tern2lava.train.describe import describe
 from tern2lava.train.network import NeuronModel, network
 from tern2lava.train.ternarize import finalize, ternarize
 from tern2lava.train.trainer import Trainer, TrainingOptions, accuracy, fit
@@ -69,7 +70,7 @@ DEMOS = (
 
 
 def train(demo: Demo, quick: bool, out: Path) -> dict[str, object]:
-    """The metrics of one trained network, whose checkpoint is written to `out`."""
+    """The metrics of one trained network, whose checkpoint and net.yaml are written to `out`."""
     data = digits(seed=SPLIT_SEED)
     options = replace(demo.options, epochs=max(1, demo.options.epochs // 10)) if quick else demo.options
     torch.manual_seed(options.seed)
@@ -86,6 +87,7 @@ def train(demo: Demo, quick: bool, out: Path) -> dict[str, object]:
     score = accuracy(plain, data, options)
     print(f"test accuracy {score:.4f} in {time.perf_counter() - began:.0f} s")
     torch.save(plain.state_dict(), out / f"{demo.name}.pt")
+    (out / f"{demo.name}.yaml").write_text(describe(plain, data.shape, options.steps))
     return {
         "test_accuracy": score,
         "test_samples": len(data.test_y),

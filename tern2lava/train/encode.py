@@ -18,9 +18,10 @@ def regular(values: Array, top: int, steps: int, seed: int) -> Array:
 
     Over `steps` steps the count differs from steps * v / top by less than one. The seed is not used.
     """
-    t = np.arange(steps + 1, dtype=np.int64).reshape(1, -1, *([1] * (values.ndim - 1)))
-    counts = (t * values[:, None] + top // 2) // top
-    return np.diff(counts, axis=1).astype(np.uint8)
+    t: Array = np.arange(steps + 1, dtype=np.int64).reshape(1, -1, *([1] * (values.ndim - 1)))
+    counts: Array = (t * values[:, None] + top // 2) // top
+    spikes: Array = (counts[:, 1:] - counts[:, :-1]).astype(np.uint8)
+    return spikes
 
 
 def bernoulli(values: Array, top: int, steps: int, seed: int) -> Array:
@@ -33,7 +34,8 @@ def latency(values: Array, top: int, steps: int, seed: int) -> Array:
     """One spike at t = floor((top - v) * steps / (top + 1)) where v > 0: the larger the value the earlier."""
     t = np.arange(steps, dtype=np.int64).reshape(1, -1, *([1] * (values.ndim - 1)))
     when = (top - values) * steps // (top + 1)
-    return ((t == when[:, None]) & (values[:, None] > 0)).astype(np.uint8)
+    spikes: Array = ((t == when[:, None]) & (values[:, None] > 0)).astype(np.uint8)
+    return spikes
 
 
 def direct(values: Array, top: int, steps: int, seed: int) -> Array:

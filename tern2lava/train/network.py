@@ -62,7 +62,7 @@ def network(
             index += 1
             out, kernel, stride, groups = (int(conv[key] or 1) for key in ("out", "kernel", "stride", "groups"))
             if len(shape) != 3 or 0 in (out, stride, groups) or kernel % 2 == 0 or shape[0] % groups or out % groups:
-                raise InputError(where, f"does not fit an input of shape {shape}; kernels are odd, groups divide channels")
+                raise InputError(where, f"does not fit input {shape}; kernels are odd, groups divide channels")
             pad = kernel // 2
             convolution: dict[str, Any] = {"stride": stride, "padding": pad, "groups": groups}
             parts[f"conv{index}"] = nn.Conv2d(shape[0], out, kernel, bias=bias and not batch_norm, **convolution)

@@ -22,7 +22,7 @@ TWN_FACTOR = 0.7
 
 
 class StraightThrough(torch.autograd.Function):
-    """Forward: `hard`, bit for bit. Backward: the gradient goes to `soft` unchanged (Bengio et al., arXiv 1308.3432)."""
+    """Forward: `hard`, bit for bit. Backward: the gradient goes to `soft` (Bengio et al., arXiv 1308.3432)."""
 
     @staticmethod
     def forward(ctx: Any, hard: Tensor, soft: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ class StraightThrough(torch.autograd.Function):
 
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
     """`hard` with the gradient of `soft`."""
-    result: Tensor = StraightThrough.apply(hard, soft)  # type: ignore[no-untyped-call]
+    result: Tensor = StraightThrough.apply(hard, soft)
     return result
 
 
@@ -48,7 +48,7 @@ def threshold_for_sparsity(magnitude: Tensor, sparsity: float) -> Tensor:
     """(groups, 1): the magnitude at or below which a fraction `sparsity` (rounded to whole weights) of a group lies."""
     zeros = round(sparsity * magnitude.shape[1])
     if zeros == 0:
-        return magnitude.new_full((magnitude.shape[0], 1), -1.0)
+        return magnitude.new_zeros((magnitude.shape[0], 1))
     return magnitude.kthvalue(zeros, dim=1, keepdim=True).values
 
 
@@ -69,11 +69,12 @@ class Ternary(nn.Module):
 
     twn      delta = 0.7 * mean|w|, alpha = mean of |w| above delta (Li et al., arXiv 1605.04711, eqs. 5 and 6)
     absmean  alpha = mean|w|, t = clamp(round(w / alpha), -1, 1), so delta = alpha / 2 (Ma et al., arXiv 2402.17764)
-    learned  alpha and delta are parameters, started at TWN's; t has the gradient of clamp(w / (2 delta), -1, 1), the
-             line whose value at +-delta is +-1/2 (our choice; symmetric, unlike TTQ, arXiv 1612.01064)
+    learned  alpha and delta are parameters, started at TWN's (symmetric, unlike TTQ, arXiv 1612.01064); to delta, t
+             has the gradient of clamp(w / (2 delta), -1, 1), the line whose value at +-delta is +-1/2 (our choice)
     A `sparsity` replaces delta by the quantile of |w| that leaves this fraction at zero; absmean then takes alpha as
     TWN does, as its own would be too small for the few weights kept.
-    With twn and absmean the gradient reaches the full-precision weight unchanged.
+    The gradient reaches the full-precision weight unchanged, wherever the weight stands: one that was masked beyond
+    2 delta, as in LSQ (arXiv 1902.08153), would leave weights stuck there.
 
     `blend` in [0, 1] is the ternary part of what the layer computes with: (1 - blend) * w + blend * alpha * t.
     """
@@ -97,14 +98,13 @@ class Ternary(nn.Module):
         return TWN_FACTOR * magnitude.mean(1, keepdim=True)
 
     def codes_and_scale(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """(t (groups, weights) in {-1, 0, +1} with its gradient, alpha (groups, 1))."""
+        """(t (groups, weights) in {-1, 0, +1}, alpha (groups, 1)), with the gradients of what is learned."""
         w = rows(weight, self.per)
         magnitude = w.detach().abs()
         if self.method == "learned":
             delta = self._delta(magnitude) if self.sparsity is not None else self.log_delta.exp()
-            hard = signs_above(w, delta)
-            soft = (w / (2 * delta).clamp(min=1e-8)).clamp(-1, 1)
-            return straight_through(hard, soft), self.log_alpha.exp()
+            soft = (w.detach() / (2 * delta).clamp(min=1e-8)).clamp(-1, 1)
+            return straight_through(signs_above(w, delta), soft), self.log_alpha.exp()
         delta = self._delta(magnitude)
         scale = 2 * delta if self.method == "absmean" and self.sparsity is None else mean_above(magnitude, delta)
         return signs_above(w, delta), scale
@@ -113,7 +113,7 @@ class Ternary(nn.Module):
         """alpha * t in the shape of `weight`, every element bit-identical to -alpha, 0 or +alpha of its group."""
         t, alpha = self.codes_and_scale(weight)
         hard = (t * alpha).reshape(weight.shape)
-        return hard if self.method == "learned" else straight_through(hard, weight)
+        return straight_through(hard.detach(), weight + hard if self.method == "learned" else weight)
 
     def forward(self, weight: Tensor) -> Tensor:
         if self.blend >= 1.0:
@@ -123,7 +123,7 @@ class Ternary(nn.Module):
 
 def layers_with_weights(model: nn.Module, names: Iterable[str] | None = None) -> dict[str, nn.Module]:
     """The Linear and convolution layers of `model` by name: all of them, or those named (InputError if not there)."""
-    found = {name: module for name, module in model.named_modules() if isinstance(module, LAYERS)}
+    found: dict[str, nn.Module] = {name: module for name, module in model.named_modules() if isinstance(module, LAYERS)}
     if names is None:
         return found
     wanted = list(names)
@@ -165,11 +165,16 @@ def ternarize(
     return model
 
 
+def parametrizations(module: Any) -> Any:
+    """The torch ParametrizationList of a parametrised weight."""
+    return module.parametrizations.weight
+
+
 def ternaries(model: nn.Module) -> Iterator[tuple[str, nn.Module, Ternary]]:
     """(name, layer, its Ternary) for every ternarised layer."""
     for name, module in model.named_modules():
         if parametrize.is_parametrized(module, "weight"):
-            last = module.parametrizations["weight"][-1]  # type: ignore[index]
+            last = parametrizations(module)[-1]
             if isinstance(last, Ternary):
                 yield name, module, last
 
@@ -187,7 +192,7 @@ def finalize(model: nn.Module) -> dict[str, Tensor]:
     """
     weights = {}
     for name, module, ternary in ternaries(model):
-        original = module.parametrizations["weight"].original  # type: ignore[index]
+        original = parametrizations(module).original
         with torch.no_grad():
             weights[name] = ternary.ternary(original)
     result: dict[str, Tensor] = {}
