@@ -1,0 +1,58 @@
+"""A zip file opened with care: no entry is unpacked before its declared size has been held against the file's."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+from tern2lava.errors import InputError
+
+MAX_UNPACKED = 256 << 20
+"""Bytes that compressed entries may declare together, unless 100 times the file's own size is more."""
+
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+class Archive:
+    """The entries of a zip file by name. Raises InputError where the directory is damaged or the sizes are absurd."""
+
+    def __init__(self, path: Path, data: bytes) -> None:
+        self.path = path
+        try:
+            self.zip = zipfile.ZipFile(BytesIO(data))
+            entries = self.zip.infolist()
+        except (zipfile.BadZipFile, ValueError, LookupError, OSError, NotImplementedError) as error:
+            raise InputError(path, f"damaged or truncated zip file ({error!s:.80}); copy it again") from None
+        self.entries = {entry.filename: entry for entry in entries}
+        if len(self.entries) != len(entries):
+            raise InputError(path, "holds two entries of one name; write it again")
+        stored = sum(entry.compress_size for entry in entries)
+        if stored > len(data):
+            raise InputError(path, f"declares {stored:,} bytes in a file of {len(data):,}; it is damaged or hostile")
+        packed = sum(entry.file_size for entry in entries if entry.compress_type != zipfile.ZIP_STORED)
+        if packed > max(MAX_UNPACKED, 100 * len(data)):
+            raise InputError(path, f"would unpack to {packed:,} bytes from {len(data):,}; refused as a zip bomb")
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.entries)
+
+    def read(self, name: str, limit: int | None = None) -> bytes:
+        """The unpacked bytes of one entry. Raises InputError for one that is damaged, over `limit` or encrypted."""
+        entry = self.entries[name]
+        if entry.compress_type not in _METHODS or entry.flag_bits & 1:
+            raise InputError(self.path, f"entry {name[:80]} is encrypted or in a rare compression; write it again")
+        if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
+            raise InputError(self.path, f"entry {name[:80]} declares two sizes; the file is damaged, copy it again")
+        if limit is not None and entry.file_size > limit:
+            raise InputError(self.path, f"entry {name[:80]} has {entry.file_size:,} bytes; at most {limit:,} are read")
+        try:
+            with self.zip.open(entry) as stream:
+                content = stream.read(entry.file_size + 1)
+        except (zipfile.BadZipFile, zlib.error, ValueError, LookupError, OSError, EOFError, RuntimeError) as error:
+            raise InputError(self.path, f"entry {name[:80]} is damaged ({error!s:.80}); copy the file again") from None
+        if len(content) != entry.file_size:
+            raise InputError(self.path, f"entry {name[:80]} is shorter than declared; copy the file again")
+        return content

@@ -1,0 +1,260 @@
+"""A checkpoint: the named tensors and plain values of a file, read without torch and without running anything in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import InputError
+from tern2lava.frontends.archive import Archive
+from tern2lava.frontends.arrayfile import is_safetensors, read_npz, read_safetensors
+from tern2lava.frontends.pickled import Record
+from tern2lava.frontends.tensors import Fetch, NotATensorError, as_array
+from tern2lava.frontends.torchfile import TorchFile, read_legacy, read_zip
+
+Scalar = bool | int | float | str | None
+ACCEPTED = "a torch file (state_dict or pickled module, zip or old format), an npz or a safetensors file"
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
+"""Keys under which training scripts put the network beside optimiser, epoch and history."""
+
+_PREFIXES = ("module.", "model.", "_orig_mod.", "net.")
+_MAPPINGS = frozenset(("collections.OrderedDict", "collections.defaultdict", "builtins.dict", "__builtin__.dict"))
+_SETS = frozenset(("builtins.set", "__builtin__.set"))
+_MODULE_PARTS = ("_parameters", "_buffers", "_modules")
+_MAX_DEPTH = 64
+_MAX_VISITS = 500_000
+_MAX_TEXT = 200
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Checkpoint:
+    """What a file holds.
+
+    tensors: read-only views under the names of the file. attributes: those of them that a pickled module keeps as
+    plain attributes, being neither parameter nor buffer. values: numbers, flags and texts by dotted name.
+    unreadable: tensors that cannot be read, each with the reason. modules: the classes of the pickled modules by
+    dotted name. left_out: what else the file holds, in words.
+    """
+
+    path: Path
+    format: str
+    content: str
+    tensors: dict[str, Array]
+    attributes: frozenset[str] = frozenset()
+    values: dict[str, Scalar] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    modules: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """What all tensor names begin with because of a wrapper (Lightning, DataParallel, torch.compile), or ''."""
+        names = [name for name in self.tensors if name not in self.attributes]
+        found = ""
+        while names:
+            step = next((p for p in _PREFIXES if all(name.startswith(found + p) for name in names)), "")
+            if not step:
+                return found
+            found += step
+        return found
+
+    def find(self, name: str) -> str | None:
+        """The full name of the tensor or value called `name`, with or without the common prefix; None if none is."""
+        known = (self.tensors, self.values, self.unreadable)
+        return next((full for full in (name, self.prefix + name) if any(full in group for group in known)), None)
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """The content of the checkpoint at `path`, its kind told from its first bytes.
+
+    Raises InputError where the file is missing, empty, damaged, hostile, of another kind or without tensors.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise InputError(path, "is no file; give the path of a checkpoint")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror}); check path and permissions") from None
+    if not data:
+        raise InputError(path, "is empty; copy it again")
+    if data[:2] == b"PK":
+        archive = Archive(path, data)
+        if any(name.endswith(".npy") for name in archive.names):
+            found = _arrays(path, "npz", read_npz(path, archive))
+        else:
+            found = _torch(path, read_zip(path, archive))
+    elif data[:1] == b"\x80":
+        found = _torch(path, read_legacy(path, data))
+    elif is_safetensors(data):
+        found = _arrays(path, "safetensors", read_safetensors(path, data))
+    else:
+        raise InputError(path, f"is of an unknown kind (begins with {data[:8]!r}); expected {ACCEPTED}")
+    if not found.tensors and not found.unreadable:
+        raise InputError(path, f"holds no tensors ({found.content}); expected {ACCEPTED}")
+    return found
+
+
+def _arrays(path: Path, kind: str, arrays: dict[str, Array]) -> Checkpoint:
+    for array in arrays.values():
+        array.setflags(write=False)
+    return Checkpoint(path=path, format=kind, content=f"{len(arrays)} arrays", tensors=arrays)
+
+
+def _torch(path: Path, file: TorchFile) -> Checkpoint:
+    """The tensors of a torch file's tree, the network taken out of a training script's wrapper where there is one."""
+    tree, content = file.tree, _kind(file.tree)
+    left_out: tuple[str, ...] = ()
+    outer = {key: value for key, value in _pairs(tree) or () if isinstance(key, str)}
+    wrapper = next((key for key in WRAPPERS if _may_hold_tensors(outer.get(key))), None)
+    if wrapper is not None:
+        tree = outer[wrapper]
+        content = f"{_kind(tree)} under '{wrapper}'"
+        left_out = tuple(sorted(key for key in outer if key != wrapper and key.isprintable()))
+    walk = _Walk(path, file)
+    walk.visit(tree, "", 0)
+    return Checkpoint(
+        path=path,
+        format=file.format,
+        content=content,
+        tensors=walk.tensors,
+        attributes=frozenset(walk.attributes),
+        values=walk.values,
+        unreadable=walk.unreadable,
+        modules=walk.modules,
+        left_out=left_out,
+    )
+
+
+def _kind(tree: Any) -> str:
+    if _is_module(tree):
+        return f"pickled module {tree.kind or 'of an unknown class'}"
+    if _pairs(tree) is not None:
+        return "state_dict"
+    if isinstance(tree, list | tuple):
+        return f"list of {len(tree)}"
+    return f"pickled {tree.kind}" if isinstance(tree, Record) and tree.kind else f"pickled {type(tree).__name__}"
+
+
+def _pairs(value: Any) -> list[tuple[Any, Any]] | None:
+    """The (key, value) pairs of a dictionary or of the record of one, else None."""
+    if isinstance(value, dict):
+        return list(value.items())
+    if isinstance(value, Record) and value.kind in _MAPPINGS:
+        first = value.args[0] if isinstance(value.args, tuple) and value.args else None
+        given = first if isinstance(first, list) else []
+        return [(p[0], p[1]) for p in given if isinstance(p, list | tuple) and len(p) == 2] + value.items
+    return None
+
+
+def _may_hold_tensors(value: Any) -> bool:
+    return _pairs(value) is not None or _is_module(value)
+
+
+def _attributes(record: Record) -> dict[str, Any]:
+    """What was set on a record's instance: all its state dictionaries and slots, later ones winning."""
+    result: dict[str, Any] = {}
+    for state in record.states[:8]:
+        for part in state if isinstance(state, tuple) else (state,):
+            for key, value in _pairs(part) or ():
+                if isinstance(key, str):
+                    result[key] = value
+    return result
+
+
+def _is_module(value: Any) -> bool:
+    return isinstance(value, Record) and all(part in _attributes(value) for part in _MODULE_PARTS)
+
+
+class _Walk:
+    """One pass over a pickle's tree that collects tensors and plain values under dotted names, within bounds."""
+
+    def __init__(self, path: Path, file: TorchFile) -> None:
+        self.path = path
+        self.fetch: Fetch = file.fetch
+        self.tensors: dict[str, Array] = {}
+        self.attributes: set[str] = set()
+        self.values: dict[str, Scalar] = {}
+        self.unreadable: dict[str, str] = {}
+        self.modules: dict[str, str] = {}
+        self.visits = 0
+        self.elements = 0
+        self.max_elements = max(1 << 26, 8 * path.stat().st_size)
+
+    def visit(self, value: Any, name: str, depth: int, attribute: bool = False) -> None:
+        """Collect what lies in `value`, called `name`; `attribute`: it hangs on a module as a plain attribute."""
+        self.visits += 1
+        if self.visits > _MAX_VISITS:
+            raise InputError(self.path, f"holds over {_MAX_VISITS:,} values; save the state_dict alone")
+        if depth > _MAX_DEPTH or not name.isprintable() or len(name) > _MAX_TEXT:
+            return
+        if value is None or isinstance(value, bool | int | float):
+            if not isinstance(value, int) or value.bit_length() <= 64:
+                self.values[name] = value
+            return
+        if isinstance(value, str):
+            if len(value) <= _MAX_TEXT:
+                self.values[name] = value
+            return
+        if isinstance(value, Record) and self.take_tensor(value, name, attribute):
+            return
+        pairs = _pairs(value)
+        if pairs is not None:
+            for key, item in pairs:
+                if isinstance(key, str | int):
+                    self.visit(item, _join(name, key), depth + 1, attribute)
+        elif isinstance(value, list | tuple):
+            for index, item in enumerate(value):
+                self.visit(item, _join(name, index), depth + 1, attribute)
+        elif isinstance(value, Record):
+            self.visit_object(value, name, depth)
+
+    def visit_object(self, record: Record, name: str, depth: int) -> None:
+        """A pickled object: of a torch module the parameters, buffers, children and settings; else its attributes."""
+        attributes = _attributes(record)
+        self.visits += len(attributes)
+        if not _is_module(record):
+            for key, item in attributes.items():
+                self.visit(item, _join(name, key), depth + 1, True)
+            return
+        self.modules[name] = record.kind or "unknown"
+        transient = _elements(attributes.get("_non_persistent_buffers_set"))
+        for part in _MODULE_PARTS:
+            for key, item in _pairs(attributes[part]) or ():
+                if isinstance(key, str) and item is not None and key not in transient:
+                    self.visit(item, _join(name, key), depth + 1)
+        for key, item in attributes.items():
+            if not key.startswith("_") and key != "training":
+                self.visit(item, _join(name, key), depth + 1, True)
+
+    def take_tensor(self, value: Record, name: str, attribute: bool) -> bool:
+        """Whether `value` is a tensor; it is kept under `name`, or the reason why it cannot be read."""
+        try:
+            array = as_array(value, self.fetch)
+        except NotATensorError:
+            return False
+        except (ValueError, TypeError, OverflowError) as error:
+            self.unreadable[name] = str(error)[:_MAX_TEXT]
+            return True
+        self.elements += array.size
+        if self.elements > self.max_elements:
+            raise InputError(self.path, f"its tensors claim over {self.max_elements:,} numbers; refused as damaged")
+        if name in self.tensors or name in self.unreadable:
+            raise InputError(self.path, f"two tensors are called {name}; rename one")
+        self.tensors[name] = array
+        if attribute:
+            self.attributes.add(name)
+        return True
+
+
+def _elements(value: Any) -> frozenset[str]:
+    """The texts in a pickled set: a list here, or (up to pickle protocol 3) the record of set(list)."""
+    if isinstance(value, Record) and value.kind in _SETS and isinstance(value.args, tuple) and value.args:
+        value = value.args[0]
+    return frozenset(item for item in value if isinstance(item, str)) if isinstance(value, list) else frozenset()
+
+
+def _join(name: str, key: str | int) -> str:
+    return f"{name}.{key}" if name else str(key)

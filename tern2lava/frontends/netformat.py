@@ -1,0 +1,211 @@
+"""The keys of a net.yaml: which exist, which must be given, and what they may hold (docs/net-yaml.md explains them)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
+
+from tern2lava.compiler.ir import Readout
+from tern2lava.frontends.yamlfile import Place, YamlFile
+
+LARGEST = 1 << 24
+"""Largest size, stride, padding or number of steps that is read as meant."""
+
+
+def _whole(value: Any, low: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= LARGEST
+
+
+def _positive(value: Any) -> int:
+    if not _whole(value, 1):
+        raise ValueError("expected a whole number of at least 1")
+    return int(value)
+
+
+def _shape(value: Any) -> tuple[int, ...]:
+    if not (isinstance(value, list) and 1 <= len(value) <= 3 and all(_whole(n, 1) for n in value)):
+        raise ValueError("expected one to three sizes in brackets, as [1, 28, 28]")
+    return tuple(value)
+
+
+def _levels(value: Any) -> tuple[int, int]:
+    if not (isinstance(value, list) and len(value) == 2 and all(_whole(n, -LARGEST) for n in value)):
+        raise ValueError("expected the smallest and the largest input value, as [0, 1]")
+    if value[0] >= value[1]:
+        raise ValueError("expected the smaller value first")
+    return value[0], value[1]
+
+
+def _pair_from(low: int) -> Any:
+    def pair(value: Any) -> tuple[int, int] | None:
+        values = value if isinstance(value, list) else [value, value]
+        if len(values) != 2 or not all(_whole(n, low) for n in values):
+            raise ValueError(f"expected a whole number of at least {low}, or two of them as [y, x]")
+        return values[0], values[1]
+
+    return pair
+
+
+def _padding(value: Any) -> Any:
+    if value == "same":
+        return value
+    try:
+        return _pair_from(0)(value)
+    except ValueError as error:
+        raise ValueError(f'{error}, or "same"') from None
+
+
+def _number_or_name(value: Any) -> float | str:
+    """A number, or the name of a tensor; YAML reads 1e-3 (without a point) as text, which is meant as a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("expected a number or the name of a tensor")
+    try:
+        number = float(value)
+    except ValueError:
+        return str(value)
+    except OverflowError:
+        raise ValueError("expected a smaller number") from None
+    if not math.isfinite(number):
+        raise ValueError("expected a finite number")
+    return number
+
+
+def _number(value: Any) -> float:
+    number = _number_or_name(value)
+    if isinstance(number, str):
+        raise ValueError("expected a number")
+    return number
+
+
+Positive = Annotated[int, BeforeValidator(_positive)]
+Pair = Annotated[tuple[int, int], BeforeValidator(_pair_from(1))]
+Padding = Annotated[Any, BeforeValidator(_padding)]
+Parameter = Annotated[Any, BeforeValidator(_number_or_name)]
+Name = StrictStr | None
+
+
+class Keys(BaseModel):
+    """A mapping with known keys only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NetKeys(Keys):
+    input: Any
+    steps: Positive
+    layers: Annotated[list[Any], Field(min_length=1, max_length=1_000)]
+    readout: Readout
+    ignore: list[StrictStr] = []
+    assume: list[Literal["immediate_reset"]] = []
+
+
+class InputKeys(Keys):
+    shape: Annotated[tuple[int, ...], BeforeValidator(_shape)]
+    levels: Annotated[tuple[int, int], BeforeValidator(_levels)] = (0, 1)
+
+
+class DenseKeys(Keys):
+    tensors: Name = None
+    weight: Name = None
+    bias: Name = None
+    transpose: StrictBool = False
+
+
+class Conv2dKeys(Keys):
+    tensors: Name = None
+    weight: Name = None
+    bias: Name = None
+    stride: Pair = (1, 1)
+    padding: Padding = (0, 0)
+    dilation: Pair = (1, 1)
+    groups: Positive = 1
+
+
+class Conv1dKeys(Keys):
+    tensors: Name = None
+    weight: Name = None
+    bias: Name = None
+    stride: Positive = 1
+    padding: Padding = (0, 0)
+    dilation: Positive = 1
+    groups: Positive = 1
+
+
+class BatchNormKeys(Keys):
+    tensors: StrictStr
+    eps: Annotated[float | None, BeforeValidator(_number)] = None
+
+
+class PoolKeys(Keys):
+    kernel: Pair
+    stride: Pair | None = None
+    padding: Annotated[tuple[int, int], BeforeValidator(_pair_from(0))] = (0, 0)
+
+
+class PlainKeys(Keys):
+    """A layer without settings."""
+
+
+class DropoutKeys(Keys):
+    p: Annotated[float | None, BeforeValidator(_number)] = None
+
+
+class NeuronKeys(Keys):
+    kind: Literal["if", "leaky", "lif", "cuba", "synaptic"]
+    tensors: Name = None
+    alpha: Parameter = None
+    beta: Parameter = None
+    tau: Parameter = None
+    decay_input: StrictBool | None = None
+    v_rest: Parameter = None
+    v_init: Parameter = None
+    threshold: Parameter = None
+    reset: Literal["zero", "subtract", "none", "value"] | None = None
+    reset_value: Parameter = None
+    reset_delay: StrictBool | None = None
+    fire: Literal[">", ">="] | None = None
+
+
+LAYERS: Mapping[str, type[Keys]] = {
+    "dense": DenseKeys,
+    "conv2d": Conv2dKeys,
+    "conv1d": Conv1dKeys,
+    "batchnorm": BatchNormKeys,
+    "avgpool": PoolKeys,
+    "sumpool": PoolKeys,
+    "flatten": PlainKeys,
+    "dropout": DropoutKeys,
+    "add": PlainKeys,
+    "neuron": NeuronKeys,
+}
+K = TypeVar("K", bound=Keys)
+
+
+def parse(file: YamlFile, place: Place, model: type[K], value: Any) -> K:
+    """`value`, found at `place` of `file`, as a `model`; InputError with file, line and key where it is none."""
+    if not isinstance(value, dict):
+        raise file.error(place, f"expected keys and values ({', '.join(model.model_fields)}), found {show(value)}")
+    try:
+        return model.model_validate(value)
+    except ValidationError as errors:
+        first = errors.errors(include_url=False)[0]
+        why = _why(first["type"], first["msg"], first.get("input"), model)
+        raise file.error((*place, *first["loc"]), why) from None
+
+
+def _why(kind: str, message: str, found: Any, model: type[Keys]) -> str:
+    if kind == "missing":
+        return "is missing; docs/net-yaml.md shows an example"
+    if kind == "extra_forbidden":
+        return f"unknown key; known are {', '.join(model.model_fields) or 'none'}"
+    message = message.removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{message if message.startswith('expected') else f'expected {message}'}, found {show(found)}"
+
+
+def show(value: Any) -> str:
+    """`value` for an error message, at most 60 characters."""
+    text = "nothing" if value is None else repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

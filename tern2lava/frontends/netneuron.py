@@ -1,0 +1,221 @@
+"""The neuron entries of a net.yaml in the fields of ir.Neuron: each parameter is written there or in the checkpoint."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Compare, Reset
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.frontends.checkpoint import Scalar
+from tern2lava.frontends.conventions import (
+    check_decay,
+    check_snntorch_reset,
+    check_tau,
+    current_based,
+    integrate_and_fire,
+    leaky,
+    time_constant,
+)
+from tern2lava.frontends.netformat import NeuronKeys
+from tern2lava.frontends.yamlfile import Place, YamlFile
+
+KIND_KEYS = {
+    "if": (),
+    "leaky": ("beta",),
+    "lif": ("tau", "decay_input", "v_rest"),
+    "cuba": ("alpha", "beta"),
+    "synaptic": ("alpha", "beta"),
+}
+"""The keys of each kind beside those that every neuron has."""
+
+_COMMON = ("kind", "tensors", "threshold", "reset", "reset_value", "reset_delay", "fire", "v_init")
+_ACCEPTED = {
+    "threshold": "a number or the name of a tensor",
+    "alpha": "a number in [0, 1] or the name of a tensor",
+    "beta": "a number in [0, 1] or the name of a tensor",
+    "tau": "a number of steps, at least 1, or the name of a tensor",
+    "decay_input": "true (the input is divided by tau) or false",
+    "reset": "zero, subtract, none or value (with reset_value)",
+    "reset_value": "a number or the name of a tensor",
+    "reset_delay": "true (the reset acts in the next step) or false",
+    "fire": '">" or ">="',
+}
+_SNNTORCH_RESETS = (Reset.SUBTRACT, Reset.ZERO, Reset.NONE)
+
+
+class Source(Protocol):
+    """Where parameters come from: the tensors and values of a checkpoint."""
+
+    def has(self, name: str) -> bool: ...
+    def array(self, name: str, place: Place) -> Array: ...
+    def value(self, name: str) -> Scalar: ...
+
+
+def neuron_fields(
+    source: Source, file: YamlFile, place: Place, name: str, keys: NeuronKeys, *, assumed: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """(fields of the ir.Neuron called `name`, notes) of a neuron entry at `place`.
+
+    A key that is not written is read from PREFIX.key, PREFIX being `tensors`; one found in both must agree. Raises
+    InputError for a missing, foreign or contradicting key, UnsupportedError for what ir.Neuron cannot say.
+    """
+    reader = _Reader(source, file, place, name, keys)
+    return reader.fields(assumed)
+
+
+class _Reader:
+    def __init__(self, source: Source, file: YamlFile, place: Place, name: str, keys: NeuronKeys) -> None:
+        self.source, self.file, self.place, self.name, self.keys = source, file, place, name, keys
+        self.notes: list[str] = []
+
+    def fields(self, assumed: bool) -> tuple[dict[str, Any], list[str]]:
+        keys = self.keys
+        allowed = (*_COMMON, *KIND_KEYS[keys.kind])
+        for key in sorted(keys.model_fields_set):
+            if key not in allowed:
+                raise self.error(key, f"does not belong to kind {keys.kind}; it has {', '.join(allowed)}")
+        snntorch = self.is_snntorch()
+        if snntorch:
+            self.refuse_snntorch_options()
+        reset, compare, delay = self.reset(), Compare(self.needed("fire")), bool(self.needed("reset_delay"))
+        if snntorch:
+            note = check_snntorch_reset(
+                self.name, reset=reset, reset_delay=delay, synaptic=keys.kind == "synaptic", assumed=assumed
+            )
+            self.notes.extend([note] if note else [])
+        elif keys.kind == "synaptic":
+            check_snntorch_reset(self.name, reset=reset, reset_delay=delay, synaptic=True, assumed=True)
+        threshold = self.parameter("threshold")
+        fields: dict[str, Any] = {
+            **self.decays(snntorch),
+            "threshold": threshold,
+            "compare": compare,
+            "reset": reset,
+            "reset_amount": threshold,
+            "reset_delay": delay and reset is not Reset.NONE,
+            "v_init": self.parameter("v_init", 0.0),
+        }
+        if keys.reset == "value":
+            fields["reset_value"] = self.parameter("reset_value")
+        elif keys.reset_value is not None:
+            raise self.error("reset_value", "needs reset: value")
+        return fields, self.notes
+
+    def decays(self, snntorch: bool) -> dict[str, Array]:
+        """The fields for the decays of the entry's kind."""
+        match self.keys.kind:
+            case "if":
+                return integrate_and_fire()
+            case "leaky":
+                return leaky(self.decay("beta", snntorch))
+            case "lif":
+                tau = check_tau(self.where("tau"), self.parameter("tau"))
+                decay_input = bool(self.needed("decay_input"))
+                return time_constant(tau, decay_input=decay_input, v_rest=self.parameter("v_rest", 0.0))
+            case "cuba" | "synaptic":
+                return current_based(self.decay("alpha", snntorch), self.decay("beta", snntorch))
+
+    def decay(self, key: str, snntorch: bool) -> Array:
+        """A decay factor in [0, 1]; snnTorch clamps its own to that range in every step."""
+        value = self.parameter(key)
+        if not snntorch:
+            return check_decay(self.where(key), value)
+        clamped = np.clip(value, 0.0, 1.0)
+        if not np.array_equal(clamped, value):
+            self.notes.append(f"{self.name}: {key} clamped to [0, 1] as snnTorch does")
+        return clamped
+
+    def reset(self) -> Reset:
+        """The reset mode, written or as snnTorch's reset_mechanism_val (0 subtract, 1 zero, 2 none)."""
+        written, stored = self.keys.reset, None
+        name = f"{self.keys.tensors}.reset_mechanism_val"
+        if self.keys.tensors is not None and self.source.has(name):
+            index = self.source.array(name, (*self.place, "tensors"))
+            if index.size != 1 or index.item() not in (0, 1, 2):
+                raise self.error("tensors", f"{name} is {index.tolist()!s:.40}; snnTorch writes 0, 1 or 2")
+            stored = _SNNTORCH_RESETS[int(index.item())]
+        if written is None and stored is not None:
+            return stored
+        wanted = Reset.ZERO if self.needed("reset") == "value" else Reset(written)
+        if stored is not None and (wanted is not stored or written == "value"):
+            raise self.error("reset", f"is {written}, but {name} in the checkpoint says {stored.value}; mend one")
+        return wanted
+
+    def is_snntorch(self) -> bool:
+        """Whether `tensors` names a snnTorch neuron: only that library stores a reset_mechanism_val."""
+        return self.keys.tensors is not None and self.source.has(f"{self.keys.tensors}.reset_mechanism_val")
+
+    def refuse_snntorch_options(self) -> None:
+        """Raise UnsupportedError where the checkpoint says graded spikes, inhibition or quantised states."""
+        prefix = self.keys.tensors
+        graded = f"{prefix}.graded_spikes_factor"
+        if self.source.has(graded):
+            factor = self.source.array(graded, (*self.place, "tensors"))
+            if (factor != 1).any():
+                raise UnsupportedError(
+                    self.name,
+                    "spikes are 0 or 1",
+                    f"{graded} {factor.flat[int(np.argmax(factor != 1))]:g}",
+                    "fold the factor into the next layer's weights",
+                )
+        for option in ("inhibition", "state_quant"):
+            if self.source.value(f"{prefix}.{option}") not in (None, False):
+                raise UnsupportedError(self.name, "neurons are independent", option, f"train without {option}")
+
+    def parameter(self, key: str, default: float | None = None) -> Array:
+        """A real parameter as an array, from the entry or the checkpoint; InputError where neither has it."""
+        written = getattr(self.keys, key)
+        at = (*self.place, key)
+        given = None
+        if written is not None:
+            given = self.source.array(written, at) if isinstance(written, str) else np.asarray(written, np.float64)
+        stored = None
+        if self.keys.tensors is not None and self.source.has(f"{self.keys.tensors}.{key}"):
+            stored = self.source.array(f"{self.keys.tensors}.{key}", at)
+        if given is None and stored is None:
+            if default is not None:
+                return np.asarray(default)
+            self.missing(key)
+        if given is None:
+            assert stored is not None
+            return stored
+        if stored is None:
+            return given
+        if not _agree(given, stored):
+            found = f"{self.keys.tensors}.{key} in the checkpoint is {_text(stored)}"
+            raise self.error(key, f"is {_text(given)}, but {found}; remove one")
+        return stored
+
+    def needed(self, key: str) -> Any:
+        """A flag or mode of the entry, or of a pickled module in the checkpoint; InputError where neither has it."""
+        written = getattr(self.keys, key)
+        stored = self.source.value(f"{self.keys.tensors}.{key}") if self.keys.tensors is not None else None
+        if written is None and isinstance(stored, bool):
+            return stored
+        if written is None:
+            self.missing(key)
+        if isinstance(stored, bool) and stored != written:
+            raise self.error(key, f"is {written}, but {self.keys.tensors}.{key} in the checkpoint is {stored}")
+        return written
+
+    def missing(self, key: str) -> Any:
+        raise self.error(key, f"is missing and the checkpoint does not say; add {key}: {_ACCEPTED[key]}")
+
+    def error(self, key: str, why: str) -> InputError:
+        return self.file.error((*self.place, key), why)
+
+    def where(self, key: str) -> str:
+        return self.error(key, "").where
+
+
+def _agree(a: Array, b: Array) -> bool:
+    """Whether two parameters are equal in float32, one of them perhaps being a single number for all."""
+    if a.size != 1 and b.size != 1 and a.shape != b.shape:
+        return False
+    return bool((a.astype(np.float32) == b.astype(np.float32)).all())
+
+
+def _text(value: Array) -> str:
+    return f"{value.item():g}" if value.size == 1 else f"shape {value.shape}"

@@ -1,0 +1,252 @@
+"""Numpy arrays from what pickles say of torch tensors and numpy arrays, every size checked before it is used.
+
+Argument orders: torch/_utils.py (`_rebuild_tensor_v2` and its kin), torch/serialization.py (storages), and numpy's
+`ndarray.__reduce__`. No array is copied here: a tensor is a read-only view of its storage's bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array
+from tern2lava.frontends.pickled import Global, Record, Reference
+
+EXPAND_LIMIT = 1 << 20
+"""Elements that a tensor may have beyond those of its storage (torch.expand repeats one number by a stride of 0)."""
+
+_STORAGES = {
+    "DoubleStorage": "<f8",
+    "FloatStorage": "<f4",
+    "HalfStorage": "<f2",
+    "BFloat16Storage": "bfloat16",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BoolStorage": "?",
+    "UntypedStorage": "u1",
+}
+_OTHER_STORAGES = {
+    "ComplexFloatStorage": 8,
+    "ComplexDoubleStorage": 16,
+    "QInt8Storage": 1,
+    "QUInt8Storage": 1,
+    "QInt32Storage": 4,
+    "QUInt4x2Storage": 1,
+    "QUInt2x4Storage": 1,
+}
+_DTYPES = {
+    "float64": "<f8",
+    "float32": "<f4",
+    "float16": "<f2",
+    "bfloat16": "bfloat16",
+    "int64": "<i8",
+    "int32": "<i4",
+    "int16": "<i2",
+    "int8": "i1",
+    "uint64": "<u8",
+    "uint32": "<u4",
+    "uint16": "<u2",
+    "uint8": "u1",
+    "bool": "?",
+}
+_PARAMETERS = {
+    "torch._utils._rebuild_parameter",
+    "torch._utils._rebuild_parameter_with_state",
+    "torch.nn.parameter.Parameter",
+}
+_TENSORS = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3"}
+_NUMPY_MODULES = ("numpy.core.multiarray.", "numpy._core.multiarray.")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Storage:
+    """The bytes of one torch storage, little-endian unless `big_endian`."""
+
+    data: bytes
+    big_endian: bool = False
+    decoded: dict[str, Array] = field(default_factory=dict)
+
+    def numbers(self, dtype: str) -> Array:
+        """All whole numbers of `dtype` in it, decoded once."""
+        if dtype not in self.decoded:
+            order: Literal["<", ">"] = ">" if self.big_endian else "<"
+            count = len(self.data) // itemsize(dtype)
+            if dtype == "bfloat16":
+                half = np.frombuffer(self.data, f"{order}u2", count)
+                self.decoded[dtype] = (half.astype(np.uint32) << 16).view(np.float32)
+            else:
+                flat = np.frombuffer(self.data, np.dtype(dtype).newbyteorder(order), count)
+                self.decoded[dtype] = flat.astype(np.dtype(dtype), copy=False)
+        return self.decoded[dtype]
+
+
+Fetch = Callable[[str], Storage]
+"""Gives the storage of a key; raises ValueError where the file holds none."""
+
+
+class NotATensorError(ValueError):
+    """A value that is no tensor at all."""
+
+
+def itemsize(dtype: str) -> int:
+    """Bytes of one element of a dtype named as in this module."""
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
+def storage_dtype(kind: object) -> str:
+    """Numpy name (or 'bfloat16') of a storage class such as torch.FloatStorage; ValueError for one we cannot read."""
+    if isinstance(kind, Global) and kind.module in ("torch", "torch.storage", "torch.cuda"):
+        found = _STORAGES.get(kind.name)
+        if found is not None:
+            return found
+    raise ValueError(f"its storage class {kind if isinstance(kind, Global) else 'unknown'} cannot be read")
+
+
+def storage_itemsize(reference: Reference) -> tuple[str, int]:
+    """(key, bytes of one element) of a storage, whether or not its numbers can be read; ValueError if unknown."""
+    try:
+        key, dtype, _ = storage_reference(reference)
+    except ValueError:
+        target = reference.target
+        if isinstance(target, tuple) and len(target) > 2 and isinstance(target[1], Global):
+            return str(target[2]) if isinstance(target[2], str) else "", _OTHER_STORAGES.get(target[1].name, 0)
+        raise
+    return key, itemsize(dtype)
+
+
+def storage_reference(reference: Reference) -> tuple[str, str, int]:
+    """(key, dtype, number of elements) of torch's persistent id ('storage', class, key, location, elements, ...)."""
+    target = reference.target
+    if not (isinstance(target, tuple) and len(target) >= 5 and target[0] in ("storage", b"storage")):
+        raise ValueError("its storage reference is malformed")
+    _, kind, key, _, count = target[:5]
+    key = key.decode("ascii", "replace") if isinstance(key, bytes) else key
+    if not (isinstance(key, str) and _is_size(count)):
+        raise ValueError("its storage reference is malformed")
+    return key, storage_dtype(kind), count
+
+
+def as_array(value: Any, fetch: Fetch) -> Array:
+    """The array that `value` (a Record of a pickle) stands for, as a read-only view.
+
+    Raises NotATensorError where it is no tensor, ValueError (saying why) where it is one that cannot be read.
+    """
+    for _ in range(8):  # a parameter wraps a tensor, a tensor subclass wraps the call that rebuilds it
+        if not isinstance(value, Record):
+            raise NotATensorError
+        args = value.args if isinstance(value.args, tuple) else ()
+        if value.kind in _PARAMETERS and args:
+            value = args[0]
+        elif value.kind == "torch._tensor._rebuild_from_type_v2" and len(args) >= 3 and isinstance(args[2], tuple):
+            value = Record(args[0], args[2])
+        else:
+            break
+    if value.kind in _TENSORS:
+        return _torch_tensor(value.kind, args, fetch)
+    if value.kind.startswith(_NUMPY_MODULES):
+        return _numpy_array(value, args)
+    if value.kind.startswith("torch._utils._rebuild_"):
+        raise ValueError(f"is a {value.kind.removeprefix('torch._utils._rebuild_')}, not a plain dense tensor")
+    raise NotATensorError
+
+
+def _torch_tensor(kind: str, args: tuple[Any, ...], fetch: Fetch) -> Array:
+    if args and isinstance(args[0], Record) and args[0].kind == "torch.storage._load_from_bytes":
+        raise ValueError("was written by pickle.dump; write the file with torch.save")
+    if len(args) < 4 or not isinstance(args[0], Reference):
+        raise ValueError("its description is malformed")
+    key, dtype, count = storage_reference(args[0])
+    if kind.endswith("_v3"):
+        named = args[6] if len(args) > 6 else None
+        if not (isinstance(named, Global) and named.name in _DTYPES):
+            raise ValueError(f"its dtype {named if isinstance(named, Global) else 'unknown'} cannot be read")
+        count = count * itemsize(dtype) // itemsize(_DTYPES[named.name])
+        dtype = _DTYPES[named.name]
+    offset, shape, strides = args[1], _sizes(args[2]), _sizes(args[3])
+    if not _is_size(offset) or len(shape) != len(strides):
+        raise ValueError("its sizes and strides are malformed")
+    total = 1
+    for n in shape:
+        total *= n
+    last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) if total else -1
+    if last >= count or total > max(count, EXPAND_LIMIT):
+        raise ValueError(f"its shape {_text(shape)} does not fit its storage of {count:,} numbers")
+    flat = fetch(key).numbers(dtype)
+    if len(flat) < count:
+        raise ValueError(f"its storage holds {len(flat):,} numbers where {count:,} are declared")
+    if not total:
+        return np.zeros(shape, flat.dtype)
+    view = np.lib.stride_tricks.as_strided(
+        flat[offset:], shape, tuple(step * flat.dtype.itemsize for step in strides), writeable=False
+    )
+    return view
+
+
+def _numpy_array(value: Record, args: tuple[Any, ...]) -> Array:
+    """An array from numpy's pickle records: scalar(dtype, bytes), or _reconstruct and a state of five parts."""
+    if value.kind.endswith(".scalar") and len(args) == 2:
+        dtype = _numpy_dtype(args[0])
+        return np.frombuffer(_raw(args[1], dtype.itemsize), dtype).reshape(())
+    state = value.states[-1] if value.states else None
+    if not (value.kind.endswith("._reconstruct") and isinstance(state, tuple) and len(state) == 5):
+        raise NotATensorError
+    _, sizes, described, fortran, content = state
+    dtype, shape = _numpy_dtype(described), _sizes(sizes)
+    total = 1
+    for n in shape:
+        total *= n
+    flat = np.frombuffer(_raw(content, total * dtype.itemsize), dtype)
+    return flat.reshape(shape, order="F" if fortran is True else "C")
+
+
+def _numpy_dtype(record: Any) -> np.dtype[Any]:
+    """The dtype of a numpy.dtype record: its code, and the byte order of its state (version, order, ...)."""
+    code = record.args[0] if isinstance(record, Record) and isinstance(record.args, tuple) and record.args else None
+    code = code.decode("ascii", "replace") if isinstance(code, bytes) else code
+    if not (isinstance(code, str) and code in _NUMPY_CODES):
+        raise ValueError("holds Python objects or an unusual dtype, not numbers")
+    dtype = np.dtype(code)
+    state = record.states[-1] if record.states else None
+    if isinstance(state, tuple) and len(state) > 1 and state[1] in (">", b">"):
+        dtype = dtype.newbyteorder(">")
+    return dtype
+
+
+_NUMPY_CODES = frozenset(["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
+
+
+def _raw(content: Any, need: int) -> bytes:
+    """The `need` bytes of an array: as they are, or as the text that pickle protocol 2 makes of them
+    (`_codecs.encode(text, 'latin1')`)."""
+    if isinstance(content, Record) and content.kind == "_codecs.encode" and isinstance(content.args, tuple):
+        content = content.args[0] if content.args else None
+    if not isinstance(content, str | bytes | bytearray):
+        raise ValueError("its bytes are missing")
+    if len(content) != need:
+        raise ValueError(f"its shape needs {need:,} bytes, {len(content):,} are there")
+    return content.encode("latin1") if isinstance(content, str) else bytes(content)
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 48
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    """A tuple of sizes (also of a torch.Size record); ValueError where one is no size or there are over 32."""
+    if isinstance(value, Record) and value.kind == "torch.Size" and isinstance(value.args, tuple) and value.args:
+        value = value.args[0]
+    if isinstance(value, list):
+        value = tuple(value)
+    if not isinstance(value, tuple) or len(value) > 32 or not all(_is_size(n) for n in value):
+        raise ValueError("its sizes are malformed")
+    return value
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape)) or "()"

@@ -1,0 +1,103 @@
+"""The object tree and the storages of a file written by torch.save, in its zip format or the one before torch 1.6.
+
+Formats: torch/serialization.py (`_save`, `_legacy_save`). Torch is not imported, and nothing in the file is run.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from tern2lava.errors import InputError
+from tern2lava.frontends.archive import Archive
+from tern2lava.frontends.pickled import Reference, read_pickle
+from tern2lava.frontends.tensors import Fetch, Storage, storage_itemsize
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+LEGACY_PROTOCOL = 1001
+MAX_PICKLE = 64 << 20
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TorchFile:
+    """What torch.save wrote: the tree of its pickle, the way to its storages, and the format's name."""
+
+    tree: Any
+    fetch: Fetch
+    format: str
+
+
+def read_zip(path: Path, archive: Archive) -> TorchFile:
+    """The content of a torch zip file. Raises InputError for one that is damaged or a TorchScript program."""
+    pickles = [name for name in archive.names if name.endswith("/data.pkl") or name == "data.pkl"]
+    if not pickles:
+        raise InputError(path, "is a zip file without data.pkl, no torch checkpoint; write it with torch.save")
+    prefix = min(pickles, key=lambda name: (len(name), name)).removesuffix("data.pkl")
+    if f"{prefix}constants.pkl" in archive.names:
+        raise InputError(path, "is a TorchScript program; save the state_dict of the model it was made from")
+    order = archive.read(f"{prefix}byteorder", limit=64).strip() if f"{prefix}byteorder" in archive.names else b"little"
+    if order not in (b"little", b"big"):
+        raise InputError(path, f"its byte order is {order!r:.40}; expected little or big")
+    tree = read_pickle(BytesIO(archive.read(f"{prefix}data.pkl", limit=MAX_PICKLE)), path)
+    storages: dict[str, Storage] = {}
+
+    def fetch(key: str) -> Storage:
+        name = f"{prefix}data/{key}"
+        if name not in archive.names:
+            raise ValueError(f"its storage {key[:40]!r} is not in the file")
+        if key not in storages:
+            storages[key] = Storage(data=archive.read(name), big_endian=order == b"big")
+        return storages[key]
+
+    return TorchFile(tree=tree, fetch=fetch, format="torch zip")
+
+
+def read_legacy(path: Path, data: bytes) -> TorchFile:
+    """The content of a torch file in the old format, or of a plain pickle. Raises InputError for a damaged one.
+
+    Old format: pickles of a magic number, a protocol, system facts, the tree and the list of storage keys; then for
+    each key the number of elements (int64) and the elements.
+    """
+    stream = BytesIO(data)
+    first = read_pickle(stream, path)
+    if first != LEGACY_MAGIC:
+        return TorchFile(tree=first, fetch=_no_storage, format="pickle")
+    protocol, system = read_pickle(stream, path), read_pickle(stream, path)
+    if protocol != LEGACY_PROTOCOL:
+        raise InputError(path, f"its torch format is not {LEGACY_PROTOCOL}; load it in torch and save it again")
+    order = ">" if isinstance(system, dict) and system.get("little_endian") is False else "<"
+    references: list[Reference] = []
+    tree, keys = read_pickle(stream, path, references), read_pickle(stream, path)
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise InputError(path, "its list of storages is malformed; the file is damaged, copy it again")
+    try:
+        sizes = dict(map(storage_itemsize, references))
+    except ValueError as error:
+        raise InputError(path, f"{error}; load it in torch and save the state_dict") from None
+    storages: dict[str, Storage] = {}
+    for key in keys:
+        start = stream.tell() + 8
+        if start > len(data):
+            raise InputError(path, f"ends before storage '{key:.40}'; the file is truncated, copy it again")
+        (count,) = struct.unpack_from(f"{order}q", data, start - 8)
+        size = sizes.get(key, 0)
+        if not size:
+            raise InputError(path, f"storage '{key:.40}' has no known element type; load it in torch and save it again")
+        if count < 0 or start + count * size > len(data):
+            raise InputError(path, f"storage '{key:.40}' declares {count:,} numbers, more than the file; copy it again")
+        storages[key] = Storage(data=data[start : start + count * size], big_endian=order == ">")
+        stream.seek(start + count * size)
+
+    def fetch(key: str) -> Storage:
+        if key not in storages:
+            raise ValueError(f"its storage {key[:40]!r} is not in the file")
+        return storages[key]
+
+    return TorchFile(tree=tree, fetch=fetch, format="torch legacy")
+
+
+def _no_storage(key: str) -> Storage:
+    raise ValueError("its numbers lie outside the pickle; save it with torch.save")
