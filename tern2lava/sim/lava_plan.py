@@ -20,6 +20,7 @@ import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Reset, broadcast, size
 from tern2lava.compiler.linear import per_neuron
+from tern2lava.sim.lava_run import ProcessUse
 
 LIF_SHIFT = 6
 MAX_THRESHOLD_MANTISSA = (1 << 17) - 1
@@ -29,20 +30,6 @@ MAX_STOCK_DELAY = 62
 # DelayDense rebuilds its (delay + 1) * out x in weight matrix in every step: beyond this size ours is used.
 MAX_STOCK_DELAY_SIZE = 1 << 16
 INT8_MAX = 127
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProcessUse:
-    """One node of the graph in Lava: the class of the process that executes it, and why that one."""
-
-    name: str
-    process: str
-    reason: str
-
-    @property
-    def stock(self) -> bool:
-        """Whether the process is Lava's own."""
-        return self.process.startswith("stock ")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -11,18 +11,24 @@ from tern2lava.sim.lava_child import report_failure
 from tern2lava.sim.lava_compat import require_lava
 
 
-def execute(process: Any, steps: int, models: dict[Any, Any] | None = None) -> None:
+# Messages a channel holds. Lava's default is 64, which for wide populations fills a container's /dev/shm; all processes
+# meet at a barrier in every step, so a channel never holds more than one.
+CHANNEL_SLOTS = 4
+
+
+def execute(process: Any, steps: int) -> None:
     """Nothing; runs `process` and all that is connected to it for `steps` Lava steps in fixed point, then stops it.
 
-    models: Process class -> ProcessModel class that overrides Lava's choice. Each Lava process is an operating
-    system process. Where one ends early (an exception, a kill), the parent is told at once, because Lava itself
-    would wait for it for ever.
+    Each Lava process is an operating system process. Where one ends early (an exception, a kill), the parent is told
+    at once, because Lava itself would wait for it for ever.
     """
     require_lava()
     from lava.magma.core.run_conditions import RunSteps
     from lava.magma.core.run_configs import Loihi2SimCfg
 
-    process.create_runtime(run_cfg=Loihi2SimCfg(select_tag="fixed_pt", exception_proc_model_map=models))
+    process.create_runtime(
+        run_cfg=Loihi2SimCfg(select_tag="fixed_pt"), compile_config={"pypy_channel_size": CHANNEL_SLOTS}
+    )
     actors = process.runtime._messaging_infrastructure.actors
     finished = threading.Event()
     threading.Thread(target=_watch, args=(actors, finished), daemon=True).start()

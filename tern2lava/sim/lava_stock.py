@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Input
 from tern2lava.sim.lava_child import Layout, Progress, SharedArrays, run_in_child
-from tern2lava.sim.lava_plan import ProcessUse, neurons_of, plan_stock
+from tern2lava.sim.lava_plan import neurons_of, plan_stock
+from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun
 from tern2lava.sim.trace import Trace
-
-DEFAULT_TIMEOUT = 600.0
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class LavaRun:
-    """What a run in Lava gave: the trace, which process executed what and why, and the Lava steps it took."""
-
-    trace: Trace
-    processes_used: tuple[ProcessUse, ...]
-    lava_steps: int
 
 
 def run_stock(

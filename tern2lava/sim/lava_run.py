@@ -1,0 +1,32 @@
+"""What a run in Lava gives back, whichever way the program was put into Lava processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tern2lava.sim.trace import Trace
+
+DEFAULT_TIMEOUT = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessUse:
+    """One part of the program in Lava: the class of the process that executes it, and why that one."""
+
+    name: str
+    process: str
+    reason: str
+
+    @property
+    def stock(self) -> bool:
+        """Whether the process is Lava's own."""
+        return self.process.startswith("stock ")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LavaRun:
+    """What a run in Lava gave: the trace, which process executed what and why, and the Lava steps it took."""
+
+    trace: Trace
+    processes_used: tuple[ProcessUse, ...]
+    lava_steps: int
