@@ -1,0 +1,21 @@
+"""Compiler backend for ternary spiking neural networks: load, compile, simulate, verify, report.
+
+The five functions are those of tern2lava.api; nothing heavy is imported before one of them is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tern2lava.api import compile, load, report, simulate, verify
+
+__all__ = ["compile", "load", "report", "simulate", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from tern2lava import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'tern2lava' has no attribute {name!r}")

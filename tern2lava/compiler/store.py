@@ -61,7 +61,7 @@ def load_graph(stem: Path) -> Graph:
 
 
 def _node_to_json(node: Node, arrays: dict[str, Array]) -> dict[str, Any]:
-    item: dict[str, Any] = {"kind": type(node).__name__}
+    item: dict[str, Any] = {"node": type(node).__name__}
     for f in fields(node):
         value = getattr(node, f.name)
         if isinstance(value, np.ndarray):
@@ -76,7 +76,7 @@ def _node_to_json(node: Node, arrays: dict[str, Array]) -> dict[str, Any]:
 
 
 def _node_from_json(item: dict[str, Any], arrays: dict[str, Array]) -> Node:
-    kind = NODE_KINDS[item["kind"]]
+    kind = NODE_KINDS[item["node"]]
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     for f in fields(kind):

@@ -1,0 +1,185 @@
+"""The compiled artefact on disk: one folder, written aside and renamed, so that it is whole or absent.
+
+build/
+  manifest.json            what was compiled, for which target, by which version; the list of core images
+  profile.yaml             the hardware profile it was compiled for
+  graphs/{imported,real,program}.{json,npz}   the graph as imported, its real dynamics, the INTEGER program
+  ir/NN-stage.txt          the graph as text after every pass
+  cores/core-NNNNN.img     one packed image per core; cores/host.img: the inputs and their routes
+  report.json              the report; verify adds its result
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from tern2lava.compiler.build import Compiled
+from tern2lava.compiler.ir import Input
+from tern2lava.compiler.lower import STAGES
+from tern2lava.compiler.store import load_graph, save_graph
+from tern2lava.compiler.text import print_graph
+from tern2lava.errors import InputError
+from tern2lava.report.build import make_report
+from tern2lava.report.model import Report
+from tern2lava.sim.verify import Executable
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Bundle:
+    """A bundle read back: where it lies, its manifest, what can be run, its report."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    executable: Executable
+    report: Report
+
+
+def tool_version() -> str:
+    """Version of tern2lava that is running."""
+    return package_version("tern2lava")
+
+
+def write_bundle(compiled: Compiled, folder: Path) -> Report:
+    """Write `compiled` to `folder` and return its report.
+
+    A bundle that is there already is replaced. Raises InputError where the folder holds something else or cannot be
+    written; then nothing of it is left behind.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not (folder / MANIFEST).is_file():
+        empty = folder.is_dir() and not any(folder.iterdir())
+        if not empty:
+            raise InputError(folder, "exists and is no bundle; choose another folder")
+    report = make_report(compiled, tool_version())
+    aside: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        _write(compiled, report, aside)
+        aside.chmod(0o755)
+        _replace(aside, folder)
+    except OSError as error:
+        raise InputError(
+            folder, f"cannot be written ({error.strerror or error}); free space or choose another"
+        ) from None
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)
+    return report
+
+
+def _replace(aside: Path, folder: Path) -> None:
+    """Put `aside` in the place of `folder` by renames."""
+    if folder.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+        os.rename(folder, old / folder.name)
+        try:
+            os.rename(aside, folder)
+        except OSError:
+            os.rename(old / folder.name, folder)
+            raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.rename(aside, folder)
+
+
+def _write(compiled: Compiled, report: Report, folder: Path) -> None:
+    lowered, mapped = compiled.lowered, compiled.mapped
+    for name in ("graphs", "ir", "cores"):
+        (folder / name).mkdir()
+    for name, graph in (("imported", lowered.imported), ("real", lowered.real), ("program", lowered.program)):
+        save_graph(graph, folder / "graphs" / name)
+    for index, stage in enumerate(STAGES):
+        (folder / "ir" / f"{index:02d}-{stage}.txt").write_text(print_graph(lowered.stages[stage]), encoding="utf-8")
+    names = [f"cores/core-{k:05d}.img" for k in range(len(mapped.images))]
+    for name, image in zip(names, mapped.images, strict=True):
+        (folder / name).write_bytes(image)
+    (folder / "cores" / "host.img").write_bytes(mapped.host_image)
+    profile = compiled.profile.model_dump(mode="json")
+    (folder / "profile.yaml").write_text(yaml.safe_dump(profile, sort_keys=False, width=120), encoding="utf-8")
+    manifest = {
+        "format": FORMAT,
+        "version": tool_version(),
+        "source": lowered.program.source,
+        "target": compiled.profile.name,
+        "steps": lowered.program.steps,
+        "inputs": [
+            {"name": node.name, "shape": list(node.shape), "levels": list(node.levels)}
+            for node in lowered.program.of_kind(Input)
+        ],
+        "options": {"ternarize": compiled.options.ternarize, "steps": compiled.options.steps},
+        "images": names,
+        "host_image": "cores/host.img",
+        "pass_seconds": lowered.seconds,
+    }
+    (folder / "report.json").write_text(dump_report(report), encoding="utf-8")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def dump_report(report: Report) -> str:
+    """The report as JSON text."""
+    return report.model_dump_json(indent=1) + "\n"
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """The bundle in `folder`. Raises InputError where it is none, was written by another version, or is damaged."""
+    folder = Path(folder)
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(folder, f"is no bundle (no {MANIFEST}); make one with 'tern2lava compile'") from None
+    except (OSError, ValueError) as error:
+        raise InputError(path, f"cannot be read ({error}); compile again") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise InputError(path, f"is no bundle manifest of format {FORMAT}; compile again")
+    try:
+        images = tuple(_inside(folder, name).read_bytes() for name in manifest["images"])
+        host_image = _inside(folder, manifest["host_image"]).read_bytes()
+        report = Report.model_validate_json((folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, KeyError, TypeError, ValidationError, ValueError) as error:
+        raise InputError(folder, f"is damaged ({str(error).splitlines()[0]}); compile again") from None
+    imported, real, program = (load_graph(folder / "graphs" / name) for name in ("imported", "real", "program"))
+    executable = Executable(imported=imported, real=real, program=program, images=images, host_image=host_image)
+    return Bundle(folder=folder, manifest=manifest, executable=executable, report=report)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """`folder`/`name`, which a manifest must not point elsewhere with."""
+    path = folder / str(name)
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"manifest names {name}, outside the bundle")
+    return path
+
+
+def save_report(folder: Path, report: Report) -> None:
+    """Replace the bundle's report.json in one step."""
+    write_aside(Path(folder) / "report.json", lambda path: path.write_text(dump_report(report), encoding="utf-8"))
+
+
+def write_aside(path: Path, write: Any) -> None:
+    """Let `write` fill a file beside `path`, then rename it into place: whole or absent. Raises InputError."""
+    path = Path(path)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(aside)
+        os.replace(aside, path)
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror or error})") from None
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,306 @@
+"""The command line: arguments in, tables or JSON out; the work is done by tern2lava.api."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tern2lava.sim.verify import Progress
+
+app = typer.Typer(
+    name="tern2lava",
+    help="Compile trained ternary spiking networks for Loihi-style chips: exact integers, core maps, verified in Lava.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog="Exit codes: 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit the target.",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
+Debug = Annotated[bool, typer.Option("--debug", help="On an error, show the whole traceback.")]
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder written by `tern2lava compile`.")]
+Data = Annotated[
+    Path,
+    typer.Option("--data", help="npz file: `spikes` (samples, steps, *input shape), optional `labels` (samples,)."),
+]
+Target = Annotated[
+    str, typer.Option("--target", "-t", help="Hardware profile: a name (see `profiles`) or a YAML file.")
+]
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # Tables must not be folded to 80 columns where the output goes to a file or a pipe.
+    return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1))
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Progress | None]:
+    """A progress bar on stderr (none when quiet or when stderr is no terminal)."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=None)
+
+        def advance(stage: str, done: int, total: int) -> None:
+            bars.update(task, description=stage, completed=done, total=total)
+
+        yield advance
+
+
+@app.command(epilog="Example: tern2lava inspect net.pt")
+def inspect(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Checkpoint: torch (.pt), npz or safetensors.")],
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What a checkpoint holds: tensors, shapes, which are ternary (scale, zeros), which are not and how far from it."""
+    from tern2lava.frontends.inspect import inspect_file
+
+    found = inspect_file(file)
+    if as_json:
+        _print_json(found.to_dict())
+        return
+    from tern2lava.report.inspection import render_inspection
+
+    _console().print(render_inspection(found))
+
+
+@app.command(
+    epilog="Example: tern2lava compile net.pt --net net.yaml --target loihi2 -o build/\n\n"
+    "Another: tern2lava compile net.pt --net net.yaml --print-ir to_integer"
+)
+def compile(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Checkpoint: torch (.pt), npz or safetensors.")],
+    net: Annotated[Path | None, typer.Option("--net", help="net.yaml: how the checkpoint's layers are wired.")] = None,
+    target: Target = "loihi2",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the bundle; replaced if it is one.")
+    ] = None,
+    ternarize: Annotated[
+        str, typer.Option(help="Weights that are not ternary: `refuse`, or `twn` (ternarise after training).")
+    ] = "refuse",
+    steps: Annotated[int, typer.Option(min=0, help="Steps the certificate holds for; 0: those of the network.")] = 0,
+    max_neurons: Annotated[int, typer.Option(min=0, help="Most neurons on a core; 0: as many as fit.")] = 0,
+    print_ir: Annotated[str, typer.Option(metavar="STAGE", help="Print the graph after this pass (`all`: each).")] = "",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Lower a checkpoint to certified integers, map it onto cores, and write one bundle folder."""
+    from tern2lava import api
+    from tern2lava.bundle import tool_version
+    from tern2lava.compiler.lower import STAGES
+    from tern2lava.compiler.options import Options
+    from tern2lava.compiler.partition import MapOptions
+    from tern2lava.compiler.text import print_graph
+    from tern2lava.errors import InputError
+    from tern2lava.report.build import make_report
+    from tern2lava.report.terminal import print_report
+
+    if ternarize not in ("refuse", "twn"):
+        raise InputError("--ternarize", f"found '{ternarize}'; choose refuse or twn")
+    if print_ir and print_ir not in (*STAGES, "all"):
+        raise InputError("--print-ir", f"no stage '{print_ir}'; choose all, {', '.join(STAGES)}")
+    if out is None and not print_ir:
+        raise InputError("--out", "say where the bundle goes, for example -o build/ (or only look: --print-ir all)")
+    options = Options(ternarize="twn" if ternarize == "twn" else "refuse", steps=steps)
+    map_options = MapOptions(max_neurons_per_core=max_neurons or None)
+    compiled = api.compile(file, target, net=net, out=out, options=options, map_options=map_options)
+    if print_ir:
+        for stage in STAGES if print_ir == "all" else (print_ir,):
+            print(f"--- {stage}")
+            print(print_graph(compiled.lowered.stages[stage]), end="")
+        return
+    report = make_report(compiled, tool_version())
+    if as_json:
+        print(report.model_dump_json(indent=1))
+        return
+    print_report(report, _console())
+    print(f"Bundle written to {out}")
+
+
+@app.command(epilog="Example: tern2lava simulate build/ --data test.npz -o out.npz")
+def simulate(
+    bundle: BundleFolder,
+    data: Data,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="npz for predictions, scores and spikes.")] = None,
+    engine: Annotated[
+        str, typer.Option(help="`reference`: the integer program; `images`: core by core from the packed core images.")
+    ] = "reference",
+    states: Annotated[bool, typer.Option("--states", help="Write the membrane potentials and currents too.")] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run a bundle on spikes and write its spikes, scores and predictions."""
+    import numpy as np
+
+    from tern2lava import api
+    from tern2lava.bundle import write_aside
+    from tern2lava.errors import InputError
+
+    if engine not in ("reference", "images"):
+        raise InputError("--engine", f"found '{engine}'; choose reference or images")
+    result = api.simulate(bundle, data, engine="images" if engine == "images" else "reference", states=states)
+    if out is not None:
+        arrays: dict[str, Any] = {"predictions": result.predictions, "scores": result.scores}
+        arrays |= {f"spikes.{name}": value for name, value in result.trace.spikes.items()}
+        if states:
+            arrays |= {f"v.{name}": value for name, value in result.trace.v.items()}
+            arrays |= {f"u.{name}": value for name, value in result.trace.u.items()}
+
+        def write(path: Path) -> None:
+            with path.open("wb") as stream:
+                np.savez_compressed(stream, **arrays)
+
+        write_aside(out, write)
+    spikes = {name: int(value.sum()) for name, value in result.trace.spikes.items()}
+    summary = {
+        "samples": len(result.predictions), "accuracy": result.accuracy, "spikes": spikes,
+        "out": None if out is None else str(out),
+    }  # fmt: skip
+    if as_json:
+        _print_json(summary)
+        return
+    print(f"{summary['samples']:,} samples; spikes: " + ", ".join(f"{name} {n:,}" for name, n in spikes.items()))
+    if result.accuracy is not None:
+        print(f"accuracy {100 * result.accuracy:.2f} %")
+    if out is not None:
+        print(f"written to {out}")
+
+
+@app.command(epilog="Example: tern2lava verify build/ --data test.npz --samples 100")
+def verify(
+    bundle: BundleFolder,
+    data: Data,
+    backend: Annotated[
+        str, typer.Option(help="`lava`: all executions (I, M, L1, L2); `reference`: without Lava (I, M).")
+    ] = "lava",
+    samples: Annotated[int, typer.Option(min=0, help="Only the first N samples; 0: all.")] = 0,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that one Lava run may take.")] = 600.0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Prove on data that core images and Lava spike, in every neuron and step, as the integer program does."""
+    from tern2lava import api
+    from tern2lava.errors import InputError
+    from tern2lava.report.terminal import verification_table
+
+    if backend not in ("lava", "reference"):
+        raise InputError("--backend", f"found '{backend}'; choose lava or reference")
+    with _progress(as_json) as progress:
+        report = api.verify(
+            bundle, data, backend="lava" if backend == "lava" else "reference", samples=samples or None,
+            timeout=timeout, progress=progress,
+        )  # fmt: skip
+    found = report.verification
+    assert found is not None
+    if as_json:
+        print(found.model_dump_json(indent=1))
+    else:
+        _console().print(verification_table(found))
+    if not found.equal:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: tern2lava report build/")
+def report(bundle: BundleFolder, as_json: Json = False, debug: Debug = False) -> None:
+    """The report of a bundle: proof, certificates, cores, memory, and every approximation made."""
+    from tern2lava import api
+    from tern2lava.report.terminal import print_report
+
+    found = api.report(bundle)
+    if as_json:
+        print(found.model_dump_json(indent=1))
+    else:
+        print_report(found, _console())
+
+
+@app.command(epilog="Example: tern2lava profiles loihi2")
+def profiles(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Show every number of this profile and its source.")] = "",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The hardware profiles, or every number of one with its unit, kind and source."""
+    from tern2lava.hw_profiles import load_profile, profile_names
+    from tern2lava.report.tables import profile_table, profiles_table
+
+    if name:
+        profile = load_profile(name)
+        if as_json:
+            _print_json(profile.model_dump(mode="json"))
+        else:
+            _console().print(profile_table(profile))
+        return
+    known = [load_profile(each) for each in profile_names()]
+    if as_json:
+        _print_json([profile.model_dump(mode="json") for profile in known])
+    else:
+        _console().print(profiles_table(known))
+
+
+@app.command(epilog="Example: tern2lava rules")
+def rules(as_json: Json = False, debug: Debug = False) -> None:
+    """What each target can execute, and what to do about what it cannot (generated from the rules themselves)."""
+    from tern2lava.compiler.rules import support_table
+    from tern2lava.hw_profiles import load_profile, profile_names
+    from tern2lava.report.tables import rules_table
+
+    known = [load_profile(each) for each in profile_names()]
+    rows = support_table(known)
+    if as_json:
+        _print_json(rows)
+    else:
+        _console().print(rules_table(rows, [profile.name for profile in known]))
+
+
+@app.command(epilog="Example: tern2lava demo -o demo/")
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder that keeps bundles, spikes and report.json.")] = Path(
+        "tern2lava-demo"
+    ),
+    target: Target = "loihi2",
+    samples: Annotated[int, typer.Option(min=1, help="Test samples to verify in Lava.")] = 100,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Two ternary networks trained on 8x8 digits: compile, map, verify in Lava, report."""
+    from tern2lava.demo.run import run_demo
+
+    with _progress(as_json) as progress:
+        result = run_demo(out, target, samples, progress=progress)
+    if as_json:
+        _print_json(result.to_dict())
+    else:
+        _console().print(result.render())
+    if not result.verified:
+        raise typer.Exit(1)

@@ -1,0 +1,42 @@
+"""The whole compilation: passes, rules, mapping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tern2lava.compiler.ir import Arithmetic, Graph
+from tern2lava.compiler.lower import Lowered, lower
+from tern2lava.compiler.mapped import Mapped, map_program
+from tern2lava.compiler.options import Options
+from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.rules import check_rules
+from tern2lava.hw_profiles import Profile
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Compiled:
+    """A network lowered to integers and mapped onto a target."""
+
+    lowered: Lowered
+    mapped: Mapped
+    profile: Profile
+    options: Options
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Every approximation and assumption, the profile's included."""
+        return (*self.lowered.program.notes, *self.profile.assumptions())
+
+
+def build(
+    graph: Graph, profile: Profile, options: Options | None = None, map_options: MapOptions | None = None
+) -> Compiled:
+    """`graph` (IMPORTED) compiled for `profile`.
+
+    Raises InputError, UnsupportedError (passes and rules) and CapacityError (mapping).
+    """
+    chosen = options or Options()
+    lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen)
+    check_rules(lowered.program, profile)
+    mapped = map_program(lowered.program, profile, map_options)
+    return Compiled(lowered=lowered, mapped=mapped, profile=profile, options=chosen)

@@ -1,0 +1,120 @@
+"""Support rules: what a target can execute. Each rejects, explains, and fills its row of the support table.
+
+A rule is a function of a profile whose docstring is the rule in one sentence; it returns what the target allows, as
+text, and a test that returns what a node has that the target lacks (None where it is supported).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import Graph, Population, Projection
+from tern2lava.errors import UnsupportedError
+from tern2lava.hw_profiles.profile import Profile
+
+Test = Callable[[Any], str | None]
+Rule = Callable[[Profile], tuple[str, Test]]
+
+
+def reset_mode(profile: Profile) -> tuple[str, Test]:
+    """A population's reset is one that the target's neurons have."""
+    allowed = profile.neuron.resets.value
+
+    def test(population: Population) -> str | None:
+        return None if population.reset.value in allowed else f"reset {population.reset.value}"
+
+    return ", ".join(allowed), test
+
+
+def synaptic_current(profile: Profile) -> tuple[str, Test]:
+    """A population with a decaying synaptic current needs neurons that have one."""
+    allowed = profile.neuron.synaptic_current.value
+    whole = 1 << profile.arithmetic.decay_bits.value
+
+    def test(population: Population) -> str | None:
+        return None if allowed or np.all(population.decay_u == whole) else "a synaptic current with memory"
+
+    return "yes" if allowed else "no", test
+
+
+def neuron_bias(profile: Profile) -> tuple[str, Test]:
+    """Biases that differ between neurons need neurons with their own bias."""
+    allowed = profile.neuron.per_neuron_bias.value
+
+    def test(population: Population) -> str | None:
+        differing = population.bias.size > 1 and np.any(population.bias != population.bias.reshape(-1)[0])
+        return "biases that differ between neurons" if differing and not allowed else None
+
+    return "per neuron" if allowed else "one per population", test
+
+
+def weight_bits(profile: Profile) -> tuple[str, Test]:
+    """A projection's codes fit a weight width that the target stores."""
+    allowed = profile.synapse.weight_bits.value
+
+    def test(projection: Projection) -> str | None:
+        return None if projection.bits <= max(allowed) else f"codes of {projection.bits} bits"
+
+    return "up to " + str(max(allowed)) + " (" + ", ".join(map(str, sorted(allowed))) + ")", test
+
+
+def synaptic_delay(profile: Profile) -> tuple[str, Test]:
+    """A synapse waits no longer than the target's delay lines."""
+    allowed = profile.synapse.max_delay.value
+
+    def test(projection: Projection) -> str | None:
+        return None if projection.delay <= allowed else f"a delay of {projection.delay} steps"
+
+    return f"up to {allowed} steps", test
+
+
+def channel_gain(profile: Profile) -> tuple[str, Test]:
+    """Scales of several projections into one population that are no power of two apart need gains per projection."""
+    allowed = profile.synapse.channel_gain.value
+
+    def test(projection: Projection) -> str | None:
+        whole = projection.gain.astype(np.int64)
+        plain = np.all(whole == whole.reshape(-1)[0]) and np.all(whole & (whole - 1) == 0)
+        return None if allowed or plain else "gains that are no common power of two"
+
+    return "any" if allowed else "a common power of two", test
+
+
+POPULATION_RULES: tuple[tuple[Rule, str], ...] = (
+    (reset_mode, "choose a target that has it (generic-ternary, loihi2), or retrain with another reset"),
+    (synaptic_current, "choose a target that has it, or retrain with neurons without a synaptic current"),
+    (neuron_bias, "choose a target that has it, or retrain without biases and batch normalisation"),
+)
+PROJECTION_RULES: tuple[tuple[Rule, str], ...] = (
+    (weight_bits, "ternarise the layer, or choose a target with wider weights"),
+    (synaptic_delay, "choose a target with longer delays, or make the parallel paths equally deep"),
+    (channel_gain, "choose generic-ternary, or train the summed layers with one scale"),
+)
+
+
+def check_rules(program: Graph, profile: Profile) -> None:
+    """Raise UnsupportedError for the first node of an INTEGER graph that the target cannot execute."""
+    for kind, rules in ((Population, POPULATION_RULES), (Projection, PROJECTION_RULES)):
+        for rule, hint in rules:
+            allowed, test = rule(profile)
+            for node in program.of_kind(kind):
+                found = test(node)
+                if found is not None:
+                    sentence = (rule.__doc__ or rule.__name__).rstrip(".")
+                    raise UnsupportedError(node.name, f"{sentence} ({profile.name} allows: {allowed})", found, hint)
+
+
+def support_table(profiles: list[Profile]) -> list[dict[str, str]]:
+    """One row per rule: its name, its sentence, what each profile allows, and what to do about a refusal."""
+    return [
+        {
+            "rule": rule.__name__,
+            "meaning": rule.__doc__ or "",
+            **{profile.name: rule(profile)[0] for profile in profiles},
+            "hint": hint,
+        }
+        for rule, hint in (*POPULATION_RULES, *PROJECTION_RULES)
+    ]

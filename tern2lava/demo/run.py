@@ -1,0 +1,137 @@
+"""The demonstration: both committed networks compiled, mapped, verified in Lava and reported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.rule import Rule
+from rich.text import Text
+
+from tern2lava import api
+from tern2lava.bundle import read_bundle, write_aside
+from tern2lava.report.model import Report
+from tern2lava.report.terminal import core_table, memory_table, render
+from tern2lava.sim.verify import Progress
+from tern2lava.train.data import digits
+from tern2lava.train.encode import encode
+
+NETS = ("mlp", "conv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetResult:
+    """One network: its report, and accuracies on the whole test set (trained model as recorded, compiled program)."""
+
+    name: str
+    report: Report
+    test_samples: int
+    trained_accuracy: float
+    compiled_accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoResult:
+    """What the demonstration found, and where it lies."""
+
+    folder: Path
+    nets: tuple[NetResult, ...]
+
+    @property
+    def verified(self) -> bool:
+        return all(net.report.verification is not None and net.report.verification.equal for net in self.nets)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "folder": str(self.folder),
+            "verified": self.verified,
+            "nets": {
+                net.name: {
+                    "test_samples": net.test_samples,
+                    "trained_accuracy": net.trained_accuracy,
+                    "compiled_accuracy": net.compiled_accuracy,
+                    "report": net.report.model_dump(mode="json"),
+                }
+                for net in self.nets
+            },
+        }
+
+    def render(self) -> RenderableType:
+        """Proof and certificates of each network, then the verdict, the cores and the memory."""
+        parts: list[RenderableType] = []
+        for net in self.nets:
+            parts += [Rule(f"{net.name}: {net.report.source} on {net.report.target}"), render(net.report)]
+        parts.append(Rule("Verdict"))
+        for net in self.nets:
+            proof = net.report.verification
+            assert proof is not None
+            verdict = "VERIFIED in Lava" if proof.equal else "DIFFERS in Lava"
+            parts.append(
+                Text(
+                    f"{net.name}: {verdict}, {proof.compared_values:,} spikes and states of {proof.samples} samples "
+                    f"({' == '.join(proof.chain)}); accuracy on all {net.test_samples} test samples: compiled "
+                    f"{100 * net.compiled_accuracy:.2f} %, trained model {100 * net.trained_accuracy:.2f} %",
+                    style="bold green" if proof.equal else "bold red",
+                )
+            )
+        for net in self.nets:
+            parts += [core_table(net.report), memory_table(net.report)]
+        parts.append(Text(f"Bundles, spikes and report.json are in {self.folder}"))
+        return Group(*parts)
+
+
+def run_demo(folder: Path, target: str, samples: int, progress: Progress | None = None) -> DemoResult:
+    """Compile and verify both networks for `target`, leaving everything in `folder`."""
+    data = resources.files("tern2lava.demo")
+    metrics = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
+    results = []
+    for name in NETS:
+        arrays = test_spikes(metrics[name])
+        spikes = folder / f"{name}-test.npz"
+        write_aside(spikes, _writer(arrays))
+        with resources.as_file(data / f"{name}.pt") as checkpoint, resources.as_file(data / f"{name}.yaml") as net:
+            api.compile(checkpoint, target, net=net, out=folder / name)
+        bundle = read_bundle(folder / name)
+        compiled = api.simulate(bundle, arrays)
+        stage = f"{name}: "
+
+        def tell(what: str, done: int, total: int, stage: str = stage) -> None:
+            if progress is not None:
+                progress(stage + what, done, total)
+
+        report = api.verify(bundle, arrays, samples=samples, progress=tell)
+        assert compiled.accuracy is not None
+        results.append(
+            NetResult(
+                name=name,
+                report=report,
+                test_samples=len(compiled.predictions),
+                trained_accuracy=metrics[name]["test_accuracy"],
+                compiled_accuracy=compiled.accuracy,
+            )
+        )
+    result = DemoResult(folder=folder, nets=tuple(results))
+    text = json.dumps(result.to_dict(), indent=1) + "\n"
+    write_aside(folder / "report.json", lambda path: path.write_text(text, encoding="utf-8"))
+    return result
+
+
+def test_spikes(recorded: dict[str, Any]) -> dict[str, Any]:
+    """The whole test set of the digits, encoded as the network was trained: `spikes` and `labels`."""
+    dataset, options = digits(seed=recorded["split_seed"]), recorded["options"]
+    spikes = encode(dataset.test_x, options["steps"], method=options["encoding"], top=dataset.top, seed=options["seed"])
+    return {"spikes": spikes, "labels": dataset.test_y}
+
+
+def _writer(arrays: dict[str, Any]) -> Callable[[Path], None]:
+    def write(path: Path) -> None:
+        with path.open("wb") as stream:
+            np.savez_compressed(stream, **arrays)
+
+    return write

@@ -1,0 +1,60 @@
+"""An inspected checkpoint as terminal tables."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tern2lava.frontends.inspect import Form, Inspection, TensorFacts
+
+
+def render_inspection(found: Inspection) -> RenderableType:
+    """What the file is, its tensors, its neuron layers and what a net.yaml must add."""
+    parts: list[RenderableType] = [Text(f"{found.path}: {found.format}, {found.content}", style="bold")]
+    if found.prefix:
+        parts.append(Text(f"Tensor names without their common prefix '{found.prefix}'"))
+    table = Table()
+    for heading in ("Tensor", "Shape", "Type", "Range", "Zeros", "Weights", "Scale", "Error/tensor", "Error/row"):
+        table.add_column(heading, justify="right" if heading in ("Zeros", "Error/tensor", "Error/row") else "left")
+    for tensor in found.tensors:
+        table.add_row(*_row(tensor))
+    parts.append(table)
+    if any(tensor.ternary for tensor in found.tensors):
+        parts.append(
+            Text("Error: |w - alpha t| / |w| of the best ternary weights, one alpha for the tensor or for each row.")
+        )
+    if found.neurons:
+        layers = Table(title="Neuron layers", title_justify="left")
+        for heading in ("Layer", "Framework", "Parameters", "Reset", "net.yaml must add"):
+            layers.add_column(heading)
+        for neuron in found.neurons:
+            parameters = ", ".join(
+                f"{key} {low:g}" if low == high else f"{key} {low:g} .. {high:g}"
+                for key, (low, high) in neuron.parameters.items()
+            )
+            layers.add_row(
+                neuron.prefix, neuron.framework, parameters, neuron.reset or "-", ", ".join(neuron.missing) or "-"
+            )
+        parts.append(layers)
+    parts += [Text(f"unreadable: {name}: {why}", style="yellow") for name, why in found.unreadable.items()]
+    if found.left_out:
+        parts.append(Text(f"left out: {', '.join(found.left_out)}"))
+    return Group(*parts)
+
+
+def _row(tensor: TensorFacts) -> list[str]:
+    span = "-" if tensor.smallest is None else f"{tensor.smallest:.4g} .. {tensor.largest:.4g}"
+    if tensor.not_finite:
+        span += f", {tensor.not_finite:,} not finite (first at {tensor.first_not_finite})"
+    cells = [tensor.name, "x".join(map(str, tensor.shape)) or "scalar", tensor.dtype, span]
+    facts = tensor.ternary
+    if facts is None:
+        return [*cells, "", "", "", "", ""]
+    scales = sorted(set(facts.scales))
+    scale = "" if not scales else f"{scales[0]:.6g}" if len(scales) == 1 else f"{scales[0]:.4g} .. {scales[-1]:.4g}"
+    exact = facts.form in (Form.TENSOR, Form.ROW, Form.ZERO)
+    form = facts.form.value + (" (to float rounding)" if facts.rounded and exact else "")
+    return [
+        *cells, f"{100 * facts.zeros:.1f}%", form, scale, f"{facts.error_tensor:.3f}", f"{facts.error_row:.3f}",
+    ]  # fmt: skip

@@ -1,0 +1,160 @@
+"""The one report model. Terminal, JSON and every other form are renderings of it; docs/report.md explains its keys."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Pair = tuple[int, int]
+
+
+class _Block(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CoreRow(_Block):
+    """One core and what it holds; pairs are [used, max]."""
+
+    id: int = Field(description="Number of the core, in the order in which the partition made them.")
+    chip: int = Field(description="Chip the core was placed on.")
+    row: int = Field(description="Row of the core's router in the chip's mesh.")
+    col: int = Field(description="Column of the core's router in the chip's mesh.")
+    populations: list[str] = Field(description="Populations that have neurons on the core.")
+    neurons: Pair = Field(description="Neurons.")
+    synapse_bits: Pair = Field(description="Bits of synaptic memory, all overheads of the encoding included.")
+    in_axons: Pair = Field(description="Input axons.")
+    out_axons: Pair = Field(description="Output axons.")
+
+
+class LayerMemory(_Block):
+    """Synaptic memory of one projection, in bits."""
+
+    projection: str = Field(description="Name of the projection (its weighted layer in the source).")
+    weights: int = Field(description="Number of weights (a shared convolution kernel counts once).")
+    zeros: float = Field(description="Share of the weights that are 0.")
+    code_bits: int = Field(description="Width of a code: 2 for ternary weights, up to 8 for others.")
+    fp32_bits: int = Field(description="The weights in 32-bit floating point, 32 bits each, nothing else.")
+    int8_bits: int = Field(description="The weights in 8-bit integers, 8 bits each, nothing else.")
+    ternary_bits: int = Field(description="The codes alone at their width, without any overhead.")
+    entropy_bits: float = Field(description="Entropy of the codes times their number: no code for them is shorter.")
+    stored_bits: int = Field(
+        description="What the target's cores really hold for this projection: codes, headers, padding, indices, and "
+        "copies on several cores."
+    )
+    bits_per_weight: float = Field(description="stored_bits / weights.")
+    ratio_fp32: float = Field(description="fp32_bits / stored_bits: against 32-bit floating point, overheads counted.")
+    ratio_int8: float = Field(description="int8_bits / stored_bits: against 8-bit integers, overheads counted.")
+
+
+class MemoryTotal(_Block):
+    """Sums over all projections, in bits."""
+
+    weights: int = Field(description="Number of weights.")
+    fp32_bits: int = Field(description="The weights in 32-bit floating point.")
+    int8_bits: int = Field(description="The weights in 8-bit integers.")
+    ternary_bits: int = Field(description="The codes alone.")
+    entropy_bits: float = Field(description="Entropy of the codes.")
+    stored_bits: int = Field(description="What the target's cores really hold, overheads included.")
+    ratio_fp32: float = Field(description="fp32_bits / stored_bits.")
+    ratio_int8: float = Field(description="int8_bits / stored_bits.")
+
+
+class Memory(_Block):
+    """Synaptic memory per layer and in total."""
+
+    layers: list[LayerMemory] = Field(description="One entry per projection.")
+    total: MemoryTotal = Field(description="Sums over all projections.")
+
+
+class PopulationRow(_Block):
+    """One population of neurons."""
+
+    name: str = Field(description="Name of the neuron layer in the source.")
+    shape: list[int] = Field(description="Shape: [neurons] or [channels, height, width].")
+    neurons: int = Field(description="Number of neurons.")
+    cores: int = Field(description="Cores that hold neurons of it.")
+    lag: int = Field(description="Chip steps by which it lags the input: one per synapse on the way.")
+
+
+class CertificateRow(_Block):
+    """What is proven of a population's integers against its real dynamics."""
+
+    population: str = Field(description="Name of the population.")
+    verdict: str = Field(
+        description="EXACT: spikes alike for every input. BOUNDED: potentials differ by at most eps while spikes are "
+        "alike. MEASURED: no useful bound; agreement is only observed."
+    )
+    eps: float = Field(description="Largest difference of potentials at the threshold, in units of the weights' scale.")
+    eps_relative: float = Field(description="Largest eps over its threshold.")
+    steps: int = Field(description="Time steps of a sample over which the bound and the overflow analysis hold.")
+    no_overflow: bool = Field(description="Whether no accumulator can overflow within these steps, for any input.")
+    safe_steps: int | None = Field(description="Steps for which no accumulator can overflow; null: any number.")
+    first_overflow: str | None = Field(description="First neuron that could overflow and in which step; null: none.")
+    u_limit: float = Field(description="Worst case of the current's magnitude, in membrane units.")
+    v_limit: float = Field(description="Worst case of the membrane potential's magnitude, in membrane units.")
+    state_max: int = Field(description="Largest magnitude that the target's states hold.")
+    reason: str = Field(description="What is rounded, or why there is no bound.")
+
+
+class BandRow(_Block):
+    """How near a population's real potentials came to their thresholds on the data."""
+
+    population: str = Field(description="Name of the population.")
+    neuron_steps: int = Field(description="Potentials looked at: samples x steps x neurons.")
+    near: int = Field(
+        description="How many came within the running error bound of their threshold; with 0 everywhere, integers and "
+        "real dynamics provably spike alike on this data."
+    )
+    closest: float = Field(description="Least distance of a potential from its threshold, relative to it.")
+    spikes: int = Field(description="Spikes of the integer program.")
+    float_differences: int = Field(description="Neuron-steps where the float model's spike differs.")
+
+
+class ProcessRow(_Block):
+    """Which Lava process executed a node in L1, and why."""
+
+    node: str = Field(description="Name of the population, projection or input.")
+    process: str = Field(description="The Lava process: stock (lava.proc) or ours.")
+    reason: str = Field(description="Why that one.")
+
+
+class Verification(_Block):
+    """The proof on data."""
+
+    chain: list[str] = Field(
+        description="Executions compared: I integer reference, M mapped reference (from the core images), L1 Lava "
+        "processes per layer, L2 Lava neuro-cores."
+    )
+    equal: bool = Field(description="Whether all agree in every spike and state compared.")
+    compared_values: int = Field(description="Number of spikes and states compared.")
+    samples: int = Field(description="Samples run.")
+    steps: int = Field(description="Time steps per sample.")
+    first_difference: str | None = Field(description="The first difference; null: none.")
+    processes: list[ProcessRow] = Field(description="What L1 was made of; empty where Lava was not run.")
+    accuracy_integer: float | None = Field(description="Accuracy of the integer program; null without labels.")
+    accuracy_float: float | None = Field(description="Accuracy of the float model on the same samples; null without.")
+    band: list[BandRow] = Field(
+        description="Per population: distance from the thresholds and spikes of the float model."
+    )
+    spike_exact: bool = Field(
+        description="Whether integers provably spike as the real dynamics on this data: every population EXACT or "
+        "BOUNDED, and no potential near its threshold."
+    )
+
+
+class Report(_Block):
+    """Everything that is known of a compiled network."""
+
+    version: str = Field(description="Version of tern2lava that wrote the report.")
+    source: str = Field(description="What was compiled.")
+    target: str = Field(description="Name of the hardware profile.")
+    steps: int = Field(description="Time steps per sample; 0: the network does not say.")
+    populations: list[PopulationRow] = Field(description="The populations, in network order.")
+    cores: list[CoreRow] = Field(description="The cores used.")
+    chips: int = Field(description="Chips that hold at least one of these cores.")
+    cores_lower_bound: int = Field(
+        description="No mapping can use fewer cores: the largest of total need / one core's capacity over resources."
+    )
+    memory: Memory = Field(description="Synaptic memory.")
+    certificate: list[CertificateRow] = Field(description="Certificates, one per population.")
+    verification: Verification | None = Field(description="Result of the last verify; null: not verified yet.")
+    notes: list[str] = Field(description="Every approximation and assumption made, in the order made.")

@@ -1,0 +1,45 @@
+"""Terminal tables of profiles and rules."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tern2lava.hw_profiles import Profile
+
+
+def profiles_table(profiles: list[Profile]) -> RenderableType:
+    """One row per profile: size and what a core holds."""
+    table = Table(title="Hardware profiles", title_justify="left")
+    for heading in ("Profile", "Chips", "Cores", "Neurons/core", "Synapses/core", "AxonIn", "AxonOut", "Summary"):
+        table.add_column(heading, justify="left" if heading in ("Profile", "Summary") else "right")
+    for p in profiles:
+        memory = f"{p.core.synapse_memory.value / 8192:.0f} KiB"
+        table.add_row(
+            p.name, f"{p.system.chips:,}", f"{p.system.cores:,}", f"{p.core.neurons.value:,}", memory,
+            f"{p.core.in_axons.value:,}", f"{p.core.out_axons.value:,}", p.summary,
+        )  # fmt: skip
+    return table
+
+
+def profile_table(profile: Profile) -> RenderableType:
+    """Every number of one profile with its unit, kind and source."""
+    table = Table(title=f"{profile.name}: {profile.summary}", title_justify="left")
+    for heading in ("Key", "Value", "Unit", "Kind", "Source"):
+        table.add_column(heading)
+    for key, value, unit, kind, source in profile.leaves():
+        shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        table.add_row(key, shown, unit, Text(kind, style="yellow" if kind == "assumed" else ""), source)
+    return table
+
+
+def rules_table(rows: list[dict[str, str]], profiles: list[str]) -> RenderableType:
+    """The support table: what each target allows."""
+    table = Table(title="What each target can execute", title_justify="left")
+    for heading in ("Rule", *profiles):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(row["rule"], *(row[name] for name in profiles))
+    details = [Text.assemble((row["rule"], "bold"), f": {row['meaning']} Otherwise: {row['hint']}.") for row in rows]
+    return Group(table, *details)

@@ -1,0 +1,172 @@
+"""A report as terminal tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tern2lava.report.model import CoreRow, Report, Verification
+
+RESOURCES = (
+    ("Neurons", "neurons"), ("SynBits", "synapse_bits"), ("AxonIn", "in_axons"), ("AxonOut", "out_axons"),
+)  # fmt: skip
+
+
+def render(report: Report) -> RenderableType:
+    """Everything: verdict, certificates, cores, memory, notes."""
+    parts: list[RenderableType] = []
+    if report.verification is not None:
+        parts += [verification_table(report.verification), ""]
+    parts += [certificate_table(report), "", core_table(report), "", memory_table(report)]
+    if report.notes:
+        parts += ["", Text("Notes", style="bold"), *(Text(f"- {note}") for note in report.notes)]
+    return Group(*parts)
+
+
+def core_table(report: Report) -> Table:
+    """Used / available / % per resource, one row per group of like cores, with a count column."""
+    table = Table(
+        title=f"Cores of {report.target}: {len(report.cores)} used on {report.chips} chip"
+        f"{'s' if report.chips != 1 else ''}, lower bound {report.cores_lower_bound}",
+        title_justify="left",
+    )
+    table.add_column("Population")
+    for heading, _ in RESOURCES:
+        table.add_column(heading, justify="right")
+    table.add_column("Cores", justify="right")
+    for name, group in groupby(report.cores, key=lambda core: " + ".join(core.populations)):
+        for rows in _alike(list(group)):
+            first = rows[0]
+            cells = [_usage(getattr(first, key)) for _, key in RESOURCES]
+            table.add_row(name, *cells, str(len(rows)))
+    totals = []
+    for _, key in RESOURCES:
+        used = sum(getattr(core, key)[0] for core in report.cores)
+        available = sum(getattr(core, key)[1] for core in report.cores)
+        totals.append(_usage((used, available)))
+    table.add_section()
+    table.add_row("Total", *totals, str(len(report.cores)), style="bold")
+    return table
+
+
+def _alike(cores: list[CoreRow]) -> Iterable[list[CoreRow]]:
+    """Neighbouring cores with equal use, together."""
+
+    def key(core: CoreRow) -> tuple[object, ...]:
+        return (core.neurons, core.synapse_bits, core.in_axons, core.out_axons)
+
+    return (list(group) for _, group in groupby(cores, key=key))
+
+
+def _usage(pair: tuple[int, int]) -> str:
+    used, available = pair
+    return f"{used:,} / {available:,} {100 * used / available:6.2f}%"
+
+
+def memory_table(report: Report) -> Table:
+    """Original against encoded weight size, with bits per weight; every ratio names its baseline."""
+    table = Table(title="Synaptic memory, overheads included", title_justify="left")
+    for heading in (
+        "Layer",
+        "Weights",
+        "Zeros",
+        "fp32",
+        "int8",
+        "Stored",
+        "Bits/weight",
+        "Entropy",
+        "vs fp32",
+        "vs int8",
+    ):
+        table.add_column(heading, justify="left" if heading == "Layer" else "right")
+    for layer in report.memory.layers:
+        table.add_row(
+            layer.projection, f"{layer.weights:,}", f"{100 * layer.zeros:.1f}%", _bytes(layer.fp32_bits),
+            _bytes(layer.int8_bits), _bytes(layer.stored_bits), f"{layer.bits_per_weight:.2f}",
+            f"{layer.entropy_bits / layer.weights:.2f}", f"{layer.ratio_fp32:.1f}x", f"{layer.ratio_int8:.1f}x",
+        )  # fmt: skip
+    total = report.memory.total
+    table.add_section()
+    table.add_row(
+        "Total", f"{total.weights:,}", "", _bytes(total.fp32_bits), _bytes(total.int8_bits), _bytes(total.stored_bits),
+        f"{total.stored_bits / total.weights:.2f}", f"{total.entropy_bits / total.weights:.2f}",
+        f"{total.ratio_fp32:.1f}x", f"{total.ratio_int8:.1f}x", style="bold",
+    )  # fmt: skip
+    return table
+
+
+def _bytes(bits: int) -> str:
+    size = bits / 8
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def certificate_table(report: Report) -> Table:
+    """What is proven of each population."""
+    horizon = report.certificate[0].steps if report.certificate else 0
+    table = Table(title=f"Certificate over {horizon:,} steps, for any input", title_justify="left")
+    for heading in ("Population", "Shape", "Lag", "Verdict", "eps/threshold", "Overflow", "Why"):
+        table.add_column(heading, justify="right" if heading in ("Lag", "eps/threshold") else "left")
+    rows = {row.name: row for row in report.populations}
+    for item in report.certificate:
+        row = rows[item.population]
+        overflow = "never" if item.safe_steps is None else f"not within {item.safe_steps:,} steps"
+        table.add_row(
+            item.population, "x".join(map(str, row.shape)), str(row.lag), item.verdict, f"{item.eps_relative:.1e}",
+            overflow if item.no_overflow else item.first_overflow, item.reason,
+        )  # fmt: skip
+    return table
+
+
+def verification_table(verification: Verification) -> RenderableType:
+    """The verdict and what it rests on."""
+    chain = " == ".join(verification.chain)
+    lines: list[RenderableType] = []
+    if verification.equal:
+        lines.append(
+            Text(
+                f"VERIFIED {chain}: {verification.compared_values:,} spikes and states equal, "
+                f"{verification.samples:,} samples x {verification.steps} steps",
+                style="bold green",
+            )
+        )
+    else:
+        lines.append(Text(f"DIFFERS {verification.first_difference}", style="bold red"))
+    if verification.accuracy_integer is not None and verification.accuracy_float is not None:
+        lines.append(
+            Text(
+                f"Accuracy: compiled {100 * verification.accuracy_integer:.2f} %, float model "
+                f"{100 * verification.accuracy_float:.2f} % on the same {verification.samples:,} samples"
+            )
+        )
+    table = Table(title="Against the float model on this data", title_justify="left")
+    for heading in ("Population", "Spikes", "Spikes that differ", "Near threshold", "of neuron-steps", "Closest"):
+        table.add_column(heading, justify="left" if heading == "Population" else "right")
+    for row in verification.band:
+        table.add_row(
+            row.population, f"{row.spikes:,}", f"{row.float_differences:,}", f"{row.near:,}", f"{row.neuron_steps:,}",
+            f"{row.closest:.1e}",
+        )  # fmt: skip
+    lines.append(table)
+    if verification.spike_exact:
+        lines.append(Text("Proven on this data: integers and real dynamics spike alike in every neuron and step."))
+    if verification.processes:
+        used = Table(title="Lava processes of L1", title_justify="left")
+        for heading in ("Node", "Process", "Why"):
+            used.add_column(heading)
+        for process in verification.processes:
+            used.add_row(process.node, process.process, process.reason)
+        lines.append(used)
+    return Group(*lines)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Print the whole report."""
+    console.print(render(report))

@@ -1,0 +1,37 @@
+"""The verification block of a report, from a proof."""
+
+from __future__ import annotations
+
+from tern2lava.report.model import BandRow, ProcessRow, Report, Verification
+from tern2lava.sim.verify import Proof
+
+
+def add_verification(report: Report, proof: Proof) -> Report:
+    """`report` with the result of `proof`."""
+    comparison = proof.comparison
+    bands = [
+        BandRow(
+            population=band.population,
+            neuron_steps=band.neuron_steps,
+            near=band.near,
+            closest=band.closest,
+            spikes=proof.spikes[band.population],
+            float_differences=proof.float_differences[band.population],
+        )
+        for band in proof.bands
+    ]
+    measured = {row.population for row in report.certificate if row.verdict == "MEASURED"}
+    verification = Verification(
+        chain=list(comparison.chain),
+        equal=comparison.equal,
+        compared_values=comparison.compared_values,
+        samples=proof.samples,
+        steps=proof.steps,
+        first_difference=None if comparison.difference is None else str(comparison),
+        processes=[ProcessRow(node=node, process=process, reason=why) for node, process, why in proof.processes],
+        accuracy_integer=proof.accuracy_integer,
+        accuracy_float=proof.accuracy_float,
+        band=bands,
+        spike_exact=not measured and all(band.near == 0 for band in proof.bands),
+    )
+    return report.model_copy(update={"verification": verification})
