@@ -145,4 +145,4 @@ def test_bytes_and_unknown_names_are_refused(tmp_path: Path) -> None:
 def test_a_profile_cannot_be_changed() -> None:
     profile: Profile = load_profile("tiny")
     with pytest.raises(ValueError, match="frozen"):
-        profile.core = None  # type: ignore[assignment, misc]
+        profile.core = None  # type: ignore[assignment]
