@@ -60,11 +60,13 @@ def summed_input(graph: Graph, names: tuple[str, ...], shape: Shape) -> tuple[Ar
 
 
 def growth(decay: Array, arithmetic: Arithmetic, steps: int) -> Array:
-    """Upper bound of sum over k < steps of f^k, f = 1 - decay / 2^D: min(steps, 2^D / decay)."""
+    """Upper bound of the sum over k < steps of f^k, f = 1 - decay / 2^D: (1 - f^steps) / (1 - f), or steps at f = 1."""
     whole = float(1 << arithmetic.decay_bits)
-    with np.errstate(divide="ignore"):
-        limit = np.where(decay > 0, whole / np.maximum(decay, 1e-300), np.inf)
-    return np.minimum(float(steps), limit)
+    rate = np.asarray(decay, np.float64) / whole
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # -expm1(n log1p(-r)) is 1 - (1 - r)^n without cancellation; the factor covers its rounding.
+        partial = -np.expm1(float(steps) * np.log1p(-rate)) / rate * (1 + 1e-12)
+    return np.asarray(np.where(rate > 0, np.minimum(partial, float(steps)), float(steps)))
 
 
 def bounds(population: Population, a_low: Array, a_high: Array, arithmetic: Arithmetic, steps: int) -> Bounds:
