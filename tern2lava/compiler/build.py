@@ -22,11 +22,6 @@ class Compiled:
     profile: Profile
     options: Options
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Every approximation and assumption, the profile's included."""
-        return (*self.lowered.program.notes, *self.profile.assumptions())
-
 
 def build(
     graph: Graph, profile: Profile, options: Options | None = None, map_options: MapOptions | None = None

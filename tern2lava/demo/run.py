@@ -17,7 +17,7 @@ from rich.text import Text
 from tern2lava import api
 from tern2lava.bundle import read_bundle, write_aside
 from tern2lava.report.model import Report
-from tern2lava.report.terminal import core_table, memory_table, render
+from tern2lava.report.terminal import certificate_table, core_table, memory_table, verification_table
 from tern2lava.sim.verify import Progress
 from tern2lava.train.data import digits
 from tern2lava.train.encode import encode
@@ -63,10 +63,21 @@ class DemoResult:
         }
 
     def render(self) -> RenderableType:
-        """Proof and certificates of each network, then the verdict, the cores and the memory."""
+        """Proof and certificates of each network, then the cores, the memory and the verdict."""
         parts: list[RenderableType] = []
         for net in self.nets:
-            parts += [Rule(f"{net.name}: {net.report.source} on {net.report.target}"), render(net.report)]
+            assert net.report.verification is not None
+            parts += [
+                Rule(f"{net.name}: {net.report.source} on {net.report.target}"),
+                verification_table(net.report.verification),
+                "",
+                certificate_table(net.report),
+                "",
+                core_table(net.report),
+                "",
+                memory_table(net.report),
+                "",
+            ]
         parts.append(Rule("Verdict"))
         for net in self.nets:
             proof = net.report.verification
@@ -80,9 +91,12 @@ class DemoResult:
                     style="bold green" if proof.equal else "bold red",
                 )
             )
-        for net in self.nets:
-            parts += [core_table(net.report), memory_table(net.report)]
-        parts.append(Text(f"Bundles, spikes and report.json are in {self.folder}"))
+        parts.append(
+            Text(
+                f"Bundles, spikes and report.json are in {self.folder}. Every approximation made: "
+                f"tern2lava report {self.folder / self.nets[0].name}"
+            )
+        )
         return Group(*parts)
 
 

@@ -38,7 +38,8 @@ def make_report(compiled: Compiled, version: str) -> Report:
         memory=_memory(compiled),
         certificate=[CertificateRow.model_validate(c.to_dict()) for c in compiled.lowered.certificates],
         verification=None,
-        notes=list(compiled.notes),
+        notes=list(compiled.lowered.program.notes),
+        assumptions=compiled.profile.assumptions(),
     )
 
 

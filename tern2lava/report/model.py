@@ -157,4 +157,7 @@ class Report(_Block):
     memory: Memory = Field(description="Synaptic memory.")
     certificate: list[CertificateRow] = Field(description="Certificates, one per population.")
     verification: Verification | None = Field(description="Result of the last verify; null: not verified yet.")
-    notes: list[str] = Field(description="Every approximation and assumption made, in the order made.")
+    notes: list[str] = Field(description="Every approximation and assumption made of the network, in the order made.")
+    assumptions: list[str] = Field(
+        description="Numbers of the profile that are assumed rather than published, simulated or derived, with reasons."
+    )

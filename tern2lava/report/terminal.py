@@ -24,6 +24,12 @@ def render(report: Report) -> RenderableType:
     parts += [certificate_table(report), "", core_table(report), "", memory_table(report)]
     if report.notes:
         parts += ["", Text("Notes", style="bold"), *(Text(f"- {note}") for note in report.notes)]
+    if report.assumptions:
+        keys = ", ".join(assumption.split(" = ")[0].split(": ")[1] for assumption in report.assumptions)
+        parts += [
+            "",
+            Text(f"Assumed, not published (tern2lava profiles {report.target} gives values and reasons): {keys}"),
+        ]
     return Group(*parts)
 
 
