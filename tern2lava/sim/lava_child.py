@@ -4,9 +4,9 @@ Why not in this process: an exception in a Lava process model can hang run() and
 process it ever built, importing it fixes the start method of multiprocessing, and forking after torch has started
 threads can deadlock. A fresh interpreter has none of these; it costs about a second (scipy's and Lava's import).
 
-The child gets its job through its standard input and keeps that pipe open: when it closes, whatever the reason, the
-child ends its whole group. Arrays travel in one shared file without a name, and what multiprocessing puts into the folder
-of temporary files goes into one of the run's own: nothing is left behind.
+The child watches a pipe from its parent: when that closes, whatever the reason, it ends its whole group. Job and arrays
+travel in shared files without names, and what multiprocessing puts into the folder of temporary files goes into one
+of the run's own: nothing is left behind.
 """
 
 from __future__ import annotations

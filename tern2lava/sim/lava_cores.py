@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +23,9 @@ from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, ProcessUse
 from tern2lava.sim.lava_runtime import execute
 from tern2lava.sim.mapped import check_cover
 from tern2lava.sim.trace import Trace
+
+if TYPE_CHECKING:
+    from tern2lava.sim.lava_procs.cores import Wires
 
 MAX_PROCESSES = 4
 # Of one message; Lava keeps CHANNEL_SLOTS of them for each pair of processes in shared memory.
@@ -121,12 +125,13 @@ def run_job(job: CoresJob, shared: SharedArrays) -> None:
 
 def _wires(
     cores: list[CoreImage], host: CoreImage, machines: list[CoreMachine], clusters: tuple[tuple[int, ...], ...]
-) -> list[list[object]]:
+) -> list[list[Wires]]:
     """For each process (the host last) and each cluster, the Wires that the routes of the images make."""
     from tern2lava.sim.lava_procs.cores import Wires
 
     process = {k: index for index, cluster in enumerate(clusters) for k in cluster} | {len(cores): len(clusters)}
-    neurons, axons = {len(cores): 0}, {}
+    neurons = {len(cores): 0}
+    axons: dict[int, int] = {}
     for cluster in clusters:
         ends = np.cumsum([0] + [machines[k].neurons for k in cluster])
         neurons |= dict(zip(cluster, ends.tolist(), strict=False))

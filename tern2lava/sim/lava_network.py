@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import ConvGeometry, Input, Population, Projection, broadcast
+from tern2lava.compiler.ir import Array, ConvGeometry, Input, Population, Projection, broadcast
 from tern2lava.sim.lava_child import STEPS_DONE, SharedArrays
 from tern2lava.sim.lava_compat import require_lava
 from tern2lava.sim.lava_plan import NeuronPlan, StockPlan, SynapsePlan, neurons_of
-from tern2lava.sim.lava_runtime import execute
+from tern2lava.sim.lava_run import Window
+from tern2lava.sim.lava_runtime import Observer, execute
 
 
 def run(plan: StockPlan, shared: SharedArrays) -> None:
@@ -21,44 +22,62 @@ def run(plan: StockPlan, shared: SharedArrays) -> None:
 
     graph = plan.graph
     counts = neurons_of(graph)
+    windows = {
+        node.name: Window(
+            samples=plan.samples,
+            steps=plan.steps,
+            period=plan.period,
+            start=node.start if isinstance(node, Population) else 0,
+        )
+        for node in (*graph.of_kind(Input), *graph.of_kind(Population))
+    }
     processes: dict[str, Any] = {
-        node.name: SpikeSource(rows=shared[f"input/{node.name}"], period=plan.period, steps_done=shared[STEPS_DONE])
+        node.name: SpikeSource(
+            rows=shared[f"input/{node.name}"], window=windows[node.name], steps_done=shared[STEPS_DONE]
+        )
         for node in graph.of_kind(Input)
     }
+    observers: dict[Any, Observer] = {}
     for population in graph.of_kind(Population):
-        processes[population.name] = _build_neuron(plan, population, counts[population.name], shared)
+        name = population.name
+        processes[name] = _build_neuron(plan, population, counts[name], windows[name])
+        observers[processes[name]] = _recorder(shared, name, windows[name])
     for population in graph.of_kind(Population):
         for name in population.inputs:
             projection = graph[name]
             assert isinstance(projection, Projection)
             _connect(plan.synapses[name], projection, processes[projection.inputs[0]], processes[population.name])
-    execute(next(iter(processes.values())), plan.lava_steps)
+    execute(next(iter(processes.values())), plan.lava_steps, observers)
 
 
-def _build_neuron(plan: StockPlan, population: Population, count: int, shared: SharedArrays) -> Any:
-    """The process of a population, with a recorder where it is Lava's own."""
+def _recorder(shared: SharedArrays, name: str, window: Window) -> Observer:
+    """What copies the spikes and states of a population into the shared arrays, (samples, steps, neurons)."""
+    rows = {kind: shared[f"{kind}/{name}"] for kind in ("spikes", "u", "v")}
+
+    def record(model: Any, spikes: Array) -> None:
+        place = window.place(model.time_step)
+        if place is not None:
+            rows["spikes"][place], rows["u"][place], rows["v"][place] = spikes, model.u, model.v
+
+    return record
+
+
+def _build_neuron(plan: StockPlan, population: Population, count: int, window: Window) -> Any:
+    """The process of a population."""
     chosen: NeuronPlan = plan.neurons[population.name]
-    arrays = {kind: shared[f"{kind}/{population.name}"] for kind in ("spikes", "u", "v")}
     if chosen.use.stock:
         from lava.proc.lif.process import LIFReset
 
-        from tern2lava.sim.lava_procs.spikes import StateRecorder
-
-        lif = LIFReset(
+        return LIFReset(
             shape=(count,),
             du=chosen.du,
             dv=chosen.dv,
             vth=chosen.vth,
             bias_mant=chosen.bias_mant,
             bias_exp=chosen.bias_exp,
-            reset_interval=plan.period,
-            reset_offset=population.start + 1,
+            reset_interval=window.period,
+            reset_offset=window.start + 1,
         )
-        recorder = StateRecorder(neurons=count, period=plan.period, start=population.start, **arrays)
-        lif.s_out.connect(recorder.s_in)
-        recorder.u.connect_var(lif.u)
-        recorder.v.connect_var(lif.v)
-        return lif
     from tern2lava.sim.lava_procs.neuron import TernaryNeuron
 
     assert plan.graph.arithmetic is not None
@@ -72,9 +91,7 @@ def _build_neuron(plan: StockPlan, population: Population, count: int, shared: S
         shift=chosen.shift,
         decay_bits=plan.graph.arithmetic.decay_bits,
         state_bits=plan.graph.arithmetic.state_bits,
-        period=plan.period,
-        start=population.start,
-        **arrays,
+        window=window,
     )
 
 

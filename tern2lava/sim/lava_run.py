@@ -30,3 +30,18 @@ class LavaRun:
     trace: Trace
     processes_used: tuple[ProcessUse, ...]
     lava_steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """When a population executes which sample: sample b in Lava steps b * period + start + 1 to .. + start + steps."""
+
+    samples: int
+    steps: int
+    period: int
+    start: int
+
+    def place(self, time_step: int) -> tuple[int, int] | None:
+        """Sample and step (from 0) of a Lava step (from 1); None outside every window."""
+        sample, k = divmod(time_step - self.start - 1, self.period)
+        return (sample, k) if 0 <= sample < self.samples and k < self.steps else None

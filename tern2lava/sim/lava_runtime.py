@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
 from typing import Any
 
+from tern2lava.compiler.ir import Array
 from tern2lava.sim.lava_child import report_failure
 from tern2lava.sim.lava_compat import require_lava
-
 
 # Messages a channel holds. Lava's default is 64, which for wide populations fills a container's /dev/shm; all processes
 # meet at a barrier in every step, so a channel never holds more than one.
 CHANNEL_SLOTS = 4
 
 
-def execute(process: Any, steps: int) -> None:
+Observer = Callable[[Any, Array], None]
+
+
+def execute(process: Any, steps: int, observers: Mapping[Any, Observer] | None = None) -> None:
     """Nothing; runs `process` and all that is connected to it for `steps` Lava steps in fixed point, then stops it.
 
+    observers: per neuron process, what is called with its model and its spikes in every step (see `_observe`).
     Each Lava process is an operating system process. Where one ends early (an exception, a kill), the parent is told
     at once, because Lava itself would wait for it for ever.
     """
@@ -26,9 +31,10 @@ def execute(process: Any, steps: int) -> None:
     from lava.magma.core.run_conditions import RunSteps
     from lava.magma.core.run_configs import Loihi2SimCfg
 
-    process.create_runtime(
-        run_cfg=Loihi2SimCfg(select_tag="fixed_pt"), compile_config={"pypy_channel_size": CHANNEL_SLOTS}
-    )
+    executable = process.compile(Loihi2SimCfg(select_tag="fixed_pt"), {"pypy_channel_size": CHANNEL_SLOTS})
+    for observed, observer in (observers or {}).items():
+        _observe(executable.proc_builders[observed], observer)
+    process.create_runtime(executable=executable)
     actors = process.runtime._messaging_infrastructure.actors
     finished = threading.Event()
     threading.Thread(target=_watch, args=(actors, finished), daemon=True).start()
@@ -40,6 +46,29 @@ def execute(process: Any, steps: int) -> None:
         raise
     finished.set()
     process.stop()
+
+
+def _observe(builder: Any, observer: Observer) -> None:
+    """Nothing; the model that `builder` will build calls `observer` whenever it sends its spikes.
+
+    Sending is the last thing that a step of Lava's LIF models does, so u and v are then those after the step. The
+    model's own code is executed as it is; reading u and v through Lava (Var.get, a RefPort in the management phase)
+    gives the same values at a multiple of the time of a step.
+    """
+    build = builder.build
+
+    def build_observed() -> Any:
+        model = build()
+        send = model.s_out.send
+
+        def send_observed(spikes: Array) -> None:
+            observer(model, spikes)
+            send(spikes)
+
+        model.s_out.send = send_observed
+        return model
+
+    builder.build = build_observed
 
 
 def _watch(actors: list[Any], finished: threading.Event) -> None:

@@ -124,7 +124,7 @@ def own_neurons(rng: np.random.Generator) -> Graph:
             "h1", ("w1",), (14,), 1, reset=Reset.SUBTRACT, reset_amount=rng.integers(50, 150, 14),
             threshold=rng.integers(-5, 150, 14), decay_v=rng.integers(0, 4097, 14), v_init=rng.integers(-99, 99, 14),
             bias=rng.integers(-9, 40, 14), bias_u=rng.integers(-9, 9, 14),
-        ),  # fmt: skip
+        ),
         dense("w2", "h1", 9, 14, rng, gain=frozen(3 * 64, np.int64)),
         population("h2", ("w2",), (9,), 2, reset=Reset.NONE, decay_u=rng.integers(0, 4097, 9), decay_v=900),
         dense("w3", "h2", 6, 9, rng),
@@ -148,7 +148,7 @@ def own_convolution(rng: np.random.Generator) -> Graph:
         population(
             "h", ("c1",), shape, 1, reset=Reset.SUBTRACT, reset_amount=rng.integers(60, 130, 6),
             threshold=rng.integers(60, 130, 6), decay_v=200,
-        ),  # fmt: skip
+        ),
         dense("w", "h", 7, int(np.prod(shape)), rng),
         population("y", ("w",), (7,), 2, threshold=100),
     )
@@ -208,7 +208,7 @@ def saturating(rng: np.random.Generator) -> Graph:
         dense("w2", "x", 6, 10, rng, weight=ones, gain=frozen(1 << 19, np.int64), delay=1),
         population(
             "y", ("w2",), (6,), 2, decay_u=5, threshold=8388600, reset=Reset.SUBTRACT, reset_amount=1 << 23,
-        ),  # fmt: skip
+        ),
     )
 
 

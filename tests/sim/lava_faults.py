@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from tern2lava.sim.lava_child import STEPS_DONE, SharedArrays
+from tern2lava.sim.lava_run import Window
 from tern2lava.sim.lava_runtime import execute
 
 
@@ -59,7 +60,8 @@ def run_network(payload: str, shared: SharedArrays) -> None:
             time.sleep(600)
 
     PySpikeDelay.run_spk = misbehave
-    source = SpikeSource(rows=np.zeros((1, 9, 4), np.uint8), period=9, steps_done=shared[STEPS_DONE])
+    window = Window(samples=1, steps=9, period=9, start=0)
+    source = SpikeSource(rows=np.zeros((1, 9, 4), np.uint8), window=window, steps_done=shared[STEPS_DONE])
     first, second = SpikeDelay(neurons=4, delay=1), SpikeDelay(neurons=4, delay=1)
     source.s_out.connect(first.s_in)
     first.s_out.connect(second.s_in)

@@ -78,7 +78,7 @@ def test_an_exception_becomes_one_line() -> None:
 
 
 def test_a_child_that_is_killed_is_named_with_its_last_words() -> None:
-    with pytest.raises(VerificationError, match="was killed by SIGKILL .*out of memory, said the child"):
+    with pytest.raises(VerificationError, match=r"was killed by SIGKILL .*out of memory, said the child"):
         run("die", int(signal.SIGKILL))
 
 

@@ -71,7 +71,7 @@ class Router:
 
 
 class CoreCluster(AbstractProcess):
-    """Executes the cores of `images` (bytes of core images), for a chunk of samples at once; a Lava step is a chip step.
+    """Executes the cores in `images` (bytes), for a chunk of samples at once; a Lava step is a chip step.
 
     arriving: spikes for the input axons of these cores, (chunk, axons), summed over all senders. to_K: spikes for those
     of process K. axons: input axons of each process. results: by population, shared arrays (samples, steps, neurons)
@@ -79,7 +79,8 @@ class CoreCluster(AbstractProcess):
     """
 
     def __init__(
-        self, *, images: list[bytes], index: int, axons: list[int], wires: list[Wires], schedule: Schedule, results: Any,
+        self, *, images: list[bytes], index: int, axons: list[int], wires: list[Wires], schedule: Schedule,
+        results: Any,
     ) -> None:  # fmt: skip
         super().__init__(images=images, axons=axons, wires=wires, schedule=schedule, results=results)
         self.arriving = InPort(shape=(schedule.chunk, axons[index]))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tern2lava.sim.lava_compat import require_lava
+from tern2lava.sim.lava_run import Window
 
 require_lava()
 from lava.magma.core.decorator import implements, requires, tag
@@ -30,17 +31,17 @@ class TernaryNeuron(AbstractProcess):
 
     parameters: decay_u, decay_v, bias_u, bias, threshold, reset_amount, v_init as int64 arrays (neurons,).
     reset: "zero", "subtract" or "none". shift: a_in counts 2^shift of the membrane's units (6 as in Lava's LIF).
-    Sample b is active in Lava steps b * period + start + 1 to b * period + start + steps, begins from u = 0 and
-    v = v_init, and is recorded in spikes, u, v (samples, steps, neurons); between windows the process is silent.
+    Each sample begins from u = 0 and v = v_init at the first step of its window; outside the windows the process is
+    silent and its states stay.
     """
 
     def __init__(
         self, *, neurons: int, parameters: dict[str, States], reset: str, shift: int, decay_bits: int,
-        state_bits: int, period: int, start: int, spikes: Any, u: Any, v: Any,
+        state_bits: int, window: Window,
     ) -> None:  # fmt: skip
         super().__init__(
             parameters=parameters, reset=reset, shift=shift, decay_bits=decay_bits, state_bits=state_bits,
-            period=period, start=start, spikes=spikes, states=(u, v),
+            window=window,
         )  # fmt: skip
         self.a_in = InPort(shape=(neurons,))
         self.s_out = OutPort(shape=(neurons,))
@@ -75,25 +76,19 @@ class PyTernaryNeuron(PyLoihiProcessModel):
         self.reset_amount, self.v_init = parameters["reset_amount"], parameters["v_init"]
         self.reset, self.shift = proc_params["reset"], proc_params["shift"]
         self.half = 1 << (proc_params["state_bits"] - 1)
-        self.spikes = proc_params["spikes"]
-        self.u_rows, self.v_rows = proc_params["states"]
-        self.period, self.start_step = proc_params["period"], proc_params["start"]
-        self.silence = np.zeros(self.spikes.shape[2], np.int32)
+        self.window = proc_params["window"]
+        self.silence = np.zeros(self.v_init.shape, np.int32)
 
     def run_spk(self) -> None:
         a = self.a_in.recv()
-        sample, k = divmod(self.time_step - self.start_step - 1, self.period)
-        if sample < 0 or sample >= self.spikes.shape[0] or k >= self.spikes.shape[1]:
+        place = self.window.place(self.time_step)
+        if place is None:
             self.s_out.send(self.silence)
             return
-        if k == 0:
+        if place[1] == 0:
             self.u = np.zeros_like(self.v_init)
             self.v = self.v_init.copy()
-        fired = self.advance(a)
-        self.spikes[sample, k] = fired
-        self.u_rows[sample, k] = self.u
-        self.v_rows[sample, k] = self.v
-        self.s_out.send(fired.astype(np.int32))
+        self.s_out.send(self.advance(a).astype(np.int32))
 
     def advance(self, a: States) -> NDArray[np.bool_]:
         """Which neurons fire in one step with synaptic input `a`; moves u and v on."""
