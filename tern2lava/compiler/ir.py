@@ -219,6 +219,8 @@ class Projection(NodeBase):
     scale and gain have shape () or (out,). `bits` is the width of a code: 2 for {-1, 0, 1}, else up to 8.
     delay: steps a spike waits. At NORMAL and TERNARY it counts source steps (0: within the step); at INTEGER it
     counts chip steps beyond the one that every synapse takes.
+    source_weights: trained weights that it stands for, which are fewer than `weight` has where pooling was merged into
+    it and repeats them (0: as many as `weight` has).
     """
 
     weight: Array
@@ -227,6 +229,7 @@ class Projection(NodeBase):
     geometry: ConvGeometry | None = None
     delay: int = 0
     bits: int = 2
+    source_weights: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -66,11 +66,11 @@ def _memory(compiled: Compiled) -> Memory:
 
 
 def _layer(projection: Projection, stored: int) -> LayerMemory:
-    weights = int(projection.weight.size)
+    weights = projection.source_weights or int(projection.weight.size)
     return LayerMemory(
         projection=projection.name,
         weights=weights,
-        zeros=float(np.count_nonzero(projection.weight == 0) / weights),
+        zeros=float(np.mean(projection.weight == 0)),
         code_bits=projection.bits,
         fp32_bits=32 * weights,
         int8_bits=8 * weights,

@@ -29,7 +29,7 @@ class LayerMemory(_Block):
     """Synaptic memory of one projection, in bits."""
 
     projection: str = Field(description="Name of the projection (its weighted layer in the source).")
-    weights: int = Field(description="Number of weights (a shared convolution kernel counts once).")
+    weights: int = Field(description="Number of trained weights (a shared convolution kernel counts once).")
     zeros: float = Field(description="Share of the weights that are 0.")
     code_bits: int = Field(description="Width of a code: 2 for ternary weights, up to 8 for others.")
     fp32_bits: int = Field(description="The weights in 32-bit floating point, 32 bits each, nothing else.")

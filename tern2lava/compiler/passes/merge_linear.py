@@ -99,10 +99,19 @@ def _merge(graph: Graph, neuron: Neuron, known: dict[str, Shape], taken: set[str
                     weight=linear.weight,
                     geometry=linear.geometry,
                     delay=linear.delay,
+                    source_weights=sum(_trained_weights(node) for node in chain),
                 )
             )
             bias = bias + linear.bias.reshape(neuron.shape)
     return projections, bias
+
+
+def _trained_weights(node: Node) -> int:
+    """Weights of a layer that were trained; none in a pooling, which fold_pooling made a constant depthwise kernel."""
+    if not isinstance(node, Dense | Conv2d):
+        return 0
+    constant = isinstance(node, Conv2d) and node.weight.shape[1] == 1 and np.ptp(node.weight) == 0
+    return 0 if constant else int(node.weight.size)
 
 
 def _name(chain: list[Node], source: str, target: str, taken: set[str]) -> str:
