@@ -21,13 +21,15 @@ from tern2lava.compiler.box import Box
 from tern2lava.compiler.codecs import BY_NAME
 from tern2lava.compiler.ir import Array, Graph, Population, Projection, Reset, broadcast, size
 from tern2lava.compiler.nxtf import delay_bits, list_words
-from tern2lava.compiler.slices import Slice, cut, fan_in, incoming, synapse_count, taps
+from tern2lava.compiler.slices import Slice, conv_window, cut, fan_in, incoming, synapse_count, taps
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 
 RESOURCES = ("neurons", "synapse_bits", "in_axons", "out_axons", "fan_in", "threshold_sets", "decay_sets")
 # Of a core's parts, fan-in counts the largest; everything else adds up.
 LARGEST = ("fan_in",)
+# What a part can exceed although a smaller part would not, besides the limits of a core.
+LIST_WORDS = "words in one synapse list"
 BLOCK_HEADER_BYTES = 64
 WORD_BYTES = 8
 
@@ -80,6 +82,17 @@ class CostModel:
         allowed = profile.synapse.encodings.value
         self.encodings: tuple[str, ...] = tuple(e for e in allowed if encodings is None or e in encodings)
         self._memory: dict[object, tuple[str, str, int]] = {}
+
+    def shape_of(self, population: Population, box: Box) -> dict[str, int]:
+        """The resources of a part that follow from shapes alone, without looking at a weight: neurons, in_axons."""
+        axons = 0
+        for projection in incoming(self.graph, population):
+            if projection.geometry is None:
+                axons += int(projection.weight.shape[1])
+            else:
+                window = conv_window(projection.geometry, box, projection.weight.shape[2:])
+                axons += window[0].volume if window is not None else 0
+        return {"neurons": box.volume, "in_axons": axons}
 
     def part(self, population: Population, box: Box) -> PartCost:
         """Cost of the neurons of `population` in `box`. Raises CapacityError where a block cannot be stored at all."""
@@ -208,7 +221,7 @@ def nxtf_memory(local: Projection, profile: Profile, encodings: tuple[str, ...],
                 totals[encoding] += int(words.sum()) * (times if synapse.sharing.value == "none" else 1)
     if not totals:
         raise CapacityError(
-            node, "words in one synapse list", synapse.max_words_per_list.value + 1, synapse.max_words_per_list.value,
+            node, LIST_WORDS, synapse.max_words_per_list.value + 1, synapse.max_words_per_list.value,
             "limit the neurons per core",
         )  # fmt: skip
     encoding = min(totals, key=lambda name: totals[name])

@@ -13,10 +13,10 @@ from itertools import product
 import numpy as np
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.cost import LARGEST, RESOURCES, Block, CostModel, PartCost, limits
-from tern2lava.compiler.ir import Array, Graph, Population, Projection, Shape, size
+from tern2lava.compiler.cost import LARGEST, LIST_WORDS, RESOURCES, Block, CostModel, PartCost, limits
+from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Shape, size
 from tern2lava.compiler.lower_bound import total_resources
-from tern2lava.compiler.slices import channel_cuts, group_sizes, mapped_shape
+from tern2lava.compiler.slices import channel_cuts, group_sizes, incoming, mapped_shape, source_span
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 
@@ -147,6 +147,11 @@ class _Feeds:
         shared = projection.geometry is not None and self.shares
         return (self.shared if shared else 1) + self.extra
 
+    def upstream_price(self, projection: Projection) -> int:
+        """Output axons on source cores for each input axon of a projection; inputs come from no core."""
+        from_host = isinstance(self.graph[projection.inputs[0]], Input)
+        return self.price(projection) if self.edges and not from_host else 0
+
     def set_targets(self, population: Population, blocks: list[tuple[Block, ...]]) -> None:
         """Replaces what is known about the parts of `population`."""
         for targets in self.boxes.values():
@@ -206,12 +211,17 @@ def _fits(
     model: CostModel, population: Population, box: Box, limit: dict[str, int], cap: int, feeds: _Feeds
 ) -> PartCost | None:
     """The cost of a box if a core can hold it."""
-    if box.volume > cap:
+    if box.volume > cap or _exceeded(model.shape_of(population, box), limit):
         return None
-    cost = model.part(population, box)
-    if _exceeded(cost.used, limit) or feeds.out_axons(population, box) > limit["out_axons"]:
+    if feeds.out_axons(population, box) > limit["out_axons"]:
         return None
-    return cost
+    try:
+        cost = model.part(population, box)
+    except CapacityError as error:
+        if error.resource == LIST_WORDS:
+            return None
+        raise
+    return None if _exceeded(cost.used, limit) else cost
 
 
 _HINTS = {
@@ -267,45 +277,57 @@ def _cut_rows(
 def _cut_grid(
     model: CostModel, population: Population, shape: Shape, limit: dict[str, int], cap: int, feeds: _Feeds
 ) -> list[tuple[Box, PartCost]]:
-    """The regular grid of boxes with the fewest parts, among those the one with the fewest input axons."""
+    """The regular grid of boxes, all of which fit, that takes the fewest cores here and upstream.
+
+    Upstream, each input axon of a part is an output axon of a source core: as in NxTF's cost of a layer, a grid counts
+    its parts plus the input axons of all of them over the output axons of a core.
+    """
     units = group_sizes(model.graph, population)
-    channels = {len(c): c for w in _widths(shape[0]) for c in [channel_cuts(shape[0], w, units)]}
-    rows = {len(c): c for w in _widths(shape[1]) for c in [_ranges(shape[1], w)]}
-    columns = {len(c): c for w in _widths(shape[2]) for c in [_ranges(shape[2], w)]}
-    candidates = sorted(product(channels, rows, columns), key=lambda n: (n[0] * n[1] * n[2], n))
-    smallest: Box | None = None
-    at, index = 0, 0
-    while index < len(candidates):
-        parts = int(np.prod(candidates[index]))
-        tied = []
-        while index < len(candidates) and int(np.prod(candidates[index])) == parts:
-            tied.append(candidates[index])
-            index += 1
-        if parts * cap < size(shape):
-            continue
-        best: tuple[int, list[tuple[Box, PartCost]]] | None = None
-        for c, y, x in tied:
-            grid = list(product(channels[c], rows[y], columns[x]))
-            pieces: list[tuple[Box, PartCost]] | None = []
-            # The box tried first is the one in the middle: it has no border and costs most.
-            middle = len(grid) // 2
-            for at in (middle, *range(middle), *range(middle + 1, len(grid))):
-                box = Box(shape, tuple(r[0] for r in grid[at]), tuple(r[1] for r in grid[at]))
-                smallest = box if smallest is None or box.volume < smallest.volume else smallest
-                cost = _fits(model, population, box, limit, cap, feeds)
-                if cost is None:
-                    pieces = None
-                    break
-                assert pieces is not None
-                pieces.append((box, cost))
-            if pieces is not None:
-                axons = sum(cost.used["in_axons"] for _, cost in pieces)
-                if best is None or axons < best[0]:
-                    best = axons, pieces
-        if best is not None:
-            return sorted(best[1], key=lambda piece: piece[0].lo)
-    assert smallest is not None
-    raise _refuse(model, population, smallest, limit, feeds)
+    axes: list[dict[int, list[tuple[int, int]]]] = [
+        {len(cuts): cuts for width in _widths(shape[0]) for cuts in [channel_cuts(shape[0], width, units)]},
+        {len(cuts): cuts for width in _widths(shape[1]) for cuts in [_ranges(shape[1], width)]},
+        {len(cuts): cuts for width in _widths(shape[2]) for cuts in [_ranges(shape[2], width)]},
+    ]
+    counts = np.array(list(product(*axes)))
+    parts = counts.prod(axis=1)
+    axons, upstream = np.zeros(len(counts)), np.zeros(len(counts))
+    for projection in incoming(model.graph, population):
+        found = _grid_axons(projection, axes, counts)
+        axons += found
+        upstream += found * feeds.upstream_price(projection)
+    order = np.lexsort((axons, parts, parts + upstream / limit["out_axons"]))
+    refused: Box | None = None
+    for candidate in order[parts[order] * cap >= size(shape)]:
+        grid = list(product(*(axis[int(n)] for axis, n in zip(axes, counts[candidate], strict=True))))
+        pieces: list[tuple[Box, PartCost]] = []
+        # The box tried first is the one in the middle: it has no border and costs most.
+        middle = len(grid) // 2
+        for at in (middle, *range(middle), *range(middle + 1, len(grid))):
+            box = Box(shape, tuple(r[0] for r in grid[at]), tuple(r[1] for r in grid[at]))
+            cost = _fits(model, population, box, limit, cap, feeds)
+            if cost is None:
+                refused = box if refused is None or box.volume < refused.volume else refused
+                break
+            pieces.append((box, cost))
+        else:
+            return sorted(pieces, key=lambda piece: piece[0].lo)
+    assert refused is not None
+    raise _refuse(model, population, refused, limit, feeds)
+
+
+def _grid_axons(projection: Projection, axes: list[dict[int, list[tuple[int, int]]]], counts: Array) -> Array:
+    """Input axons of all boxes of each grid together, for one projection. counts (grids, 3) are the cuts by axis."""
+    geometry = projection.geometry
+    if geometry is None:
+        every: Array = counts.prod(axis=1).astype(float) * projection.weight.shape[1]
+        return every
+    total = np.ones(len(counts))
+    for axis in range(3):
+        span: dict[int, float] = {}
+        for count, cuts in axes[axis].items():
+            span[count] = sum(source_span(geometry, projection.weight.shape[2:], axis, low, high) for low, high in cuts)
+        total *= np.array([span[int(n)] for n in counts[:, axis]])
+    return total
 
 
 def _widths(length: int) -> list[int]:

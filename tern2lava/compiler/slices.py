@@ -106,9 +106,7 @@ def conv_window(
     assert first == last or (box.lo[0] % per_group == 0 and box.hi[0] % per_group == 0)
     lo, hi, padding = [first * in_group], [(last + 1) * in_group], []
     for axis in (0, 1):
-        stride, dilation = geometry.stride[axis], geometry.dilation[axis]
-        start = box.lo[axis + 1] * stride - geometry.padding[2 * axis]
-        stop = (box.hi[axis + 1] - 1) * stride - geometry.padding[2 * axis] + dilation * (kernel[axis] - 1) + 1
+        start, stop = _window(geometry, kernel, axis, box.lo[axis + 1], box.hi[axis + 1])
         low, high = max(start, 0), min(stop, geometry.in_shape[axis + 1])
         if low >= high:
             return None
@@ -117,6 +115,22 @@ def conv_window(
         padding += [low - start, stop - high]
     source = Box(geometry.in_shape, tuple(lo), tuple(hi))
     return source, (padding[0], padding[1], padding[2], padding[3]), last - first + 1
+
+
+def source_span(geometry: ConvGeometry, kernel: tuple[int, ...], axis: int, low: int, high: int) -> int:
+    """Source positions along an axis (0: channels, 1: y, 2: x) that outputs [low, high) along it see."""
+    if axis == 0:
+        per_group = geometry.out_shape[0] // geometry.groups
+        return ((high - 1) // per_group - low // per_group + 1) * (geometry.in_shape[0] // geometry.groups)
+    start, stop = _window(geometry, kernel, axis - 1, low, high)
+    return max(0, min(stop, geometry.in_shape[axis]) - max(start, 0))
+
+
+def _window(geometry: ConvGeometry, kernel: tuple[int, ...], axis: int, low: int, high: int) -> tuple[int, int]:
+    """Source range, padding included, of outputs [low, high) along axis (0: y, 1: x)."""
+    stride, dilation = geometry.stride[axis], geometry.dilation[axis]
+    start = low * stride - geometry.padding[2 * axis]
+    return start, start + (high - 1 - low) * stride + dilation * (kernel[axis] - 1) + 1
 
 
 def channel_cuts(channels: int, width: int, units: tuple[int, ...]) -> list[tuple[int, int]]:
