@@ -24,7 +24,7 @@ _MAPPINGS = frozenset(("collections.OrderedDict", "collections.defaultdict", "bu
 _SETS = frozenset(("builtins.set", "__builtin__.set"))
 _MODULE_PARTS = ("_parameters", "_buffers", "_modules")
 _MAX_DEPTH = 64
-_MAX_VISITS = 500_000
+_MAX_VISITS = 200_000
 _MAX_TEXT = 200
 
 
@@ -238,6 +238,7 @@ class _Walk:
         except (ValueError, TypeError, OverflowError) as error:
             self.unreadable[name] = str(error)[:_MAX_TEXT]
             return True
+        array.setflags(write=False)
         self.elements += array.size
         if self.elements > self.max_elements:
             raise InputError(self.path, f"its tensors claim over {self.max_elements:,} numbers; refused as damaged")

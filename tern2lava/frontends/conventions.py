@@ -58,9 +58,7 @@ def check_threshold(node: str, threshold: Array) -> None:
         )
 
 
-def check_snntorch_reset(
-    node: str, *, reset: Reset, reset_delay: bool, synaptic: bool, assumed: bool
-) -> str | None:
+def check_snntorch_reset(node: str, *, reset: Reset, reset_delay: bool, synaptic: bool, assumed: bool) -> str | None:
     """What must be noted about a snnTorch neuron's reset, or None; UnsupportedError where ir.Neuron cannot say it.
 
     snnTorch 1.0 (leaky.py, synaptic.py, `forward`) computes r = [v - threshold > 0] of the membrane left over from

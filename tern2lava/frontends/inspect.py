@@ -181,9 +181,7 @@ def ternary_facts(weight: Array) -> Ternary:
 
 
 def _without_scale(form: Form, zeros: float, error: float) -> Ternary:
-    return Ternary(
-        form=form, scales=(), rounded=False, bits=None, zeros=zeros, error_tensor=error, error_row=error
-    )
+    return Ternary(form=form, scales=(), rounded=False, bits=None, zeros=zeros, error_tensor=error, error_row=error)
 
 
 def _one_magnitude(values: Array) -> tuple[float, Array]:

@@ -191,7 +191,8 @@ def parse(file: YamlFile, place: Place, model: type[K], value: Any) -> K:
     try:
         return model.model_validate(value)
     except ValidationError as errors:
-        first = errors.errors(include_url=False)[0]
+        found = errors.errors(include_url=False)
+        first = next((error for error in found if error["type"] == "extra_forbidden"), found[0])
         why = _why(first["type"], first["msg"], first.get("input"), model)
         raise file.error((*place, *first["loc"]), why) from None
 

@@ -66,8 +66,10 @@ def read_pickle(stream: BytesIO, where: object, references: list[Reference] | No
                 return machine.stack.pop()
             machine.execute(opcode.name, argument)
     except (ValueError, TypeError, LookupError, OverflowError, EOFError) as error:
+        if "exhausted" in str(error):
+            raise InputError(where, "its pickle has no end; the file is truncated, copy it again") from None
         raise InputError(where, f"damaged pickle ({_first_line(error)}); save or copy the file again") from None
-    raise InputError(where, "its pickle has no end; the file is truncated, copy it again")
+    raise InputError(where, "its pickle has no end; copy the file again")
 
 
 def _first_line(error: Exception) -> str:
@@ -105,8 +107,7 @@ class _Machine:
         elif name == "DUP":
             stack.append(stack[-1])
         elif name in ("PERSID", "BINPERSID"):
-            self.references.append(Reference(argument if name == "PERSID" else stack.pop()))
-            stack.append(self.references[-1])
+            stack.append(self.refer(argument if name == "PERSID" else stack.pop()))
         elif name in ("PROTO", "FRAME"):
             pass
         elif name in _COLLECTORS:
@@ -115,6 +116,13 @@ class _Machine:
             self.construct(name, argument)
         else:
             raise InputError(self.where, f"its pickle uses {name}, which no checkpoint needs; save the state_dict")
+
+    def refer(self, target: Any) -> Any:
+        """A Reference; or the class itself, which torch's old format wraps as ('module', class, file, source)."""
+        if isinstance(target, tuple) and len(target) == 4 and target[0] == "module" and isinstance(target[1], Global):
+            return target[1]
+        self.references.append(Reference(target))
+        return self.references[-1]
 
     def pop_to_mark(self) -> list[Any]:
         """The values above the last mark, taken from the stack together with it."""

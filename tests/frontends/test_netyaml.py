@@ -1,0 +1,384 @@
+"""Checkpoint plus net.yaml: the graph it says, and one clear line for whatever it does not say well."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import snntorch as snn
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from tern2lava.compiler.ir import Add, Compare, Graph, Neuron, Pool2d, Reset
+from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
+from tern2lava.frontends.module import load_module
+from tern2lava.frontends.netyaml import load_checkpoint
+from tern2lava.sim.float import run_float
+
+Write = Callable[[str, str | bytes], Path]
+NET = """\
+input: {shape: [1, 8, 8]}
+steps: 12
+readout: spike_count
+layers:
+  - conv2d: {tensors: conv, padding: 1}
+  - batchnorm: {tensors: bn, eps: 1e-5}
+  - neuron: {kind: leaky, tensors: lif1, reset_delay: true, fire: ">"}
+  - avgpool: {kernel: 2}
+  - flatten
+  - dropout: {p: 0.5}
+  - dense: {tensors: fc}
+  - name: out
+    neuron: {kind: leaky, tensors: lif2, reset_delay: false, fire: ">"}
+"""
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Sequential:
+    torch.manual_seed(0)
+    result = nn.Sequential()
+    for name, layer in {
+        "conv": nn.Conv2d(1, 4, 3, padding=1, bias=False),
+        "bn": nn.BatchNorm2d(4),
+        "lif1": snn.Leaky(beta=0.9, init_hidden=True),
+        "pool": nn.AvgPool2d(2),
+        "flat": nn.Flatten(),
+        "drop": nn.Dropout(),
+        "fc": nn.Linear(64, 10),
+        "lif2": snn.Leaky(beta=0.8, threshold=0.3, init_hidden=True, reset_mechanism="zero", reset_delay=False),
+    }.items():
+        result.add_module(name, layer)
+    result.bn.running_mean.normal_().mul_(0.1)
+    with torch.no_grad():
+        result.bn.weight.mul_(4)
+    return result.eval()
+
+
+@pytest.fixture
+def checkpoint(model: nn.Sequential, tmp_path: Path) -> Path:
+    torch.save(model.state_dict(), tmp_path / "net.pt")
+    return tmp_path / "net.pt"
+
+
+def spikes(graph: Graph, seed: int = 0) -> list[np.ndarray]:
+    shape = graph["input"].shape
+    x = np.random.default_rng(seed).random((4, 12, *shape)) < 0.4
+    return list(run_float(graph, {"input": x}, states=False).spikes.values())
+
+
+def test_a_checkpoint_and_the_live_module_it_came_from_spike_alike(
+    model: nn.Sequential, checkpoint: Path, write: Write
+) -> None:
+    graph = load_checkpoint(checkpoint, write("net.yaml", NET))
+    live = load_module(model, (1, 8, 8), 12)
+    for a, b in zip(spikes(graph), spikes(live), strict=True):
+        assert a.sum() > 50
+        np.testing.assert_array_equal(a, b)
+    assert graph.source == "net.pt"
+    assert graph.steps == 12
+    assert [node.name for node in graph.of_kind(Neuron)] == ["neuron1", "out"]
+    assert graph.notes == ()
+
+
+def test_the_example_of_the_documentation_is_accepted(model: nn.Sequential, write: Write, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "net-yaml.md").read_text()
+    example = re.search(r"```yaml\n(.*?)```", text, re.S)
+    assert example is not None
+    state = model.state_dict()
+    for name in list(state):
+        if name.startswith("lif2"):
+            del state[name]
+    renamed = {name.replace("conv.", "conv1.").replace("bn.", "bn1."): value for name, value in state.items()}
+    torch.save(renamed, tmp_path / "a.pt")
+    graph = load_checkpoint(tmp_path / "a.pt", write("n.yaml", example[1]))
+    assert [n.name for n in graph.of_kind(Neuron)] == ["hidden", "neuron2"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("padding: 1", "paddin: 1", r"net.yaml:5: layers\[0\].conv2d.paddin: unknown key; known are tensors, weight"),
+        ("steps: 12", "stepz: 12", r"net.yaml:2: stepz: unknown key; known are input, steps"),
+        ("steps: 12\n", "", "steps: is missing"),
+        ("steps: 12", "steps: 0", "steps: expected a whole number of at least 1, found 0"),
+        ("steps: 12", "steps: true", "steps: expected a whole number"),
+        ("steps: 12", "steps: 12\nsteps: 13", "net.yaml:3: steps: stands here twice"),
+        ("[1, 8, 8]", "[1, 8, eight]", "input.shape: expected one to three sizes"),
+        ("[1, 8, 8]", "&a [1, 8, 8]", "net.yaml:1: uses an anchor"),
+        ("[1, 8, 8]}", "[1, 8, 8], levels: [1, 0]}", "input.levels: expected the smaller value first"),
+        ("readout: spike_count", "readout: loudest", "readout: expected 'spike_count', 'membrane_sum'"),
+        ("conv2d:", "conv3d:", r"layers\[0\].conv3d: unknown layer; known are dense, conv2d"),
+        ("  - flatten", "  - {flatten: {}, dropout: {}}", "expected exactly one of .* found flatten, dropout"),
+        ("  - flatten", "  - 3", r"layers\[4\]: expected one of dense"),
+        ("  - flatten", "  - flatten: {axis: 1}", "flatten.axis: unknown key; known are none"),
+        ("kernel: 2", "kernel: [2, 2, 2]", "avgpool.kernel: expected a whole number of at least 1, or two"),
+        ("kernel: 2", "kernel: 30", "larger than its padded input"),
+        ("kernel: 2", "kernel: 2, padding: 2", "more than half of the window"),
+        ("tensors: fc", "tensors: fd", r"net.yaml:11: layers\[6\].dense.tensors: no tensor is called 'fd.weight'"),
+        ("tensors: fc", "weight: fc.weight", "net.pt: tensor fc.bias: is used by no layer"),
+        ("tensors: fc", "weight: bn.weight, bias: fc.bias", r"weight of shape \(4,\) cannot take an input of 64"),
+        ("tensors: fc", "tensors: fc, bias: fc.bias", "stands beside weight or bias"),
+        ("tensors: fc", "transpose: false", "weight: is missing"),
+        ("tensors: fc", "tensors: fc, transpose: true", r"weight of shape \(64, 10\) cannot take"),
+        ("  - batchnorm: {tensors: bn, eps: 1e-5}\n", "", r"tensor bn.bias \(and 3 more\): is used by no layer"),
+        ("eps: 1e-5", "eps: small", "batchnorm.eps: expected a number, found 'small'"),
+        ('fire: ">"}\n  - avg', 'fire: "<"}\n  - avg', "neuron.fire: expected '>' or '>=', found '<'"),
+        ('fire: ">"}\n  - avg', "fire: >}\n  - avg", 'net.yaml:7: is no valid YAML .* in quotes: fire: ">"'),
+        (', fire: ">"}\n  - avg', "}\n  - avg", 'neuron.fire: is missing .* add fire: ">"'),
+        ("reset_delay: true, ", "", r"net.yaml:7: layers\[2\].neuron.reset_delay: is missing .* add reset_delay: true"),
+        ("reset_delay: true", "reset_delay: 1", "reset_delay: expected a valid boolean, found 1"),
+        ("tensors: lif1, ", "", "neuron.reset: is missing and the checkpoint does not say; add reset: zero, subtract"),
+        ("tensors: lif1", "tensors: lif1, reset: zero", "reset: is zero, but lif1.reset_mech.* says subtract"),
+        ("tensors: lif1", "tensors: lif1, threshold: 2", "threshold: is 2, but lif1.threshold in the checkpoint is 1"),
+        ("tensors: lif1", "tensors: lif1, beta: .nan", "neuron.beta: expected a finite number"),
+        ("tensors: lif1", "tensors: lif1, tau: 3", "tau: does not belong to kind leaky"),
+        ("tensors: lif1", "tensors: lif1, reset_value: 1", "reset_value: needs reset: value"),
+        ("kind: leaky, tensors: lif1", "kind: if, tensors: lif1", "tensor lif1.beta: is used by no layer"),
+        ("kind: leaky, tensors: lif1", "kind: resonate, tensors: lif1", "neuron.kind: expected 'if', 'leaky'"),
+        ("name: out", "name: neuron1", "a layer called neuron1 exists already"),
+        ("name: out", "from: conv2d9", "no earlier layer is called 'conv2d9'; there are input, conv2d1"),
+        ("name: out", "from: [dense1, dense1]", "a neuron reads one layer"),
+        ("name: out", "from: avgpool1", "layer dense1 is read by no other layer"),
+        ("[1, 8, 8]", "[2, 8, 8]", r"net.yaml:5: layers\[0\].conv2d: weight of shape .* cannot take 2 channels"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_net_yaml_is_one_line_naming_file_and_key(
+    checkpoint: Path, write: Write, old: str, new: str, why: str
+) -> None:
+    assert old in NET
+    with pytest.raises(InputError, match=why) as caught:
+        load_checkpoint(checkpoint, write("net.yaml", NET.replace(old, new, 1)))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "expected keys and values .* found nothing"),
+        ("[]", "expected keys and values"),
+        ("a: b: c", "no valid YAML"),
+        ("!!python/object/apply:os.system [echo]", "expected keys and values"),
+        ("x: " + "[" * 50 + "]" * 50, "has over 20 levels"),
+        ("\x00", "no valid YAML|expected"),
+        (b"\xff\xfe\x00", "no UTF-8"),
+        ("#" * (1 << 20) + "\n\n", "larger than"),
+    ],
+)
+def test_a_file_that_is_no_net_yaml_is_one_line(checkpoint: Path, write: Write, text: str | bytes, why: str) -> None:
+    with pytest.raises(InputError, match=why) as caught:
+        load_checkpoint(checkpoint, write("net.yaml", text))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_nan_weight_is_named_with_its_index(model: nn.Sequential, write: Write, tmp_path: Path) -> None:
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    state["fc.weight"][3, 5] = torch.nan
+    torch.save(state, tmp_path / "nan.pt")
+    with pytest.raises(InputError, match=r"tensor fc.weight: 1 of 640 numbers .* nan at index \[3, 5\]"):
+        load_checkpoint(tmp_path / "nan.pt", write("net.yaml", NET))
+
+
+HEAD = "input: {shape: [3]}\nsteps: 30\nreadout: spike_count\nlayers:\n  - dense: {weight: w}\n  - neuron: "
+State = dict[str, torch.Tensor]
+
+
+def small(write: Write, tmp_path: Path, neuron: str, tensors: State | None = None, more: str = "") -> Graph:
+    """The graph of a 3-2 network with the given neuron entry."""
+    torch.save({"w": torch.tensor([[1.0, 0.5, 0.25], [-0.5, 0.75, 1.5]]), **(tensors or {})}, tmp_path / "s.pt")
+    return load_checkpoint(tmp_path / "s.pt", write("s.yaml", f"{HEAD}{neuron}\n{more}"))
+
+
+def run_by_equation(step: Callable[[float, float, float], tuple[float, float, bool]], seed: int = 0) -> np.ndarray:
+    """Spikes (30, 2) of a neuron given as a function (u, v, x) -> (u, v, spike), written out anew in this test."""
+    x = (np.random.default_rng(seed).random((30, 3)) < 0.5) @ np.array([[1.0, 0.5, 0.25], [-0.5, 0.75, 1.5]]).T
+    result = np.zeros((30, 2))
+    for n in range(2):
+        u = v = 0.0
+        for t in range(30):
+            u, v, result[t, n] = step(u, v, x[t, n])
+    return result
+
+
+def if_ge_subtract(u: float, v: float, x: float) -> tuple[float, float, bool]:
+    v = v + x
+    return u, v - 1.25 * (v >= 1.25), v >= 1.25
+
+
+def lif_value(u: float, v: float, x: float) -> tuple[float, float, bool]:
+    v = v + (0.1 - v + x) / 2.0
+    return u, -0.25 if v > 0.5 else v, v > 0.5
+
+
+def lif_outside(u: float, v: float, x: float) -> tuple[float, float, bool]:
+    v = v + (0.0 - v) / 4.0 + x
+    return u, 0.0 if v > 1 else v, v > 1
+
+
+def cuba(u: float, v: float, x: float) -> tuple[float, float, bool]:
+    u = 0.5 * u + x
+    v = 0.75 * v + u
+    return u, 0.0 if v >= 2 else v, v >= 2
+
+
+@pytest.mark.parametrize(
+    ("neuron", "step"),
+    [
+        ('{kind: if, threshold: 1.25, reset: subtract, reset_delay: false, fire: ">="}', if_ge_subtract),
+        (
+            "{kind: lif, tau: 2, decay_input: true, v_rest: 0.1, threshold: 0.5, reset: value, reset_value: -0.25, "
+            'reset_delay: false, fire: ">"}',
+            lif_value,
+        ),
+        (
+            '{kind: lif, tau: 4, decay_input: false, threshold: 1, reset: zero, reset_delay: false, fire: ">"}',
+            lif_outside,
+        ),
+        ('{kind: cuba, alpha: 0.5, beta: 0.75, threshold: 2, reset: zero, reset_delay: false, fire: ">="}', cuba),
+    ],
+)
+def test_each_kind_of_neuron_steps_as_documented(
+    write: Write, tmp_path: Path, neuron: str, step: Callable[[float, float, float], tuple[float, float, bool]]
+) -> None:
+    graph = small(write, tmp_path, neuron)
+    x = np.random.default_rng(0).random((30, 3)) < 0.5
+    found = run_float(graph, {"input": x[None]}).spikes["neuron1"][0]
+    expected = run_by_equation(step)
+    assert 5 < expected.sum() < 50
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_parameters_may_be_tensors_of_any_name(write: Write, tmp_path: Path) -> None:
+    tensors = {"a.decay": torch.tensor([0.5, 0.25]), "thr": torch.tensor([2.0])}
+    neuron = '{kind: leaky, beta: a.decay, threshold: thr, reset: none, reset_delay: false, fire: ">="}'
+    node = small(write, tmp_path, neuron, tensors)["neuron1"]
+    assert isinstance(node, Neuron)
+    assert node.alpha_v.tolist() == [0.5, 0.25]
+    assert node.threshold.shape == ()
+    assert (node.compare, node.reset) == (Compare.GE, Reset.NONE)
+
+
+def snntorch_tensors(reset: int, graded: float = 1.0, beta: float = 0.5, **more: float) -> State:
+    values = {"beta": beta, "threshold": 1.0, "graded_spikes_factor": graded, "reset_mechanism_val": reset, **more}
+    return {f"l.{key}": torch.tensor(value) for key, value in values.items()}
+
+
+def test_snntorch_clamps_beta_and_a_note_says_so(write: Write, tmp_path: Path) -> None:
+    neuron = '{kind: leaky, tensors: l, reset_delay: true, fire: ">"}'
+    graph = small(write, tmp_path, neuron, snntorch_tensors(0, beta=1.5))
+    assert graph["neuron1"].alpha_v == 1.0
+    assert "beta clamped" in graph.notes[0]
+    with pytest.raises(InputError, match=r"beta: is 1.5; a decay factor lies in \[0, 1\]"):
+        small(write, tmp_path, '{kind: leaky, beta: 1.5, threshold: 1, reset: zero, reset_delay: true, fire: ">"}')
+
+
+@pytest.mark.parametrize(
+    ("neuron", "tensors", "why"),
+    [
+        ('{kind: leaky, tensors: l, reset_delay: true, fire: ">"}', snntorch_tensors(0, graded=2.0), "factor 2"),
+        ('{kind: leaky, tensors: l, reset_delay: false, fire: ">"}', snntorch_tensors(0), "doubles it while v stays"),
+        ('{kind: synaptic, tensors: l, reset_delay: true, fire: ">"}', snntorch_tensors(1, alpha=0.5), "drops it"),
+        ('{kind: if, threshold: -1, reset: zero, reset_delay: true, fire: ">"}', {}, "not negative"),
+    ],
+)
+def test_neurons_without_an_exact_form_are_refused(
+    write: Write, tmp_path: Path, neuron: str, tensors: dict[str, torch.Tensor], why: str
+) -> None:
+    with pytest.raises(UnsupportedError, match=why):
+        small(write, tmp_path, neuron, tensors)
+
+
+def test_an_accepted_difference_is_noted(write: Write, tmp_path: Path) -> None:
+    neuron = '{kind: leaky, tensors: l, reset_delay: false, fire: ">"}'
+    graph = small(write, tmp_path, neuron, snntorch_tensors(0), "assume: [immediate_reset]\n")
+    assert "assumed that the membrane never stays above" in graph.notes[0]
+    assert not graph["neuron1"].reset_delay
+
+
+def test_synaptic_spikes_as_in_snntorch(write: Write, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    for reset, delay in (("subtract", True), ("zero", False), ("none", True)):
+        neuron = snn.Synaptic(alpha=0.6, beta=0.7, init_hidden=True, reset_mechanism=reset, reset_delay=delay).double()
+        state = {f"l.{name}": value for name, value in neuron.state_dict().items()}
+        text = f'{{kind: synaptic, tensors: l, reset_delay: {str(delay).lower()}, fire: ">"}}'
+        graph = small(write, tmp_path, text, state)
+        x = np.random.default_rng(1).random((5, 30, 3)) < 0.5
+        current = torch.from_numpy(x @ graph["dense1"].weight.T)
+        expected = torch.stack([neuron(current[:, t]) for t in range(30)], 1).numpy()
+        assert expected.sum() > 30
+        np.testing.assert_array_equal(run_float(graph, {"input": x}).spikes["neuron1"], expected)
+
+
+def test_branches_meet_in_an_add(write: Write, tmp_path: Path) -> None:
+    torch.save({"a": torch.eye(3), "b": 2 * torch.eye(3)}, tmp_path / "r.pt")
+    neuron = '{kind: if, threshold: 1, reset: zero, reset_delay: false, fire: ">="}'
+    text = f"""\
+input: {{shape: [3]}}
+steps: 4
+readout: spike_count
+layers:
+  - {{name: first, dense: {{weight: a}}}}
+  - {{name: side, from: input, dense: {{weight: b}}}}
+  - {{add: , from: [first, side]}}
+  - neuron: {neuron}
+"""
+    graph = load_checkpoint(tmp_path / "r.pt", write("r.yaml", text))
+    assert isinstance(graph["add1"], Add)
+    assert graph["add1"].inputs == ("first", "side")
+    with pytest.raises(InputError, match="an add needs from"):
+        load_checkpoint(tmp_path / "r.pt", write("r.yaml", text.replace(", from: [first, side]", "")))
+
+
+def test_one_dimensional_layers_have_height_one(write: Write, tmp_path: Path) -> None:
+    torch.save({"0.weight": torch.ones(4, 2, 3), "0.bias": torch.ones(4)}, tmp_path / "c.pt")
+    text = """\
+input: {shape: [2, 9]}
+steps: 4
+readout: spike_count
+layers:
+  - conv1d: {tensors: "0", padding: 1, stride: 2}
+  - sumpool: {kernel: 2}
+  - neuron: {kind: if, threshold: 1, reset: zero, reset_delay: false, fire: ">="}
+"""
+    graph = load_checkpoint(tmp_path / "c.pt", write("c.yaml", text))
+    pool = graph["sumpool1"]
+    assert isinstance(pool, Pool2d)
+    assert pool.kernel == (1, 2)
+    assert graph["neuron1"].shape == (4, 1, 2)
+
+
+def test_ignored_tensors_are_noted_and_a_common_prefix_may_be_left_out(
+    model: nn.Sequential, write: Write, tmp_path: Path
+) -> None:
+    state = {f"model.{name}": value for name, value in model.state_dict().items()}
+    torch.save({"state_dict": {**state, "model.spare": torch.ones(2)}}, tmp_path / "l.pt")
+    graph = load_checkpoint(tmp_path / "l.pt", write("net.yaml", NET + 'ignore: ["*.spare"]\n'))
+    assert graph.notes == ("left out on request (ignore): model.spare",)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_damaged_net_yaml_never_does_more_than_raise_our_errors(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    torch.save({"w": torch.ones(2, 3)}, folder / "a.pt")
+    text = bytearray(NET.encode())
+    pieces = [b"{", b"[", b": ", b"- ", b"&a ", b"*a", b"!!", b"\n", b"1e999"]
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(text) - 1))
+        match data.draw(st.sampled_from(["flip", "cut", "insert"])):
+            case "flip":
+                text[at] = data.draw(st.integers(0, 255))
+            case "cut":
+                del text[at : at + data.draw(st.integers(1, 30))]
+            case "insert":
+                text[at:at] = data.draw(st.sampled_from(pieces))
+    (folder / "net.yaml").write_bytes(text)
+    with pytest.raises(Tern2LavaError) as caught:
+        load_checkpoint(folder / "a.pt", folder / "net.yaml")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,94 @@
+"""Networks that other people trained: read as torch reads them, and described for what they are."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import snntorch as snn
+import torch
+from torch import nn
+
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.frontends.checkpoint import read_checkpoint
+from tern2lava.frontends.inspect import Form, inspect_file
+from tern2lava.frontends.load import load
+from tern2lava.sim.float import run_float
+
+CHECKPOINTS = ["s2s_gsc_snntorch.pt", "SNN2_indy_20160622_01.pt", "retrained_noDelay_ref_zero.pt"]
+
+
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_every_tensor_is_as_torch_reads_it(nets: Path, name: str) -> None:
+    found = read_checkpoint(nets / name)
+    loaded = torch.load(nets / name, weights_only=True, map_location="cpu")
+    state = loaded.get("model_state_dict", loaded)
+    assert set(found.tensors) == set(state)
+    for key, value in state.items():
+        np.testing.assert_array_equal(found.tensors[key], value.numpy())
+
+
+@pytest.mark.parametrize(
+    ("name", "neurons", "resets"),
+    [
+        ("s2s_gsc_snntorch.pt", ["2", "4", "6", "8"], ["subtract"] * 4),
+        ("SNN2_indy_20160622_01.pt", ["lif1", "lif_out"], ["zero", "none"]),
+        ("retrained_noDelay_ref_zero.pt", ["lif1", "lif2"], ["zero", "zero"]),
+    ],
+)
+def test_inspection_finds_the_neurons_and_that_no_weight_is_ternary(
+    nets: Path, name: str, neurons: list[str], resets: list[str]
+) -> None:
+    facts = inspect_file(nets / name)
+    assert [n.prefix for n in facts.neurons] == neurons
+    assert [n.reset for n in facts.neurons] == resets
+    weights = [t for t in facts.tensors if t.ternary is not None]
+    assert weights
+    assert all(t.ternary.form is Form.OTHER and 0.2 < t.ternary.error_row < 1 for t in weights if t.ternary)
+
+
+def test_the_speech_commands_network_spikes_as_in_snntorch(nets: Path, tmp_path: Path) -> None:
+    layers = "\n".join(
+        f'  - dense: {{tensors: "{i}"}}\n  - neuron: {{kind: leaky, tensors: "{i + 1}", reset_delay: true, fire: ">"}}'
+        for i in (1, 3, 5, 7)
+    )
+    net = tmp_path / "gsc.yaml"
+    net.write_text(f"input: {{shape: [20]}}\nsteps: 50\nreadout: spike_count\nlayers:\n  - flatten\n{layers}\n")
+    graph = load(nets / "s2s_gsc_snntorch.pt", net)
+    sizes = [20, 256, 256, 256, 35]
+    model = nn.Sequential(nn.Flatten())
+    for i, o in pairwise(sizes):
+        model.append(nn.Linear(i, o)).append(snn.Leaky(beta=0.5, init_hidden=True))
+    model.load_state_dict(torch.load(nets / "s2s_gsc_snntorch.pt", weights_only=True, map_location="cpu"))
+    model = model.double()
+    x = (torch.rand(4, 50, 20, generator=torch.Generator().manual_seed(0)) < 0.2).double()
+    trace = run_float(graph, {"input": x.numpy()}, states=False)
+    for t in range(50):
+        y = x[:, t]
+        for index, layer in enumerate(model):
+            y = layer(y).double()
+            if index and index % 2 == 0:
+                np.testing.assert_array_equal(trace.spikes[f"neuron{index // 2}"][:, t], y.detach().numpy())
+    assert sum(int(spikes.sum()) for spikes in trace.spikes.values()) > 10_000
+
+
+def test_a_recurrent_checkpoint_is_refused_with_the_tensor_that_is_left(nets: Path, tmp_path: Path) -> None:
+    net = tmp_path / "b.yaml"
+    net.write_text(
+        "input: {shape: [12]}\nsteps: 256\nreadout: spike_count\nlayers:\n"
+        + "".join(
+            f"  - dense: {{tensors: fc{i}}}\n"
+            f'  - neuron: {{kind: synaptic, tensors: lif{i}, reset_delay: false, fire: ">"}}\n'
+            for i in (1, 2)
+        )
+    )
+    with pytest.raises(InputError, match=r"lif1.recurrent.bias \(and 1 more\): is used by no layer"):
+        load(nets / "retrained_noDelay_ref_zero.pt", net)
+
+
+@pytest.mark.parametrize("name", ["oxford.net", "tiny.net", "lif_norse.nir", "braille_noDelay_bias_zero.nir"])
+def test_files_of_other_kinds_are_refused_by_kind(nets: Path, name: str) -> None:
+    with pytest.raises(UnsupportedError, match="HDF5"):
+        load(nets / name)
