@@ -35,7 +35,7 @@ from tern2lava.errors import InputError
 MAGIC = b"T2LC"
 VERSION = 1
 CORE, HOST = 0, 1
-_HEADER = "4sHHIIII7Bx"
+_HEADER = "4sHHIIII8B"
 _RESETS = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)
 _PARAMETERS = ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
 _BLOCK = "BBBBHHHH3I3IHH4HHHHBxIxxxx"
@@ -102,6 +102,7 @@ def encode_core(image: CoreImage) -> bytes:
         out.pack(
             _HEADER, MAGIC, VERSION, image.kind, image.core, len(image.groups), len(image.axons), len(image.routes),
             a.decay_bits, a.state_bits, a.threshold_bits, a.threshold_shift, a.bias_bits, a.bias_max_exp, a.gain_shift,
+            a.gain_max_shift,
         )  # fmt: skip
         for group in image.groups:
             _write_group(out, group)
@@ -136,7 +137,7 @@ def decode_core(data: bytes, name: str = "core image") -> CoreImage:
         raise read.fail(f"an arithmetic of {widths[1]} state bits and {widths[0]} decay bits")
     arithmetic = Arithmetic(
         decay_bits=widths[0], state_bits=widths[1], threshold_bits=widths[2], threshold_shift=widths[3],
-        bias_bits=widths[4], bias_max_exp=widths[5], gain_shift=widths[6],
+        bias_bits=widths[4], bias_max_exp=widths[5], gain_shift=widths[6], gain_max_shift=widths[7],
     )  # fmt: skip
     image = CoreImage(
         kind=kind, core=core, arithmetic=arithmetic,

@@ -143,6 +143,7 @@ class ArithmeticFormat(_Strict):
     bias_bits: Leaf[Size]
     bias_max_exp: Leaf[Count]
     gain_shift: Leaf[Count]
+    gain_max_shift: Leaf[Count]
 
     @model_validator(mode="after")
     def _fits_int64(self) -> ArithmeticFormat:

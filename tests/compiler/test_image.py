@@ -118,7 +118,7 @@ def test_the_layout_is_the_documented_one() -> None:
     data = encode_core(example())
     magic, version, kind, core, groups, axons, routes = struct.unpack_from("<4sHHIIII", data)
     assert (magic, version, kind, core, groups, axons, routes) == (b"T2LC", 1, 0, 17, 2, 2, 1)
-    assert struct.unpack_from("<7B", data, 24) == (12, 24, 17, 6, 13, 7, 6)
+    assert struct.unpack_from("<8B", data, 24) == (12, 24, 17, 6, 13, 7, 6, 20)
     assert struct.unpack_from("<H1sI10I", data, 32) == (1, b"a", 2, 1, 9, 1, 1, 3, 0, 0, 7, 1, 1)
     assert struct.unpack_from("<IB", data, 32 + 47) == (3, 1)
     # decay_u: one value of two bytes.

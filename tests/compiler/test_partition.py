@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.cost import CostModel
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    Array,
+    ConvGeometry,
+    Graph,
+    Input,
+    Level,
+    Output,
+    Population,
+    Projection,
+    Reset,
+    frozen,
+)
+from tern2lava.compiler.lower_bound import least_synapse_bits
+from tern2lava.compiler.mapped import map_program
+from tern2lava.compiler.partition import MapOptions, partition
+from tern2lava.errors import CapacityError
+from tern2lava.hw_profiles import Profile, load_profile
+
+
+def variant(name: str, **values: Any) -> Profile:
+    data = load_profile(name).model_dump()
+    for key, value in values.items():
+        section, leaf = key.split("__")
+        data[section][leaf]["value"] = value
+    return Profile.model_validate(data)
+
+
+def population(name: str, wire: str, shape: tuple[int, ...]) -> Population:
+    values: dict[str, Any] = {
+        key: frozen(1, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
+    }
+    return Population(name=name, inputs=(wire,), shape=shape, reset=Reset.ZERO, lsb=frozen(1.0), start=0, **values)
+
+
+def ternary(*shape: int, zeros: float = 1 / 3, seed: int = 0) -> Array:
+    rng = np.random.default_rng(seed)
+    return frozen(rng.choice([-1, 0, 1], shape, p=[(1 - zeros) / 2, zeros, (1 - zeros) / 2]), np.int8)
+
+
+def chain(*widths: int) -> Graph:
+    """A chain of dense layers."""
+    nodes: list[Any] = [Input(name="l0", shape=(widths[0],))]
+    for index in range(1, len(widths)):
+        wire = Projection(
+            name=f"w{index}", inputs=(f"l{index - 1}",), weight=ternary(widths[index], widths[index - 1]),
+            gain=frozen(64, np.int64),
+        )  # fmt: skip
+        nodes += [wire, population(f"l{index}", wire.name, (widths[index],))]
+    nodes.append(Output(name="out", inputs=(f"l{len(widths) - 1}",)))
+    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+
+
+def convolution(channels: int, out: int, length: int, kernel: int = 3) -> Graph:
+    pad = kernel // 2
+    geometry = ConvGeometry(
+        in_shape=(channels, length, length), out_shape=(out, length, length), stride=(1, 1),
+        padding=(pad, pad, pad, pad), dilation=(1, 1), groups=1,
+    )  # fmt: skip
+    wire = Projection(name="c", inputs=("in",), weight=ternary(out, channels, kernel, kernel), geometry=geometry)
+    nodes = (
+        Input(name="in", shape=geometry.in_shape), wire, population("p", "c", geometry.out_shape),
+        Output(name="out", inputs=("p",)),
+    )  # fmt: skip
+    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+
+
+def test_each_part_of_a_dense_layer_takes_as_many_rows_as_fit() -> None:
+    graph = chain(100, 300)
+    profile = variant("tiny", core__synapse_memory=8 * (64 + 8 + 1000))
+    result = partition(graph, profile, MapOptions(encodings=("dense",)))
+    # 40 rows of 100 codes are 1,000 bytes; a 41st would not fit.
+    assert [part.box.volume for part in result.parts] == [40] * 7 + [20]
+    assert result.used["synapse_bits"].max() == 8 * (64 + 8 + 1000)
+
+
+def test_a_row_that_does_not_fit_alone_names_the_memory() -> None:
+    with pytest.raises(CapacityError) as caught:
+        partition(chain(100, 300), variant("tiny", core__synapse_memory=640), MapOptions(encodings=("dense",)))
+    assert (caught.value.node, caught.value.resource) == ("l1", "synapse_bits")
+    assert (caught.value.need, caught.value.have) == (8 * (64 + 8 + 32), 640)
+
+
+def test_output_axons_limit_the_neurons_of_a_source() -> None:
+    graph = chain(10, 60, 64)
+    profile = variant("tiny", core__neurons=60, core__out_axons=30, routing__out_axon_model="edges")
+    result = partition(graph, profile, MapOptions(max_neurons_per_core=32, share_cores=False))
+    sizes = [part.box.volume for part in result.parts if part.population == "l1"]
+    # Two cores read every neuron of l1: 15 neurons make 30 edges.
+    assert sizes == [15, 15, 15, 15]
+    assert result.used["out_axons"][:4].tolist() == [30] * 4
+
+
+def test_a_neuron_with_more_targets_than_output_axons_is_refused() -> None:
+    profile = variant("tiny", core__out_axons=7, core__neurons=8, routing__out_axon_model="edges")
+    with pytest.raises(CapacityError) as caught:
+        partition(chain(10, 60, 64), profile, MapOptions(share_cores=False))
+    assert (caught.value.node, caught.value.resource, caught.value.have) == ("l1", "out_axons", 7)
+    assert caught.value.need == 8
+
+
+def recurrent() -> Graph:
+    """A layer of 60 neurons that feeds itself."""
+    first, wire, layer, last = chain(10, 60).nodes
+    loop = Projection(name="loop", inputs=("l1",), weight=ternary(60, 60))
+    assert isinstance(layer, Population)
+    layer = replace(layer, inputs=("w1", "loop"))
+    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=(first, wire, loop, layer, last))
+
+
+def test_output_axons_of_a_recurrent_layer_are_limited_too() -> None:
+    # 32 neurons that reach two parts need 64 entries, 31 need 62.
+    profile = variant("tiny", core__neurons=32, core__out_axons=62, routing__out_axon_model="edges")
+    result = partition(recurrent(), profile, MapOptions())
+    assert [part.box.volume for part in result.parts] == [31, 29]
+    assert result.used["out_axons"].tolist() == [62, 58]
+
+
+def test_a_recurrent_layer_that_no_cut_can_route_is_refused() -> None:
+    # Parts of n neurons are 60 / n: 60 entries on each core however the layer is cut.
+    profile = variant("tiny", core__neurons=32, core__out_axons=45, routing__out_axon_model="edges")
+    with pytest.raises(CapacityError, match="l1: needs 60 out_axons, the target has 45"):
+        partition(recurrent(), profile, MapOptions())
+
+
+def test_edges_that_leave_the_chip_cost_more_and_are_cut_for() -> None:
+    graph = chain(10, 64, 64)
+    values: dict[str, Any] = {
+        "routing__out_axon_model": "edges", "routing__offchip_cost": 1, "core__neurons": 32,
+        "system__mesh_rows": 1, "system__mesh_cols": 2, "system__chip_cols": 20,
+    }  # fmt: skip
+    # On one chip 32 neurons to 2 cores are 64 entries; across a chip border 128.
+    loose = map_program(graph, variant("tiny", core__out_axons=128, **values), MapOptions(share_cores=False))
+    assert loose.partition.cores == 4
+    assert loose.routing.out_axons.tolist() == [128, 128, 0, 0]
+    tight = map_program(graph, variant("tiny", core__out_axons=100, **values), MapOptions(share_cores=False))
+    assert tight.partition.cores > 4
+    assert tight.routing.out_axons.max() <= 100
+
+
+def test_an_unneeded_border_is_not_paid_for_in_a_convolution() -> None:
+    graph = convolution(4, 8, 16)
+    result = partition(graph, variant("tiny", core__neurons=512), MapOptions())
+    # 2,048 neurons on four cores: four rows of all channels each see the fewest input axons.
+    assert result.cores == 4
+    assert result.used["in_axons"].sum() == min(4 * (5 + 6 + 6 + 5) * 16, 4 * (9 * 9) * 4)
+
+
+def test_the_lower_bound_is_met_or_missed_but_never_passed() -> None:
+    for graph in (chain(200, 300, 100), convolution(8, 16, 12)):
+        for name in ("tiny", "loihi1", "loihi2", "generic-ternary"):
+            if name == "tiny" and graph["out"].inputs == ("p",):
+                continue
+            profile = load_profile(name)
+            result = partition(graph, profile, MapOptions())
+            assert 1 <= result.cores_lower_bound <= result.cores
+            model = CostModel(graph, profile)
+            least = sum(least_synapse_bits(p, profile, model.encodings) for p in graph.of_kind(Projection))
+            assert 0 < least == result.total["synapse_bits"] <= result.used["synapse_bits"].sum()
+
+
+def test_the_lower_bound_names_the_scarcest_resource() -> None:
+    graph = chain(100, 640)
+    result = partition(graph, variant("tiny", core__neurons=64, core__synapse_memory=1 << 20), MapOptions())
+    assert (result.cores_lower_bound, result.cores) == (10, 10)
+    # 64,000 codes of 2 bits in cores of 16,384 bits.
+    profile = variant("tiny", core__neurons=640)
+    assert partition(graph, profile, MapOptions(encodings=("dense",))).cores_lower_bound == 8
