@@ -17,6 +17,7 @@ import json
 import mmap
 import os
 import pickle
+import secrets
 import select
 import shutil
 import signal
@@ -26,6 +27,8 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from multiprocessing import shared_memory
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -37,6 +40,7 @@ Progress = Callable[[int, int], None]
 Layout = dict[str, tuple[tuple[int, ...], str]]
 STEPS_DONE = "steps_done"
 _BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from tern2lava.sim.lava_child import main; main()"
+_SHARED_MEMORY = Path("/dev/shm")
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 3.0
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -87,21 +91,22 @@ def run_in_child(
     steps: Lava steps the job will make; progress(done, steps) is called as shared[STEPS_DONE] grows.
     Closes the descriptor of `shared` (its arrays stay). Raises MissingPackageError where the child finds no Lava,
     VerificationError (one line) where the job raises, a process of its group dies, or `timeout` seconds pass.
-    Nothing of the child is left when this returns or raises.
+    Nothing of the child is left when this returns or raises: no process, file or shared memory.
     """
     status_read, status_write = os.pipe()
     job_fd = _unnamed_file()
     child: subprocess.Popen[bytes] | None = None
     reply: dict[str, Any] = {}
+    segments = f"t{secrets.token_hex(3)}"
     with tempfile.TemporaryFile() as noise:
-        folder = tempfile.mkdtemp(prefix="tern2lava-")
+        folder = _short_folder()
         try:
             with os.fdopen(os.dup(job_fd), "wb") as job:
                 pickle.dump((entry, payload, shared.layout), job)
             paths = json.dumps([path for path in sys.path if isinstance(path, str)])
             fds = [job_fd, shared.fd, status_write]
             child = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, paths, folder, *map(str, fds)],
+                [sys.executable, "-c", _BOOT, paths, folder, segments, *map(str, fds)],
                 stdin=subprocess.PIPE,
                 stdout=noise,
                 stderr=noise,
@@ -115,13 +120,19 @@ def run_in_child(
                 os.close(fd)
             if child is not None:
                 _end_group(child, _GRACE_SECONDS if reply.get("ok") else 0.0)
-            shutil.rmtree(folder, ignore_errors=True)
+            _sweep(folder, segments)
         if "missing" in reply:
             raise MissingPackageError(*reply["missing"])
         if "error" in reply:
             raise VerificationError(f"the run in Lava failed: {reply['error']}{_last_words(noise, reply)}")
     if progress is not None:
         progress(steps, steps)
+
+
+def _short_folder() -> str:
+    """A new folder for temporary files whose path leaves room for a socket's (107 bytes; multiprocessing adds 32)."""
+    usual = tempfile.gettempdir()
+    return tempfile.mkdtemp(prefix="t2l-", dir="/tmp" if len(usual) > 60 and os.access("/tmp", os.W_OK) else usual)
 
 
 def _await_reply(
@@ -221,20 +232,30 @@ def report_failure(text: str) -> None:
         STATUS.send(error=text[:500])
 
 
-def _end_with_parent(folder: str) -> None:
-    """Never returns while the parent lives; ends the child's process group, and its folder, when its pipe closes."""
+def _sweep(folder: str, segments: str) -> None:
+    """Nothing; removes the run's temporary folder and what is left of its shared memory, named `segments`*."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for path in _SHARED_MEMORY.glob(f"{segments}*"):
+        path.unlink(missing_ok=True)
+
+
+def _end_with_parent(folder: str, segments: str) -> None:
+    """Never returns while the parent lives; ends the child's process group, and sweeps, when its pipe closes."""
     while os.read(0, 1):
         pass
-    shutil.rmtree(folder, ignore_errors=True)
+    _sweep(folder, segments)
     os.killpg(os.getpgrp(), signal.SIGTERM)
 
 
 def main() -> None:
-    """Nothing; the child's side of `run_in_child` (arguments: search path, folder, three descriptors)."""
+    """Nothing; the child's side of `run_in_child` (arguments: search path, folder, segments, three descriptors)."""
     global STATUS
-    job_fd, shared_fd, status_fd = map(int, sys.argv[3:6])
+    folder, segments = sys.argv[2:4]
+    job_fd, shared_fd, status_fd = map(int, sys.argv[4:7])
     STATUS = _Status(status_fd)
-    threading.Thread(target=_end_with_parent, args=(sys.argv[2],), daemon=True).start()
+    # Lava's channels are SharedMemory; a prefix of the run's own tells them from everyone else's.
+    vars(shared_memory)["_SHM_NAME_PREFIX"] = f"/{segments}"
+    threading.Thread(target=_end_with_parent, args=(folder, segments), daemon=True).start()
     try:
         with os.fdopen(job_fd, "rb") as job:
             job.seek(0)

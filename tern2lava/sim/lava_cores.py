@@ -19,7 +19,7 @@ from tern2lava.errors import InputError
 from tern2lava.sim.core import CoreMachine, links
 from tern2lava.sim.lava_child import STEPS_DONE, Layout, Progress, SharedArrays, run_in_child
 from tern2lava.sim.lava_compat import require_lava
-from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, ProcessUse
+from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, ProcessUse, samples_and_steps
 from tern2lava.sim.lava_runtime import execute
 from tern2lava.sim.mapped import check_cover
 from tern2lava.sim.trace import Trace
@@ -62,15 +62,14 @@ def run_cores(
     host = decode_core(host_image, "host image")
     check_cover(cores)
     links([*cores, host])
-    batch, steps = next(iter(inputs.values())).shape[:2]
+    batch, steps = samples_and_steps(inputs)
     sizes = {group.name: size(group.box.shape) for image in cores for group in image.groups}
     layout: Layout = {"input": ((batch, steps, sum(group.box.volume for group in host.groups)), "int32")}
     for name, count in sizes.items():
         layout[f"spikes/{name}"] = ((batch, steps, count), "uint8")
         layout[f"u/{name}"] = layout[f"v/{name}"] = ((batch, steps, count), "int64")
     clusters = _deal_out(cores)
-    axons = max(sum(a.box.volume for k in cluster for a in cores[k].axons) for cluster in clusters)
-    chunk = int(np.clip(MAX_MESSAGE_BYTES // (4 * max(axons, 1)), 1, batch))
+    chunk = _chunk_size(cores, clusters, batch)
     starts = [group.local.start for image in cores for group in image.groups if group.local is not None]
     job = CoresJob(
         images=tuple(images), host_image=host_image, clusters=clusters, samples=batch, steps=steps, chunk=chunk,
@@ -123,6 +122,12 @@ def run_job(job: CoresJob, shared: SharedArrays) -> None:
     execute(source, job.period * -(-job.samples // job.chunk))
 
 
+def _chunk_size(cores: list[CoreImage], clusters: tuple[tuple[int, ...], ...], batch: int) -> int:
+    """Samples that are executed at a time, so that no message exceeds MAX_MESSAGE_BYTES."""
+    axons = max(sum(a.box.volume for k in cluster for a in cores[k].axons) for cluster in clusters)
+    return int(np.clip(MAX_MESSAGE_BYTES // (4 * max(axons, 1)), 1, batch))
+
+
 def _wires(
     cores: list[CoreImage], host: CoreImage, machines: list[CoreMachine], clusters: tuple[tuple[int, ...], ...]
 ) -> list[list[Wires]]:
@@ -152,12 +157,9 @@ def _wires(
 
 
 def _deal_out(cores: list[CoreImage]) -> tuple[tuple[int, ...], ...]:
-    """Positions of the cores that each process executes: neighbours together, about equally many synapses each."""
-    if len(cores) <= MAX_PROCESSES:
-        return tuple((k,) for k in range(len(cores)))
-    work = np.array([1 + sum(block.local.weight.size for block in image.blocks) for image in cores])
-    slot = (np.cumsum(work) - work) * MAX_PROCESSES // work.sum()
-    return tuple(tuple(np.flatnonzero(slot == k).tolist()) for k in range(MAX_PROCESSES) if (slot == k).any())
+    """Positions of the cores that each process executes: neighbours together, equally many each."""
+    parts = np.array_split(np.arange(len(cores)), min(len(cores), MAX_PROCESSES))
+    return tuple(tuple(part.tolist()) for part in parts)
 
 
 def _fill_input(rows: Array, host: CoreImage, inputs: dict[str, Array]) -> None:

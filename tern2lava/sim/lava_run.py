@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import InputError
 from tern2lava.sim.trace import Trace
 
 DEFAULT_TIMEOUT = 600.0
@@ -45,3 +47,11 @@ class Window:
         """Sample and step (from 0) of a Lava step (from 1); None outside every window."""
         sample, k = divmod(time_step - self.start - 1, self.period)
         return (sample, k) if 0 <= sample < self.samples and k < self.steps else None
+
+
+def samples_and_steps(inputs: dict[str, Array]) -> tuple[int, int]:
+    """Number of samples and of time steps of `inputs`, values (batch, steps, *shape). Raises InputError for none."""
+    batch, steps = next(iter(inputs.values())).shape[:2]
+    if not batch or not steps:
+        raise InputError("input", f"{batch} samples of {steps} steps; no samples or no steps leave nothing to run")
+    return int(batch), int(steps)

@@ -7,7 +7,7 @@ import numpy as np
 from tern2lava.compiler.ir import Array, Graph, Input
 from tern2lava.sim.lava_child import Layout, Progress, SharedArrays, run_in_child
 from tern2lava.sim.lava_plan import neurons_of, plan_stock
-from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun
+from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, samples_and_steps
 from tern2lava.sim.trace import Trace
 
 
@@ -18,9 +18,10 @@ def run_stock(
 
     Stock lava.proc processes wherever they are exact, ours elsewhere (`processes_used` says which). All samples run
     one after the other in one Lava run (see lava_plan). progress(done, total) counts Lava steps.
-    Raises MissingPackageError where Lava is absent, VerificationError where the run dies or exceeds `timeout` seconds.
+    Raises InputError where there is nothing to run, MissingPackageError where Lava is absent, VerificationError where
+    the run dies or exceeds `timeout` seconds.
     """
-    batch, steps = next(iter(inputs.values())).shape[:2]
+    batch, steps = samples_and_steps(inputs)
     plan = plan_stock(graph, batch, steps)
     counts = neurons_of(graph)
     layout: Layout = {}

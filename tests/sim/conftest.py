@@ -212,14 +212,31 @@ def saturating(rng: np.random.Generator) -> Graph:
     )
 
 
+def wide_convolution(rng: np.random.Generator) -> Graph:
+    """More neurons and synapses than a few cores of the target for tests hold."""
+    first = conv("c1", "x", (1, 8, 8), 8, (3, 3), rng, padding=(1, 1, 1, 1))
+    second = conv("c2", "h1", (8, 8, 8), 16, (3, 3), rng, stride=(2, 2), padding=(1, 1, 1, 1))
+    return graph(
+        Input(name="x", shape=(1, 8, 8)),
+        first,
+        population("h1", ("c1",), (8, 8, 8), 1, threshold=128),
+        second,
+        population("h2", ("c2",), (16, 4, 4), 2, threshold=256),
+        dense("w", "h2", 10, 256, rng),
+        population("y", ("w",), (10,), 3, threshold=512),
+    )
+
+
 def narrow(rng: np.random.Generator) -> Graph:
-    """Another target's arithmetic: states of 16 bits, decays of 8."""
+    """Another target's arithmetic: states of 16 bits, decays of 8. Two inputs."""
     return graph(
         Input(name="x", shape=(9,)),
+        Input(name="z", shape=(7,)),
         dense("w1", "x", 8, 9, rng, gain=frozen(900, np.int64)),
         population("h", ("w1",), (8,), 1, decay_u=200, decay_v=31, threshold=5000),
         dense("w2", "h", 4, 8, rng, gain=frozen(1, np.int64)),
-        population("y", ("w2",), (4,), 2, decay_u=256, threshold=1),
+        dense("side", "z", 4, 7, rng, gain=frozen(1, np.int64), delay=1),
+        population("y", ("w2", "side"), (4,), 2, decay_u=256, threshold=1),
         arithmetic=Arithmetic(decay_bits=8, state_bits=16, gain_shift=0, threshold_shift=0, threshold_bits=15),
     )
 
@@ -228,7 +245,7 @@ NETWORKS: dict[str, Callable[[np.random.Generator], Graph]] = {
     builder.__name__: builder
     for builder in (
         stock_chain, stock_convolution, own_neurons, own_convolution, residual_with_delays, recurrent, graded,
-        saturating, narrow,
+        saturating, narrow, wide_convolution,
     )
 }  # fmt: skip
 

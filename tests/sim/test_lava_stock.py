@@ -25,7 +25,7 @@ STOCK_NODES = {
     "recurrent": {"w1", "self", "back", "w2", "w3", "y"},
     "graded": {"w1", "h", "w2", "y"},
     "saturating": {"w1", "h", "w2"},
-    "narrow": {"w2"},
+    "narrow": {"w2", "side"},
 }
 
 
