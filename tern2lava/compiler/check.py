@@ -142,9 +142,12 @@ def shapes(graph: Graph) -> dict[str, Shape]:
 
 
 def output_shape(node: Node, sources: list[Shape]) -> Shape:
+    if isinstance(node, Input | Neuron | Population) and size(node.shape) == 0:
+        raise InputError(node.name, f"has shape {node.shape}, which holds nothing; give it at least one element")
     if not sources and not isinstance(node, Input | Neuron | Population):
         raise InputError(node.name, "reads nothing; connect it")
-    if any(shape != sources[0] for shape in sources[1:]):
+    # Neurons sum what they are fed element by element in C order: their inputs must only agree in size.
+    if not isinstance(node, Neuron | Population) and any(shape != sources[0] for shape in sources[1:]):
         raise InputError(node.name, f"its inputs have different shapes: {', '.join(map(str, sources))}")
     match node:
         case Input():

@@ -329,6 +329,11 @@ class Arithmetic:
         """Largest magnitude of u and v that neither wraps nor saturates."""
         return (1 << (self.state_bits - 1)) - 1
 
+    @property
+    def threshold_max(self) -> int:
+        """Largest threshold that has a code."""
+        return ((1 << self.threshold_bits) - 1) << self.threshold_shift
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Graph:

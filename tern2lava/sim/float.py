@@ -135,10 +135,10 @@ def run_float(
     v: dict[str, Array] = {}
 
     def total(node: Node, t: slice | int) -> Array:
-        """Sum of a node's inputs over the steps `t`, (batch[, steps], *shape)."""
+        """Sum of a node's inputs over the steps `t`, (batch[, steps], *shape of the first)."""
         first, *rest = (sequence[source][:, t] for source in node.inputs)
         for other in rest:
-            first = first + other
+            first = first + other.reshape(first.shape)
         return first
 
     for group in execution_order(graph):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from tern2lava.errors import UnsupportedError
 
 def canonical_neurons(graph: Graph) -> Graph:
     """The graph with gains 1, resets to 0 and at once; spikes are unchanged in real numbers. Raises UnsupportedError.
+
+    Parameters given per channel, (channels,), get the axes to broadcast to the population's shape from here on.
 
     With g = gain_u gain_v > 0 and r = reset_value, v is measured as (v - r) / g and u as u / gain_u:
         bias   <- (bias + (alpha_v - 1) r) / g      bias_u <- bias_u / gain_u     v_init <- (v_init - r) / g
@@ -28,6 +31,7 @@ def canonical_neurons(graph: Graph) -> Graph:
 
 
 def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
+    neuron = _on_axes(neuron)
     r = neuron.reset_value if neuron.reset is Reset.ZERO else np.zeros(())
     gain = neuron.gain_u * neuron.gain_v
     if not (np.all(neuron.gain_u > 0) and np.all(neuron.gain_v > 0)):
@@ -64,3 +68,14 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
         origin=neuron.origin + neuron.unit * r,
         record_before_reset=neuron.reset_delay and neuron.reset is Reset.SUBTRACT,
     )
+
+
+def _on_axes(neuron: Neuron) -> Neuron:
+    """`neuron` with every (channels,) parameter as (channels, 1, 1), so that numpy broadcasts it as ir.broadcast."""
+    rank = len(neuron.shape)
+    axes: dict[str, Any] = {
+        f.name: value.reshape(-1, *([1] * (rank - 1)))
+        for f in fields(neuron)
+        if isinstance(value := getattr(neuron, f.name), np.ndarray) and value.shape == (neuron.shape[0],) and rank > 1
+    }
+    return replace(neuron, **axes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tern2lava.compiler.check import shapes
-from tern2lava.compiler.ir import Add, Delay, Dense, Flatten, Graph, Identity, Neuron, Node
+from tern2lava.compiler.ir import Add, Delay, Dense, Flatten, Graph, Identity, Neuron, Node, Output
 
 
 def drop_identity(graph: Graph) -> Graph:
@@ -32,6 +32,7 @@ def _changes_nothing(node: Node, graph: Graph, rank: int) -> bool:
         case Delay():
             return node.steps == 0
         case Flatten():
-            return rank == 1 or all(isinstance(r, Dense | Flatten | Neuron) for r in graph.consumers(node.name))
+            readers = graph.consumers(node.name)
+            return rank == 1 or all(isinstance(reader, Dense | Flatten | Neuron | Output) for reader in readers)
         case _:
             return False

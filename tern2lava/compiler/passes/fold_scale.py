@@ -8,7 +8,12 @@ from fractions import Fraction
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Compare, Graph, Neuron, Node, Projection, compact, size
-from tern2lava.compiler.linear import target_shape
+from tern2lava.compiler.linear import per_neuron, target_shape
+from tern2lava.errors import UnsupportedError
+
+DIVIDED = ("threshold", "bias", "bias_u", "v_init", "reset_amount")
+# Far above what any state holds, far below where float64 products of such numbers overflow.
+LARGEST = 1e100
 
 
 def fold_scale(graph: Graph) -> Graph:
@@ -17,22 +22,47 @@ def fold_scale(graph: Graph) -> Graph:
     threshold, bias, bias_u, v_init and reset_amount are divided by s (of the neuron's channel where scales are per
     channel) and unit is multiplied by it; the scale of a further projection becomes its ratio to s. Exact in real
     numbers; the threshold's quotient is rounded away from the values that must not cross it (down for >, up for >=),
-    so that no integer sum of codes changes sides.
+    so that no integer sum of codes changes sides. Where layers of different shapes are summed in a neuron, s is of the
+    one with the fewest scales. Raises UnsupportedError for scales of such layers that cut the neurons differently, and
+    for quotients beyond floating point.
     """
     scales: dict[str, Array] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
         if isinstance(node, Neuron) and node.inputs:
             projections = [p for name in node.inputs if isinstance(p := graph[name], Projection)]
-            s = projections[0].scale
+            first = _reference(projections)
             for projection in projections:
-                scales[projection.name] = projection.scale / s
-            nodes.append(_divided(node, _on_shape(s, projections[0], node)))
+                scales[projection.name] = projection.scale / _on_channels(first, projection, node.name)
+            nodes.append(_divided(node, _on_shape(first.scale, first, node)))
         else:
             nodes.append(node)
     return graph.with_nodes(
         replace(n, scale=scales[n.name]) if isinstance(n, Projection) and n.name in scales else n for n in nodes
     )
+
+
+def _reference(projections: list[Projection]) -> Projection:
+    """The projection whose scale becomes the neuron's unit."""
+    if len({target_shape(p) for p in projections}) == 1:
+        return projections[0]
+    return min(projections, key=lambda p: p.scale.size)
+
+
+def _on_channels(first: Projection, projection: Projection, neuron: str) -> Array:
+    """The scale of `first` for the output channels of `projection`, () or (out,)."""
+    channels = target_shape(projection)[0]
+    if first.scale.ndim == 0 or target_shape(first) == target_shape(projection):
+        return first.scale
+    rows = per_neuron(first.scale, first).reshape(channels, -1)
+    if np.any(rows != rows[:, :1]):
+        raise UnsupportedError(
+            neuron,
+            "layers that are summed have one scale each, or scales for the same groups of neurons",
+            f"{first.scale.size} scales in {first.name} against {channels} channels in {projection.name}",
+            "train the summed layers with one scale each",
+        )
+    return np.asarray(rows[:, 0])
 
 
 def _on_shape(scale: Array, projection: Projection, neuron: Neuron) -> Array:
@@ -47,6 +77,15 @@ def _on_shape(scale: Array, projection: Projection, neuron: Neuron) -> Array:
 
 
 def _divided(neuron: Neuron, s: Array) -> Neuron:
+    with np.errstate(over="ignore"):
+        largest = max(float(np.max(np.abs(getattr(neuron, name) / s))) for name in DIVIDED)
+    if not largest <= LARGEST:
+        raise UnsupportedError(
+            neuron.name,
+            "thresholds and biases stand in a range of their weights' scale",
+            f"a quotient above {LARGEST:.0e}",
+            "scale the layer's weights up, or its thresholds and biases down",
+        )
     return replace(
         neuron,
         threshold=compact(divide(neuron.threshold, s, up=neuron.compare is Compare.GE), neuron.shape),

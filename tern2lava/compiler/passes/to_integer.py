@@ -65,6 +65,13 @@ def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
             f"{float(np.min(neuron.threshold)):g} in units of the synapses' scale",
             "retrain with a positive threshold",
         )
+    if neuron.reset is Reset.SUBTRACT and np.any(neuron.reset_amount < 0):
+        raise UnsupportedError(
+            neuron.name,
+            "a subtracting reset lowers the potential",
+            f"reset amount {float(np.min(neuron.reset_amount)):g} in units of the synapses' scale",
+            "retrain with a positive reset amount",
+        )
 
 
 def _choose_scale(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, steps: int, start: int) -> _Candidate:
@@ -113,7 +120,7 @@ def _candidate(
     A threshold beyond the largest code that its neuron cannot reach within `steps` becomes the largest code: the
     neuron never fires either way.
     """
-    unit, whole = float(1 << e), 1 << arithmetic.decay_bits
+    unit, whole, most = float(1 << e), 1 << arithmetic.decay_bits, arithmetic.state_max
     step = float(1 << arithmetic.gain_shift)
     projections = tuple(
         replace(p, gain=(np.maximum(np.rint(p.scale * unit / step), 1) * step).astype(np.int64))
@@ -124,7 +131,7 @@ def _candidate(
     if bias is None or bias_u is None:
         return None
     threshold = _threshold(neuron, arithmetic, unit, loses_nothing(graph, neuron, arithmetic, e))
-    top = ((1 << arithmetic.threshold_bits) - 1) << arithmetic.threshold_shift
+    top = arithmetic.threshold_max
     unreachable = threshold > top
     population = Population(
         name=neuron.name,
@@ -136,8 +143,9 @@ def _candidate(
         bias=bias,
         threshold=np.minimum(threshold, top).astype(np.int64),
         reset=neuron.reset,
-        reset_amount=np.rint(neuron.reset_amount * unit).astype(np.int64),
-        v_init=np.rint(neuron.v_init * unit).astype(np.int64),
+        # Beyond the state's width they saturate; the certificate counts that as rounding.
+        reset_amount=np.rint(np.minimum(neuron.reset_amount * unit, most)).astype(np.int64),
+        v_init=np.rint(np.clip(neuron.v_init * unit, -most, most)).astype(np.int64),
         lsb=neuron.unit / unit,
         origin=neuron.origin,
         record_before_reset=neuron.record_before_reset,
