@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -48,12 +49,13 @@ class Certificate:
         return self.safe_steps >= self.steps
 
     def to_dict(self) -> dict[str, object]:
-        """The certificate as JSON values (eps as its largest value)."""
+        """The certificate as JSON values (eps as its largest value, None where errors have no bound)."""
+        largest = float(np.max(self.eps))
         return {
             "population": self.population,
             "verdict": self.verdict.value,
-            "eps": float(np.max(self.eps)),
-            "eps_relative": self.eps_relative,
+            "eps": largest if math.isfinite(largest) else None,
+            "eps_relative": self.eps_relative if math.isfinite(self.eps_relative) else None,
             "steps": self.steps,
             "no_overflow": self.no_overflow,
             "safe_steps": None if self.safe_steps >= FOREVER else self.safe_steps,
@@ -71,7 +73,8 @@ def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certifica
     The bound, in membrane units (S = 2^e to one unit of the real dynamics, f = 1 - decay / 2^D, d the difference
     between f and the real alpha, growth(f, n) = min(n, 1 / (1 - f)) bounding the sum of n powers of f):
         e_u <= g(f_u, n) * (t_u + d_u |U| S + sum of |gain - scale S| |A| + |bias_u - its real value|)
-        e_v <= g(f_v, n) * (t_v + d_v |V| S + e_u + |bias - ...| + |reset_amount - ...|) + |v_init - ...|
+        e_v <= g(f_v, n) * (t_v + d_v |V| S + e_u + |bias - ...| + |reset_amount - ...|)
+               + |v_init - ...| (1 + g d_v)
     where g = growth / (1 - growth d), for |U| and |V| are bounded by the integers plus the error itself; t = 1 if the
     decay truncates and 0 otherwise, and |U|, |V|, |A| are worst cases over all inputs (bounds.bounds). It holds by
     induction as long as both have spiked alike: a reset to zero only lowers it, a
@@ -97,12 +100,14 @@ def _certify(
     terms = error_terms(ternary, integer, population)
     t = terms.arrays
     u_limit, v_limit = np.maximum(-found.u_low, found.u_high), np.maximum(-found.met_low, found.met_high)
-    e_u = _accumulated(population.decay_u, t["drift_u"], arithmetic, steps) * (t["drift_u"] * u_limit + t["round_u"])
-    e_v = t["initial"] + _accumulated(population.decay_v, t["drift_v"], arithmetic, steps) * (
-        t["drift_v"] * v_limit + e_u + t["round_v"] + t["amount"]
-    )
-    top = float(((1 << arithmetic.threshold_bits) - 1) << arithmetic.threshold_shift)
-    never = (neuron.threshold * terms.unit > top) & (found.met_high + e_v <= top)
+    fed_u = t["drift_u"] * u_limit + t["round_u"]
+    e_u = _accumulated(population.decay_u, t["drift_u"], fed_u, arithmetic, steps)
+    fed_v = t["drift_v"] * (v_limit + t["initial"]) + e_u + t["round_v"]
+    silent = t["initial"] + _accumulated(population.decay_v, t["drift_v"], fed_v, arithmetic, steps)
+    top = arithmetic.threshold_max
+    never = (neuron.threshold * terms.unit > top) & (found.met_high + silent <= top)
+    fed_v = fed_v + np.where(never, 0.0, t["amount"])
+    e_v = t["initial"] + _accumulated(population.decay_v, t["drift_v"], fed_v, arithmetic, steps)
     eps = np.zeros(()) if terms.exact else (e_v + np.where(never, 0.0, t["threshold"])) / terms.unit
     relative = float(np.max(eps / np.maximum(np.abs(neuron.threshold), 1e-300)))
     if terms.exact and safe >= steps:
@@ -208,11 +213,13 @@ def _on_threshold_lattice(integer: Graph, population: Population, lattice: float
     return not any(np.any(np.mod(value, lattice) != 0) for value in moving)
 
 
-def _accumulated(decay: Array, drift: Array, arithmetic: Arithmetic, steps: int) -> Array:
-    """growth / (1 - growth * drift): the sum of errors that feed on themselves; infinite where it has no bound."""
+def _accumulated(decay: Array, drift: Array, fed: Array, arithmetic: Arithmetic, steps: int) -> Array:
+    """fed * growth / (1 - growth * drift): the sum over the steps of an error `fed` in each, which feeds on itself;
+    infinite where it has no bound."""
     sums = growth(decay, arithmetic, steps)
     room = 1.0 - sums * drift
-    return np.asarray(np.where(room > 0, sums / np.maximum(room, 1e-300), np.inf))
+    unbounded = np.where(fed > 0, np.inf, 0.0)
+    return np.asarray(np.where(room > 0, fed * sums / np.where(room > 0, room, 1.0), unbounded))
 
 
 def _first_overflow(population: Population, a_low: Array, a_high: Array, arithmetic: Arithmetic, safe: int) -> str:

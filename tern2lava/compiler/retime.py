@@ -43,8 +43,11 @@ def _too_fast(node: str, origin: dict[str, str], edges: list[tuple[str, str, int
     while origin[loop[-1]] != node:
         loop.append(origin[loop[-1]])
     loop.reverse()
+    # Of parallel synapses between two populations the fastest closes the loop.
     pairs = set(zip(loop, [*loop[1:], loop[0]], strict=True))
-    steps = sum(1 - length for source, target, length in edges if (source, target) in pairs)
+    steps = sum(
+        min(1 - length for source, target, length in edges if (source, target) == pair) for pair in sorted(pairs)
+    )
     return UnsupportedError(
         " -> ".join([*loop, loop[0]]),
         "a loop has at least one step of delay for each synapse",

@@ -83,8 +83,10 @@ class CertificateRow(_Block):
         description="EXACT: spikes alike for every input. BOUNDED: potentials differ by at most eps while spikes are "
         "alike. MEASURED: no useful bound; agreement is only observed."
     )
-    eps: float = Field(description="Largest difference of potentials at the threshold, in units of the weights' scale.")
-    eps_relative: float = Field(description="Largest eps over its threshold.")
+    eps: float | None = Field(
+        description="Largest difference of potentials at the threshold, in units of the weights' scale; null: no bound."
+    )
+    eps_relative: float | None = Field(description="Largest eps over its threshold; null: no bound.")
     steps: int = Field(description="Time steps of a sample over which the bound and the overflow analysis hold.")
     no_overflow: bool = Field(description="Whether no accumulator can overflow within these steps, for any input.")
     safe_steps: int | None = Field(description="Steps for which no accumulator can overflow; null: any number.")
@@ -104,7 +106,9 @@ class BandRow(_Block):
         description="How many came within the running error bound of their threshold; with 0 everywhere, integers and "
         "real dynamics provably spike alike on this data."
     )
-    closest: float = Field(description="Least distance of a potential from its threshold, relative to it.")
+    closest: float = Field(
+        description="Least distance of a potential from its threshold, relative to it (from a threshold of 0: itself)."
+    )
     spikes: int = Field(description="Spikes of the integer program.")
     float_differences: int = Field(description="Neuron-steps where the float model's spike differs.")
 
@@ -136,8 +140,8 @@ class Verification(_Block):
         description="Per population: distance from the thresholds and spikes of the float model."
     )
     spike_exact: bool = Field(
-        description="Whether integers provably spike as the real dynamics on this data: every population EXACT or "
-        "BOUNDED, and no potential near its threshold."
+        description="Whether integers provably spike as the real dynamics on this data: no accumulator can overflow "
+        "within the steps run, and no potential came near its threshold."
     )
 
 

@@ -124,8 +124,9 @@ def certificate_table(report: Report) -> Table:
     for item in report.certificate:
         row = rows[item.population]
         overflow = "never" if item.safe_steps is None else f"not within {item.safe_steps:,} steps"
+        eps = "no bound" if item.eps_relative is None else f"{item.eps_relative:.1e}"
         table.add_row(
-            item.population, "x".join(map(str, row.shape)), str(row.lag), item.verdict, f"{item.eps_relative:.1e}",
+            item.population, "x".join(map(str, row.shape)), str(row.lag), item.verdict, eps,
             overflow if item.no_overflow else item.first_overflow, item.reason,
         )  # fmt: skip
     return table

@@ -20,7 +20,8 @@ def add_verification(report: Report, proof: Proof) -> Report:
         )
         for band in proof.bands
     ]
-    measured = {row.population for row in report.certificate if row.verdict == "MEASURED"}
+    # The data may run for more steps than the network was compiled for.
+    safe = all(row.safe_steps is None or row.safe_steps >= proof.steps for row in report.certificate)
     verification = Verification(
         chain=list(comparison.chain),
         equal=comparison.equal,
@@ -32,6 +33,6 @@ def add_verification(report: Report, proof: Proof) -> Report:
         accuracy_integer=proof.accuracy_integer,
         accuracy_float=proof.accuracy_float,
         band=bands,
-        spike_exact=not measured and all(band.near == 0 for band in proof.bands),
+        spike_exact=safe and all(band.near == 0 for band in proof.bands),
     )
     return report.model_copy(update={"verification": verification})

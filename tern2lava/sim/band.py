@@ -17,7 +17,8 @@ class Band:
     """What is proven of one population on the data that was run.
 
     near of neuron_steps real potentials came within the error bound of their threshold; with none, integer and real
-    dynamics provably spiked alike (given alike inputs). closest: the least distance from a threshold, relative to it.
+    dynamics provably spiked alike (given alike inputs). closest: the least distance from a threshold, relative to it
+    (absolute where the threshold is 0).
     """
 
     population: str
@@ -32,7 +33,8 @@ def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tu
     The bound runs along with the data instead of assuming the worst case: with the terms of certificate.error_terms,
         E_u <- f_u E_u + d_u |U| S + r_u        E_v <- f_v E_v + d_v |V| S + E_u + r_v
     0 after a reset to zero, plus the rounding of the amount after a subtraction; a neuron-step is near its threshold
-    where |v - threshold| S <= E_v + threshold rounding.
+    where |v - threshold| S <= E_v + threshold rounding. A threshold that became the largest code because it is never
+    reached counts as near where v S + E_v exceeds that code.
     """
     trackers = {population.name: _Tracker(real, program, population) for population in program.of_kind(Population)}
     run_float(real, inputs, states=False, observe=lambda name, state, met: trackers[name].step(state, met))
@@ -52,6 +54,9 @@ class _Tracker:
             key: np.broadcast_to(value, population.shape).reshape(1, -1) for key, value in self.terms.arrays.items()
         }
         self.threshold = np.broadcast_to(neuron.threshold, population.shape).reshape(1, -1)
+        assert program.arithmetic is not None
+        self.top = program.arithmetic.threshold_max
+        self.cut = self.threshold * self.terms.unit > self.top
         self.e_u: Array = np.zeros((1, 1))
         self.e_v: Array = self.flat["initial"]
         self.u: Array = np.zeros((1, 1))
@@ -66,11 +71,15 @@ class _Tracker:
         self.e_v = flat["factor_v"] * self.e_v + flat["drift_v"] * np.abs(self.v) * unit + self.e_u + flat["round_v"]
         distance = np.abs(met - self.threshold)
         self.neuron_steps += distance.size
-        self.closest = min(self.closest, float((distance / np.maximum(np.abs(self.threshold), 1e-300)).min()))
+        self.closest = min(self.closest, float((distance / np.where(self.threshold, self.threshold, 1.0)).min()))
+        # 1e-9 of the potential: float64 rounding of this reference itself.
+        slack = 1e-9 * (np.abs(met) + np.abs(self.threshold)) * unit
+        near: Array = np.zeros(met.shape, bool)
         if not self.terms.exact:
-            # 1e-9 of the potential: float64 rounding of this reference itself.
-            slack = 1e-9 * (np.abs(met) + np.abs(self.threshold)) * unit
-            self.near += int(np.count_nonzero(distance * unit <= self.e_v + flat["threshold"] + slack))
+            near = distance * unit <= self.e_v + flat["threshold"] + slack
+        if self.cut.any():
+            near = np.where(self.cut, met * unit + self.e_v + 1e-9 * np.abs(met) * unit > self.top, near)
+        self.near += int(np.count_nonzero(near))
         if self.reset is Reset.ZERO:
             self.e_v = np.where(state.spiked, 0.0, self.e_v)
         elif self.reset is Reset.SUBTRACT:
