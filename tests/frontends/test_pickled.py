@@ -6,6 +6,7 @@ import builtins
 import contextlib
 import os
 import pickle
+import time
 import tracemalloc
 from collections import OrderedDict
 from collections.abc import Callable
@@ -167,3 +168,10 @@ def test_too_many_opcodes_are_refused() -> None:
 def test_random_bytes_never_do_more_than_raise_an_input_error(data: bytes) -> None:
     with contextlib.suppress(InputError):
         read_pickle(BytesIO(data), "file")
+
+
+def test_a_huge_number_as_a_key_costs_no_time() -> None:
+    number = b"\x8b" + (1_000_000).to_bytes(4, "little") + b"\x01" * 1_000_000
+    begin = time.perf_counter()
+    read_pickle(BytesIO(number + b"q\x01}" + b"h\x01Ns" * 30_000 + b"."), "file")
+    assert time.perf_counter() - begin < 3
