@@ -112,13 +112,11 @@ class PyCoreCluster(PyLoihiProcessModel):
             self.router = Router(self.wires, self.axons, ports, self.schedule.chunk)
         t, samples = self.schedule.at(self.time_step)
         if t == 1:
-            # A chunk begins: fresh states, and nothing of the last chunk is still on its way.
+            # A chunk begins: fresh states, and what the last chunk emitted in its last step is not sent.
             self.machines = [CoreMachine(image, self.schedule.chunk, self.schedule.steps) for image in self.images]
             self.emitted = np.zeros((self.schedule.chunk, sum(m.neurons for m in self.machines)), np.uint8)
         self.router.send(self.emitted)
         spikes = self.arriving.recv()
-        if t == 1:
-            spikes[:] = 0
         first = 0
         out = []
         for machine in self.machines:
