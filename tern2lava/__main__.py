@@ -6,7 +6,8 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; exits 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit."""
+    """Run the command line; exits 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit,
+    70 an error of tern2lava itself."""
     from tern2lava.cli import app
     from tern2lava.errors import Tern2LavaError
 
@@ -16,14 +17,29 @@ def main() -> None:
     except Tern2LavaError as error:
         if debug:
             raise
-        print(f"tern2lava: {error}", file=sys.stderr)
+        _say(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("tern2lava: interrupted; nothing half-written was left behind", file=sys.stderr)
+        _say("interrupted; nothing half-written was left behind")
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except MemoryError:
+        if debug:
+            raise
+        _say("out of memory; give it fewer samples or steps at a time, or a machine with more")
+        sys.exit(2)
+    except Exception as error:
+        if debug:
+            raise
+        _say(f"an error of its own ({type(error).__name__}: {error}); run it with --debug and report what it prints")
+        sys.exit(70)
+
+
+def _say(message: str) -> None:
+    """Print `message` as the one line on stderr that an error is."""
+    print("tern2lava: " + " ".join(message.split()), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir import Array, Graph, Output, Readout
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.partition import MapOptions
+from tern2lava.errors import InputError
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.model import Report
@@ -99,6 +100,8 @@ def verify(
     """
     opened = _opened(bundle)
     spikes = _spikes(data, opened.executable.program)
+    if samples is not None and samples < 1:
+        raise InputError("samples", f"found {samples}; verify at least one")
     if samples is not None:
         spikes = spikes.first(samples)
     proof = prove(opened.executable, spikes, backend=backend, timeout=timeout, progress=progress)

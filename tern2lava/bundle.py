@@ -15,6 +15,7 @@ import json
 import os
 import shutil
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -24,7 +25,7 @@ import yaml
 from pydantic import ValidationError
 
 from tern2lava.compiler.build import Compiled
-from tern2lava.compiler.ir import Input
+from tern2lava.compiler.ir import Input, Level
 from tern2lava.compiler.lower import STAGES
 from tern2lava.compiler.store import load_graph, save_graph
 from tern2lava.compiler.text import print_graph
@@ -34,7 +35,9 @@ from tern2lava.report.model import Report
 from tern2lava.sim.verify import Executable
 
 FORMAT = 1
+TOOL = "tern2lava"
 MANIFEST = "manifest.json"
+ENTRIES = (MANIFEST, "profile.yaml", "graphs", "ir", "cores", "report.json")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,17 +58,16 @@ def tool_version() -> str:
 def write_bundle(compiled: Compiled, folder: Path) -> Report:
     """Write `compiled` to `folder` and return its report.
 
-    A bundle that is there already is replaced. Raises InputError where the folder holds something else or cannot be
+    A bundle that is there already is replaced. Raises InputError where the folder holds anything else or cannot be
     written; then nothing of it is left behind.
     """
     folder = Path(os.path.abspath(folder))
-    if folder.exists() and not (folder / MANIFEST).is_file():
-        empty = folder.is_dir() and not any(folder.iterdir())
-        if not empty:
-            raise InputError(folder, "exists and is no bundle; choose another folder")
     report = make_report(compiled, tool_version())
     aside: Path | None = None
+    made: list[Path] = []
     try:
+        _check_replaceable(folder)
+        made = [parent for parent in folder.parents if not parent.exists()]
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         _write(compiled, report, aside)
@@ -78,7 +80,31 @@ def write_bundle(compiled: Compiled, folder: Path) -> Report:
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
+        if aside is None or not folder.exists():
+            for parent in made:
+                with suppress(OSError):
+                    parent.rmdir()
     return report
+
+
+def _check_replaceable(folder: Path) -> None:
+    """InputError where `folder` holds anything that is not a bundle's: it would be lost. May raise OSError."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise InputError(folder, "is a file; choose another name for the bundle's folder")
+    found = sorted(entry.name for entry in folder.iterdir())
+    if not found:
+        return
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("tool") != TOOL:
+        raise InputError(folder, "exists and is no bundle; choose another folder")
+    foreign = [name for name in found if name not in ENTRIES]
+    if foreign:
+        raise InputError(folder, f"holds {foreign[0]}, which is no part of a bundle; move it or choose another")
 
 
 def _replace(aside: Path, folder: Path) -> None:
@@ -88,7 +114,7 @@ def _replace(aside: Path, folder: Path) -> None:
         os.rename(folder, old / folder.name)
         try:
             os.rename(aside, folder)
-        except OSError:
+        except BaseException:
             os.rename(old / folder.name, folder)
             raise
         finally:
@@ -112,6 +138,7 @@ def _write(compiled: Compiled, report: Report, folder: Path) -> None:
     profile = compiled.profile.model_dump(mode="json")
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile, sort_keys=False, width=120), encoding="utf-8")
     manifest = {
+        "tool": TOOL,
         "format": FORMAT,
         "version": tool_version(),
         "source": lowered.program.source,
@@ -145,7 +172,7 @@ def read_bundle(folder: Path) -> Bundle:
         raise InputError(folder, f"is no bundle (no {MANIFEST}); make one with 'tern2lava compile'") from None
     except (OSError, ValueError) as error:
         raise InputError(path, f"cannot be read ({error}); compile again") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("tool") != TOOL or manifest.get("format") != FORMAT:
         raise InputError(path, f"is no bundle manifest of format {FORMAT}; compile again")
     try:
         images = tuple(_inside(folder, name).read_bytes() for name in manifest["images"])
@@ -153,7 +180,8 @@ def read_bundle(folder: Path) -> Bundle:
         report = Report.model_validate_json((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, KeyError, TypeError, ValidationError, ValueError) as error:
         raise InputError(folder, f"is damaged ({str(error).splitlines()[0]}); compile again") from None
-    imported, real, program = (load_graph(folder / "graphs" / name) for name in ("imported", "real", "program"))
+    levels = {"imported": Level.IMPORTED, "real": Level.TERNARY, "program": Level.INTEGER}
+    imported, real, program = (load_graph(folder / "graphs" / name, level) for name, level in levels.items())
     executable = Executable(imported=imported, real=real, program=program, images=images, host_image=host_image)
     return Bundle(folder=folder, manifest=manifest, executable=executable, report=report)
 
@@ -182,4 +210,5 @@ def write_aside(path: Path, write: Any) -> None:
     except OSError as error:
         raise InputError(path, f"cannot be written ({error.strerror or error})") from None
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)

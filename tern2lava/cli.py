@@ -23,7 +23,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    epilog="Exit codes: 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit the target.",
+    epilog="Exit codes: 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit the target, "
+    "70 an error of tern2lava itself.",
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
@@ -136,9 +137,11 @@ def compile(
     map_options = MapOptions(max_neurons_per_core=max_neurons or None)
     compiled = api.compile(file, target, net=net, out=out, options=options, map_options=map_options)
     if print_ir:
-        for stage in STAGES if print_ir == "all" else (print_ir,):
-            print(f"--- {stage}")
-            print(print_graph(compiled.lowered.stages[stage]), end="")
+        texts = {s: print_graph(compiled.lowered.stages[s]) for s in STAGES if print_ir in (s, "all")}
+        if as_json:
+            _print_json(texts)
+        else:
+            print("".join(f"--- {stage}\n{text}" for stage, text in texts.items()), end="")
         return
     report = make_report(compiled, tool_version())
     if as_json:

@@ -45,7 +45,7 @@ def neuron_bias(profile: Profile) -> tuple[str, Test]:
     allowed = profile.neuron.per_neuron_bias.value
 
     def test(population: Population) -> str | None:
-        differing = population.bias.size > 1 and np.any(population.bias != population.bias.reshape(-1)[0])
+        differing = any(np.any(bias != bias.reshape(-1)[0]) for bias in (population.bias, population.bias_u))
         return "biases that differ between neurons" if differing and not allowed else None
 
     return "per neuron" if allowed else "one per population", test

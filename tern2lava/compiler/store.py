@@ -11,8 +11,9 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from tern2lava.compiler.check import check
 from tern2lava.compiler.ir import NODE_KINDS, Arithmetic, Array, ConvGeometry, Graph, Level, Node
-from tern2lava.errors import InputError
+from tern2lava.errors import InputError, Tern2LavaError
 
 FORMAT = 1
 
@@ -34,8 +35,11 @@ def save_graph(graph: Graph, stem: Path) -> None:
     np.savez_compressed(stem.with_suffix(".npz"), **arrays)
 
 
-def load_graph(stem: Path) -> Graph:
-    """The graph that save_graph wrote to `stem`. Raises InputError for files that are missing or damaged."""
+def load_graph(stem: Path, level: Level | None = None) -> Graph:
+    """The graph that save_graph wrote to `stem`, checked as every pass's is.
+
+    Raises InputError for files that are missing, damaged, or hold a graph that is none or is not at `level`.
+    """
     where = stem.with_suffix(".json")
     try:
         document = json.loads(where.read_text(encoding="utf-8"))
@@ -44,7 +48,7 @@ def load_graph(stem: Path) -> Graph:
         if document["format"] != FORMAT:
             raise InputError(where, f"graph format {document['format']}, this version reads {FORMAT}; compile again")
         arithmetic = document["arithmetic"]
-        return Graph(
+        graph = Graph(
             level=Level[document["level"]],
             nodes=tuple(_node_from_json(item, arrays) for item in document["nodes"]),
             source=document["source"],
@@ -52,12 +56,15 @@ def load_graph(stem: Path) -> Graph:
             notes=tuple(document["notes"]),
             arithmetic=None if arithmetic is None else Arithmetic(**arithmetic),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        check(graph)
+    except Tern2LavaError as error:
+        raise InputError(where, f"{error}") from None
+    # A document of the right format may still hold anything anywhere: whatever that breaks is damage.
+    except Exception as error:
         raise InputError(where, f"is no readable graph ({type(error).__name__}: {error}); compile again") from None
-    except Exception as error:  # zipfile and zlib raise their own kinds for damaged archives
-        if type(error).__module__ in ("zipfile", "zlib"):
-            raise InputError(stem.with_suffix(".npz"), f"is damaged ({error}); compile again") from None
-        raise
+    if graph.level is not (level or graph.level) or (graph.level is Level.INTEGER and graph.arithmetic is None):
+        raise InputError(where, f"holds a graph at level {graph.level.name}; compile again")
+    return graph
 
 
 def _node_to_json(node: Node, arrays: dict[str, Array]) -> dict[str, Any]:
