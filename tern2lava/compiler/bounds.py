@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Arithmetic, Array, Graph, Input, Population, Projection, Reset, Shape, size
+from tern2lava.compiler.ir import Arithmetic, Array, Graph, Input, Neuron, Population, Projection, Reset, Shape, size
 from tern2lava.compiler.linear import target_shape
 
 FOREVER = 1 << 40
@@ -32,6 +32,8 @@ def input_range(projection: Projection, graph: Graph) -> tuple[Array, Array]:
     """Least and largest weight @ spikes of each output channel over all activity of the source, shapes (out,)."""
     source = graph[projection.inputs[0]]
     low, high = source.levels if isinstance(source, Input) else (0, 1)
+    if isinstance(source, Neuron | Population) and source.threshold_low is not None:
+        low = -1
     codes = projection.weight.reshape(projection.weight.shape[0], -1).astype(np.int64)
     positive, negative = np.maximum(codes, 0).sum(axis=1), np.minimum(codes, 0).sum(axis=1)
     return (positive * min(low, 0) + negative * max(high, 0), positive * max(high, 0) + negative * min(low, 0))
@@ -72,25 +74,40 @@ def growth(decay: Array, arithmetic: Arithmetic, steps: int) -> Array:
 def bounds(population: Population, a_low: Array, a_high: Array, arithmetic: Arithmetic, steps: int) -> Bounds:
     """Ranges over `steps` steps, from interval arithmetic on the equations of ir.Population.
 
-    u is a geometric sum of inputs; between resets v is a geometric sum of u + bias that starts at most at the
-    threshold (after a spike at 0, or at v - reset_amount); truncation only shrinks magnitudes.
+    u is a geometric sum of inputs; between resets v is a geometric sum of u + bias that starts at most at what makes
+    no spike: the threshold, reset_amount more where the neuron rearms, the largest adaptation more where it adapts
+    (after a spike at 0, or reset_amount lower); truncation only shrinks magnitudes.
     """
     g_u = growth(population.decay_u, arithmetic, steps)
     g_v = growth(population.decay_v, arithmetic, steps)
     u_low = g_u * np.minimum(a_low + population.bias_u, 0)
     u_high = g_u * np.maximum(a_high + population.bias_u, 0)
     down, up = np.minimum(u_low + population.bias, 0), np.maximum(u_high + population.bias, 0)
-    start = population.v_init
-    free_high = np.maximum(start, 0) + g_v * up
+    start, amount = population.v_init, population.reset_amount
+    adaptation: Array = np.zeros(())
+    if population.gain_a is not None:
+        adaptation = growth(population.decay_a, arithmetic, steps) * np.abs(population.gain_a)
+    met_high = np.maximum(start, 0) + g_v * up
     met_low = np.minimum(start, 0) + g_v * down
-    if population.reset is Reset.NONE:
-        met_high = free_high
-    else:
-        ceiling = np.maximum(np.maximum(population.threshold, start), 0) + up
+    if population.reset is not Reset.NONE:
+        rest = population.threshold + adaptation + (amount if population.rearm else 0)
+        ceiling = np.maximum(np.maximum(rest, start), 0) + up
         if population.reset is Reset.SUBTRACT:
-            ceiling = ceiling + float(steps) * np.maximum(up - population.reset_amount, 0)
-            met_low = met_low + np.minimum(population.threshold - population.reset_amount, 0)
-        met_high = np.minimum(ceiling, free_high)
+            # A spike may be followed by another before the potential is back below the threshold.
+            ceiling = ceiling + float(steps) * np.maximum(up - amount, 0)
+        met_high = np.minimum(ceiling, met_high + adaptation)
+    if population.reset is Reset.SUBTRACT:
+        met_low = met_low + np.minimum(population.threshold - amount, 0)
+    if population.gain_a is not None:
+        met_low = met_low - amount - adaptation
+    if population.threshold_low is not None and population.reset is not Reset.NONE:
+        low = population.threshold_low
+        floor = np.minimum(np.minimum(low, start), 0) + down
+        if population.reset is Reset.SUBTRACT:
+            floor = floor - float(steps) * np.maximum(-down - amount, 0)
+            floor = floor + np.minimum(population.threshold - amount, 0)
+            met_high = met_high + np.maximum(low + amount, 0)
+        met_low = np.maximum(floor, met_low)
     return Bounds(a_low=a_low, a_high=a_high, u_low=u_low, u_high=u_high, met_low=met_low, met_high=met_high)
 
 

@@ -112,6 +112,8 @@ def _certify(
     relative = float(np.max(eps / np.maximum(np.abs(neuron.threshold), 1e-300)))
     if terms.exact and safe >= steps:
         verdict, reason = Verdict.EXACT, "nothing is rounded: decays, gains, biases and resets are whole numbers"
+    elif population.gain_a is not None:
+        verdict, reason = Verdict.MEASURED, "no bound is derived for adaptive thresholds"
     elif safe >= steps and relative < 1.0:
         verdict, reason = Verdict.BOUNDED, "rounded: " + ", ".join(terms.rounded)
     else:
@@ -174,6 +176,7 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         "bias": np.asarray(np.max(bias_u) + np.max(bias)),
         "reset amount": amount,
         "initial potential": initial,
+        "adaptive threshold": np.asarray(float(population.gain_a is not None)),
     }
     rounded = [name for name, value in causes.items() if np.any(value > 0)]
     if not rounded and not _on_threshold_lattice(integer, population, float(1 << arithmetic.threshold_shift)):
@@ -181,9 +184,17 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     arrays = {
         "factor_u": factor_u, "factor_v": factor_v, "drift_u": drift_u, "drift_v": drift_v,
         "round_u": truncates_u + gains + bias_u, "round_v": truncates_v + bias, "amount": amount, "initial": initial,
-        "threshold": np.abs(population.threshold - neuron.threshold * unit),
+        "threshold": _threshold_error(neuron, population, unit),
     }  # fmt: skip
     return ErrorTerms(unit=unit, arrays=arrays, rounded=tuple(rounded))
+
+
+def _threshold_error(neuron: Neuron, population: Population, unit: float) -> Array:
+    """Largest distance of a population's thresholds from their real values."""
+    error = np.abs(population.threshold - neuron.threshold * unit)
+    if population.threshold_low is not None and neuron.threshold_low is not None:
+        error = np.maximum(error, np.abs(population.threshold_low - neuron.threshold_low * unit))
+    return np.asarray(error)
 
 
 def _truncates(decay: Array, whole: float) -> Array:

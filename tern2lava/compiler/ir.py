@@ -164,12 +164,16 @@ class Neuron(NodeBase):
 
     Per step, x being the summed input, in this order:
         u' = alpha_u * u + gain_u * x + bias_u
-        v' = alpha_v * v + gain_v * u' + bias         (reset_delay: see below)
-        s  = v' compare threshold
-        reset ZERO: v' = reset_value where s; SUBTRACT: v' -= reset_amount where s; NONE: v' stays
-    With reset_delay the reset of a spike is applied in the next step: SUBTRACT subtracts reset_amount after the decay
-    (v' = alpha_v * v + ... - reset_amount * s_previous), ZERO sets v = reset_value before the decay.
-    v starts at v_init, u at 0. alpha_u = 0 is a neuron without synaptic current memory.
+        a' = alpha_a * a + gain_a * s_previous         (only with an adaptive threshold: gain_a not None, else a = 0)
+        v' = alpha_v * v + gain_v * u' + bias          (reset_delay, refractory: see below)
+        s  = v' compare threshold + a'                 (and -1 where v' is below threshold_low, if that is not None)
+        reset ZERO: v' = reset_value where s; SUBTRACT: v' -= reset_amount * s; NONE: v' stays
+    With reset_delay the reset of a spike is applied in the next step: SUBTRACT subtracts reset_amount + a' after the
+    decay (v' = alpha_v * v + ... - (reset_amount + a') * s_previous), ZERO sets v = reset_value before the decay.
+    refractory: for that many steps after a spike v keeps its value (its delayed reset applied) and no spike is made;
+    u goes on. rearm: a neuron whose v is still above its threshold after the reset compares v' - reset_amount with the
+    threshold in the next step, as snnTorch's immediate subtraction does.
+    v starts at v_init, u and a at 0. alpha_u = 0 is a neuron without synaptic current memory.
 
     Passes rewrite v in other units: the source's membrane potential is unit * v + origin (for readouts and reports),
     with reset_amount added back to v at a spike where record_before_reset says that the source records v before the
@@ -190,6 +194,11 @@ class Neuron(NodeBase):
     reset_value: Array = field(default_factory=lambda: frozen(0.0))
     reset_amount: Array = field(default_factory=lambda: frozen(1.0))
     reset_delay: bool = False
+    refractory: int = 0
+    rearm: bool = False
+    threshold_low: Array | None = None
+    alpha_a: Array = field(default_factory=lambda: frozen(0.0))
+    gain_a: Array | None = None
     unit: Array = field(default_factory=lambda: frozen(1.0))
     origin: Array = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False
@@ -238,11 +247,18 @@ class Population(NodeBase):
 
     Per chip step t > start (before that the population rests: no state changes, no spikes), with
     a = sum over incoming projections of gain * (weight @ spikes), dec(x, d) = trunc(x * (2^D - d) / 2^D) towards 0,
-    D = decay_bits of the graph's Arithmetic, M = 2^(state_bits - 1):
+    D = decay_bits of the graph's Arithmetic, M = 2^(state_bits - 1), clip into [-M + 1, M - 1]:
         u' = dec(u, decay_u) + a + bias_u   wrapped once into (-M, M]
-        v' = dec(v, decay_v) + u' + bias    clipped to [-M + 1, M - 1]
+        v' = dec(v, decay_v) + u' + bias    clipped
         s  = v' > threshold                 strict
-        reset ZERO: v' = 0 where s; SUBTRACT: v' -= reset_amount where s (clipped again); NONE
+        reset ZERO: v' = 0 where s; SUBTRACT: v' -= reset_amount where s, clipped again; NONE
+    Where refractory > 0: in the `refractory` steps after a spike v' = v and s = 0; u goes on.
+    Where rearm: s = v' - reset_amount > threshold for a neuron with v > threshold.
+    Where threshold_low is not None: s = -1 where v' < threshold_low (strict); ZERO resets, SUBTRACT adds reset_amount.
+    Where gain_a is not None (adaptive threshold; reset is SUBTRACT and takes effect one step later):
+        b' = clip(dec(b, decay_a) + gain_a * s_previous), b = 0 at first
+        v' = clip(dec(v, decay_v) + u' + bias - (reset_amount + b') * s_previous)
+        s  = v' > threshold + b'
     All parameters are int64 arrays that broadcast to `shape`. decay = 2^D forgets at once, 0 keeps everything.
     The source's membrane potential is lsb * v + origin, reset_amount being added to v at a spike first where
     record_before_reset: for readouts and reports, never for the dynamics.
@@ -259,8 +275,18 @@ class Population(NodeBase):
     lsb: Array
     start: int
     bias_u: Array = field(default_factory=lambda: frozen(0, np.int64))
+    refractory: int = 0
+    rearm: bool = False
+    threshold_low: Array | None = None
+    decay_a: Array = field(default_factory=lambda: frozen(0, np.int64))
+    gain_a: Array | None = None
     origin: Array = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether none of refractory, rearm, threshold_low and gain_a is used."""
+        return not (self.refractory or self.rearm or self.threshold_low is not None or self.gain_a is not None)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -53,7 +53,11 @@ class _Tracker:
         self.flat = {
             key: np.broadcast_to(value, population.shape).reshape(1, -1) for key, value in self.terms.arrays.items()
         }
+        self.rearm, self.adapts = population.rearm, population.gain_a is not None
         self.threshold = np.broadcast_to(neuron.threshold, population.shape).reshape(1, -1)
+        self.low = None
+        if neuron.threshold_low is not None:
+            self.low = np.broadcast_to(neuron.threshold_low, population.shape).reshape(1, -1)
         assert program.arithmetic is not None
         self.top = program.arithmetic.threshold_max
         self.cut = self.threshold * self.terms.unit > self.top
@@ -67,23 +71,32 @@ class _Tracker:
     def step(self, state: NeuronState, met: Array) -> None:
         """Account for one step: the state after it and the potentials that met the threshold."""
         flat, unit = self.flat, self.terms.unit
+        before, e_before = self.v, self.e_v
         self.e_u = flat["factor_u"] * self.e_u + flat["drift_u"] * np.abs(self.u) * unit + flat["round_u"]
         self.e_v = flat["factor_v"] * self.e_v + flat["drift_v"] * np.abs(self.v) * unit + self.e_u + flat["round_v"]
         distance = np.abs(met - self.threshold)
+        if self.low is not None:
+            distance = np.minimum(distance, np.abs(met - self.low))
         self.neuron_steps += distance.size
         self.closest = min(self.closest, float((distance / np.where(self.threshold, self.threshold, 1.0)).min()))
         # 1e-9 of the potential: float64 rounding of this reference itself.
         slack = 1e-9 * (np.abs(met) + np.abs(self.threshold)) * unit
         near: Array = np.zeros(met.shape, bool)
         if not self.terms.exact:
-            near = distance * unit <= self.e_v + flat["threshold"] + slack
+            error = self.e_v + flat["amount"] if self.rearm else self.e_v
+            near = distance * unit <= error + flat["threshold"] + slack
+            if self.rearm:
+                # Whether it rearms is decided by the potential left after the last step.
+                near = near | (np.abs(before - self.threshold) * unit <= e_before + flat["threshold"] + slack)
+            if self.adapts:
+                near = np.ones(met.shape, bool)
         if self.cut.any():
             near = np.where(self.cut, met * unit + self.e_v + 1e-9 * np.abs(met) * unit > self.top, near)
         self.near += int(np.count_nonzero(near))
         if self.reset is Reset.ZERO:
-            self.e_v = np.where(state.spiked, 0.0, self.e_v)
+            self.e_v = np.where(state.spiked != 0, 0.0, self.e_v)
         elif self.reset is Reset.SUBTRACT:
-            self.e_v = self.e_v + state.spiked * flat["amount"]
+            self.e_v = self.e_v + np.abs(state.spiked) * flat["amount"]
         self.u, self.v = state.u, state.v
 
     def band(self) -> Band:

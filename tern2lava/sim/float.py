@@ -53,30 +53,57 @@ class NeuronState:
         self.alpha_v, self.gain_v = flat(neuron.alpha_v), flat(neuron.gain_v)
         self.bias_u, self.bias = flat(neuron.bias_u), flat(neuron.bias)
         self.threshold = flat(neuron.threshold)
+        self.threshold_low = None if neuron.threshold_low is None else flat(neuron.threshold_low)
+        self.alpha_a = flat(neuron.alpha_a)
+        self.gain_a = None if neuron.gain_a is None else flat(neuron.gain_a)
         self.reset_value, self.reset_amount = flat(neuron.reset_value), flat(neuron.reset_amount)
-        self.u = np.zeros((batch, size(neuron.shape)))
+        count = size(neuron.shape)
+        self.u = np.zeros((batch, count))
+        self.a: Array = np.zeros((1, 1))
         self.v = np.repeat(flat(neuron.v_init), batch, axis=0)
-        self.spiked = np.zeros((batch, size(neuron.shape)), bool)
+        self.spiked = np.zeros((batch, count), np.int8)
+        self.held = np.zeros((batch, count), np.int64)
 
     def step(self, x: Array) -> tuple[Array, Array]:
-        """(spikes, membrane potential that met the threshold), each (batch, neurons), for summed input x."""
+        """(spikes, membrane potential that met the threshold), each (batch, neurons), for summed input x.
+
+        Spikes are int8 where the neuron's are signed, else uint8. The potential is given relative to what adaptation
+        and rearming add to the threshold, so that it meets `threshold` itself.
+        """
         neuron = self.neuron
         self.u = self.alpha_u * self.u + self.gain_u * x + self.bias_u
-        v = self.v
+        if self.gain_a is not None:
+            self.a = self.alpha_a * self.a + self.gain_a * self.spiked
+        kept = self.v
+        owed = (self.reset_amount + self.a) * self.spiked
         if neuron.reset_delay and neuron.reset is Reset.ZERO:
-            v = np.where(self.spiked, self.reset_value, v)
-        v = self.alpha_v * v + self.gain_v * self.u + self.bias
+            kept = np.where(self.spiked != 0, self.reset_value, kept)
+        v = self.alpha_v * kept + self.gain_v * self.u + self.bias
         if neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
-            v = v - self.spiked * self.reset_amount
-        spiked = v > self.threshold if neuron.compare is Compare.GT else v >= self.threshold
-        met = v
+            v, kept = v - owed, kept - owed
+        free = self.held == 0
+        if neuron.refractory:
+            v = np.where(free, v, kept)
+        met = v - self.a
+        if neuron.rearm:
+            met = met - self.reset_amount * self.above(self.v)
+        spiked = (self.above(met) & free).astype(np.int8)
+        if self.threshold_low is not None:
+            below = met < self.threshold_low if neuron.compare is Compare.GT else met <= self.threshold_low
+            spiked -= (below & free).astype(np.int8)
         if not neuron.reset_delay:
             if neuron.reset is Reset.ZERO:
-                v = np.where(spiked, self.reset_value, v)
+                v = np.where(spiked != 0, self.reset_value, v)
             elif neuron.reset is Reset.SUBTRACT:
                 v = v - spiked * self.reset_amount
+        if neuron.refractory:
+            self.held = np.where(spiked != 0, neuron.refractory, np.maximum(self.held - 1, 0))
         self.v, self.spiked = v, spiked
-        return spiked.astype(np.uint8), met
+        return spiked.astype(np.uint8) if self.threshold_low is None else spiked, met
+
+    def above(self, v: Array) -> Array:
+        """Where v meets the threshold."""
+        return np.asarray(v > self.threshold if self.neuron.compare is Compare.GT else v >= self.threshold)
 
 
 Observer = Callable[[str, NeuronState, Array], None]
@@ -188,6 +215,9 @@ def run_float(
                 elif isinstance(member, Projection) and member.delay:
                     queue[name].append(stateless(member, total(member, t), known[name]))
     spikes_of = {
-        node.name: sequence[node.name].reshape(batch, steps, -1).astype(np.uint8) for node in graph.of_kind(Neuron)
+        node.name: sequence[node.name]
+        .reshape(batch, steps, -1)
+        .astype(np.uint8 if node.threshold_low is None else np.int8)
+        for node in graph.of_kind(Neuron)
     }
     return Trace(spikes=spikes_of, v=v)

@@ -42,23 +42,49 @@ class PopulationState:
         self.decay_u, self.decay_v = flat(population.decay_u), flat(population.decay_v)
         self.bias_u, self.bias = flat(population.bias_u), flat(population.bias)
         self.threshold = flat(population.threshold)
+        self.threshold_low = None if population.threshold_low is None else flat(population.threshold_low)
+        self.decay_a = flat(population.decay_a)
+        self.gain_a = None if population.gain_a is None else flat(population.gain_a)
         self.reset_amount = flat(population.reset_amount)
         self.u = np.zeros((batch, size(shape)), np.int64)
         self.v = np.repeat(flat(population.v_init), batch, axis=0).astype(np.int64)
+        self.b = np.zeros_like(self.v)
+        self.spiked = np.zeros_like(self.v)
+        self.held = np.zeros_like(self.v)
 
     def step(self, a: Array) -> Array:
-        """Spikes (batch, neurons) uint8 of one active chip step with summed synaptic input `a` (int64)."""
-        arithmetic = self.arithmetic
-        top = arithmetic.state_max
-        self.u = wrap(decay(self.u, self.decay_u, arithmetic.decay_bits) + a + self.bias_u, arithmetic)
-        v = np.clip(decay(self.v, self.decay_v, arithmetic.decay_bits) + self.u + self.bias, -top, top)
-        spikes = v > self.threshold
-        if self.population.reset is Reset.ZERO:
-            v = np.where(spikes, 0, v)
-        elif self.population.reset is Reset.SUBTRACT:
-            v = np.clip(np.where(spikes, v - self.reset_amount, v), -top, top)
-        self.v = v
-        return spikes.astype(np.uint8)
+        """Spikes (batch, neurons) of one active chip step with summed synaptic input `a` (int64); see spike_type."""
+        population, top = self.population, self.arithmetic.state_max
+        bits = self.arithmetic.decay_bits
+        self.u = wrap(decay(self.u, self.decay_u, bits) + a + self.bias_u, self.arithmetic)
+        v = decay(self.v, self.decay_v, bits) + self.u + self.bias
+        threshold = self.threshold
+        if self.gain_a is not None:
+            self.b = np.clip(decay(self.b, self.decay_a, bits) + self.gain_a * self.spiked, -top, top)
+            v = v - (self.reset_amount + self.b) * self.spiked
+            threshold = threshold + self.b
+        v = np.clip(v, -top, top)
+        if population.refractory:
+            v = np.where(self.held > 0, self.v, v)
+        met = v - self.reset_amount * (self.v > self.threshold) if population.rearm else v
+        spikes = (met > threshold).astype(np.int64)
+        if self.threshold_low is not None:
+            spikes -= met < self.threshold_low
+        if population.refractory:
+            spikes = np.where(self.held > 0, 0, spikes)
+            self.held = np.where(spikes != 0, population.refractory, np.maximum(self.held - 1, 0))
+        if self.gain_a is None:
+            if population.reset is Reset.ZERO:
+                v = np.where(spikes != 0, 0, v)
+            elif population.reset is Reset.SUBTRACT:
+                v = np.clip(v - self.reset_amount * spikes, -top, top)
+        self.v, self.spiked = v, spikes
+        return spikes.astype(spike_type(population))
+
+
+def spike_type(population: Population) -> type[np.uint8] | type[np.int8]:
+    """uint8 for spikes of 0 and 1, int8 where a population has a lower threshold and spikes -1 too."""
+    return np.uint8 if population.threshold_low is None else np.int8
 
 
 def run(graph: Graph, inputs: dict[str, Array], *, states: bool = True) -> Trace:
@@ -74,7 +100,7 @@ def run(graph: Graph, inputs: dict[str, Array], *, states: bool = True) -> Trace
     state = {p.name: PopulationState(p, graph.arithmetic, batch) for p in populations}
     start = {p.name: p.start for p in populations} | {n.name: 0 for n in nodes}
     sizes = {n.name: size(n.shape) for n in nodes} | {p.name: size(p.shape) for p in populations}
-    emitted = {name: np.zeros((batch, steps, count), np.uint8) for name, count in sizes.items()}
+    emitted = {p.name: np.zeros((batch, steps, sizes[p.name]), spike_type(p)) for p in populations}
     for node in nodes:
         values = inputs[node.name].reshape(batch, steps, -1)
         emitted[node.name] = values if node.levels != (0, 1) else values.astype(np.uint8)

@@ -20,7 +20,8 @@ def canonical_neurons(graph: Graph) -> Graph:
         bias   <- (bias + (alpha_v - 1) r) / g      bias_u <- bias_u / gain_u     v_init <- (v_init - r) / g
         threshold <- (threshold - r) / g            reset_amount <- reset_amount / g
     Delayed resets: ZERO before the decay equals ZERO at once, for nothing happens in between; SUBTRACT after the
-    decay (v = alpha_v v + ... - amount s) equals subtracting amount / alpha_v at once.
+    decay (v = alpha_v v + ... - amount s) equals subtracting amount / alpha_v at once, except with an adaptive
+    threshold, where it stays delayed. threshold_low and gain_a are rescaled with the threshold.
     """
     membrane_read = {
         name for output in graph.of_kind(Output) if output.readout is not Readout.SPIKE_COUNT for name in output.inputs
@@ -38,8 +39,10 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
         raise UnsupportedError(
             neuron.name, "input gains are positive", f"{np.min(gain):g}", "negate the weights in front of the neuron"
         )
+    _check_kind(neuron)
     amount: Array = neuron.reset_amount / gain
-    if neuron.reset_delay:
+    adaptive = neuron.gain_a is not None
+    if neuron.reset_delay and not adaptive:
         if neuron.reset is Reset.ZERO and membrane_read:
             raise UnsupportedError(
                 neuron.name,
@@ -63,11 +66,30 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
         threshold=(neuron.threshold - r) / gain,
         reset_value=np.zeros(()),
         reset_amount=amount,
-        reset_delay=False,
+        reset_delay=adaptive,
+        threshold_low=None if neuron.threshold_low is None else (neuron.threshold_low - r) / gain,
+        gain_a=None if neuron.gain_a is None else neuron.gain_a / gain,
         unit=neuron.unit * gain,
         origin=neuron.origin + neuron.unit * r,
-        record_before_reset=neuron.reset_delay and neuron.reset is Reset.SUBTRACT,
+        record_before_reset=neuron.reset_delay and neuron.reset is Reset.SUBTRACT and not adaptive,
     )
+
+
+def _check_kind(neuron: Neuron) -> None:
+    """Raise UnsupportedError for combinations that ir.Population does not define."""
+    rule, hint = "neuron kinds are combined as ir.Population defines", "use one of the two"
+    if neuron.gain_a is not None:
+        if neuron.reset is not Reset.SUBTRACT or not neuron.reset_delay:
+            found = f"an adaptive threshold with reset {neuron.reset.value}, reset_delay {neuron.reset_delay}"
+            raise UnsupportedError(neuron.name, rule, found, "use a delayed subtraction with adaptive thresholds")
+        if neuron.rearm or neuron.refractory or neuron.threshold_low is not None:
+            raise UnsupportedError(neuron.name, rule, "an adaptive threshold with another neuron kind", hint)
+    if neuron.rearm and (neuron.reset is not Reset.SUBTRACT or neuron.reset_delay):
+        raise UnsupportedError(neuron.name, rule, "rearming without an immediate subtraction", hint)
+    if neuron.rearm and (neuron.refractory or neuron.threshold_low is not None):
+        raise UnsupportedError(neuron.name, rule, "rearming with another neuron kind", hint)
+    if neuron.refractory and neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
+        raise UnsupportedError(neuron.name, rule, "a refractory period with a delayed subtraction", hint)
 
 
 def _on_axes(neuron: Neuron) -> Neuron:

@@ -89,6 +89,10 @@ def _divided(neuron: Neuron, s: Array) -> Neuron:
     return replace(
         neuron,
         threshold=compact(divide(neuron.threshold, s, up=neuron.compare is Compare.GE), neuron.shape),
+        threshold_low=None
+        if neuron.threshold_low is None
+        else compact(divide(neuron.threshold_low, s, up=neuron.compare is Compare.GT), neuron.shape),
+        gain_a=None if neuron.gain_a is None else compact(neuron.gain_a / s, neuron.shape),
         bias=compact(neuron.bias / s, neuron.shape),
         bias_u=compact(neuron.bias_u / s, neuron.shape),
         v_init=compact(neuron.v_init / s, neuron.shape),

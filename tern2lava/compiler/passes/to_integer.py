@@ -50,7 +50,8 @@ class _Candidate:
 
 
 def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
-    for name, value in (("alpha_u", neuron.alpha_u), ("alpha_v", neuron.alpha_v)):
+    factors = (("alpha_u", neuron.alpha_u), ("alpha_v", neuron.alpha_v), ("alpha_a", neuron.alpha_a))
+    for name, value in factors:
         if np.any(value < 0) or np.any(value > 1):
             raise UnsupportedError(
                 neuron.name,
@@ -64,6 +65,13 @@ def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
             "thresholds are positive",
             f"{float(np.min(neuron.threshold)):g} in units of the synapses' scale",
             "retrain with a positive threshold",
+        )
+    if neuron.threshold_low is not None and np.any(neuron.threshold_low >= 0):
+        raise UnsupportedError(
+            neuron.name,
+            "lower thresholds are negative",
+            f"{float(np.max(neuron.threshold_low)):g} in units of the synapses' scale",
+            "retrain with a negative lower threshold",
         )
     if neuron.reset is Reset.SUBTRACT and np.any(neuron.reset_amount < 0):
         raise UnsupportedError(
@@ -106,7 +114,8 @@ def loses_nothing(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, e: int) 
         whole.append(neuron.reset_amount)
     scales = [p.scale for name in neuron.inputs if isinstance(p := graph[name], Projection)]
     return (
-        bool(np.all((neuron.alpha_v == 0) | (neuron.alpha_v == 1)))
+        neuron.gain_a is None
+        and bool(np.all((neuron.alpha_v == 0) | (neuron.alpha_v == 1)))
         and bool(np.all((neuron.alpha_u == 0) | (neuron.alpha_u == 1)))
         and all(bool(np.all(np.mod(value * unit, lattice) == 0)) for value in (*whole, *scales))
     )
@@ -130,7 +139,8 @@ def _candidate(
     bias, bias_u = _bias(neuron.bias * unit, arithmetic), _bias(neuron.bias_u * unit, arithmetic)
     if bias is None or bias_u is None:
         return None
-    threshold = _threshold(neuron, arithmetic, unit, loses_nothing(graph, neuron, arithmetic, e))
+    on_lattice = loses_nothing(graph, neuron, arithmetic, e)
+    threshold = _threshold(neuron, arithmetic, unit, on_lattice)
     top = arithmetic.threshold_max
     unreachable = threshold > top
     population = Population(
@@ -150,6 +160,11 @@ def _candidate(
         origin=neuron.origin,
         record_before_reset=neuron.record_before_reset,
         start=start,
+        refractory=neuron.refractory,
+        rearm=neuron.rearm,
+        threshold_low=_threshold_low(neuron, arithmetic, unit, on_lattice),
+        decay_a=np.rint((1.0 - neuron.alpha_a) * whole).astype(np.int64),
+        gain_a=None if neuron.gain_a is None else np.rint(neuron.gain_a * unit).astype(np.int64),
     )
     members = {node.name: node for node in graph.nodes} | {p.name: p for p in projections}
     a_low, a_high = summed_input(graph.with_nodes(members.values()), neuron.inputs, neuron.shape)
@@ -179,6 +194,21 @@ def _threshold(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: 
     if neuron.compare is Compare.GT:
         return np.asarray(np.floor(scaled) * lattice)
     return np.asarray((np.ceil(scaled) - 1) * lattice)
+
+
+def _threshold_low(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: bool) -> Array | None:
+    """The strict lower integer threshold, rounded as _threshold; beyond the largest code it becomes that code."""
+    if neuron.threshold_low is None:
+        return None
+    lattice = float(1 << arithmetic.threshold_shift)
+    scaled = neuron.threshold_low * unit / lattice
+    if not on_lattice and lattice > 1:
+        low = np.rint(scaled) * lattice
+    elif neuron.compare is Compare.GT:
+        low = np.ceil(scaled) * lattice
+    else:
+        low = (np.floor(scaled) + 1) * lattice
+    return np.asarray(np.maximum(low, -arithmetic.threshold_max).astype(np.int64))
 
 
 def _bias(value: Array, arithmetic: Arithmetic) -> Array | None:
