@@ -1,0 +1,1 @@
+"""The fast engine: the integer reference's semantics, bit for bit, in compiled kernels over many samples."""

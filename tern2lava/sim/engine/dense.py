@@ -1,0 +1,95 @@
+"""Weighted sums of a dense projection: spike by spike, or bit-parallel by AND and popcount.
+
+Both add gain[o] * sum_i codes[o, i] * spikes[i] to a[row, o] and agree exactly; which is faster depends on how many
+inputs spike.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from tern2lava.compiler.ir import Array
+from tern2lava.sim.engine.bits import popcount
+
+# Outputs per block of bit planes: planes lie as (block, word, plane + or -, output in block).
+LANES = 64
+# Rows (time steps) that share each load of a plane.
+ROWS = 4
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def by_spikes(found: Array, count: int, codes: Array, flush: int, gain: Array, sums: Array, a: Array) -> None:
+    """Add the rows of `codes` (inputs * outputs,) int8 named by found[:count] to `a` (outputs,), times `gain`.
+
+    sums: scratch (outputs,) int16; `flush` rows at most are summed before it is emptied, so that it cannot overflow.
+    """
+    outputs = a.size
+    kind = a.dtype.type
+    begin = 0
+    while begin < count:
+        end = min(count, begin + flush)
+        sums[:outputs] = 0
+        part = sums[:outputs]
+        for e in range(begin, end - 3, 4):
+            w0 = codes[found[e] * outputs : found[e] * outputs + outputs]
+            w1 = codes[found[e + 1] * outputs : found[e + 1] * outputs + outputs]
+            w2 = codes[found[e + 2] * outputs : found[e + 2] * outputs + outputs]
+            w3 = codes[found[e + 3] * outputs : found[e + 3] * outputs + outputs]
+            for o in range(outputs):
+                part[o] += np.int16(w0[o]) + np.int16(w1[o]) + np.int16(w2[o]) + np.int16(w3[o])
+        for e in range(end - (end - begin) % 4, end):
+            w0 = codes[found[e] * outputs : found[e] * outputs + outputs]
+            for o in range(outputs):
+                part[o] += np.int16(w0[o])
+        for o in range(outputs):
+            a[o] += kind(kind(part[o]) * gain[o])
+        begin = end
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def by_planes(
+    words: Array, rows: int, count: int, planes: Array, gain: Array, shift: int, lanes: Array, a: Array
+) -> None:
+    """Add the sums of `rows` rows of packed spikes `words` (ROWS multiple, count) to a (rows, outputs).
+
+    planes: blocks of LANES outputs, of each word first where the code is +1, then where it is -1, flat uint64.
+    shift: the sums count 2^shift. lanes: scratch (ROWS * LANES,) int64.
+    """
+    outputs = a.shape[1]
+    kind = a.dtype.type
+    for block in range((outputs + LANES - 1) // LANES):
+        first = block * LANES
+        width = min(LANES, outputs - first)
+        padded = (width + 7) // 8 * 8
+        own = planes[first * 2 * count : (first + LANES) * 2 * count]
+        for row in range(0, rows, ROWS):
+            lanes[:] = 0
+            if rows == 1:
+                for k in range(count):
+                    pair = own[k * 2 * LANES : (k + 1) * 2 * LANES]
+                    x0 = words[row, k]
+                    for o in range(padded):
+                        lanes[o] += np.int64(popcount(pair[o] & x0)) - np.int64(popcount(pair[o + LANES] & x0))
+                _add(lanes[:width], shift, gain[first : first + width], a[row, first : first + width])
+                continue
+            for k in range(count):
+                pair = own[k * 2 * LANES : (k + 1) * 2 * LANES]
+                x0, x1, x2, x3 = words[row, k], words[row + 1, k], words[row + 2, k], words[row + 3, k]
+                for o in range(padded):
+                    p, q = pair[o], pair[o + LANES]
+                    lanes[o] += np.int64(popcount(p & x0)) - np.int64(popcount(q & x0))
+                    lanes[o + LANES] += np.int64(popcount(p & x1)) - np.int64(popcount(q & x1))
+                    lanes[o + 2 * LANES] += np.int64(popcount(p & x2)) - np.int64(popcount(q & x2))
+                    lanes[o + 3 * LANES] += np.int64(popcount(p & x3)) - np.int64(popcount(q & x3))
+            for i in range(min(ROWS, rows - row)):
+                part = lanes[i * LANES : i * LANES + width]
+                _add(part, shift, gain[first : first + width], a[row + i, first : first + width])
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _add(part: Array, shift: int, gain: Array, a: Array) -> None:
+    """Add part * 2^shift * gain to a."""
+    kind = a.dtype.type
+    for o in range(a.size):
+        a[o] += kind((part[o] << shift) * gain[o])

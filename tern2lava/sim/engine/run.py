@@ -1,0 +1,156 @@
+"""Runs of the fast engine: one batch, or a stream of pieces, over threads by sample.
+
+Results do not depend on the number of threads or on how samples are cut into pieces: samples never meet.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Graph, Input, Population, size
+from tern2lava.errors import InputError
+from tern2lava.sim import integer
+from tern2lava.sim.engine.group import run_group
+from tern2lava.sim.engine.program import Group, Program, Use, prepare
+from tern2lava.sim.trace import Trace
+
+# Bytes of spikes of the samples that one thread takes at a time.
+TASK = 1 << 21
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EngineRun:
+    """What a run of the fast engine gave: the trace, and what executed each population and why."""
+
+    trace: Trace
+    uses: tuple[Use, ...]
+
+
+def run(
+    graph: Graph | Program, inputs: Mapping[str, Array], *, states: bool = True, threads: int | None = None
+) -> EngineRun:
+    """The trace of an INTEGER graph on `inputs` (per Input, values (batch, steps, *shape)), equal to integer.run's.
+
+    threads: as many samples at a time; None takes the cores that this process may use. Arrays of the trace are views
+    of one array per kind. Raises InputError for input values that are not 0 or 1 where the kernels need spikes.
+    """
+    program = graph if isinstance(graph, Program) else prepare(graph)
+    batch, steps = next(iter(inputs.values())).shape[:2]
+    spikes = np.empty((batch, steps, program.width), np.uint8)
+    v = np.empty((batch if states else 0, steps, program.width), np.int64)
+    u = np.empty_like(v)
+
+    def task(begin: int, end: int) -> None:
+        span = slice(begin, end)
+        part = {name: values[span] for name, values in inputs.items()}
+        _run_samples(program, part, spikes[span], v[span], u[span])
+
+    each = max(1, TASK // max(1, steps * program.width))
+    count = min(available_cores() if threads is None else threads, batch)
+    if count > 1:
+        each = min(each, -(-batch // count))
+    bounds = [*range(0, batch, each), batch]
+    if count <= 1 or len(bounds) <= 2:
+        for begin, end in pairwise(bounds):
+            task(begin, end)
+    else:
+        _in_threads(count, task, bounds)
+    names = {p.name: slice(place, place + size(p.shape)) for p, place in _placed(program)}
+    trace = Trace(
+        spikes={name: spikes[:, :, span] for name, span in names.items()},
+        v={name: v[:, :, span] for name, span in names.items()} if states else {},
+        u={name: u[:, :, span] for name, span in names.items()} if states else {},
+    )
+    return EngineRun(trace=trace, uses=program.uses)
+
+
+def stream(
+    graph: Graph | Program, pieces: Iterable[Mapping[str, Array]], *, states: bool = True, threads: int | None = None
+) -> Iterator[EngineRun]:
+    """One EngineRun for every piece of samples, as it is asked for: memory holds one piece, however many there are."""
+    program = graph if isinstance(graph, Program) else prepare(graph)
+    for piece in pieces:
+        yield run(program, piece, states=states, threads=threads)
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _in_threads(count: int, task: Callable[[int, int], None], bounds: list[int]) -> None:
+    with ThreadPoolExecutor(count) as pool:
+        futures = [pool.submit(task, begin, end) for begin, end in pairwise(bounds)]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def _placed(program: Program) -> Iterator[tuple[Population, int]]:
+    for population in program.graph.of_kind(Population):
+        yield population, program.places[population.name]
+
+
+def _run_samples(program: Program, inputs: Mapping[str, Array], spikes: Array, v: Array, u: Array) -> None:
+    """Fill spikes (samples, steps, width) and, where they are not empty, v and u, group after group."""
+    arithmetic = program.graph.arithmetic
+    assert arithmetic is not None
+    packed: Array | None = None
+    for group in program.groups:
+        if group.tables is None:
+            _run_reference(program, group, inputs, spikes, v, u)
+            continue
+        if packed is None:
+            packed = _input_rows(program, inputs)
+        tables = group.tables
+        run_group(
+            tables.populations, tables.projections, tables.codes, tables.planes, tables.gains, tables.parameters,
+            packed, spikes, v, u, arithmetic.decay_bits, arithmetic.state_bits, tables.recurrent,
+        )  # fmt: skip
+
+
+def _input_rows(program: Program, inputs: Mapping[str, Array]) -> Array:
+    """All spiking inputs side by side, (samples, steps, values) uint8; other inputs leave their place at 0."""
+    nodes: tuple[Input, ...] = program.graph.of_kind(Input)
+    rows = []
+    for node in nodes:
+        values = np.asarray(inputs[node.name])
+        values = values.reshape(*values.shape[:2], -1)
+        if node.levels != (0, 1):
+            rows.append(np.zeros(values.shape, np.uint8))
+            continue
+        if values.size and (values.max() > 1 or (values.dtype.kind not in "bu" and values.min() < 0)):
+            raise InputError(node.name, "holds values other than 0 and 1; spikes are expected")
+        rows.append(values.astype(np.uint8, copy=False))
+    return np.ascontiguousarray(rows[0] if len(rows) == 1 else np.concatenate(rows, axis=2))
+
+
+def _run_reference(
+    program: Program, group: Group, inputs: Mapping[str, Array], spikes: Array, v: Array, u: Array
+) -> None:
+    """Execute a group that the kernels do not cover by the integer reference."""
+    assert group.subgraph is not None
+    states = v.shape[0] > 0
+    given: dict[str, Array] = {}
+    for node in group.subgraph.of_kind(Input):
+        if node.name in inputs:
+            given[node.name] = np.asarray(inputs[node.name])
+        else:
+            place = program.places[node.name]
+            given[node.name] = spikes[:, :, place : place + size(node.shape)]
+    trace = integer.run(group.subgraph, given, states=states)
+    for name in group.names:
+        span = slice(program.places[name], program.places[name] + trace.spikes[name].shape[2])
+        spikes[:, :, span] = trace.spikes[name]
+        if states:
+            v[:, :, span], u[:, :, span] = trace.v[name], trace.u[name]

@@ -1,0 +1,76 @@
+"""Codes of a projection as the kernels read them: by source neuron (int8), and as bit planes of ternary digits.
+
+A code of more than two bits is a sum of ternary digits, code = sum over d of 2^d t_d with t_d = sign(code) * bit d of
+|code|: each digit has two planes, one where t_d is +1, one where it is -1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Projection
+from tern2lava.sim.engine.conv import SHARED
+from tern2lava.sim.engine.dense import LANES
+
+
+def digits(projection: Projection) -> int:
+    """Number of ternary digits of the widest code."""
+    return int(largest_code(projection)).bit_length()
+
+
+def largest_code(projection: Projection) -> int:
+    """The largest magnitude of a code."""
+    return int(np.abs(projection.weight.astype(np.int64)).max(initial=0))
+
+
+def codes_by_source(projection: Projection) -> Array:
+    """Flat int8: (in, out), or (in channels, ky, kx, out channels of a group)."""
+    weight = projection.weight
+    if projection.geometry is None:
+        return np.ascontiguousarray(weight.T, np.int8).reshape(-1)
+    groups = projection.geometry.groups
+    out, per_group, ky, kx = weight.shape
+    grouped = weight.reshape(groups, out // groups, per_group, ky, kx).transpose(0, 2, 3, 4, 1)
+    return np.ascontiguousarray(grouped, np.int8).reshape(-1)
+
+
+def bit_planes(projection: Projection) -> Array:
+    """Flat uint64, every digit after the other: (block of LANES outputs, word, + or -, output in block), or for a
+    convolution (group, out channels rounded up to SHARED, word, + or -), bits in the order (ky, kx, channel)."""
+    weight = projection.weight
+    planes = []
+    for digit in range(digits(projection)):
+        if projection.geometry is None:
+            signed = np.stack(_signs(weight, digit), axis=-1)
+            padded = _pad_rows(signed, LANES)
+            words = padded.reshape(-1, LANES, *padded.shape[1:]).transpose(0, 2, 3, 1)
+        else:
+            groups = projection.geometry.groups
+            rows = weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], -1)
+            signed = np.stack(_signs(rows, digit), axis=-1)
+            each = signed.reshape(groups, -1, *signed.shape[1:])
+            words = np.stack([_pad_rows(group, SHARED) for group in each])
+        planes.append(np.ascontiguousarray(words).reshape(-1))
+    return np.concatenate(planes) if planes else np.zeros(0, np.uint64)
+
+
+def _signs(weight: Array, digit: int) -> tuple[Array, Array]:
+    """Planes (out, words) where the digit is +1 and where it is -1."""
+    wide = weight.astype(np.int16)
+    on = (np.abs(wide) >> digit) & 1 > 0
+    return _packed(on & (wide > 0)), _packed(on & (wide < 0))
+
+
+def _packed(bits: Array) -> Array:
+    """Rows of booleans (n, m) as words (n, ceil(m / 64)) uint64, bit i of a row at i % 64 of word i // 64."""
+    packed = np.packbits(bits, axis=1, bitorder="little")
+    padded = np.zeros((len(bits), -(-bits.shape[1] // 64) * 8), np.uint8)
+    padded[:, : packed.shape[1]] = packed
+    result: Array = padded.view("<u8").astype(np.uint64)
+    return result
+
+
+def _pad_rows(array: Array, multiple: int) -> Array:
+    """`array` with rows of 0 appended until their number is a multiple."""
+    missing = -len(array) % multiple
+    return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)])
