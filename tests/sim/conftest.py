@@ -171,7 +171,7 @@ def residual_with_delays(rng: np.random.Generator) -> Graph:
 
 
 def recurrent(rng: np.random.Generator) -> Graph:
-    """A population that feeds itself and one that feeds an earlier one, with delays; a stock neuron at the end."""
+    """Populations that feed themselves and earlier ones, the latest too, with delays; beside them a stock neuron."""
     return graph(
         Input(name="x", shape=(12,)),
         dense("w1", "x", 10, 12, rng),
@@ -179,9 +179,12 @@ def recurrent(rng: np.random.Generator) -> Graph:
         dense("back", "h2", 10, 8, rng, delay=2),
         population("h1", ("w1", "self", "back"), (10,), 1, decay_v=100, bias=40),
         dense("w2", "h1", 8, 10, rng),
-        population("h2", ("w2",), (8,), 2, reset=Reset.SUBTRACT, reset_amount=64, threshold=64, bias=20),
+        dense("top", "y", 8, 4, rng, delay=2),
+        population("h2", ("w2", "top"), (8,), 2, reset=Reset.SUBTRACT, reset_amount=64, threshold=64, bias=20),
+        dense("aside", "h1", 3, 10, rng),
+        population("z", ("aside",), (3,), 2, bias=50),
         dense("w3", "h2", 4, 8, rng),
-        population("y", ("w3",), (4,), 3, bias=50),
+        population("y", ("w3",), (4,), 3, bias=rng.integers(-20, 130, 4), threshold=64),
     )
 
 

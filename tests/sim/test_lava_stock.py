@@ -22,7 +22,7 @@ STOCK_NODES = {
     "own_neurons": {"w3", "w4", "y"},
     "own_convolution": {"w"},
     "residual_with_delays": {"w1", "h", "w2", "skip", "m", "c", "w3", "y"},
-    "recurrent": {"w1", "self", "back", "w2", "w3", "y"},
+    "recurrent": {"w1", "self", "back", "w2", "top", "aside", "z", "w3"},
     "graded": {"w1", "h", "w2", "y"},
     "saturating": {"w1", "h", "w2"},
     "narrow": {"w2", "side"},
