@@ -47,13 +47,13 @@ def ternary(*shape: int, zeros: float = 1 / 3, seed: int = 0) -> Array:
     return frozen(rng.choice([-1, 0, 1], shape, p=[(1 - zeros) / 2, zeros, (1 - zeros) / 2]), np.int8)
 
 
-def chain(*widths: int) -> Graph:
+def chain(*widths: int, bits: int = 2) -> Graph:
     """A chain of dense layers."""
     nodes: list[Any] = [Input(name="l0", shape=(widths[0],))]
     for index in range(1, len(widths)):
         wire = Projection(
             name=f"w{index}", inputs=(f"l{index - 1}",), weight=ternary(widths[index], widths[index - 1]),
-            gain=frozen(64, np.int64),
+            gain=frozen(64, np.int64), bits=bits,
         )  # fmt: skip
         nodes += [wire, population(f"l{index}", wire.name, (widths[index],))]
     nodes.append(Output(name="out", inputs=(f"l{len(widths) - 1}",)))
@@ -147,6 +147,27 @@ def test_edges_that_leave_the_chip_cost_more_and_are_cut_for() -> None:
     assert tight.routing.out_axons.max() <= 100
 
 
+def test_fan_in_adds_up_over_projections_and_takes_the_largest_part_of_a_core() -> None:
+    result = partition(recurrent(), load_profile("tiny"), MapOptions())
+    assert result.used["fan_in"].tolist() == [70]
+    result = partition(chain(30, 20, 5), load_profile("tiny"), MapOptions())
+    assert (result.cores, result.used["fan_in"].tolist()) == (1, [30])
+
+
+def test_an_edge_into_shared_lists_costs_two_entries_on_loihi1() -> None:
+    geometry = ConvGeometry(
+        in_shape=(2, 4, 4), out_shape=(2, 4, 4), stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), groups=1
+    )
+    wire = Projection(name="c2", inputs=("p",), weight=ternary(2, 2, 1, 1), geometry=geometry)
+    nodes = convolution(1, 2, 4).nodes
+    nodes = (*nodes[:3], wire, population("q", "c2", (2, 4, 4)), Output(name="out", inputs=("q",)))
+    graph = Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+    for sharing, entries in (("lists", 64), ("none", 32)):
+        program = map_program(graph, variant("loihi1", synapse__sharing=sharing), MapOptions(share_cores=False))
+        assert program.routing.out_axons.tolist() == [entries, 0]
+        assert program.partition.used["out_axons"].tolist() == [entries, 0]
+
+
 def test_an_unneeded_border_is_not_paid_for_in_a_convolution() -> None:
     graph = convolution(4, 8, 16)
     result = partition(graph, variant("tiny", core__neurons=512), MapOptions())
@@ -156,7 +177,7 @@ def test_an_unneeded_border_is_not_paid_for_in_a_convolution() -> None:
 
 
 def test_the_lower_bound_is_met_or_missed_but_never_passed() -> None:
-    for graph in (chain(200, 300, 100), convolution(8, 16, 12)):
+    for graph in (chain(200, 300, 100), chain(200, 300, bits=8), convolution(8, 16, 12)):
         for name in ("tiny", "loihi1", "loihi2", "generic-ternary"):
             if name == "tiny" and graph["out"].inputs == ("p",):
                 continue
