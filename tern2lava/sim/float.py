@@ -142,7 +142,7 @@ def stateless(node: Node, x: Array, out_shape: Shape) -> Array:
         case Projection():
             sums = accumulate(node, x.reshape(x.shape[0], -1)) * per_neuron(node.scale, node)
             return sums.reshape(x.shape[0], *out_shape)
-        case Flatten() | Identity() | Add() | Output():
+        case Flatten() | Identity() | Add() | Output() | Delay(steps=0):
             return x.reshape(x.shape[0], *out_shape)
         case Input() | Delay() | Neuron() | Population():
             raise AssertionError(f"{node.name} is no stateless node")
@@ -173,7 +173,7 @@ def run_float(
             sequence[name] = np.zeros((batch, steps, *known[name]))
         node = graph[group[0]]
         loop = len(group) > 1 or group[0] in node.inputs
-        waits = isinstance(node, Delay) or (isinstance(node, Projection) and node.delay > 0)
+        waits = (isinstance(node, Delay) and node.steps > 0) or (isinstance(node, Projection) and node.delay > 0)
         if not loop and not waits and not isinstance(node, Neuron | Input):
             x = total(node, slice(None))
             y = stateless(node, x.reshape(batch * steps, *x.shape[2:]), known[node.name])

@@ -1,0 +1,222 @@
+"""Random networks as front ends import them, for the tests of passes, certificates and simulators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tern2lava.compiler.check import output_shape
+from tern2lava.compiler.ir import (
+    Add,
+    ChannelAffine,
+    Compare,
+    Conv2d,
+    Delay,
+    Dense,
+    Flatten,
+    Graph,
+    Identity,
+    Input,
+    Level,
+    Neuron,
+    Node,
+    Output,
+    Pool2d,
+    PoolKind,
+    Readout,
+    Reset,
+    conv_out,
+    frozen,
+    size,
+)
+
+Inputs = dict[str, NDArray[Any]]
+Network = tuple[Graph, Inputs]
+Shape = tuple[int, ...]
+
+
+@dataclass
+class Sketch:
+    """A network drawn layer by layer. All numbers are dyadic with few bits, so that float64 computes it exactly and a
+    potential can hit its threshold exactly; `leak` lets decays be other than 0 and 1."""
+
+    rng: np.random.Generator
+    leak: bool
+    nodes: list[Node] = field(default_factory=list)
+    shape: dict[str, Shape] = field(default_factory=dict)
+
+    def add(self, node: Node) -> str:
+        """The name of `node`, now part of the network."""
+        self.nodes.append(node)
+        self.shape[node.name] = output_shape(node, [self.shape[name] for name in node.inputs])
+        return node.name
+
+    def name(self, kind: str) -> str:
+        return f"{kind}{len(self.nodes)}"
+
+    def chance(self, share: float) -> bool:
+        return bool(self.rng.random() < share)
+
+    def pick(self, *values: Any) -> Any:
+        return values[int(self.rng.integers(len(values)))]
+
+    def weight(self, *shape: int) -> NDArray[Any]:
+        """Ternary codes times a power of two, of the tensor or of each row."""
+        codes = self.rng.integers(-1, 2, shape).astype(np.float64)
+        scale = 2.0 ** self.rng.integers(-3, 2, shape[0] if self.chance(0.4) else ())
+        return frozen(codes * np.reshape(scale, (-1, *([1] * (len(shape) - 1))) if scale.ndim else ()))
+
+    def bias(self, count: int) -> NDArray[Any] | None:
+        return frozen(self.rng.integers(-4, 5, count) / 8) if self.chance(0.5) else None
+
+    def dense(self, source: str, out: int, bias: bool = True) -> str:
+        weight = self.weight(out, size(self.shape[source]))
+        return self.add(
+            Dense(name=self.name("dense"), inputs=(source,), weight=weight, bias=self.bias(out) if bias else None)
+        )
+
+    def conv(self, source: str) -> str:
+        """A convolution that fits its source: stride, uneven padding, dilation, groups."""
+        channels, height, width = self.shape[source]
+        groups = self.pick(*(g for g in (1, 1, 2, channels) if channels % g == 0))
+        out = groups * self.pick(1, 2)
+        kernel = (min(self.pick(1, 2, 3), height), min(self.pick(1, 2, 3), width))
+        padding = (self.pick(0, 0, 1), self.pick(0, 0, 1), self.pick(0, 0, 2), self.pick(0, 0, 1))
+        dilation = (1, self.pick(1, 1, 2))
+        if conv_out(width, kernel[1], 1, padding[2] + padding[3], dilation[1]) < 1:
+            dilation = (1, 1)
+        weight = self.weight(out, channels // groups, *kernel)
+        return self.add(
+            Conv2d(
+                name=self.name("conv"), inputs=(source,), weight=weight, bias=self.bias(out),
+                stride=(self.pick(1, 1, 2), self.pick(1, 1, 2)), padding=padding, dilation=dilation, groups=groups,
+            )
+        )  # fmt: skip
+
+    def pool(self, source: str) -> str:
+        """Sums over any window, averages over areas that are powers of two; windows overlap where strides are less."""
+        _, height, width = self.shape[source]
+        kind = self.pick(PoolKind.SUM, PoolKind.AVG)
+        sides = (1, 2, 3) if kind is PoolKind.SUM else (1, 2)
+        kernel = (min(self.pick(*sides), height), min(self.pick(*sides), width))
+        padding = (self.pick(0, 0, 1), 0, 0, self.pick(0, 0, 1)) if self.chance(0.3) else (0, 0, 0, 0)
+        stride = (self.pick(*range(1, kernel[0] + 1)), self.pick(*range(1, kernel[1] + 1)))
+        return self.add(
+            Pool2d(name=self.name("pool"), inputs=(source,), kind=kind, kernel=kernel, stride=stride, padding=padding)
+        )
+
+    def affine(self, source: str) -> str:
+        """Gains of either sign and offsets, per channel or one for all."""
+        shape = (self.shape[source][0],) if self.chance(0.7) else ()
+        gain = np.asarray(self.rng.choice([-2.0, -1.0, -0.5, 0.5, 1.0, 2.0], shape))
+        offset = np.asarray(self.rng.integers(-4, 5, shape) / 8)
+        return self.add(ChannelAffine(name=self.name("affine"), inputs=(source,), gain=gain, offset=offset))
+
+    def neuron(self, *sources: str, **fixed: Any) -> str:
+        """Neurons of any kind: every convention, parameters for all, per channel or per neuron."""
+        rng, shape = self.rng, self.shape[sources[0]]
+
+        def values(draw: Callable[[tuple[int, ...]], Any]) -> NDArray[Any]:
+            per_neuron = () if self.chance(0.6) else (shape[0],) if self.chance(0.5) else shape
+            return frozen(draw(per_neuron), np.float64)
+
+        reset, delay = self.pick(*Reset), self.chance(0.4)
+        decays = [0.0, 0.25, 0.5, 0.75, 0.875, 1.0] if self.leak else [0.0, 1.0, 1.0]
+        # A subtraction after the decay is one before it of amount / alpha: exact where alpha is a power of two.
+        if delay and reset is Reset.SUBTRACT:
+            decays = [0.25, 0.5, 1.0] if self.leak else [1.0]
+        parameters: dict[str, Any] = {
+            "alpha_u": values(lambda s: rng.choice([0.0, 0.5, 1.0] if self.leak else [0.0, 0.0, 1.0], s)),
+            "alpha_v": values(lambda s: rng.choice(decays, s)),
+            "gain_u": values(lambda s: rng.choice([0.5, 1.0, 2.0], s)),
+            "gain_v": values(lambda s: rng.choice([0.5, 1.0], s)),
+            "bias_u": values(lambda s: rng.integers(-1, 2, s) / 4),
+            "bias": values(lambda s: rng.integers(-2, 3, s) / 4),
+            "v_init": values(lambda s: rng.integers(-4, 5, s) / 4),
+            "threshold": values(lambda s: rng.integers(4, 13, s) / 4),
+            "compare": self.pick(*Compare),
+            "reset": reset,
+            "reset_value": values(lambda s: rng.integers(-3, 3, s) / 4),
+            "reset_amount": values(lambda s: rng.integers(1, 9, s) / 4),
+            "reset_delay": delay,
+        }
+        return self.add(Neuron(name=self.name("neuron"), inputs=sources, shape=shape, **(parameters | fixed)))
+
+
+def _image_stage(sketch: Sketch, source: str) -> str:
+    """Linear layers on an image: what stands in front of a convolution, the convolution, what follows it."""
+    if sketch.chance(0.2):
+        source = sketch.add(Delay(name=sketch.name("delay"), inputs=(source,), steps=sketch.pick(0, 1, 2)))
+    if sketch.chance(0.4):
+        source = sketch.pool(source)
+    elif sketch.chance(0.2):
+        source = sketch.affine(source)
+    if sketch.chance(0.2):
+        source = sketch.add(Identity(name=sketch.name("dropout"), inputs=(source,)))
+    source = sketch.conv(source)
+    return sketch.affine(source) if sketch.chance(0.5) else source
+
+
+def draw_network(
+    seed: int, *, leak: bool = False, image: bool | None = None, loops: bool = True, **fixed: Any
+) -> Network:
+    """A random IMPORTED network of one to three populations and inputs for it; `fixed` are fields of all its neurons."""
+    rng = np.random.default_rng(seed)
+    sketch = Sketch(rng, leak)
+    images = sketch.chance(0.5) if image is None else image
+    shape: Shape = (sketch.pick(1, 2, 3), sketch.pick(3, 4, 5), sketch.pick(3, 4, 5)) if images else (sketch.pick(3, 5),)
+    levels = sketch.pick((0, 1), (0, 1), (-2, 3))
+    source = sketch.add(Input(name="x", shape=shape, levels=levels))
+    for _ in range(sketch.pick(1, 2, 3)):
+        if len(sketch.shape[source]) == 3 and sketch.chance(0.7):
+            feeds = [_image_stage(sketch, source)]
+        else:
+            flat = source
+            if len(sketch.shape[source]) == 3 and sketch.chance(0.5):
+                flat = sketch.add(Flatten(name=sketch.name("flatten"), inputs=(source,)))
+            feeds = [sketch.dense(flat, sketch.pick(2, 4, 5))]
+            if sketch.chance(0.3):
+                feeds = [sketch.affine(feeds[0])]
+        same = [name for name in sketch.shape if sketch.shape[name] == sketch.shape[feeds[0]] and _spikes(sketch, name)]
+        if same and sketch.chance(0.7):
+            feeds = [sketch.add(Add(name=sketch.name("add"), inputs=(feeds[0], sketch.pick(*same))))]
+        if loops and sketch.chance(0.3):
+            feeds.append(_loop(sketch, feeds[0], fixed))
+            source = sketch.nodes[-1].name
+        else:
+            source = sketch.neuron(*feeds, **fixed)
+    sketch.add(Output(name="output", inputs=(source,), readout=Readout.SPIKE_COUNT))
+    steps = int(rng.integers(3, 8))
+    graph = Graph(level=Level.IMPORTED, nodes=tuple(sketch.nodes), source="random", steps=steps)
+    inputs = {"x": rng.integers(levels[0], levels[1] + 1, (3, steps, *shape))}
+    return graph, inputs
+
+
+def _spikes(sketch: Sketch, name: str) -> bool:
+    return any(node.name == name and isinstance(node, Neuron | Input) for node in sketch.nodes)
+
+
+def _loop(sketch: Sketch, feed: str, fixed: dict[str, Any]) -> str:
+    """Neurons that also read their own spikes of `wait` steps ago; the name of the recurrent layer."""
+    shape, wait = sketch.shape[feed], sketch.pick(1, 2)
+    count = len(sketch.nodes)
+    delay, back, neuron = f"delay{count}", f"back{count}", f"neuron{count + 2}"
+    if len(shape) > 1:
+        feed = sketch.add(Flatten(name=f"flatten{count}", inputs=(feed,)))
+        shape, neuron = sketch.shape[feed], f"neuron{count + 3}"
+    sketch.shape[neuron] = shape
+    sketch.add(Delay(name=delay, inputs=(neuron,), steps=wait))
+    sketch.add(Dense(name=back, inputs=(delay,), weight=sketch.weight(size(shape), size(shape))))
+    assert sketch.neuron(feed, back, **fixed) == neuron
+    return back
+
+
+@pytest.fixture(scope="session")
+def make_network() -> Callable[..., Network]:
+    """draw_network: a random IMPORTED graph and inputs by seed."""
+    return draw_network
