@@ -9,7 +9,6 @@ from tern2lava.compiler.lower import Lowered, lower
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.partition import MapOptions
-from tern2lava.compiler.rules import check_rules
 from tern2lava.hw_profiles import Profile
 
 
@@ -32,6 +31,5 @@ def build(
     """
     chosen = options or Options()
     lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen)
-    check_rules(lowered.program, profile)
     mapped = map_program(lowered.program, profile, map_options)
     return Compiled(lowered=lowered, mapped=mapped, profile=profile, options=chosen)

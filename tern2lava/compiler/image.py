@@ -38,6 +38,8 @@ CORE, HOST = 0, 1
 _HEADER = "4sHHIIII8B"
 _RESETS = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)
 _PARAMETERS = ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
+_LOW, _ADAPTIVE = ("threshold_low",), ("decay_a", "gain_a")
+HAS_LOW, HAS_ADAPTATION, REARMS = 1, 2, 4
 _BLOCK = "BBBBHHHH3I3IHH4HHHHBxIxxxx"
 assert struct.calcsize("<" + _BLOCK) == BLOCK_HEADER_BYTES
 
@@ -169,10 +171,12 @@ def cut_population(population: Population, box: Box) -> Population:
         flat = picked.reshape(-1)
         return frozen(flat[0] if (flat == flat[0]).all() else flat, np.int64)
 
-    values: dict[str, Any] = {name: inside(getattr(population, name)) for name in _PARAMETERS}
+    names = _PARAMETERS + (_LOW if population.threshold_low is not None else ())
+    names += _ADAPTIVE if population.gain_a is not None else ()
+    values: dict[str, Any] = {name: inside(getattr(population, name)) for name in names}
     return Population(
         name=population.name, shape=(box.volume,), reset=population.reset, lsb=frozen(1.0), start=population.start,
-        **values,
+        refractory=population.refractory, rearm=population.rearm, **values,
     )  # fmt: skip
 
 
@@ -181,9 +185,12 @@ def _write_group(out: Writer, group: Group) -> None:
     out.pack("I", group.number)
     out.box(group.box)
     if group.local is not None:
-        out.pack("IB", group.local.start, _RESETS.index(group.local.reset))
-        for name in _PARAMETERS:
-            out.integers(getattr(group.local, name))
+        local = group.local
+        low, adaptive = local.threshold_low is not None, local.gain_a is not None
+        flags = low * HAS_LOW | adaptive * HAS_ADAPTATION | local.rearm * REARMS
+        out.pack("IBHB", local.start, _RESETS.index(local.reset), local.refractory, flags)
+        for name in _PARAMETERS + (_LOW if low else ()) + (_ADAPTIVE if adaptive else ()):
+            out.integers(getattr(local, name))
 
 
 def _read_group(read: Reader, kind: int) -> Group:
@@ -192,11 +199,13 @@ def _read_group(read: Reader, kind: int) -> Group:
     box = read.box()
     if kind == HOST:
         return Group(name=name, number=number, box=box, local=None)
-    start, reset = read.unpack("IB")
+    start, reset, refractory, flags = read.unpack("IBHB")
     if reset >= len(_RESETS):
         raise read.fail(f"reset mode {reset}")
-    values: dict[str, Any] = {}
-    for key in _PARAMETERS:
+    if flags & ~(HAS_LOW | HAS_ADAPTATION | REARMS):
+        raise read.fail(f"neuron flags {flags}")
+    values: dict[str, Any] = {"refractory": refractory, "rearm": bool(flags & REARMS)}
+    for key in _PARAMETERS + (_LOW if flags & HAS_LOW else ()) + (_ADAPTIVE if flags & HAS_ADAPTATION else ()):
         array = read.integers()
         if array.size not in (1, box.volume):
             raise read.fail(f"{array.size} values of {key} for {box.volume} neurons")

@@ -284,9 +284,15 @@ class Population(NodeBase):
     record_before_reset: bool = False
 
     @property
-    def is_plain(self) -> bool:
-        """Whether none of refractory, rearm, threshold_low and gain_a is used."""
-        return not (self.refractory or self.rearm or self.threshold_low is not None or self.gain_a is not None)
+    def kinds(self) -> tuple[str, ...]:
+        """What the neurons do beyond the plain equations: some of refractory, signed, rearm, adaptive."""
+        used = {
+            "refractory": self.refractory > 0,
+            "signed": self.threshold_low is not None,
+            "rearm": self.rearm,
+            "adaptive": self.gain_a is not None,
+        }
+        return tuple(name for name, is_used in used.items() if is_used)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -23,8 +23,8 @@ from tern2lava.compiler.partition import MapOptions, Partition, partition
 from tern2lava.compiler.place import Placement, location, place
 from tern2lava.compiler.route import HOST as FROM_HOST
 from tern2lava.compiler.route import Routing, route
+from tern2lava.compiler.rules import check_rules
 from tern2lava.compiler.slices import cut, incoming, sources
-from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile
 
 
@@ -121,7 +121,7 @@ def map_program(graph: Graph, profile: Profile, options: MapOptions | None = Non
     assert graph.level is Level.INTEGER
     assert graph.arithmetic is not None
     options = options or MapOptions()
-    check_features(graph, profile)
+    check_rules(graph, profile)
     cores = partition(graph, profile, options)
     placement = place(cores, profile, options.placement, options.seed)
     routing = route(graph, cores, placement, profile)
@@ -136,26 +136,6 @@ def map_program(graph: Graph, profile: Profile, options: MapOptions | None = Non
         graph=graph, profile=profile, options=options, partition=cores, placement=placement, routing=routing,
         images=images, host_image=host,
     )  # fmt: skip
-
-
-def check_features(graph: Graph, profile: Profile) -> None:
-    """UnsupportedError where a neuron or an input needs what the target does not have."""
-    resets = profile.neuron.resets.value
-    for population in graph.of_kind(Population):
-        if population.reset.value not in resets:
-            raise UnsupportedError(
-                population.name, f"neurons of {profile.name} reset by {' or '.join(resets)}", population.reset.value,
-                "train with that reset, or choose a target whose neurons can do it",
-            )  # fmt: skip
-    payload = profile.routing.payload_bits.value
-    for node in graph.of_kind(Input):
-        low, high = node.levels
-        bits = max(abs(low), abs(high)).bit_length() + (low < 0)
-        if bits > payload:
-            raise UnsupportedError(
-                node.name, f"spikes of {profile.name} carry {payload} bit", f"input values {low} to {high}",
-                "encode the input as spikes (0 or 1), or choose a target with graded spikes",
-            )  # fmt: skip
 
 
 def _core_image(graph: Graph, cores: Partition, placement: Placement, routing: Routing, core: int) -> CoreImage:

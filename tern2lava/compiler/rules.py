@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Graph, Population, Projection
+from tern2lava.compiler.ir import Graph, Input, Population, Projection
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles.profile import Profile
 
@@ -27,6 +27,29 @@ def reset_mode(profile: Profile) -> tuple[str, Test]:
         return None if population.reset.value in allowed else f"reset {population.reset.value}"
 
     return ", ".join(allowed), test
+
+
+def neuron_kind(profile: Profile) -> tuple[str, Test]:
+    """Refractory periods, signed spikes, rearming and adaptive thresholds need neurons that have them."""
+    allowed = profile.neuron.kinds.value
+
+    def test(population: Population) -> str | None:
+        lacking = [kind for kind in population.kinds if kind not in allowed]
+        return ", ".join(lacking) or None
+
+    return ", ".join(allowed), test
+
+
+def input_payload(profile: Profile) -> tuple[str, Test]:
+    """Input values other than 0 and 1 need spikes that carry a payload."""
+    allowed = profile.routing.payload_bits.value
+
+    def test(node: Input) -> str | None:
+        low, high = node.levels
+        bits = max(abs(low), abs(high)).bit_length() + (low < 0)
+        return None if bits <= allowed else f"input values {low} to {high}"
+
+    return f"{allowed} bit{'s' if allowed != 1 else ''}", test
 
 
 def synaptic_current(profile: Profile) -> tuple[str, Test]:
@@ -84,9 +107,13 @@ def channel_gain(profile: Profile) -> tuple[str, Test]:
 
 
 POPULATION_RULES: tuple[tuple[Rule, str], ...] = (
+    (neuron_kind, "choose a target that has it (generic-ternary, loihi2), or retrain with other neurons"),
     (reset_mode, "choose a target that has it (generic-ternary, loihi2), or retrain with another reset"),
     (synaptic_current, "choose a target that has it, or retrain with neurons without a synaptic current"),
     (neuron_bias, "choose a target that has it, or retrain without biases and batch normalisation"),
+)
+INPUT_RULES: tuple[tuple[Rule, str], ...] = (
+    (input_payload, "encode the input as spikes (0 or 1), or choose a target with graded spikes"),
 )
 PROJECTION_RULES: tuple[tuple[Rule, str], ...] = (
     (weight_bits, "ternarise the layer, or choose a target with wider weights"),
@@ -97,7 +124,7 @@ PROJECTION_RULES: tuple[tuple[Rule, str], ...] = (
 
 def check_rules(program: Graph, profile: Profile) -> None:
     """Raise UnsupportedError for the first node of an INTEGER graph that the target cannot execute."""
-    for kind, rules in ((Population, POPULATION_RULES), (Projection, PROJECTION_RULES)):
+    for kind, rules in ((Input, INPUT_RULES), (Population, POPULATION_RULES), (Projection, PROJECTION_RULES)):
         for rule, hint in rules:
             allowed, test = rule(profile)
             for node in program.of_kind(kind):
@@ -116,5 +143,5 @@ def support_table(profiles: list[Profile]) -> list[dict[str, str]]:
             **{profile.name: rule(profile)[0] for profile in profiles},
             "hint": hint,
         }
-        for rule, hint in (*POPULATION_RULES, *PROJECTION_RULES)
+        for rule, hint in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES)
     ]

@@ -18,6 +18,7 @@ from tern2lava.errors import ProfileError
 T = TypeVar("T")
 Kind = Literal["published", "simulated", "derived", "assumed"]
 ResetName = Literal["zero", "subtract", "none"]
+NeuronKind = Literal["plain", "refractory", "signed", "rearm", "adaptive"]
 Encoding = Literal["dense", "sparse", "run_length", "shared_sign", "base3", "bitmap", "golomb"]
 Size = Annotated[int, Field(ge=1, le=1 << 40)]
 Count = Annotated[int, Field(ge=0, le=1 << 40)]
@@ -131,6 +132,7 @@ class NeuronFeatures(_Strict):
     resets: Names[ResetName]
     synaptic_current: Leaf[bool]
     per_neuron_bias: Leaf[bool]
+    kinds: Names[NeuronKind]
 
 
 class ArithmeticFormat(_Strict):

@@ -42,7 +42,7 @@ class CoreMachine:
         self._gains = [per_neuron(block.local.gain, block.local) for block in image.blocks]
 
     def step(self, t: int, arriving: Array) -> Array:
-        """Spikes (batch, neurons) uint8 of chip step t, given `arriving` (batch, axons): what was emitted in the step
+        """Spikes (batch, neurons) int8 of chip step t, given `arriving` (batch, axons): what was emitted in the step
         before. Groups rest outside their window."""
         image = self.image
         sums = [np.zeros(state.u.shape, np.int64) for state in self.groups]
@@ -57,7 +57,7 @@ class CoreMachine:
             if x.any():
                 block = image.blocks[axons.block]
                 sums[block.group] += accumulate(block.local, x).astype(np.int64) * self._gains[axons.block]
-        spikes = np.zeros((self.batch, self.neurons), np.uint8)
+        spikes = np.zeros((self.batch, self.neurons), np.int8)
         for index, (group, state) in enumerate(zip(image.groups, self.groups, strict=True)):
             if self.active(index, t):
                 assert group.local is not None

@@ -13,6 +13,7 @@ from tern2lava.compiler.image import CORE, CoreImage, decode_core
 from tern2lava.compiler.ir import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.core import CoreMachine, links
+from tern2lava.sim.integer import spike_type
 from tern2lava.sim.trace import Trace
 
 
@@ -31,7 +32,9 @@ def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *,
     starts = [group.local.start for image in cores for group in image.groups if group.local is not None]
 
     sizes = {group.name: size(group.box.shape) for image in cores for group in image.groups}
-    spikes = {name: np.zeros((batch, steps, n), np.uint8) for name, n in sizes.items()}
+    neurons = [group.local for image in cores for group in image.groups if group.local is not None]
+    types = {local.name: spike_type(local) for local in neurons}
+    spikes = {name: np.zeros((batch, steps, n), types[name]) for name, n in sizes.items()}
     v = {name: np.zeros((batch, steps, n), np.int64) for name, n in sizes.items() if states}
     u = {name: np.zeros((batch, steps, n), np.int64) for name, n in sizes.items() if states}
     places = [[group.box.flat() for group in image.groups] for image in cores]

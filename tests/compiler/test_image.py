@@ -120,12 +120,12 @@ def test_the_layout_is_the_documented_one() -> None:
     assert (magic, version, kind, core, groups, axons, routes) == (b"T2LC", 1, 0, 17, 2, 2, 1)
     assert struct.unpack_from("<8B", data, 24) == (12, 24, 17, 6, 13, 7, 6, 20)
     assert struct.unpack_from("<H1sI10I", data, 32) == (1, b"a", 2, 1, 9, 1, 1, 3, 0, 0, 7, 1, 1)
-    assert struct.unpack_from("<IB", data, 32 + 47) == (3, 1)
+    assert struct.unpack_from("<IBHB", data, 32 + 47) == (3, 1, 0, 0)
     # decay_u: one value of two bytes; then the other parameters in their order.
-    assert struct.unpack_from("<BxIh", data, 32 + 52) == (2, 1, 4096)
+    assert struct.unpack_from("<BxIh", data, 32 + 55) == (2, 1, 4096)
     group = example().groups[0].local
     assert group is not None
-    at = 32 + 52 + 8
+    at = 32 + 55 + 8
     for values in (group.decay_v, group.bias_u, group.bias, group.threshold, group.reset_amount, group.v_init):
         width, count = struct.unpack_from("<BxI", data, at)
         stored = np.frombuffer(data, f"<i{width}", count, at + 6)
