@@ -12,12 +12,17 @@ class Tern2LavaError(Exception):
     exit_code = 2
 
 
+def one_line(text: str) -> str:
+    """`text` with line breaks and control characters (of names in damaged files) as spaces."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 class InputError(Tern2LavaError):
     """A file, array or option that cannot be used. `where` is the file, key or tensor; `why` what was found and
     what to do."""
 
     def __init__(self, where: object, why: str) -> None:
-        super().__init__(f"{where}: {why}")
+        super().__init__(one_line(f"{where}: {why}"))
         self.where = str(where)
         self.why = why
 
@@ -28,7 +33,7 @@ class UnsupportedError(Tern2LavaError):
     exit_code = 3
 
     def __init__(self, node: str, rule: str, found: str, hint: str) -> None:
-        super().__init__(f"{node}: {rule}: found {found}; {hint}")
+        super().__init__(one_line(f"{node}: {rule}: found {found}; {hint}"))
         self.node = node
         self.rule = rule
         self.found = found

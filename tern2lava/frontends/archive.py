@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from io import BytesIO
@@ -11,6 +12,12 @@ from tern2lava.errors import InputError
 
 MAX_UNPACKED = 256 << 20
 """Bytes that compressed entries may declare together, unless 100 times the file's own size is more."""
+
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError),
+    *(ValueError, LookupError, OverflowError, RuntimeError),
+)
+"""What zipfile raises on damaged files."""
 
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -23,7 +30,7 @@ class Archive:
         try:
             self.zip = zipfile.ZipFile(BytesIO(data))
             entries = self.zip.infolist()
-        except (zipfile.BadZipFile, ValueError, LookupError, OSError, NotImplementedError) as error:
+        except _DAMAGE as error:
             raise InputError(path, f"damaged or truncated zip file ({error!s:.80}); copy it again") from None
         self.entries = {entry.filename: entry for entry in entries}
         if len(self.entries) != len(entries):
@@ -51,7 +58,7 @@ class Archive:
         try:
             with self.zip.open(entry) as stream:
                 content = stream.read(entry.file_size + 1)
-        except (zipfile.BadZipFile, zlib.error, ValueError, LookupError, OSError, EOFError, RuntimeError) as error:
+        except _DAMAGE as error:
             raise InputError(self.path, f"entry {name[:80]} is damaged ({error!s:.80}); copy the file again") from None
         if len(content) != entry.file_size:
             raise InputError(self.path, f"entry {name[:80]} is shorter than declared; copy the file again")

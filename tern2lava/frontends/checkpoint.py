@@ -98,7 +98,9 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def _arrays(path: Path, kind: str, arrays: dict[str, Array]) -> Checkpoint:
-    for array in arrays.values():
+    for name, array in arrays.items():
+        if not name.isprintable() or len(name) > _MAX_TEXT:
+            raise InputError(path, f"an array's name is not printable or too long ({name[:40]!r}); rename it")
         array.setflags(write=False)
     return Checkpoint(path=path, format=kind, content=f"{len(arrays)} arrays", tensors=arrays)
 
@@ -130,12 +132,17 @@ def _torch(path: Path, file: TorchFile) -> Checkpoint:
 
 def _kind(tree: Any) -> str:
     if _is_module(tree):
-        return f"pickled module {tree.kind or 'of an unknown class'}"
+        return f"pickled module {_class(tree)}"
     if _pairs(tree) is not None:
         return "state_dict"
     if isinstance(tree, list | tuple):
         return f"list of {len(tree)}"
-    return f"pickled {tree.kind}" if isinstance(tree, Record) and tree.kind else f"pickled {type(tree).__name__}"
+    return f"pickled {_class(tree)}" if isinstance(tree, Record) else f"pickled {type(tree).__name__}"
+
+
+def _class(record: Record) -> str:
+    """Name of a record's class for people."""
+    return record.kind if 0 < len(record.kind) <= _MAX_TEXT and record.kind.isprintable() else "of an unknown class"
 
 
 def _pairs(value: Any) -> list[tuple[Any, Any]] | None:
@@ -179,6 +186,7 @@ class _Walk:
         self.values: dict[str, Scalar] = {}
         self.unreadable: dict[str, str] = {}
         self.modules: dict[str, str] = {}
+        self.open: set[int] = set()
         self.visits = 0
         self.elements = 0
         self.max_elements = max(1 << 26, 8 * path.stat().st_size)
@@ -188,18 +196,30 @@ class _Walk:
         self.visits += 1
         if self.visits > _MAX_VISITS:
             raise InputError(self.path, f"holds over {_MAX_VISITS:,} values; save the state_dict alone")
-        if depth > _MAX_DEPTH or not name.isprintable() or len(name) > _MAX_TEXT:
+        if depth > _MAX_DEPTH:
+            return
+        if not name.isprintable() or len(name) > _MAX_TEXT:
+            if isinstance(value, Record) and value.kind.startswith("torch._utils._rebuild"):
+                raise InputError(self.path, f"a tensor's name is not printable or too long ({name[:40]!r}); rename it")
             return
         if value is None or isinstance(value, bool | int | float):
             if not isinstance(value, int) or value.bit_length() <= 64:
                 self.values[name] = value
             return
         if isinstance(value, str):
-            if len(value) <= _MAX_TEXT:
+            if len(value) <= _MAX_TEXT and value.isprintable():
                 self.values[name] = value
             return
         if isinstance(value, Record) and self.take_tensor(value, name, attribute):
             return
+        if id(value) in self.open:
+            return
+        self.open.add(id(value))
+        self.visit_parts(value, name, depth, attribute)
+        self.open.discard(id(value))
+
+    def visit_parts(self, value: Any, name: str, depth: int, attribute: bool) -> None:
+        """The members of a container or object that is not being visited already (files may hold cycles)."""
         pairs = _pairs(value)
         if pairs is not None:
             for key, item in pairs:
@@ -219,7 +239,7 @@ class _Walk:
             for key, item in attributes.items():
                 self.visit(item, _join(name, key), depth + 1, True)
             return
-        self.modules[name] = record.kind or "unknown"
+        self.modules[name] = _class(record)
         transient = _elements(attributes.get("_non_persistent_buffers_set"))
         for part in _MODULE_PARTS:
             for key, item in _pairs(attributes[part]) or ():

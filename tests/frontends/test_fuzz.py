@@ -7,6 +7,7 @@ import json
 import struct
 import time
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -115,3 +116,24 @@ def test_damaged_sizes_allocate_nothing_worth_mention(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < BYTES
+
+
+@pytest.mark.parametrize("name", ["bad\nname", "esc\x1b[2J", "long" * 100])
+def test_a_name_that_would_spoil_the_terminal_is_refused_in_one_line(name: str, tmp_path: Path) -> None:
+    header = json.dumps({name: {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    assert not read(tmp_path / "a.safetensors", struct.pack("<Q", len(header)) + header + bytes(4))
+    assert not read(tmp_path / "a.pt", torch_bytes({name: torch.ones(2)}, True))
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(f"{name}.npy", b"")
+    assert not read(tmp_path / "a.npz", stream.getvalue())
+
+
+def test_a_zip_entry_at_an_absurd_place_is_refused(tmp_path: Path) -> None:
+    data = bytearray(FILES["npz"])
+    at = data.index(b"PK\x01\x02")
+    data[at + 42 : at + 46] = b"\xff\xff\xff\x7f"
+    assert not read(tmp_path / "a.npz", bytes(data))
+    size = struct.unpack_from("<I", data, len(data) - 10)[0]
+    struct.pack_into("<I", data, len(data) - 10, size + (1 << 30))
+    assert not read(tmp_path / "a.npz", bytes(data))
