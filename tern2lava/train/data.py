@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import zipfile
+import zlib
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Shape, frozen
 from tern2lava.errors import InputError
+from tern2lava.train.idxfile import find, read_idx
+
+# Where Debian's package dataset-fashion-mnist puts its files.
+FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+MAX_CLASSES = 1000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,3 +69,79 @@ def digits(*, test_fraction: float = 0.3, seed: int = 0) -> Dataset:
     return Dataset(
         name="digits", train_x=x[train], train_y=y[train], test_x=x[test], test_y=y[test], top=16, classes=10
     )
+
+
+def idx_images(name: str, folder: Path) -> Dataset:
+    """MNIST or Fashion-MNIST from its four idx files in `folder`: (1, 28, 28), values 0 to 255, ten classes."""
+    parts = []
+    for part in ("train", "t10k"):
+        path = find(folder, f"{part}-images-idx3-ubyte")
+        images, labels = read_idx(path, 3), read_idx(find(folder, f"{part}-labels-idx1-ubyte"), 1)
+        if len(images) != len(labels) or labels.max() > 9:
+            raise InputError(path, f"{len(images):,} images and {len(labels):,} labels up to {labels.max()} do not fit")
+        parts += [frozen(images[:, None]), frozen(labels, np.int64)]
+    train_x, train_y, test_x, test_y = parts
+    return Dataset(name=name, train_x=train_x, train_y=train_y, test_x=test_x, test_y=test_y, top=255, classes=10)
+
+
+def npz_arrays(path: Path) -> Dataset:
+    """Any data set in an npz file: train_x, test_x (samples, *shape) uint8, train_y, test_y integer labels from 0.
+
+    An optional integer `top` says the largest value a sample may hold (else the largest of train_x is taken).
+    """
+    keys = ("train_x", "train_y", "test_x", "test_y")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            names = list(getattr(file, "files", []))
+            missing = [key for key in keys if key not in names]
+            if missing:
+                raise InputError(path, f"holds no {', '.join(missing)}; expected {', '.join(keys)}")
+            arrays = {key: file[key] for key in keys}
+            top = int(file["top"].item()) if "top" in names else int(arrays["train_x"].max(initial=1))
+    except (OSError, ValueError, EOFError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(path, f"cannot be read as npz ({str(error)[:80]}); save it with numpy.savez") from None
+    for part in ("train", "test"):
+        x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
+        if x.dtype != np.uint8 or x.ndim < 2 or x.shape[1:] != arrays["train_x"].shape[1:] or x.size == 0:
+            raise InputError(f"{path}: {part}_x", f"is {x.dtype} {x.shape}; expected uint8 (samples, *shape)")
+        if y.dtype.kind not in "iu" or y.shape != x.shape[:1] or y.min() < 0 or y.max() >= MAX_CLASSES:
+            raise InputError(f"{path}: {part}_y", f"is {y.dtype} {y.shape}; expected one label from 0 for each sample")
+        if x.max() > top:
+            raise InputError(f"{path}: {part}_x", f"holds {x.max()}, above top {top}")
+    classes = int(max(arrays["train_y"].max(), arrays["test_y"].max())) + 1
+    train_y, test_y = (frozen(arrays[key], np.int64) for key in ("train_y", "test_y"))
+    return Dataset(
+        name=path.stem, train_x=frozen(arrays["train_x"]), train_y=train_y, test_x=frozen(arrays["test_x"]),
+        test_y=test_y, top=max(1, top), classes=classes,
+    )  # fmt: skip
+
+
+def load_dataset(name: str, folder: Path | None = None) -> Dataset:
+    """The data set `name`: digits (bundled), fashion-mnist or mnist (idx files in `folder`), or the path of an npz."""
+    if name == "digits":
+        return digits()
+    if name == "fashion-mnist":
+        return idx_images(name, folder or FASHION_FOLDER)
+    if name == "mnist":
+        if folder is None:
+            raise InputError("mnist", "give the folder of its idx files with --data-dir")
+        return idx_images(name, folder)
+    if name.endswith(".npz"):
+        return npz_arrays((folder or Path()) / name)
+    raise InputError(f"data set {name!r}", "is not known; use digits, fashion-mnist, mnist or the path of an npz file")
+
+
+def limit(dataset: Dataset, train: int | None, test: int | None) -> Dataset:
+    """The first `train` and `test` samples of each part (all where None)."""
+    return replace(
+        dataset, train_x=dataset.train_x[:train], train_y=dataset.train_y[:train], test_x=dataset.test_x[:test],
+        test_y=dataset.test_y[:test],
+    )  # fmt: skip
+
+
+def hold_out(dataset: Dataset, fraction: float, seed: int = 0) -> Dataset:
+    """The training part alone, a stratified `fraction` of it in the place of the test samples: to choose settings
+    without looking at the test samples."""
+    train, test = stratified_split(dataset.train_y, fraction, seed)
+    x, y = dataset.train_x, dataset.train_y
+    return replace(dataset, train_x=x[train], train_y=y[train], test_x=x[test], test_y=y[test])

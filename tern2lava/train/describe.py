@@ -10,9 +10,7 @@ from torch import nn
 
 from tern2lava.compiler.ir import Shape
 from tern2lava.errors import UnsupportedError
-from tern2lava.train.unroll import is_leaky
-
-RESETS = {0: "subtract", 1: "zero", 2: "none"}
+from tern2lava.train.unroll import RESETS, is_leaky
 
 
 def describe_layer(name: str, module: Any) -> dict[str, dict[str, Any]]:

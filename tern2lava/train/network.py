@@ -11,6 +11,7 @@ from torch import nn
 
 from tern2lava.compiler.ir import Shape, conv_out, size
 from tern2lava.errors import InputError, MissingPackageError
+from tern2lava.train.surrogate import ArcTangent
 
 CONV = re.compile(r"(?P<out>\d+)c(?P<kernel>\d+)(?:s(?P<stride>\d+))?(?:g(?P<groups>\d+))?")
 POOL = re.compile(r"p(?P<kernel>\d+)")
@@ -29,7 +30,7 @@ class NeuronModel:
 
 
 def leaky(neuron: NeuronModel) -> nn.Module:
-    """A snnTorch Leaky; MissingPackageError without snnTorch."""
+    """A snnTorch Leaky that keeps its own state (so that the nn.Sequential can be stepped); MissingPackageError."""
     try:
         import snntorch
     except ImportError:
@@ -39,7 +40,8 @@ def leaky(neuron: NeuronModel) -> nn.Module:
         threshold=neuron.threshold,
         reset_mechanism=neuron.reset,
         reset_delay=neuron.reset_delay,
-        spike_grad=snntorch.surrogate.atan(alpha=neuron.slope),
+        init_hidden=True,
+        spike_grad=ArcTangent(neuron.slope),
     )
     return result
 

@@ -18,8 +18,6 @@ from tern2lava.train.encode import encode
 from tern2lava.train.ternarize import set_blend
 from tern2lava.train.unroll import Activity, unroll
 
-EVALUATION_BATCH = 500
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOptions:
@@ -66,16 +64,28 @@ def cross_entropy(step: Step) -> dict[str, Tensor]:
     return {"task": nn.functional.cross_entropy(step.logits, step.labels)}
 
 
+def together(*objectives: Objective) -> Objective:
+    """The Objective with the terms of all `objectives`."""
+
+    def all_terms(step: Step) -> dict[str, Tensor]:
+        return {name: term for objective in objectives for name, term in objective(step).items()}
+
+    return all_terms
+
+
 def logits_of(activity: Activity, gain: float) -> Tensor:
     """Class logits (batch, classes): gain * mean over time of the output spikes."""
     return gain * activity.output.mean(0)
 
 
-def spikes_in(x: Array, dataset: Dataset, options: TrainingOptions, seed: int) -> Tensor:
-    """Encoded samples as float32 (steps, batch, *shape); direct values are divided by the data set's top."""
+def spikes_in(
+    x: Array, dataset: Dataset, options: TrainingOptions, seed: int, *, folded: bool = False
+) -> Tensor:
+    """Encoded samples as float32 (steps, batch, *shape); direct values are divided by the data set's top, unless that
+    division is folded into the network's first weights."""
     spikes = encode(x, options.steps, method=options.encoding, top=dataset.top, seed=seed)
     tensor = torch.from_numpy(np.ascontiguousarray(np.swapaxes(spikes, 0, 1))).float()
-    return tensor / dataset.top if options.encoding == "direct" else tensor
+    return tensor / dataset.top if options.encoding == "direct" and not folded else tensor
 
 
 def learning_rate(options: TrainingOptions, progress: float) -> float:
@@ -96,10 +106,14 @@ class Trainer:
         self.epoch = 0
         self.history: list[dict[str, float]] = []
 
-    def run_epoch(self) -> dict[str, float]:
-        """The mean of every loss term over one epoch of training (also appended to `history`)."""
+    def run_epoch(self, on_batch: Callable[[int, int], None] | None = None) -> dict[str, float]:
+        """The mean of every loss term over one epoch of training (also appended to `history`).
+
+        on_batch is called with (batches done, batches) after each.
+        """
         options, data = self.options, self.dataset
         self.model.train()
+        device = next(self.model.parameters()).device
         order = np.argsort(random_words(options.seed * 100_003 + self.epoch, len(data.train_y)), kind="stable")
         batches = [order[i : i + options.batch] for i in range(0, len(order), options.batch)]
         sums: dict[str, float] = {}
@@ -109,11 +123,12 @@ class Trainer:
                 group["lr"] = learning_rate(options, progress / options.epochs)
             ramp = options.ramp * options.epochs
             set_blend(self.model, min(1.0, progress / ramp) if ramp else 1.0)
-            x = spikes_in(data.train_x[members], data, options, options.seed + self.epoch * len(batches) + index)
+            seed = options.seed * 1_000_003 + self.epoch * len(batches) + index
+            x = spikes_in(data.train_x[members], data, options, seed).to(device)
             activity = unroll(self.model, x)
             step = Step(
                 x=x,
-                labels=torch.from_numpy(data.train_y[members]),
+                labels=torch.from_numpy(data.train_y[members]).to(x.device),
                 activity=activity,
                 logits=logits_of(activity, options.logit_gain),
             )
@@ -124,6 +139,8 @@ class Trainer:
             self.optimiser.step()
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(term.detach()) * len(members)
+            if on_batch:
+                on_batch(index + 1, len(batches))
         self.epoch += 1
         means = {name: total / len(order) for name, total in sums.items()}
         self.history.append(means)
@@ -161,23 +178,3 @@ def fit(
     set_blend(model, 1.0)
     model.eval()
     return trainer.history
-
-
-def logits_on(model: nn.Sequential, x: Array, dataset: Dataset, options: TrainingOptions) -> Array:
-    """Class logits (count, classes) float32 of samples x in evaluation mode."""
-    model.eval()
-    with torch.no_grad():
-        parts = [
-            logits_of(
-                unroll(model, spikes_in(x[i : i + EVALUATION_BATCH], dataset, options, options.seed + i)),
-                options.logit_gain,
-            ).numpy()
-            for i in range(0, len(x), EVALUATION_BATCH)
-        ]
-    return np.concatenate(parts)
-
-
-def accuracy(model: nn.Sequential, dataset: Dataset, options: TrainingOptions) -> float:
-    """Fraction of the test samples whose largest logit (the first, of equals) is their label's."""
-    logits = logits_on(model, dataset.test_x, dataset, options)
-    return float((logits.argmax(1) == dataset.test_y).mean())

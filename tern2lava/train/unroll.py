@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from tern2lava.errors import UnsupportedError
+from tern2lava.train.surrogate import ArcTangent, leaky_run
+
+RESETS = {0: "subtract", 1: "zero", 2: "none"}
 
 
 @dataclass(eq=False, kw_only=True)
@@ -16,11 +19,12 @@ class Activity:
     """What the neurons of a run did; arrays (steps, batch, *shape), with gradients where the run has them.
 
     spikes of every neuron layer by name; met: the membrane potential compared with the threshold, minus the
-    threshold, so that a neuron spikes where met > 0.
+    threshold, so that a neuron spikes where met > 0; threshold: as the layer holds it.
     """
 
     spikes: dict[str, Tensor] = field(default_factory=dict)
     met: dict[str, Tensor] = field(default_factory=dict)
+    threshold: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def output(self) -> Tensor:
@@ -37,7 +41,8 @@ def run_leaky(name: str, layer: Any, x: Tensor) -> tuple[Tensor, Tensor]:
     """(spikes, met) of a snnTorch Leaky for input currents x (steps, batch, *shape), starting from zero.
 
     The arithmetic of snntorch.Leaky.forward in its order, so equal to stepping it, bit for bit; the gradient differs in
-    that it does not pass through the reset when reset_delay is False. Raises UnsupportedError for its options
+    that it does not pass through the reset when reset_delay is False. Layers with our ArcTangent surrogate and fixed
+    beta and threshold take the faster LeakyRun, of the same numbers. Raises UnsupportedError for its options
     inhibition, state_quant and graded spikes.
     """
     for option, used in (
@@ -49,6 +54,9 @@ def run_leaky(name: str, layer: Any, x: Tensor) -> tuple[Tensor, Tensor]:
             raise UnsupportedError(name, "snnTorch Leaky in training", option, "leave this option at its default")
     beta, threshold = layer.beta.clamp(0, 1), layer.threshold
     mode = int(layer.reset_mechanism_val)
+    if isinstance(layer.spike_grad, ArcTangent) and not (beta.requires_grad or threshold.requires_grad):
+        slope, delay = layer.spike_grad.slope, bool(layer.reset_delay)
+        return leaky_run(x, beta, threshold, slope, reset=RESETS[mode], delay=delay)
     mem = torch.zeros_like(x[0])
     spikes, met = [], []
     for current in x.unbind(0):
@@ -79,6 +87,9 @@ def unroll(model: nn.Sequential, x: Tensor) -> Activity:
         if is_leaky(module):
             x, activity.met[name] = run_leaky(name, module, x)
             activity.spikes[name] = x
+            threshold = module.threshold
+            assert isinstance(threshold, Tensor)
+            activity.threshold[name] = threshold
         elif type(module).__module__.startswith("torch.nn."):
             x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         else:

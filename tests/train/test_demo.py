@@ -8,8 +8,9 @@ from torch import nn
 
 from tern2lava.train.data import digits
 from tern2lava.train.describe import describe
+from tern2lava.train.evaluate import accuracy
 from tern2lava.train.network import NeuronModel, network
-from tern2lava.train.trainer import TrainingOptions, accuracy
+from tern2lava.train.trainer import TrainingOptions
 
 pytest.importorskip("snntorch")
 FOLDER = resources.files("tern2lava") / "demo"

@@ -1,0 +1,44 @@
+"""Training state on disk, written whole or not at all, and read back without running what it holds."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tern2lava.errors import InputError
+
+
+def write_aside(path: Path, data: bytes) -> None:
+    """Writes `data` beside `path` and renames it there; InputError where the folder cannot be written."""
+    aside = path.with_name(f".{path.name}.part")
+    try:
+        aside.write_bytes(data)
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise InputError(path, f"cannot be written ({error.strerror}); free space or choose another folder") from None
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Writes a state of tensors and plain values with torch.save, then renames it into place."""
+    import io
+
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    write_aside(path, buffer.getvalue())
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What `save` wrote (or a plain state_dict); InputError for any other file."""
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, AttributeError) as error:
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise InputError(path, f"cannot be read as a checkpoint ({reason})") from None
+    if not isinstance(state, dict):
+        raise InputError(path, f"holds a {type(state).__name__}; expected a state_dict")
+    return state

@@ -1,0 +1,163 @@
+"""The keys of a training experiment's YAML file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+
+from tern2lava.errors import InputError
+from tern2lava.frontends.yamlfile import read_yaml
+from tern2lava.train.trainer import TrainingOptions
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number")
+    return value  # pydantic reads the texts that YAML makes of 1e-3 as numbers
+
+
+Real = Annotated[float, BeforeValidator(_number)]
+Count = Annotated[StrictInt, Field(ge=1, le=10_000_000)]
+Fraction = Annotated[Real, Field(ge=0, lt=1)]
+Weight = Annotated[Real, Field(ge=0)]
+PositiveReal = Annotated[Real, Field(gt=0)]
+
+
+class Keys(BaseModel):
+    """A mapping with known keys only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DataKeys(Keys):
+    """Which samples. train, test: only the first so many. hold_out: test on this part of the training samples."""
+
+    name: StrictStr
+    train: Count | None = None
+    test: Count | None = None
+    hold_out: Fraction | None = None
+
+
+class NetworkKeys(Keys):
+    """The architecture (network.network) and its neurons (network.NeuronModel)."""
+
+    layers: StrictStr
+    batch_norm: StrictBool = True
+    bias: StrictBool = False
+    beta: Annotated[Real, Field(ge=0, le=1)] = 0.9375
+    threshold: PositiveReal = 1.0
+    reset: Literal["subtract", "zero", "none"] = "subtract"
+    reset_delay: StrictBool = True
+    slope: PositiveReal = 2.0
+
+
+class TrainingKeys(Keys):
+    """trainer.TrainingOptions, but for seed and ramp."""
+
+    steps: Annotated[StrictInt, Field(ge=1, le=4096)] = 8
+    encoding: Literal["rate", "bernoulli", "latency", "direct"] = "rate"
+    epochs: Count = 10
+    batch: Count = 64
+    learning_rate: PositiveReal = 2e-3
+    weight_decay: Weight = 0.0
+    logit_gain: PositiveReal = 10.0
+
+
+class TernaryKeys(Keys):
+    """How weights become ternary (ternarize.ternarize), and over which fraction of the epochs."""
+
+    method: Literal["twn", "absmean", "learned"] = "learned"
+    per: Literal["tensor", "channel"] = "channel"
+    sparsity: Fraction | None = None
+    layers: list[StrictStr] | None = None
+    ramp: Fraction = 0.25
+
+
+class TeacherKeys(Keys):
+    """The full-precision twin: a checkpoint of the same architecture, or (without one) trained first."""
+
+    checkpoint: StrictStr | None = None
+    epochs: Count | None = None
+
+
+class DistillationKeys(Keys):
+    """distill.Distillation."""
+
+    temperature: PositiveReal = 2.0
+    weight: Weight = 1.0
+    match: Literal["rate", "potential", "none"] = "rate"
+    match_weight: Weight = 1.0
+
+
+class RegularizerKeys(Keys):
+    """regularizer.UncertaintyRegularizer."""
+
+    time: Weight = 0.1
+    margin: Weight = 0.1
+    confidence: Weight = 0.1
+    width: PositiveReal = 0.1
+    doubt: Annotated[Real, Field(gt=0, lt=0.5)] = 0.05
+
+
+class IntegerKeys(Keys):
+    """Which target's integers to evaluate the trained network in, and on how many test samples (all where none)."""
+
+    target: StrictStr = "loihi2"
+    samples: Count | None = None
+
+
+class Experiment(Keys):
+    """One training. algorithm: full (full precision), post (TWN after training), ternary (ternarisation-aware
+    training, from scratch or from the trained teacher's weights), distil (that, with the teacher's guidance)."""
+
+    data: DataKeys
+    network: NetworkKeys
+    algorithm: Literal["full", "post", "ternary", "distil"]
+    training: TrainingKeys = TrainingKeys()
+    ternary: TernaryKeys = TernaryKeys()
+    start: Literal["scratch", "teacher"] = "scratch"
+    teacher: TeacherKeys = TeacherKeys()
+    distillation: DistillationKeys = DistillationKeys()
+    regularizer: RegularizerKeys | None = None
+    integer: IntegerKeys | None = None
+    seed: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
+    tensorboard: StrictBool = False
+
+    @property
+    def needs_teacher(self) -> bool:
+        """Whether a full-precision twin must be there first."""
+        return self.algorithm in ("post", "distil") or (self.algorithm == "ternary" and self.start == "teacher")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all settings: two experiments with the same digest are the same."""
+        text = json.dumps(self.model_dump(exclude={"tensorboard", "integer"}), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def options(self, *, teacher: bool = False) -> TrainingOptions:
+        """Training options of the network itself, or of its teacher."""
+        values = self.training.model_dump()
+        if teacher:
+            return TrainingOptions(**values | {"epochs": self.teacher.epochs or values["epochs"]}, seed=self.seed)
+        ramp = self.ternary.ramp if self.algorithm in ("ternary", "distil") else 0.0
+        return TrainingOptions(**values, ramp=ramp, seed=self.seed)
+
+
+def read_experiment(path: Path) -> Experiment:
+    """The experiment a YAML file describes; InputError with file, line and key for what is not allowed in one."""
+    file = read_yaml(path)
+    if not isinstance(file.data, dict):
+        raise InputError(path, f"expected keys and values ({', '.join(Experiment.model_fields)})")
+    try:
+        return Experiment.model_validate(file.data)
+    except ValidationError as errors:
+        first = errors.errors(include_url=False)[0]
+        message = str(first["msg"]).removeprefix("Value error, ")
+        text = repr(first["input"])
+        if first["type"] not in ("missing", "extra_forbidden"):
+            message += f", found {text if len(text) <= 60 else text[:57] + '...'}"
+        raise file.error(first["loc"], message[0].lower() + message[1:]) from None

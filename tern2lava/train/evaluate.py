@@ -1,0 +1,110 @@
+"""A trained model, or its integer program, on test samples: what the metrics need, gathered in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from tern2lava.compiler.ir import Array, Graph, Input, Output
+from tern2lava.train.data import Dataset
+from tern2lava.train.encode import encode
+from tern2lava.train.metrics import prediction_metrics, synaptic_operations
+from tern2lava.train.trainer import TrainingOptions, spikes_in
+from tern2lava.train.unroll import unroll
+
+BATCH = 250
+BAND = 0.02
+
+
+@dataclass(eq=False, kw_only=True)
+class Evaluation:
+    """What a model did on labelled samples.
+
+    counts: cumulative output spikes (samples, steps, classes). spikes: how often every neuron spiked in all,
+    (neurons,), by layer; the input's are under its name (graded inputs: non-zero values). near: by layer the share of
+    neuron-steps whose potential met the threshold within `BAND` of it (only for a float model).
+    """
+
+    counts: Array
+    labels: Array
+    spikes: dict[str, Array]
+    near: dict[str, float] = field(default_factory=dict)
+
+    def metrics(self, gain: float, graph: Graph | None = None) -> dict[str, float]:
+        """Prediction metrics, spikes per sample, and with a NORMAL, TERNARY or INTEGER `graph` of the same neurons
+        (in the same order) synaptic operations per sample."""
+        samples = len(self.labels)
+        result = prediction_metrics(self.counts, self.labels, gain)
+        names = list(self.spikes)
+        result["spikes_per_sample"] = float(sum(self.spikes[name].sum() for name in names[1:]) / samples)
+        if self.near:
+            result["near_threshold"] = float(np.mean(list(self.near.values())))
+        if graph is not None:
+            by_node = dict(zip(layer_names(graph), self.spikes.values(), strict=True))
+            result["synops_per_sample"] = sum(synaptic_operations(graph, by_node).values()) / samples
+        return result
+
+
+def layer_names(graph: Graph) -> list[str]:
+    """Names of the input and of all neurons or populations of a feed-forward graph, in definition order."""
+    return [node.name for node in graph.nodes if type(node).__name__ in ("Input", "Neuron", "Population")]
+
+
+def evaluate(
+    model: nn.Sequential, dataset: Dataset, options: TrainingOptions, *, folded: bool = False
+) -> Evaluation:
+    """The Evaluation of a float model on the test samples of `dataset` (folded: see trainer.spikes_in)."""
+    model.eval()
+    device = next(model.parameters()).device
+    counts, totals, near = [], dict[str, Array](), dict[str, list[float]]()
+
+    def add(name: str, spikes: Array) -> None:
+        totals[name] = totals.get(name, 0) + spikes.reshape(-1, int(np.prod(spikes.shape[2:]))).sum(0, dtype=np.int64)
+
+    with torch.no_grad():
+        for begin in range(0, len(dataset.test_y), BATCH):
+            samples = dataset.test_x[begin : begin + BATCH]
+            x = spikes_in(samples, dataset, options, options.seed + begin, folded=folded).to(device)
+            activity = unroll(model, x)
+            add("input", (x != 0).cpu().numpy())
+            for name, spikes in activity.spikes.items():
+                add(name, spikes.cpu().numpy())
+                close = (activity.met[name] / activity.threshold[name]).abs() <= BAND
+                near.setdefault(name, []).append(float(close.float().mean()) * len(samples))
+            counts.append(activity.output.cumsum(0).cpu().numpy().swapaxes(0, 1))
+    shares = {name: sum(parts) / len(dataset.test_y) for name, parts in near.items()}
+    return Evaluation(counts=np.concatenate(counts), labels=dataset.test_y, spikes=totals, near=shares)
+
+
+def accuracy(model: nn.Sequential, dataset: Dataset, options: TrainingOptions) -> float:
+    """Fraction of the test samples whose output neuron with most spikes (the first, of equals) is their label's."""
+    evaluation = evaluate(model, dataset, options)
+    return float((evaluation.counts[:, -1].argmax(1) == evaluation.labels).mean())
+
+
+Runner = Callable[[Graph, dict[str, Array]], Mapping[str, Array]]
+
+
+def evaluate_program(program: Graph, run: Runner, dataset: Dataset, options: TrainingOptions) -> Evaluation:
+    """The Evaluation of an INTEGER graph on the test samples; `run` gives spikes (batch, steps, neurons) by population.
+
+    For example run=lambda graph, inputs: sim.integer.run(graph, inputs, states=False).spikes.
+    """
+    (node,) = program.of_kind(Input)
+    output = program.of_kind(Output)[0].inputs[0]
+    counts, totals = [], dict[str, Array]()
+    for begin in range(0, len(dataset.test_y), BATCH):
+        x = encode(
+            dataset.test_x[begin : begin + BATCH], options.steps, method=options.encoding, top=dataset.top,
+            seed=options.seed + begin,
+        )  # fmt: skip
+        spikes = {node.name: (x != 0).reshape(*x.shape[:2], -1), **run(program, {node.name: x})}
+        for name, values in spikes.items():
+            totals[name] = totals.get(name, 0) + values.sum(axis=(0, 1), dtype=np.int64)
+        counts.append(spikes[output].cumsum(axis=1, dtype=np.int64))
+    ordered = {name: totals[name] for name in layer_names(program)}
+    return Evaluation(counts=np.concatenate(counts), labels=dataset.test_y, spikes=ordered)

@@ -1,0 +1,232 @@
+"""One experiment from its YAML file to checkpoint, net.yaml and metrics.json; goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tern2lava.compiler.ir import Arithmetic, Graph
+from tern2lava.compiler.lower import PASSES, Lowered, lower
+from tern2lava.compiler.options import Options
+from tern2lava.errors import InputError
+from tern2lava.train import checkpoint
+from tern2lava.train.config import Experiment
+from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
+from tern2lava.train.describe import describe
+from tern2lava.train.distill import Distillation
+from tern2lava.train.evaluate import evaluate, evaluate_program
+from tern2lava.train.log import Log
+from tern2lava.train.network import NeuronModel, network
+from tern2lava.train.regularizer import UncertaintyRegularizer
+from tern2lava.train.ternarize import finalize, layers_with_weights, set_blend, ternarize
+from tern2lava.train.trainer import Objective, Trainer, TrainingOptions, cross_entropy, together
+
+# (what is being done, batches done, batches in all)
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Run:
+    """An experiment in its folder."""
+
+    experiment: Experiment
+    dataset: Dataset
+    out: Path
+    progress: Progress | None = None
+
+    def build(self) -> nn.Sequential:
+        """The plain network with fresh weights, the same for one seed."""
+        keys = self.experiment.network
+        neuron = NeuronModel(
+            beta=keys.beta, threshold=keys.threshold, reset=keys.reset, reset_delay=keys.reset_delay, slope=keys.slope
+        )
+        torch.manual_seed(self.experiment.seed)
+        return network(
+            keys.layers, self.dataset.shape, neuron=neuron, batch_norm=keys.batch_norm, bias=keys.bias
+        )
+
+    def train(self, stage: str, model: nn.Sequential, options: TrainingOptions, objective: Objective) -> None:
+        """Trains `model` in place to the end of `options`, from the saved state of this stage where there is one."""
+        trainer = Trainer(model, self.dataset, options, objective)
+        path = self.out / f"{stage}-state.pt"
+        if path.exists():
+            saved = checkpoint.load(path)
+            if saved.get("digest") != self.experiment.digest:
+                raise InputError(path, "belongs to another experiment; choose another folder or remove it")
+            trainer.load_state(saved["trainer"])
+        with Log(self.out, stage, self.experiment.tensorboard) as log:
+            while trainer.epoch < options.epochs:
+                epoch = trainer.epoch
+
+                def report(done: int, batches: int, epoch: int = epoch) -> None:
+                    if self.progress:
+                        what = f"{stage}, epoch {epoch + 1} of {options.epochs}"
+                        self.progress(what, epoch * batches + done, options.epochs * batches)
+
+                log.write(trainer.epoch + 1, trainer.run_epoch(report))
+                checkpoint.save(path, {"digest": self.experiment.digest, "trainer": trainer.state()})
+        set_blend(model, 1.0)
+        model.eval()
+
+    def teacher(self) -> nn.Sequential:
+        """The trained full-precision twin."""
+        model, keys = self.build(), self.experiment.teacher
+        if keys.checkpoint is not None:
+            load_weights(model, Path(keys.checkpoint))
+        else:
+            self.train("teacher", model, self.experiment.options(teacher=True), cross_entropy)
+        return model.eval().requires_grad_(False)
+
+    def student(self, teacher: nn.Sequential | None) -> nn.Sequential:
+        """The trained network of the experiment, ternarised unless the algorithm is `full`."""
+        experiment = self.experiment
+        model, keys, options = self.build(), experiment.ternary, experiment.options()
+        if teacher is not None and (experiment.algorithm == "post" or experiment.start == "teacher"):
+            model.load_state_dict(teacher.state_dict())
+        if experiment.algorithm == "post":
+            ternarize(model, "twn", per=keys.per, layers=keys.layers, sparsity=keys.sparsity)
+            return model.eval()
+        if experiment.algorithm != "full":
+            ternarize(model, keys.method, per=keys.per, layers=keys.layers, sparsity=keys.sparsity)
+        objectives: list[Objective] = [cross_entropy]
+        if experiment.algorithm == "distil":
+            assert teacher is not None
+            values = experiment.distillation.model_dump()
+            objectives.append(Distillation(teacher=teacher, gain=options.logit_gain, **values))
+        if experiment.regularizer is not None:
+            values = experiment.regularizer.model_dump()
+            objectives.append(UncertaintyRegularizer(gain=options.logit_gain, **values))
+        self.train("student", model, options, together(*objectives))
+        return model
+
+
+def load_weights(model: nn.Sequential, path: Path) -> None:
+    """Puts a plain state_dict into `model`; InputError where it does not fit."""
+    try:
+        model.load_state_dict(checkpoint.load(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(path, f"does not fit the network ({reason}); give a checkpoint of the same layers") from None
+
+
+def fold_input_scale(model: nn.Sequential, state: dict[str, Tensor], top: int) -> dict[str, Tensor]:
+    """`state` with the first layer's weights divided by `top`: it then takes integers 0 to top instead of 0 to 1."""
+    first = next(iter(layers_with_weights(model)))
+    return state | {f"{first}.weight": state[f"{first}.weight"] / top}
+
+
+def weight_storage(model: nn.Sequential, state: dict[str, Tensor]) -> dict[str, float]:
+    """Bits of all weights as float32, int8 and two-bit codes, and the fraction that is zero (scales not counted)."""
+    weights = [state[f"{name}.weight"] for name in layers_with_weights(model)]
+    count = sum(weight.numel() for weight in weights)
+    zeros = sum(int((weight == 0).sum()) for weight in weights)
+    return {
+        "weights": count, "fp32_bits": 32 * count, "int8_bits": 8 * count, "ternary_bits": 2 * count,
+        "zeros": zeros / count,
+    }  # fmt: skip
+
+
+def imported(model: nn.Sequential, run: Run) -> Graph:
+    """The IMPORTED graph of a plain model."""
+    from tern2lava.frontends.module import load_module
+
+    levels = (0, run.dataset.top) if run.experiment.training.encoding == "direct" else (0, 1)
+    return load_module(model, run.dataset.shape, run.experiment.training.steps, levels=levels)
+
+
+def merged(graph: Graph) -> Graph:
+    """The NORMAL graph of an IMPORTED one: one real-valued projection per wire, whose synapses can be counted."""
+    for name, rewrite in PASSES:
+        graph = rewrite(graph, Options(), Arithmetic())
+        if name == "merge_linear":
+            break
+    return graph
+
+
+def lowered(graph: Graph, target: str) -> Lowered:
+    """`graph` lowered to the integers of `target`."""
+    from tern2lava.hw_profiles import load_profile
+
+    return lower(graph, Arithmetic(**load_profile(target).arithmetic_values()))
+
+
+def integer_metrics(run: Run, model: nn.Sequential) -> dict[str, Any]:
+    """Metrics of the integer program, the share of neuron-steps within its certificate's band, and its verdicts."""
+    from tern2lava.sim.band import measure_band
+    from tern2lava.sim.integer import run as run_integer
+    from tern2lava.train.encode import encode
+
+    keys = run.experiment.integer
+    assert keys is not None
+    data = limit(run.dataset, None, keys.samples)
+    options = run.experiment.options()
+    result = lowered(imported(model, run), keys.target)
+    evaluation = evaluate_program(
+        result.program, lambda graph, inputs: run_integer(graph, inputs, states=False).spikes, data, options
+    )
+    values: dict[str, Any] = dict(evaluation.metrics(options.logit_gain, result.program))
+    few = data.test_x[:100]
+    spikes = encode(few, options.steps, method=options.encoding, top=data.top, seed=options.seed)
+    bands = measure_band(result.real, result.program, {next(iter(evaluation.spikes)): spikes})
+    values["in_band"] = sum(band.near for band in bands) / max(1, sum(band.neuron_steps for band in bands))
+    values["certificates"] = {c.population: c.verdict.value for c in result.certificates}
+    values["target"], values["samples"] = keys.target, len(data.test_y)
+    return values
+
+
+def run_experiment(
+    experiment: Experiment, out: Path, *, data_dir: Path | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """The content of the metrics.json written to `out`, beside net.pt, net.yaml, and the teacher's teacher.pt.
+
+    A folder that holds the finished experiment is read, not trained again; an interrupted one goes on from its last
+    epoch and ends in the same weights. Raises InputError.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(out, f"cannot be made ({error.strerror}); choose another folder with -o") from None
+    done = out / "metrics.json"
+    if done.exists():
+        found: dict[str, Any] = json.loads(done.read_text())
+        if found.get("digest") == experiment.digest:
+            return found
+        raise InputError(done, "belongs to another experiment; choose another folder or remove it")
+    dataset = limit(load_dataset(experiment.data.name, data_dir), experiment.data.train, experiment.data.test)
+    if experiment.data.hold_out:
+        dataset = hold_out(dataset, experiment.data.hold_out)
+    run = Run(experiment=experiment, dataset=dataset, out=out, progress=progress)
+    began = time.perf_counter()
+    options = experiment.options()
+    result: dict[str, Any] = {"digest": experiment.digest, "config": experiment.model_dump(), "teacher": None}
+    teacher = run.teacher() if experiment.needs_teacher else None
+    if teacher is not None:
+        result["teacher"] = evaluate(teacher, dataset, options).metrics(
+            options.logit_gain, merged(imported(teacher, run))
+        )
+        checkpoint.save(out / "teacher.pt", teacher.state_dict())
+    trained = run.student(teacher)
+    plain, state = run.build(), finalize(trained)
+    direct = options.encoding == "direct"
+    plain.load_state_dict(fold_input_scale(plain, state, dataset.top) if direct else state)
+    plain.eval()
+    graph = imported(plain, run)
+    result["model"] = evaluate(plain, dataset, options, folded=direct).metrics(options.logit_gain, merged(graph))
+    result["storage"] = weight_storage(plain, state)
+    if experiment.integer is not None and experiment.algorithm != "full":
+        result["integer"] = integer_metrics(run, plain)
+    result["seconds"] = time.perf_counter() - began
+    levels = (0, dataset.top) if direct else (0, 1)
+    checkpoint.save(out / "net.pt", plain.state_dict())
+    checkpoint.write_aside(
+        out / "net.yaml", describe(plain, dataset.shape, options.steps, levels=levels).encode()
+    )
+    checkpoint.write_aside(done, (json.dumps(result, indent=2) + "\n").encode())
+    return result

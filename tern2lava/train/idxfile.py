@@ -1,0 +1,50 @@
+"""The idx files of MNIST and Fashion-MNIST, plain or gzipped, sizes checked before anything is allocated."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import InputError
+
+MAX_BYTES = 1 << 30
+UINT8 = 0x08
+
+
+def find(folder: Path, stem: str) -> Path:
+    """The file `stem` or `stem`.gz in `folder` (also with .idx instead of -idx, as some copies are named)."""
+    names = [name + suffix for name in (stem, stem.replace("-idx", ".idx")) for suffix in ("", ".gz")]
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise InputError(folder, f"has no {names[0]} or {names[1]}; give the folder of the idx files with --data-dir")
+
+
+def read_idx(path: Path, dimensions: int) -> Array:
+    """The uint8 array of an idx file with `dimensions` dimensions. Raises InputError for anything else.
+
+    Format: two zero bytes, a type byte (0x08: uint8), the number of dimensions, each size as a big-endian uint32, data
+    (Y. LeCun, "The MNIST database", yann.lecun.com/exdb/mnist).
+    """
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
+            header = stream.read(4 + 4 * dimensions)
+            if len(header) != 4 + 4 * dimensions or header[:4] != bytes([0, 0, UINT8, dimensions]):
+                raise InputError(path, f"starts with {header[:4].hex()}; expected an idx file of {dimensions}-d uint8")
+            shape = struct.unpack(f">{dimensions}I", header[4:])
+            count = int(np.prod(shape, dtype=object))
+            if not 0 < count <= MAX_BYTES:
+                raise InputError(path, f"declares {shape}; expected 1 to {MAX_BYTES:,} bytes")
+            data = stream.read(count + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(path, f"cannot be read ({reason}); get the file again") from None
+    if len(data) != count:
+        more = "more" if len(data) > count else f"{len(data):,}"
+        raise InputError(path, f"declares {count:,} bytes and holds {more}; get the file again")
+    return np.frombuffer(data, np.uint8).reshape(shape)

@@ -1,0 +1,91 @@
+"""The uncertainty regulariser: answers that settle early, potentials that keep off the threshold, honest confidence.
+
+Our design; three terms, each switched off by a weight of zero.
+
+    L = time * R_time + margin * R_margin + confidence * R_confidence
+
+R_time: with p_t = softmax(gain * spikes so far / t) the prediction after step t, and p_T the last,
+    R_time = sum_t t * ||p_t - p_T||^2 / sum_t t.
+A network whose answer moves until the end is uncertain over time: stopping it one step earlier would give another
+answer. Steps count in proportion to t, as the first spikes must be allowed to be coarse.
+
+R_margin: with m = (v - threshold) / threshold where v meets the threshold,
+    R_margin = mean over layers, of the mean over neurons and steps, of exp(-(m / width)^2 / 2).
+Where |m| is small, any perturbation (a rounded threshold, a truncated decay, noise) flips the spike. The gradient of
+the bell pushes m away from zero on either side and vanishes for neurons that are sure, so it does not press for large
+weights as a penalty on -|m| would. Fewer neuron-steps then lie within the certificate's band of the compiled network.
+
+R_confidence = mean over samples of max(0, H_0 - H(p_T))^2, H_0 the entropy of a prediction that gives 1 - doubt to one
+class and spreads `doubt` over the others: a confidence penalty with a floor, after Pereyra et al. (arXiv 1701.06548).
+Cross entropy alone keeps lowering the entropy of samples that are already right; on new samples that is overconfidence.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tern2lava.errors import InputError
+from tern2lava.train.trainer import Step
+from tern2lava.train.unroll import Activity
+
+
+def time_term(activity: Activity, gain: float) -> Tensor:
+    """R_time of a batch."""
+    spikes = activity.output
+    t = torch.arange(1, len(spikes) + 1, dtype=spikes.dtype, device=spikes.device).reshape(-1, 1, 1)
+    p = torch.softmax(gain * spikes.cumsum(0) / t, dim=2)
+    distance = ((p - p[-1]) ** 2).sum(2, keepdim=True)
+    return (t * distance).mean(1).sum() / t.sum()
+
+
+def margin_term(activity: Activity, width: float) -> Tensor:
+    """R_margin of a batch; `width` is relative to the thresholds (which must not be zero)."""
+    parts = [
+        torch.exp(-0.5 * (met / (activity.threshold[name] * width)) ** 2).mean() for name, met in activity.met.items()
+    ]
+    return torch.stack(parts).mean()
+
+
+def entropy_floor(doubt: float, classes: int) -> float:
+    """Entropy (nats) of 1 - doubt on one class and doubt spread evenly over the others."""
+    return -(1 - doubt) * math.log(1 - doubt) - doubt * math.log(doubt / (classes - 1))
+
+
+def confidence_term(logits: Tensor, doubt: float) -> Tensor:
+    """R_confidence of a batch of logits (batch, classes)."""
+    log_p = torch.log_softmax(logits, dim=1)
+    entropy = -(log_p.exp() * log_p).sum(1)
+    return ((entropy_floor(doubt, logits.shape[1]) - entropy).clamp(min=0) ** 2).mean()
+
+
+@dataclass(frozen=True, kw_only=True)
+class UncertaintyRegularizer:
+    """An Objective with the terms of this module (add it to cross_entropy); a weight of zero leaves its term out."""
+
+    gain: float
+    time: float = 0.1
+    margin: float = 0.1
+    confidence: float = 0.1
+    width: float = 0.1
+    doubt: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("time", "margin", "confidence"):
+            if getattr(self, name) < 0:
+                raise InputError(name, f"found {getattr(self, name)}; a weight is at least 0")
+        if not (self.width > 0 and 0 < self.doubt < 0.5):
+            raise InputError("width, doubt", f"found {self.width}, {self.doubt}; width > 0 and doubt in (0, 0.5)")
+
+    def __call__(self, step: Step) -> dict[str, Tensor]:
+        terms = {}
+        if self.time:
+            terms["time"] = self.time * time_term(step.activity, self.gain)
+        if self.margin:
+            terms["margin"] = self.margin * margin_term(step.activity, self.width)
+        if self.confidence:
+            terms["confidence"] = self.confidence * confidence_term(step.logits, self.doubt)
+        return terms

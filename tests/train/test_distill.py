@@ -1,0 +1,80 @@
+import copy
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tern2lava.errors import InputError
+from tern2lava.train.distill import Distillation, confidence, confidence_weighted_kl, match_potentials, match_rates
+from tern2lava.train.network import network
+from tern2lava.train.ternarize import ternarize
+from tern2lava.train.trainer import Step, logits_of
+from tern2lava.train.unroll import unroll
+
+pytest.importorskip("snntorch")
+
+
+def net(seed: int) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return network("12-3", (8,))
+
+
+def step_of(model: nn.Sequential) -> Step:
+    x = (torch.rand(6, 10, 8, generator=torch.Generator().manual_seed(5)) < 0.7).float() * 2
+    activity = unroll(model, x)
+    return Step(x=x, labels=torch.zeros(10, dtype=torch.long), activity=activity, logits=logits_of(activity, 5.0))
+
+
+def kl(p: Tensor, q: Tensor) -> Tensor:
+    return (p * (p / q).log()).sum(1)
+
+
+def test_confidence_is_zero_for_a_uniform_and_one_for_a_sure_prediction() -> None:
+    logits = torch.tensor([[0.0, 0.0, 0.0], [60.0, 0.0, 0.0]])
+    torch.testing.assert_close(confidence(torch.log_softmax(logits, 1)), torch.tensor([0.0, 1.0]))
+
+
+def test_the_divergence_is_the_weighted_sum_of_both_directions() -> None:
+    torch.manual_seed(0)
+    student, teacher = torch.randn(5, 4), torch.randn(5, 4) * 2
+    s, t = torch.softmax(student / 2, 1), torch.softmax(teacher / 2, 1)
+    g = 1 + (t * t.log()).sum(1) / torch.log(torch.tensor(4.0))
+    expected = 4 * (g * kl(s, t) + (1 - g) * kl(t, s)).mean()
+    torch.testing.assert_close(confidence_weighted_kl(student, teacher, 2.0), expected)
+    assert confidence_weighted_kl(teacher, teacher, 2.0).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_student_equal_to_its_teacher_has_nothing_to_learn() -> None:
+    teacher = net(0).eval()
+    for match in ("rate", "potential", "none"):
+        terms = Distillation(teacher=teacher, gain=5.0, match=match)(step_of(copy.deepcopy(teacher)))
+        assert all(term.item() == pytest.approx(0.0, abs=1e-6) for term in terms.values())
+        assert ("match" in terms) == (match != "none")
+
+
+def test_gradients_reach_the_ternary_student_and_not_the_teacher() -> None:
+    teacher, student = net(0).eval(), ternarize(net(1))
+    terms = Distillation(teacher=teacher, gain=5.0)(step_of(student))
+    terms["match"].backward(retain_graph=True)
+    assert float(student.fc1.parametrizations.weight.original.grad.abs().sum()) > 0
+    terms["distil"].backward()
+    assert float(student.fc2.parametrizations.weight.original.grad.abs().sum()) > 0
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_matching_measures_hidden_layers_only() -> None:
+    a, b = step_of(net(0)).activity, step_of(net(1)).activity
+    expected = ((a.spikes["lif1"].mean(0) - b.spikes["lif1"].mean(0)) ** 2).mean()
+    torch.testing.assert_close(match_rates(a, b), expected)
+    assert expected > 0.001
+    target = b.met["lif1"].mean(0)
+    torch.testing.assert_close(match_potentials(a, b), ((a.met["lif1"].mean(0) - target) ** 2).mean() / target.var())
+
+
+def test_a_teacher_of_another_architecture_or_a_bad_setting_is_refused() -> None:
+    with pytest.raises(InputError, match="other layers"):
+        Distillation(teacher=network("12-12-3", (8,)), gain=5.0)(step_of(net(0)))
+    with pytest.raises(InputError, match="rate, potential, none"):
+        Distillation(teacher=net(0), gain=5.0, match="spikes")
+    with pytest.raises(InputError, match="positive"):
+        Distillation(teacher=net(0), gain=5.0, temperature=0.0)

@@ -1,0 +1,173 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tern2lava.compiler.ir import Arithmetic
+from tern2lava.compiler.lower import lower
+from tern2lava.errors import InputError, MissingPackageError
+from tern2lava.frontends.load import load
+from tern2lava.train import experiment as module
+from tern2lava.train.config import Experiment, read_experiment
+from tern2lava.train.data import digits, limit
+from tern2lava.train.encode import encode
+from tern2lava.train.experiment import run_experiment
+from tern2lava.train.table import render_training
+from tern2lava.train.trainer import Trainer
+
+pytest.importorskip("snntorch")
+
+SMALL: dict[str, Any] = {
+    "data": {"name": "digits", "train": 200, "test": 60},
+    "network": {"layers": "4c3-p2-10", "beta": 0.875},
+    "training": {"steps": 8, "epochs": 2, "learning_rate": 0.02, "batch": 10},
+    "algorithm": "ternary",
+}
+
+
+def experiment(**change: Any) -> Experiment:
+    return Experiment.model_validate(SMALL | change)
+
+
+def test_distillation_with_regulariser_ends_in_files_that_compile(tmp_path: Path) -> None:
+    settings = experiment(algorithm="distil", start="teacher", regularizer={}, integer={"target": "loihi2"})
+    told: list[tuple[str, int, int]] = []
+    result = run_experiment(settings, tmp_path, progress=lambda *what: told.append(what))
+    assert [line for line, done, _ in told if done in (20, 40)] == [
+        f"{stage}, epoch {n} of 2" for stage in ("teacher", "student") for n in (1, 2)
+    ]
+    assert told[-1][1] == told[-1][2] == 40
+    terms = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    lines = [(line["stage"], line["epoch"]) for line in terms]
+    assert lines == [("teacher", 1), ("teacher", 2), ("student", 1), ("student", 2)]
+    assert {"task", "distil", "match", "time", "margin", "confidence"} < set(terms[-1])
+    assert json.loads((tmp_path / "metrics.json").read_text()) == result
+
+    graph = load(tmp_path / "net.pt", tmp_path / "net.yaml")
+    program = lower(graph, Arithmetic()).program
+    assert program.steps == 8
+    model, teacher, integer = result["model"], result["teacher"], result["integer"]
+    assert model["synops_per_sample"] > 0
+    assert teacher["synops_per_sample"] > 0
+    assert integer["samples"] == 60
+    assert integer["spikes_per_sample"] == pytest.approx(model["spikes_per_sample"], rel=0.02)
+    assert integer["synops_per_sample"] == pytest.approx(model["synops_per_sample"], rel=0.02)
+    assert abs(integer["accuracy"] - model["accuracy"]) <= 1 / 60 + 1e-9
+    assert 0 <= integer["in_band"] < 0.05
+    assert result["storage"]["fp32_bits"] == 16 * result["storage"]["ternary_bits"]
+    titles = [str(column.header) for column in render_training(result).columns]
+    assert titles == ["on the test samples", "full-precision teacher", "trained network", "its integers (60 samples)"]
+
+
+def test_an_interrupted_experiment_goes_on_and_ends_as_an_uninterrupted_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = experiment(training=SMALL["training"] | {"epochs": 3})
+    run_experiment(settings, tmp_path / "whole")
+    run_epoch = Trainer.run_epoch
+
+    def killed(self: Trainer, *rest: Any) -> dict[str, float]:
+        if self.epoch == 2:
+            raise KeyboardInterrupt
+        return run_epoch(self, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "run_epoch", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment(settings, tmp_path / "cut")
+    assert not (tmp_path / "cut" / "metrics.json").exists()
+    run_experiment(settings, tmp_path / "cut")
+    whole, cut = (torch.load(tmp_path / name / "net.pt", weights_only=True) for name in ("whole", "cut"))
+    assert all(torch.equal(whole[key], cut[key]) for key in whole)
+    assert len((tmp_path / "cut" / "log.jsonl").read_text().splitlines()) == 3
+
+
+def test_a_finished_experiment_is_read_and_another_one_is_refused_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_experiment(experiment(), tmp_path)
+    monkeypatch.setattr(module.Run, "student", lambda *_: pytest.fail("trained again"))
+    assert run_experiment(experiment(), tmp_path) == first
+    with pytest.raises(InputError, match="another experiment"):
+        run_experiment(experiment(seed=1), tmp_path)
+
+
+def test_post_training_ternarisation_keeps_the_teachers_signs(tmp_path: Path) -> None:
+    result = run_experiment(experiment(algorithm="post"), tmp_path)
+    net, teacher = (torch.load(tmp_path / name, weights_only=True) for name in ("net.pt", "teacher.pt"))
+    kept = net["conv1.weight"] != 0
+    assert torch.equal(torch.sign(net["conv1.weight"])[kept], torch.sign(teacher["conv1.weight"])[kept])
+    assert torch.equal(net["bn1.weight"], teacher["bn1.weight"])
+    assert result["teacher"]["accuracy"] > 0.3
+
+
+def test_a_teacher_may_come_from_a_checkpoint(tmp_path: Path) -> None:
+    run_experiment(experiment(algorithm="full"), tmp_path / "full")
+    keys = {"checkpoint": str(tmp_path / "full" / "net.pt")}
+    result = run_experiment(experiment(algorithm="distil", teacher=keys), tmp_path / "ternary")
+    assert not (tmp_path / "ternary" / "teacher-state.pt").exists()
+    full = json.loads((tmp_path / "full" / "metrics.json").read_text())
+    assert result["teacher"]["nll"] == full["model"]["nll"]
+    other = experiment(algorithm="distil", teacher=keys, network={"layers": "6c3-p2-10"})
+    with pytest.raises(InputError, match="does not fit the network"):
+        run_experiment(other, tmp_path / "other")
+
+
+def test_direct_coding_is_folded_into_ternary_first_weights(tmp_path: Path) -> None:
+    settings = experiment(training=SMALL["training"] | {"encoding": "direct"}, integer={})
+    result = run_experiment(settings, tmp_path)
+    graph = load(tmp_path / "net.pt", tmp_path / "net.yaml")
+    assert graph.nodes[0].levels == (0, 16)
+    program = lower(graph, Arithmetic()).program
+    assert program.nodes[0].levels == (0, 16)
+    for row in torch.load(tmp_path / "net.pt", weights_only=True)["conv1.weight"].flatten(1):
+        assert row[row != 0].abs().unique().numel() <= 1
+    assert abs(result["integer"]["accuracy"] - result["model"]["accuracy"]) <= 1 / 60 + 1e-9
+    x = encode(limit(digits(), 1, 1).test_x, 8, method="direct", top=16)
+    assert x.max() > 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("data: {name: digits}\nalgorithm: distil\n", "network"),
+        ("data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: magic\n", "e.yaml:3: algorithm"),
+        ("data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: full\nepochs: 3\n", "e.yaml:4: epochs"),
+        ("data: {name: digits}\nnetwork: {layers: '10', beta: yes}\nalgorithm: full\n", "network.beta: expected a num"),
+        ("data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: full\ntraining: {epochs: 0}\n", "training.epochs"),
+        ("- 1\n", "expected keys"),
+    ],
+)
+def test_a_wrong_experiment_file_names_line_and_key(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "e.yaml").write_text(text)
+    with pytest.raises(InputError, match=says):
+        read_experiment(tmp_path / "e.yaml")
+
+
+def test_numbers_with_exponents_are_read_as_numbers(tmp_path: Path) -> None:
+    (tmp_path / "e.yaml").write_text(
+        "data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: full\ntraining: {learning_rate: 1e-3}\n"
+    )
+    assert read_experiment(tmp_path / "e.yaml").training.learning_rate == 1e-3
+
+
+def test_a_folder_that_cannot_be_made_and_a_broken_state_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be made"):
+        run_experiment(experiment(), tmp_path / "file")
+    (tmp_path / "student-state.pt").write_bytes(b"half")
+    with pytest.raises(InputError, match="cannot be read"):
+        run_experiment(experiment(), tmp_path)
+
+
+def test_tensorboard_events_are_written_or_the_package_is_named(tmp_path: Path) -> None:
+    try:
+        import tensorboard  # noqa: F401
+    except ImportError:
+        with pytest.raises(MissingPackageError, match="tensorboard"):
+            run_experiment(experiment(tensorboard=True), tmp_path)
+        return
+    run_experiment(experiment(tensorboard=True), tmp_path)
+    assert list((tmp_path / "tensorboard" / "student").iterdir())
