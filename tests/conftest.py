@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 
 from tern2lava.compiler.check import output_shape
@@ -34,6 +36,11 @@ from tern2lava.compiler.ir import (
     frozen,
     size,
 )
+
+# The same examples in every run, so that a change and not chance decides; TERN2LAVA_FUZZ=1 draws new ones.
+settings.register_profile("repeatable", deadline=None, derandomize=True)
+settings.register_profile("fuzz", deadline=None)
+settings.load_profile("fuzz" if os.environ.get("TERN2LAVA_FUZZ") else "repeatable")
 
 Inputs = dict[str, NDArray[Any]]
 Network = tuple[Graph, Inputs]
@@ -145,7 +152,19 @@ class Sketch:
             "reset_amount": values(lambda s: rng.integers(1, 9, s) / 4),
             "reset_delay": delay,
         }
+        parameters |= self.kind(reset, delay)
         return self.add(Neuron(name=self.name("neuron"), inputs=sources, shape=shape, **(parameters | fixed)))
+
+    def kind(self, reset: Reset, delay: bool) -> dict[str, Any]:
+        """Nothing, or what makes the neurons refractory, signed or rearming where the reset allows it."""
+        if self.chance(0.6):
+            return {}
+        kinds: list[dict[str, Any]] = [{"threshold_low": frozen(self.pick(-6.0, -2.0, -1.25))}]
+        if not (delay and reset is Reset.SUBTRACT):
+            kinds += [{"refractory": self.pick(1, 2)}, kinds[0] | {"refractory": 1}]
+        if reset is Reset.SUBTRACT and not delay:
+            kinds.append({"rearm": True})
+        return dict(self.pick(*kinds))
 
 
 def _image_stage(sketch: Sketch, source: str) -> str:
