@@ -58,8 +58,8 @@ def check_threshold(node: str, threshold: Array) -> None:
         )
 
 
-def check_snntorch_reset(node: str, *, reset: Reset, reset_delay: bool, synaptic: bool, assumed: bool) -> str | None:
-    """What must be noted about a snnTorch neuron's reset, or None; UnsupportedError where ir.Neuron cannot say it.
+def snntorch_rearms(node: str, *, reset: Reset, reset_delay: bool, synaptic: bool) -> bool:
+    """Whether a snnTorch neuron rearms (ir.Neuron); UnsupportedError where ir.Neuron cannot say its reset.
 
     snnTorch 1.0 (leaky.py, synaptic.py, `forward`) computes r = [v - threshold > 0] of the membrane left over from
     the last step. Without delay and with `subtract` it subtracts r * threshold before it compares and gives it back
@@ -73,19 +73,7 @@ def check_snntorch_reset(node: str, *, reset: Reset, reset_delay: bool, synaptic
             "snnTorch Synaptic with reset zero and reset_delay, which drops it",
             "train with reset_delay=False",
         )
-    if reset is Reset.SUBTRACT and not reset_delay:
-        if not assumed:
-            raise UnsupportedError(
-                node,
-                "an immediate reset leaves the next threshold alone",
-                "snnTorch's reset_delay=False with subtract, which doubles it while v stays above it after a reset",
-                "train with reset_delay=True, or accept the difference with assume: immediate_reset",
-            )
-        return (
-            f"{node}: assumed that the membrane never stays above the threshold after a reset "
-            "(snnTorch's reset_delay=False with subtract would then wait for twice the threshold)"
-        )
-    return None
+    return reset is Reset.SUBTRACT and not reset_delay
 
 
 def _span(value: Array) -> str:

@@ -20,7 +20,7 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 def load(source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, **options: Any) -> Graph:
     """The Graph (IMPORTED) of `source`: a checkpoint wired by the net.yaml `net`, or a live module.
 
-    `options` are those of load_module (input_shape, steps, readout, levels, assume). A Graph comes back as it is.
+    `options` are those of load_module (input_shape, steps, readout, levels). A Graph comes back as it is.
     Raises InputError or UnsupportedError naming what was found and what is accepted.
     """
     if isinstance(source, Graph):

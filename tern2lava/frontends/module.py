@@ -6,7 +6,7 @@ Parametrisations (torch.nn.utils.parametrize) are read as they evaluate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from tern2lava.compiler.ir import Array, Dense, Flatten, Graph, Identity, PoolKind, Readout
@@ -17,7 +17,6 @@ from tern2lava.frontends.snntorch import LEAKY, leaky_fields
 if TYPE_CHECKING:
     import torch
 
-ASSUMPTIONS = ("immediate_reset",)
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 _SEQUENTIAL = "torch.nn.modules.container.Sequential"
 _IN_TRAINING = "dropout and batch normalisation are read as in evaluation (the module is in training mode)"
@@ -30,17 +29,13 @@ def load_module(
     *,
     readout: Readout | str = Readout.SPIKE_COUNT,
     levels: tuple[int, int] = (0, 1),
-    assume: Collection[str] = (),
 ) -> Graph:
     """The Graph (IMPORTED) of an nn.Sequential of torch layers and snnTorch Leaky neurons, run once per time step.
 
-    input_shape: shape of one sample at one step, without batch. levels: smallest and largest input value. assume:
-    accepted differences, of ASSUMPTIONS. States are taken to be reset before every sample. Raises UnsupportedError
+    input_shape: shape of one sample at one step, without batch. levels: smallest and largest input value.
+    States are taken to be reset before every sample. Raises UnsupportedError
     for a layer, setting or container that has no exact form, InputError for shapes and numbers that do not fit.
     """
-    for name in assume:
-        if name not in ASSUMPTIONS:
-            raise InputError("assume", f"unknown assumption {name!r}; known are {', '.join(ASSUMPTIONS)}")
     readout = read_readout(readout)
     shape = tuple(input_shape)
     if not shape or not all(isinstance(n, int) and n > 0 for n in shape) or steps < 1:
@@ -59,9 +54,7 @@ def load_module(
         where = f"{source}: layer {name} ({type(layer).__name__})"
         path = class_path(layer)
         if path == LEAKY:
-            fields, notes = leaky_fields(
-                layer, name, where, last=index == len(layers) - 1, assumed="immediate_reset" in assume
-            )
+            fields, notes = leaky_fields(layer, name, where, last=index == len(layers) - 1)
             builder.notes.extend(notes)
             builder.neuron(name, (previous,), where, **fields)
         elif path in READERS:

@@ -99,7 +99,6 @@ class NetKeys(Keys):
     layers: Annotated[list[Any], Field(min_length=1, max_length=1_000)]
     readout: Readout
     ignore: list[StrictStr] = []
-    assume: list[Literal["immediate_reset"]] = []
 
 
 class InputKeys(Keys):
@@ -166,6 +165,7 @@ class NeuronKeys(Keys):
     reset: Literal["zero", "subtract", "none", "value"] | None = None
     reset_value: Parameter = None
     reset_delay: StrictBool | None = None
+    rearm: StrictBool | None = None
     fire: Literal[">", ">="] | None = None
 
 

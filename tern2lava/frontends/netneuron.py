@@ -11,11 +11,11 @@ from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.checkpoint import Scalar
 from tern2lava.frontends.conventions import (
     check_decay,
-    check_snntorch_reset,
     check_tau,
     current_based,
     integrate_and_fire,
     leaky,
+    snntorch_rearms,
     time_constant,
 )
 from tern2lava.frontends.netformat import NeuronKeys
@@ -30,7 +30,7 @@ KIND_KEYS = {
 }
 """The keys of each kind beside those that every neuron has."""
 
-_COMMON = ("kind", "tensors", "threshold", "reset", "reset_value", "reset_delay", "fire", "v_init")
+_COMMON = ("kind", "tensors", "threshold", "reset", "reset_value", "reset_delay", "rearm", "fire", "v_init")
 _ACCEPTED = {
     "threshold": "a number or the name of a tensor",
     "alpha": "a number in [0, 1] or the name of a tensor",
@@ -54,15 +54,14 @@ class Source(Protocol):
 
 
 def neuron_fields(
-    source: Source, file: YamlFile, place: Place, name: str, keys: NeuronKeys, *, assumed: bool
+    source: Source, file: YamlFile, place: Place, name: str, keys: NeuronKeys
 ) -> tuple[dict[str, Any], list[str]]:
     """(fields of the ir.Neuron called `name`, notes) of a neuron entry at `place`.
 
     A key that is not written is read from PREFIX.key, PREFIX being `tensors`; one found in both must agree. Raises
     InputError for a missing, foreign or contradicting key, UnsupportedError for what ir.Neuron cannot say.
     """
-    reader = _Reader(source, file, place, name, keys)
-    return reader.fields(assumed)
+    return _Reader(source, file, place, name, keys).fields()
 
 
 class _Reader:
@@ -70,7 +69,7 @@ class _Reader:
         self.source, self.file, self.place, self.name, self.keys = source, file, place, name, keys
         self.notes: list[str] = []
 
-    def fields(self, assumed: bool) -> tuple[dict[str, Any], list[str]]:
+    def fields(self) -> tuple[dict[str, Any], list[str]]:
         keys = self.keys
         allowed = (*_COMMON, *KIND_KEYS[keys.kind])
         for key in sorted(keys.model_fields_set):
@@ -80,13 +79,6 @@ class _Reader:
         if snntorch:
             self.refuse_snntorch_options()
         reset, compare, delay = self.reset(), Compare(self.needed("fire")), bool(self.needed("reset_delay"))
-        if snntorch:
-            note = check_snntorch_reset(
-                self.name, reset=reset, reset_delay=delay, synaptic=keys.kind == "synaptic", assumed=assumed
-            )
-            self.notes.extend([note] if note else [])
-        elif keys.kind == "synaptic":
-            check_snntorch_reset(self.name, reset=reset, reset_delay=delay, synaptic=True, assumed=True)
         threshold = self.parameter("threshold")
         fields: dict[str, Any] = {
             **self.decays(snntorch),
@@ -95,6 +87,7 @@ class _Reader:
             "reset": reset,
             "reset_amount": threshold,
             "reset_delay": delay and reset is not Reset.NONE,
+            "rearm": self.rearm(reset, delay, snntorch),
             "v_init": self.parameter("v_init", 0.0),
         }
         if keys.reset == "value":
@@ -142,6 +135,22 @@ class _Reader:
         if stored is not None and (wanted is not stored or written == "value"):
             raise self.error("reset", f"is {written}, but {name} in the checkpoint says {stored.value}; mend one")
         return wanted
+
+    def rearm(self, reset: Reset, delay: bool, snntorch: bool) -> bool:
+        """Whether the neuron rearms: as written, else as snnTorch does where it is one of its neurons."""
+        written, synaptic = self.keys.rearm, self.keys.kind == "synaptic"
+        native = snntorch or synaptic
+        rearms = native and snntorch_rearms(self.name, reset=reset, reset_delay=delay, synaptic=synaptic)
+        if written is None:
+            return rearms
+        if written and (reset is not Reset.SUBTRACT or delay):
+            raise self.error("rearm", "is for reset: subtract with reset_delay: false")
+        if rearms and not written:
+            self.notes.append(
+                f"{self.name}: does not rearm (rearm: false), though snnTorch's does; spikes differ where v stays "
+                "above the threshold after a reset"
+            )
+        return written
 
     def is_snntorch(self) -> bool:
         """Whether `tensors` names a snnTorch neuron: only that library stores a reset_mechanism_val."""

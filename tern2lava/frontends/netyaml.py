@@ -177,8 +177,7 @@ class _Net:
             case PoolKeys():
                 self.pool(kind, name, sources[0], keys, where)
             case NeuronKeys():
-                assumed = "immediate_reset" in self.keys.assume
-                fields, notes = neuron_fields(self.tensors, self.file, place, name, keys, assumed=assumed)
+                fields, notes = neuron_fields(self.tensors, self.file, place, name, keys)
                 builder.notes.extend(notes)
                 builder.neuron(name, sources, where, **fields)
             case _ if kind == "flatten":

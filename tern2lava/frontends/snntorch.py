@@ -12,14 +12,14 @@ import numpy as np
 from tern2lava.compiler.ir import Compare, Reset
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import numbers
-from tern2lava.frontends.conventions import check_snntorch_reset, leaky
+from tern2lava.frontends.conventions import leaky, snntorch_rearms
 
 LEAKY = "snntorch._neurons.leaky.Leaky"
 _RESETS = {"_base_sub": (Reset.SUBTRACT, 0), "_base_zero": (Reset.ZERO, 1), "_base_int": (Reset.NONE, 2)}
 _PROBE = 257
 
 
-def leaky_fields(module: Any, name: str, where: str, *, last: bool, assumed: bool) -> tuple[dict[str, Any], list[str]]:
+def leaky_fields(module: Any, name: str, where: str, *, last: bool) -> tuple[dict[str, Any], list[str]]:
     """(fields of the ir.Neuron called `name`, notes) of a live snnTorch Leaky.
 
     `last`: it is the last layer, whose outputs nothing inside the container reads. Raises UnsupportedError for a
@@ -46,8 +46,6 @@ def leaky_fields(module: Any, name: str, where: str, *, last: bool, assumed: boo
         notes.append(f"{name}: beta clamped to [0, 1] as snnTorch does")
     threshold = numbers(f"{where}.threshold", _numpy(module.threshold))
     reset, delay = reset_mode(module, where), bool(module.reset_delay)
-    note = check_snntorch_reset(where, reset=reset, reset_delay=delay, synaptic=False, assumed=assumed)
-    notes.extend([note] if note else [])
     fields: dict[str, Any] = {
         **leaky(clamped),
         "threshold": threshold,
@@ -55,6 +53,7 @@ def leaky_fields(module: Any, name: str, where: str, *, last: bool, assumed: boo
         "reset": reset,
         "reset_amount": threshold,
         "reset_delay": delay and reset is not Reset.NONE,
+        "rearm": snntorch_rearms(where, reset=reset, reset_delay=delay, synaptic=False),
     }
     return fields, notes
 

@@ -280,7 +280,6 @@ def test_snntorch_clamps_beta_and_a_note_says_so(write: Write, tmp_path: Path) -
     ("neuron", "tensors", "why"),
     [
         ('{kind: leaky, tensors: l, reset_delay: true, fire: ">"}', snntorch_tensors(0, graded=2.0), "factor 2"),
-        ('{kind: leaky, tensors: l, reset_delay: false, fire: ">"}', snntorch_tensors(0), "doubles it while v stays"),
         ('{kind: synaptic, tensors: l, reset_delay: true, fire: ">"}', snntorch_tensors(1, alpha=0.5), "drops it"),
         ('{kind: if, threshold: -1, reset: zero, reset_delay: true, fire: ">"}', {}, "not negative"),
     ],
@@ -292,16 +291,24 @@ def test_neurons_without_an_exact_form_are_refused(
         small(write, tmp_path, neuron, tensors)
 
 
-def test_an_accepted_difference_is_noted(write: Write, tmp_path: Path) -> None:
+def test_snntorchs_immediate_subtraction_rearms_unless_told_not_to(write: Write, tmp_path: Path) -> None:
     neuron = '{kind: leaky, tensors: l, reset_delay: false, fire: ">"}'
-    graph = small(write, tmp_path, neuron, snntorch_tensors(0), "assume: [immediate_reset]\n")
-    assert "assumed that the membrane never stays above" in graph.notes[0]
-    assert not graph["neuron1"].reset_delay
+    graph = small(write, tmp_path, neuron, snntorch_tensors(0))
+    assert graph["neuron1"].rearm
+    assert graph.notes == ()
+    told = small(write, tmp_path, neuron.replace("fire", "rearm: false, fire"), snntorch_tensors(0))
+    assert not told["neuron1"].rearm
+    assert "does not rearm" in told.notes[0]
+    own = '{kind: leaky, beta: 0.5, threshold: 1, reset: subtract, reset_delay: false, fire: ">"}'
+    assert not small(write, tmp_path, own)["neuron1"].rearm
+    assert small(write, tmp_path, own.replace("fire", "rearm: true, fire"))["neuron1"].rearm
+    with pytest.raises(InputError, match="rearm: is for reset: subtract with reset_delay: false"):
+        small(write, tmp_path, own.replace("delay: false", "delay: true, rearm: true"))
 
 
 def test_synaptic_spikes_as_in_snntorch(write: Write, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    for reset, delay in (("subtract", True), ("zero", False), ("none", True)):
+    for reset, delay in (("subtract", True), ("subtract", False), ("zero", False), ("none", True)):
         neuron = snn.Synaptic(alpha=0.6, beta=0.7, init_hidden=True, reset_mechanism=reset, reset_delay=delay).double()
         state = {f"l.{name}": value for name, value in neuron.state_dict().items()}
         text = f'{{kind: synaptic, tensors: l, reset_delay: {str(delay).lower()}, fire: ">"}}'
