@@ -93,7 +93,7 @@ def test_samples_of_a_batch_do_not_mix() -> None:
     assert machine.v.tolist() == [[3, 3], [0, 0], [0, 0]]
     assert machine.u.tolist() == [[3, 3], [0, 0], [120, 120]]
     assert spikes.tolist() == [[0, 0], [0, 0], [1, 1]]
-    assert spikes.dtype == np.uint8
+    assert spikes.dtype == np.int8
 
 
 def test_links_name_the_neuron_and_the_axon_of_every_spike() -> None:
