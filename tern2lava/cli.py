@@ -286,6 +286,31 @@ def rules(as_json: Json = False, debug: Debug = False) -> None:
         _console().print(rules_table(rows, [profile.name for profile in known]))
 
 
+@app.command(epilog="Example: tern2lava train --config examples/train_digits.yaml -o run/")
+def train(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The experiment (see docs/training.md).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoint, net.yaml and metrics.json.")],
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Folder of the data set's idx or npz files (digits need none).")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train a ternary spiking network; a run that was interrupted goes on from its last epoch."""
+    from tern2lava.train.config import read_experiment
+    from tern2lava.train.experiment import run_experiment
+
+    experiment = read_experiment(config)
+    with _progress(as_json) as progress:
+        result = run_experiment(experiment, out, data_dir=data_dir, progress=progress)
+    if as_json:
+        _print_json(result)
+        return
+    from tern2lava.train.table import render_training
+
+    _console().print(render_training(result))
+
+
 @app.command(epilog="Example: tern2lava demo -o demo/")
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder that keeps bundles, spikes and report.json.")] = Path(
