@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -57,7 +58,12 @@ def read_pickle(stream: BytesIO, where: object, references: list[Reference] | No
     Every Reference met is appended to `references`. Raises InputError (at `where`) for a
     damaged, truncated or oversized pickle.
     """
-    machine = _Machine(where, [] if references is None else references)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # pickletools decodes odd escapes of damaged texts
+        return _read(stream, where, _Machine(where, [] if references is None else references))
+
+
+def _read(stream: BytesIO, where: object, machine: _Machine) -> Any:
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if count == MAX_OPCODES:
