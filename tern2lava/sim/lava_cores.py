@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tern2lava.compiler.image import CoreImage, decode_core
+from tern2lava.compiler.image import CoreImage, Group, decode_core
 from tern2lava.compiler.ir import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.core import CoreMachine, links
@@ -65,8 +65,9 @@ def run_cores(
     batch, steps = samples_and_steps(inputs)
     sizes = {group.name: size(group.box.shape) for image in cores for group in image.groups}
     layout: Layout = {"input": ((batch, steps, sum(group.box.volume for group in host.groups)), "int32")}
+    signed = {group.name for image in cores for group in image.groups if _is_signed(group)}
     for name, count in sizes.items():
-        layout[f"spikes/{name}"] = ((batch, steps, count), "uint8")
+        layout[f"spikes/{name}"] = ((batch, steps, count), "int8" if name in signed else "uint8")
         layout[f"u/{name}"] = layout[f"v/{name}"] = ((batch, steps, count), "int64")
     clusters = _deal_out(cores)
     chunk = _chunk_size(cores, clusters, batch)
@@ -154,6 +155,11 @@ def _wires(
         ]
         for source in range(len(clusters) + 1)
     ]
+
+
+def _is_signed(group: Group) -> bool:
+    """Whether the neurons of a group also emit spikes of -1."""
+    return group.local is not None and group.local.threshold_low is not None
 
 
 def _deal_out(cores: list[CoreImage]) -> tuple[tuple[int, ...], ...]:

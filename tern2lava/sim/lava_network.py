@@ -14,6 +14,10 @@ from tern2lava.sim.lava_plan import NeuronPlan, StockPlan, SynapsePlan, neurons_
 from tern2lava.sim.lava_run import Window
 from tern2lava.sim.lava_runtime import Observer, execute
 
+PARAMETERS = (
+    "decay_u", "decay_v", "bias_u", "bias", "threshold", "threshold_low", "decay_a", "gain_a", "reset_amount", "v_init",
+)  # fmt: skip
+
 
 def run(plan: StockPlan, shared: SharedArrays) -> None:
     """Nothing; executes the plan and leaves "spikes/NAME", "u/NAME", "v/NAME" of every population in `shared`."""
@@ -85,9 +89,12 @@ def _build_neuron(plan: StockPlan, population: Population, count: int, window: W
         neurons=count,
         parameters={
             key: np.array(broadcast(getattr(population, key), population.shape).reshape(-1), np.int64)
-            for key in ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
+            for key in PARAMETERS
+            if getattr(population, key) is not None
         },
         reset=population.reset.value,
+        refractory=population.refractory,
+        rearm=population.rearm,
         shift=chosen.shift,
         decay_bits=plan.graph.arithmetic.decay_bits,
         state_bits=plan.graph.arithmetic.state_bits,

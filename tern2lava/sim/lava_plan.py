@@ -144,6 +144,8 @@ def _why_not_lif(
     assert arithmetic is not None
     if (arithmetic.decay_bits, arithmetic.state_bits) != (12, 24):
         return f"decays of {arithmetic.decay_bits} bits and states of {arithmetic.state_bits} (LIF: 12 and 24)"
+    if population.kinds:
+        return f"neurons of kind {', '.join(population.kinds)} (LIF is plain)"
     if population.reset is not Reset.ZERO:
         return f"reset mode {population.reset.value} (LIF resets to zero)"
     if population.v_init.any():
@@ -241,8 +243,10 @@ def _worst_sum(graph: Graph, projection: Projection) -> int:
 
 
 def _message_bits(graph: Graph, projection: Projection) -> int:
-    """Bits of a graded input value, 0 where the source emits plain spikes."""
+    """Bits of a graded input value, 0 where the source emits plain spikes. Dense takes a -1 without bits for a 1."""
     source = graph[projection.inputs[0]]
+    if isinstance(source, Population) and source.threshold_low is not None:
+        return 1
     if not isinstance(source, Input) or source.levels == (0, 1):
         return 0
     return max(abs(level) for level in source.levels).bit_length()

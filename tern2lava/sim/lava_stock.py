@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Input
+from tern2lava.compiler.ir import Array, Graph, Input, Population
+from tern2lava.sim.integer import spike_type
 from tern2lava.sim.lava_child import Layout, Progress, SharedArrays, run_in_child
 from tern2lava.sim.lava_plan import neurons_of, plan_stock
 from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, samples_and_steps
@@ -27,8 +28,10 @@ def run_stock(
     layout: Layout = {}
     for node in graph.of_kind(Input):
         layout[f"input/{node.name}"] = ((batch, steps, counts[node.name]), _dtype_of(node))
-    for name in plan.neurons:
-        layout[f"spikes/{name}"] = ((batch, steps, counts[name]), "uint8")
+    populations: tuple[Population, ...] = graph.of_kind(Population)
+    for population in populations:
+        name = population.name
+        layout[f"spikes/{name}"] = ((batch, steps, counts[name]), np.dtype(spike_type(population)).name)
         layout[f"u/{name}"] = layout[f"v/{name}"] = ((batch, steps, counts[name]), "int64")
     shared = SharedArrays(layout)
     for node in graph.of_kind(Input):

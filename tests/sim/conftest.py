@@ -24,6 +24,7 @@ from tern2lava.compiler.ir import (
     frozen,
 )
 
+PLAIN = ("reset", "refractory", "rearm")
 Inputs = dict[str, NDArray[Any]]
 
 
@@ -40,7 +41,7 @@ def population(name: str, inputs: tuple[str, ...], shape: tuple[int, ...], start
         "lsb": 1.0,
     }
     values = {
-        key: value if isinstance(value, Reset) else frozen(value, np.float64 if key == "lsb" else np.int64)
+        key: value if key in PLAIN else frozen(value, np.float64 if key == "lsb" else np.int64)
         for key, value in (parameters | changed).items()
     }
     return Population(name=name, inputs=inputs, shape=shape, start=start, **values)
@@ -215,6 +216,28 @@ def saturating(rng: np.random.Generator) -> Graph:
     )
 
 
+def every_kind(rng: np.random.Generator) -> Graph:
+    """Refractory, signed, rearming and adaptive neurons, the signed ones in front of a stock and a delayed synapse."""
+    return graph(
+        Input(name="x", shape=(14,)),
+        dense("w1", "x", 12, 14, rng),
+        population("held", ("w1",), (12,), 1, refractory=2, threshold=64, decay_u=1500, decay_v=200, bias=30),
+        dense("w2", "held", 10, 12, rng),
+        population(
+            "signed", ("w2",), (10,), 2, threshold=64, threshold_low=rng.integers(-130, -20, 10),
+            reset=Reset.SUBTRACT, reset_amount=64, refractory=1,
+        ),
+        dense("w3", "signed", 9, 10, rng),
+        population("rearmed", ("w3",), (9,), 3, threshold=90, rearm=True, reset_amount=100, bias=rng.integers(0, 90, 9)),
+        dense("skip", "signed", 8, 10, rng, delay=1),
+        dense("w4", "rearmed", 8, 9, rng),
+        population(
+            "adaptive", ("w4", "skip"), (8,), 4, threshold=64, reset=Reset.SUBTRACT, reset_amount=rng.integers(30, 90, 8),
+            gain_a=rng.integers(10, 60, 8), decay_a=600, decay_v=100, bias=rng.integers(0, 60, 8),
+        ),
+    )
+
+
 def wide_convolution(rng: np.random.Generator) -> Graph:
     """More neurons and synapses than a few cores of the target for tests hold."""
     first = conv("c1", "x", (1, 8, 8), 8, (3, 3), rng, padding=(1, 1, 1, 1))
@@ -248,7 +271,7 @@ NETWORKS: dict[str, Callable[[np.random.Generator], Graph]] = {
     builder.__name__: builder
     for builder in (
         stock_chain, stock_convolution, own_neurons, own_convolution, residual_with_delays, recurrent, graded,
-        saturating, narrow, wide_convolution,
+        saturating, narrow, every_kind, wide_convolution,
     )
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ from tern2lava.sim.lava_cores import run_cores
 Build = Callable[..., tuple[Graph, dict[str, Any]]]
 
 
-@pytest.mark.parametrize("name", ["stock_convolution", "own_neurons", "residual_with_delays", "recurrent"])
+@pytest.mark.parametrize("name", ["stock_convolution", "every_kind", "residual_with_delays", "recurrent"])
 def test_core_images_in_lava_equal_both_references(
     name: str, integer_network: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:

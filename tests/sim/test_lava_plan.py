@@ -28,6 +28,8 @@ def plan_with(network: Graph, name: str, **changed: Any) -> StockPlan:
         ({"reset": Reset.NONE}, "reset mode none"),
         ({"v_init": frozen([1] + [0] * 15)}, "begin at 0"),
         ({"bias_u": frozen(1)}, "current has a bias"),
+        ({"refractory": 1}, "of kind refractory (LIF is plain)"),
+        ({"threshold_low": frozen(-64)}, "of kind signed"),
         ({"threshold": frozen(130)}, "130 is not a multiple of 64"),
         ({"threshold": frozen(-64)}, "-64 is outside"),
         ({"threshold": frozen(1 << 23)}, "outside LIF's 17 bits"),
@@ -62,6 +64,13 @@ def test_what_stock_dense_cannot_do_is_done_by_ours_for_the_reason_given(
     use = plan_with(network, "w1", **changed).synapses["w1"].use
     assert use.process == "TernarySynapse"
     assert reason in use.reason
+
+
+def test_a_spike_of_minus_one_is_never_taken_for_a_plain_spike(integer_network: Build) -> None:
+    plan = plan_stock(integer_network("every_kind")[0], 1, 4)
+    assert {name: synapse.message_bits for name, synapse in plan.synapses.items()} == {
+        "w1": 0, "w2": 0, "w3": 1, "w4": 0, "skip": 1,
+    }  # fmt: skip
 
 
 def test_a_gain_that_no_shift_by_six_gives_moves_the_shift_out_of_the_neuron(integer_network: Build) -> None:

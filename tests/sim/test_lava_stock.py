@@ -26,6 +26,7 @@ STOCK_NODES = {
     "graded": {"w1", "h", "w2", "y"},
     "saturating": {"w1", "h", "w2"},
     "narrow": {"w2", "side"},
+    "every_kind": {"w1", "w2", "w3", "skip", "w4"},
 }
 
 

@@ -114,7 +114,7 @@ class PyCoreCluster(PyLoihiProcessModel):
         if t == 1:
             # A chunk begins: fresh states, and what the last chunk emitted in its last step is not sent.
             self.machines = [CoreMachine(image, self.schedule.chunk, self.schedule.steps) for image in self.images]
-            self.emitted = np.zeros((self.schedule.chunk, sum(m.neurons for m in self.machines)), np.uint8)
+            self.emitted = np.zeros((self.schedule.chunk, sum(m.neurons for m in self.machines)), np.int8)
         self.router.send(self.emitted)
         spikes = self.arriving.recv()
         first = 0
@@ -125,7 +125,7 @@ class PyCoreCluster(PyLoihiProcessModel):
             self.record(machine, out[-1], t, samples)
         self.emitted = np.concatenate(out, axis=1)
 
-    def record(self, machine: CoreMachine, fired: NDArray[np.uint8], t: int, samples: slice) -> None:
+    def record(self, machine: CoreMachine, fired: NDArray[np.int8], t: int, samples: slice) -> None:
         """Nothing; writes spikes and states of the groups that are in their window."""
         count = samples.stop - samples.start
         for index, group in enumerate(machine.image.groups):

@@ -1,4 +1,4 @@
-"""Our neuron as a Lava process: every reset mode, thresholds and decays per neuron, silent outside its window."""
+"""Our neuron as a Lava process: every kind and reset mode, parameters per neuron, silent outside its window."""
 # mypy: allow-subclassing-any, allow-untyped-decorators
 # ruff: noqa: E402
 
@@ -29,19 +29,20 @@ States = NDArray[np.int64]
 class TernaryNeuron(AbstractProcess):
     """A population as ir.Population defines it, one sample after the other.
 
-    parameters: decay_u, decay_v, bias_u, bias, threshold, reset_amount, v_init as int64 arrays (neurons,).
+    parameters: decay_u, decay_v, bias_u, bias, threshold, reset_amount, v_init as int64 arrays (neurons,), and where
+    the population has them threshold_low (signed spikes), decay_a and gain_a (adaptive threshold).
     reset: "zero", "subtract" or "none". shift: a_in counts 2^shift of the membrane's units (6 as in Lava's LIF).
     Each sample begins from u = 0 and v = v_init at the first step of its window; outside the windows the process is
     silent and its states stay.
     """
 
     def __init__(
-        self, *, neurons: int, parameters: dict[str, States], reset: str, shift: int, decay_bits: int,
-        state_bits: int, window: Window,
+        self, *, neurons: int, parameters: dict[str, States], reset: str, refractory: int, rearm: bool, shift: int,
+        decay_bits: int, state_bits: int, window: Window,
     ) -> None:  # fmt: skip
         super().__init__(
-            parameters=parameters, reset=reset, shift=shift, decay_bits=decay_bits, state_bits=state_bits,
-            window=window,
+            parameters=parameters, reset=reset, refractory=refractory, rearm=rearm, shift=shift,
+            decay_bits=decay_bits, state_bits=state_bits, window=window,
         )  # fmt: skip
         self.a_in = InPort(shape=(neurons,))
         self.s_out = OutPort(shape=(neurons,))
@@ -72,12 +73,21 @@ class PyTernaryNeuron(PyLoihiProcessModel):
         self.keep_u = (1 << self.decay_bits) - parameters["decay_u"]
         self.keep_v = (1 << self.decay_bits) - parameters["decay_v"]
         self.bias_u, self.bias = parameters["bias_u"], parameters["bias"]
-        self.threshold = parameters["threshold"]
+        self.threshold, self.threshold_low = parameters["threshold"], parameters.get("threshold_low")
+        self.gain_a = parameters.get("gain_a")
+        self.keep_a = None if self.gain_a is None else (1 << self.decay_bits) - parameters["decay_a"]
         self.reset_amount, self.v_init = parameters["reset_amount"], parameters["v_init"]
         self.reset, self.shift = proc_params["reset"], proc_params["shift"]
+        self.refractory, self.rearm = proc_params["refractory"], proc_params["rearm"]
         self.half = 1 << (proc_params["state_bits"] - 1)
         self.window = proc_params["window"]
         self.silence = np.zeros(self.v_init.shape, np.int32)
+        self.begin()
+
+    def begin(self) -> None:
+        """Nothing; the states before a sample. b is the adaptation, wait the refractory steps that are left."""
+        self.u, self.v = np.zeros_like(self.v_init), self.v_init.copy()
+        self.b, self.wait, self.last = (np.zeros_like(self.v_init) for _ in range(3))
 
     def run_spk(self) -> None:
         a = self.a_in.recv()
@@ -86,23 +96,42 @@ class PyTernaryNeuron(PyLoihiProcessModel):
             self.s_out.send(self.silence)
             return
         if place[1] == 0:
-            self.u = np.zeros_like(self.v_init)
-            self.v = self.v_init.copy()
+            self.begin()
         self.s_out.send(self.advance(a).astype(np.int32))
 
-    def advance(self, a: States) -> NDArray[np.bool_]:
-        """Which neurons fire in one step with synaptic input `a`; moves u and v on."""
+    def saturate(self, x: States) -> States:
+        """x within [-M + 1, M - 1], M = 2^(state_bits - 1)."""
+        return np.minimum(np.maximum(x, 1 - self.half), self.half - 1)
+
+    def advance(self, a: States) -> States:
+        """The spikes of one step with synaptic input `a`; moves the states on."""
         u = scale_towards_zero(self.u, self.keep_u, self.decay_bits) + (a << self.shift) + self.bias_u
         too_high, too_low = u > self.half, u <= -self.half
         u[too_high] -= 2 * self.half
         u[too_low] += 2 * self.half
         v = scale_towards_zero(self.v, self.keep_v, self.decay_bits) + u + self.bias
-        v = np.minimum(np.maximum(v, 1 - self.half), self.half - 1)
-        fired: NDArray[np.bool_] = v > self.threshold
-        if self.reset == "zero":
-            v[fired] = 0
-        elif self.reset == "subtract":
-            v[fired] -= self.reset_amount[fired]
-            v = np.minimum(np.maximum(v, 1 - self.half), self.half - 1)
-        self.u, self.v = u, v
+        threshold = self.threshold
+        if self.gain_a is not None:
+            self.b = scale_towards_zero(self.b, self.keep_a, self.decay_bits)
+            self.b = self.saturate(self.b + self.gain_a * self.last)
+            v -= self.last * self.reset_amount + self.last * self.b
+            threshold = threshold + self.b
+        v = self.saturate(v)
+        waiting = self.wait > 0
+        v[waiting] = self.v[waiting]
+        measured = v.copy()
+        if self.rearm:
+            above = self.v > self.threshold
+            measured[above] -= self.reset_amount[above]
+        fired = (measured > threshold).astype(np.int64)
+        if self.threshold_low is not None:
+            fired[measured < self.threshold_low] -= 1
+        fired[waiting] = 0
+        self.wait[waiting] -= 1
+        self.wait[fired != 0] = self.refractory
+        if self.gain_a is None and self.reset == "zero":
+            v[fired != 0] = 0
+        elif self.gain_a is None and self.reset == "subtract":
+            v = self.saturate(v - fired * self.reset_amount)
+        self.u, self.v, self.last = u, v, fired
         return fired
