@@ -232,8 +232,9 @@ def every_kind(rng: np.random.Generator) -> Graph:
         dense("skip", "signed", 8, 10, rng, delay=1),
         dense("w4", "rearmed", 8, 9, rng),
         population(
-            "adaptive", ("w4", "skip"), (8,), 4, threshold=64, reset=Reset.SUBTRACT, reset_amount=rng.integers(30, 90, 8),
-            gain_a=rng.integers(10, 60, 8), decay_a=600, decay_v=100, bias=rng.integers(0, 60, 8),
+            "adaptive", ("w4", "skip"), (8,), 4, threshold=64, reset=Reset.SUBTRACT,
+            reset_amount=rng.integers(30, 90, 8), gain_a=rng.integers(10, 60, 8), decay_a=600, decay_v=100,
+            bias=rng.integers(0, 60, 8),
         ),
     )
 

@@ -29,8 +29,8 @@ States = NDArray[np.int64]
 class TernaryNeuron(AbstractProcess):
     """A population as ir.Population defines it, one sample after the other.
 
-    parameters: decay_u, decay_v, bias_u, bias, threshold, reset_amount, v_init as int64 arrays (neurons,), and where
-    the population has them threshold_low (signed spikes), decay_a and gain_a (adaptive threshold).
+    parameters: decay_u, decay_v, bias_u, bias, threshold, reset_amount, decay_a, v_init as int64 arrays (neurons,),
+    and where the population has them threshold_low (signed spikes) and gain_a (adaptive threshold).
     reset: "zero", "subtract" or "none". shift: a_in counts 2^shift of the membrane's units (6 as in Lava's LIF).
     Each sample begins from u = 0 and v = v_init at the first step of its window; outside the windows the process is
     silent and its states stay.
@@ -75,7 +75,7 @@ class PyTernaryNeuron(PyLoihiProcessModel):
         self.bias_u, self.bias = parameters["bias_u"], parameters["bias"]
         self.threshold, self.threshold_low = parameters["threshold"], parameters.get("threshold_low")
         self.gain_a = parameters.get("gain_a")
-        self.keep_a = None if self.gain_a is None else (1 << self.decay_bits) - parameters["decay_a"]
+        self.keep_a = (1 << self.decay_bits) - parameters["decay_a"]
         self.reset_amount, self.v_init = parameters["reset_amount"], parameters["v_init"]
         self.reset, self.shift = proc_params["reset"], proc_params["shift"]
         self.refractory, self.rearm = proc_params["refractory"], proc_params["rearm"]
@@ -101,7 +101,8 @@ class PyTernaryNeuron(PyLoihiProcessModel):
 
     def saturate(self, x: States) -> States:
         """x within [-M + 1, M - 1], M = 2^(state_bits - 1)."""
-        return np.minimum(np.maximum(x, 1 - self.half), self.half - 1)
+        inside: States = np.minimum(np.maximum(x, 1 - self.half), self.half - 1)
+        return inside
 
     def advance(self, a: States) -> States:
         """The spikes of one step with synaptic input `a`; moves the states on."""
@@ -123,7 +124,7 @@ class PyTernaryNeuron(PyLoihiProcessModel):
         if self.rearm:
             above = self.v > self.threshold
             measured[above] -= self.reset_amount[above]
-        fired = (measured > threshold).astype(np.int64)
+        fired: States = (measured > threshold).astype(np.int64)
         if self.threshold_low is not None:
             fired[measured < self.threshold_low] -= 1
         fired[waiting] = 0
