@@ -60,7 +60,7 @@ def pack(spikes: Array, words: Array) -> int:
             word |= np.uint64(part[i]) << np.uint64(i)
         words[n // 64] = word
         total += popcount(word)
-    return np.int64(total)
+    return int(total)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]

@@ -57,7 +57,6 @@ def by_planes(
     shift: the sums count 2^shift. lanes: scratch (ROWS * LANES,) int64.
     """
     outputs = a.shape[1]
-    kind = a.dtype.type
     for block in range((outputs + LANES - 1) // LANES):
         first = block * LANES
         width = min(LANES, outputs - first)

@@ -18,7 +18,8 @@ START, NEURONS, PLACE, STATES, FIRST, LAST, PARAMETERS_AT, KINDS, BLOCK, KEEP = 
 POPULATION_FIELDS = 10
 # Columns of the table of projections. SHIFT: a source's step minus the target's. LIMIT: with fewer spikes per row than
 # this, summing spike by spike is faster.
-FROM_INPUT, SOURCE_AT, SOURCE_SIZE, SHIFT, IS_CONV, LIMIT, WORDS, PLANES_AT, DIGITS, CODES_AT, FLUSH, GAIN_AT = range(12)
+FROM_INPUT, SOURCE_AT, SOURCE_SIZE, SHIFT, IS_CONV, LIMIT = range(6)
+WORDS, PLANES_AT, DIGITS, CODES_AT, FLUSH, GAIN_AT = range(6, 12)
 CONV_AT = 12
 PROJECTION_FIELDS = CONV_AT + conv.FIELDS
 

@@ -7,6 +7,8 @@ floor(m f / 2^D) = h f + floor(l f / 2^D), exactly; h f <= m, l f < 2^(2D).
 
 from __future__ import annotations
 
+from typing import Any
+
 from numba import njit
 
 from tern2lava.compiler.ir import Array
@@ -18,7 +20,7 @@ PARAMETERS = 7
 
 
 @njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
-def decayed(x, factor, bits, mask, kind):  # type: ignore[no-untyped-def]
+def decayed(x: Any, factor: Any, bits: Any, mask: Any, kind: Any) -> Any:
     """trunc(x * factor / 2^bits) towards 0."""
     magnitude = kind(abs(x))
     whole = halved(magnitude, bits)
@@ -28,7 +30,7 @@ def decayed(x, factor, bits, mask, kind):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
-def wrapped(x, m, kind):  # type: ignore[no-untyped-def]
+def wrapped(x: Any, m: Any, kind: Any) -> Any:
     """x brought back once into (-m, m]."""
     twice = kind(m + m)
     low = kind(x - twice)
@@ -37,7 +39,7 @@ def wrapped(x, m, kind):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
-def clipped(x, top, kind):  # type: ignore[no-untyped-def]
+def clipped(x: Any, top: Any, kind: Any) -> Any:
     """x brought into [-top, top]."""
     return kind(min(max(x, kind(-top)), top))
 

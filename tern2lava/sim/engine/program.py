@@ -186,7 +186,8 @@ def _tables(
 ) -> Tables:  # fmt: skip
     arithmetic = graph.arithmetic
     assert arithmetic is not None
-    rows, projections = [], []
+    rows: list[Array] = []
+    projections: list[Array] = []
     pools: dict[str, list[Array]] = {"codes": [], "planes": [], "gains": [], "parameters": []}
     states = 0
     for node in nodes:
