@@ -228,7 +228,9 @@ def every_kind(rng: np.random.Generator) -> Graph:
             reset=Reset.SUBTRACT, reset_amount=64, refractory=1,
         ),
         dense("w3", "signed", 9, 10, rng),
-        population("rearmed", ("w3",), (9,), 3, threshold=90, rearm=True, reset_amount=100, bias=rng.integers(0, 90, 9)),
+        population(
+            "rearmed", ("w3",), (9,), 3, threshold=90, rearm=True, reset_amount=100, bias=rng.integers(0, 90, 9),
+        ),
         dense("skip", "signed", 8, 10, rng, delay=1),
         dense("w4", "rearmed", 8, 9, rng),
         population(
