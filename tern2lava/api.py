@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from tern2lava.bundle import Bundle, read_bundle, save_report, write_bundle
 from tern2lava.compiler.build import Compiled, build
-from tern2lava.compiler.ir import Array, Graph, Output, Readout
+from tern2lava.compiler.ir import Array, Graph, Population
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.partition import MapOptions
 from tern2lava.errors import InputError
@@ -17,10 +20,10 @@ from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.model import Report
 from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer, mapped
-from tern2lava.sim.readout import accuracy, predictions, scores
+from tern2lava.sim.readout import accuracy, needs_states, predictions, scores
 from tern2lava.sim.spikes import SpikeData, load_spikes, make_spikes
-from tern2lava.sim.trace import Trace
-from tern2lava.sim.verify import Backend, Progress
+from tern2lava.sim.trace import Trace, joined
+from tern2lava.sim.verify import Backend, Progress, piece_size
 from tern2lava.sim.verify import verify as prove
 
 if TYPE_CHECKING:
@@ -28,18 +31,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Simulation", "compile", "load", "report", "simulate", "verify"]
 
-Engine = Literal["reference", "images"]
+Engine = Literal["fast", "reference", "images"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Simulation:
     """A run: trace, class scores (samples, outputs) in the source's units, predictions (samples,), accuracy where the
-    data have labels."""
+    data have labels, spikes per population, and (population, reason) of what the fast engine left to the reference."""
 
     trace: Trace
     scores: Array
     predictions: Array
     accuracy: float | None
+    spikes: dict[str, int]
+    fallbacks: tuple[tuple[str, str], ...] = ()
 
 
 def compile(
@@ -68,21 +73,53 @@ def simulate(
     bundle: str | Path | Bundle,
     data: str | Path | SpikeData | dict[str, Array],
     *,
-    engine: Engine = "reference",
+    engine: Engine = "fast",
     states: bool = False,
+    keep: bool = True,
 ) -> Simulation:
-    """A run of a bundle on spikes: by the integer reference, or recomputed from its core images (engine "images")."""
+    """A run of a bundle on spikes: by the fast engine, by the integer reference (engine "reference"), or recomputed
+    from its core images (engine "images"); all give the same. Samples run in pieces.
+
+    states: keep v and u in the trace. keep: without it the trace stays empty, so that memory holds one piece.
+    """
     opened = _opened(bundle)
-    program = opened.executable.program
+    executable = opened.executable
+    program = executable.program
     spikes = _spikes(data, program)
-    needed = states or any(output.readout is not Readout.SPIKE_COUNT for output in program.of_kind(Output))
+    needed = states or needs_states(program)
+    piece = piece_size(program, spikes.steps)
+    parts = (spikes.slice(begin, begin + piece).inputs for begin in range(0, spikes.samples, piece))
+    fallbacks: tuple[tuple[str, str], ...] = ()
+    traces: Iterator[Trace]
     if engine == "images":
-        trace = mapped.run(opened.executable.images, opened.executable.host_image, spikes.inputs, states=needed)
+        traces = (mapped.run(executable.images, executable.host_image, part, states=needed) for part in parts)
+    elif engine == "reference":
+        traces = (integer.run(program, part, states=needed) for part in parts)
     else:
-        trace = integer.run(program, spikes.inputs, states=needed)
-    found = scores(program, trace)
-    known = None if spikes.labels is None else accuracy(found, spikes.labels)
-    return Simulation(trace=trace, scores=found, predictions=predictions(found), accuracy=known)
+        from tern2lava.sim.engine.program import prepare
+        from tern2lava.sim.engine.run import stream
+
+        ready = prepare(program)
+        fallbacks = tuple((use.population, use.reason) for use in ready.uses if use.engine == "reference")
+        traces = (run.trace for run in stream(ready, parts, states=needed))
+    found: list[Array] = []
+    kept: list[Trace] = []
+    counts = {population.name: 0 for population in program.of_kind(Population)}
+    for trace in traces:
+        found.append(scores(program, trace))
+        for name, fired in trace.spikes.items():
+            counts[name] += int(np.count_nonzero(fired))
+        if keep:
+            kept.append(trace if states else Trace(spikes=trace.spikes))
+    total = np.concatenate(found)
+    return Simulation(
+        trace=joined(kept),
+        scores=total,
+        predictions=predictions(total),
+        accuracy=None if spikes.labels is None else accuracy(total, spikes.labels),
+        spikes=counts,
+        fallbacks=fallbacks,
+    )
 
 
 def verify(
@@ -94,17 +131,18 @@ def verify(
     timeout: float = 600.0,
     progress: Progress | None = None,
 ) -> Report:
-    """The bundle's report with the proof on `data` (its first `samples`); also written into the bundle's report.json.
+    """The bundle's report with the proof on `data`; also written into the bundle's report.json.
 
-    The report's verification says whether all executions agree; no error is raised for a difference.
+    The fast engine runs all samples; every execution runs the first `samples` (None: all) and is compared. The
+    report's verification says whether all agree; no error is raised for a difference.
     """
     opened = _opened(bundle)
     spikes = _spikes(data, opened.executable.program)
     if samples is not None and samples < 1:
         raise InputError("samples", f"found {samples}; verify at least one")
-    if samples is not None:
-        spikes = spikes.first(samples)
-    proof = prove(opened.executable, spikes, backend=backend, timeout=timeout, progress=progress)
+    proof = prove(
+        opened.executable, spikes, backend=backend, samples=samples, timeout=timeout, progress=progress
+    )
     result = add_verification(opened.report, proof)
     save_report(opened.folder, result)
     return result

@@ -121,16 +121,26 @@ class ProcessRow(_Block):
     reason: str = Field(description="Why that one.")
 
 
+class FallbackRow(_Block):
+    """A population that the fast engine left to the integer reference."""
+
+    population: str = Field(description="Name of the population.")
+    reason: str = Field(description="What the compiled kernels do not cover.")
+
+
 class Verification(_Block):
     """The proof on data."""
 
     chain: list[str] = Field(
-        description="Executions compared: I integer reference, M mapped reference (from the core images), L1 Lava "
-        "processes per layer, L2 Lava neuro-cores."
+        description="Executions compared: I integer reference, E fast engine, M mapped reference (from the core "
+        "images), L1 Lava processes per layer, L2 Lava neuro-cores."
     )
     equal: bool = Field(description="Whether all agree in every spike and state compared.")
     compared_values: int = Field(description="Number of spikes and states compared.")
-    samples: int = Field(description="Samples run.")
+    samples: int = Field(description="Samples run in every execution.")
+    engine_samples: int = Field(description="Samples run by the fast engine: these, and all others of the data.")
+    engine_fallbacks: list[FallbackRow] = Field(description="What the engine left to the reference; empty: nothing.")
+    accuracy_engine: float | None = Field(description="Accuracy on all samples of the engine; null without labels.")
     steps: int = Field(description="Time steps per sample.")
     first_difference: str | None = Field(description="The first difference; null: none.")
     processes: list[ProcessRow] = Field(description="What L1 was made of; empty where Lava was not run.")

@@ -153,6 +153,8 @@ def verification_table(verification: Verification) -> RenderableType:
                 f"{100 * verification.accuracy_float:.2f} % on the same {verification.samples:,} samples"
             )
         )
+    if verification.equal and verification.engine_samples:
+        lines.append(Text(_engine_line(verification)))
     table = Table(title="Against the float model on this data", title_justify="left")
     for heading in ("Population", "Spikes", "Spikes that differ", "Near threshold", "of neuron-steps", "Closest"):
         table.add_column(heading, justify="left" if heading == "Population" else "right")
@@ -177,3 +179,13 @@ def verification_table(verification: Verification) -> RenderableType:
 def print_report(report: Report, console: Console) -> None:
     """Print the whole report."""
     console.print(render(report))
+
+
+def _engine_line(verification: Verification) -> str:
+    """How many samples the fast engine ran, and what it found on all of them."""
+    line = f"Fast engine (E): ran all {verification.engine_samples:,} samples"
+    if verification.accuracy_engine is not None:
+        line += f", accuracy {100 * verification.accuracy_engine:.2f} %"
+    for row in verification.engine_fallbacks:
+        line += f"; left {row.population} to the integer reference: {row.reason}"
+    return line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tern2lava.report.model import BandRow, ProcessRow, Report, Verification
+from tern2lava.report.model import BandRow, FallbackRow, ProcessRow, Report, Verification
 from tern2lava.sim.verify import Proof
 
 
@@ -33,6 +33,9 @@ def add_verification(report: Report, proof: Proof) -> Report:
         accuracy_integer=proof.accuracy_integer,
         accuracy_float=proof.accuracy_float,
         band=bands,
+        engine_samples=proof.engine_samples,
+        accuracy_engine=proof.accuracy_engine,
+        engine_fallbacks=[FallbackRow(population=name, reason=why) for name, why in proof.engine_fallbacks],
         spike_exact=safe and all(band.near == 0 for band in proof.bands),
     )
     return report.model_copy(update={"verification": verification})

@@ -23,6 +23,11 @@ def scores(graph: Graph, trace: Trace, output: Output | None = None) -> Array:
     return np.asarray(membrane.sum(axis=1))
 
 
+def needs_states(graph: Graph) -> bool:
+    """Whether an Output of `graph` reads membrane potentials."""
+    return any(output.readout is not Readout.SPIKE_COUNT for output in graph.of_kind(Output))
+
+
 def predictions(found: Array) -> Array:
     """Class of the largest score, the lowest index among equals, (batch,)."""
     return np.asarray(found.argmax(axis=1))

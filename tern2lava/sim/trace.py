@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from tern2lava.compiler.ir import Array
 
@@ -17,3 +20,15 @@ class Trace:
     spikes: dict[str, Array]
     v: dict[str, Array] = field(default_factory=dict)
     u: dict[str, Array] = field(default_factory=dict)
+
+
+def joined(traces: Sequence[Trace]) -> Trace:
+    """The trace of all samples of `traces`, one after the other; an empty one where there are none."""
+    if len(traces) < 2:
+        return traces[0] if traces else Trace(spikes={})
+
+    def join(kind: str) -> dict[str, Array]:
+        parts = [getattr(trace, kind) for trace in traces]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    return Trace(spikes=join("spikes"), v=join("v"), u=join("u"))

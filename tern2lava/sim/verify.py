@@ -13,7 +13,7 @@ from tern2lava.sim import integer, mapped
 from tern2lava.sim.band import Band, measure_band
 from tern2lava.sim.compare import Comparison, compare
 from tern2lava.sim.float import run_float
-from tern2lava.sim.readout import predictions, scores
+from tern2lava.sim.readout import needs_states, predictions, scores
 from tern2lava.sim.spikes import SpikeData
 from tern2lava.sim.trace import Trace
 
@@ -36,8 +36,11 @@ class Executable:
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """Result of verify. comparison: over all samples; processes: (node, process, reason) of Lava's L1; bands: distance
-    from the thresholds; spikes and float_differences per population; accuracies where labels were given."""
+    """Result of verify. comparison: over `samples` of them; processes: (node, process, reason) of Lava's L1; bands:
+    distance from the thresholds; spikes and float_differences per population; accuracies where labels were given.
+
+    engine_samples: how many the fast engine ran, these and all others; accuracy_engine: on all of them.
+    engine_fallbacks: (population, reason) of what it left to the integer reference."""
 
     comparison: Comparison
     samples: int
@@ -48,6 +51,9 @@ class Proof:
     float_differences: dict[str, int]
     accuracy_integer: float | None
     accuracy_float: float | None
+    engine_samples: int
+    accuracy_engine: float | None
+    engine_fallbacks: tuple[tuple[str, str], ...]
 
 
 @dataclass
@@ -55,36 +61,45 @@ class _Tally:
     compared: int = 0
     correct_integer: int = 0
     correct_float: int = 0
+    correct_engine: int = 0
     spikes: dict[str, int] = field(default_factory=dict)
     differences: dict[str, int] = field(default_factory=dict)
     bands: dict[str, list[Band]] = field(default_factory=dict)
 
 
 def verify(
-    executable: Executable, data: SpikeData, *, backend: Backend = "lava", progress: Progress | None = None,
-    timeout: float = 600.0,
+    executable: Executable, data: SpikeData, *, backend: Backend = "lava", samples: int | None = None,
+    progress: Progress | None = None, timeout: float = 600.0,
 ) -> Proof:  # fmt: skip
-    """Run every sample in I (integer reference), M (core images) and, with backend lava, L1 and L2; compare all.
+    """Run the first `samples` (None: all) in I (integer reference), E (fast engine), M (core images) and, with backend
+    lava, L1 and L2, and compare all; then the rest in E alone.
 
     Stops at the first piece of samples that differs. `progress(stage, done, total)` counts samples. Raises
     VerificationError where Lava dies or exceeds `timeout` seconds, MissingPackageError where it is absent.
     """
+    from tern2lava.sim.engine.program import prepare
+    from tern2lava.sim.engine.run import run as run_engine
+
     program = executable.program
-    names = ("I", "M", "L1", "L2") if backend == "lava" else ("I", "M")
+    engine = prepare(program)
+    names = ("I", "E", "M", "L1", "L2") if backend == "lava" else ("I", "E", "M")
+    compared = data if samples is None else data.first(samples)
     tally = _Tally()
     processes: tuple[tuple[str, str, str], ...] = ()
     piece = piece_size(program, data.steps)
     comparison = Comparison(chain=names, equal=True, compared_values=0)
     done = 0
-    for begin in range(0, data.samples, piece):
-        part = data.slice(begin, begin + piece)
+    for begin in range(0, compared.samples, piece):
+        part = compared.slice(begin, begin + piece)
 
         def tell(stage: str, part: SpikeData = part, begin: int = begin) -> None:
             if progress is not None:
-                progress(stage, begin, data.samples)
+                progress(stage, begin, compared.samples)
 
         tell("integer reference")
         traces = {"I": integer.run(program, part.inputs)}
+        tell("fast engine")
+        traces["E"] = run_engine(engine, part.inputs).trace
         tell("core images")
         traces["M"] = mapped.run(executable.images, executable.host_image, part.inputs)
         if backend == "lava":
@@ -107,8 +122,18 @@ def verify(
         )
         if not found.equal:
             break
+        tally.correct_engine += _correct(program, traces["E"], part)
+    run_alone = 0
+    if comparison.equal:
+        for begin in range(done, data.samples, piece):
+            if progress is not None:
+                progress("fast engine alone", begin, data.samples)
+            part = data.slice(begin, begin + piece)
+            trace = run_engine(engine, part.inputs, states=needs_states(program)).trace
+            tally.correct_engine += _correct(program, trace, part)
+            run_alone += part.samples
     if progress is not None:
-        progress("done", done, data.samples)
+        progress("done", done, compared.samples)
     labelled = data.labels is not None
     return Proof(
         comparison=comparison,
@@ -120,6 +145,9 @@ def verify(
         float_differences=tally.differences,
         accuracy_integer=tally.correct_integer / done if labelled else None,
         accuracy_float=tally.correct_float / done if labelled else None,
+        engine_samples=done + run_alone,
+        accuracy_engine=tally.correct_engine / (done + run_alone) if labelled and comparison.equal else None,
+        engine_fallbacks=tuple((use.population, use.reason) for use in engine.uses if use.engine == "reference"),
     )
 
 
@@ -129,10 +157,17 @@ def piece_size(program: Graph, steps: int) -> int:
     return max(1, PIECE // max(1, neurons * steps))
 
 
+def _correct(program: Graph, trace: Trace, part: SpikeData) -> int:
+    """How many samples of `part` are classified as labelled; 0 without labels."""
+    if part.labels is None:
+        return 0
+    return int(np.count_nonzero(predictions(scores(program, trace)) == part.labels))
+
+
 def _account(executable: Executable, part: SpikeData, reference: Trace, tally: _Tally) -> None:
     real = run_float(executable.imported, part.inputs)
     for name, spikes in reference.spikes.items():
-        tally.spikes[name] = tally.spikes.get(name, 0) + int(spikes.sum())
+        tally.spikes[name] = tally.spikes.get(name, 0) + int(np.count_nonzero(spikes))
         differ = int(np.count_nonzero(spikes != real.spikes[name]))
         tally.differences[name] = tally.differences.get(name, 0) + differ
     for band in measure_band(executable.real, executable.program, part.inputs):
