@@ -96,11 +96,11 @@ class DistillationKeys(Keys):
 class RegularizerKeys(Keys):
     """regularizer.UncertaintyRegularizer."""
 
-    time: Weight = 0.1
-    margin: Weight = 0.1
+    time: Weight = 0.5
+    margin: Weight = 1.0
     confidence: Weight = 0.1
     width: PositiveReal = 0.1
-    doubt: Annotated[Real, Field(gt=0, lt=0.5)] = 0.05
+    doubt: Annotated[Real, Field(gt=0, lt=0.5)] = 0.1
 
 
 class IntegerKeys(Keys):

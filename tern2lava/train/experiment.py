@@ -41,6 +41,11 @@ class Run:
     out: Path
     progress: Progress | None = None
 
+    @property
+    def top(self) -> int:
+        """The largest value the network's input takes in checkpoints; training itself scales it to 1."""
+        return self.dataset.top if self.experiment.training.encoding == "direct" else 1
+
     def build(self) -> nn.Sequential:
         """The plain network with fresh weights, the same for one seed."""
         keys = self.experiment.network
@@ -80,6 +85,8 @@ class Run:
         model, keys = self.build(), self.experiment.teacher
         if keys.checkpoint is not None:
             load_weights(model, Path(keys.checkpoint))
+            if self.top > 1:
+                model.load_state_dict(scale_input(model, model.state_dict(), self.top))
         else:
             self.train("teacher", model, self.experiment.options(teacher=True), cross_entropy)
         return model.eval().requires_grad_(False)
@@ -116,10 +123,13 @@ def load_weights(model: nn.Sequential, path: Path) -> None:
         raise InputError(path, f"does not fit the network ({reason}); give a checkpoint of the same layers") from None
 
 
-def fold_input_scale(model: nn.Sequential, state: dict[str, Tensor], top: int) -> dict[str, Tensor]:
-    """`state` with the first layer's weights divided by `top`: it then takes integers 0 to top instead of 0 to 1."""
+def scale_input(model: nn.Sequential, state: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
+    """`state` with the first layer's weights times `factor`: 1 / top lets it take integers 0 to top instead of 0 to 1.
+
+    Every checkpoint on disk takes what the net.yaml says and the hardware feeds it: integers.
+    """
     first = next(iter(layers_with_weights(model)))
-    return state | {f"{first}.weight": state[f"{first}.weight"] / top}
+    return state | {f"{first}.weight": state[f"{first}.weight"] * factor}
 
 
 def weight_storage(model: nn.Sequential, state: dict[str, Tensor]) -> dict[str, float]:
@@ -137,8 +147,7 @@ def imported(model: nn.Sequential, run: Run) -> Graph:
     """The IMPORTED graph of a plain model."""
     from tern2lava.frontends.module import load_module
 
-    levels = (0, run.dataset.top) if run.experiment.training.encoding == "direct" else (0, 1)
-    return load_module(model, run.dataset.shape, run.experiment.training.steps, levels=levels)
+    return load_module(model, run.dataset.shape, run.experiment.training.steps, levels=(0, run.top))
 
 
 def merged(graph: Graph) -> Graph:
@@ -211,22 +220,20 @@ def run_experiment(
         result["teacher"] = evaluate(teacher, dataset, options).metrics(
             options.logit_gain, merged(imported(teacher, run))
         )
-        checkpoint.save(out / "teacher.pt", teacher.state_dict())
+        checkpoint.save(out / "teacher.pt", scale_input(teacher, teacher.state_dict(), 1 / run.top))
     trained = run.student(teacher)
     plain, state = run.build(), finalize(trained)
-    direct = options.encoding == "direct"
-    plain.load_state_dict(fold_input_scale(plain, state, dataset.top) if direct else state)
+    plain.load_state_dict(scale_input(plain, state, 1 / run.top))
     plain.eval()
     graph = imported(plain, run)
-    result["model"] = evaluate(plain, dataset, options, folded=direct).metrics(options.logit_gain, merged(graph))
+    result["model"] = evaluate(plain, dataset, options, folded=True).metrics(options.logit_gain, merged(graph))
     result["storage"] = weight_storage(plain, state)
     if experiment.integer is not None and experiment.algorithm != "full":
         result["integer"] = integer_metrics(run, plain)
     result["seconds"] = time.perf_counter() - began
-    levels = (0, dataset.top) if direct else (0, 1)
     checkpoint.save(out / "net.pt", plain.state_dict())
     checkpoint.write_aside(
-        out / "net.yaml", describe(plain, dataset.shape, options.steps, levels=levels).encode()
+        out / "net.yaml", describe(plain, dataset.shape, options.steps, levels=(0, run.top)).encode()
     )
     checkpoint.write_aside(done, (json.dumps(result, indent=2) + "\n").encode())
     return result

@@ -67,11 +67,11 @@ class UncertaintyRegularizer:
     """An Objective with the terms of this module (add it to cross_entropy); a weight of zero leaves its term out."""
 
     gain: float
-    time: float = 0.1
-    margin: float = 0.1
+    time: float = 0.5
+    margin: float = 1.0
     confidence: float = 0.1
     width: float = 0.1
-    doubt: float = 0.05
+    doubt: float = 0.1
 
     def __post_init__(self) -> None:
         for name in ("time", "margin", "confidence"):

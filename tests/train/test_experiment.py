@@ -129,6 +129,15 @@ def test_direct_coding_is_folded_into_ternary_first_weights(tmp_path: Path) -> N
     assert x.max() > 1
 
 
+def test_a_teacher_of_direct_coding_is_the_network_its_checkpoint_was(tmp_path: Path) -> None:
+    change: dict[str, Any] = {"training": SMALL["training"] | {"encoding": "direct"}}
+    full = run_experiment(experiment(algorithm="full", **change), tmp_path / "full")
+    teacher = {"checkpoint": str(tmp_path / "full" / "net.pt")}
+    result = run_experiment(experiment(algorithm="post", teacher=teacher, **change), tmp_path / "post")
+    assert result["teacher"]["nll"] == pytest.approx(full["model"]["nll"], rel=1e-3)
+    assert full["model"]["nll"] < 2.0
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
