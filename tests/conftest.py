@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tern2lava.compiler.check import output_shape
 from tern2lava.compiler.ir import (
     Add,
+    Arithmetic,
     ChannelAffine,
     Compare,
     Conv2d,
@@ -30,12 +31,17 @@ from tern2lava.compiler.ir import (
     Output,
     Pool2d,
     PoolKind,
+    Population,
     Readout,
     Reset,
     conv_out,
     frozen,
     size,
 )
+from tern2lava.compiler.lower import Lowered
+from tern2lava.sim import integer
+from tern2lava.sim.band import Tracker
+from tern2lava.sim.float import NeuronState, run_float
 
 # The same examples in every run, so that a change and not chance decides; TERN2LAVA_FUZZ=1 draws new ones.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -239,3 +245,125 @@ def _loop(sketch: Sketch, feed: str, fixed: dict[str, Any]) -> str:
 def make_network() -> Callable[..., Network]:
     """draw_network: a random IMPORTED graph and inputs by seed."""
     return draw_network
+
+
+def draw_leaky(seed: int) -> Network:
+    """A random IMPORTED chain of one or two dense layers with decays, scales, thresholds and biases that no integer
+    holds exactly, and spikes for it."""
+    rng = np.random.default_rng(seed)
+    sketch = Sketch(rng, leak=True)
+    source = sketch.add(Input(name="x", shape=(6,)))
+    for _ in range(sketch.pick(1, 1, 2)):
+        scale = rng.uniform(0.05, 0.5, (4, 1) if sketch.chance(0.5) else ())
+        weight = frozen(rng.integers(-1, 2, (4, sketch.shape[source][0])) * scale)
+        bias = frozen(rng.uniform(-0.05, 0.05, 4)) if sketch.chance(0.5) else None
+        source = sketch.add(Dense(name=sketch.name("dense"), inputs=(source,), weight=weight, bias=bias))
+        reset, delay = sketch.pick(*Reset), sketch.chance(0.3)
+        source = sketch.neuron(
+            source,
+            alpha_u=frozen(sketch.pick(0.0, rng.uniform(0, 0.9))),
+            alpha_v=frozen(rng.uniform(0.1, 1.0, sketch.pick((), (4,)))),
+            gain_u=frozen(1.0), gain_v=frozen(sketch.pick(1.0, rng.uniform(0.2, 1.0))),
+            bias_u=frozen(0.0), bias=frozen(sketch.pick(0.0, rng.uniform(-0.02, 0.02))),
+            v_init=frozen(sketch.pick(0.0, rng.uniform(-0.3, 0.3))),
+            threshold=frozen(rng.uniform(0.2, 0.9, sketch.pick((), (4,)))), reset=reset, reset_delay=delay,
+            reset_value=frozen(sketch.pick(0.0, -0.1)), reset_amount=frozen(rng.uniform(0.1, 0.8)),
+            **{"refractory": 0, "rearm": False, "threshold_low": None} | sketch.kind(reset, delay),
+        )  # fmt: skip
+    sketch.add(Output(name="output", inputs=(source,)))
+    steps = int(rng.integers(4, 25))
+    graph = Graph(level=Level.IMPORTED, nodes=tuple(sketch.nodes), source="random", steps=steps)
+    return graph, {"x": rng.integers(0, 2, (4, steps, 6))}
+
+
+@pytest.fixture(scope="session")
+def make_leaky() -> Callable[[int], Network]:
+    """draw_leaky: a random leaky chain and spikes for it by seed."""
+    return draw_leaky
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Lockstep:
+    """Real and integer execution of one population side by side, arrays (batch, steps, neurons).
+
+    difference: |v_int / 2^e - v_real| where they meet the threshold; bound: the running bound of sim.band on it, both
+    in units of the synapses' scale; agreed (batch, steps, 1): whether all spikes before this step, and those of the
+    populations in front in this step, were equal; saturated: where the integer stands at the end of its range.
+    """
+
+    difference: NDArray[Any]
+    bound: NDArray[Any]
+    agreed: NDArray[Any]
+    saturated: NDArray[Any]
+
+
+def run_lockstep(lowered: Lowered, inputs: Inputs) -> dict[str, Lockstep]:
+    """The populations of a lowered network, real (after fold_scale) and integer side by side."""
+    program, real = lowered.program, lowered.real
+    assert program.arithmetic is not None
+    populations = program.of_kind(Population)
+    trackers = {p.name: Tracker(real, program, p) for p in populations}
+    met: dict[str, list[NDArray[Any]]] = {p.name: [] for p in populations}
+    bound: dict[str, list[NDArray[Any]]] = {p.name: [] for p in populations}
+
+    def observe(name: str, state: NeuronState, potential: NDArray[Any]) -> None:
+        met[name].append(potential.copy())
+        bound[name].append(trackers[name].step(state, potential))
+
+    floats = run_float(real, inputs, observe=observe)
+    integers = integer.run(program, inputs)
+    same = {name: (floats.spikes[name] == integers.spikes[name]).all(axis=2) for name in floats.spikes}
+    so_far = np.stack(list(same.values())).all(axis=0).cumprod(axis=1).astype(bool)
+    agreed = np.concatenate([np.ones((so_far.shape[0], 1), bool), so_far[:, :-1]], axis=1)
+    result = {}
+    for p in populations:
+        found = _met_in_integers(p, program.arithmetic, integers.v[p.name], integers.u[p.name], integers.spikes[p.name])
+        unit = trackers[p.name].terms.unit
+        result[p.name] = Lockstep(
+            difference=np.abs(found / unit - np.stack(met[p.name], axis=1)),
+            bound=np.stack(bound[p.name], axis=1) / unit,
+            agreed=agreed[:, :, None],
+            saturated=np.abs(found) >= program.arithmetic.state_max,
+        )
+        agreed = agreed & same[p.name]
+    return result
+
+
+def _met_in_integers(p: Population, arithmetic: Arithmetic, v: Any, u: Any, spikes: Any) -> NDArray[Any]:
+    """Potentials that met the threshold, from the recorded states (which stand after the reset)."""
+
+    def flat(value: Any) -> NDArray[Any]:
+        return np.asarray(np.broadcast_to(value, p.shape)).reshape(1, 1, -1)
+
+    before = np.concatenate([np.broadcast_to(flat(p.v_init), v[:, :1].shape), v[:, :-1]], axis=1)
+    top = arithmetic.state_max
+    met = np.clip(integer.decay(before, flat(p.decay_v), arithmetic.decay_bits) + u + flat(p.bias), -top, top)
+    for k in range(met.shape[1]):
+        held = (spikes[:, max(0, k - p.refractory) : k] != 0).any(axis=1)
+        met[:, k] = np.where(held, before[:, k], met[:, k])
+    if p.rearm:
+        met = met - flat(p.reset_amount) * (before > flat(p.threshold))
+    return np.asarray(met)
+
+
+@pytest.fixture(scope="session")
+def lockstep() -> Callable[[Lowered, Inputs], dict[str, Lockstep]]:
+    """run_lockstep: real and integer dynamics of a lowered network side by side."""
+    return run_lockstep
+
+
+@pytest.fixture(scope="session", params=["shift 6", "shift 0"])
+def arithmetic(request: pytest.FixtureRequest) -> Arithmetic:
+    """Loihi's formats (thresholds are multiples of 64), and ones in which every integer has a code."""
+    if request.param == "shift 6":
+        return Arithmetic()
+    return FINE
+
+
+FINE = Arithmetic(threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0)
+
+
+@pytest.fixture(scope="session")
+def fine() -> Arithmetic:
+    """Integer formats in which every integer of the state's width is a threshold and a bias."""
+    return FINE

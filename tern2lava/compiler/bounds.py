@@ -17,7 +17,8 @@ class Bounds:
     """Ranges that hold after any number of steps up to the one asked for, per neuron (arrays that broadcast to the
     population's shape, float64, in units of the membrane's last bit).
 
-    a: summed synaptic input of a step. u: current. met: membrane potential that meets the threshold. v: after reset.
+    a: summed synaptic input of a step. u: current. met: membrane potential that meets the threshold. adaptation: largest
+    magnitude of what an adaptive threshold adds.
     """
 
     a_low: Array
@@ -26,6 +27,7 @@ class Bounds:
     u_high: Array
     met_low: Array
     met_high: Array
+    adaptation: Array
 
 
 def input_range(projection: Projection, graph: Graph) -> tuple[Array, Array]:
@@ -34,6 +36,8 @@ def input_range(projection: Projection, graph: Graph) -> tuple[Array, Array]:
     low, high = source.levels if isinstance(source, Input) else (0, 1)
     if isinstance(source, Neuron | Population) and source.threshold_low is not None:
         low = -1
+    if projection.pooling is not None:
+        low, high = low * projection.pooling.area, high * projection.pooling.area
     codes = projection.weight.reshape(projection.weight.shape[0], -1).astype(np.int64)
     positive, negative = np.maximum(codes, 0).sum(axis=1), np.minimum(codes, 0).sum(axis=1)
     return (positive * min(low, 0) + negative * max(high, 0), positive * max(high, 0) + negative * min(low, 0))
@@ -108,7 +112,10 @@ def bounds(population: Population, a_low: Array, a_high: Array, arithmetic: Arit
             floor = floor + np.minimum(population.threshold - amount, 0)
             met_high = met_high + np.maximum(low + amount, 0)
         met_low = np.maximum(floor, met_low)
-    return Bounds(a_low=a_low, a_high=a_high, u_low=u_low, u_high=u_high, met_low=met_low, met_high=met_high)
+    return Bounds(
+        a_low=a_low, a_high=a_high, u_low=u_low, u_high=u_high, met_low=met_low, met_high=met_high,
+        adaptation=np.asarray(adaptation),
+    )  # fmt: skip
 
 
 def fits(population: Population, found: Bounds, arithmetic: Arithmetic) -> Array:
@@ -117,7 +124,7 @@ def fits(population: Population, found: Bounds, arithmetic: Arithmetic) -> Array
     A neuron that resets to zero may saturate at the top: it spikes and becomes 0 either way.
     """
     top = arithmetic.state_max
-    ok = (found.u_low >= -top) & (found.u_high <= top) & (found.met_low >= -top)
+    ok = (found.u_low >= -top) & (found.u_high <= top) & (found.met_low >= -top) & (found.adaptation <= top)
     if population.reset is Reset.ZERO:
         return np.asarray(ok & (population.threshold < top))
     return np.asarray(ok & (found.met_high <= top))

@@ -105,10 +105,11 @@ def _certify(
     fed_v = t["drift_v"] * (v_limit + t["initial"]) + e_u + t["round_v"]
     silent = t["initial"] + _accumulated(population.decay_v, t["drift_v"], fed_v, arithmetic, steps)
     top = arithmetic.threshold_max
-    never = (neuron.threshold * terms.unit > top) & (found.met_high + silent <= top)
+    never = (neuron.threshold * terms.unit > top) & (found.met_high + silent <= top) & (neuron.threshold_low is None)
     fed_v = fed_v + np.where(never, 0.0, t["amount"])
     e_v = t["initial"] + _accumulated(population.decay_v, t["drift_v"], fed_v, arithmetic, steps)
-    eps = np.zeros(()) if terms.exact else (e_v + np.where(never, 0.0, t["threshold"])) / terms.unit
+    rounding = np.maximum(np.where(never, 0.0, t["threshold"]), t.get("threshold_low", 0.0))
+    eps = np.zeros(()) if terms.exact else (e_v + rounding) / terms.unit
     relative = float(np.max(eps / np.maximum(np.abs(neuron.threshold), 1e-300)))
     if terms.exact and safe >= steps:
         verdict, reason = Verdict.EXACT, "nothing is rounded: decays, gains, biases and resets are whole numbers"
@@ -140,7 +141,8 @@ class ErrorTerms:
 
     arrays, each broadcasting to the population's shape: factor_u, factor_v (f = 1 - decay / 2^D); drift_u, drift_v
     (|f - alpha|); round_u (truncation of u, gains and bias_u), round_v (truncation of v, bias), amount (of a
-    subtraction), initial (of v), threshold. rounded: names of what is not exact; exact: nothing is, for ever.
+    subtraction), initial (of v), threshold, threshold_low (where there is one). rounded: names of what is not exact;
+    exact: nothing is, for ever.
     """
 
     unit: float
@@ -184,17 +186,11 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     arrays = {
         "factor_u": factor_u, "factor_v": factor_v, "drift_u": drift_u, "drift_v": drift_v,
         "round_u": truncates_u + gains + bias_u, "round_v": truncates_v + bias, "amount": amount, "initial": initial,
-        "threshold": _threshold_error(neuron, population, unit),
+        "threshold": np.abs(population.threshold - neuron.threshold * unit),
     }  # fmt: skip
-    return ErrorTerms(unit=unit, arrays=arrays, rounded=tuple(rounded))
-
-
-def _threshold_error(neuron: Neuron, population: Population, unit: float) -> Array:
-    """Largest distance of a population's thresholds from their real values."""
-    error = np.abs(population.threshold - neuron.threshold * unit)
     if population.threshold_low is not None and neuron.threshold_low is not None:
-        error = np.maximum(error, np.abs(population.threshold_low - neuron.threshold_low * unit))
-    return np.asarray(error)
+        arrays["threshold_low"] = np.abs(population.threshold_low - neuron.threshold_low * unit)
+    return ErrorTerms(unit=unit, arrays=arrays, rounded=tuple(rounded))
 
 
 def _truncates(decay: Array, whole: float) -> Array:

@@ -36,12 +36,16 @@ def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tu
     where |v - threshold| S <= E_v + threshold rounding. A threshold that became the largest code because it is never
     reached counts as near where v S + E_v exceeds that code.
     """
-    trackers = {population.name: _Tracker(real, program, population) for population in program.of_kind(Population)}
-    run_float(real, inputs, states=False, observe=lambda name, state, met: trackers[name].step(state, met))
+    trackers = {population.name: Tracker(real, program, population) for population in program.of_kind(Population)}
+
+    def observe(name: str, state: NeuronState, met: Array) -> None:
+        trackers[name].step(state, met)
+
+    run_float(real, inputs, states=False, observe=observe)
     return tuple(tracker.band() for tracker in trackers.values())
 
 
-class _Tracker:
+class Tracker:
     """Running error bound of one population, arrays (batch, neurons) in membrane units."""
 
     def __init__(self, real: Graph, program: Graph, population: Population) -> None:
@@ -60,7 +64,7 @@ class _Tracker:
             self.low = np.broadcast_to(neuron.threshold_low, population.shape).reshape(1, -1)
         assert program.arithmetic is not None
         self.top = program.arithmetic.threshold_max
-        self.cut = self.threshold * self.terms.unit > self.top
+        self.held: Array | None = np.zeros((1, 1), bool) if population.refractory else None
         self.e_u: Array = np.zeros((1, 1))
         self.e_v: Array = self.flat["initial"]
         self.u: Array = np.zeros((1, 1))
@@ -68,36 +72,63 @@ class _Tracker:
         self.neuron_steps = self.near = 0
         self.closest = np.inf
 
-    def step(self, state: NeuronState, met: Array) -> None:
-        """Account for one step: the state after it and the potentials that met the threshold."""
+    def step(self, state: NeuronState, met: Array) -> Array:
+        """Account for one step: the state after it and the potentials that met the threshold.
+
+        The result bounds the difference of integer and real potentials where they meet it, (batch, neurons).
+        """
         flat, unit = self.flat, self.terms.unit
         before, e_before = self.v, self.e_v
         self.e_u = flat["factor_u"] * self.e_u + flat["drift_u"] * np.abs(self.u) * unit + flat["round_u"]
         self.e_v = flat["factor_v"] * self.e_v + flat["drift_v"] * np.abs(self.v) * unit + self.e_u + flat["round_v"]
+        if self.held is not None:
+            # A potential that is held keeps its error.
+            self.e_v = np.where(self.held, e_before, self.e_v)
+        error = self.e_v + flat["amount"] if self.rearm else self.e_v
+        near = self._near(met, error)
+        if self.rearm and not self.terms.exact:
+            # Whether it rearms is decided by the potential left after the last step.
+            near = near | self._near(before, e_before)
+        if self.adapts:
+            near = np.ones(met.shape, bool)
+        if self.held is not None:
+            # It makes no spike, however near it is.
+            near = near & ~self.held
+            self.held = state.held > 0
         distance = np.abs(met - self.threshold)
         if self.low is not None:
             distance = np.minimum(distance, np.abs(met - self.low))
-        self.neuron_steps += distance.size
+        self.neuron_steps += met.size
         self.closest = min(self.closest, float((distance / np.where(self.threshold, self.threshold, 1.0)).min()))
-        # 1e-9 of the potential: float64 rounding of this reference itself.
-        slack = 1e-9 * (np.abs(met) + np.abs(self.threshold)) * unit
-        near: Array = np.zeros(met.shape, bool)
-        if not self.terms.exact:
-            error = self.e_v + flat["amount"] if self.rearm else self.e_v
-            near = distance * unit <= error + flat["threshold"] + slack
-            if self.rearm:
-                # Whether it rearms is decided by the potential left after the last step.
-                near = near | (np.abs(before - self.threshold) * unit <= e_before + flat["threshold"] + slack)
-            if self.adapts:
-                near = np.ones(met.shape, bool)
-        if self.cut.any():
-            near = np.where(self.cut, met * unit + self.e_v + 1e-9 * np.abs(met) * unit > self.top, near)
         self.near += int(np.count_nonzero(near))
         if self.reset is Reset.ZERO:
             self.e_v = np.where(state.spiked != 0, 0.0, self.e_v)
         elif self.reset is Reset.SUBTRACT:
             self.e_v = self.e_v + np.abs(state.spiked) * flat["amount"]
         self.u, self.v = state.u, state.v
+        return np.asarray(np.broadcast_to(error, met.shape))
+
+    def _near(self, met: Array, error: Array) -> Array:
+        """Where potentials with this error may spike otherwise in integers, (batch, neurons).
+
+        A threshold cut to the largest code is met by no real potential; the integer must not meet the code either.
+        """
+        unit = self.terms.unit
+        result = self._near_one(met, error, self.threshold, self.flat["threshold"], met * unit)
+        if self.low is not None:
+            result = result | self._near_one(met, error, self.low, self.flat["threshold_low"], -met * unit)
+        return result
+
+    def _near_one(self, met: Array, error: Array, threshold: Array, rounding: Array, height: Array) -> Array:
+        unit = self.terms.unit
+        # 1e-9 of the potential: float64 rounding of this reference itself.
+        slack = 1e-9 * (np.abs(met) + np.abs(threshold)) * unit
+        if self.terms.exact:
+            near: Array = np.zeros(met.shape, bool)
+        else:
+            near = np.abs(met - threshold) * unit <= error + rounding + slack
+        cut = np.abs(threshold) * unit > self.top
+        return np.where(cut, height + error + 1e-9 * np.abs(height) > self.top, near) if cut.any() else near
 
     def band(self) -> Band:
         return Band(

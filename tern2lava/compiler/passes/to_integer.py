@@ -73,6 +73,13 @@ def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
             f"{float(np.max(neuron.threshold_low)):g} in units of the synapses' scale",
             "retrain with a negative lower threshold",
         )
+    if neuron.gain_a is not None and np.any(neuron.gain_a < 0):
+        raise UnsupportedError(
+            neuron.name,
+            "a spike raises an adaptive threshold",
+            f"by {float(np.min(neuron.gain_a)):g} synapses",
+            "retrain with a positive adaptation",
+        )
     if neuron.reset is Reset.SUBTRACT and np.any(neuron.reset_amount < 0):
         raise UnsupportedError(
             neuron.name,
@@ -170,6 +177,8 @@ def _candidate(
     a_low, a_high = summed_input(graph.with_nodes(members.values()), neuron.inputs, neuron.shape)
     found = bounds(population, a_low, a_high, arithmetic, steps)
     if np.any(unreachable & (found.met_high > top)):
+        return None
+    if neuron.threshold_low is not None and np.any((neuron.threshold_low * unit < -top) & (found.met_low < -top)):
         return None
     return _Candidate(
         population=population,

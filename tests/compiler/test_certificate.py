@@ -1,0 +1,234 @@
+"""What certificates claim, tried on networks drawn to break it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.bounds import FOREVER, bounds, summed_input
+from tern2lava.compiler.certificate import Verdict
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    Compare,
+    Dense,
+    Graph,
+    Input,
+    Level,
+    Neuron,
+    Output,
+    Population,
+    Reset,
+    broadcast,
+    frozen,
+)
+from tern2lava.compiler.lower import lower
+from tern2lava.compiler.options import Options
+from tern2lava.sim import integer
+from tern2lava.sim.float import run_float
+
+SLACK = 1e-9
+
+
+def one_layer(weight, steps=8, **neuron):
+    """x -> dense -> neurons -> output, IMPORTED."""
+    out, count = np.shape(weight)
+    return Graph(
+        level=Level.IMPORTED,
+        steps=steps,
+        nodes=(
+            Input(name="x", shape=(count,)),
+            Dense(name="w", inputs=("x",), weight=frozen(weight, np.float64)),
+            Neuron(name="n", inputs=("w",), shape=(out,), **neuron),
+            Output(name="y", inputs=("n",)),
+        ),
+    )
+
+
+def test_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(make_leaky, lockstep, arithmetic):
+    looked, closest = 0, 0.0
+    for seed in range(60):
+        graph, inputs = make_leaky(seed)
+        lowered = lower(graph, arithmetic)
+        for certificate, pair in zip(lowered.certificates, lockstep(lowered, inputs).values(), strict=True):
+            valid = pair.agreed & ~pair.saturated
+            eps = np.broadcast_to(certificate.eps, (pair.difference.shape[2],))
+            assert np.all((pair.difference <= eps * (1 + SLACK) + SLACK) | ~valid), f"seed {seed}"
+            looked += int(valid.sum())
+            closest = max(closest, float((pair.difference / np.maximum(eps, SLACK))[valid].max(initial=0)))
+    assert looked > 5_000
+    # A bound of twice the size would hold as well; a quarter of it would not.
+    assert closest > 0.25
+
+
+def test_verdicts_are_exact_only_where_nothing_decays(make_network, make_leaky, fine):
+    verdicts = set()
+    for seed in range(40):
+        for graph, _ in (make_network(seed, leak=False, loops=False), make_leaky(seed)):
+            try:
+                lowered = lower(graph, fine)
+            except Exception:
+                continue
+            for certificate in lowered.certificates:
+                population = lowered.program[certificate.population]
+                partly = (population.decay_v % 4096 != 0).any() or (population.decay_u % 4096 != 0).any()
+                verdicts.add(certificate.verdict)
+                assert not (partly and certificate.verdict is Verdict.EXACT)
+                assert (float(np.max(certificate.eps)) == 0.0) == (certificate.verdict is Verdict.EXACT)
+    assert Verdict.EXACT in verdicts
+    assert Verdict.BOUNDED in verdicts
+
+
+def test_the_first_potentials_error_is_bounded_too():
+    graph = one_layer([[1.0]], steps=3, alpha_v=frozen(0.9), v_init=frozen(0.37), threshold=frozen(5.0))
+    without = one_layer([[1.0]], steps=3, alpha_v=frozen(0.9), threshold=frozen(5.0))
+    arithmetic = Arithmetic(gain_max_shift=6)
+    with_error, plain = (lower(g, arithmetic).certificates[0] for g in (graph, without))
+    assert np.max(with_error.eps) > np.max(plain.eps)
+    assert "initial potential" in with_error.reason
+
+
+def test_errors_without_a_bound_are_said_to_have_none():
+    graph = one_layer([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
+    certificate = lower(graph, Arithmetic(), Options(steps=200_000)).certificates[0]
+    assert certificate.verdict is Verdict.MEASURED
+    assert certificate.to_dict()["eps"] is None
+    assert certificate.to_dict()["eps_relative"] is None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("kind", [{}, {"alpha_u": frozen(1.0)}, {"alpha_v": frozen(0.5)}])
+def test_no_overflow_holds_for_the_worst_inputs_and_is_tight_without_resets(fine, sign, kind):
+    small = replace(fine, state_bits=12, threshold_bits=11, bias_bits=12, gain_max_shift=0)
+    graph = one_layer(
+        np.full((1, 6), sign), steps=5_000, threshold=frozen(2_000.0), reset=Reset.NONE, bias=frozen(3.0 * sign), **kind
+    )
+    lowered = lower(graph, small)
+    certificate = lowered.certificates[0]
+    limit = small.state_max
+    steps = min(certificate.safe_steps, 1_500)
+    wide = replace(lowered.program, arithmetic=replace(small, state_bits=40))
+    trace = integer.run(wide, {"x": np.ones((1, 2 * steps + 1, 6), np.uint8)})
+    reached = np.maximum(np.abs(trace.u["n"]), np.abs(trace.v["n"])).max(axis=(0, 2))
+    assert reached[:steps].max() <= limit
+    if certificate.safe_steps < FOREVER:
+        assert not certificate.no_overflow
+        # A current with memory is taken at its largest in every step, which is early by a factor below 2.
+        assert reached[2 * steps if "alpha_u" in kind else steps] > limit
+        assert certificate.first_overflow == f"n[0] at step {steps + 1}"
+        assert "overflow" in certificate.reason
+        narrow = integer.run(lowered.program, {"x": np.ones((1, 2 * steps + 1, 6), np.uint8)})
+        assert not np.array_equal(narrow.v["n"], trace.v["n"])
+    else:
+        assert "alpha_v" in kind
+
+
+@pytest.mark.parametrize("reset", list(Reset))
+@pytest.mark.parametrize("kind", [{}, {"threshold_low": frozen(-9.0)}, {"refractory": 2}, {"rearm": True}])
+def test_states_stay_in_range_for_as_long_as_certified_whatever_the_inputs(fine, reset, kind):
+    if "rearm" in kind and reset is not Reset.SUBTRACT:
+        pytest.skip("rearming is of immediate subtraction")
+    small = replace(fine, state_bits=10, threshold_bits=9, bias_bits=10, gain_max_shift=0)
+    rng = np.random.default_rng(5)
+    certified, tightest = 0, 0.0
+    for _ in range(60):
+        graph = one_layer(
+            rng.integers(-1, 2, (3, 12)), steps=40, reset=reset, alpha_v=frozen(rng.choice([0.5, 0.875, 1.0], 3)),
+            alpha_u=frozen(rng.choice([0.0, 0.5])), threshold=frozen(rng.integers(5, 60, 3) * 1.0),
+            reset_amount=frozen(rng.choice([2.0, 5.0, 40.0, 90.0], 3)), bias=frozen(rng.integers(-3, 4, 3) * 1.0),
+            v_init=frozen(rng.choice([0.0, -30.0, 50.0], 3)), **kind,
+        )  # fmt: skip
+        lowered = lower(graph, small)
+        certificate, population = lowered.certificates[0], lowered.program["n"]
+        steps = min(certificate.safe_steps, certificate.steps)
+        weight = lowered.program["w"].weight
+        # Constant extremes of each neuron, extremes that turn round on the way, and noise.
+        up, down = weight > 0, weight < 0
+        runs = [np.repeat(x[:, None], steps, axis=1) for x in (up, down)]
+        turned = np.where((np.arange(steps) % 24 < 12)[None, :, None], up[:, None], down[:, None])
+        x = np.concatenate([*runs, turned, rng.random((3, steps, 12)) < 0.5]).astype(np.uint8)
+        narrow = integer.run(lowered.program, {"x": x})
+        wide = integer.run(replace(lowered.program, arithmetic=replace(small, state_bits=40)), {"x": x})
+        # A potential that resets to zero may saturate upwards: it spikes and becomes 0 either way.
+        assert np.array_equal(narrow.spikes["n"], wide.spikes["n"])
+        assert np.array_equal(narrow.v["n"], wide.v["n"])
+        assert np.array_equal(narrow.u["n"], wide.u["n"])
+        limits = bounds(population, *summed_input(lowered.program, ("w",), (3,)), small, steps)
+        met = wide.v["n"] + (population.reset_amount * wide.spikes["n"] if reset is Reset.SUBTRACT else 0)
+        assert np.all((limits.met_low <= met) & (met <= limits.met_high))
+        assert np.all((limits.u_low <= wide.u["n"]) & (wide.u["n"] <= limits.u_high))
+        if steps:
+            tightest = max(tightest, float((met.max(axis=(0, 1)) / np.maximum(limits.met_high, 1.0)).max()))
+        certified += steps
+    assert certified > 500
+    assert tightest > 0.6
+
+
+@pytest.mark.parametrize(("alpha_u", "most"), [(0.0, 4.0), (0.5, 12.0)])
+def test_truncating_decays_cost_no_more_than_one_unit_a_step(fine, alpha_u, most):
+    # 0.75 and 0.5 are exact in 12 bits: all that is lost is what truncation drops.
+    coarse = replace(fine, gain_max_shift=0)
+    graph = one_layer(
+        [[1.0] * 5], steps=30, alpha_v=frozen(0.75), alpha_u=frozen(alpha_u), threshold=frozen(500.0), reset=Reset.NONE
+    )
+    lowered = lower(graph, coarse)
+    eps = float(np.max(lowered.certificates[0].eps))
+    # 1 / (1 - 0.5) in u, where it decays; 1 / (1 - 0.75) times that and 1 of its own in v.
+    assert eps == pytest.approx(most, rel=0.01)
+    x = {"x": np.random.default_rng(1).integers(0, 2, (50, 30, 5))}
+    parted = np.abs(run_float(lowered.real, x).v["n"] - integer.run(lowered.program, x).v["n"])
+    assert 0.4 * eps < parted.max() <= eps
+
+
+def test_scales_that_are_no_multiples_of_each_other_count_as_rounding(fine):
+    coarse = replace(fine, gain_max_shift=4)
+    graph = one_layer([[1.0] * 5], steps=12, threshold=frozen(500.0), reset=Reset.NONE)
+    second = Dense(name="w2", inputs=("x",), weight=frozen(np.full((1, 5), 0.3)))
+    nodes = [replace(n, inputs=("w", "w2")) if n.name == "n" else n for n in graph.nodes]
+    lowered = lower(graph.with_nodes([*nodes, second]), coarse)
+    certificate = lowered.certificates[0]
+    assert certificate.verdict is Verdict.BOUNDED
+    assert "scale of a projection" in certificate.reason
+    x = {"x": np.ones((1, 12, 5), np.uint8)}
+    parted = np.abs(run_float(lowered.real, x).v["n"] - integer.run(lowered.program, x).v["n"] / 16)
+    assert parted.max() == pytest.approx(float(np.max(certificate.eps)), rel=1e-6)
+
+
+def test_a_threshold_that_cannot_be_reached_is_cut_to_the_largest_code_and_says_so(fine):
+    graph = one_layer([[1.0, 1.0]], steps=10, threshold=frozen(1e9), reset=Reset.SUBTRACT, reset_amount=frozen(1e9))
+    lowered = lower(graph, fine)
+    population = lowered.program["n"]
+    assert isinstance(population, Population)
+    assert int(population.threshold) == fine.threshold_max
+    assert lowered.certificates[0].verdict is Verdict.EXACT or np.max(lowered.certificates[0].eps) < 1e-3
+    assert any("never reach" in note for note in lowered.program.notes)
+    trace = integer.run(lowered.program, {"x": np.ones((1, 10, 2), np.uint8)})
+    assert trace.spikes["n"].sum() == 0
+
+
+def test_a_lower_threshold_beyond_the_codes_makes_no_spike():
+    # On Loihi's formats the largest threshold code lies below the largest state.
+    coarse = Arithmetic(state_bits=12, threshold_bits=4, threshold_shift=6, gain_max_shift=6)
+    graph = one_layer(
+        [[-1.0]], steps=31, threshold=frozen(10.0), threshold_low=frozen(-40.0), reset=Reset.NONE, compare=Compare.GE
+    )
+    try:
+        lowered = lower(graph, coarse)
+    except Exception as error:
+        assert "threshold" in str(error)
+        return
+    trace = integer.run(lowered.program, {"x": np.ones((1, 31, 1), np.uint8)})
+    assert trace.spikes["n"].sum() == 0
+
+
+def test_certificates_speak_of_their_own_neurons(make_leaky, fine):
+    graph, _ = make_leaky(3)
+    lowered = lower(graph, fine)
+    for certificate in lowered.certificates:
+        population = lowered.program[certificate.population]
+        assert isinstance(population, Population)
+        assert broadcast(np.asarray(certificate.eps), population.shape).shape == population.shape
+        written = certificate.to_dict()
+        assert written["steps"] == graph.steps
+        assert written["verdict"] == certificate.verdict.value
