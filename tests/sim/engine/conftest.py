@@ -1,0 +1,176 @@
+"""Random integer networks of any wiring, for the fast engine: every geometry, width, reset, delay and loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    ConvGeometry,
+    Graph,
+    Input,
+    Level,
+    Node,
+    Output,
+    Population,
+    Projection,
+    Reset,
+    conv_out,
+    frozen,
+    size,
+)
+
+Inputs = dict[str, NDArray[Any]]
+ARITHMETICS = (
+    Arithmetic(),
+    Arithmetic(decay_bits=8, state_bits=16),
+    Arithmetic(state_bits=32),
+    Arithmetic(decay_bits=16, state_bits=24),
+)
+
+
+class _Draw:
+    """A random network in the making."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.arithmetic = self.pick(*ARITHMETICS)
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.nodes: list[Node] = []
+
+    def pick(self, *values: Any) -> Any:
+        return values[int(self.rng.integers(len(values)))]
+
+    def codes(self, *shape: int) -> tuple[NDArray[Any], int]:
+        """Codes and their width in bits; ternary ones most often, with rows of zeros."""
+        bits = self.pick(2, 2, 2, 4, 8)
+        low, high = (-1, 1) if bits == 2 else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
+        codes = self.rng.integers(low, high + 1, shape) * (self.rng.random(shape) < self.pick(0.05, 0.6, 1.0))
+        return codes.astype(np.int8), bits
+
+    def gain(self, out: int) -> Any:
+        scale = self.pick(1, 64, 4096)
+        return frozen(self.rng.integers(-2, 5, out if self.pick(True, False) else ()) * scale, np.int64)
+
+    def projection(self, name: str, source: str, shape: tuple[int, ...]) -> Projection:
+        """Synapses from `source` to a population of `shape`: dense, or a convolution where one fits."""
+        given = self.shapes[source]
+        delay = self.pick(0, 0, 1, 3)
+        convolution = self.convolution(given, shape) if len(given) == len(shape) == 3 else None
+        if convolution is not None:
+            geometry, kernel = convolution
+            codes, bits = self.codes(shape[0], given[0] // geometry.groups, *kernel)
+            return Projection(
+                name=name, inputs=(source,), weight=frozen(codes), gain=self.gain(shape[0]), geometry=geometry,
+                delay=delay, bits=bits,
+            )  # fmt: skip
+        codes, bits = self.codes(size(shape), size(given))
+        return Projection(
+            name=name, inputs=(source,), weight=frozen(codes), gain=self.gain(size(shape)), delay=delay, bits=bits
+        )
+
+    def geometry(self, given: tuple[int, ...]) -> tuple[ConvGeometry, tuple[int, int]]:
+        """A random convolution over `given`, and its kernel."""
+        channels, height, width = given
+        while True:
+            kernel = (self.pick(1, 2, 3, 5), self.pick(1, 2, 3))
+            stride, dilation = (self.pick(1, 1, 2, 3), self.pick(1, 1, 2)), (self.pick(1, 1, 2), self.pick(1, 1, 3))
+            top, bottom, left, right = (int(p) for p in self.rng.integers(0, 4, 4))
+            padding = (top, bottom, left, right)
+            groups = self.pick(*[g for g in range(1, channels + 1) if channels % g == 0])
+            out = (
+                groups * self.pick(1, 2, 3, 5),
+                conv_out(height, kernel[0], stride[0], padding[0] + padding[1], dilation[0]),
+                conv_out(width, kernel[1], stride[1], padding[2] + padding[3], dilation[1]),
+            )
+            if min(out) > 0:
+                geometry = ConvGeometry(
+                    in_shape=(channels, height, width), out_shape=out, stride=stride, padding=padding,
+                    dilation=dilation, groups=groups,
+                )  # fmt: skip
+                return geometry, kernel
+
+    def convolution(
+        self, given: tuple[int, ...], shape: tuple[int, ...]
+    ) -> tuple[ConvGeometry, tuple[int, int]] | None:
+        """A random convolution from `given` to `shape`, if one is found."""
+        for _ in range(200):
+            geometry, kernel = self.geometry(given)
+            if geometry.out_shape == shape:
+                return geometry, kernel
+        return None
+
+    def parameter(self, low: int, high: int, shape: tuple[int, ...]) -> Any:
+        """One value, one per channel, or one per neuron."""
+        form = self.pick((), (), (shape[0], *[1] * (len(shape) - 1)), shape)
+        return frozen(self.rng.integers(low, high + 1, form), np.int64)
+
+    def population(self, name: str, inputs: tuple[str, ...], shape: tuple[int, ...], start: int) -> None:
+        full, top = 1 << self.arithmetic.decay_bits, self.arithmetic.state_max
+        reach = self.pick(200, 20_000, top)
+        decay = {key: self.parameter(*self.pick((0, 0), (full, full), (0, full)), shape) for key in ("u", "v")}
+        self.nodes.append(
+            Population(
+                name=name, inputs=inputs, shape=shape, start=start,
+                decay_u=decay["u"], decay_v=decay["v"],
+                bias=self.parameter(-reach // 8, reach // 8, shape),
+                bias_u=self.parameter(-reach // 8, reach // 8, shape),
+                threshold=self.parameter(-2, self.pick(reach, 2 * top), shape),
+                reset=self.pick(*Reset),
+                reset_amount=self.parameter(0, reach, shape),
+                v_init=self.parameter(-reach, self.pick(0, reach), shape),
+                lsb=frozen(1.0),
+            )
+        )
+
+
+def draw(seed: int) -> tuple[Graph, Inputs]:
+    """A random INTEGER graph and spikes for it."""
+    draw = _Draw(seed)
+    image = (draw.pick(1, 2, 3, 4, 70), draw.pick(1, 4, 9), draw.pick(5, 12))
+    given = draw.pick((int(draw.rng.integers(1, 150)),), image)
+    draw.shapes["x"] = given
+    draw.nodes.append(Input(name="x", shape=given))
+    if draw.pick(True, False, False):
+        draw.shapes["second"] = (7,)
+        draw.nodes.append(Input(name="second", shape=(7,), levels=draw.pick((0, 1), (-2, 3))))
+    count = int(draw.rng.integers(1, 5))
+    names = [f"p{k}" for k in range(count)]
+    for name in names:
+        last = list(draw.shapes)[-1]
+        if len(draw.shapes[last]) == 3 and draw.pick(True, True, False):
+            draw.shapes[name] = draw.geometry(draw.shapes[last])[0].out_shape
+        else:
+            draw.shapes[name] = (int(draw.rng.integers(1, 90)),)
+    for k, name in enumerate(names):
+        sources = [list(draw.shapes)[list(draw.shapes).index(name) - 1]]
+        while draw.pick(True, False, False):
+            # Any population, later ones and itself included: a loop.
+            sources.append(draw.pick(*(draw.shapes if draw.pick(True, False) else list(draw.shapes)[: k + 1])))
+        wires = []
+        for j, source in enumerate(sources):
+            wire = draw.projection(f"{name}w{j}", source, draw.shapes[name])
+            draw.nodes.append(wire)
+            wires.append(wire.name)
+        draw.population(name, tuple(wires), draw.shapes[name], k + 1 + draw.pick(0, 0, 2))
+    nodes = (*draw.nodes, Output(name="out", inputs=(names[-1],)))
+    batch, steps = int(draw.rng.integers(1, 4)), int(draw.rng.integers(1, 14))
+    inputs = {}
+    for node in nodes:
+        if isinstance(node, Input):
+            low, high = node.levels
+            values = draw.rng.integers(low, high + 1, (batch, steps, *node.shape))
+            active = draw.rng.random((batch, steps, *[1] * len(node.shape))) * draw.pick(0.2, 1.0)
+            inputs[node.name] = values * (draw.rng.random(values.shape) < active)
+    return Graph(level=Level.INTEGER, nodes=nodes, arithmetic=draw.arithmetic), inputs
+
+
+@pytest.fixture(scope="session")
+def draw_program() -> Callable[[int], tuple[Graph, Inputs]]:
+    """draw_program(seed): a random INTEGER graph and spikes for it."""
+    return draw
