@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +104,11 @@ class _Net:
         counts: dict[str, int] = {}
         for index, (kind, name, sources, body) in enumerate(self.layers):
             place: Place = ("layers", index, kind)
+            keys = parse(self.file, place, LAYERS[kind], body)
             counts[kind] = counts.get(kind, 0) + 1
-            label = name or f"{kind}{counts[kind]}"
+            label = name or self.default_name(f"{kind}{counts[kind]}", keys)
             origin = self.sources(sources, previous, kind, ("layers", index))
-            self.add(kind, label, origin, parse(self.file, place, LAYERS[kind], body), place)
+            self.add(kind, label, origin, keys, place)
             previous = label
         unused, ignored = self.tensors.leftover(self.keys.ignore)
         if unused:
@@ -121,6 +123,17 @@ class _Net:
 
     def where(self, place: Place) -> str:
         return self.file.error(place, "").where
+
+    def default_name(self, numbered: str, keys: Keys) -> str:
+        """The prefix of a layer's tensors, so that reports speak of layers as the checkpoint does, else `numbered`.
+
+        A prefix that is taken (a weight used twice) gets a number: conv1_2.
+        """
+        prefix = getattr(keys, "tensors", None) or (getattr(keys, "weight", None) or "").removesuffix(".weight")
+        if not prefix:
+            return numbered
+        names = chain([prefix], (f"{prefix}_{n}" for n in count(2)))
+        return next(name for name in names if name not in self.builder.shape)
 
     def layer_kind(self, place: Place, layer: Any) -> tuple[str, str | None, Any, Any]:
         """(kind, name, from, settings) of one entry of `layers`; InputError where it has not exactly one kind."""

@@ -82,7 +82,10 @@ def _checked(values: Array, node: Input, where: str) -> Array:
     if values.ndim < 3 or values.shape[0] == 0 or values.shape[1] == 0:
         raise InputError(where, f"shape {values.shape}; expected (samples, steps, {', '.join(map(str, node.shape))})")
     width = int(np.prod(values.shape[2:]))
-    if values.shape[2:] != node.shape and not (values.ndim == 3 and width == size(node.shape)):
+    flat = values.ndim == 3 and width == size(node.shape)
+    # One-dimensional layers hold (channels, length) as (channels, 1, length).
+    one_dimensional = node.shape == (*values.shape[2:3], 1, *values.shape[3:])
+    if values.shape[2:] != node.shape and not flat and not one_dimensional:
         raise InputError(
             where, f"each step has shape {values.shape[2:]} ({width:,} values); the network's input '{node.name}' is "
             f"{node.shape} ({size(node.shape):,} values)",

@@ -81,7 +81,7 @@ def test_a_checkpoint_and_the_live_module_it_came_from_spike_alike(
         np.testing.assert_array_equal(a, b)
     assert graph.source == "net.pt"
     assert graph.steps == 12
-    assert [node.name for node in graph.of_kind(Neuron)] == ["neuron1", "out"]
+    assert [node.name for node in graph.of_kind(Neuron)] == ["lif1", "out"]
     assert graph.notes == ()
 
 
@@ -140,10 +140,10 @@ def test_the_example_of_the_documentation_is_accepted(model: nn.Sequential, writ
         ("tensors: lif1", "tensors: lif1, reset_value: 1", "reset_value: needs reset: value"),
         ("kind: leaky, tensors: lif1", "kind: if, tensors: lif1", "tensor lif1.beta: is used by no layer"),
         ("kind: leaky, tensors: lif1", "kind: resonate, tensors: lif1", "neuron.kind: expected 'if', 'leaky'"),
-        ("name: out", "name: neuron1", "a layer called neuron1 exists already"),
-        ("name: out", "from: conv2d9", "no earlier layer is called 'conv2d9'; there are input, conv2d1"),
-        ("name: out", "from: [dense1, dense1]", "a neuron reads one layer"),
-        ("name: out", "from: avgpool1", "layer dense1 is read by no other layer"),
+        ("name: out", "name: lif1", "a layer called lif1 exists already"),
+        ("name: out", "from: conv2d9", "no earlier layer is called 'conv2d9'; there are input, conv, bn"),
+        ("name: out", "from: [fc, fc]", "a neuron reads one layer"),
+        ("name: out", "from: avgpool1", "layer fc is read by no other layer"),
         ("[1, 8, 8]", "[2, 8, 8]", r"net.yaml:5: layers\[0\].conv2d: weight of shape .* cannot take 2 channels"),
     ],
 )  # fmt: skip
@@ -270,7 +270,7 @@ def snntorch_tensors(reset: int, graded: float = 1.0, beta: float = 0.5, **more:
 def test_snntorch_clamps_beta_and_a_note_says_so(write: Write, tmp_path: Path) -> None:
     neuron = '{kind: leaky, tensors: l, reset_delay: true, fire: ">"}'
     graph = small(write, tmp_path, neuron, snntorch_tensors(0, beta=1.5))
-    assert graph["neuron1"].alpha_v == 1.0
+    assert graph["l"].alpha_v == 1.0
     assert "beta clamped" in graph.notes[0]
     with pytest.raises(InputError, match=r"beta: is 1.5; a decay factor lies in \[0, 1\]"):
         small(write, tmp_path, '{kind: leaky, beta: 1.5, threshold: 1, reset: zero, reset_delay: true, fire: ">"}')
@@ -294,10 +294,10 @@ def test_neurons_without_an_exact_form_are_refused(
 def test_snntorchs_immediate_subtraction_rearms_unless_told_not_to(write: Write, tmp_path: Path) -> None:
     neuron = '{kind: leaky, tensors: l, reset_delay: false, fire: ">"}'
     graph = small(write, tmp_path, neuron, snntorch_tensors(0))
-    assert graph["neuron1"].rearm
+    assert graph["l"].rearm
     assert graph.notes == ()
     told = small(write, tmp_path, neuron.replace("fire", "rearm: false, fire"), snntorch_tensors(0))
-    assert not told["neuron1"].rearm
+    assert not told["l"].rearm
     assert "does not rearm" in told.notes[0]
     own = '{kind: leaky, beta: 0.5, threshold: 1, reset: subtract, reset_delay: false, fire: ">"}'
     assert not small(write, tmp_path, own)["neuron1"].rearm
@@ -314,10 +314,19 @@ def test_synaptic_spikes_as_in_snntorch(write: Write, tmp_path: Path) -> None:
         text = f'{{kind: synaptic, tensors: l, reset_delay: {str(delay).lower()}, fire: ">"}}'
         graph = small(write, tmp_path, text, state)
         x = np.random.default_rng(1).random((5, 30, 3)) < 0.5
-        current = torch.from_numpy(x @ graph["dense1"].weight.T)
+        current = torch.from_numpy(x @ graph["w"].weight.T)
         expected = torch.stack([neuron(current[:, t]) for t in range(30)], 1).numpy()
         assert expected.sum() > 30
-        np.testing.assert_array_equal(run_float(graph, {"input": x}).spikes["neuron1"], expected)
+        np.testing.assert_array_equal(run_float(graph, {"input": x}).spikes["l"], expected)
+
+
+def test_layers_have_the_names_of_their_tensors_and_a_weight_used_twice_a_number(write: Write, tmp_path: Path) -> None:
+    torch.save({"fc.weight": torch.eye(3), "l.beta": torch.tensor(0.5)}, tmp_path / "m.pt")
+    neuron = 'neuron: {kind: leaky, tensors: l, threshold: 1, reset: zero, reset_delay: false, fire: ">"}'
+    layers = "".join(f"  - dense: {{{weight}}}\n  - {neuron}\n" for weight in ("tensors: fc", "weight: fc.weight"))
+    text = f"input: {{shape: [3]}}\nsteps: 4\nreadout: spike_count\nlayers:\n  - flatten\n{layers}"
+    graph = load_checkpoint(tmp_path / "m.pt", write("m.yaml", text))
+    assert [node.name for node in graph.nodes] == ["input", "flatten1", "fc", "l", "fc_2", "l_2", "output"]
 
 
 def test_branches_meet_in_an_add(write: Write, tmp_path: Path) -> None:
