@@ -152,3 +152,14 @@ def test_a_model_is_ternarised_only_once_and_needs_layers() -> None:
         ternarize(model)
     with pytest.raises(InputError, match="holds no Linear"):
         ternarize(nn.Sequential(nn.Flatten()))
+
+
+def test_layers_inside_other_frameworks_are_ternarised() -> None:
+    layer = pytest.importorskip("spikingjelly.activation_based.layer")
+    neuron = pytest.importorskip("spikingjelly.activation_based.neuron")
+    model = nn.Sequential(layer.Linear(8, 6), neuron.LIFNode(), layer.Conv1d(1, 3, 2), nn.Linear(2, 2))
+    ternarize(model, per="channel")
+    assert [name for name, _, _ in ternaries(model)] == ["0", "2", "3"]
+    model[1](model[0](torch.rand(4, 8) * 4)).sum().backward()
+    assert float(model[0].parametrizations.weight.original.grad.abs().sum()) > 0
+    assert is_exactly_ternary(finalize(model)["0.weight"], "channel")

@@ -1,0 +1,36 @@
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from tern2lava.train.config import Experiment
+from tern2lava.train.table import ROWS
+
+TEXT = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+
+
+def test_every_key_of_an_experiment_is_explained() -> None:
+    rows = {line.split("|")[1]: line for line in TEXT.splitlines() if line.startswith("| `")}
+    for name, field in Experiment.model_fields.items():
+        kinds = getattr(field.annotation, "__args__", (field.annotation,))
+        kind = next((each for each in kinds if each is not type(None)), None)
+        is_model = isinstance(kind, type) and issubclass(kind, BaseModel)
+        for key in kind.model_fields if is_model else [name]:
+            first = f"`{name}." if is_model else f"`{name}`"
+            found = [cell for cell in rows if first in cell and re.search(rf"[`.]{key}`", cell)]
+            assert found, f"{name}.{key} is not in docs/training.md"
+
+
+def test_every_metric_is_explained() -> None:
+    for key, _, _ in ROWS:
+        assert f"`{key}`" in TEXT
+
+
+def test_the_example_experiment_is_valid() -> None:
+    from tern2lava.train.config import read_experiment
+
+    experiment = read_experiment(Path(__file__).parents[2] / "examples" / "train_digits.yaml")
+    assert experiment.algorithm == "distil"
+    with pytest.raises(ValueError, match="frozen"):
+        experiment.seed = 3  # type: ignore[misc]
