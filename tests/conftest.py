@@ -190,11 +190,13 @@ def _image_stage(sketch: Sketch, source: str) -> str:
 def draw_network(
     seed: int, *, leak: bool = False, image: bool | None = None, loops: bool = True, **fixed: Any
 ) -> Network:
-    """A random IMPORTED network of one to three populations and inputs for it; `fixed` are fields of all its neurons."""
+    """A random IMPORTED network of one to three populations and inputs for it; `fixed` are fields of its neurons."""
     rng = np.random.default_rng(seed)
     sketch = Sketch(rng, leak)
     images = sketch.chance(0.5) if image is None else image
-    shape: Shape = (sketch.pick(1, 2, 3), sketch.pick(3, 4, 5), sketch.pick(3, 4, 5)) if images else (sketch.pick(3, 5),)
+    shape: Shape = (sketch.pick(3, 5),)
+    if images:
+        shape = (sketch.pick(1, 2, 3), sketch.pick(3, 4, 5), sketch.pick(3, 4, 5))
     levels = sketch.pick((0, 1), (0, 1), (-2, 3))
     source = sketch.add(Input(name="x", shape=shape, levels=levels))
     for _ in range(sketch.pick(1, 2, 3)):

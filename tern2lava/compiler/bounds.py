@@ -72,7 +72,8 @@ def growth(decay: Array, arithmetic: Arithmetic, steps: int) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         # -expm1(n log1p(-r)) is 1 - (1 - r)^n without cancellation; the factor covers its rounding.
         partial = -np.expm1(float(steps) * np.log1p(-rate)) / rate * (1 + 1e-12)
-    return np.asarray(np.where(rate > 0, np.minimum(partial, float(steps)), float(steps)))
+    partial = np.where(rate >= 1, 1.0, np.minimum(partial, float(steps)))
+    return np.asarray(np.where(rate > 0, partial, float(steps)))
 
 
 def bounds(population: Population, a_low: Array, a_high: Array, arithmetic: Arithmetic, steps: int) -> Bounds:

@@ -25,6 +25,7 @@ from tern2lava.compiler.ir import (
 )
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
+from tern2lava.errors import UnsupportedError
 from tern2lava.sim import integer
 from tern2lava.sim.float import run_float
 
@@ -207,19 +208,20 @@ def test_a_threshold_that_cannot_be_reached_is_cut_to_the_largest_code_and_says_
     assert trace.spikes["n"].sum() == 0
 
 
-def test_a_lower_threshold_beyond_the_codes_makes_no_spike():
-    # On Loihi's formats the largest threshold code lies below the largest state.
+@pytest.mark.parametrize("low", [-14.0, -40.0])
+def test_a_lower_threshold_beyond_the_codes_is_cut_only_where_nothing_comes_near_it(low):
+    # As on Loihi, the largest threshold code (960) lies below the largest state (2047).
     coarse = Arithmetic(state_bits=12, threshold_bits=4, threshold_shift=6, gain_max_shift=6)
     graph = one_layer(
-        [[-1.0]], steps=31, threshold=frozen(10.0), threshold_low=frozen(-40.0), reset=Reset.NONE, compare=Compare.GE
+        [[-1.0]], steps=31, threshold=frozen(10.0), threshold_low=frozen(low), reset=Reset.NONE, compare=Compare.GE
     )
-    try:
-        lowered = lower(graph, coarse)
-    except Exception as error:
-        assert "threshold" in str(error)
+    if low < -15:
+        with pytest.raises(UnsupportedError, match="thresholds fit 4 bits"):
+            lower(graph, coarse)
+        lower(graph, coarse, Options(steps=15))
         return
-    trace = integer.run(lowered.program, {"x": np.ones((1, 31, 1), np.uint8)})
-    assert trace.spikes["n"].sum() == 0
+    trace = integer.run(lower(graph, coarse).program, {"x": np.ones((1, 31, 1), np.uint8)})
+    assert (trace.spikes["n"][0, :, 0] == [0] * 13 + [-1] * 18).all()
 
 
 def test_certificates_speak_of_their_own_neurons(make_leaky, fine):
