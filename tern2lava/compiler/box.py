@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Shape, size
+from tern2lava.compiler.ir import Array, Pooling, Shape, size
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,12 @@ class Box:
         if self.is_full:
             return other.volume
         return int(np.intersect1d(self.flat(), other.flat(), assume_unique=True).size)
+
+    def windows(self, pooling: Pooling) -> Box:
+        """The neurons of the pooled image that lie in the windows of this box of `pooling.out_shape`."""
+        py, px = pooling.window
+        lo, hi = self.lo, self.hi
+        return Box(pooling.in_shape, (lo[0], lo[1] * py, lo[2] * px), (hi[0], hi[1] * py, hi[2] * px))
 
     def text(self) -> str:
         """As printed in reports: [0:64, 3:5, 0:5]."""

@@ -23,6 +23,7 @@ from tern2lava.compiler.ir import (
     NodeBase,
     Output,
     Pool2d,
+    Pooling,
     Population,
     Projection,
     Shape,
@@ -183,11 +184,19 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
             return (size(sources[0]),)
         case Projection():
             expected = size(node.geometry.in_shape) if node.geometry else node.weight.shape[1]
+            if node.pooling is not None:
+                _check_pooling(node.name, node.pooling, expected)
+                expected = size(node.pooling.in_shape)
             if size(sources[0]) != expected:
                 raise InputError(node.name, f"takes {expected} values but is fed {sources[0]}")
             return target_shape(node)
         case Identity() | Add() | Delay() | Output():
             return sources[0]
+
+
+def _check_pooling(name: str, pooling: Pooling, expected: int) -> None:
+    if min(pooling.window) < 1 or size(pooling.out_shape) != expected:
+        raise InputError(name, f"pools {pooling.in_shape} by {pooling.window}, its weights take {expected} values")
 
 
 def _check_bias(node: Dense | Conv2d) -> None:

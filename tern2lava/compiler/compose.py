@@ -18,6 +18,7 @@ from tern2lava.compiler.ir import (
     Flatten,
     Identity,
     Node,
+    Pooling,
     Shape,
     broadcast,
     conv_out,
@@ -34,8 +35,8 @@ LARGEST_PRODUCT = 1 << 27
 class LinearMap:
     """x -> weight x + bias, `delay` steps later.
 
-    weight: (out, in) where geometry is None, else (out, in/groups, kh, kw); None stands for the identity.
-    bias: an array of `shape`, the output shape.
+    weight: (out, in) where geometry is None, else (out, in/groups, kh, kw); None stands for `factor` times the
+    identity. pooling: sums that are formed before it. bias: an array of `shape`, the output shape.
     """
 
     weight: Array | None
@@ -43,6 +44,8 @@ class LinearMap:
     bias: Array
     shape: Shape
     delay: int = 0
+    pooling: Pooling | None = None
+    factor: float = 1.0
 
 
 def identity(shape: Shape) -> LinearMap:
@@ -57,6 +60,15 @@ def identity(shape: Shape) -> LinearMap:
         groups=channels,
     )
     return LinearMap(weight=np.ones((channels, 1, 1, 1)), geometry=geometry, bias=np.zeros(shape), shape=shape)
+
+
+def written_out(linear: LinearMap) -> LinearMap:
+    """The same map with a weight."""
+    if linear.weight is not None:
+        return linear
+    one = identity(linear.shape)
+    assert one.weight is not None
+    return replace(linear, weight=one.weight * linear.factor, geometry=one.geometry, factor=1.0)
 
 
 def apply(before: LinearMap | None, node: Node, source: Shape) -> LinearMap:
@@ -94,8 +106,7 @@ def _image(shape: Shape) -> tuple[int, int, int]:
 def _then_affine(before: LinearMap, node: ChannelAffine) -> LinearMap:
     gain, offset = broadcast(node.gain, before.shape), broadcast(node.offset, before.shape)
     bias = before.bias * gain + offset
-    if before.weight is None:
-        before = replace(identity(before.shape), delay=before.delay)
+    before = written_out(before)
     assert before.weight is not None
     rows = before.weight.shape[0]
     row_gain = gain.reshape(rows, -1)[:, 0].reshape(-1, *([1] * (before.weight.ndim - 1)))
@@ -112,13 +123,13 @@ def _then_dense(before: LinearMap, node: Dense) -> LinearMap:
     if node.bias is not None:
         bias = bias + node.bias
     if before.weight is None:
-        weight = second
+        weight = second * before.factor
     elif before.geometry is None:
         weight = second @ before.weight.astype(np.float64)
     else:
         _refuse_large(node.name, second.shape[0] * size(before.geometry.in_shape))
         weight = _dense_after_conv(second, before.weight.astype(np.float64), before.geometry)
-    return LinearMap(weight=weight, geometry=None, bias=bias, shape=(second.shape[0],), delay=before.delay)
+    return replace(before, weight=weight, geometry=None, bias=bias, shape=(second.shape[0],), factor=1.0)
 
 
 def _refuse_large(name: str, weights: int) -> None:
@@ -164,8 +175,13 @@ def _then_conv(before: LinearMap, node: Conv2d) -> LinearMap:
     bias = conv2d(before.bias.reshape(1, *in_shape), weight, own)[0]
     if node.bias is not None:
         bias = bias + node.bias.reshape(-1, 1, 1)
+    if before.weight is None and before.pooling is None and _is_pooling(node):
+        pooling = Pooling(in_shape=in_shape, window=node.stride)
+        return replace(before, pooling=pooling, factor=float(weight.flat[0]), bias=bias, shape=out_shape)
     if before.weight is None:
-        return LinearMap(weight=weight, geometry=own, bias=bias, shape=out_shape, delay=before.delay)
+        if before.pooling is not None:
+            _refuse_padded_remainder(node.name, before.pooling, own, node.weight.shape)
+        return replace(before, weight=weight * before.factor, geometry=own, bias=bias, shape=out_shape, factor=1.0)
     if before.geometry is None:
         raise UnsupportedError(
             node.name,
@@ -174,6 +190,27 @@ def _then_conv(before: LinearMap, node: Conv2d) -> LinearMap:
             "put a neuron layer between them",
         )
     return _conv_after_conv(before, node.name, weight, own, bias)
+
+
+def _is_pooling(node: Conv2d) -> bool:
+    """Whether a convolution sums windows that touch, times one factor: what fold_pooling makes of such a Pool2d."""
+    out, in_group, kh, kw = node.weight.shape
+    tiles = (kh, kw) == node.stride and kh * kw > 1 and not any(node.padding) and node.dilation == (1, 1)
+    return tiles and in_group == 1 and node.groups == out and bool(np.all(node.weight == node.weight.flat[0]))
+
+
+def _refuse_padded_remainder(name: str, pooling: Pooling, own: ConvGeometry, weight: Shape) -> None:
+    """Zeros behind the last window must not fall on rows that pooling left out: the two have no common convolution."""
+    for a in (0, 1):
+        rest = pooling.in_shape[1 + a] - pooling.out_shape[1 + a] * pooling.window[a]
+        last = (own.out_shape[1 + a] - 1) * own.stride[a] - own.padding[2 * a] + own.dilation[a] * (weight[2 + a] - 1)
+        if rest and last >= pooling.out_shape[1 + a]:
+            raise UnsupportedError(
+                name,
+                "padding between two linear layers meets whole windows only",
+                f"windows of {pooling.window[a]} on {pooling.in_shape[1 + a]} inputs, then padding",
+                "put a neuron layer between pooling and convolution, or crop the input to whole windows",
+            )
 
 
 def _conv_after_conv(before: LinearMap, name: str, second: Array, own: ConvGeometry, bias: Array) -> LinearMap:
@@ -217,7 +254,7 @@ def _conv_after_conv(before: LinearMap, name: str, second: Array, own: ConvGeome
         dilation=(1, 1),
         groups=groups,
     )
-    return LinearMap(weight=weight, geometry=geometry, bias=bias, shape=own.out_shape, delay=before.delay)
+    return replace(before, weight=weight, geometry=geometry, bias=bias, shape=own.out_shape)
 
 
 def _composed_channels(

@@ -8,7 +8,8 @@ codec  the synapse blocks of our core images, byte for byte (compiler/image.py):
        differs by row, and the codes in the cheapest codec that the profile allows. Where the profile shares nothing, a
        convolution is counted unrolled: per synapse its code and the index of its target.
 
-In-axons are source neurons, once per block. Fan-in counts synapses with zeros, without padding.
+In-axons are source neurons, once per block; the neurons of a pooling window share one.
+Fan-in counts synapses with zeros, without padding.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class CostModel:
             self._memory[key] = stored
         encoding, codec, bits = stored
         return Block(
-            projection.name, piece.source, encoding, codec, bits, piece.source.volume, fan_in(piece.local),
+            projection.name, piece.source, encoding, codec, bits, piece.axons, fan_in(piece.local),
             synapse_count(piece.local),
         )  # fmt: skip
 

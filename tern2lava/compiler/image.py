@@ -57,11 +57,27 @@ class Group:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Axons:
-    """One input axon for each neuron of `box` of the source population; they lead to synapse block `block`."""
+    """One input axon for each neuron of `box` of the source population, or where it is pooled for each `window` (y, x)
+    of neurons, whose spikes add up in the axon; they lead to synapse block `block`."""
 
     source: int
     box: Box
     block: int
+    window: tuple[int, int] = (1, 1)
+
+    @property
+    def count(self) -> int:
+        """Number of axons."""
+        return self.box.volume // (self.window[0] * self.window[1])
+
+    def axon_of(self) -> Array:
+        """The axon of each neuron of the box, in the box's order."""
+        if self.window == (1, 1):
+            return np.arange(self.box.volume)
+        channels, height, width = self.box.extent
+        py, px = self.window
+        number = np.arange(self.count).reshape(channels, height // py, width // px)
+        return number.repeat(py, axis=1).repeat(px, axis=2).reshape(-1)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -109,7 +125,7 @@ def encode_core(image: CoreImage) -> bytes:
         for group in image.groups:
             _write_group(out, group)
         for axons in image.axons:
-            out.pack("II", axons.source, axons.block)
+            out.pack("IIHH", axons.source, axons.block, *axons.window)
             out.box(axons.box)
         for route in image.routes:
             out.pack("III", route.group, route.core, route.axons)
@@ -217,8 +233,13 @@ def _read_group(read: Reader, kind: int) -> Group:
 
 
 def _read_axons(read: Reader) -> Axons:
-    source, block = read.unpack("II")
-    return Axons(source=source, block=block, box=read.box())
+    source, block, py, px = read.unpack("IIHH")
+    box = read.box()
+    if (py, px) != (1, 1):
+        extent = box.extent
+        if min(py, px) < 1 or len(extent) != 3 or extent[1] % py or extent[2] % px:
+            raise read.fail(f"windows of {py} x {px} that do not tile {box.text()}")
+    return Axons(source=source, block=block, box=box, window=(py, px))
 
 
 def _read_route(read: Reader) -> Route:
@@ -298,8 +319,8 @@ def _check(image: CoreImage, read: Reader) -> None:
             raise read.fail(f"axons of block {axons.block} of {len(image.blocks)}")
         geometry = image.blocks[axons.block].local.geometry
         seen = image.blocks[axons.block].local.weight.shape[1] if geometry is None else size(geometry.in_shape)
-        if axons.box.volume != seen:
-            raise read.fail(f"{axons.box.volume} axons of a block with {seen} inputs")
+        if axons.count != seen:
+            raise read.fail(f"{axons.count} axons of a block with {seen} inputs")
     for block in image.blocks:
         if block.group >= len(image.groups):
             raise read.fail(f"a block of group {block.group} of {len(image.groups)}")

@@ -216,6 +216,26 @@ class ConvGeometry:
     groups: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pooling:
+    """Sums over the windows of `window` (y, x) that tile an image of `in_shape` (channels, height, width) from its
+    first row and column; rows and columns that fill no window are left out."""
+
+    in_shape: tuple[int, int, int]
+    window: tuple[int, int]
+
+    @property
+    def out_shape(self) -> tuple[int, int, int]:
+        """(channels, windows along y, windows along x)."""
+        channels, height, width = self.in_shape
+        return (channels, height // self.window[0], width // self.window[1])
+
+    @property
+    def area(self) -> int:
+        """Neurons in a window."""
+        return self.window[0] * self.window[1]
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Projection(NodeBase):
     """All synapses from one population (or Input) to one population: a single linear map and its delay.
@@ -228,8 +248,9 @@ class Projection(NodeBase):
     scale and gain have shape () or (out,). `bits` is the width of a code: 2 for {-1, 0, 1}, else up to 8.
     delay: steps a spike waits. At NORMAL and TERNARY it counts source steps (0: within the step); at INTEGER it
     counts chip steps beyond the one that every synapse takes.
-    source_weights: trained weights that it stands for, which are fewer than `weight` has where pooling was merged into
-    it and repeats them (0: as many as `weight` has).
+    source_weights: trained weights that it stands for, which are fewer than `weight` has where two layers were merged
+    into it (0: as many as `weight` has).
+    pooling: what is summed before the weight is applied; `weight` and `geometry` see its output.
     """
 
     weight: Array
@@ -239,6 +260,7 @@ class Projection(NodeBase):
     delay: int = 0
     bits: int = 2
     source_weights: int = 0
+    pooling: Pooling | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

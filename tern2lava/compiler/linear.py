@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, ConvGeometry, Projection, Shape, size
+from tern2lava.compiler.ir import Array, ConvGeometry, Pooling, Projection, Shape, size
 
 
 def windows2d(x: Array, kernel: tuple[int, int]) -> Array:
@@ -35,8 +35,20 @@ def conv2d(x: Array, weight: Array, geometry: ConvGeometry) -> Array:
     return result
 
 
+def pooled(pooling: Pooling, x: Array) -> Array:
+    """Sums (batch, windows) in float64 of x (batch, neurons), both flat in C order."""
+    channels, rows, columns = pooling.out_shape
+    (py, px), (_, height, width) = pooling.window, pooling.in_shape
+    image = x.reshape(x.shape[0], channels, height, width)[:, :, : rows * py, : columns * px]
+    windows = image.reshape(x.shape[0], channels, rows, py, columns, px).astype(np.float64)
+    result: Array = windows.sum(axis=(3, 5)).reshape(x.shape[0], -1)
+    return result
+
+
 def accumulate(projection: Projection, x: Array) -> Array:
     """Weighted input sums (batch, neurons of the target) in float64 for x (batch, neurons of the source)."""
+    if projection.pooling is not None:
+        x = pooled(projection.pooling, x)
     if projection.geometry is None:
         result: Array = x.astype(np.float64, copy=False) @ projection.weight.astype(np.float64).T
         return result

@@ -21,6 +21,7 @@ from tern2lava.compiler.image import (
 from tern2lava.compiler.ir import Graph, Input, Level, Population, Projection
 from tern2lava.compiler.partition import MapOptions, Partition, partition
 from tern2lava.compiler.place import Placement, location, place
+from tern2lava.compiler.pooling import unpooled_graph
 from tern2lava.compiler.route import HOST as FROM_HOST
 from tern2lava.compiler.route import Routing, route
 from tern2lava.compiler.rules import check_rules
@@ -122,6 +123,8 @@ def map_program(graph: Graph, profile: Profile, options: MapOptions | None = Non
     assert graph.arithmetic is not None
     options = options or MapOptions()
     check_rules(graph, profile)
+    if not profile.routing.axon_sums.value:
+        graph = unpooled_graph(graph)
     cores = partition(graph, profile, options)
     placement = place(cores, profile, options.placement, options.seed)
     routing = route(graph, cores, placement, profile)
@@ -156,7 +159,11 @@ def _core_image(graph: Graph, cores: Partition, placement: Placement, routing: R
             piece = cut(projection, part.box)
             assert piece is not None
             assert piece.source == block.source
-            axons.append(Axons(source=number[projection.inputs[0]], box=piece.source, block=len(blocks)))
+            axons.append(
+                Axons(
+                    source=number[projection.inputs[0]], box=piece.source, block=len(blocks), window=piece.window,
+                )
+            )
             blocks.append(SynapseBlock(group=index, codec=block.codec, local=piece.local))
     return CoreImage(
         kind=CORE, core=int(placement.core[core]), arithmetic=graph.arithmetic, groups=tuple(groups),

@@ -294,7 +294,7 @@ def _cut_grid(
     for projection in incoming(model.graph, population):
         found = _grid_axons(projection, axes, counts)
         axons += found
-        upstream += found * feeds.upstream_price(projection)
+        upstream += found * feeds.upstream_price(projection) * (projection.pooling.area if projection.pooling else 1)
     order = np.lexsort((axons, parts, parts + upstream / limit["out_axons"]))
     refused: Box | None = None
     for candidate in order[parts[order] * cap >= size(shape)]:

@@ -15,18 +15,24 @@ from tern2lava.errors import UnsupportedError
 class Slice:
     """The synapses of one projection into one box of its target.
 
-    source: the source neurons, one input axon each, in the shape the projection sees them in.
-    local: a projection from those neurons (flattened) to the neurons of the box (flattened): the same linear map,
-    cut. A dense one has weight (neurons of the box, source neurons); a convolution keeps its kernel, cut by channels,
-    and gets the geometry of the window.
+    source: the source neurons, in the shape the projection sees them in. window: how many along y and x share one
+    input axon, (1, 1) without pooling. local: a projection from those axons (flattened) to the neurons of the box
+    (flattened): the same linear map, cut, its pooling left to the axons. A dense one has weight (neurons of the box,
+    axons); a convolution keeps its kernel, cut by channels, and gets the geometry of the window.
     """
 
     source: Box
     local: Projection
+    window: tuple[int, int] = (1, 1)
+
+    @property
+    def axons(self) -> int:
+        """Input axons."""
+        return self.source.volume // (self.window[0] * self.window[1])
 
 
 def source_shape(projection: Projection) -> Shape:
-    """The shape in which the projection sees its source: (n,) or (channels, height, width)."""
+    """The shape of what the weights see: (n,) or (channels, height, width), after pooling."""
     if projection.geometry is None:
         return (int(projection.weight.shape[1]),)
     return projection.geometry.in_shape
@@ -68,10 +74,19 @@ def cut(projection: Projection, box: Box) -> Slice | None:
     A convolution's box holds whole channel groups or lies within one (see channel_cuts). Weights are views, not copies.
     """
     if projection.geometry is None:
-        source = Box.full(source_shape(projection))
         weight, gain = box.rows(projection.weight), box.rows(projection.gain)
-        return Slice(source=source, local=replace(projection, weight=weight, gain=gain))
-    return _cut_conv(projection, projection.geometry, box)
+        piece: Slice | None = Slice(
+            source=Box.full(source_shape(projection)), local=replace(projection, weight=weight, gain=gain)
+        )
+    else:
+        piece = _cut_conv(projection, projection.geometry, box)
+    if piece is None or projection.pooling is None:
+        return piece
+    seen = piece.source if projection.geometry is not None else Box.full(projection.pooling.out_shape)
+    return Slice(
+        source=seen.windows(projection.pooling), local=replace(piece.local, pooling=None),
+        window=projection.pooling.window,
+    )  # fmt: skip
 
 
 def _cut_conv(projection: Projection, geometry: ConvGeometry, box: Box) -> Slice | None:

@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 
 from tern2lava.compiler.check import check
-from tern2lava.compiler.ir import NODE_KINDS, Arithmetic, Array, ConvGeometry, Graph, Level, Node
+from tern2lava.compiler.ir import NODE_KINDS, Arithmetic, Array, ConvGeometry, Graph, Level, Node, Pooling
 from tern2lava.errors import InputError, Tern2LavaError
 
 FORMAT = 1
@@ -75,7 +75,7 @@ def _node_to_json(node: Node, arrays: dict[str, Array]) -> dict[str, Any]:
             key = f"{node.name}/{f.name}"
             arrays[key] = value
             item[f.name] = {"array": key}
-        elif isinstance(value, ConvGeometry):
+        elif isinstance(value, ConvGeometry | Pooling):
             item[f.name] = asdict(value)
         else:
             item[f.name] = value.value if isinstance(value, Enum) else value
@@ -99,9 +99,9 @@ def _value(value: Any, hint: Any, arrays: dict[str, Array]) -> Any:
         return None
     options = get_args(hint) if get_origin(hint) is UnionType else (hint,)
     for option in options:
-        if option is ConvGeometry:
+        if option is ConvGeometry or option is Pooling:
             parts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
-            return ConvGeometry(**parts)
+            return option(**parts)
         if isinstance(option, type) and issubclass(option, Enum):
             return option(value)
     return tuple(value) if isinstance(value, list) else value

@@ -7,7 +7,7 @@ from enum import Enum
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Node, Projection
+from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Node, Pooling, Projection
 
 SHOWN = 12
 
@@ -36,6 +36,8 @@ def _print_node(node: Node) -> list[str]:
             arrays.append(f"    {f.name}: {_print_array(value)}")
         elif isinstance(value, ConvGeometry):
             plain += [f"{g.name}={getattr(value, g.name)}" for g in fields(value)]
+        elif isinstance(value, Pooling):
+            plain.append(f"pooling={value.window} of {value.in_shape}")
         else:
             plain.append(f"{f.name}={value.value if isinstance(value, Enum) else value}")
     if plain:

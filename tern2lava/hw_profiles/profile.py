@@ -120,12 +120,14 @@ class Synapse(_Strict):
 class Routing(_Strict):
     """How output axons are counted. out_axon_model `edges`: one per neuron and destination; `ranges`: one per part
     and destination. An edge into shared synapse lists costs `shared_cost`, one that leaves the chip `offchip_cost`
-    more."""
+    more. axon_sums: spikes of several neurons that meet in one input axon in a step add up there; where they do not,
+    the neurons of a pooling window need an axon each."""
 
     out_axon_model: Leaf[Literal["edges", "ranges"]]
     shared_cost: Leaf[Size]
     offchip_cost: Leaf[Count]
     payload_bits: Leaf[Count]
+    axon_sums: Leaf[bool]
 
 
 class NeuronFeatures(_Strict):

@@ -32,7 +32,7 @@ class CoreMachine:
         for group in image.groups:
             assert group.local is not None
             self.groups.append(PopulationState(group.local, image.arithmetic, batch))
-        self.axon_ends = np.cumsum([0] + [axons.box.volume for axons in image.axons])
+        self.axon_ends = np.cumsum([0] + [axons.count for axons in image.axons])
         self.neuron_ends = np.cumsum([0] + [group.box.volume for group in image.groups])
         self.axons = int(self.axon_ends[-1])
         self.neurons = int(self.neuron_ends[-1])
@@ -83,12 +83,14 @@ class CoreMachine:
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """Spikes of neurons `neuron` of image `source` arrive at axons `axon` of image `target` (equal-length indices)."""
+    """Spikes of neurons `neuron` of image `source` arrive at axons `axon` of image `target` (equal-length indices).
+    shared: several neurons may share an axon, which then stands once for each."""
 
     source: int
     target: int
     neuron: Array
     axon: Array
+    shared: bool = False
 
 
 def links(images: list[CoreImage]) -> list[Link]:
@@ -111,8 +113,10 @@ def links(images: list[CoreImage]) -> list[Link]:
             group, axons = image.groups[route.group], images[target].axons[route.axons]
             if axons.source != group.number or axons.box != route.box:
                 raise InputError(where, "leads to axons of another population or range")
-            first_axon = sum(a.box.volume for a in images[target].axons[: route.axons])
+            first_axon = sum(a.count for a in images[target].axons[: route.axons])
             sent, seen = group.box.flat(), route.box.flat()
-            _, neuron, axon = np.intersect1d(sent, seen, assume_unique=True, return_indices=True)
-            result.append(Link(source, target, first_neuron[route.group] + neuron, first_axon + axon))
+            _, neuron, place = np.intersect1d(sent, seen, assume_unique=True, return_indices=True)
+            axon = axons.axon_of()[place]
+            shared = axons.window != (1, 1)
+            result.append(Link(source, target, first_neuron[route.group] + neuron, first_axon + axon, shared))
     return result

@@ -125,7 +125,7 @@ def run_job(job: CoresJob, shared: SharedArrays) -> None:
 
 def _chunk_size(cores: list[CoreImage], clusters: tuple[tuple[int, ...], ...], batch: int) -> int:
     """Samples that are executed at a time, so that no message exceeds MAX_MESSAGE_BYTES."""
-    axons = max(sum(a.box.volume for k in cluster for a in cores[k].axons) for cluster in clusters)
+    axons = max(sum(a.count for k in cluster for a in cores[k].axons) for cluster in clusters)
     return int(np.clip(MAX_MESSAGE_BYTES // (4 * max(axons, 1)), 1, batch))
 
 

@@ -20,6 +20,7 @@ import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Reset, broadcast, size
 from tern2lava.compiler.linear import per_neuron
+from tern2lava.compiler.pooling import unpooled_graph
 from tern2lava.sim.lava_run import ProcessUse
 
 LIF_SHIFT = 6
@@ -93,7 +94,8 @@ def skews(graph: Graph) -> dict[str, int]:
 
 
 def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
-    """The plan for executing INTEGER `graph` in Lava."""
+    """The plan for executing INTEGER `graph` in Lava, whose processes know no pooling: the kernels repeat."""
+    graph = unpooled_graph(graph)
     skew = skews(graph)
     period = steps + max((abs(s) for s in skew.values()), default=0)
     populations: tuple[Population, ...] = graph.of_kind(Population)

@@ -46,7 +46,10 @@ def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *,
         arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
         for wire in wires:
             # Added, not assigned: a spike that arrives twice counts twice.
-            arriving[wire.target][:, wire.axon] += out[wire.source][:, wire.neuron]
+            if wire.shared:
+                np.add.at(arriving[wire.target].T, wire.axon, out[wire.source][:, wire.neuron].T)
+            else:
+                arriving[wire.target][:, wire.axon] += out[wire.source][:, wire.neuron]
         for machine, place, fired in zip(machines, places, out, strict=False):
             for index, group in enumerate(machine.image.groups):
                 if machine.active(index, t):

@@ -146,7 +146,7 @@ def test_the_layout_is_the_documented_one() -> None:
 def test_block_bytes_is_what_a_block_adds() -> None:
     image = example()
     shorter = replace(image, axons=image.axons[:1], blocks=image.blocks[:1])
-    axons_record = 8 + 40
+    axons_record = 12 + 40
     assert len(encode_core(image)) - len(encode_core(shorter)) == block_bytes(image.blocks[1]) + axons_record
 
 

@@ -20,6 +20,7 @@ from tern2lava.compiler.ir import (
     Input,
     Level,
     Output,
+    Pooling,
     Population,
     Projection,
     Reset,
@@ -91,6 +92,13 @@ class Builder:
         weight = codes(rng, (out, shape[0] // groups, *kernel))
         return Projection(name=name, inputs=(source,), weight=weight, geometry=geometry, **self.common(out))
 
+    def pooling(self, shape: tuple[int, ...]) -> Pooling | None:
+        if len(shape) != 3 or self.rng.random() < 0.5:
+            return None
+        window = tuple(int(n) for n in self.rng.integers(1, 4, 2))
+        pooling = Pooling(in_shape=(shape[0], shape[1], shape[2]), window=(window[0], window[1]))
+        return pooling if min(pooling.out_shape) > 0 else None
+
     def parameter(self, low: int, high: int, shape: tuple[int, ...]) -> Array:
         kind = self.rng.integers(0, 3)
         extent = () if kind == 0 else shape if kind == 1 else (shape[0],)
@@ -114,15 +122,23 @@ class Builder:
         shapes: dict[str, tuple[int, ...]] = {"in": shape}
         levels = (0, 1) if rng.random() < 0.8 else (-3, 7)
         nodes: list[Any] = [Input(name="in", shape=shape, levels=levels)]
+        name = "in"
         for index in range(int(rng.integers(1, 4))):
-            name = f"p{index}"
+            last, name = name, f"p{index}"
             source = str(rng.choice(list(shapes)))
-            first = self.conv(f"{name}.0", source, shapes[source]) if len(shapes[source]) == 3 else None
+            pooling = self.pooling(shapes[source])
+            seen = shapes[source] if pooling is None else pooling.out_shape
+            first = self.conv(f"{name}.0", source, seen) if len(seen) == 3 else None
             if first is not None and first.geometry is not None and rng.random() < 0.8:
                 mine: tuple[int, ...] = first.geometry.out_shape
             else:
                 mine = (2, 3, 3) if rng.random() < 0.4 else (int(rng.integers(1, 14)),)
-                first = self.dense(f"{name}.0", source, size(shapes[source]), size(mine))
+                first = self.dense(f"{name}.0", source, size(seen), size(mine))
+            if pooling is not None and not padded_remainder(pooling, first):
+                first = replace(first, pooling=pooling)
+            elif pooling is not None:
+                name = last
+                continue
             wires = [first]
             shapes[name] = mine
             if rng.random() < 0.5:
@@ -130,13 +146,22 @@ class Builder:
                 other = str(rng.choice(list(shapes)))
                 wires.append(self.dense(f"{name}.1", other, size(shapes[other]), size(mine)))
             nodes += [*wires, self.population(name, tuple(w.name for w in wires), mine)]
-        if rng.random() < 0.3:
+        if name == "in":
+            return self.graph()
+        if rng.random() < 0.3 and "p0" in shapes:
             # A loop back to the first population.
             back = self.dense("back", name, size(shapes[name]), size(shapes["p0"]))
             nodes = [replace(n, inputs=(*n.inputs, "back")) if n.name == "p0" else n for n in nodes]
             nodes.insert(1, back)
         nodes.append(Output(name="out", inputs=(name,)))
         return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+
+
+def padded_remainder(pooling: Pooling, projection: Projection) -> bool:
+    """Whether padding follows rows that pooling leaves out; front ends refuse it."""
+    g = projection.geometry
+    rest = [pooling.in_shape[1 + a] % pooling.window[a] for a in (0, 1)]
+    return g is not None and any(rest[a] > 0 and g.padding[2 * a + 1] > 0 for a in (0, 1))
 
 
 def random_profile(rng: np.random.Generator, model: str) -> Profile:
@@ -163,6 +188,8 @@ def input_values(rng: np.random.Generator, graph: Graph, batch: int, steps: int)
 def unrolled(projection: Projection) -> Array:
     """(targets, sources) matrix of a projection without gain."""
     inputs = projection.weight.shape[1] if projection.geometry is None else size(projection.geometry.in_shape)
+    if projection.pooling is not None:
+        inputs = size(projection.pooling.in_shape)
     return accumulate(projection, np.eye(inputs)).T.astype(np.int64)
 
 
@@ -181,8 +208,8 @@ def check_cover(graph: Graph, program: Mapped) -> None:
         for axons, (name, box) in zip(image.axons, names, strict=True):
             local = image.blocks[axons.block].local
             at = np.ix_(box.flat(), axons.box.flat())
-            values[name][at] += unrolled(local)
-            synapses[name][at] += unrolled(replace(local, weight=np.ones_like(local.weight)))
+            values[name][at] += unrolled(local)[:, axons.axon_of()]
+            synapses[name][at] += unrolled(replace(local, weight=np.ones_like(local.weight)))[:, axons.axon_of()]
     assert all((count == 1).all() for count in seen.values())
     for projection in graph.of_kind(Projection):
         np.testing.assert_array_equal(values[projection.name], unrolled(projection))
@@ -200,7 +227,7 @@ def check_limits(program: Mapped) -> None:
         image = decode_core(data)
         assert image.core == use.id
         assert use.neurons == (sum(g.box.volume for g in image.groups), program.partition.limit["neurons"])
-        assert use.in_axons == (sum(a.box.volume for a in image.axons), core.in_axons.value)
+        assert use.in_axons == (sum(a.count for a in image.axons), core.in_axons.value)
         if codec:
             assert use.synapse_bits[0] == 8 * sum(block_bytes(block) for block in image.blocks)
         if profile.routing.out_axon_model.value == "ranges":
@@ -212,12 +239,13 @@ def check_limits(program: Mapped) -> None:
 
 
 def check_wires(program: Mapped) -> None:
-    """Every input axon of every core is reached by exactly one neuron."""
+    """Every input axon of every core is reached by exactly one neuron, by each of its window where it is pooled."""
     images = [decode_core(data) for data in (*program.images, program.host_image)]
-    reached = [np.zeros(sum(a.box.volume for a in image.axons), int) for image in images]
+    windows = [np.array([a.window[0] * a.window[1] for a in image.axons for _ in range(a.count)]) for image in images]
+    reached = [np.zeros(window.size, int) for window in windows]
     for link in links(images):
         np.add.at(reached[link.target], link.axon, 1)
-    assert all((count == 1).all() for count in reached)
+    assert all((count == window).all() for count, window in zip(reached, windows, strict=True))
 
 
 def check_equal(graph: Graph, program: Mapped, inputs: dict[str, Array]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tern2lava.compiler.check import shapes
-from tern2lava.compiler.compose import LinearMap, apply, identity
+from tern2lava.compiler.compose import LinearMap, apply, identity, written_out
 from tern2lava.compiler.ir import (
     Add,
     Array,
@@ -89,8 +89,7 @@ def _merge(graph: Graph, neuron: Neuron, known: dict[str, Shape], taken: set[str
             linear: LinearMap | None = None
             for node in chain:
                 linear = apply(linear, node, known[source])
-            if linear is None or linear.weight is None:
-                linear = replace(identity(known[source]), delay=0 if linear is None else linear.delay)
+            linear = identity(known[source]) if linear is None else written_out(linear)
             assert linear.weight is not None
             projections.append(
                 Projection(
@@ -99,6 +98,7 @@ def _merge(graph: Graph, neuron: Neuron, known: dict[str, Shape], taken: set[str
                     weight=linear.weight,
                     geometry=linear.geometry,
                     delay=linear.delay,
+                    pooling=linear.pooling,
                     source_weights=sum(_trained_weights(node) for node in chain),
                 )
             )

@@ -25,6 +25,7 @@ from tern2lava.compiler.ir import (
     size,
 )
 from tern2lava.compiler.linear import per_neuron
+from tern2lava.compiler.pooling import unpooled_graph
 from tern2lava.sim.engine import conv, dense, group, neuron
 from tern2lava.sim.engine.cost import spike_limit
 from tern2lava.sim.engine.weights import bit_planes, codes_by_source, digits, largest_code
@@ -82,6 +83,7 @@ class Program:
 
 def prepare(graph: Graph) -> Program:
     """The program of an INTEGER graph."""
+    graph = unpooled_graph(graph)
     places, width = _places(graph, Population)
     input_places, _ = _places(graph, Input)
     groups: list[Group] = []
