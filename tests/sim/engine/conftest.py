@@ -42,6 +42,7 @@ class _Draw:
         self.arithmetic = self.pick(*ARITHMETICS)
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.nodes: list[Node] = []
+        self.planned: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[ConvGeometry, tuple[int, int]]] = {}
 
     def pick(self, *values: Any) -> Any:
         return values[int(self.rng.integers(len(values)))]
@@ -84,7 +85,7 @@ class _Draw:
             padding = (top, bottom, left, right)
             groups = self.pick(*[g for g in range(1, channels + 1) if channels % g == 0])
             out = (
-                groups * self.pick(1, 2, 3, 5),
+                groups * (self.pick(1, 2, 3, 5) if groups < 10 else 1),
                 conv_out(height, kernel[0], stride[0], padding[0] + padding[1], dilation[0]),
                 conv_out(width, kernel[1], stride[1], padding[2] + padding[3], dilation[1]),
             )
@@ -99,6 +100,8 @@ class _Draw:
         self, given: tuple[int, ...], shape: tuple[int, ...]
     ) -> tuple[ConvGeometry, tuple[int, int]] | None:
         """A random convolution from `given` to `shape`, if one is found."""
+        if (given, shape) in self.planned:
+            return self.planned[given, shape]
         for _ in range(200):
             geometry, kernel = self.geometry(given)
             if geometry.out_shape == shape:
@@ -144,7 +147,9 @@ def draw(seed: int) -> tuple[Graph, Inputs]:
     for name in names:
         last = list(draw.shapes)[-1]
         if len(draw.shapes[last]) == 3 and draw.pick(True, True, False):
-            draw.shapes[name] = draw.geometry(draw.shapes[last])[0].out_shape
+            geometry, kernel = draw.geometry(draw.shapes[last])
+            draw.planned[draw.shapes[last], geometry.out_shape] = geometry, kernel
+            draw.shapes[name] = geometry.out_shape
         else:
             draw.shapes[name] = (int(draw.rng.integers(1, 90)),)
     for k, name in enumerate(names):
@@ -153,6 +158,7 @@ def draw(seed: int) -> tuple[Graph, Inputs]:
             # Any population, later ones and itself included: a loop.
             sources.append(draw.pick(*(draw.shapes if draw.pick(True, False) else list(draw.shapes)[: k + 1])))
         wires = []
+        sources = [s for j, s in enumerate(sources) if j == 0 or size(draw.shapes[s]) * size(draw.shapes[name]) < 10**5]
         for j, source in enumerate(sources):
             wire = draw.projection(f"{name}w{j}", source, draw.shapes[name])
             draw.nodes.append(wire)
