@@ -17,7 +17,8 @@ def ternarize(graph: Graph, options: Options) -> Graph:
 
     Exact where the weights are that already (alpha * {-1, 0, 1}; sums of such weights give small integers). Where
     options.ternarize is "twn", other weights are ternarised after training and the relative error noted. Raises
-    UnsupportedError for weights that are neither, with their distance from ternary.
+    UnsupportedError for weights that are neither, with their distance from ternary, and for a layer whose weights take
+    two scales, +a and -b.
     """
     notes: list[str] = []
     nodes = [_coded(node, options, notes) if isinstance(node, Projection) else node for node in graph.nodes]
@@ -26,6 +27,10 @@ def ternarize(graph: Graph, options: Options) -> Graph:
 
 def _coded(node: Projection, options: Options, notes: list[str]) -> Node:
     found = recognise(node.weight)
+    # +5 and -3 times a scale are integers too, but a layer trained with them was meant to be ternary.
+    as_trained = node.weight.size == node.source_weights
+    if found is not None and found.bits > 2 and as_trained and asymmetric_scales(node.weight) is not None:
+        found = None
     if found is not None:
         if found.deviation > 0:
             notes.append(

@@ -1,0 +1,94 @@
+"""Scales leave the synapses, and no sum of codes changes sides of its threshold by it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from tern2lava.compiler.ir import Graph, Input, Level, Neuron, Output, Projection, frozen
+from tern2lava.compiler.passes.fold_scale import divide, fold_scale
+from tern2lava.errors import UnsupportedError
+
+POSITIVE = st.floats(1e-30, 1e30, allow_nan=False)
+
+
+@given(a=st.floats(-1e30, 1e30, allow_nan=False), b=POSITIVE, up=st.booleans())
+@example(a=0.3, b=0.1, up=False)
+@example(a=1.5, b=0.3, up=True)
+@example(a=0.6, b=0.2, up=True)
+def test_quotients_are_the_nearest_float_on_their_side_of_the_exact_one(a, b, up):
+    result = float(divide(np.asarray(a), np.asarray(b), up=up))
+    exact = Fraction(a) / Fraction(b)
+    if up:
+        assert Fraction(result) >= exact > Fraction(float(np.nextafter(result, -np.inf)))
+    else:
+        assert Fraction(result) <= exact < Fraction(float(np.nextafter(result, np.inf)))
+
+
+@given(count=st.integers(1, 2_000), scale=st.floats(1e-6, 1e6), up=st.booleans())
+def test_a_sum_of_codes_meets_the_quotient_as_it_met_the_threshold(count, scale, up):
+    for theta in (count * scale, np.nextafter(count * scale, 0), np.nextafter(count * scale, np.inf)):
+        folded = float(divide(np.asarray(theta), np.asarray(scale), up=up))
+        for codes in (count - 1, count, count + 1):
+            reached = Fraction(codes) * Fraction(scale)
+            if up:
+                assert (reached >= Fraction(float(theta))) == (codes >= folded)
+            else:
+                assert (reached > Fraction(float(theta))) == (codes > folded)
+
+
+def test_a_plain_quotient_would_let_sums_cross():
+    # The float64 quotient 1.5 / 0.3 is 5, but five times the float64 called 0.3 is less than 1.5.
+    assert 1.5 / 0.3 == 5.0
+    assert 5 * Fraction(0.3) < Fraction(1.5)
+    assert float(divide(np.asarray(1.5), np.asarray(0.3), up=True)) > 5.0
+    assert float(divide(np.asarray(1.5), np.asarray(0.3), up=False)) == 5.0
+
+
+def test_arrays_are_divided_element_by_element():
+    a, b = np.array([[0.3, 0.6], [-1.5, 0.0]]), np.array([0.1, 0.2])
+    for up in (False, True):
+        result = divide(a, b, up=up)
+        assert result.shape == (2, 2)
+        for i, j in np.ndindex(2, 2):
+            assert result[i, j] == divide(a[i, j], b[j], up=up)
+
+
+def summed(*scales, shape=(4,)):
+    """Projections with these scales into one population."""
+    codes = frozen(np.ones((4, 3)), np.int8)
+    layers = [Projection(name=f"w{k}", inputs=("x",), weight=codes, scale=frozen(s)) for k, s in enumerate(scales)]
+    names = tuple(layer.name for layer in layers)
+    return Graph(
+        level=Level.TERNARY,
+        nodes=(
+            Input(name="x", shape=(3,)),
+            *layers,
+            Neuron(name="n", inputs=names, shape=shape, threshold=frozen(1.0), bias=frozen(0.5)),
+            Output(name="y", inputs=("n",)),
+        ),
+    )
+
+
+def test_the_first_scale_becomes_the_unit_and_others_their_ratio():
+    result = fold_scale(summed(0.5, [1.0, 2.0, 0.25, 0.5]))
+    neuron = result["n"]
+    assert result["w0"].scale == 1.0
+    assert result["w1"].scale.tolist() == [2.0, 4.0, 0.5, 1.0]
+    assert (neuron.threshold, neuron.bias, neuron.unit) == (2.0, 1.0, 0.5)
+
+
+def test_scales_per_channel_divide_the_neurons_of_their_channel():
+    neuron = fold_scale(summed([1.0, 2.0, 0.25, 0.5], shape=(4,)))["n"]
+    assert neuron.threshold.tolist() == [1.0, 0.5, 4.0, 2.0]
+    assert neuron.bias.tolist() == [0.5, 0.25, 2.0, 1.0]
+    assert neuron.unit.tolist() == [1.0, 2.0, 0.25, 0.5]
+
+
+def test_a_quotient_beyond_reason_is_refused_by_the_neurons_name():
+    with pytest.raises(UnsupportedError, match=r"n: thresholds and biases stand in a range"):
+        fold_scale(summed(1e-300))
