@@ -17,10 +17,11 @@ from tern2lava.compiler.image import CoreImage, Group, decode_core
 from tern2lava.compiler.ir import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.core import CoreMachine, links
-from tern2lava.sim.lava_child import STEPS_DONE, Layout, Progress, SharedArrays, run_in_child
+from tern2lava.sim.lava_child import LavaChild, Progress, run_in_child
 from tern2lava.sim.lava_compat import require_lava
 from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, ProcessUse, samples_and_steps
 from tern2lava.sim.lava_runtime import execute
+from tern2lava.sim.lava_shared import STEPS_DONE, Layout, SharedArrays
 from tern2lava.sim.mapped import check_cover
 from tern2lava.sim.trace import Trace
 
@@ -52,6 +53,7 @@ def run_cores(
     *,
     timeout: float = DEFAULT_TIMEOUT,
     progress: Progress | None = None,
+    child: LavaChild | None = None,
 ) -> LavaRun:
     """The trace of the program in `images` on `inputs` (per input, values (batch, steps, *shape)), executed by Lava.
 
@@ -80,7 +82,7 @@ def run_cores(
     shared = SharedArrays(layout)
     _fill_input(shared["input"], host, inputs)
     run_in_child(
-        "tern2lava.sim.lava_cores:run_job", job, shared, steps=lava_steps, timeout=timeout, progress=progress
+        "tern2lava.sim.lava_cores:run_job", job, shared, steps=lava_steps, timeout=timeout, progress=progress, child=child
     )
     trace = Trace(
         spikes={name: shared[f"spikes/{name}"] for name in sizes},

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir import Array, ConvGeometry, Input, Population, Projection, broadcast
-from tern2lava.sim.lava_child import STEPS_DONE, SharedArrays
 from tern2lava.sim.lava_compat import require_lava
 from tern2lava.sim.lava_plan import NeuronPlan, StockPlan, SynapsePlan, neurons_of
 from tern2lava.sim.lava_run import Window
 from tern2lava.sim.lava_runtime import Observer, execute
+from tern2lava.sim.lava_shared import STEPS_DONE, SharedArrays
 
 PARAMETERS = (
     "decay_u", "decay_v", "bias_u", "bias", "threshold", "threshold_low", "decay_a", "gain_a", "reset_amount", "v_init",
@@ -20,7 +20,21 @@ PARAMETERS = (
 
 
 def run(plan: StockPlan, shared: SharedArrays) -> None:
-    """Nothing; executes the plan and leaves "spikes/NAME", "u/NAME", "v/NAME" of every population in `shared`."""
+    """Nothing; executes the plan in Lava's runtime; "spikes/NAME", "u/NAME", "v/NAME" of every population in `shared`."""
+    process, observers = build(plan, shared)
+    execute(process, plan.lava_steps, observers)
+
+
+def run_sequentially(plan: StockPlan, shared: SharedArrays) -> None:
+    """Nothing; as `run`, the same processes one after the other, without Lava's runtime."""
+    from tern2lava.sim.lava_sequential import execute_sequentially
+
+    process, observers = build(plan, shared)
+    execute_sequentially(process, plan.lava_steps, observers)
+
+
+def build(plan: StockPlan, shared: SharedArrays) -> tuple[Any, dict[Any, Observer]]:
+    """One of the connected processes of the plan, and what records each population into `shared`."""
     require_lava()
     from tern2lava.sim.lava_procs.spikes import SpikeSource
 
@@ -51,7 +65,9 @@ def run(plan: StockPlan, shared: SharedArrays) -> None:
             projection = graph[name]
             assert isinstance(projection, Projection)
             _connect(plan.synapses[name], projection, processes[projection.inputs[0]], processes[population.name])
-    execute(next(iter(processes.values())), plan.lava_steps, observers)
+    for name, process in processes.items():
+        process.name = name
+    return next(iter(processes.values())), observers
 
 
 def _recorder(shared: SharedArrays, name: str, window: Window) -> Observer:

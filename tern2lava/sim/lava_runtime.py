@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
 from typing import Any
 
 from tern2lava.compiler.ir import Array
-from tern2lava.sim.lava_child import report_failure
 from tern2lava.sim.lava_compat import require_lava
+from tern2lava.sim.lava_main import report_failure
 
 # Messages a channel holds. Lava's default is 64, which for wide populations fills a container's /dev/shm; all processes
 # meet at a barrier in every step, so a channel never holds more than one.
 CHANNEL_SLOTS = 4
 
-
 Observer = Callable[[Any, Array], None]
+
+
+def preload() -> None:
+    """Nothing; imports what every run in Lava needs. Raises MissingPackageError where Lava is absent."""
+    require_lava()
+    import lava.magma.compiler.compiler
+    import lava.magma.core.run_configs
+    import lava.magma.runtime.runtime
+
+    import tern2lava.sim.lava_network  # noqa: F401
 
 
 def execute(process: Any, steps: int, observers: Mapping[Any, Observer] | None = None) -> None:
     """Nothing; runs `process` and all that is connected to it for `steps` Lava steps in fixed point, then stops it.
 
-    observers: per neuron process, what is called with its model and its spikes in every step (see `_observe`).
+    observers: per neuron process, what is called with its model and its spikes in every step (see `observe`).
     Each Lava process is an operating system process. Where one ends early (an exception, a kill), the parent is told
     at once, because Lava itself would wait for it for ever.
     """
@@ -33,7 +43,7 @@ def execute(process: Any, steps: int, observers: Mapping[Any, Observer] | None =
 
     executable = process.compile(Loihi2SimCfg(select_tag="fixed_pt"), {"pypy_channel_size": CHANNEL_SLOTS})
     for observed, observer in (observers or {}).items():
-        _observe(executable.proc_builders[observed], observer)
+        observe(executable.proc_builders[observed], observer)
     process.create_runtime(executable=executable)
     actors = process.runtime._messaging_infrastructure.actors
     finished = threading.Event()
@@ -46,9 +56,20 @@ def execute(process: Any, steps: int, observers: Mapping[Any, Observer] | None =
         raise
     finished.set()
     process.stop()
+    forget_processes()
 
 
-def _observe(builder: Any, observer: Observer) -> None:
+def forget_processes() -> None:
+    """Nothing; Lava forgets every process it knows. It never does so itself: each run would leave its arrays behind."""
+    from lava.magma.core.process.process import ProcessServer
+    from lava.magma.core.process.variable import VarServer
+
+    ProcessServer().processes = []
+    VarServer().vars = []
+    gc.collect()
+
+
+def observe(builder: Any, observer: Observer) -> None:
     """Nothing; the model that `builder` will build calls `observer` whenever it sends its spikes.
 
     Sending is the last thing that a step of Lava's LIF models does, so u and v are then those after the step. The

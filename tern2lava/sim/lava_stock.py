@@ -1,4 +1,8 @@
-"""L1: an INTEGER graph as Lava processes, one per population and projection, in Lava's CPU simulator."""
+"""L1 and L3: an INTEGER graph as Lava processes, one per population and projection.
+
+L1 runs them in Lava's CPU simulator (an operating system process each, a barrier in every step), L3 the same processes
+one after the other (lava_sequential): Lava's unmodified process models without its runtime, several times faster.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,22 @@ import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Input, Population
 from tern2lava.sim.integer import spike_type
-from tern2lava.sim.lava_child import Layout, Progress, SharedArrays, run_in_child
+from tern2lava.sim.lava_child import LavaChild, Progress, run_in_child
 from tern2lava.sim.lava_plan import neurons_of, plan_stock
 from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, samples_and_steps
+from tern2lava.sim.lava_shared import Layout, SharedArrays
 from tern2lava.sim.trace import Trace
 
 
 def run_stock(
-    graph: Graph, inputs: dict[str, Array], *, timeout: float = DEFAULT_TIMEOUT, progress: Progress | None = None
-) -> LavaRun:
+    graph: Graph, inputs: dict[str, Array], *, sequential: bool = False, timeout: float = DEFAULT_TIMEOUT,
+    progress: Progress | None = None, child: LavaChild | None = None,
+) -> LavaRun:  # fmt: skip
     """The trace of INTEGER `graph` on `inputs` (per Input, values (batch, steps, *shape)), executed by Lava.
 
     Stock lava.proc processes wherever they are exact, ours elsewhere (`processes_used` says which). All samples run
-    one after the other in one Lava run (see lava_plan). progress(done, total) counts Lava steps.
+    one after the other in one Lava run (see lava_plan). sequential: without Lava's runtime. progress(done, total) counts
+    Lava steps. child: where it runs (None: in a child of its own).
     Raises InputError where there is nothing to run, MissingPackageError where Lava is absent, VerificationError where
     the run dies or exceeds `timeout` seconds.
     """
@@ -36,9 +43,8 @@ def run_stock(
     shared = SharedArrays(layout)
     for node in graph.of_kind(Input):
         shared[f"input/{node.name}"][:] = inputs[node.name].reshape(batch, steps, -1)
-    run_in_child(
-        "tern2lava.sim.lava_network:run", plan, shared, steps=plan.lava_steps, timeout=timeout, progress=progress
-    )
+    entry = "tern2lava.sim.lava_network:run_sequentially" if sequential else "tern2lava.sim.lava_network:run"
+    run_in_child(entry, plan, shared, steps=plan.lava_steps, timeout=timeout, progress=progress, child=child)
     trace = Trace(
         spikes={name: shared[f"spikes/{name}"] for name in plan.neurons},
         v={name: shared[f"v/{name}"] for name in plan.neurons},

@@ -9,9 +9,9 @@ import time
 from multiprocessing import resource_tracker, shared_memory
 from typing import Any
 
-from tern2lava.sim.lava_child import STEPS_DONE, SharedArrays
 from tern2lava.sim.lava_run import Window
 from tern2lava.sim.lava_runtime import execute
+from tern2lava.sim.lava_shared import STEPS_DONE, SharedArrays
 
 
 def count(payload: int, shared: SharedArrays) -> None:

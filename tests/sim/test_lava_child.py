@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from tern2lava.errors import MissingPackageError, VerificationError
-from tern2lava.sim.lava_child import SharedArrays, run_in_child
+from tern2lava.sim.lava_child import LavaChild, run_in_child
+from tern2lava.sim.lava_shared import SharedArrays
 
 SHARED_MEMORY = Path("/dev/shm")
 # Where Linux shows shared memory; elsewhere there is nothing to look at.
@@ -148,7 +149,8 @@ def test_a_long_folder_for_temporary_files_is_not_used_for_sockets(
 def test_the_child_ends_when_its_parent_is_killed() -> None:
     script = (
         "import sys, threading, time\n"
-        "from tern2lava.sim.lava_child import SharedArrays, run_in_child\n"
+        "from tern2lava.sim.lava_child import run_in_child\n"
+        "from tern2lava.sim.lava_shared import SharedArrays\n"
         "shared = SharedArrays({'values': ((3,), 'int64')})\n"
         "job = lambda: run_in_child('lava_faults:report_process', None, shared, steps=1, timeout=99)\n"
         "threading.Thread(target=job, daemon=True).start()\n"
