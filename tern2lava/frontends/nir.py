@@ -1,0 +1,286 @@
+"""NIR, the Neuromorphic Intermediate Representation, read into a Graph (docs/nir.md).
+
+Equations: the docstrings of nir/ir (NIR 1.0), stepped by forward Euler, current before voltage before threshold, as
+all frameworks that read NIR do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.check import check
+from tern2lava.compiler.ir import (
+    Add,
+    ChannelAffine,
+    Delay,
+    Flatten,
+    Graph,
+    Identity,
+    Level,
+    Neuron,
+    Output,
+    PoolKind,
+    Readout,
+    compact,
+    frozen,
+    size,
+)
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.frontends.assume import Assumptions, parse_assumptions
+from tern2lava.frontends.builder import GraphBuilder
+from tern2lava.frontends.hdf5file import Tree, read_hdf5
+from tern2lava.frontends.nirfile import ANALOG, NEURONS, NirGraph, NirNode, parse_nir
+from tern2lava.frontends.nirlayers import channel_gain, conv_fields, dense_layer, size_pair
+from tern2lava.frontends.nirloops import order_nodes
+from tern2lava.frontends.nirneuron import NEVER, neuron_fields, silent_fields
+from tern2lava.frontends.nirrewrite import add_ends, free_name, fuse_thresholds
+from tern2lava.frontends.nirtime import Timing, find_timing
+
+KEYS = ("reset", "fire", "reset_delay", "rearm", "readout", "levels")
+
+def load_nir(
+    path: str | Path, *, dt: float | None = None, assume: str | Mapping[str, str] | None = None, steps: int = 0
+) -> Graph:
+    """The Graph (IMPORTED) of the NIR file at `path`.
+
+    dt: the time step in seconds, where the file does not tell it (see nirtime.find_timing). assume: what the framework
+    that wrote the file lost (see assume.parse_assumptions, keys KEYS). steps: time steps of a sample. Raises InputError
+    for a damaged or incomplete file, UnsupportedError for what has no exact form.
+    """
+    path = Path(path)
+    return read_tree(read_hdf5(path), path.name, path, dt=dt, assume=assume, steps=steps)
+
+
+def read_tree(
+    tree: Tree,
+    source: str,
+    where: object,
+    *,
+    dt: float | None = None,
+    assume: str | Mapping[str, str] | None = None,
+    steps: int = 0,
+) -> Graph:
+    """The Graph of the tree of a NIR file; see load_nir."""
+    assumptions = parse_assumptions(assume, KEYS)
+    graph = add_ends(fuse_thresholds(parse_nir(tree, where)), where)
+    timing = find_timing(graph, dt, where)
+    result = _Assembly(graph, timing, assumptions, source, steps, where).graph()
+    assumptions.check_used()
+    return result
+
+
+class _Assembly:
+    """One NIR graph on its way into a Graph; nodes are added in order, loops closed at the end."""
+
+    def __init__(
+        self, graph: NirGraph, timing: Timing, assumptions: Assumptions, source: str, steps: int, where: object
+    ) -> None:
+        self.nir = graph
+        self.dt = timing.dt
+        self.assumptions = assumptions
+        self.where = where
+        kinds = {node.kind for node in graph.nodes.values()}
+        if "Conv1d" in kinds and kinds & {"Conv2d", "SumPool2d", "AvgPool2d"}:
+            raise UnsupportedError(str(where), "images have one number of dimensions", "Conv1d and Conv2d", "use one")
+        self.builder = GraphBuilder(source, steps, one_dimensional="Conv1d" in kinds)
+        self.builder.notes += [*graph.notes, *timing.notes]
+        self.wait = {node.name: self.delay_steps(node) for node in graph.nodes.values() if node.kind == "Delay"}
+        self.order = order_nodes(graph, frozenset(name for name, steps in self.wait.items() if steps > 0))
+        self.ir: dict[str, str] = {}
+        self.open: dict[str, list[str]] = {}
+
+    def graph(self) -> Graph:
+        """The finished graph, checked."""
+        notes = self.builder.notes
+        if not any(node.kind in NEURONS for node in self.nir.nodes.values()):
+            raise UnsupportedError(str(self.where), "a network has neurons", "none", "add a neuron layer")
+        if self.assumptions.texts:
+            notes.append(f"assumed: {', '.join(self.assumptions.texts)}")
+        notes.append(
+            "NIR's equations: forward Euler, spikes where v > v_threshold, then v = v_reset, v and i 0 at first; "
+            "another reset or comparison that a framework lost on export can be said with --assume"
+        )
+        for name in self.order.forward:
+            self.add(self.nir.nodes[name])
+        for a, b in self.order.late:
+            self.close(a, b)
+        graph = Graph(
+            level=Level.IMPORTED,
+            nodes=tuple(self.builder.nodes),
+            source=self.builder.source,
+            steps=self.builder.steps,
+            notes=tuple(notes),
+        )
+        check(graph)
+        return graph
+
+    def place(self, node: NirNode) -> str:
+        return f"{self.where}: {node.name} ({node.kind})"
+
+    def delay_steps(self, node: NirNode) -> int:
+        """Steps of a Delay node; UnsupportedError where they are no whole number or differ between values."""
+        seconds = node.array("delay")
+        assert self.dt is not None
+        steps = seconds / self.dt
+        whole = np.rint(steps)
+        if np.any(np.abs(steps - whole) > 1e-3) or np.any(whole != whole.reshape(-1)[0]) or np.any(whole < 0):
+            raise UnsupportedError(
+                node.name,
+                "a delay is one whole number of time steps",
+                f"{float(steps.min()):g} to {float(steps.max()):g} steps of {self.dt:g} s",
+                "round the delays, or split the layer by delay",
+            )
+        return int(whole.reshape(-1)[0])
+
+    def read(self, a: str, b: str) -> str:
+        """The IR node that carries what `a` sends to `b`: a Delay of one step where the edge waits."""
+        carrier = self.ir[a]
+        if (a, b) not in self.order.waiting:
+            return carrier
+        name = free_name(f"{a}.wait", self.builder.shape)
+        self.builder.add(Delay(name=name, inputs=(carrier,), steps=1), self.where)
+        self.builder.notes.append(f"{a} -> {b} closes a loop: spikes arrive one step later")
+        return name
+
+    def close(self, a: str, b: str) -> None:
+        """Let `b` read the late edge from `a` as well."""
+        at = next(i for i, node in enumerate(self.builder.nodes) if node.name == self.open[b][0])
+        node = self.builder.nodes[at]
+        self.builder.nodes[at] = replace(node, inputs=(*node.inputs, self.read(a, b)))
+
+    def add(self, node: NirNode) -> None:
+        """Add one node behind those that feed it."""
+        late = [a for a, b in self.order.late if b == node.name]
+        sources = [self.read(a, node.name) for a in self.nir.sources(node.name) if a not in late]
+        if node.kind == "Input":
+            self.check_unfed(node, sources)
+            shape = tuple(node.whole("shape"))
+            if min(shape) < 1:
+                raise InputError(f"{node.name}.shape", f"is {shape}; expected positive sizes")
+            self.builder.input(node.name, shape, self.assumptions.levels(node.name), self.place(node))
+            self.ir[node.name] = node.name
+            return
+        if node.kind in NEURONS:
+            self.neuron(node, sources)
+            self.open[node.name] = [node.name]
+        else:
+            if len(sources) + len(late) > 1:
+                name = free_name(f"{node.name}.sum", self.builder.shape)
+                self.builder.add(Add(name=name, inputs=tuple(sources)), self.place(node))
+                self.open[node.name] = [name]
+                sources = [name]
+            self.layer(node, sources[0])
+        self.ir[node.name] = node.name
+
+    def check_unfed(self, node: NirNode, sources: list[str]) -> None:
+        if sources:
+            raise UnsupportedError(node.name, "an Input is fed by nothing", sources[0], "remove the edge")
+
+    def layer(self, node: NirNode, source: str) -> None:
+        """Add a node without neurons, or an Output."""
+        builder, where, shape = self.builder, self.place(node), self.builder.shape[source]
+        match node.kind:
+            case "Affine" | "Linear":
+                builder.add(dense_layer(node, source, shape), where)
+            case "Scale":
+                gain = channel_gain(node, node.array("scale"), shape)
+                builder.add(ChannelAffine(name=node.name, inputs=(source,), gain=gain, offset=frozen(0.0)), where)
+            case "Conv1d" | "Conv2d":
+                builder.conv(node.name, source, where, **conv_fields(node))
+            case "SumPool2d" | "AvgPool2d":
+                kind = PoolKind.AVG if node.kind == "AvgPool2d" else PoolKind.SUM
+                kernel = size_pair(node, "kernel_size", 1)
+                builder.pool(
+                    node.name, source, where, kind=kind, kernel=kernel, stride=size_pair(node, "stride", None, kernel),
+                    padding=size_pair(node, "padding", 0),
+                )  # fmt: skip
+            case "Flatten":
+                self.check_flatten(node, source)
+                builder.add(Flatten(name=node.name, inputs=(source,)), where)
+            case "Delay":
+                builder.add(Delay(name=node.name, inputs=(source,), steps=self.wait[node.name]), where)
+            case "Output":
+                self.output(node, source)
+            case _:
+                builder.add(Identity(name=node.name, inputs=(source,)), where)
+
+    def check_flatten(self, node: NirNode, source: str) -> None:
+        """UnsupportedError unless the node flattens all dimensions.
+
+        NIR counts dimensions without the batch; a file whose start_dim 1 was meant with a batch is known by a dense
+        layer behind that takes everything.
+        """
+        (start,), (end,) = node.whole("start_dim", 1), node.whole("end_dim", -1)
+        shape = self.builder.shape[source]
+        rank = 2 if self.builder.one_dimensional and len(shape) == 3 else len(shape)
+        if rank == 1 or (start == 0 and end in (-1, rank - 1)):
+            return
+        behind = [self.nir.nodes[name] for name in self.nir.targets(node.name)]
+        takes = [n.array("weight").shape[-1] for n in behind if n.kind in ("Affine", "Linear")]
+        if start == 1 and end in (-1, rank) and takes and all(n == size(shape) for n in takes):
+            self.builder.notes.append(f"{node.name}: start_dim 1 is read as counted with a batch dimension")
+            return
+        raise UnsupportedError(
+            node.name,
+            "all dimensions are flattened",
+            f"start_dim {start}, end_dim {end} on {shape}",
+            "write start_dim 0",
+        )
+
+    def neuron(self, node: NirNode, sources: list[str]) -> None:
+        """Add a population; its shape is that of what feeds it."""
+        if node.kind in ANALOG and "v_threshold" not in node.fields:
+            for name in self.nir.targets(node.name):
+                if self.nir.nodes[name].kind not in ("Output", "Identity", "Flatten"):
+                    raise UnsupportedError(
+                        node.name,
+                        "potentials are read at outputs only; synapses carry spikes",
+                        f"{node.kind} feeding {name}",
+                        "use a LIF, CubaLIF or IF there, or make it an output",
+                    )
+        place = self.place(node)
+        shape = self.builder.shape[sources[0]]
+        fields: dict[str, Any] = {}
+        for key, value in neuron_fields(node, self.dt, self.assumptions).items():
+            if isinstance(value, np.ndarray):
+                value = compact(value, value.shape)
+                flat = self.builder.one_dimensional
+                if value.ndim and value.size == size(shape) and value.shape != shape and not flat:
+                    value = value.reshape(shape)
+            fields[key] = value
+        self.builder.neuron(node.name, tuple(sources), place, **fields)
+
+    def output(self, node: NirNode, source: str) -> None:
+        """Add an Output, with an integrator before it where a linear layer is read."""
+        builder, where = self.builder, self.place(node)
+        population = source
+        by_name = {each.name: each for each in builder.nodes}
+        while isinstance(by_name[population], Flatten | Identity):
+            population = by_name[population].inputs[0]
+        found = by_name[population]
+        if isinstance(found, Neuron):
+            analog = float(np.max(found.threshold)) >= NEVER
+        elif any(isinstance(each, Neuron) for each in builder.nodes):
+            population = free_name(f"{node.name}.sum", builder.shape)
+            builder.neuron(population, (source,), where, **silent_fields({"alpha_v": frozen(1.0)}))
+            builder.notes.append(
+                f"{node.name}: {source} is linear and has no neurons; {population} sums it over the steps"
+            )
+            analog = True
+        else:
+            raise UnsupportedError(node.name, "outputs read neurons", source, "put a neuron layer before the output")
+        said = self.assumptions.get(node.name, "readout")
+        readout = Readout(said) if said else Readout.MEMBRANE_LAST if analog else Readout.SPIKE_COUNT
+        if analog and readout is Readout.SPIKE_COUNT:
+            raise UnsupportedError(
+                node.name, "a neuron without threshold is read by its potential", "readout spike_count",
+                "assume readout membrane_last, membrane_sum or membrane_max",
+            )  # fmt: skip
+        if said is None and analog:
+            builder.notes.append(f"{node.name}: potentials are read at the last step (else: --assume readout=...)")
+        builder.add(Output(name=node.name, inputs=(population,), readout=readout), where)

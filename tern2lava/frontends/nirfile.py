@@ -1,0 +1,220 @@
+"""A NIR file as flat nodes and edges: nested graphs opened up, legacy names resolved, every field checked.
+
+Format: nir/serialization.py of NIR 1.0 (neuromorphs/NIR): /node is a graph of nodes/NAME/{type, fields} and edges.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.frontends.hdf5file import Leaf, Tree
+
+Edge = tuple[str, str]
+
+SPIKING = ("IF", "LIF", "CubaLIF", "Threshold")
+ANALOG = ("I", "LI", "CubaLI")
+NEURONS = (*SPIKING, *ANALOG)
+FIELDS: dict[str, tuple[str, ...]] = {
+    "Input": ("shape",),
+    "Output": ("shape",),
+    "Affine": ("weight", "bias"),
+    "Linear": ("weight",),
+    "Scale": ("scale",),
+    "Conv1d": ("weight", "stride", "padding", "dilation", "groups", "bias"),
+    "Conv2d": ("weight", "stride", "padding", "dilation", "groups", "bias"),
+    "SumPool2d": ("kernel_size", "stride", "padding"),
+    "AvgPool2d": ("kernel_size", "stride", "padding"),
+    "Flatten": ("start_dim", "end_dim"),
+    "Delay": ("delay",),
+    "Threshold": ("threshold",),
+    "I": ("r",),
+    "LI": ("tau", "r", "v_leak"),
+    "IF": ("r", "v_threshold"),
+    "LIF": ("tau", "r", "v_leak", "v_threshold"),
+    "CubaLI": ("tau_syn", "tau_mem", "r", "v_leak", "w_in"),
+    "CubaLIF": ("tau_syn", "tau_mem", "r", "v_leak", "v_threshold", "w_in"),
+}
+"""The primitives of NIR 1.0 and the fields each must have (v_reset and w_in came later and have defaults)."""
+
+_DEFAULTS = ("w_in", "bias", "start_dim", "end_dim")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NirNode:
+    """One primitive: its class in NIR (or "Identity", an end of a nested graph) and the fields stored."""
+
+    name: str
+    kind: str
+    fields: dict[str, Leaf] = field(default_factory=dict)
+
+    def array(self, key: str, *, infinite: bool = False) -> Array:
+        """The numbers of a field in float64; InputError where they are none, or not finite (`infinite` allows inf)."""
+        value = self.fields.get(key)
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
+            raise InputError(f"{self.name}.{key}", f"is {_what(value)}; expected numbers")
+        bad = np.isnan(value) if infinite else ~np.isfinite(value)
+        if value.dtype.kind == "f" and bad.any():
+            raise InputError(
+                f"{self.name}.{key}",
+                f"{np.count_nonzero(bad):,} of {value.size:,} numbers are NaN or infinite; repair the network",
+            )
+        if value.size == 0:
+            raise InputError(f"{self.name}.{key}", "holds no numbers")
+        return value.astype(np.float64)
+
+    def stored(self, key: str) -> np.dtype[Any]:
+        """The type in which a field is stored."""
+        value = self.fields[key]
+        assert isinstance(value, np.ndarray)
+        return value.dtype
+
+    def whole(self, key: str, default: int | None = None) -> tuple[int, ...]:
+        """The integers of a field (one or several); `default` where the field is absent."""
+        if key not in self.fields and default is not None:
+            return (default,)
+        value = self.array(key).reshape(-1)
+        if value.size > 8 or np.any(value != np.rint(value)) or np.any(np.abs(value) > 1 << 30):
+            raise InputError(f"{self.name}.{key}", f"is {_what(self.fields[key])}; expected small whole numbers")
+        return tuple(int(n) for n in value)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NirGraph:
+    """Flat nodes by name and edges between them; notes of how legacy files were read."""
+
+    version: str
+    nodes: dict[str, NirNode]
+    edges: tuple[Edge, ...]
+    notes: tuple[str, ...]
+
+    def sources(self, name: str) -> list[str]:
+        """The nodes that feed `name`, in the order of the edges."""
+        return [a for a, b in self.edges if b == name]
+
+    def targets(self, name: str) -> list[str]:
+        """The nodes that `name` feeds, in the order of the edges."""
+        return [b for a, b in self.edges if a == name]
+
+
+def is_nir(tree: Tree) -> bool:
+    """Whether an HDF5 file's tree is a NIR graph."""
+    return isinstance(tree.get("node"), dict)
+
+
+def parse_nir(tree: Tree, where: object) -> NirGraph:
+    """The flat graph of a NIR file's tree. Raises InputError for a damaged one, UnsupportedError for unknown nodes."""
+    version, root = tree.get("version"), tree["node"]
+    if not isinstance(root, dict) or root.get("type") != "NIRGraph":
+        raise InputError(where, "is no NIR graph (/node/type is not NIRGraph); write it again with nir.write")
+    notes: list[str] = []
+    nodes: dict[str, NirNode] = {}
+    edges: list[Edge] = []
+    _open(root, "", where, nodes, edges, notes)
+    if len(set(edges)) != len(edges):
+        twice = next(edge for i, edge in enumerate(edges) if edge in edges[:i])
+        raise InputError(where, f"has the edge {twice[0]} -> {twice[1]} twice; NIR allows one between two nodes")
+    return NirGraph(
+        version=version if isinstance(version, str) else "", nodes=nodes, edges=tuple(edges), notes=tuple(notes)
+    )
+
+
+def _open(
+    group: Tree, prefix: str, where: object, nodes: dict[str, NirNode], edges: list[Edge], notes: list[str]
+) -> tuple[list[str], list[str]]:
+    """Add the nodes and edges of a graph and of those nested in it; (its inputs, its outputs) by flat name."""
+    members = group.get("nodes")
+    if not isinstance(members, dict) or not members:
+        raise InputError(where, f"graph {prefix.rstrip('.') or 'at the top'} holds no nodes")
+    ends: dict[str, tuple[list[str], list[str]]] = {}
+    inputs, outputs = [], []
+    for name, member in members.items():
+        full = f"{prefix}{name}"
+        kind = member.get("type") if isinstance(member, dict) else None
+        if not isinstance(member, dict) or not isinstance(kind, str):
+            raise InputError(where, f"node {full} has no type")
+        if kind == "NIRGraph":
+            ends[name] = _open(member, f"{full}.", where, nodes, edges, notes)
+            continue
+        node = _node(full, kind, member)
+        if prefix and kind in ("Input", "Output"):
+            node = NirNode(name=full, kind="Identity")
+        inputs += [full] if kind == "Input" else []
+        outputs += [full] if kind == "Output" else []
+        if full in nodes:
+            raise InputError(where, f"two nodes are called {full}; rename one")
+        nodes[full] = node
+        ends[name] = ([full], [full])
+    for source, target in _edges(group, where):
+        a = _ends(_resolve(source, members, prefix, where, notes), ends, prefix, where)[1]
+        b = _ends(_resolve(target, members, prefix, where, notes), ends, prefix, where)[0]
+        edges.append((a[0], b[0]))
+    return inputs, outputs
+
+
+def _node(full: str, kind: str, member: Tree) -> NirNode:
+    if kind not in FIELDS:
+        raise UnsupportedError(
+            full, "nodes are primitives of NIR 1.0", kind, f"rewrite it with {', '.join(FIELDS)} or a nested NIRGraph"
+        )
+    missing = [key for key in FIELDS[kind] if key not in member and key not in _DEFAULTS]
+    if missing:
+        raise InputError(full, f"{kind} lacks {', '.join(missing)}; write the file again")
+    fields: dict[str, Leaf] = {
+        key: value for key, value in member.items() if not isinstance(value, dict) and key != "type"
+    }
+    return NirNode(name=full, kind=kind, fields=fields)
+
+
+def _edges(group: Tree, where: object) -> list[Edge]:
+    found = group.get("edges")
+    if isinstance(found, np.ndarray) and found.size == 0:
+        return []
+    if not isinstance(found, list) or not all(
+        isinstance(edge, list) and len(edge) == 2 and all(isinstance(end, str) for end in edge) for edge in found
+    ):
+        raise InputError(where, "has no list of edges (pairs of node names)")
+    return [(edge[0], edge[1]) for edge in found]
+
+
+def _ends(
+    name: str, ends: dict[str, tuple[list[str], list[str]]], prefix: str, where: object
+) -> tuple[list[str], list[str]]:
+    inputs, outputs = ends[name]
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise InputError(
+            where,
+            f"nested graph {prefix}{name} has {len(inputs)} inputs and {len(outputs)} outputs; an edge to it says not "
+            "which is meant, give it one of each",
+        )
+    return inputs, outputs
+
+
+def _resolve(name: str, members: Tree, prefix: str, where: object, notes: list[str]) -> str:
+    """The node that an edge means by `name`.
+
+    Files of NIR 0.2 hold edges to names that stand only at the beginning (or, behind a dot, at the end) of a node's:
+    `lif` for `lif1`, `lif1` for `lif1.lif`. Those are read as the one neuron so named.
+    """
+    if name in members:
+        return name
+    kinds = {key: member.get("type") for key, member in members.items() if isinstance(member, dict)}
+    near = [key for key in kinds if key.startswith(name) or key.endswith(f".{name}")]
+    close = [key for key in near if kinds[key] in NEURONS] or near
+    if not name or len(close) != 1:
+        known = ", ".join(list(members)[:12])
+        raise InputError(where, f"has an edge to {prefix}{name!r}, which does not exist; its nodes are {known}")
+    note = f"edges to '{prefix}{name}', which does not exist, are read as edges to '{prefix}{close[0]}'"
+    if note not in notes:
+        notes.append(note)
+    return close[0]
+
+
+def _what(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} of shape {value.shape}" if value.size > 1 else f"{value.reshape(-1).tolist()}"
+    return "absent" if value is None else repr(value)[:60]

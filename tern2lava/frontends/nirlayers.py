@@ -1,0 +1,85 @@
+"""The layers of NIR without neurons, as the fields of our nodes; shapes are ours, not those that nir infers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Dense, Shape, compact, size
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.frontends.nirfile import NirNode
+
+
+def dense_layer(node: NirNode, source: str, shape: Shape) -> Dense:
+    """A Linear or Affine node reading `source` of `shape`. Raises where the weight is no matrix or does not fit."""
+    weight = node.array("weight")
+    if weight.ndim < 2 or any(n != 1 for n in weight.shape[:-2]):
+        raise UnsupportedError(
+            node.name, "a dense weight is one matrix", f"shape {weight.shape}", "use one Linear node per leading index"
+        )
+    weight = weight.reshape(weight.shape[-2:])
+    if shape[-1] != weight.shape[1] or size(shape) != weight.shape[1]:
+        raise InputError(
+            node.name, f"weight of shape {weight.shape} reads shape {shape}; put a Flatten before it, or repair it"
+        )
+    bias = node.array("bias").reshape(-1) if node.kind == "Affine" and "bias" in node.fields else None
+    return Dense(name=node.name, inputs=(source,), weight=weight, bias=bias)
+
+
+def channel_gain(node: NirNode, value: Array, shape: Shape) -> Array:
+    """A factor per value as one () or per channel (channels,); UnsupportedError where positions differ."""
+    value = compact(value, value.shape)
+    if value.ndim == 0:
+        return value
+    try:
+        full = np.broadcast_to(value, shape)
+    except ValueError:
+        raise InputError(f"{node.name}.scale", f"has shape {value.shape}, its input {shape}") from None
+    rows = full.reshape(shape[0], -1)
+    if np.any(rows != rows[:, :1]):
+        raise UnsupportedError(
+            node.name, "a scale is one number or one per channel", "scales per position", "scale the weights behind it"
+        )
+    return np.asarray(rows[:, 0])
+
+
+def conv_fields(node: NirNode) -> dict[str, Any]:
+    """The arguments of GraphBuilder.conv for a Conv1d or Conv2d node."""
+    weight = node.array("weight")
+    wanted = 3 if node.kind == "Conv1d" else 4
+    if weight.ndim != wanted:
+        raise InputError(f"{node.name}.weight", f"has shape {weight.shape}; {node.kind} has {wanted} axes")
+    first = 0 if node.kind == "Conv1d" else None
+    padding: Any = node.fields["padding"]
+    if isinstance(padding, str) and padding not in ("same", "valid"):
+        raise InputError(f"{node.name}.padding", f"is {padding!r}; expected numbers, same or valid")
+    if not isinstance(padding, str):
+        padding = size_pair(node, "padding", first)
+    elif padding == "valid":
+        padding = (0, 0)
+    (groups,) = node.whole("groups", 1)
+    if groups < 1:
+        raise InputError(f"{node.name}.groups", f"is {groups}; expected at least 1")
+    bias = node.array("bias").reshape(-1) if "bias" in node.fields else None
+    if bias is not None and bias.size == 1 and weight.shape[0] > 1:
+        bias = np.broadcast_to(bias, (weight.shape[0],))
+    stride = size_pair(node, "stride", 1 if first is not None else None)
+    dilation = size_pair(node, "dilation", 1 if first is not None else None)
+    return {
+        "weight": weight, "bias": bias, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups,
+    }  # fmt: skip
+
+
+def size_pair(node: NirNode, key: str, first: int | None, default: tuple[int, int] | None = None) -> tuple[int, int]:
+    """(y, x) of a size: two numbers, or one for both; of a one-dimensional node (`first`, its number)."""
+    value = node.fields.get(key)
+    if default is not None and (value is None or isinstance(value, str)):
+        return default
+    found = node.whole(key)
+    least = 0 if key == "padding" else 1
+    if len(found) > 2 or min(found) < least:
+        raise InputError(f"{node.name}.{key}", f"is {list(found)}; expected one or two numbers of at least {least}")
+    if len(found) == 2:
+        return (found[0], found[1])
+    return (found[0] if first is None or node.kind != "Conv1d" else first, found[0])

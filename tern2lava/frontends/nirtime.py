@@ -1,0 +1,143 @@
+"""The time step of a NIR graph, which the format does not store, and the factors of a forward Euler step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import InputError
+from tern2lava.frontends.nirfile import NEURONS, NirGraph, NirNode
+
+TIME_CONSTANTS = ("tau", "tau_mem", "tau_syn")
+AGREE = 1e-5
+"""Relative spread up to which rates stored as float32 count as one."""
+
+DIGITS = 3
+"""Significant decimal digits of a time step that people choose: 1e-4, 0.001, 2.5e-4."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """The time step in seconds (None where no node needs one), and how it became known."""
+
+    dt: float | None
+    notes: tuple[str, ...] = ()
+
+
+def find_timing(graph: NirGraph, given: float | None, where: object) -> Timing:
+    """The time step of `graph`: `given`, or recovered from neurons that were exported from a discrete-time framework.
+
+    Those have r / tau (and w_in / tau_syn) equal to 1 / dt, so that a unit of input raises the state by 1 in a step:
+    snnTorch and SpikingJelly write such r. A resistance of 1 says nothing. Recovered is dt only where all neurons that
+    say something agree and dt is a number of few digits. Raises InputError where dt is needed and unknown, or longer
+    than a time constant.
+    """
+    rates = _rates(graph)
+    found, why = _agreed(rates)
+    notes: list[str] = []
+    if given is not None:
+        if not (np.isfinite(given) and given > 0):
+            raise InputError("--dt", f"found {given}; expected seconds, for example 1e-4")
+        if found is not None and abs(found - given) > AGREE * given:
+            notes.append(f"dt {given:g} s as given, although r / tau of the file says {found:g} s")
+        dt: float | None = given
+    elif found is not None:
+        dt = found
+        notes.append(f"dt {found:g} s recovered from r / tau of {', '.join(rates)} (--dt overrides it)")
+    else:
+        dt = None
+    needing = [node for node in graph.nodes.values() if _needs_dt(node)]
+    if dt is None and needing:
+        raise InputError(
+            where,
+            f"stores no time step, which {needing[0].name} ({needing[0].kind}) needs{why}; add --dt SECONDS, the one "
+            "it was trained with (1e-4 in snnTorch and SpikingJelly, 1e-3 in Norse, unless set otherwise)",
+        )
+    if dt is not None:
+        _check_stable(graph, dt)
+    return Timing(dt=dt if needing else None, notes=tuple(notes) if needing else ())
+
+
+def _needs_dt(node: NirNode) -> bool:
+    if node.kind in ("IF", "I"):
+        return bool(np.any(node.array("r", infinite=True) != 1))
+    return node.kind == "Delay" or (node.kind in NEURONS and node.kind != "Threshold")
+
+
+def _rates(graph: NirGraph) -> dict[str, Array]:
+    """What each neuron says of 1 / dt."""
+    result: dict[str, Array] = {}
+    for node in graph.nodes.values():
+        if node.kind in ("IF", "I"):
+            pairs = [("r", "")]
+        elif node.kind in ("LIF", "LI"):
+            pairs = [("r", "tau")]
+        elif node.kind in ("CubaLIF", "CubaLI"):
+            pairs = [("r", "tau_mem"), *([("w_in", "tau_syn")] if "w_in" in node.fields else [])]
+        else:
+            continue
+        said = []
+        for gain_key, tau_key in pairs:
+            gain = node.array(gain_key, infinite=True)
+            tau = node.array(tau_key, infinite=True) if tau_key else np.ones(())
+            gain, tau = np.broadcast_arrays(gain, tau)
+            speaks = (gain != 1) & np.isfinite(gain) & np.isfinite(tau) & (tau > 0)
+            said.append((gain[speaks] / tau[speaks]).reshape(-1))
+        values = np.concatenate(said)
+        if values.size:
+            result[node.name] = values
+    return result
+
+
+def _agreed(rates: dict[str, Array]) -> tuple[float | None, str]:
+    """(dt that all rates agree on, or None; why there is none)."""
+    if not rates:
+        return None, ""
+    values = np.concatenate(list(rates.values()))
+    low, high = float(values.min()), float(values.max())
+    if low <= 1 or high - low > AGREE * high:
+        return None, f" and r / tau does not tell ({low:g} to {high:g} per second)" if low != high else ""
+    dt = 1.0 / float(np.median(values))
+    plain = float(f"{dt:.{DIGITS - 1}e}")
+    if abs(plain - dt) > AGREE * dt:
+        return None, f" and r / tau does not tell ({high:g} per second is no usual rate)"
+    return plain, ""
+
+
+def _check_stable(graph: NirGraph, dt: float) -> None:
+    for node in graph.nodes.values():
+        for key in TIME_CONSTANTS:
+            if node.kind in NEURONS and key in node.fields:
+                least = float(node.array(key, infinite=True).min())
+                if least < dt * (1 - 1e-6):
+                    raise InputError(
+                        f"{node.name}.{key}",
+                        f"is {least:g} s, shorter than the time step of {dt:g} s; give the right --dt",
+                    )
+
+
+def decay_factor(node: NirNode, key: str, dt: float) -> Array:
+    """1 - dt / tau of forward Euler, shape of the field: what a state keeps of itself in a step."""
+    tau = node.array(key, infinite=True)
+    alpha = np.maximum(1.0 - dt / tau, 0.0)
+    # A factor that came from float32 comes back to it exactly; another number lies within 2e-15 of one by no chance.
+    near = alpha.astype(np.float32).astype(np.float64)
+    return np.asarray(np.where(np.abs(near - alpha) <= 2e-15, near, alpha))
+
+
+def gain_factor(node: NirNode, gain_key: str, tau_key: str, dt: float) -> Array:
+    """gain * dt / tau of forward Euler: what a state takes of its input in a step; 1 where it is 1 but for rounding.
+
+    A neuron whose tau and gain are both infinite (exported with a decay factor of 1) takes 1.
+    """
+    gain = node.array(gain_key, infinite=True) if gain_key in node.fields else np.ones(())
+    tau = node.array(tau_key, infinite=True)
+    with np.errstate(invalid="ignore"):
+        result = np.where(np.isinf(tau) & np.isinf(gain), 1.0, gain * dt / tau)
+    if np.any(~np.isfinite(result)):
+        raise InputError(f"{node.name}.{gain_key}", f"is infinite where {tau_key} is not; repair the network")
+    single = np.float32 in (node.stored(tau_key), node.stored(gain_key) if gain_key in node.fields else None)
+    rounding = 8 * float(np.finfo(np.float32 if single else np.float64).eps)
+    return np.asarray(np.where(np.abs(result - 1) <= rounding, 1.0, result))
