@@ -1,0 +1,124 @@
+"""What is wrong with a graph is found before anything is computed, and named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.check import check, shapes
+from tern2lava.compiler.ir import (
+    Add,
+    ChannelAffine,
+    Conv2d,
+    Delay,
+    Dense,
+    Flatten,
+    Graph,
+    Identity,
+    Input,
+    Level,
+    Neuron,
+    Output,
+    Pool2d,
+    PoolKind,
+    frozen,
+)
+from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
+
+
+def graph(*nodes, level=Level.IMPORTED):
+    return Graph(level=level, nodes=nodes)
+
+
+def network():
+    return graph(
+        Input(name="x", shape=(2, 4, 4)),
+        Conv2d(name="conv", inputs=("x",), weight=frozen(np.ones((3, 2, 2, 2)))),
+        Neuron(name="a", inputs=("conv",), shape=(3, 3, 3)),
+        Pool2d(name="pool", inputs=("a",), kind=PoolKind.AVG, kernel=(3, 3), stride=(3, 3)),
+        Flatten(name="flat", inputs=("pool",)),
+        Dense(name="fc", inputs=("flat",), weight=frozen(np.ones((5, 3)))),
+        Neuron(name="b", inputs=("fc",), shape=(5,)),
+        Output(name="y", inputs=("b",)),
+    )
+
+
+def changed(changed_node, /, **fields):
+    whole = network()
+    return whole.with_nodes(replace(node, **fields) if node.name == changed_node else node for node in whole.nodes)
+
+
+def test_a_sound_graph_has_the_shapes_of_its_layers():
+    check(network())
+    assert shapes(network()) == {
+        "x": (2, 4, 4), "conv": (3, 3, 3), "a": (3, 3, 3), "pool": (3, 1, 1), "flat": (3,), "fc": (5,), "b": (5,),
+        "y": (5,),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (changed("fc", weight=frozen(np.ones((5, 4)))), "fc: weight of shape (5, 4) cannot take an input of 3 values"),
+        (changed("fc", bias=frozen(np.ones(4))), "fc: bias of shape (4,) does not fit"),
+        (changed("conv", weight=frozen(np.full((3, 2, 2, 2), np.nan))), "conv.weight: 24 of 24 numbers are NaN"),
+        (changed("conv", weight=frozen(np.ones((3, 1, 2, 2)))), "conv: weight of shape (3, 1, 2, 2) in 1 groups"),
+        (changed("conv", weight=frozen(np.ones((3, 2, 9, 2)))), "conv: kernel 9x2 is larger than its padded input"),
+        (changed("conv", weight=frozen(np.ones((3, 2)))), "conv: weight of shape (3, 2); a convolution has"),
+        (changed("pool", kernel=(4, 4)), "pool: window (4, 4) is larger"),
+        (changed("b", shape=(4,)), "b: has shape (4,) but is fed (5,)"),
+        (changed("b", shape=(0,)), "b: has shape (0,), which holds nothing"),
+        (changed("b", threshold=frozen([1.0, np.inf, 1, 1, 1])), "b.threshold: 1 of 5 numbers are NaN or infinite"),
+        (changed("b", threshold=frozen([1.0, 2.0])), "b.threshold: shape (2,) does not fit neurons of (5,)"),
+        (changed("fc", inputs=("nowhere",)), "fc: reads 'nowhere', which does not exist"),
+        (changed("fc", name="a"), "a: two nodes have this name"),
+        (changed("fc", inputs=()), "fc: reads nothing"),
+        (graph(Input(name="x", shape=(2,))), "has no output"),
+        (graph(Output(name="y", inputs=())), "has no input"),
+        (
+            graph(Input(name="x", shape=(2,)), ChannelAffine(name="bn", inputs=("x",), gain=frozen([1.0]),
+                  offset=frozen(0.0)), Output(name="y", inputs=("bn",))),
+            "bn: gain of shape (1,) does not fit an input of (2,)",
+        ),
+        (
+            graph(Input(name="x", shape=(2,)), Input(name="z", shape=(3,)), Add(name="sum", inputs=("x", "z")),
+                  Output(name="y", inputs=("sum",))),
+            "sum: its inputs have different shapes: (2,), (3,)",
+        ),
+        (
+            graph(Input(name="x", shape=(2,)), Delay(name="d", inputs=("i",), steps=1),
+                  Identity(name="i", inputs=("d",)), Output(name="y", inputs=("x",))),
+            "its shape depends on itself",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(broken, message):
+    with pytest.raises(InputError) as raised:
+        check(broken)
+    assert message in str(raised.value)
+
+
+def test_layers_of_different_shape_may_meet_in_a_neuron_if_their_sizes_agree():
+    whole = graph(
+        Input(name="x", shape=(2, 2, 2)),
+        Conv2d(name="conv", inputs=("x",), weight=frozen(np.ones((2, 2, 1, 1)))),
+        Dense(name="fc", inputs=("x",), weight=frozen(np.ones((8, 8)))),
+        Neuron(name="n", inputs=("fc", "conv"), shape=(8,)),
+        Output(name="y", inputs=("n",)),
+    )
+    check(whole)
+
+
+@pytest.mark.parametrize("level", [Level.NORMAL, Level.TERNARY, Level.INTEGER])
+def test_kinds_of_another_level_are_refused(level):
+    with pytest.raises(UnsupportedError, match=f"conv: kinds at level {level.name}: found Conv2d"):
+        check(replace(network(), level=level))
+
+
+def test_every_rejection_is_an_error_of_ours_with_one_line():
+    for broken in (changed("fc", inputs=("fc",)), changed("conv", inputs=("b",)), changed("b", inputs=("y",))):
+        with pytest.raises(Tern2LavaError) as raised:
+            check(broken)
+        assert "\n" not in str(raised.value)
