@@ -11,6 +11,7 @@ import numpy as np
 from tern2lava.compiler.bounds import FOREVER, bounds, fits, growth, input_range, on_shape, safe_steps, summed_input
 from tern2lava.compiler.ir import Arithmetic, Array, Graph, Neuron, Population, Projection, Reset, broadcast
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
+from tern2lava.compiler.quantum import quantum_unit, strict_threshold
 
 
 class Verdict(str, Enum):
@@ -168,9 +169,17 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     gains = _gain_error(ternary, integer, population, unit)
     bias_u = np.abs(population.bias_u - neuron.bias_u * unit)
     bias = np.abs(population.bias - neuron.bias * unit)
-    truncates_u, truncates_v = _truncates(population.decay_u, whole), _truncates(population.decay_v, whole)
     amount = np.abs(population.reset_amount - neuron.reset_amount * unit) if subtracts else np.zeros(())
     initial = np.abs(population.v_init - neuron.v_init * unit)
+    threshold = neuron.threshold * unit
+    off = (drift_u, drift_v, gains, bias_u, bias, amount, initial)
+    # Source and target truncate alike where nothing else parts them.
+    alike = quantum_unit(neuron) == unit and not any(np.any(value > 0) for value in off)
+    if alike:
+        truncates_u = truncates_v = np.zeros(())
+        threshold = strict_threshold(neuron, unit)
+    else:
+        truncates_u, truncates_v = _truncates(population.decay_u, whole), _truncates(population.decay_v, whole)
     causes = {
         "current decay": truncates_u + drift_u,
         "membrane decay": truncates_v + drift_v,
@@ -181,12 +190,14 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         "adaptive threshold": np.asarray(float(population.gain_a is not None)),
     }
     rounded = [name for name, value in causes.items() if np.any(value > 0)]
-    if not rounded and not _on_threshold_lattice(integer, population, float(1 << arithmetic.threshold_shift)):
+    lattice = float(1 << arithmetic.threshold_shift)
+    sides = np.any(threshold != population.threshold) if alike else True
+    if not rounded and sides and not _on_threshold_lattice(integer, population, lattice):
         rounded = ["threshold"]
     arrays = {
         "factor_u": factor_u, "factor_v": factor_v, "drift_u": drift_u, "drift_v": drift_v,
         "round_u": truncates_u + gains + bias_u, "round_v": truncates_v + bias, "amount": amount, "initial": initial,
-        "threshold": np.abs(population.threshold - neuron.threshold * unit),
+        "threshold": np.abs(population.threshold - threshold),
     }  # fmt: skip
     if population.threshold_low is not None and neuron.threshold_low is not None:
         arrays["threshold_low"] = np.abs(population.threshold_low - neuron.threshold_low * unit)

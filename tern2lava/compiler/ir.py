@@ -174,6 +174,8 @@ class Neuron(NodeBase):
     u goes on. rearm: a neuron whose v is still above its threshold after the reset compares v' - reset_amount with the
     threshold in the next step, as snnTorch's immediate subtraction does.
     v starts at v_init, u and a at 0. alpha_u = 0 is a neuron without synaptic current memory.
+    quantum: the source computes in integers of this size (lava-dl does): alpha_u * u and alpha_v * v are cut towards
+    zero to multiples of it. None: it computes in real numbers.
 
     Passes rewrite v in other units: the source's membrane potential is unit * v + origin (for readouts and reports),
     with reset_amount added back to v at a spike where record_before_reset says that the source records v before the
@@ -199,6 +201,7 @@ class Neuron(NodeBase):
     threshold_low: Array | None = None
     alpha_a: Array = field(default_factory=lambda: frozen(0.0))
     gain_a: Array | None = None
+    quantum: Array | None = None
     unit: Array = field(default_factory=lambda: frozen(1.0))
     origin: Array = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False

@@ -52,6 +52,25 @@ def recognise(weight: Array) -> Codes | None:
     return None
 
 
+def recognise_whole(weight: Array) -> Codes | None:
+    """Codes and one scale of a weight whose values are whole numbers, or a power of two times whole numbers.
+
+    The scale is the largest power of two for which codes stay within LARGEST_CODE, so that a gain of a power of two
+    restores the weight exactly; where there is none, the largest scale there is. None where there is none at all.
+    """
+    scale = _common_divisor(np.abs(weight.reshape(1, -1).astype(np.float64)))
+    if scale == 0:
+        return None
+    mantissa, exponent = np.frexp(scale)
+    # A float64 is an odd number times a power of two.
+    odd, low = int(mantissa * (1 << 53)), 0
+    while odd % 2 == 0:
+        odd, low = odd // 2, low + 1
+    top = float(np.abs(weight).max(initial=0.0))
+    power = float(np.ldexp(1.0, int(exponent) - 53 + low))
+    return _coded(weight, np.asarray(power if top <= LARGEST_CODE * power else scale))
+
+
 def _coded(weight: Array, scale: Array) -> Codes:
     spread = scale.reshape(-1, *([1] * (weight.ndim - 1))) if scale.ndim else scale
     codes = np.rint(weight / spread)

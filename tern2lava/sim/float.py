@@ -52,13 +52,14 @@ class NeuronState:
         self.alpha_u, self.gain_u = flat(neuron.alpha_u), flat(neuron.gain_u)
         self.alpha_v, self.gain_v = flat(neuron.alpha_v), flat(neuron.gain_v)
         self.bias_u, self.bias = flat(neuron.bias_u), flat(neuron.bias)
+        self.quantum = None if neuron.quantum is None else flat(neuron.quantum)
         self.threshold = flat(neuron.threshold)
         self.threshold_low = None if neuron.threshold_low is None else flat(neuron.threshold_low)
         self.alpha_a = flat(neuron.alpha_a)
         self.gain_a = None if neuron.gain_a is None else flat(neuron.gain_a)
         self.reset_value, self.reset_amount = flat(neuron.reset_value), flat(neuron.reset_amount)
         count = size(neuron.shape)
-        self.u = np.zeros((batch, count))
+        self.u: Array = np.zeros((batch, count))
         self.a: Array = np.zeros((1, 1))
         self.v = np.repeat(flat(neuron.v_init), batch, axis=0)
         self.spiked = np.zeros((batch, count), np.int8)
@@ -71,14 +72,14 @@ class NeuronState:
         and rearming add to the threshold, so that it meets `threshold` itself.
         """
         neuron = self.neuron
-        self.u = self.alpha_u * self.u + self.gain_u * x + self.bias_u
+        self.u = self.decayed(self.u, self.alpha_u) + self.gain_u * x + self.bias_u
         if self.gain_a is not None:
             self.a = self.alpha_a * self.a + self.gain_a * self.spiked
         kept = self.v
         owed = (self.reset_amount + self.a) * self.spiked
         if neuron.reset_delay and neuron.reset is Reset.ZERO:
             kept = np.where(self.spiked != 0, self.reset_value, kept)
-        v = self.alpha_v * kept + self.gain_v * self.u + self.bias
+        v: Array = self.decayed(kept, self.alpha_v) + self.gain_v * self.u + self.bias
         if neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
             v, kept = v - owed, kept - owed
         free = self.held == 0
@@ -100,6 +101,12 @@ class NeuronState:
             self.held = np.where(spiked != 0, neuron.refractory, np.maximum(self.held - 1, 0))
         self.v, self.spiked = v, spiked
         return spiked.astype(np.uint8) if self.threshold_low is None else spiked, met
+
+    def decayed(self, x: Array, alpha: Array) -> Array:
+        """alpha * x, cut towards zero to whole quanta where the source computes in integers."""
+        if self.quantum is None:
+            return np.asarray(alpha * x)
+        return np.asarray(np.trunc(alpha * np.rint(x / self.quantum)) * self.quantum)
 
     def above(self, v: Array) -> Array:
         """Where v meets the threshold."""

@@ -21,7 +21,7 @@ def canonical_neurons(graph: Graph) -> Graph:
         threshold <- (threshold - r) / g            reset_amount <- reset_amount / g
     Delayed resets: ZERO before the decay equals ZERO at once, for nothing happens in between; SUBTRACT after the
     decay (v = alpha_v v + ... - amount s) equals subtracting amount / alpha_v at once, except with an adaptive
-    threshold, where it stays delayed. threshold_low and gain_a are rescaled with the threshold.
+    threshold, where it stays delayed. threshold_low, gain_a and quantum are rescaled with the threshold.
     """
     membrane_read = {
         name for output in graph.of_kind(Output) if output.readout is not Readout.SPIKE_COUNT for name in output.inputs
@@ -69,6 +69,7 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
         reset_delay=adaptive,
         threshold_low=None if neuron.threshold_low is None else (neuron.threshold_low - r) / gain,
         gain_a=None if neuron.gain_a is None else neuron.gain_a / gain,
+        quantum=None if neuron.quantum is None else neuron.quantum / gain,
         unit=neuron.unit * gain,
         origin=neuron.origin + neuron.unit * r,
         record_before_reset=neuron.reset_delay and neuron.reset is Reset.SUBTRACT and not adaptive,

@@ -93,6 +93,7 @@ def _divided(neuron: Neuron, s: Array) -> Neuron:
         if neuron.threshold_low is None
         else compact(divide(neuron.threshold_low, s, up=neuron.compare is Compare.GT), neuron.shape),
         gain_a=None if neuron.gain_a is None else compact(neuron.gain_a / s, neuron.shape),
+        quantum=None if neuron.quantum is None else compact(neuron.quantum / s, neuron.shape),
         bias=compact(neuron.bias / s, neuron.shape),
         bias_u=compact(neuron.bias_u / s, neuron.shape),
         v_init=compact(neuron.v_init / s, neuron.shape),

@@ -6,27 +6,45 @@ from dataclasses import replace
 
 import numpy as np
 
-from tern2lava.compiler.ir import Graph, Level, Node, Projection
+from tern2lava.compiler.ir import Array, Graph, Level, Neuron, Node, Projection
 from tern2lava.compiler.options import Options
-from tern2lava.compiler.ternary import TOLERANCE, asymmetric_scales, recognise, twn
+from tern2lava.compiler.ternary import TOLERANCE, asymmetric_scales, recognise, recognise_whole, twn
 from tern2lava.errors import UnsupportedError
 
 
 def ternarize(graph: Graph, options: Options) -> Graph:
     """The TERNARY graph: every weight is codes * scale, scale of the tensor or of the output channel.
 
-    Exact where the weights are that already (alpha * {-1, 0, 1}; sums of such weights give small integers). Where
+    Exact where the weights are that already (alpha * {-1, 0, 1}; sums of such weights give small integers). Into
+    neurons that compute in integers the scale is a power of two where that is possible (recognise_whole). Where
     options.ternarize is "twn", other weights are ternarised after training and the relative error noted. Raises
     UnsupportedError for weights that are neither, with their distance from ternary, and for a layer whose weights take
     two scales, +a and -b.
     """
     notes: list[str] = []
-    nodes = [_coded(node, options, notes) if isinstance(node, Projection) else node for node in graph.nodes]
-    return graph.with_nodes(nodes, level=Level.TERNARY, notes=notes)
+    whole = {
+        name for neuron in graph.of_kind(Neuron) if neuron.quantum is not None for name in neuron.inputs
+    }
+    nodes = {
+        node.name: _coded(node, options, notes, whole=node.name in whole) if isinstance(node, Projection) else node
+        for node in graph.nodes
+    }
+    for neuron in graph.of_kind(Neuron):
+        if neuron.quantum is not None and any(_off_grid(nodes[name], neuron.quantum) for name in neuron.inputs):
+            nodes[neuron.name] = replace(neuron, quantum=None)
+            notes.append(f"{neuron.name}: its new weights are no whole numbers; read as real dynamics from here on")
+    return graph.with_nodes(nodes.values(), level=Level.TERNARY, notes=notes)
 
 
-def _coded(node: Projection, options: Options, notes: list[str]) -> Node:
-    found = recognise(node.weight)
+def _off_grid(node: Node, quantum: Array) -> bool:
+    """Whether a projection's scale is no multiple of the integers in which its neuron computes."""
+    assert isinstance(node, Projection)
+    steps = node.scale.reshape(-1, 1) / quantum.reshape(1, -1)
+    return bool(np.any(steps != np.rint(steps)))
+
+
+def _coded(node: Projection, options: Options, notes: list[str], *, whole: bool) -> Node:
+    found = recognise_whole(node.weight) if whole else recognise(node.weight)
     # +5 and -3 times a scale are integers too, but a layer trained with them was meant to be ternary.
     as_trained = node.weight.size == node.source_weights
     if found is not None and found.bits > 2 and as_trained and asymmetric_scales(node.weight) is not None:

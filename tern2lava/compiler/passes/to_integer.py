@@ -9,6 +9,7 @@ import numpy as np
 from tern2lava.compiler.bounds import bounds, fits, summed_input
 from tern2lava.compiler.ir import Arithmetic, Array, Compare, Graph, Level, Neuron, Node, Population, Projection, Reset
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
+from tern2lava.compiler.quantum import quantum_unit, strict_threshold
 from tern2lava.compiler.retime import chip_delay, lags
 from tern2lava.errors import UnsupportedError
 
@@ -22,6 +23,7 @@ def to_integer(graph: Graph, arithmetic: Arithmetic, options: Options) -> Graph:
         for >=, on the multiples of 2^threshold_shift (rounded so that sums on that lattice never change sides)
     e is the least one where nothing is lost by it (no leak, no fractions), else the largest for which no accumulator
     can overflow within the steps of a sample and every threshold and bias has a code. Lags come from retime.lags.
+    Neurons that compute in integers already (quantum) keep theirs: their membrane unit is the quantum.
     Raises UnsupportedError for a decay outside [0, 1] and for thresholds that have no code.
     """
     steps = options.steps or graph.steps or DEFAULT_STEPS
@@ -90,13 +92,16 @@ def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
 
 
 def _choose_scale(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, steps: int, start: int) -> _Candidate:
-    best: _Candidate | None = None
+    unit = quantum_unit(neuron)
+    best = None if unit is None else _candidate(graph, neuron, arithmetic, unit, start, steps)
+    if best is not None:
+        return best
     for e in range(arithmetic.gain_shift, arithmetic.gain_max_shift + 1):
-        candidate = _candidate(graph, neuron, arithmetic, e, start, steps)
+        candidate = _candidate(graph, neuron, arithmetic, float(1 << e), start, steps)
         if candidate is None or (best is not None and not candidate.fits):
             break
         best = candidate
-        if not candidate.fits or loses_nothing(graph, neuron, arithmetic, e):
+        if not candidate.fits or loses_nothing(graph, neuron, arithmetic, float(1 << e)):
             break
     if best is None:
         raise UnsupportedError(
@@ -109,13 +114,13 @@ def _choose_scale(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, steps: i
     return best
 
 
-def loses_nothing(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, e: int) -> bool:
-    """Whether integers with 2^e units to one ternary unit execute `neuron` exactly.
+def loses_nothing(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, unit: float) -> bool:
+    """Whether integers with `unit` units to one ternary unit execute `neuron` exactly.
 
     That is so where nothing decays partly, gains, biases and resets are whole, and all lie on the lattice of
     representable thresholds (multiples of 2^threshold_shift), so that no rounding ever happens.
     """
-    unit, lattice = float(1 << e), float(1 << arithmetic.threshold_shift)
+    lattice = float(1 << arithmetic.threshold_shift)
     whole = [neuron.bias, neuron.bias_u, neuron.v_init]
     if neuron.reset is Reset.SUBTRACT:
         whole.append(neuron.reset_amount)
@@ -129,14 +134,14 @@ def loses_nothing(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, e: int) 
 
 
 def _candidate(
-    graph: Graph, neuron: Neuron, arithmetic: Arithmetic, e: int, start: int, steps: int
+    graph: Graph, neuron: Neuron, arithmetic: Arithmetic, unit: float, start: int, steps: int
 ) -> _Candidate | None:
-    """The population with 2^e membrane units to one ternary unit; None where a threshold or bias has no code.
+    """The population with `unit` membrane units to one ternary unit; None where a threshold or bias has no code.
 
     A threshold beyond the largest code that its neuron cannot reach within `steps` becomes the largest code: the
     neuron never fires either way.
     """
-    unit, whole, most = float(1 << e), 1 << arithmetic.decay_bits, arithmetic.state_max
+    whole, most = 1 << arithmetic.decay_bits, arithmetic.state_max
     step = float(1 << arithmetic.gain_shift)
     projections = tuple(
         replace(p, gain=(np.maximum(np.rint(p.scale * unit / step), 1) * step).astype(np.int64))
@@ -146,7 +151,7 @@ def _candidate(
     bias, bias_u = _bias(neuron.bias * unit, arithmetic), _bias(neuron.bias_u * unit, arithmetic)
     if bias is None or bias_u is None:
         return None
-    on_lattice = loses_nothing(graph, neuron, arithmetic, e)
+    on_lattice = loses_nothing(graph, neuron, arithmetic, unit)
     threshold = _threshold(neuron, arithmetic, unit, on_lattice)
     top = arithmetic.threshold_max
     unreachable = threshold > top
@@ -197,6 +202,8 @@ def _notes(name: str, unreachable: int) -> tuple[str, ...]:
 def _threshold(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: bool) -> Array:
     """The strict integer threshold: exact where potentials stay on the threshold lattice, else the nearest code."""
     lattice = float(1 << arithmetic.threshold_shift)
+    if quantum_unit(neuron) == unit and not on_lattice:
+        return np.asarray(np.rint(strict_threshold(neuron, unit) / lattice) * lattice)
     scaled = neuron.threshold * unit / lattice
     if not on_lattice and lattice > 1:
         return np.asarray(np.rint(scaled) * lattice)

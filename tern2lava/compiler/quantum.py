@@ -1,0 +1,20 @@
+"""Neurons whose source computes in integers already (ir.Neuron.quantum): how those integers become ours, unchanged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Compare, Neuron
+
+
+def quantum_unit(neuron: Neuron) -> float | None:
+    """Membrane units to one ternary unit with which `neuron` computes in its source's integers; None if in no such."""
+    if neuron.quantum is None or np.any(neuron.quantum != neuron.quantum.reshape(-1)[0]):
+        return None
+    return float(1.0 / neuron.quantum.reshape(-1)[0])
+
+
+def strict_threshold(neuron: Neuron, unit: float) -> Array:
+    """The largest integer that makes no spike: for whole v * unit, v compare threshold iff v * unit > it."""
+    scaled = neuron.threshold * unit
+    return np.asarray(np.floor(scaled) if neuron.compare is Compare.GT else np.ceil(scaled) - 1)
