@@ -190,9 +190,12 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         "adaptive threshold": np.asarray(float(population.gain_a is not None)),
     }
     rounded = [name for name, value in causes.items() if np.any(value > 0)]
-    lattice = float(1 << arithmetic.threshold_shift)
-    sides = np.any(threshold != population.threshold) if alike else True
-    if not rounded and sides and not _on_threshold_lattice(integer, population, lattice):
+    # Truncated potentials take every value; others only multiples of the lattice, where all that moves them does.
+    if alike and np.any(_truncates(population.decay_u, whole) + _truncates(population.decay_v, whole)):
+        met_exactly = not np.any(threshold != population.threshold)
+    else:
+        met_exactly = _on_threshold_lattice(integer, population, float(1 << arithmetic.threshold_shift))
+    if not rounded and not met_exactly:
         rounded = ["threshold"]
     arrays = {
         "factor_u": factor_u, "factor_v": factor_v, "drift_u": drift_u, "drift_v": drift_v,
