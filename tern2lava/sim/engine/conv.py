@@ -112,11 +112,11 @@ def pack_windows(spikes: Array, group: int, field: Array, channel_bits: Array, w
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def by_planes(windows: Array, planes: Array, gain: Array, shift: int, lanes: Array, a: Array) -> None:
+def by_planes(windows: Array, planes: Array, gain: Array, factor: int, lanes: Array, a: Array) -> None:
     """Add the sums of one group to a (out channels of the group * pixels,).
 
     planes: (out channels rounded up to SHARED, word, + or -), flat uint64, bits as in windows (words, pixels).
-    shift: the sums count 2^shift. lanes: scratch (SHARED * PIXELS,) int64.
+    factor: what the sums count. lanes: scratch (SHARED * PIXELS,) int64.
     """
     kind = a.dtype.type
     words, pixels = windows.shape
@@ -140,6 +140,6 @@ def by_planes(windows: Array, planes: Array, gain: Array, shift: int, lanes: Arr
                     lanes[i + 3 * PIXELS] += np.int64(popcount(p3 & x)) - np.int64(popcount(q3 & x))
             for o in range(first, min(first + SHARED, outputs)):
                 part = lanes[(o - first) * PIXELS : (o - first) * PIXELS + count]
-                target, scale = a[o * pixels + begin : o * pixels + begin + count], gain[o]
+                target, scale = a[o * pixels + begin : o * pixels + begin + count], kind(kind(factor) * gain[o])
                 for i in range(count):
-                    target[i] += kind((part[i] << shift) * scale)
+                    target[i] += kind(kind(part[i]) * scale)

@@ -25,6 +25,10 @@ def spike_limit(projection: Projection, recurrent: bool) -> int:
     """The number of spikes in a step below which summing spike by spike is expected to be faster."""
     weight, geometry = projection.weight, projection.geometry
     planes = 2 * digits(projection)
+    area = 1
+    if projection.pooling is not None:
+        area = projection.pooling.area
+        planes *= area.bit_length()
     if geometry is None:
         outputs, inputs = weight.shape
         # One row alone shares no loads of planes.
@@ -33,7 +37,8 @@ def spike_limit(projection: Projection, recurrent: bool) -> int:
         return int(bit_parallel / (DENSE_SPIKE + outputs * DENSE_ADD)) + 1
     out, per_group, ky, kx = weight.shape
     # Sums are held in 16 bits.
-    if int(np.abs(weight.reshape(out, -1).astype(np.int64)).sum(axis=1).max(initial=0)) > np.iinfo(np.int16).max:
+    largest = int(np.abs(weight.reshape(out, -1).astype(np.int64)).sum(axis=1).max(initial=0)) * area
+    if largest > np.iinfo(np.int16).max:
         return 0
     pixels = geometry.out_shape[1] * geometry.out_shape[2]
     words = -(-per_group * ky * kx // 64)

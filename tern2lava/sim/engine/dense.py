@@ -49,12 +49,12 @@ def by_spikes(found: Array, count: int, codes: Array, flush: int, gain: Array, s
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def by_planes(
-    words: Array, rows: int, count: int, planes: Array, gain: Array, shift: int, lanes: Array, a: Array
+    words: Array, rows: int, count: int, planes: Array, gain: Array, factor: int, lanes: Array, a: Array
 ) -> None:
     """Add the sums of `rows` rows of packed spikes `words` (ROWS multiple, count) to a (rows, outputs).
 
     planes: blocks of LANES outputs, of each word first where the code is +1, then where it is -1, flat uint64.
-    shift: the sums count 2^shift. lanes: scratch (ROWS * LANES,) int64.
+    factor: what the sums count. lanes: scratch (ROWS * LANES,) int64.
     """
     outputs = a.shape[1]
     for block in range((outputs + LANES - 1) // LANES):
@@ -70,7 +70,7 @@ def by_planes(
                     x0 = words[row, k]
                     for o in range(padded):
                         lanes[o] += np.int64(popcount(pair[o] & x0)) - np.int64(popcount(pair[o + LANES] & x0))
-                _add(lanes[:width], shift, gain[first : first + width], a[row, first : first + width])
+                _add(lanes[:width], factor, gain[first : first + width], a[row, first : first + width])
                 continue
             for k in range(count):
                 pair = own[k * 2 * LANES : (k + 1) * 2 * LANES]
@@ -83,12 +83,13 @@ def by_planes(
                     lanes[o + 3 * LANES] += np.int64(popcount(p & x3)) - np.int64(popcount(q & x3))
             for i in range(min(ROWS, rows - row)):
                 part = lanes[i * LANES : i * LANES + width]
-                _add(part, shift, gain[first : first + width], a[row + i, first : first + width])
+                _add(part, factor, gain[first : first + width], a[row + i, first : first + width])
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def _add(part: Array, shift: int, gain: Array, a: Array) -> None:
-    """Add part * 2^shift * gain to a."""
+def _add(part: Array, factor: int, gain: Array, a: Array) -> None:
+    """Add part * factor * gain to a."""
     kind = a.dtype.type
+    narrow = kind(factor)
     for o in range(a.size):
-        a[o] += kind((part[o] << shift) * gain[o])
+        a[o] += kind(kind(kind(part[o]) * narrow) * gain[o])

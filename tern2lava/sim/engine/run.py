@@ -38,7 +38,7 @@ def run(
     """The trace of an INTEGER graph on `inputs` (per Input, values (batch, steps, *shape)), equal to integer.run's.
 
     threads: as many samples at a time; None takes the cores that this process may use. Arrays of the trace are views
-    of one array per kind. Raises InputError for input values that are not 0 or 1 where the kernels need spikes.
+    of one array per kind. Raises InputError for values outside an Input's levels.
     """
     program = graph if isinstance(graph, Program) else prepare(graph)
     batch, steps = next(iter(inputs.values())).shape[:2]
@@ -63,7 +63,9 @@ def run(
         _in_threads(count, task, bounds)
     names = {p.name: slice(place, place + size(p.shape)) for p, place in _placed(program)}
     trace = Trace(
-        spikes={name: spikes[:, :, span] for name, span in names.items()},
+        spikes={
+            p.name: spikes[:, :, names[p.name]].view(integer.spike_type(p)) for p in program.graph.of_kind(Population)
+        },
         v={name: v[:, :, span] for name, span in names.items()} if states else {},
         u={name: u[:, :, span] for name, span in names.items()} if states else {},
     )
@@ -114,24 +116,28 @@ def _run_samples(program: Program, inputs: Mapping[str, Array], spikes: Array, v
             packed = _input_rows(program, inputs)
         tables = group.tables
         run_group(
-            tables.populations, tables.projections, tables.codes, tables.planes, tables.gains, tables.parameters,
-            packed, spikes, v, u, arithmetic.decay_bits, arithmetic.state_bits, tables.recurrent,
+            tables.populations, tables.projections, tables.codes, tables.planes, tables.windows_of, tables.gains,
+            tables.parameters, packed, spikes, v, u, arithmetic.decay_bits, arithmetic.state_bits, tables.recurrent,
         )  # fmt: skip
 
 
 def _input_rows(program: Program, inputs: Mapping[str, Array]) -> Array:
-    """All spiking inputs side by side, (samples, steps, values) uint8; other inputs leave their place at 0."""
+    """All inputs side by side, (samples, steps, values) uint8, negative values as int8 in its guise; an input that no
+    kernel reads leaves its place at 0."""
     nodes: tuple[Input, ...] = program.graph.of_kind(Input)
     rows = []
     for node in nodes:
         values = np.asarray(inputs[node.name])
         values = values.reshape(*values.shape[:2], -1)
-        if node.levels != (0, 1):
+        low, high = node.levels
+        if values.size and (values.max() > high or (values.dtype.kind not in "bu" and values.min() < low)):
+            raise InputError(node.name, f"holds values other than {low} to {high}")
+        if low < -128 or high > 255:
             rows.append(np.zeros(values.shape, np.uint8))
-            continue
-        if values.size and (values.max() > 1 or (values.dtype.kind not in "bu" and values.min() < 0)):
-            raise InputError(node.name, "holds values other than 0 and 1; spikes are expected")
-        rows.append(values.astype(np.uint8, copy=False))
+        elif low < 0:
+            rows.append(values.astype(np.int8, copy=False).view(np.uint8))
+        else:
+            rows.append(values.astype(np.uint8, copy=False))
     return np.ascontiguousarray(rows[0] if len(rows) == 1 else np.concatenate(rows, axis=2))
 
 
@@ -147,10 +153,11 @@ def _run_reference(
             given[node.name] = np.asarray(inputs[node.name])
         else:
             place = program.places[node.name]
-            given[node.name] = spikes[:, :, place : place + size(node.shape)]
+            emitted = spikes[:, :, place : place + size(node.shape)]
+            given[node.name] = emitted.view(np.int8) if node.levels[0] < 0 else emitted
     trace = integer.run(group.subgraph, given, states=states)
     for name in group.names:
         span = slice(program.places[name], program.places[name] + trace.spikes[name].shape[2])
-        spikes[:, :, span] = trace.spikes[name]
+        spikes[:, :, span] = trace.spikes[name].view(np.uint8)
         if states:
             v[:, :, span], u[:, :, span] = trace.v[name], trace.u[name]

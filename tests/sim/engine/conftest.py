@@ -17,6 +17,7 @@ from tern2lava.compiler.ir import (
     Level,
     Node,
     Output,
+    Pooling,
     Population,
     Projection,
     Reset,
@@ -26,6 +27,7 @@ from tern2lava.compiler.ir import (
 )
 
 Inputs = dict[str, NDArray[Any]]
+Shape = tuple[int, ...]
 ARITHMETICS = (
     Arithmetic(),
     Arithmetic(decay_bits=8, state_bits=16),
@@ -42,7 +44,7 @@ class _Draw:
         self.arithmetic = self.pick(*ARITHMETICS)
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.nodes: list[Node] = []
-        self.planned: dict[tuple[tuple[int, ...], tuple[int, ...]], tuple[ConvGeometry, tuple[int, int]]] = {}
+        self.planned: dict[tuple[Shape, Shape], tuple[Pooling | None, tuple[ConvGeometry, tuple[int, int]]]] = {}
 
     def pick(self, *values: Any) -> Any:
         return values[int(self.rng.integers(len(values)))]
@@ -59,21 +61,30 @@ class _Draw:
         return frozen(self.rng.integers(-2, 5, out if self.pick(True, False) else ()) * scale, np.int64)
 
     def projection(self, name: str, source: str, shape: tuple[int, ...]) -> Projection:
-        """Synapses from `source` to a population of `shape`: dense, or a convolution where one fits."""
+        """Synapses from `source` to a population of `shape`: dense, or a convolution where one fits; often pooled."""
         given = self.shapes[source]
         delay = self.pick(0, 0, 1, 3)
-        convolution = self.convolution(given, shape) if len(given) == len(shape) == 3 else None
+        pooling, convolution = self.planned.get((given, shape), (None, None))
+        if convolution is None and len(given) == 3:
+            pooling = self.pooling(given)
+            given = given if pooling is None else pooling.out_shape
+            convolution = self.convolution(given, shape)
+        common = {"name": name, "inputs": (source,), "delay": delay, "pooling": pooling}
         if convolution is not None:
             geometry, kernel = convolution
-            codes, bits = self.codes(shape[0], given[0] // geometry.groups, *kernel)
+            codes, bits = self.codes(shape[0], geometry.in_shape[0] // geometry.groups, *kernel)
             return Projection(
-                name=name, inputs=(source,), weight=frozen(codes), gain=self.gain(shape[0]), geometry=geometry,
-                delay=delay, bits=bits,
-            )  # fmt: skip
+                weight=frozen(codes), gain=self.gain(shape[0]), geometry=geometry, bits=bits, **common
+            )
         codes, bits = self.codes(size(shape), size(given))
-        return Projection(
-            name=name, inputs=(source,), weight=frozen(codes), gain=self.gain(size(shape)), delay=delay, bits=bits
-        )
+        return Projection(weight=frozen(codes), gain=self.gain(size(shape)), bits=bits, **common)
+
+    def pooling(self, given: tuple[int, ...]) -> Pooling | None:
+        """Sums over windows of an image, one time in two."""
+        window = (self.pick(1, 2, 3), self.pick(1, 2, 2, 4))
+        if self.pick(True, False) or window[0] > given[1] or window[1] > given[2]:
+            return None
+        return Pooling(in_shape=(given[0], given[1], given[2]), window=window)
 
     def geometry(self, given: tuple[int, ...]) -> tuple[ConvGeometry, tuple[int, int]]:
         """A random convolution over `given`, and its kernel."""
@@ -100,8 +111,8 @@ class _Draw:
         self, given: tuple[int, ...], shape: tuple[int, ...]
     ) -> tuple[ConvGeometry, tuple[int, int]] | None:
         """A random convolution from `given` to `shape`, if one is found."""
-        if (given, shape) in self.planned:
-            return self.planned[given, shape]
+        if len(shape) != 3:
+            return None
         for _ in range(200):
             geometry, kernel = self.geometry(given)
             if geometry.out_shape == shape:
@@ -113,10 +124,27 @@ class _Draw:
         form = self.pick((), (), (shape[0], *[1] * (len(shape) - 1)), shape)
         return frozen(self.rng.integers(low, high + 1, form), np.int64)
 
+    def kinds(self, reach: int, shape: tuple[int, ...]) -> dict[str, Any]:
+        """Fields of a neuron that does more than the plain equations, one time in three."""
+        kind = self.pick("refractory", "rearm", "signed", "adaptive", *[""] * 6)
+        if kind == "adaptive":
+            return {
+                "reset": Reset.SUBTRACT,
+                "gain_a": self.parameter(0, reach // 4, shape),
+                "decay_a": self.parameter(0, 1 << self.arithmetic.decay_bits, shape),
+                "refractory": self.pick(0, 0, 2),
+            }
+        return {
+            "refractory": self.pick(1, 3) if kind == "refractory" else 0,
+            "rearm": kind == "rearm",
+            "threshold_low": self.parameter(-reach, 0, shape) if kind == "signed" else None,
+        }
+
     def population(self, name: str, inputs: tuple[str, ...], shape: tuple[int, ...], start: int) -> None:
         full, top = 1 << self.arithmetic.decay_bits, self.arithmetic.state_max
         reach = self.pick(200, 20_000, top)
         decay = {key: self.parameter(*self.pick((0, 0), (full, full), (0, full)), shape) for key in ("u", "v")}
+        fields = {"reset": self.pick(*Reset)} | self.kinds(reach, shape)
         self.nodes.append(
             Population(
                 name=name, inputs=inputs, shape=shape, start=start,
@@ -124,10 +152,10 @@ class _Draw:
                 bias=self.parameter(-reach // 8, reach // 8, shape),
                 bias_u=self.parameter(-reach // 8, reach // 8, shape),
                 threshold=self.parameter(-2, self.pick(reach, 2 * top), shape),
-                reset=self.pick(*Reset),
                 reset_amount=self.parameter(0, reach, shape),
                 v_init=self.parameter(-reach, self.pick(0, reach), shape),
                 lsb=frozen(1.0),
+                **fields,
             )
         )
 
@@ -141,14 +169,16 @@ def draw(seed: int) -> tuple[Graph, Inputs]:
     draw.nodes.append(Input(name="x", shape=given))
     if draw.pick(True, False, False):
         draw.shapes["second"] = (7,)
-        draw.nodes.append(Input(name="second", shape=(7,), levels=draw.pick((0, 1), (-2, 3))))
+        draw.nodes.append(Input(name="second", shape=(7,), levels=draw.pick((0, 1), (-2, 3), (0, 255))))
     count = int(draw.rng.integers(1, 5))
     names = [f"p{k}" for k in range(count)]
     for name in names:
         last = list(draw.shapes)[-1]
-        if len(draw.shapes[last]) == 3 and draw.pick(True, True, False):
-            geometry, kernel = draw.geometry(draw.shapes[last])
-            draw.planned[draw.shapes[last], geometry.out_shape] = geometry, kernel
+        given = draw.shapes[last]
+        if len(given) == 3 and draw.pick(True, True, False):
+            pooling = draw.pooling(given)
+            geometry, kernel = draw.geometry(given if pooling is None else pooling.out_shape)
+            draw.planned[given, geometry.out_shape] = pooling, (geometry, kernel)
             draw.shapes[name] = geometry.out_shape
         else:
             draw.shapes[name] = (int(draw.rng.integers(1, 90)),)

@@ -60,7 +60,7 @@ def test_spikes_and_states_of_random_programs_are_the_references(draw_program: D
 @pytest.mark.parametrize(
     "name",
     ["stock_chain", "stock_convolution", "own_neurons", "own_convolution", "residual_with_delays", "recurrent",
-     "graded", "saturating", "narrow"],
+     "graded", "saturating", "narrow", "every_kind", "wide_convolution"],
 )  # fmt: skip
 def test_networks_of_the_other_simulators(
     integer_network: Callable[..., tuple[Graph, Inputs]], monkeypatch: pytest.MonkeyPatch, name: str, way: str
@@ -106,14 +106,19 @@ def test_a_stream_takes_one_piece_at_a_time(integer_network: Callable[..., tuple
     assert len(taken) == 8
 
 
-def test_inputs_that_are_no_spikes_go_to_the_reference_and_the_rest_does_not(
+def test_inputs_wider_than_a_byte_go_to_the_reference_and_the_rest_does_not(
     integer_network: Callable[..., tuple[Graph, Inputs]],
 ) -> None:
     graph, inputs = integer_network("graded")
-    uses = {use.population: use for use in run(graph, inputs).uses}
+    assert {use.engine for use in run(graph, inputs).uses} == {"compiled"}
+    nodes = [replace(n, levels=(-3, 300)) if isinstance(n, Input) else n for n in graph.nodes]
+    wide = graph.with_nodes(nodes)
+    inputs = {"x": np.where(inputs["x"] == 4, 300, inputs["x"])}
+    uses = {use.population: use for use in run(wide, inputs).uses}
     assert uses["h"].engine == "reference"
-    assert "values from -3 to 4" in uses["h"].reason
+    assert "values from -3 to 300" in uses["h"].reason
     assert uses["y"].engine == "compiled"
+    engine_equals_reference(wide, inputs)
 
 
 def test_a_population_whose_current_can_wrap_twice_goes_to_the_reference(
@@ -137,12 +142,12 @@ def test_wide_states_take_64_bits_and_narrow_ones_32(integer_network: Callable[.
     engine_equals_reference(wide, inputs)
 
 
-def test_a_value_that_is_no_spike_is_refused(integer_network: Callable[..., tuple[Graph, Inputs]]) -> None:
+def test_a_value_outside_the_levels_is_refused(integer_network: Callable[..., tuple[Graph, Inputs]]) -> None:
     graph, inputs = integer_network("stock_chain")
     for bad in (2, -1):
         wrong = {name: values.copy() for name, values in inputs.items()}
         wrong["x"][1, 2, 3] = bad
-        with pytest.raises(InputError, match="x: holds values other than 0 and 1"):
+        with pytest.raises(InputError, match="x: holds values other than 0 to 1"):
             run(graph, wrong)
 
 
