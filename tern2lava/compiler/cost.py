@@ -14,15 +14,17 @@ Fan-in counts synapses with zeros, without padding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.codecs import BY_NAME
-from tern2lava.compiler.ir import Array, Graph, Population, Projection, Reset, broadcast, size
+from tern2lava.compiler.ir import Array, Graph, Population, Projection, Reset, broadcast, frozen, size
+from tern2lava.compiler.lists import encodings_used, plan_lists, synapse_lists
 from tern2lava.compiler.nxtf import delay_bits, list_words
-from tern2lava.compiler.slices import Slice, conv_window, cut, fan_in, incoming, synapse_count, taps
+from tern2lava.compiler.rows import code_rows
+from tern2lava.compiler.slices import Slice, conv_window, cut, fan_in, incoming, synapse_count
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 
@@ -74,14 +76,18 @@ def limits(profile: Profile) -> dict[str, int]:
     }
 
 
+def allowed_encodings(profile: Profile, wanted: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The profile's encodings, only those that are wanted where any are named."""
+    return tuple(e for e in profile.synapse.encodings.value if wanted is None or e in wanted)
+
+
 class CostModel:
     """Costs of boxes of one graph on one profile; remembers blocks that differ in position only."""
 
     def __init__(self, graph: Graph, profile: Profile, encodings: tuple[str, ...] | None = None) -> None:
         self.graph = graph
         self.profile = profile
-        allowed = profile.synapse.encodings.value
-        self.encodings: tuple[str, ...] = tuple(e for e in allowed if encodings is None or e in encodings)
+        self.encodings = allowed_encodings(profile, encodings)
         self._memory: dict[object, tuple[str, str, int]] = {}
 
     def shape_of(self, population: Population, box: Box) -> dict[str, int]:
@@ -95,13 +101,14 @@ class CostModel:
                 axons += window[0].volume if window is not None else 0
         return {"neurons": box.volume, "in_axons": axons}
 
-    def part(self, population: Population, box: Box) -> PartCost:
-        """Cost of the neurons of `population` in `box`. Raises CapacityError where a block cannot be stored at all."""
+    def part(self, population: Population, box: Box, *, as_stored: bool = False) -> PartCost:
+        """Cost of the neurons of `population` in `box`. as_stored: what the core image holds, where that is less than
+        the accounting by which parts are cut. Raises CapacityError where a block cannot be stored at all."""
         blocks = []
         for projection in incoming(self.graph, population):
             piece = cut(projection, box)
             if piece is not None:
-                blocks.append(self.block(population, projection, piece, box))
+                blocks.append(self.block(population, projection, piece, box, as_stored=as_stored))
         thresholds, decays = parameter_sets(population, box)
         used = {
             "neurons": box.volume,
@@ -113,14 +120,18 @@ class CostModel:
         }
         return PartCost(used, tuple(blocks))
 
-    def block(self, population: Population, projection: Projection, piece: Slice, box: Box) -> Block:
+    def block(
+        self, population: Population, projection: Projection, piece: Slice, box: Box, *, as_stored: bool = False
+    ) -> Block:
         """Cost of one slice."""
         where = (box.lo, box.hi) if piece.local.geometry is None else (box.lo[0], box.hi[0], _shape_key(piece.local))
-        key = (projection.name, where)
+        lists = self.profile.synapse.memory_model.value == "nxtf"
+        key = (projection.name, where, lists and as_stored)
         stored = self._memory.get(key)
         if stored is None:
-            if self.profile.synapse.memory_model.value == "nxtf":
-                stored = nxtf_memory(piece.local, self.profile, self.encodings, population.name)
+            if lists:
+                memory = stored_lists if as_stored else nxtf_memory
+                stored = memory(piece.local, self.profile, self.encodings, population.name)
             else:
                 stored = codec_memory(piece.local, self.profile, self.encodings, population.name)
             self._memory[key] = stored
@@ -159,11 +170,6 @@ def parameter_sets(population: Population, box: Box) -> tuple[int, int]:
     return thresholds, int(np.unique(table, axis=0).shape[0])
 
 
-def image_codec(ternary: bool) -> str:
-    """The codec of an image's block where the memory model does not choose one."""
-    return "packed2" if ternary else "raw8"
-
-
 def codec_memory(
     local: Projection, profile: Profile, encodings: tuple[str, ...], node: str
 ) -> tuple[str, str, int]:
@@ -172,14 +178,14 @@ def codec_memory(
     _check_bits(local.bits, profile, node)
     if local.gain.ndim and not profile.synapse.channel_gain.value:
         _check_bits(stored_weights(local)[1], profile, node)
-    count, nonzero = int(local.weight.size), int(np.count_nonzero(local.weight))
+    codes = code_rows(local.weight, 1 if local.geometry is None else local.geometry.groups)
     choices = [
-        (codec.size(count, nonzero), codec.encoding, codec.name)
+        (codec.size(codes), codec.encoding, codec.name)
         for codec in BY_NAME.values()
         if codec.encoding in encodings and codec.ternary == ternary
     ]
     if not choices and not ternary:
-        choices = [(BY_NAME["raw8"].size(count, nonzero), "dense", "raw8")]
+        choices = [(BY_NAME["raw8"].size(codes), "dense", "raw8")]
     if not choices:
         raise CapacityError(node, "allowed encodings of ternary codes", 1, 0, "allow 'dense' in the profile or options")
     payload, encoding, codec = min(choices, key=lambda choice: choice[0])
@@ -207,7 +213,8 @@ def gain_bytes(local: Projection) -> int:
 
 
 def nxtf_memory(local: Projection, profile: Profile, encodings: tuple[str, ...], node: str) -> tuple[str, str, int]:
-    """(encoding, codec, bits) of a slice on Loihi 1, in the cheapest allowed encoding."""
+    """(encoding, codec, bits) of a slice on Loihi 1 by NxTF's accounting, in the cheapest allowed encoding for all
+    lists. What a core image holds is never more: see `stored_lists`."""
     weights, bits = stored_weights(local)
     width = _check_bits(bits, profile, node)
     synapse = profile.synapse
@@ -226,7 +233,33 @@ def nxtf_memory(local: Projection, profile: Profile, encodings: tuple[str, ...],
             "limit the neurons per core",
         )  # fmt: skip
     encoding = min(totals, key=lambda name: totals[name])
-    return encoding, image_codec(local.bits == 2), totals[encoding] * synapse.word_bits.value
+    return encoding, "loihi", totals[encoding] * synapse.word_bits.value
+
+
+def stored_lists(local: Projection, profile: Profile, encodings: tuple[str, ...], node: str) -> tuple[str, str, int]:
+    """(encodings, codec, bits) of the synapse lists that a core image holds of a slice: each list in its own best
+    entries (lists.py)."""
+    synapse = profile.synapse
+    planned = plan_lists(stored_projection(local, profile, node), encodings, synapse.max_per_entry.value)
+    longest = max((int(lists.words.max(initial=0)) for lists in planned), default=0)
+    if longest > synapse.max_words_per_list.value:
+        raise CapacityError(
+            node, LIST_WORDS, longest, synapse.max_words_per_list.value, "limit the neurons per core",
+        )  # fmt: skip
+    unrolled = synapse.sharing.value == "none"
+    words = sum(int(lists.words.sum()) * (lists.times if unrolled else 1) for lists in planned)
+    return "+".join(encodings_used(planned)), "loihi", words * synapse.word_bits.value
+
+
+def stored_projection(local: Projection, profile: Profile, node: str) -> Projection:
+    """The same linear map with the integers that synapses hold as its weight, their width in the target as its bits,
+    and one gain, a power of two."""
+    weights, bits = stored_weights(local)
+    gain = int(np.bitwise_or.reduce(local.gain.reshape(-1)))
+    return replace(
+        local, weight=frozen(weights, np.int8 if bits <= 8 else np.int64), bits=_check_bits(bits, profile, node),
+        gain=frozen(gain & -gain if gain else 0, np.int64),
+    )  # fmt: skip
 
 
 def stored_weights(local: Projection) -> tuple[Array, int]:
@@ -249,45 +282,3 @@ def _check_bits(bits: int, profile: Profile, node: str) -> int:
         have = max(profile.synapse.weight_bits.value)
         raise CapacityError(node, "weight bits", bits, have, "use one scale per layer, or ternary weights")
     return min(allowed)
-
-
-def synapse_lists(weights: Array, local: Projection) -> list[tuple[Array, Array, int]]:
-    """The different synapse lists of a slice as (codes (lists, n), target index (n,), source neurons that use each).
-
-    For a convolution the source neurons fall into classes by which kernel taps reach which targets: inside, all are
-    alike, at borders and for strides there are variants. Lists of one class differ by source channel only. Targets
-    are numbered position by position, channels last, relative to the first that the class reaches.
-    """
-    geometry = local.geometry
-    if geometry is None:
-        return [(np.ascontiguousarray(weights.T), np.arange(weights.shape[0]), 1)]
-    groups = geometry.groups
-    out, in_group, kh, kw = weights.shape
-    per_group = out // groups
-    grouped = weights.reshape(groups, per_group, in_group, kh, kw)
-    rows, columns = (_tap_classes(taps(geometry, (kh, kw), axis)) for axis in (0, 1))
-    result = []
-    for row_taps, row_reach, row_count in rows:
-        for column_taps, column_reach, column_count in columns:
-            codes = grouped[:, :, :, row_taps][:, :, :, :, column_taps]
-            codes = codes.transpose(0, 2, 3, 4, 1).reshape(groups * in_group, -1)
-            place = row_reach[:, None] * geometry.out_shape[2] + column_reach[None, :]
-            index = (place.reshape(-1, 1) * out + np.arange(per_group)[None, :]).reshape(-1)
-            result.append((codes, index, row_count * column_count))
-    return result
-
-
-def _tap_classes(reach: Array) -> list[tuple[Array, Array, int]]:
-    """Classes of source positions along one axis: (taps in order of the target they reach, targets relative to the
-    first, number of positions); positions that reach nothing are left out."""
-    large = np.iinfo(np.int64).max
-    first = np.where(reach >= 0, reach, large).min(axis=1)
-    relative = np.where(reach >= 0, reach - first[:, None], -1)
-    patterns, counts = np.unique(relative, axis=0, return_counts=True)
-    result = []
-    for pattern, count in zip(patterns, counts, strict=True):
-        used = np.flatnonzero(pattern >= 0)
-        if used.size:
-            order = used[np.argsort(pattern[used], kind="stable")]
-            result.append((order, pattern[order], int(count)))
-    return result

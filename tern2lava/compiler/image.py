@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.codecs import BY_NAME, CODECS
+from tern2lava.compiler.codecs import BY_NAME, CODECS, LISTS
+from tern2lava.compiler.codecs.loihi_entries import ENCODINGS, MAX_PER_ENTRY
+from tern2lava.compiler.codecs.stream import MOST_CODES
 from tern2lava.compiler.cost import BLOCK_HEADER_BYTES, integer_width
 from tern2lava.compiler.ir import (
     Arithmetic,
@@ -29,7 +31,9 @@ from tern2lava.compiler.ir import (
     frozen,
     size,
 )
+from tern2lava.compiler.lists import decode_slice, encode_slice, plan_lists
 from tern2lava.compiler.records import MAX_NEURONS, Reader, Writer
+from tern2lava.compiler.rows import code_rows, from_code_rows, rows_shape
 from tern2lava.errors import InputError
 
 MAGIC = b"T2LC"
@@ -82,11 +86,14 @@ class Axons:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SynapseBlock:
-    """Synapses from a range of axons to group `group`: `local` maps the axons (flattened) to the group's neurons."""
+    """Synapses from a range of axons to group `group`: `local` maps the axons (flattened) to the group's neurons.
+    encodings, per_entry: of the entries of synapse lists, where the codec is `loihi`."""
 
     group: int
     codec: str
     local: Projection
+    encodings: tuple[str, ...] = ENCODINGS
+    per_entry: int = MAX_PER_ENTRY
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -251,7 +258,8 @@ def _write_block(out: Writer, block: SynapseBlock) -> None:
     local, codec = block.local, BY_NAME[block.codec]
     codes = local.weight
     low, high = int(codes.min()), int(codes.max())
-    if low < -128 or high > 127 or (codec.ternary and (low < -1 or high > 1)):
+    ternary = codec.ternary and codec.number != LISTS
+    if low < -128 or high > 127 or (ternary and (low < -1 or high > 1)):
         raise InputError(local.name, f"codes from {low} to {high} do not fit codec {codec.name}")
     g = local.geometry
     kernel = (0, 0) if g is None else codes.shape[2:]
@@ -260,7 +268,10 @@ def _write_block(out: Writer, block: SynapseBlock) -> None:
         dilation=(1, 1), groups=1,
     )  # fmt: skip
     gain = local.gain.reshape(-1)
-    payload = codec.encode(np.ascontiguousarray(codes, np.int8))
+    if codec.number == LISTS:
+        payload = encode_slice(local, plan_lists(local, block.encodings, block.per_entry))
+    else:
+        payload = codec.encode(code_rows(codes.astype(np.int8, copy=False), geometry.groups))
     out.pack(
         _BLOCK, int(g is not None), codec.number, local.bits, int(local.gain.ndim > 0), block.group, local.delay,
         *kernel, *geometry.in_shape, *geometry.out_shape, *geometry.stride, *geometry.padding, *geometry.dilation,
@@ -287,15 +298,20 @@ def _read_block(read: Reader) -> SynapseBlock:
         _check_geometry(geometry, kh, kw, read)
     shape = (oc, ic) if geometry is None else (oc, ic // groups, kh, kw)
     count = size(shape)
-    if count == 0 or count > 8 * payload:
-        raise read.fail(f"{count} codes in {payload} bytes")
-    rows = oc if by_row else 1
-    gain = np.frombuffer(read.words(width * rows), f"<i{width}").astype(np.int64)
-    codes = CODECS[codec].decode(read.words(payload), count)
-    local = Projection(
-        name="block", weight=frozen(codes.reshape(shape)), gain=frozen(gain if by_row else gain.reshape(())),
+    if not 0 < count <= MOST_CODES:
+        raise read.fail(f"{count} codes in a block, {MOST_CODES:,} at most")
+    gain = np.frombuffer(read.words(width * (oc if by_row else 1)), f"<i{width}").astype(np.int64)
+    like = Projection(
+        name="block", weight=np.broadcast_to(np.int8(0), shape), gain=frozen(gain if by_row else gain.reshape(())),
         geometry=geometry, delay=delay, bits=bits,
     )  # fmt: skip
+    if codec == LISTS:
+        if not 1 <= bits <= 8 or count > MAX_NEURONS:
+            raise read.fail(f"synapse lists of {count} weights of {bits} bits")
+        codes = decode_slice(read.words(payload), like)
+    else:
+        codes = from_code_rows(CODECS[codec].decode(read.words(payload), *rows_shape(shape, groups)), shape, groups)
+    local = replace(like, weight=frozen(codes, np.int8))
     return SynapseBlock(group=group, codec=CODECS[codec].name, local=local)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.box import Box
+from tern2lava.compiler.cost import allowed_encodings, stored_projection
 from tern2lava.compiler.image import (
     CORE,
     HOST,
@@ -133,7 +134,10 @@ def map_program(graph: Graph, profile: Profile, options: MapOptions | None = Non
         cores = partition(graph, profile, options, all_edges_leave_chip=True)
         placement = place(cores, profile, options.placement, options.seed)
         routing = route(graph, cores, placement, profile)
-    images = tuple(encode_core(_core_image(graph, cores, placement, routing, k)) for k in range(cores.cores))
+    encodings = allowed_encodings(profile, options.encodings)
+    images = tuple(
+        encode_core(_core_image(graph, profile, encodings, cores, placement, routing, k)) for k in range(cores.cores)
+    )
     host = encode_core(_host_image(graph, placement, routing))
     return Mapped(
         graph=graph, profile=profile, options=options, partition=cores, placement=placement, routing=routing,
@@ -141,7 +145,10 @@ def map_program(graph: Graph, profile: Profile, options: MapOptions | None = Non
     )  # fmt: skip
 
 
-def _core_image(graph: Graph, cores: Partition, placement: Placement, routing: Routing, core: int) -> CoreImage:
+def _core_image(
+    graph: Graph, profile: Profile, encodings: tuple[str, ...], cores: Partition, placement: Placement,
+    routing: Routing, core: int,
+) -> CoreImage:  # fmt: skip
     """What core `core` holds: groups in the order of its parts, blocks and axon ranges in the order of routing."""
     assert graph.arithmetic is not None
     number = {node.name: index for index, node in enumerate(sources(graph))}
@@ -164,7 +171,13 @@ def _core_image(graph: Graph, cores: Partition, placement: Placement, routing: R
                     source=number[projection.inputs[0]], box=piece.source, block=len(blocks), window=piece.window,
                 )
             )
-            blocks.append(SynapseBlock(group=index, codec=block.codec, local=piece.local))
+            lists = block.codec == "loihi"
+            blocks.append(
+                SynapseBlock(
+                    group=index, codec=block.codec, encodings=encodings, per_entry=profile.synapse.max_per_entry.value,
+                    local=stored_projection(piece.local, profile, population.name) if lists else piece.local,
+                )
+            )  # fmt: skip
     return CoreImage(
         kind=CORE, core=int(placement.core[core]), arithmetic=graph.arithmetic, groups=tuple(groups),
         axons=tuple(axons), blocks=tuple(blocks), routes=_routes(routing, placement, core),

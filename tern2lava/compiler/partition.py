@@ -118,6 +118,9 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
             next(iter(over)), "out_axons", next(iter(over.values()))[0], limit["out_axons"],
             "limit the neurons per core",
         )  # fmt: skip
+    for population in populations:
+        cut = parts[population.name]
+        parts[population.name] = [(box, model.part(population, box, as_stored=True), out) for box, _, out in cut]
     placed = _first_fit(populations, parts, feeds, limit, options.share_cores)
     result = _renumbered(populations, placed, limit, total_resources(graph, profile, model))
     if result.cores > profile.system.cores:

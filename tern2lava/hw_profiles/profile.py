@@ -19,7 +19,7 @@ T = TypeVar("T")
 Kind = Literal["published", "simulated", "derived", "assumed"]
 ResetName = Literal["zero", "subtract", "none"]
 NeuronKind = Literal["plain", "refractory", "signed", "rearm", "adaptive"]
-Encoding = Literal["dense", "sparse", "run_length", "shared_sign", "base3", "bitmap", "golomb"]
+Encoding = Literal["dense", "sparse", "run_length", "shared_sign", "base3", "bitmap", "golomb", "rans"]
 Size = Annotated[int, Field(ge=1, le=1 << 40)]
 Count = Annotated[int, Field(ge=0, le=1 << 40)]
 Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]

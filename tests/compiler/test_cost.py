@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.cost import codec_memory, nxtf_memory, parameter_sets, stored_weights
+from tern2lava.compiler.codecs import BY_NAME
+from tern2lava.compiler.cost import (
+    CostModel,
+    codec_memory,
+    nxtf_memory,
+    parameter_sets,
+    stored_lists,
+    stored_weights,
+)
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,
@@ -29,6 +37,7 @@ from tern2lava.compiler.ir import (
 from tern2lava.compiler.linear import accumulate
 from tern2lava.compiler.nxtf import delay_bits, list_words
 from tern2lava.compiler.partition import MapOptions, Partition, partition
+from tern2lava.compiler.rows import code_rows
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile, load_profile
 
@@ -142,10 +151,19 @@ def mlp(zeros: float, bits: int) -> Graph:
 
 
 def on_loihi1(zeros: float, bits: int, encoding: str) -> tuple[Partition, float]:
-    """The partition of 784-512-10 with one population per core, and its synaptic memory in KiB."""
+    """The partition of 784-512-10 with one population per core, and its synaptic memory in KiB as NxTF counts it."""
+    graph, profile = mlp(zeros, bits), load_profile("loihi1")
     options = MapOptions(share_cores=False, encodings=(encoding,))
-    result = partition(mlp(zeros, bits), load_profile("loihi1"), options)
-    return result, float(result.used["synapse_bits"].sum()) / 8192
+    result = partition(graph, profile, options)
+    model = CostModel(graph, profile, options.encodings)
+    counted = 0
+    for part in result.parts:
+        population = graph[part.population]
+        assert isinstance(population, Population)
+        by_nxtf = model.part(population, part.box).used["synapse_bits"]
+        assert part.used["synapse_bits"] <= by_nxtf
+        counted += by_nxtf
+    return result, counted / 8192
 
 
 @pytest.mark.parametrize(
@@ -178,7 +196,7 @@ def test_the_cheapest_allowed_encoding_is_chosen_by_layer() -> None:
         wire = graph["w.h"]
         assert isinstance(wire, Projection)
         encoding, codec, bits = nxtf_memory(wire, profile, profile.synapse.encodings.value, "h")
-        assert (encoding, codec) == (expected, "packed2")
+        assert (encoding, codec) == (expected, "loihi")
         for other in profile.synapse.encodings.value:
             assert bits <= nxtf_memory(wire, profile, (other,), "h")[2]
 
@@ -256,15 +274,44 @@ def test_gain_that_differs_by_row_widens_the_stored_weight_or_needs_a_table() ->
 def test_the_codec_model_takes_the_smallest_codec_allowed() -> None:
     rng = np.random.default_rng(0)
     core = load_profile("generic-ternary")
-    for zeros, expected in ((0.0, "base3"), (0.3, "base3"), (0.6, "bitmap"), (0.95, "bitmap")):
+    allowed = core.synapse.encodings.value
+    found = {}
+    for zeros in (0.0, 0.3, 0.5, 0.6, 0.95, 1.0):
         wire = Projection(name="w", weight=frozen(ternary(rng, (100, 100), zeros), np.int8))
-        encoding, codec, bits = codec_memory(wire, core, core.synapse.encodings.value, "p")
-        assert encoding == codec == expected
-        nonzero = int(np.count_nonzero(wire.weight))
-        payload = 2000 if expected == "base3" else 1250 + -(-nonzero // 8)
+        encoding, name, bits = codec_memory(wire, core, allowed, "p")
+        codec = BY_NAME[name]
+        assert codec.encoding == encoding
+        rows = code_rows(wire.weight)
+        payload = len(codec.encode(rows))
+        assert payload == min(len(c.encode(rows)) for c in BY_NAME.values() if c.ternary and c.encoding in allowed)
         assert bits == 8 * (64 + 8 + -(-payload // 8) * 8)
+        found[zeros] = name
+    assert found == {0.0: "rans", 0.3: "base3", 0.5: "bitmap", 0.6: "rans", 0.95: "rans", 1.0: "rans"}
     with pytest.raises(CapacityError, match="encodings"):
         codec_memory(wire, core, (), "p")
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.3, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9, 0.95, 1.0])
+def test_stored_lists_never_take_more_than_the_best_of_nxtfs_encodings(zeros: float) -> None:
+    rng = np.random.default_rng(1)
+    profile = load_profile("loihi1")
+    allowed = profile.synapse.encodings.value
+    for shape, bits in (((512, 200), 2), ((64, 300), 2), ((10, 512), 2), ((100, 64), 8)):
+        weight = ternary(rng, shape, zeros) * (rng.integers(1, 128, shape) if bits == 8 else 1)
+        wire = Projection(name="w", weight=frozen(weight, np.int8), bits=bits, gain=frozen(64, np.int64))
+        names, codec, stored = stored_lists(wire, profile, allowed, "p")
+        assert codec == "loihi"
+        assert set(names.split("+")) <= set(allowed)
+        assert stored <= min(nxtf_memory(wire, profile, (name,), "p")[2] for name in allowed)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_stored_lists_of_a_convolution_never_take_more_than_nxtf_counts(seed: int) -> None:
+    conv = random_conv(np.random.default_rng(seed))
+    profile = load_profile("loihi1")
+    allowed = profile.synapse.encodings.value
+    assert stored_lists(conv, profile, allowed, "p")[2] <= nxtf_memory(conv, profile, allowed, "p")[2]
 
 
 def test_parameter_sets_are_counted_within_the_box() -> None:

@@ -138,7 +138,7 @@ def test_the_layout_is_the_documented_one() -> None:
     assert struct.unpack_from("<HH3I3IHH4HHHH", last, 8) == (3, 3, 2, 3, 4, 3, 2, 2, 1, 2, 0, 1, 0, 1, 1, 1, 1)
     assert struct.unpack_from("<BxI", last, 54) == (1, 14)
     assert last[64:72] == bytes([64, 0, 0, 0, 0, 0, 0, 0])
-    codes = example().blocks[1].local.weight.reshape(-1)
+    codes = example().blocks[1].local.weight.swapaxes(0, 1).reshape(-1)
     fields = [(last[72 + i // 4] >> 2 * (i % 4)) & 3 for i in range(54)]
     assert fields == [{0: 0, 1: 1, -1: 3}[int(c)] for c in codes]
 

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.cost import CostModel
+from tern2lava.compiler.codecs.rans_model import SCALE, SHARE, model
+from tern2lava.compiler.cost import CostModel, codec_memory
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,
@@ -196,3 +197,34 @@ def test_the_lower_bound_names_the_scarcest_resource() -> None:
     # 64,000 codes of 2 bits in cores of 16,384 bits.
     profile = variant("tiny", core__neurons=640)
     assert partition(graph, profile, MapOptions(encodings=("dense",))).cores_lower_bound == 8
+
+
+def test_no_rans_stream_takes_less_than_the_bits_counted_for_its_rows() -> None:
+    """The cheapest symbol for its codes, over models of all shares, costs more than the bound allows each of them."""
+    digits = (np.arange(81)[:, None] // [1, 3, 9, 27]) % 3
+    used = np.stack([(digits == code).sum(axis=1) for code in range(3)], axis=1)
+    edge = 2 ** np.arange(15)
+    zero_shares = np.unique(np.concatenate([np.arange(0, SHARE + 1, 2047), edge, SHARE - edge]))
+    for zeros in zero_shares.tolist():
+        for positive in np.unique(np.minimum([0, 1, 30, 1000, 5000, SHARE - zeros - 1], SHARE - zeros)).tolist():
+            if positive < 0:
+                continue
+            frequency = model(zeros, positive).frequency
+            share = np.array([SHARE - zeros - positive, zeros, positive]) / SHARE
+            least = 0.97 * np.minimum(-np.log2(np.where(share > 0, share, 1)), 3.0)
+            possible = frequency > 0
+            assert (used[possible] @ least <= np.log2(SCALE / frequency[possible]) + 1e-12).all()
+
+
+@pytest.mark.parametrize("encoding", ["golomb", "rans"])
+@pytest.mark.parametrize("zeros", [0.0, 0.3, 0.5, 0.9, 0.99])
+def test_a_variable_length_code_takes_no_less_than_its_lower_bound(encoding: str, zeros: float) -> None:
+    rng = np.random.default_rng(0)
+    profile = load_profile("generic-ternary")
+    for sorted_rows in (False, True):
+        weight = np.where(rng.random((60, 200)) < zeros, 0, rng.choice([-1, 1], (60, 200), p=[0.2, 0.8]))
+        weight = np.sort(weight, axis=1) if sorted_rows else weight
+        wire = Projection(name="w", weight=frozen(weight, np.int8), gain=frozen(1, np.int64))
+        least = least_synapse_bits(wire, profile, (encoding,))
+        cuts = [replace(wire, weight=frozen(part, np.int8)) for part in np.array_split(weight, 7)]
+        assert 0 < least <= sum(codec_memory(part, profile, (encoding,), "p")[2] for part in cuts)

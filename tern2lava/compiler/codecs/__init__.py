@@ -1,20 +1,41 @@
-"""Codecs of weight codes in synapse blocks, by number (as written in core images) and by encoding name.
+"""Codecs of weight codes in synapse blocks, by number (as written in core images) and by name.
 
-A codec turns a flat int8 array of codes into bytes and back; its `size` is exact. To add one: write a module with the
-functions of `Codec`, give it a new number, and append it to CODECS.
+A codec turns a matrix of codes, one row for each input axon, into bytes and back; its `size` is exact. To add one:
+write a module with the functions of `Codec`, give it a new number, and append it to CODECS.
 """
 
 from __future__ import annotations
 
-from tern2lava.compiler.codecs import base3, bitmap, packed2, raw8
+from types import ModuleType
+
+from tern2lava.compiler.codecs import base3, bitmap, loihi_lists, packed2, rans, raw8, rice
 from tern2lava.compiler.codecs.codec import Codec
 
+
+def _codec(number: int, name: str, encoding: str, module: ModuleType, *, ternary: bool = True) -> Codec:
+    return Codec(
+        number, name, encoding, ternary, module.size, module.encode, module.decode, module.decode_row
+    )  # fmt: skip
+
+
+LISTS = 7
 CODECS: dict[int, Codec] = {
-    0: Codec(0, "packed2", "dense", True, packed2.size, packed2.encode, packed2.decode),
-    1: Codec(1, "raw8", "dense", False, raw8.size, raw8.encode, raw8.decode),
-    2: Codec(2, "base3", "base3", True, base3.size, base3.encode, base3.decode),
-    3: Codec(3, "bitmap", "bitmap", True, bitmap.size, bitmap.encode, bitmap.decode),
-}
+    codec.number: codec
+    for codec in (
+        _codec(0, "packed2", "dense", packed2),
+        _codec(1, "raw8", "dense", raw8, ternary=False),
+        _codec(2, "base3", "base3", base3),
+        _codec(3, "bitmap", "bitmap", bitmap),
+        _codec(4, "rice", "golomb", rice),
+        _codec(5, "rans", "rans", rans),
+        # Long groups, for files and transport; no profile allows it in a core.
+        Codec(
+            6, "rans_storage", "storage", True, rans.size_for_storage, rans.encode_for_storage, rans.decode,
+            rans.decode_row,
+        ),
+        _codec(LISTS, "loihi", "lists", loihi_lists),
+    )
+}  # fmt: skip
 BY_NAME: dict[str, Codec] = {codec.name: codec for codec in CODECS.values()}
 
-__all__ = ["BY_NAME", "CODECS", "Codec"]
+__all__ = ["BY_NAME", "CODECS", "LISTS", "Codec"]

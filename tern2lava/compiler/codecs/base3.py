@@ -7,34 +7,56 @@ from __future__ import annotations
 
 import numpy as np
 
+from tern2lava.compiler.codecs.matrix import check_row, check_size, ternary_matrix
 from tern2lava.compiler.ir import Array
 from tern2lava.errors import InputError
 
-_POWERS = np.array([1, 3, 9, 27, 81], np.uint8)
-_TRITS = ((np.arange(243)[:, None] // _POWERS[None, :].astype(int)) % 3 - 1).astype(np.int8)
+_NAME = "base3 codes"
+_POWERS = np.array([1, 3, 9, 27, 81])
+_TRITS = ((np.arange(243)[:, None] // _POWERS) % 3 - 1).astype(np.int8)
 
 
-def size(count: int, nonzero: int) -> int:
-    """Bytes for `count` codes."""
-    return (count + 4) // 5
+def size(codes: Array) -> int:
+    """Bytes of `encode(codes)`."""
+    return (codes.size + 4) // 5
 
 
 def encode(codes: Array) -> bytes:
-    """The packed bytes; the last byte is filled with zero codes."""
-    padded = np.zeros(size(codes.size, 0) * 5, np.int8)
+    """Codes (rows, columns) row by row; the last byte is filled with code 0."""
+    codes = ternary_matrix(codes, _NAME)
+    padded = np.zeros(size(codes) * 5, np.int8)
     padded[: codes.size] = codes.reshape(-1)
-    packed: Array = ((padded.reshape(-1, 5) + 1).astype(np.uint8) * _POWERS).sum(axis=1, dtype=np.uint8)
-    return packed.tobytes()
+    trits = padded.reshape(-1, 5)
+    # The sum of code * 3^i modulo 256, and then 1 + 3 + 9 + 27 + 81.
+    total = trits[:, 4].astype(np.uint8)
+    for place in (3, 2, 1, 0):
+        total *= 3
+        total += trits[:, place].view(np.uint8)
+    total += 121
+    return total.tobytes()
 
 
-def decode(data: bytes, count: int) -> Array:
-    """`count` codes, int8. Raises InputError for wrong length, a byte above 242, or nonzero filling."""
-    if len(data) != size(count, 0):
-        raise InputError("base3 codes", f"{len(data)} bytes for {count} codes, expected {size(count, 0)}")
-    values = np.frombuffer(data, np.uint8)
-    if (values > 242).any():
-        raise InputError("base3 codes", "a byte above 242 holds no five trits; the image is damaged")
-    codes: Array = _TRITS[values].reshape(-1)
+def decode(data: bytes, rows: int, columns: int) -> Array:
+    """The codes, int8 (rows, columns). Raises InputError for wrong length, a byte above 242, or nonzero filling."""
+    count = rows * columns
+    check_size(len(data), (count + 4) // 5, rows, columns, _NAME)
+    codes = _unpack(np.frombuffer(data, np.uint8))
     if codes[count:].any():
-        raise InputError("base3 codes", "the filling holds codes; the image is damaged")
-    return codes[:count].copy()
+        raise InputError(_NAME, "the filling holds codes; the stream is damaged")
+    return codes[:count].reshape(rows, columns)
+
+
+def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
+    """One row's codes, int8 (columns,)."""
+    check_row(row, rows, _NAME)
+    check_size(len(data), (rows * columns + 4) // 5, rows, columns, _NAME)
+    first, skipped = divmod(row * columns, 5)
+    last = (row * columns + columns + 4) // 5
+    return _unpack(np.frombuffer(data[first:last], np.uint8))[skipped : skipped + columns].copy()
+
+
+def _unpack(packed: Array) -> Array:
+    if (packed > 242).any():
+        raise InputError(_NAME, "a byte above 242 holds no five trits; the stream is damaged")
+    codes: Array = np.take(_TRITS, packed, axis=0).reshape(-1)
+    return codes

@@ -12,14 +12,17 @@ from tern2lava.compiler.ir import Array
 class Codec:
     """number: its id in core images. encoding: the name by which profiles allow it. ternary: it holds {-1, 0, 1} only.
 
-    size(count, nonzero) is the exact number of bytes for that many codes, of which `nonzero` are not 0; encode(codes)
-    makes them; decode(data, count) raises InputError on bytes that no codes encode to.
+    A row of a matrix of codes (rows, columns) is one input axon's synapses. encode(codes) makes bytes, size(codes) is
+    their exact number, with headers, padding, indices and row pointers. decode(data, rows, columns) gives int8 (rows,
+    columns), decode_row(data, rows, columns, row) one row without decoding the others (or no more than its group).
+    Both raise InputError on bytes that no codes encode to; what they cannot see, a checksum must (stream.py, images).
     """
 
     number: int
     name: str
     encoding: str
     ternary: bool
-    size: Callable[[int, int], int]
+    size: Callable[[Array], int]
     encode: Callable[[Array], bytes]
-    decode: Callable[[bytes, int], Array]
+    decode: Callable[[bytes, int, int], Array]
+    decode_row: Callable[[bytes, int, int, int], Array]

@@ -4,32 +4,53 @@ from __future__ import annotations
 
 import numpy as np
 
+from tern2lava.compiler.codecs.matrix import check_row, check_size, ternary_matrix
 from tern2lava.compiler.ir import Array
 from tern2lava.errors import InputError
 
-_SHIFTS = np.array([0, 2, 4, 6], np.uint8)
+_NAME = "packed2 codes"
+_FIELDS = (np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3
+# The four codes of a byte as the bytes of one little-endian uint32.
+_QUADS = np.array([0, 1, 0, -1], np.int8)[_FIELDS].view("<u4").reshape(-1)
 
 
-def size(count: int, nonzero: int) -> int:
-    """Bytes for `count` codes."""
-    return (count + 3) // 4
+def size(codes: Array) -> int:
+    """Bytes of `encode(codes)`."""
+    return (codes.size + 3) // 4
 
 
 def encode(codes: Array) -> bytes:
-    """The packed bytes; unused bits of the last byte are 0."""
-    padded = np.zeros(size(codes.size, 0) * 4, np.uint8)
-    padded[: codes.size] = codes.reshape(-1).astype(np.int8).view(np.uint8) & 3
-    packed: Array = np.bitwise_or.reduce(padded.reshape(-1, 4) << _SHIFTS, axis=1)
-    return packed.astype(np.uint8).tobytes()
+    """Codes (rows, columns) row by row; unused bits of the last byte are 0."""
+    codes = ternary_matrix(codes, _NAME)
+    padded = np.zeros(size(codes) * 4, np.int8)
+    padded[: codes.size] = codes.reshape(-1)
+    quads = padded.view("<u4") & 0x03030303
+    quads |= quads >> 6
+    quads |= quads >> 12
+    return quads.astype(np.uint8).tobytes()
 
 
-def decode(data: bytes, count: int) -> Array:
-    """`count` codes, int8. Raises InputError for wrong length, the bits 10, or set padding."""
-    if len(data) != size(count, 0):
-        raise InputError("packed2 codes", f"{len(data)} bytes for {count} codes, expected {size(count, 0)}")
-    fields = ((np.frombuffer(data, np.uint8)[:, None] >> _SHIFTS) & 3).reshape(-1)
-    if (fields == 2).any() or fields[count:].any():
-        raise InputError("packed2 codes", "bits that are no ternary code; the image is damaged")
-    codes = fields[:count].astype(np.int8)
-    codes[codes == 3] = -1
+def decode(data: bytes, rows: int, columns: int) -> Array:
+    """The codes, int8 (rows, columns). Raises InputError for wrong length, the bits 10, or set padding."""
+    count = rows * columns
+    check_size(len(data), (count + 3) // 4, rows, columns, _NAME)
+    codes = _unpack(np.frombuffer(data, np.uint8))
+    if codes[count:].any():
+        raise InputError(_NAME, "codes behind the last; the stream is damaged")
+    return codes[:count].reshape(rows, columns)
+
+
+def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
+    """One row's codes, int8 (columns,)."""
+    check_row(row, rows, _NAME)
+    check_size(len(data), (rows * columns + 3) // 4, rows, columns, _NAME)
+    first, skipped = divmod(row * columns, 4)
+    last = (row * columns + columns + 3) // 4
+    return _unpack(np.frombuffer(data[first:last], np.uint8))[skipped : skipped + columns].copy()
+
+
+def _unpack(packed: Array) -> Array:
+    if (packed & 0xAA & ~((packed & 0x55) << 1)).any():
+        raise InputError(_NAME, "bits that are no ternary code; the stream is damaged")
+    codes: Array = _QUADS[packed].view(np.int8)
     return codes

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 
+from tern2lava.compiler.codecs.matrix import check_row, check_size, integer_matrix
 from tern2lava.compiler.ir import Array
-from tern2lava.errors import InputError
+
+_NAME = "raw8 codes"
 
 
-def size(count: int, nonzero: int) -> int:
-    """Bytes for `count` codes."""
-    return count
+def size(codes: Array) -> int:
+    """Bytes of `encode(codes)`."""
+    return int(codes.size)
 
 
 def encode(codes: Array) -> bytes:
-    """The codes as int8 bytes."""
-    return np.ascontiguousarray(codes, np.int8).tobytes()
+    """Codes (rows, columns) as int8 bytes, row by row."""
+    return integer_matrix(codes, _NAME).tobytes()
 
 
-def decode(data: bytes, count: int) -> Array:
-    """`count` codes, int8. Raises InputError for a wrong length."""
-    if len(data) != count:
-        raise InputError("raw8 codes", f"{len(data)} bytes for {count} codes")
-    return np.frombuffer(data, np.int8).copy()
+def decode(data: bytes, rows: int, columns: int) -> Array:
+    """The codes, int8 (rows, columns). Raises InputError for a wrong length."""
+    check_size(len(data), rows * columns, rows, columns, _NAME)
+    return np.frombuffer(data, np.int8).reshape(rows, columns).copy()
+
+
+def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
+    """One row's codes, int8 (columns,)."""
+    check_row(row, rows, _NAME)
+    check_size(len(data), rows * columns, rows, columns, _NAME)
+    return np.frombuffer(data, np.int8, columns, row * columns).copy()
