@@ -6,21 +6,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tern2lava.compiler.ir import Graph
-from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.errors import InputError
+from tern2lava.frontends.hdf5file import is_hdf5, read_hdf5
 
 if TYPE_CHECKING:
     import torch
 
 ACCEPTED = (
-    "a torch, npz or safetensors file with its net.yaml, or an nn.Sequential of torch layers and snnTorch Leaky neurons"
+    "a NIR or lava-dl file, a torch, npz or safetensors file with its net.yaml, or an nn.Sequential of torch layers "
+    "and snnTorch Leaky neurons"
 )
-_HDF5 = b"\x89HDF\r\n\x1a\n"
+_FILE_OPTIONS = ("dt", "assume")
 
 
 def load(source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, **options: Any) -> Graph:
-    """The Graph (IMPORTED) of `source`: a checkpoint wired by the net.yaml `net`, or a live module.
+    """The Graph (IMPORTED) of `source`: a NIR or lava-dl file, a checkpoint wired by a net.yaml, or a live module.
 
-    `options` are those of load_module (input_shape, steps, readout, levels). A Graph comes back as it is.
+    `options` are those of load_module (input_shape, steps, readout, levels), for NIR and lava-dl files dt and assume
+    (see load_nir, load_lavadl). A Graph comes back as it is.
     Raises InputError or UnsupportedError naming what was found and what is accepted.
     """
     if isinstance(source, Graph):
@@ -45,19 +48,38 @@ def is_module(value: object) -> bool:
 
 
 def _load_file(path: Path, net: str | Path | None, options: dict[str, Any]) -> Graph:
+    options = {key: value for key, value in options.items() if value is not None or key not in _FILE_OPTIONS}
+    if is_hdf5(path):
+        return _load_hdf5(path, net, options)
+    if (said := [key for key in _FILE_OPTIONS if key in options]) and path.is_file():
+        raise InputError(path, f"{said[0]} is for NIR and lava-dl files; the net.yaml says it here")
     if options:
         names = ", ".join(sorted(options))
         raise InputError(path, f"options {names} are for live modules; the net.yaml says them here")
     if path.suffix.lower() in (".yaml", ".yml"):
         raise InputError(path, "is the description, not the checkpoint; give the checkpoint, then --net FILE.yaml")
-    if path.is_file():
-        with path.open("rb") as stream:
-            first = stream.read(8)
-        if first == _HDF5:
-            found = "HDF5 (NIR or lava-dl)"
-            raise UnsupportedError(str(path), "files are of a known kind", found, f"expected {ACCEPTED}")
     if net is None:
         raise InputError(path, "says nothing of how its layers are wired; add --net NET.yaml (docs/net-yaml.md)")
     from tern2lava.frontends.netyaml import load_checkpoint
 
     return load_checkpoint(path, net)
+
+
+def _load_hdf5(path: Path, net: str | Path | None, options: dict[str, Any]) -> Graph:
+    from tern2lava.frontends import lavadl, nir
+    from tern2lava.frontends.nirfile import is_nir
+
+    if net is not None:
+        raise InputError(path, "says itself how its layers are wired; leave --net out")
+    other = [key for key in options if key not in (*_FILE_OPTIONS, "steps")]
+    if other:
+        raise InputError(path, f"option {other[0]} is for live modules; say readout and levels with assume")
+    tree = read_hdf5(path)
+    if is_nir(tree):
+        return nir.read_tree(tree, path.name, path, **options)
+    if lavadl.is_lavadl(tree):
+        if options.pop("dt", None) is not None:
+            raise InputError("--dt", "lava-dl networks count in steps; leave it out")
+        return lavadl.read_tree(tree, path.name, path, **options)
+    held = ", ".join(list(tree)[:6]) or "nothing"
+    raise InputError(path, f"is HDF5 but neither NIR (/node) nor lava-dl (/layer): it holds {held}")

@@ -34,7 +34,8 @@ from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assume import Assumptions, parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.hdf5file import Tree, read_hdf5
-from tern2lava.frontends.nirfile import ANALOG, NEURONS, NirGraph, NirNode, parse_nir
+from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.nirfile import ANALOG, NEURONS, NirGraph, parse_nir
 from tern2lava.frontends.nirlayers import channel_gain, conv_fields, dense_layer, size_pair
 from tern2lava.frontends.nirloops import order_nodes
 from tern2lava.frontends.nirneuron import NEVER, neuron_fields, silent_fields
@@ -119,10 +120,10 @@ class _Assembly:
         check(graph)
         return graph
 
-    def place(self, node: NirNode) -> str:
+    def place(self, node: Hdf5Node) -> str:
         return f"{self.where}: {node.name} ({node.kind})"
 
-    def delay_steps(self, node: NirNode) -> int:
+    def delay_steps(self, node: Hdf5Node) -> int:
         """Steps of a Delay node; UnsupportedError where they are no whole number or differ between values."""
         seconds = node.array("delay")
         assert self.dt is not None
@@ -153,7 +154,7 @@ class _Assembly:
         node = self.builder.nodes[at]
         self.builder.nodes[at] = replace(node, inputs=(*node.inputs, self.read(a, b)))
 
-    def add(self, node: NirNode) -> None:
+    def add(self, node: Hdf5Node) -> None:
         """Add one node behind those that feed it."""
         late = [a for a, b in self.order.late if b == node.name]
         sources = [self.read(a, node.name) for a in self.nir.sources(node.name) if a not in late]
@@ -177,11 +178,11 @@ class _Assembly:
             self.layer(node, sources[0])
         self.ir[node.name] = node.name
 
-    def check_unfed(self, node: NirNode, sources: list[str]) -> None:
+    def check_unfed(self, node: Hdf5Node, sources: list[str]) -> None:
         if sources:
             raise UnsupportedError(node.name, "an Input is fed by nothing", sources[0], "remove the edge")
 
-    def layer(self, node: NirNode, source: str) -> None:
+    def layer(self, node: Hdf5Node, source: str) -> None:
         """Add a node without neurons, or an Output."""
         builder, where, shape = self.builder, self.place(node), self.builder.shape[source]
         match node.kind:
@@ -209,7 +210,7 @@ class _Assembly:
             case _:
                 builder.add(Identity(name=node.name, inputs=(source,)), where)
 
-    def check_flatten(self, node: NirNode, source: str) -> None:
+    def check_flatten(self, node: Hdf5Node, source: str) -> None:
         """UnsupportedError unless the node flattens all dimensions.
 
         NIR counts dimensions without the batch; a file whose start_dim 1 was meant with a batch is known by a dense
@@ -232,7 +233,7 @@ class _Assembly:
             "write start_dim 0",
         )
 
-    def neuron(self, node: NirNode, sources: list[str]) -> None:
+    def neuron(self, node: Hdf5Node, sources: list[str]) -> None:
         """Add a population; its shape is that of what feeds it."""
         if node.kind in ANALOG and "v_threshold" not in node.fields:
             for name in self.nir.targets(node.name):
@@ -255,7 +256,7 @@ class _Assembly:
             fields[key] = value
         self.builder.neuron(node.name, tuple(sources), place, **fields)
 
-    def output(self, node: NirNode, source: str) -> None:
+    def output(self, node: Hdf5Node, source: str) -> None:
         """Add an Output, with an integrator before it where a linear layer is read."""
         builder, where = self.builder, self.place(node)
         population = source

@@ -5,14 +5,13 @@ Format: nir/serialization.py of NIR 1.0 (neuromorphs/NIR): /node is a graph of n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.hdf5file import Leaf, Tree
+from tern2lava.frontends.hdf5node import Hdf5Node
 
 Edge = tuple[str, str]
 
@@ -45,50 +44,11 @@ _DEFAULTS = ("w_in", "bias", "start_dim", "end_dim")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class NirNode:
-    """One primitive: its class in NIR (or "Identity", an end of a nested graph) and the fields stored."""
-
-    name: str
-    kind: str
-    fields: dict[str, Leaf] = field(default_factory=dict)
-
-    def array(self, key: str, *, infinite: bool = False) -> Array:
-        """The numbers of a field in float64; InputError where they are none, or not finite (`infinite` allows inf)."""
-        value = self.fields.get(key)
-        if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
-            raise InputError(f"{self.name}.{key}", f"is {_what(value)}; expected numbers")
-        bad = np.isnan(value) if infinite else ~np.isfinite(value)
-        if value.dtype.kind == "f" and bad.any():
-            raise InputError(
-                f"{self.name}.{key}",
-                f"{np.count_nonzero(bad):,} of {value.size:,} numbers are NaN or infinite; repair the network",
-            )
-        if value.size == 0:
-            raise InputError(f"{self.name}.{key}", "holds no numbers")
-        return value.astype(np.float64)
-
-    def stored(self, key: str) -> np.dtype[Any]:
-        """The type in which a field is stored."""
-        value = self.fields[key]
-        assert isinstance(value, np.ndarray)
-        return value.dtype
-
-    def whole(self, key: str, default: int | None = None) -> tuple[int, ...]:
-        """The integers of a field (one or several); `default` where the field is absent."""
-        if key not in self.fields and default is not None:
-            return (default,)
-        value = self.array(key).reshape(-1)
-        if value.size > 8 or np.any(value != np.rint(value)) or np.any(np.abs(value) > 1 << 30):
-            raise InputError(f"{self.name}.{key}", f"is {_what(self.fields[key])}; expected small whole numbers")
-        return tuple(int(n) for n in value)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
 class NirGraph:
     """Flat nodes by name and edges between them; notes of how legacy files were read."""
 
     version: str
-    nodes: dict[str, NirNode]
+    nodes: dict[str, Hdf5Node]
     edges: tuple[Edge, ...]
     notes: tuple[str, ...]
 
@@ -112,7 +72,7 @@ def parse_nir(tree: Tree, where: object) -> NirGraph:
     if not isinstance(root, dict) or root.get("type") != "NIRGraph":
         raise InputError(where, "is no NIR graph (/node/type is not NIRGraph); write it again with nir.write")
     notes: list[str] = []
-    nodes: dict[str, NirNode] = {}
+    nodes: dict[str, Hdf5Node] = {}
     edges: list[Edge] = []
     _open(root, "", where, nodes, edges, notes)
     if len(set(edges)) != len(edges):
@@ -124,7 +84,7 @@ def parse_nir(tree: Tree, where: object) -> NirGraph:
 
 
 def _open(
-    group: Tree, prefix: str, where: object, nodes: dict[str, NirNode], edges: list[Edge], notes: list[str]
+    group: Tree, prefix: str, where: object, nodes: dict[str, Hdf5Node], edges: list[Edge], notes: list[str]
 ) -> tuple[list[str], list[str]]:
     """Add the nodes and edges of a graph and of those nested in it; (its inputs, its outputs) by flat name."""
     members = group.get("nodes")
@@ -142,7 +102,7 @@ def _open(
             continue
         node = _node(full, kind, member)
         if prefix and kind in ("Input", "Output"):
-            node = NirNode(name=full, kind="Identity")
+            node = Hdf5Node(name=full, kind="Identity")
         inputs += [full] if kind == "Input" else []
         outputs += [full] if kind == "Output" else []
         if full in nodes:
@@ -156,7 +116,7 @@ def _open(
     return inputs, outputs
 
 
-def _node(full: str, kind: str, member: Tree) -> NirNode:
+def _node(full: str, kind: str, member: Tree) -> Hdf5Node:
     if kind not in FIELDS:
         raise UnsupportedError(
             full, "nodes are primitives of NIR 1.0", kind, f"rewrite it with {', '.join(FIELDS)} or a nested NIRGraph"
@@ -167,7 +127,7 @@ def _node(full: str, kind: str, member: Tree) -> NirNode:
     fields: dict[str, Leaf] = {
         key: value for key, value in member.items() if not isinstance(value, dict) and key != "type"
     }
-    return NirNode(name=full, kind=kind, fields=fields)
+    return Hdf5Node(name=full, kind=kind, fields=fields)
 
 
 def _edges(group: Tree, where: object) -> list[Edge]:
@@ -212,9 +172,3 @@ def _resolve(name: str, members: Tree, prefix: str, where: object, notes: list[s
     if note not in notes:
         notes.append(note)
     return close[0]
-
-
-def _what(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} of shape {value.shape}" if value.size > 1 else f"{value.reshape(-1).tolist()}"
-    return "absent" if value is None else repr(value)[:60]

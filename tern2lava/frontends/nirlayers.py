@@ -8,10 +8,10 @@ import numpy as np
 
 from tern2lava.compiler.ir import Array, Dense, Shape, compact, size
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.nirfile import NirNode
+from tern2lava.frontends.hdf5node import Hdf5Node
 
 
-def dense_layer(node: NirNode, source: str, shape: Shape) -> Dense:
+def dense_layer(node: Hdf5Node, source: str, shape: Shape) -> Dense:
     """A Linear or Affine node reading `source` of `shape`. Raises where the weight is no matrix or does not fit."""
     weight = node.array("weight")
     if weight.ndim < 2 or any(n != 1 for n in weight.shape[:-2]):
@@ -27,7 +27,7 @@ def dense_layer(node: NirNode, source: str, shape: Shape) -> Dense:
     return Dense(name=node.name, inputs=(source,), weight=weight, bias=bias)
 
 
-def channel_gain(node: NirNode, value: Array, shape: Shape) -> Array:
+def channel_gain(node: Hdf5Node, value: Array, shape: Shape) -> Array:
     """A factor per value as one () or per channel (channels,); UnsupportedError where positions differ."""
     value = compact(value, value.shape)
     if value.ndim == 0:
@@ -44,7 +44,7 @@ def channel_gain(node: NirNode, value: Array, shape: Shape) -> Array:
     return np.asarray(rows[:, 0])
 
 
-def conv_fields(node: NirNode) -> dict[str, Any]:
+def conv_fields(node: Hdf5Node) -> dict[str, Any]:
     """The arguments of GraphBuilder.conv for a Conv1d or Conv2d node."""
     weight = node.array("weight")
     wanted = 3 if node.kind == "Conv1d" else 4
@@ -71,7 +71,7 @@ def conv_fields(node: NirNode) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def size_pair(node: NirNode, key: str, first: int | None, default: tuple[int, int] | None = None) -> tuple[int, int]:
+def size_pair(node: Hdf5Node, key: str, first: int | None, default: tuple[int, int] | None = None) -> tuple[int, int]:
     """(y, x) of a size: two numbers, or one for both; of a one-dimensional node (`first`, its number)."""
     value = node.fields.get(key)
     if default is not None and (value is None or isinstance(value, str)):

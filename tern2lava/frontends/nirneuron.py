@@ -9,14 +9,15 @@ import numpy as np
 from tern2lava.compiler.ir import Array, Compare, Reset, frozen
 from tern2lava.errors import InputError
 from tern2lava.frontends.assume import Assumptions
-from tern2lava.frontends.nirfile import ANALOG, NirNode
+from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.nirfile import ANALOG
 from tern2lava.frontends.nirtime import decay_factor, gain_factor
 
 NEVER = 1e30
 """Threshold of neurons without one: above any potential."""
 
 
-def neuron_fields(node: NirNode, dt: float | None, assumptions: Assumptions) -> dict[str, Any]:
+def neuron_fields(node: Hdf5Node, dt: float | None, assumptions: Assumptions) -> dict[str, Any]:
     """The fields of ir.Neuron for a NIR neuron: forward Euler, then the threshold, then the reset.
 
     CubaLIF: i' = i + dt/tau_syn (-i + w_in x); v' = v + dt/tau_mem (v_leak - v + r i'). LIF: i' = x.
@@ -50,7 +51,7 @@ def neuron_fields(node: NirNode, dt: float | None, assumptions: Assumptions) -> 
     return fields | _firing(node, assumptions)
 
 
-def _gain_of_rate(node: NirNode, r: Array, dt: float | None) -> Array:
+def _gain_of_rate(node: Hdf5Node, r: Array, dt: float | None) -> Array:
     """r dt, what an IF neuron takes of its input in a step; 1 where it is 1 but for rounding."""
     if dt is None:
         return np.ones_like(r)
@@ -66,11 +67,11 @@ def silent_fields(fields: dict[str, Any]) -> dict[str, Any]:
     return {**fields, "threshold": frozen(NEVER), "reset": Reset.NONE}
 
 
-def _compare(node: NirNode, assumptions: Assumptions) -> Compare:
+def _compare(node: Hdf5Node, assumptions: Assumptions) -> Compare:
     return Compare(assumptions.get(node.name, "fire") or Compare.GT)
 
 
-def _firing(node: NirNode, assumptions: Assumptions) -> dict[str, Any]:
+def _firing(node: Hdf5Node, assumptions: Assumptions) -> dict[str, Any]:
     """Threshold, comparison and reset: NIR's, or what is assumed."""
     threshold = node.array("v_threshold")
     value = node.array("v_reset") if "v_reset" in node.fields else np.zeros(())

@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from tern2lava.errors import InputError
-from tern2lava.frontends.nirfile import ANALOG, NEURONS, NirGraph, NirNode
+from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.nirfile import ANALOG, NEURONS, NirGraph
 
 
 def fuse_thresholds(graph: NirGraph) -> NirGraph:
@@ -40,14 +41,14 @@ def add_ends(graph: NirGraph, where: object) -> NirGraph:
         if shape is None:
             raise InputError(where, f"{node.name} ({node.kind}) is fed by nothing; put an Input node before it")
         name = free_name(f"input_{node.name}", nodes)
-        nodes[name] = NirNode(name=name, kind="Input", fields={"shape": np.asarray(shape)})
+        nodes[name] = Hdf5Node(name=name, kind="Input", fields={"shape": np.asarray(shape)})
         edges.append((name, node.name))
         notes.append(f"{node.name} is fed by nothing: input {name} of shape {shape} added")
     if not any(node.kind == "Output" for node in graph.nodes.values()):
         for node in graph.nodes.values():
             if not graph.targets(node.name):
                 name = free_name(f"output_{node.name}", nodes)
-                nodes[name] = NirNode(name=name, kind="Output")
+                nodes[name] = Hdf5Node(name=name, kind="Output")
                 edges.append((node.name, name))
                 notes.append(f"{node.name} is read by nothing: output {name} added")
     result = replace(graph, nodes=nodes, edges=tuple(edges), notes=tuple(notes))
@@ -57,7 +58,7 @@ def add_ends(graph: NirGraph, where: object) -> NirGraph:
     return result
 
 
-def _taken_shape(node: NirNode) -> tuple[int, ...] | None:
+def _taken_shape(node: Hdf5Node) -> tuple[int, ...] | None:
     if node.kind in ("Affine", "Linear"):
         return (node.array("weight").shape[-1],)
     if node.kind in NEURONS:

@@ -8,7 +8,8 @@ import numpy as np
 
 from tern2lava.compiler.ir import Array
 from tern2lava.errors import InputError
-from tern2lava.frontends.nirfile import NEURONS, NirGraph, NirNode
+from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.nirfile import NEURONS, NirGraph
 
 TIME_CONSTANTS = ("tau", "tau_mem", "tau_syn")
 AGREE = 1e-5
@@ -60,7 +61,7 @@ def find_timing(graph: NirGraph, given: float | None, where: object) -> Timing:
     return Timing(dt=dt if needing else None, notes=tuple(notes) if needing else ())
 
 
-def _needs_dt(node: NirNode) -> bool:
+def _needs_dt(node: Hdf5Node) -> bool:
     if node.kind in ("IF", "I"):
         return bool(np.any(node.array("r", infinite=True) != 1))
     return node.kind == "Delay" or (node.kind in NEURONS and node.kind != "Threshold")
@@ -118,7 +119,7 @@ def _check_stable(graph: NirGraph, dt: float) -> None:
                     )
 
 
-def decay_factor(node: NirNode, key: str, dt: float) -> Array:
+def decay_factor(node: Hdf5Node, key: str, dt: float) -> Array:
     """1 - dt / tau of forward Euler, shape of the field: what a state keeps of itself in a step."""
     tau = node.array(key, infinite=True)
     alpha = np.maximum(1.0 - dt / tau, 0.0)
@@ -127,7 +128,7 @@ def decay_factor(node: NirNode, key: str, dt: float) -> Array:
     return np.asarray(np.where(np.abs(near - alpha) <= 2e-15, near, alpha))
 
 
-def gain_factor(node: NirNode, gain_key: str, tau_key: str, dt: float) -> Array:
+def gain_factor(node: Hdf5Node, gain_key: str, tau_key: str, dt: float) -> Array:
     """gain * dt / tau of forward Euler: what a state takes of its input in a step; 1 where it is 1 but for rounding.
 
     A neuron whose tau and gain are both infinite (exported with a decay factor of 1) takes 1.

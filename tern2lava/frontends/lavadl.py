@@ -1,0 +1,416 @@
+"""lava-dl's network files (.net, written by slayer's export_hdf5) read into a Graph (docs/nir.md).
+
+Format: lava-dl netx/README.md and slayer/block/base.py. Layers follow each other; concat and add name further ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.check import check
+from tern2lava.compiler.ir import (
+    Add,
+    Array,
+    ChannelAffine,
+    Delay,
+    Dense,
+    Flatten,
+    Graph,
+    Level,
+    Neuron,
+    Output,
+    Readout,
+    Shape,
+    frozen,
+    size,
+)
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.frontends.assume import parse_assumptions
+from tern2lava.frontends.builder import GraphBuilder
+from tern2lava.frontends.hdf5file import Tree, read_hdf5
+from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.lavadlneuron import NEVER, integrator_fields, neuron_fields, whole_numbers
+
+KEYS = ("fire", "readout", "levels", "arithmetic")
+KINDS = ("input", "dense", "dense_rec", "conv", "pool", "flatten", "average", "concat", "add")
+INPUT = "input"
+INPUT_WEIGHT = 64.0
+"""Weight of an input layer that stores none: 1.0 in slayer, whose weights are exported times 64."""
+
+LONGEST_DELAY = 62
+
+
+def load_lavadl(path: str | Path, *, assume: str | Mapping[str, str] | None = None, steps: int = 0) -> Graph:
+    """The Graph (IMPORTED) of the lava-dl network at `path`, in whose integers it computes.
+
+    assume: keys KEYS (see assume.parse_assumptions): fire=>= for neurons trained with Loihi 1's slayer; arithmetic=real
+    reads the numbers as real ones, without the truncation of integers. steps: time steps of a sample (0: the file's).
+    Raises InputError for a damaged file, UnsupportedError for layers and neurons that have no exact form.
+    """
+    path = Path(path)
+    return read_tree(read_hdf5(path), path.name, path, assume=assume, steps=steps)
+
+
+def is_lavadl(tree: Tree) -> bool:
+    """Whether an HDF5 file's tree is a lava-dl network."""
+    return isinstance(tree.get("layer"), dict)
+
+
+def read_tree(
+    tree: Tree, source: str, where: object, *, assume: str | Mapping[str, str] | None = None, steps: int = 0
+) -> Graph:
+    """The Graph of the tree of a lava-dl file; see load_lavadl."""
+    layers = parse_layers(tree, where)
+    assembly = _Assembly(source, steps or _sample_steps(tree), where, assume)
+    for layer, neuron in layers:
+        assembly.add(layer, neuron)
+    return assembly.finish()
+
+
+def parse_layers(tree: Tree, where: object) -> list[tuple[Hdf5Node, Hdf5Node | None]]:
+    """(layer, its neurons or None) in order. Raises InputError for missing numbers and types."""
+    group = tree["layer"]
+    assert isinstance(group, dict)
+    if not group or set(group) != {str(i) for i in range(len(group))}:
+        numbered = ", ".join(sorted(group)[:8]) or "not at all"
+        raise InputError(where, f"layers are numbered {numbered}; expected 0, 1, ...")
+    result = []
+    for i in range(len(group)):
+        member = group[str(i)]
+        kind = _text(member.get("type")) if isinstance(member, dict) else None
+        if not isinstance(member, dict) or kind is None:
+            raise InputError(where, f"layer {i} has no type; export the network again")
+        name = f"{kind}{i}"
+        fields = {key: value for key, value in member.items() if not isinstance(value, dict)}
+        if isinstance(member.get("weight"), dict):
+            raise UnsupportedError(name, "weights are real", "complex weights", "use dense or conv with CUBA neurons")
+        own = member.get("neuron")
+        neuron = None
+        if isinstance(own, dict):
+            stored = {key: value for key, value in own.items() if not isinstance(value, dict)}
+            neuron = Hdf5Node(name=f"{name}.neuron", kind=_text(own.get("type")) or "none", fields=stored)
+        result.append((Hdf5Node(name=name, kind=kind, fields=fields), neuron))
+    return result
+
+
+def _text(value: Any) -> str | None:
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return value if isinstance(value, str) else None
+
+
+def _sample_steps(tree: Tree) -> int:
+    """tSample / Ts where the file says them as whole steps; 0 otherwise."""
+    group = tree.get("simulation")
+    values = [group.get(key) for key in ("tSample", "Ts")] if isinstance(group, dict) else []
+    numbers = [float(v.reshape(-1)[0]) for v in values if isinstance(v, np.ndarray) and v.size == 1]
+    if len(numbers) != 2 or not (0 < numbers[1] <= numbers[0] < 1 << 30) or numbers[0] % numbers[1]:
+        return 0
+    return int(numbers[0] / numbers[1])
+
+
+class _Assembly:
+    """One file on its way into a Graph. `layers` holds what each layer sends on: the nodes whose outputs follow each
+    other along the first axis (more than one behind a concat)."""
+
+    def __init__(self, source: str, steps: int, where: object, assume: str | Mapping[str, str] | None) -> None:
+        self.builder = GraphBuilder(source, steps)
+        self.where = where
+        self.assumptions = parse_assumptions(assume, KEYS)
+        self.layers: list[list[str]] = []
+        # Layers that the file does not count: the input, where it has no layer of its own.
+        self.before = 0
+        self.backward: list[tuple[str, str]] = []
+
+    def add(self, layer: Hdf5Node, neuron: Hdf5Node | None) -> None:
+        """Add one layer behind the last."""
+        if layer.kind not in KINDS:
+            raise UnsupportedError(layer.name, f"layers are {', '.join(KINDS)}", layer.kind, "export without it")
+        if not self.layers:
+            self.input(layer)
+            if layer.kind == "input":
+                self.layers.append(self.input_layer(layer, neuron))
+                return
+        sources = self.layers[-1]
+        match layer.kind:
+            case "dense" | "dense_rec":
+                self.layers.append([self.dense(layer, neuron, sources)])
+            case "conv" | "pool":
+                self.layers.append([self.convolution(layer, neuron, sources)])
+            case "flatten":
+                self.layers.append([self.flat(name, layer) for name in sources])
+            case "average":
+                self.layers.append([self.average(layer, sources)])
+            case "concat":
+                self.layers.append([name for index in self.named(layer) for name in self.layers[index]])
+            case "add":
+                self.layers.append([self.sum(layer)])
+            case _:
+                raise UnsupportedError(layer.name, "the input is the first layer", "an input further on", "remove it")
+
+    def input(self, layer: Hdf5Node) -> None:
+        """The network's input; its shape is that of the input layer, or the first dense layer's inputs."""
+        if layer.kind == "input":
+            shape: Shape = layer.whole("shape")
+        elif layer.kind in ("dense", "dense_rec"):
+            shape = (self.matrix(layer, "weight").shape[1],)
+        else:
+            raise InputError(self.where, f"begins with {layer.kind} and says no input shape; add an input layer")
+        if min(shape) < 1 or len(shape) not in (1, 3):
+            raise InputError(f"{layer.name}.shape", f"is {shape}; expected (values) or (channels, height, width)")
+        self.builder.input(INPUT, shape, self.assumptions.levels(INPUT), self.where)
+        if layer.kind != "input":
+            self.layers.append([INPUT])
+            self.before = 1
+
+    def input_layer(self, layer: Hdf5Node, neuron: Hdf5Node | None) -> list[str]:
+        """What an input layer sends on: the input itself, or the spikes of neurons that are fed weight * x + bias."""
+        if neuron is None:
+            return [INPUT]
+        weight = self.numbers(layer, "weight") if "weight" in layer.fields else np.full(1, INPUT_WEIGHT)
+        bias = self.numbers(layer, "bias") if "bias" in layer.fields else np.zeros(1)
+        if weight.size != 1 or bias.size != 1:
+            raise InputError(layer.name, f"has {weight.size} weights and {bias.size} biases; expected one of each")
+        gain = f"{layer.name}.weight"
+        affine = ChannelAffine(name=gain, inputs=(INPUT,), gain=weight.reshape(()), offset=frozen(0.0))
+        self.builder.add(affine, self.where)
+        return [self.neurons(layer, neuron, [gain], bias)]
+
+    def numbers(self, layer: Hdf5Node, key: str) -> Array:
+        return whole_numbers(layer, key, self.assumptions)
+
+    def matrix(self, layer: Hdf5Node, key: str) -> Array:
+        """A weight as (out, in); a flat one is cut into as many rows as the layer has neurons."""
+        weight = self.numbers(layer, key)
+        rows = size(layer.whole("shape")) if weight.ndim == 1 else weight.shape[0]
+        if (weight.ndim > 2 and any(n != 1 for n in weight.shape[2:])) or rows < 1 or weight.size % rows:
+            raise InputError(f"{layer.name}.{key}", f"has shape {weight.shape}; expected (neurons, inputs)")
+        return weight.reshape(rows, -1)
+
+    def dense(self, layer: Hdf5Node, neuron: Hdf5Node | None, sources: list[str]) -> str:
+        """A dense layer and its neurons; a delay that differs between synapses becomes one matrix for each delay."""
+        weight = self.matrix(layer, "weight")
+        lengths = [size(self.builder.shape[name]) for name in sources]
+        if weight.shape[1] != sum(lengths):
+            raise InputError(layer.name, f"takes {weight.shape[1]} values but is fed {sum(lengths)}")
+        delays = self.delays(layer, weight.shape)
+        if layer.kind == "dense_rec" and np.any(delays):
+            raise UnsupportedError(layer.name, "recurrent layers have no delays", "delays", "export without them")
+        feeds = []
+        ends = np.cumsum([0, *lengths])
+        for part, source in enumerate(sources):
+            columns = slice(int(ends[part]), int(ends[part + 1]))
+            for steps in np.unique(delays[:, columns]).tolist():
+                own = np.where(delays[:, columns] == steps, weight[:, columns], 0.0)
+                feeds.append(self.linear(layer, self.late(source, steps), own))
+        if neuron is None:
+            return self.sum_over_time(layer, feeds)
+        result = self.neurons(layer, neuron, feeds, self.bias(layer, weight.shape[0]))
+        if layer.kind == "dense_rec":
+            self.recurrent(layer, result)
+        return result
+
+    def linear(self, layer: Hdf5Node, source: str, weight: Array) -> str:
+        name = self.free(f"{layer.name}.weight")
+        self.builder.add(Dense(name=name, inputs=(source,), weight=weight), self.where)
+        return name
+
+    def late(self, source: str, steps: int) -> str:
+        """A node that carries what `source` sent `steps` steps before."""
+        if steps == 0:
+            return source
+        name = f"{source}.delay{steps}"
+        if name not in self.builder.shape:
+            self.builder.add(Delay(name=name, inputs=(source,), steps=steps), self.where)
+        return name
+
+    def delays(self, layer: Hdf5Node, shape: tuple[int, ...]) -> Array:
+        """Steps that each synapse (out, in) waits; a vector holds one delay for each neuron, or else for each input."""
+        if "delay" not in layer.fields:
+            return np.zeros(shape, np.int64)
+        value = np.floor(layer.array("delay")).reshape(-1)
+        low, high = float(value.min()), float(value.max())
+        if low < 0 or high > LONGEST_DELAY:
+            raise InputError(f"{layer.name}.delay", f"is {low:g} to {high:g}; expected 0 to {LONGEST_DELAY}")
+        if value.size == shape[0]:
+            value = value.reshape(-1, 1)
+        elif value.size not in (1, shape[1]):
+            raise InputError(f"{layer.name}.delay", f"has {value.size} values for {shape[0]} x {shape[1]} synapses")
+        return np.broadcast_to(value, shape).astype(np.int64)
+
+    def bias(self, layer: Hdf5Node, channels: int) -> Array:
+        if "bias" not in layer.fields:
+            return np.zeros(1)
+        value = self.numbers(layer, "bias").reshape(-1)
+        if value.size not in (1, channels):
+            raise InputError(f"{layer.name}.bias", f"has {value.size} values for {channels} channels")
+        return value
+
+    def neurons(self, layer: Hdf5Node, neuron: Hdf5Node, feeds: list[str], bias: Array) -> str:
+        """Add the neurons of a layer under its name. Their bias joins the membrane potential, as in netx."""
+        fields = neuron_fields(neuron, self.assumptions, layer.name, self.builder.notes)
+        if np.any(bias) and np.any(fields["alpha_u"] != 0):
+            self.builder.notes.append(f"{layer.name}: its bias joins the potential as in netx, not the current")
+        shape = self.builder.shape[feeds[0]]
+        if bias.size > 1 and len(shape) == 3:
+            bias = np.broadcast_to(bias.reshape(-1, 1, 1), shape)
+        self.builder.neuron(layer.name, tuple(feeds), self.where, bias=bias, **fields)
+        self.check_shape(layer)
+        return layer.name
+
+    def check_shape(self, layer: Hdf5Node) -> None:
+        if "shape" in layer.fields and size(layer.whole("shape")) != size(self.builder.shape[layer.name]):
+            raise InputError(
+                f"{layer.name}.shape", f"is {layer.whole('shape')}, its neurons are {self.builder.shape[layer.name]}"
+            )
+
+    def recurrent(self, layer: Hdf5Node, neurons: str) -> None:
+        """Let the neurons read their own spikes of the step before through weight_rec."""
+        weight = self.matrix(layer, "weight_rec")
+        wait = self.late(neurons, 1)
+        name = f"{layer.name}.weight_rec"
+        self.builder.add(Dense(name=name, inputs=(wait,), weight=weight), self.where)
+        self.backward.append((name, neurons))
+
+    def convolution(self, layer: Hdf5Node, neuron: Hdf5Node | None, sources: list[str]) -> str:
+        """A convolution or pooling (a convolution of each channel with one kernel) and its neurons."""
+        if neuron is None:
+            raise UnsupportedError(layer.name, "convolutions have neurons", "none", "export with them")
+        weight = self.numbers(layer, "weight")
+        while weight.ndim > 4 and weight.shape[-1] == 1:
+            weight = weight[..., 0]
+        if weight.ndim != 4:
+            raise InputError(f"{layer.name}.weight", f"has shape {weight.shape}; expected (out, in, height, width)")
+        channels = sum(self.builder.shape[name][0] for name in sources)
+        (groups,) = layer.whole("groups", 1)
+        if layer.kind == "pool":
+            weight, groups = np.repeat(weight[:1, :1], channels, axis=0), channels
+        delay = self.delays(layer, (weight.shape[0], 1))
+        if np.any(delay != delay[0, 0]) or (groups != 1 and len(sources) > 1):
+            what = "delays that differ" if len(sources) == 1 else "groups behind a concat"
+            raise UnsupportedError(layer.name, "a convolution has one delay and one group of inputs", what, "split it")
+        feeds, at = [], 0
+        for source in sources:
+            width = weight.shape[1] if groups != 1 else self.builder.shape[source][0]
+            name = self.free(f"{layer.name}.weight")
+            self.builder.conv(
+                name, self.late(source, int(delay[0, 0])), self.where, weight=weight[:, at : at + width], bias=None,
+                stride=_pair(layer, "stride", 1), padding=_pair(layer, "padding", 0), groups=groups,
+                dilation=_pair(layer, "dilation", 1),
+            )  # fmt: skip
+            feeds.append(name)
+            at += width
+        if at != weight.shape[1]:
+            raise InputError(layer.name, f"its weight takes {weight.shape[1]} channels, it is fed {at}")
+        return self.neurons(layer, neuron, feeds, self.bias(layer, weight.shape[0]))
+
+    def flat(self, name: str, layer: Hdf5Node) -> str:
+        if len(self.builder.shape[name]) == 1:
+            return name
+        flat = self.free(layer.name)
+        self.builder.add(Flatten(name=flat, inputs=(name,)), self.where)
+        return flat
+
+    def average(self, layer: Hdf5Node, sources: list[str]) -> str:
+        """The mean over groups of neurons that follow each other; summed over the steps where it is the output."""
+        groups = layer.whole("shape")[0]
+        neurons = size(self.builder.shape[sources[0]])
+        if len(sources) != 1 or groups < 1 or neurons % groups:
+            raise InputError(layer.name, f"cannot average {neurons} neurons in {groups} groups")
+        mean = np.kron(np.eye(groups), np.full((1, neurons // groups), groups / neurons))
+        return self.linear(layer, self.flat(sources[0], layer), mean)
+
+    def named(self, layer: Hdf5Node) -> list[int]:
+        """The layer before `layer`, then those it names under `layers`."""
+        last = len(self.layers) - 1
+        if "layers" not in layer.fields:
+            raise InputError(layer.name, "names no further layers; add them under layers")
+        found = [int(n) + self.before for n in layer.array("layers").reshape(-1)]
+        ahead = [n for n in found if not 0 <= n <= last]
+        if ahead:
+            found_there = f"layer {ahead[0] - self.before}"
+            raise UnsupportedError(layer.name, "layers name earlier ones", found_there, "use dense_rec for a loop")
+        return [last, *(n for n in found if n != last)]
+
+    def sum(self, layer: Hdf5Node) -> str:
+        parts = [self.layers[index] for index in self.named(layer)]
+        if any(len(part) != 1 for part in parts):
+            raise UnsupportedError(layer.name, "an add reads layers", "a concat", "put neurons between them")
+        self.builder.add(Add(name=layer.name, inputs=tuple(part[0] for part in parts)), self.where)
+        return layer.name
+
+    def sum_over_time(self, layer: Hdf5Node, feeds: list[str]) -> str:
+        self.builder.notes.append(f"{layer.name} has no neurons: it is summed over the steps, read at the end")
+        self.builder.neuron(layer.name, tuple(feeds), self.where, **integrator_fields())
+        return layer.name
+
+    def free(self, name: str) -> str:
+        count, found = 1, name
+        while found in self.builder.shape:
+            count, found = count + 1, f"{name}{count + 1}"
+        return found
+
+    def finish(self) -> Graph:
+        """The finished graph, its Output reading the last layer, checked."""
+        builder, last = self.builder, self.layers[-1]
+        by_name = {node.name: node for node in builder.nodes}
+        if len(last) != 1 or not any(isinstance(node, Neuron) for node in builder.nodes):
+            raise UnsupportedError(str(self.where), "a network ends in one layer with neurons", "none", "add one")
+        name = last[0]
+        node = by_name[name]
+        while isinstance(node, Flatten):
+            name = node.inputs[0]
+            node = by_name[name]
+        if not isinstance(node, Neuron):
+            name = self.free(f"{name}.sum")
+            builder.neuron(name, (node.name,), self.where, **integrator_fields())
+            builder.notes.append(f"{node.name} is summed over the steps and read at the end")
+        silent = not isinstance(node, Neuron) or float(np.max(node.threshold)) >= NEVER
+        self.check_read(name)
+        said = self.assumptions.get("output", "readout")
+        readout = Readout(said) if said else Readout.MEMBRANE_LAST if silent else Readout.SPIKE_COUNT
+        if silent and readout is Readout.SPIKE_COUNT:
+            raise UnsupportedError("output", "an integrator is read by its potential", "spike_count", "leave it out")
+        builder.add(Output(name="output", inputs=(name,), readout=readout), self.where)
+        nodes = {each.name: each for each in builder.nodes}
+        for source, target in self.backward:
+            nodes[target] = replace(nodes[target], inputs=(*nodes[target].inputs, source))
+        graph = Graph(
+            level=Level.IMPORTED, nodes=tuple(nodes.values()), source=builder.source, steps=builder.steps,
+            notes=(*builder.notes, *self.assumed()),
+        )  # fmt: skip
+        check(graph)
+        self.assumptions.check_used()
+        return graph
+
+    def check_read(self, output: str) -> None:
+        """UnsupportedError for an integrator whose potential feeds synapses."""
+        read = {source for node in self.builder.nodes for source in node.inputs}
+        for node in self.builder.nodes:
+            inside = node.name != output and node.name in read
+            if isinstance(node, Neuron) and inside and float(np.max(node.threshold)) >= NEVER:
+                raise UnsupportedError(node.name, "layers inside a network have neurons", "none", "export with neurons")
+
+    def assumed(self) -> list[str]:
+        neurons = [node for node in self.builder.nodes if isinstance(node, Neuron)]
+        notes = [f"assumed: {', '.join(self.assumptions.texts)}"] if self.assumptions.texts else []
+        if any(node.quantum is not None for node in neurons):
+            notes.append("lava-dl's integers are kept: 64 membrane units to one of a weight, decays cut towards zero")
+        if self.assumptions.everywhere.get("fire") is None:
+            notes.append("spikes where v > vThMant * 64 as Lava's LIF; slayer for Loihi 1 means >= (--assume fire=>=)")
+        return notes
+
+
+def _pair(layer: Hdf5Node, key: str, default: int) -> tuple[int, int]:
+    """(y, x) of a size; a third number is the time axis, where it does nothing."""
+    found = layer.whole(key, default)
+    if len(found) == 1:
+        found = (found[0], found[0])
+    if len(found) not in (2, 3) or (len(found) == 3 and found[2] != default) or min(found) < default:
+        raise InputError(f"{layer.name}.{key}", f"is {list(found)}; expected (y, x) of at least {default}")
+    return (found[0], found[1])

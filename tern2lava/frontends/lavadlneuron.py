@@ -1,0 +1,79 @@
+"""The neurons of lava-dl files as fields of ir.Neuron.
+
+Equations: lava/proc/lif/models.py of lava-nc 0.10 with the parameters that lava-dl's netx gives it (netx/hdf5.py):
+    u' = dec(u, iDecay) + 64 W s        v' = dec(v, vDecay) + u' + 64 bias        s = v' > 64 vThMant, then v' = 0
+with dec(x, d) = x (4096 - d) / 4096 cut towards zero. One unit of a weight is 64 units of those integers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Compare, Reset, frozen
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.frontends.assume import Assumptions
+from tern2lava.frontends.hdf5node import Hdf5Node
+
+KINDS = ("CUBA", "LOIHI")
+WHOLE = 4096
+QUANTUM = 1.0 / 64.0
+NEVER = 1e30
+"""Threshold of an integrator: above any potential."""
+
+LONGEST_REST = 63
+
+
+def neuron_fields(neuron: Hdf5Node, assumptions: Assumptions, layer: str, notes: list[str]) -> dict[str, Any]:
+    """Decays, threshold, reset and quantum of a CUBA or LOIHI neuron; bias is the layer's.
+
+    Raises UnsupportedError for other kinds, graded spikes and weight exponents, InputError for values out of range.
+    """
+    if neuron.kind not in KINDS:
+        raise UnsupportedError(layer, f"neurons are {' or '.join(KINDS)}", neuron.kind, "retrain with CUBA neurons")
+    for key, meaning in (("gradedSpike", "spikes are binary"), ("wgtExp", "weights have no further exponent"),
+                         ("weight_exp", "weights have no further exponent")):  # fmt: skip
+        if key in neuron.fields and np.any(neuron.array(key) != 0):
+            raise UnsupportedError(layer, meaning, f"{key} {neuron.array(key).reshape(-1)[0]:g}", "export without it")
+    decays = {key: _whole(neuron, key, 0, WHOLE) for key in ("iDecay", "vDecay")}
+    threshold = _whole(neuron, "vThMant", 0, 1 << 30)
+    rest = _whole(neuron, "refDelay", 0, LONGEST_REST) if "refDelay" in neuron.fields else 1
+    if rest > 1:
+        notes.append(f"{layer}: refDelay {rest} is read as {rest - 1} steps of rest after a spike (netx leaves it out)")
+    result: dict[str, Any] = {
+        "alpha_u": frozen(1.0 - decays["iDecay"] / WHOLE),
+        "alpha_v": frozen(1.0 - decays["vDecay"] / WHOLE),
+        "threshold": frozen(float(threshold)),
+        "compare": Compare(assumptions.get(layer, "fire") or Compare.GT),
+        "reset": Reset.ZERO,
+        "refractory": max(rest - 1, 0),
+    }
+    if assumptions.get(layer, "arithmetic") != "real" and any(0 < decay < WHOLE for decay in decays.values()):
+        result["quantum"] = frozen(QUANTUM)
+    return result
+
+
+def integrator_fields() -> dict[str, Any]:
+    """A layer without neurons, as netx reads it: the sum of its input over the steps, read as a potential."""
+    return {"alpha_v": frozen(1.0), "threshold": frozen(NEVER), "reset": Reset.NONE}
+
+
+def whole_numbers(node: Hdf5Node, key: str, assumptions: Assumptions) -> Array:
+    """The numbers of a field, which must be whole as the chip's are unless real arithmetic is assumed."""
+    value = node.array(key)
+    if assumptions.get(node.name, "arithmetic") != "real" and np.any(value != np.rint(value)):
+        raise InputError(
+            f"{node.name}.{key}",
+            "are no whole numbers, which netx would cut; export the quantised network, or say --assume arithmetic=real",
+        )
+    return value
+
+
+def _whole(neuron: Hdf5Node, key: str, low: int, high: int) -> int:
+    if key not in neuron.fields:
+        raise InputError(f"{neuron.name}.{key}", "is missing; export the network again")
+    found = neuron.whole(key)
+    if len(found) != 1 or not low <= found[0] <= high:
+        raise InputError(f"{neuron.name}.{key}", f"is {list(found)}; expected one number of {low} to {high}")
+    return found[0]
