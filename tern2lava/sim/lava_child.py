@@ -5,9 +5,9 @@ process it ever built, importing it fixes the start method of multiprocessing, a
 threads can deadlock. A fresh interpreter has none of these; its start (the imports of scipy and Lava) costs a second or
 two, so one child does all jobs of a verification, and starts while its parent still computes what it will be held to.
 
-The child watches a pipe from its parent: when that closes, whatever the reason, it ends its whole group. Jobs and arrays
-travel in shared files without names, and what multiprocessing puts into the folder of temporary files goes into one
-of the child's own: nothing is left behind.
+The child watches a pipe from its parent: when that closes, whatever the reason, it ends its whole group. Jobs and
+arrays travel in shared files without names, and what multiprocessing puts into the folder of temporary files goes into
+one of the child's own: nothing is left behind.
 """
 
 from __future__ import annotations

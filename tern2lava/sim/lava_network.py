@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +21,8 @@ PARAMETERS = (
 
 
 def run(plan: StockPlan, shared: SharedArrays) -> None:
-    """Nothing; executes the plan in Lava's runtime; "spikes/NAME", "u/NAME", "v/NAME" of every population in `shared`."""
+    """Nothing; executes the plan in Lava's runtime, leaving "spikes/NAME", "u/NAME", "v/NAME" of every population in
+    `shared`."""
     process, observers = build(plan, shared)
     execute(process, plan.lava_steps, observers)
 
@@ -30,7 +32,12 @@ def run_sequentially(plan: StockPlan, shared: SharedArrays) -> None:
     from tern2lava.sim.lava_sequential import execute_sequentially
 
     process, observers = build(plan, shared)
-    execute_sequentially(process, plan.lava_steps, observers)
+    with ExitStack() as around:
+        if any(use.process == "stock Conv" for use in plan.uses):
+            from tern2lava.sim.lava_convolve import compiled_convolution
+
+            around.enter_context(compiled_convolution())
+        execute_sequentially(process, plan.lava_steps, observers)
 
 
 def build(plan: StockPlan, shared: SharedArrays) -> tuple[Any, dict[Any, Observer]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import threading
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
@@ -23,11 +24,11 @@ Observer = Callable[[Any, Array], None]
 def preload() -> None:
     """Nothing; imports what every run in Lava needs. Raises MissingPackageError where Lava is absent."""
     require_lava()
-    import lava.magma.compiler.compiler
-    import lava.magma.core.run_configs
-    import lava.magma.runtime.runtime
-
-    import tern2lava.sim.lava_network  # noqa: F401
+    for name in (
+        "lava.magma.compiler.compiler", "lava.magma.core.run_configs", "lava.magma.runtime.runtime",
+        "tern2lava.sim.lava_network", "tern2lava.sim.lava_procs.neuron",
+    ):  # fmt: skip
+        importlib.import_module(name)
 
 
 def execute(process: Any, steps: int, observers: Mapping[Any, Observer] | None = None) -> None:

@@ -1,10 +1,10 @@
 """Executes connected Lava processes one after the other in one operating system process: no fork, no barrier.
 
-Lava's process models are built by Lava's own builders and run as they are; only what lies between them is ours: channels
-are queues in memory. In a step each model runs once all that it receives has been sent. A connection model first sends
-what it summed in the step before and then receives: it is tried up to its first empty channel and later run again,
-the sends that were made being left out. What a model does in front of a receive must therefore bear repetition; that
-is so for the neurons and connections of lava-nc 0.10 (LIF and its kin, Dense, DelayDense, Sparse, Conv) and for ours.
+Lava's process models are built by Lava's own builders and run as they are; only what lies between them is ours:
+channels are queues in memory. In a step each model runs once all that it receives has been sent. A connection model
+first sends what it summed in the step before and then receives: it is tried up to its first empty channel and later run
+again, the sends that were made being left out. What a model does in front of a receive must therefore bear repetition;
+that is so for the neurons and connections of lava-nc 0.10 (LIF and its kin, Dense, DelayDense, Sparse, Conv) and ours.
 """
 
 from __future__ import annotations
@@ -126,8 +126,8 @@ def execute_sequentially(process: Any, steps: int, observers: Mapping[Any, Obser
 def build_units(executable: Any) -> list[Unit]:
     """Every process model of a compiled Lava executable, connected by queues, as lava.magma.runtime builds them."""
     from lava.magma.compiler.channels.interfaces import ChannelType
-    from lava.magma.core.process.ports.ports import create_port_id
     from lava.magma.core.model.py.model import PyLoihiProcessModel
+    from lava.magma.core.process.ports.ports import create_port_id
 
     builders = executable.proc_builders
     units = {process: Unit(f"{type(process).__name__} {process.name}") for process in builders}
@@ -141,7 +141,8 @@ def build_units(executable: Any) -> list[Unit]:
         units[channel.dst_process].receivers.append(receiver)
         builders[channel.src_process].set_csp_ports([sender])
         builders[channel.dst_process].set_csp_ports([receiver])
-        builders[channel.dst_process].add_csp_port_mapping(create_port_id(channel.src_process.id, source.name), receiver)
+        came_from = create_port_id(channel.src_process.id, source.name)
+        builders[channel.dst_process].add_csp_port_mapping(came_from, receiver)
     for process, builder in builders.items():
         unit = units[process]
         unit.model = builder.build()
@@ -158,7 +159,7 @@ def find_order(units: list[Unit]) -> list[tuple[Unit, bool]]:
 
     Raises UnsupportedError where some wait for each other.
     """
-    order = []
+    order: list[tuple[Unit, bool]] = []
     waiting = list(units)
     while waiting:
         before = len(order)

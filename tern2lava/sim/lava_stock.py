@@ -24,8 +24,8 @@ def run_stock(
     """The trace of INTEGER `graph` on `inputs` (per Input, values (batch, steps, *shape)), executed by Lava.
 
     Stock lava.proc processes wherever they are exact, ours elsewhere (`processes_used` says which). All samples run
-    one after the other in one Lava run (see lava_plan). sequential: without Lava's runtime. progress(done, total) counts
-    Lava steps. child: where it runs (None: in a child of its own).
+    one after the other in one Lava run (see lava_plan). sequential: without Lava's runtime. progress(done, total)
+    counts Lava steps. child: where it runs (None: in a child of its own).
     Raises InputError where there is nothing to run, MissingPackageError where Lava is absent, VerificationError where
     the run dies or exceeds `timeout` seconds.
     """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from tern2lava.compiler.ir import (
     conv_out,
     frozen,
 )
+from tern2lava.sim.lava_child import LavaChild
 
 PLAIN = ("reset", "refractory", "rearm")
 Inputs = dict[str, NDArray[Any]]
@@ -277,6 +278,13 @@ NETWORKS: dict[str, Callable[[np.random.Generator], Graph]] = {
         saturating, narrow, every_kind, wide_convolution,
     )
 }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def lava_child() -> Iterator[LavaChild]:
+    """One child for all tests that run Lava: each would wait for Lava's import otherwise."""
+    with LavaChild() as child:
+        yield child
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tern2lava.errors import MissingPackageError, VerificationError
-from tern2lava.sim.lava_child import LavaChild, run_in_child
+from tern2lava.sim.lava_child import run_in_child
 from tern2lava.sim.lava_shared import SharedArrays
 
 SHARED_MEMORY = Path("/dev/shm")

@@ -16,20 +16,23 @@ from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer, lava_cores, mapped
 from tern2lava.sim.compare import compare
+from tern2lava.sim.lava_child import LavaChild
 from tern2lava.sim.lava_cores import run_cores
 
 Build = Callable[..., tuple[Graph, dict[str, Any]]]
 
 
-@pytest.mark.parametrize("name", ["stock_convolution", "every_kind", "residual_with_delays", "recurrent"])
+@pytest.mark.parametrize(
+    "name", ["stock_convolution", "every_kind", "residual_with_delays", "recurrent", "graded", "wide_convolution"]
+)
 def test_core_images_in_lava_equal_both_references(
-    name: str, integer_network: Build, monkeypatch: pytest.MonkeyPatch
+    name: str, integer_network: Build, lava_child: LavaChild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Two samples at a time: the third begins where states and spikes of others were, and is alone in its chunk.
-    monkeypatch.setattr(lava_cores, "_chunk_size", lambda *_: 2)
-    network, inputs = integer_network(name)
+    # Chunks of one or two samples: some begin where states of others were, and the last round has none for a worker.
+    monkeypatch.setattr(lava_cores, "CHUNK", 1 << 13)
+    network, inputs = integer_network(name, batch=5)
     program = map_program(network, load_profile("tiny"))
-    result = run_cores(program.images, program.host_image, inputs, timeout=60)
+    result = run_cores(program.images, program.host_image, inputs, timeout=60, child=lava_child)
     reference = integer.run(network, inputs)
     cores = mapped.run(program.images, program.host_image, inputs)
     comparison = compare({"I": reference, "M": cores, "L2": result.trace}, network)
@@ -37,19 +40,23 @@ def test_core_images_in_lava_equal_both_references(
     assert comparison.compared_values == 2 * 3 * sum(s.size for s in reference.spikes.values())
 
 
-def test_many_cores_share_a_process_and_every_core_is_executed_once(integer_network: Build) -> None:
+def test_every_core_is_executed_and_spikes_alone_are_recorded_where_asked(
+    integer_network: Build, lava_child: LavaChild
+) -> None:
     network, inputs = integer_network("wide_convolution", batch=2, steps=5)
     program = map_program(network, load_profile("tiny"))
-    assert len(program.images) > 2 * lava_cores.MAX_PROCESSES
-    result = run_cores(program.images, program.host_image, inputs, timeout=60)
-    comparison = compare({"I": integer.run(network, inputs), "L2": result.trace}, network)
+    assert len(program.images) > 8
+    result = run_cores(program.images, program.host_image, inputs, states=False, timeout=60, child=lava_child)
+    reference = integer.run(network, inputs)
+    comparison = compare({"I": reference, "L2": result.trace}, network)
     assert comparison.equal, str(comparison)
-    assert len(result.processes_used) == lava_cores.MAX_PROCESSES
-    numbers = ", ".join(use.name.removeprefix("cores ").removeprefix("core ") for use in result.processes_used)
-    assert sorted(map(int, numbers.split(", "))) == sorted(decode_core(image).core for image in program.images)
+    assert comparison.compared_values == sum(s.size for s in reference.spikes.values())
+    (use,) = result.processes_used
+    numbers = use.name.removeprefix("cores ").split(", ")
+    assert sorted(map(int, numbers)) == sorted(decode_core(image).core for image in program.images)
 
 
-def test_one_flipped_weight_in_an_image_is_found(integer_network: Build) -> None:
+def test_one_flipped_weight_in_an_image_is_found(integer_network: Build, lava_child: LavaChild) -> None:
     network, inputs = integer_network("stock_chain", batch=2, steps=6)
     program = map_program(network, load_profile("tiny"))
     image = decode_core(program.images[0])
@@ -59,7 +66,7 @@ def test_one_flipped_weight_in_an_image_is_found(integer_network: Build) -> None
     codes[3, fires] = -1 if codes[3, fires] else 1
     wrong = replace(block, local=replace(block.local, weight=frozen(codes)))
     images = (encode_core(replace(image, blocks=(wrong, *image.blocks[1:]))), *program.images[1:])
-    result = run_cores(images, program.host_image, inputs, timeout=60)
+    result = run_cores(images, program.host_image, inputs, timeout=60, child=lava_child)
     comparison = compare({"I": integer.run(network, inputs), "L2": result.trace}, network)
     assert comparison.difference is not None
     assert (comparison.difference.population, comparison.difference.neuron) == ("h1", 3)

@@ -1,17 +1,13 @@
-"""Neuro-cores as Lava processes: each executes a few cores from their images, spikes travel between them on ports."""
+"""Neuro-cores as Lava processes: each executes all core images on the samples it is dealt, many in one Lava step."""
 # mypy: allow-subclassing-any, allow-untyped-decorators
 # ruff: noqa: E402
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tern2lava.compiler.image import decode_core
-from tern2lava.sim.core import CoreMachine
 from tern2lava.sim.lava_compat import require_lava
 
 require_lava()
@@ -25,156 +21,69 @@ from lava.magma.core.resources import CPU
 from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 
 # As many as there are ports to_K below.
-MAX_CLUSTERS = 4
-Spikes = NDArray[np.int32]
+MAX_WORKERS = 4
 
 
-@dataclass(frozen=True, eq=False)
-class Wires:
-    """From the neurons of one process to the axons of another, both numbered through their process: equal lengths."""
+class NeuroCores(AbstractProcess):
+    """Executes core images on samples begin to end, which arrive on `dealt` in every Lava step, over all their steps.
 
-    neuron: NDArray[np.int64]
-    axon: NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Schedule:
-    """Samples are executed in chunks of `chunk` at a time, each chunk for `period` Lava steps, of which the inputs and
-    the window of each population take `steps`."""
-
-    samples: int
-    steps: int
-    chunk: int
-    period: int
-
-    def at(self, time_step: int) -> tuple[int, slice]:
-        """Chip step of a Lava step within its chunk, and the chunk's samples."""
-        index, t = divmod(time_step - 1, self.period)
-        return t + 1, slice(index * self.chunk, min((index + 1) * self.chunk, self.samples))
-
-
-class Router:
-    """Sends what neurons emitted to the axons of every process, one chip step later."""
-
-    def __init__(self, wires: list[Wires], axons: list[int], ports: list[Any], chunk: int) -> None:
-        self.wires, self.ports = wires, ports
-        self.messages = [np.zeros((chunk, count), np.int32) for count in axons]
-
-    def send(self, emitted: NDArray[Any]) -> None:
-        """Nothing; `emitted` (samples, neurons) is what was emitted in the step before. A spike on two wires to one
-        axon counts twice."""
-        for wire, message, port in zip(self.wires, self.messages, self.ports, strict=False):
-            message[:] = 0
-            # Rows of axons first: np.add.at adds on repeated indices.
-            np.add.at(message.T, wire.axon, emitted[:, wire.neuron].T)
-            port.send(message)
-
-
-class CoreCluster(AbstractProcess):
-    """Executes the cores in `images` (bytes), for a chunk of samples at once; a Lava step is a chip step.
-
-    arriving: spikes for the input axons of these cores, (chunk, axons), summed over all senders. to_K: spikes for those
-    of process K. axons: input axons of each process. results: by population, shared arrays (samples, steps, neurons)
-    of spikes, u and v, into which the neurons of these cores are written.
+    program: sim.core_program.CoreProgram. rows: shared input, (samples, steps, neurons of all inputs side by side);
+    inputs: which of them each group of the host emits. results: by place of a group, its shared arrays (samples, steps,
+    neurons of the population) of spikes, u and v (None: not recorded) and its neurons' indices in them.
     """
 
-    def __init__(
-        self, *, images: list[bytes], index: int, axons: list[int], wires: list[Wires], schedule: Schedule,
-        results: Any,
-    ) -> None:  # fmt: skip
-        super().__init__(images=images, axons=axons, wires=wires, schedule=schedule, results=results)
-        self.arriving = InPort(shape=(schedule.chunk, axons[index]))
-        for number in range(MAX_CLUSTERS):
-            setattr(self, f"to_{number}", OutPort(shape=(schedule.chunk, axons[number] if number < len(axons) else 1)))
+    def __init__(self, *, program: Any, rows: Any, inputs: dict[int, slice], results: dict[Any, Any]) -> None:
+        super().__init__(program=program, rows=rows, inputs=inputs, results=results)
+        self.dealt = InPort(shape=(2,))
 
 
-@implements(proc=CoreCluster, protocol=LoihiProtocol)
+@implements(proc=NeuroCores, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyCoreCluster(PyLoihiProcessModel):
-    arriving: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
-    to_0: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    to_1: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    to_2: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    to_3: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-
-    def __init__(self, proc_params: Any) -> None:
-        super().__init__(proc_params)
-        self.images = [decode_core(data) for data in proc_params["images"]]
-        self.schedule, self.results = proc_params["schedule"], proc_params["results"]
-        self.axons, self.wires = proc_params["axons"], proc_params["wires"]
-        self.machines: list[CoreMachine] = []
-        self.router: Router | None = None
+class PyNeuroCores(PyLoihiProcessModel):
+    dealt: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int64)
 
     def run_spk(self) -> None:
-        if self.router is None:
-            ports = [self.to_0, self.to_1, self.to_2, self.to_3]
-            self.router = Router(self.wires, self.axons, ports, self.schedule.chunk)
-        t, samples = self.schedule.at(self.time_step)
-        if t == 1:
-            # A chunk begins: fresh states, and what the last chunk emitted in its last step is not sent.
-            self.machines = [CoreMachine(image, self.schedule.chunk, self.schedule.steps) for image in self.images]
-            self.emitted = np.zeros((self.schedule.chunk, sum(m.neurons for m in self.machines)), np.int8)
-        self.router.send(self.emitted)
-        spikes = self.arriving.recv()
-        first = 0
-        out = []
-        for machine in self.machines:
-            out.append(machine.step(t, spikes[:, first : first + machine.axons]))
-            first += machine.axons
-            self.record(machine, out[-1], t, samples)
-        self.emitted = np.concatenate(out, axis=1)
-
-    def record(self, machine: CoreMachine, fired: NDArray[np.int8], t: int, samples: slice) -> None:
-        """Nothing; writes spikes and states of the groups that are in their window."""
-        count = samples.stop - samples.start
-        for index, group in enumerate(machine.image.groups):
-            if machine.active(index, t):
-                assert group.local is not None
-                spikes, u, v = self.results[group.name]
-                k, place = t - group.local.start - 1, group.box.flat()
-                mine = slice(*machine.neuron_ends[index : index + 2])
-                state = machine.groups[index]
-                spikes[samples, k, place] = fired[:count, mine]
-                u[samples, k, place] = state.u[:count]
-                v[samples, k, place] = state.v[:count]
+        begin, end = self.dealt.recv().tolist()
+        if begin == end:
+            return
+        parameters = self.proc_params
+        rows = parameters["rows"][begin:end]
+        given = {group: rows[:, :, span] for group, span in parameters["inputs"].items()}
+        spikes, u, v, place = range(4)
+        results = parameters["results"]
+        states = any(to[u] is not None for to in results.values())
+        for result in parameters["program"].run(given, states=states):
+            to = results[result.place]
+            for kind, values in ((spikes, result.spikes), (u, result.u), (v, result.v)):
+                if values is not None:
+                    to[kind][begin:end, :, to[place]] = values
 
 
-class SpikeHost(AbstractProcess):
-    """Emits the inputs, (samples, steps, neurons) of all inputs side by side: row k of a sample in chip step k + 1."""
+class Dealer(AbstractProcess):
+    """Deals samples out: in every Lava step `chunk` of them to each of `workers` NeuroCores, until none is left.
 
-    def __init__(
-        self, *, rows: Any, axons: list[int], wires: list[Wires], schedule: Schedule, steps_done: Any
-    ) -> None:  # fmt: skip
-        super().__init__(rows=rows, axons=axons, wires=wires, schedule=schedule, steps_done=steps_done)
-        for number in range(MAX_CLUSTERS):
-            setattr(self, f"to_{number}", OutPort(shape=(schedule.chunk, axons[number] if number < len(axons) else 1)))
+    steps_done: shared counter that is set to the number of Lava steps begun.
+    """
+
+    def __init__(self, *, samples: int, chunk: int, workers: int, steps_done: Any) -> None:
+        super().__init__(samples=samples, chunk=chunk, workers=workers, steps_done=steps_done)
+        for number in range(MAX_WORKERS):
+            setattr(self, f"to_{number}", OutPort(shape=(2,)))
 
 
-@implements(proc=SpikeHost, protocol=LoihiProtocol)
+@implements(proc=Dealer, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PySpikeHost(PyLoihiProcessModel):
-    to_0: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    to_1: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    to_2: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-    to_3: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
-
-    def __init__(self, proc_params: Any) -> None:
-        super().__init__(proc_params)
-        self.rows, self.schedule = proc_params["rows"], proc_params["schedule"]
-        self.axons, self.wires = proc_params["axons"], proc_params["wires"]
-        self.steps_done = proc_params["steps_done"]
-        self.router: Router | None = None
+class PyDealer(PyLoihiProcessModel):
+    to_0: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int64)
+    to_1: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int64)
+    to_2: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int64)
+    to_3: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int64)
 
     def run_spk(self) -> None:
-        if self.router is None:
-            ports = [self.to_0, self.to_1, self.to_2, self.to_3]
-            self.router = Router(self.wires, self.axons, ports, self.schedule.chunk)
-        self.steps_done[0] = self.time_step
-        t, samples = self.schedule.at(self.time_step)
-        emitted = np.zeros((self.schedule.chunk, self.rows.shape[2]), np.int32)
-        # In this step arrives what was emitted in the step before.
-        if 0 <= t - 2 < self.schedule.steps:
-            emitted[: samples.stop - samples.start] = self.rows[samples, t - 2]
-        self.router.send(emitted)
+        samples, chunk, workers = (self.proc_params[key] for key in ("samples", "chunk", "workers"))
+        self.proc_params["steps_done"][0] = self.time_step
+        for number, port in enumerate((self.to_0, self.to_1, self.to_2, self.to_3)[:workers]):
+            begin = min(samples, ((self.time_step - 1) * workers + number) * chunk)
+            port.send(np.array([begin, min(samples, begin + chunk)]))
