@@ -29,6 +29,10 @@ app = typer.Typer(
     "70 an error of tern2lava itself.",
 )
 
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="Checkpoint (torch .pt, npz, safetensors), NIR (.nir) or lava-dl (.net) file."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
 Debug = Annotated[bool, typer.Option("--debug", help="On an error, show the whole traceback.")]
 BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder written by `tern2lava compile`.")]
@@ -82,7 +86,7 @@ def _progress(quiet: bool) -> Iterator[Progress | None]:
 
 @app.command(epilog="Example: tern2lava inspect net.pt")
 def inspect(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Checkpoint: torch (.pt), npz or safetensors.")],
+    file: Source,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -103,8 +107,12 @@ def inspect(
     "Another: tern2lava compile net.pt --net net.yaml --print-ir to_integer"
 )
 def compile(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Checkpoint: torch (.pt), npz or safetensors.")],
+    file: Source,
     net: Annotated[Path | None, typer.Option("--net", help="net.yaml: how the checkpoint's layers are wired.")] = None,
+    dt: Annotated[float | None, typer.Option("--dt", help="Time step in seconds, where a NIR file tells none.")] = None,
+    assume: Annotated[
+        str, typer.Option(metavar="KEY=VALUE,...", help="What a NIR or lava-dl file cannot say: reset=subtract,fire=>=")
+    ] = "",
     target: Target = "loihi2",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the bundle; replaced if it is one.")
@@ -137,7 +145,8 @@ def compile(
         raise InputError("--out", "say where the bundle goes, for example -o build/ (or only look: --print-ir all)")
     options = Options(ternarize="twn" if ternarize == "twn" else "refuse", steps=steps)
     map_options = MapOptions(max_neurons_per_core=max_neurons or None)
-    compiled = api.compile(file, target, net=net, out=out, options=options, map_options=map_options)
+    said = {key: value for key, value in (("dt", dt), ("assume", assume)) if value not in (None, "")}
+    compiled = api.compile(file, target, net=net, out=out, options=options, map_options=map_options, **said)
     if print_ir:
         texts = {s: print_graph(compiled.lowered.stages[s]) for s in STAGES if print_ir in (s, "all")}
         if as_json:
