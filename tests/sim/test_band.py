@@ -1,0 +1,139 @@
+"""The bound that runs along with the data, and the proof that rests on it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.ir import Arithmetic, Dense, Graph, Input, Level, Neuron, Output, Reset, frozen
+from tern2lava.compiler.lower import lower
+from tern2lava.compiler.options import Options
+from tern2lava.sim import integer
+from tern2lava.sim.band import measure_band
+from tern2lava.sim.float import run_float
+
+
+def test_potentials_never_part_by_more_than_the_running_bound(make_leaky, lockstep, arithmetic):
+    looked, closest = 0, 0.0
+    for seed in range(100, 160):
+        graph, inputs = make_leaky(seed)
+        for pair in lockstep(lower(graph, arithmetic), inputs).values():
+            valid = pair.agreed & ~pair.saturated
+            assert np.all((pair.difference <= pair.bound * (1 + 1e-9) + 1e-9) | ~valid), f"seed {seed}"
+            looked += int(valid.sum())
+            ratio = np.where(pair.bound > 1e-6, pair.difference / np.maximum(pair.bound, 1e-6), 0)
+            closest = max(closest, float(ratio[np.broadcast_to(valid, ratio.shape)].max(initial=0)))
+    assert looked > 5_000
+    assert closest > 0.5
+
+
+def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky):
+    # Coarse integers: at most 2^6 membrane units to a synapse, so that the proof is neither always nor never there.
+    coarse = Arithmetic(
+        threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=6
+    )
+    proven, unproven, differing = 0, 0, 0
+    for seed in range(250):
+        graph, inputs = make_leaky(seed)
+        inputs = {"x": inputs["x"][:1]}
+        lowered = lower(graph, coarse)
+        bands = measure_band(lowered.real, lowered.program, inputs)
+        wanted, found = run_float(lowered.real, inputs).spikes, integer.run(lowered.program, inputs).spikes
+        equal = all(np.array_equal(wanted[name], found[name]) for name in wanted)
+        if all(band.near == 0 for band in bands) and all(c.no_overflow for c in lowered.certificates):
+            proven += 1
+            assert equal, f"seed {seed}"
+        else:
+            unproven += 1
+            differing += not equal
+    assert proven > 40
+    assert unproven > 40
+    assert differing > 5
+
+
+def one_neuron(weight, steps=6, **neuron):
+    return Graph(
+        level=Level.IMPORTED,
+        steps=steps,
+        nodes=(
+            Input(name="x", shape=(1,)),
+            Dense(name="w", inputs=("x",), weight=frozen([[weight]])),
+            Neuron(name="n", inputs=("w",), shape=(1,), **neuron),
+            Output(name="y", inputs=("n",)),
+        ),
+    )
+
+
+def band_of(graph, x, arithmetic, steps=0):
+    lowered = lower(graph, arithmetic, Options(steps=steps))
+    return measure_band(lowered.real, lowered.program, {"x": np.reshape(x, (1, -1, 1))})[0]
+
+
+def test_potentials_at_their_threshold_are_near_where_anything_is_rounded(fine):
+    ones = [1, 1, 1, 1]
+    assert band_of(one_neuron(1.0, threshold=frozen(2.0)), ones, fine).near == 0
+    leaky = band_of(one_neuron(1.0, threshold=frozen(1.75), alpha_v=frozen(0.75)), ones, fine)
+    assert (leaky.neuron_steps, leaky.near) == (4, 1)
+    assert leaky.closest == 0.0
+
+
+def test_a_lower_threshold_is_watched_too(fine):
+    graph = one_neuron(
+        -1.0, threshold=frozen(50.0), threshold_low=frozen(-1.75), alpha_v=frozen(0.75), reset=Reset.NONE
+    )
+    assert band_of(graph, [1, 1, 0, 0], fine).near == 1
+
+
+def test_distances_are_relative_and_absolute_at_a_threshold_of_zero(fine):
+    assert band_of(one_neuron(1.0, threshold=frozen(4.0)), [1, 0], fine).closest == 0.75
+    assert band_of(one_neuron(1.0, threshold=frozen(0.0), reset=Reset.NONE), [1, 1], fine).closest == 1.0
+
+
+def test_a_cut_threshold_is_near_once_its_code_can_be_met():
+    # 15 * 64 is the largest threshold; the neuron's own of 100 synapses is cut to it, for 10 steps do not get there.
+    coarse = Arithmetic(state_bits=24, threshold_bits=4, threshold_shift=6, gain_max_shift=6)
+    graph = one_neuron(1.0, threshold=frozen(100.0), reset=Reset.NONE)
+    assert band_of(graph, [1] * 10, coarse, steps=10).near == 0
+    # From the 15th step on: what stands at the code itself counts, for float64 may have rounded it.
+    assert band_of(graph, [1] * 20, coarse, steps=10).near == 6
+
+
+def test_held_potentials_are_not_near_however_near_they_are(fine):
+    graph = one_neuron(
+        1.0, threshold=frozen(1.5), alpha_v=frozen(0.75), refractory=3, reset=Reset.SUBTRACT, reset_amount=frozen(0.25)
+    )
+    # 1, 1.75 spikes and stays 1.5, which is the threshold, for three steps.
+    band = band_of(graph, [1, 1, 0, 0, 0], fine)
+    assert (band.closest, band.near) == (0.0, 0)
+
+
+WHOLE = Arithmetic(
+    threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=0
+)
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "x", "neuron"),
+    [
+        # The threshold of 1.4 becomes 1 * 64: a potential of 1.2 is above it in integers only.
+        (Arithmetic(gain_max_shift=6), [1], {"threshold": 1.4, "bias": 0.2, "alpha_v": 0.0}),
+        # 2.2 is above the threshold and must rearm; the integer 2 is not.
+        (WHOLE, [1], {"threshold": 2.0, "v_init": 2.2, "reset_amount": 2.0, "rearm": True}),
+        # Rearming compares 4 - 1.6 with the threshold, the integers 4 - 2.
+        (WHOLE, [0], {"threshold": 2.0, "v_init": 4.0, "reset_amount": 1.6, "rearm": True}),
+        # 6 - 3 * 1.4 is below the threshold, 6 - 3 * 1 above.
+        (WHOLE, [1, 1, 1, 1, 1, 1], {"threshold": 2.0, "reset_amount": 1.4}),
+    ],
+)
+def test_what_rounding_can_change_is_near(arithmetic, x, neuron):
+    parameters = {k: v if isinstance(v, bool) else frozen(v) for k, v in neuron.items()}
+    reset = Reset.SUBTRACT if "reset_amount" in neuron else Reset.ZERO
+    graph = one_neuron(1.0, steps=len(x), reset=reset, **parameters)
+    lowered = lower(graph, arithmetic)
+    inputs = {"x": np.reshape(x, (1, -1, 1))}
+    wanted, found = run_float(lowered.real, inputs).spikes["n"], integer.run(lowered.program, inputs).spikes["n"]
+    assert not np.array_equal(wanted, found)
+    first = int(np.argmax((wanted != found).reshape(-1))) + 1
+    # The step in which they part is one of those that count.
+    before = band_of(graph, x[: first - 1], arithmetic).near if first > 1 else 0
+    assert band_of(graph, x[:first], arithmetic).near == before + 1
