@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from tern2lava.compiler.ir import Array
 from tern2lava.compiler.ternary import TOLERANCE, recognise
 from tern2lava.frontends.checkpoint import Checkpoint, Scalar, read_checkpoint
+from tern2lava.frontends.hdf5file import is_hdf5
 
 NEURON_PARAMETERS = ("alpha", "beta", "tau", "threshold", "reset_mechanism_val", "graded_spikes_factor")
 SNNTORCH_RESETS = ("subtract", "zero", "none")
@@ -81,7 +82,7 @@ class NeuronFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """Everything that `inspect` tells about a file."""
+    """Everything that `inspect` tells about a file. wiring: which nodes each node reads, where the file says it."""
 
     path: str
     format: str
@@ -93,6 +94,7 @@ class Inspection:
     modules: dict[str, str]
     left_out: tuple[str, ...]
     values: dict[str, Scalar]
+    wiring: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; NaN and infinities as texts."""
@@ -102,6 +104,10 @@ class Inspection:
 
 def inspect_file(path: str | Path) -> Inspection:
     """What the checkpoint at `path` holds. Raises InputError where it cannot be read (see read_checkpoint)."""
+    if is_hdf5(Path(path)):
+        from tern2lava.frontends.hdf5inspect import inspect_hdf5
+
+        return inspect_hdf5(Path(path))
     checkpoint = read_checkpoint(path)
     return Inspection(
         path=str(path),

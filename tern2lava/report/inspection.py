@@ -14,6 +14,13 @@ def render_inspection(found: Inspection) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{found.path}: {found.format}, {found.content}", style="bold")]
     if found.prefix:
         parts.append(Text(f"Tensor names without their common prefix '{found.prefix}'"))
+    if found.wiring:
+        nodes = Table(title="Nodes", title_justify="left")
+        for heading in ("Node", "Kind", "Reads"):
+            nodes.add_column(heading)
+        for name, sources in found.wiring.items():
+            nodes.add_row(name, found.modules[name], ", ".join(sources) or "-")
+        parts.append(nodes)
     table = Table()
     for heading in ("Tensor", "Shape", "Type", "Range", "Zeros", "Weights", "Scale", "Error/tensor", "Error/row"):
         table.add_column(heading, justify="right" if heading in ("Zeros", "Error/tensor", "Error/row") else "left")
@@ -26,7 +33,8 @@ def render_inspection(found: Inspection) -> RenderableType:
         )
     if found.neurons:
         layers = Table(title="Neuron layers", title_justify="left")
-        for heading in ("Layer", "Framework", "Parameters", "Reset", "net.yaml must add"):
+        adds = "compile must be told" if found.wiring else "net.yaml must add"
+        for heading in ("Layer", "Framework", "Parameters", "Reset", adds):
             layers.add_column(heading)
         for neuron in found.neurons:
             parameters = ", ".join(
