@@ -16,7 +16,6 @@ from tern2lava.frontends.lavadl import is_lavadl, parse_layers
 from tern2lava.frontends.nirfile import NEURONS, is_nir, parse_nir
 from tern2lava.frontends.nirtime import find_timing
 
-
 GEOMETRY = (
     "shape", "input_shape", "input_type", "kernel_size", "kernelSize", "stride", "padding", "dilation", "groups",
     "start_dim", "end_dim", "inFeatures", "outFeatures", "inChannels", "outChannels", "layers",
