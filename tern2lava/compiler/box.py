@@ -70,6 +70,10 @@ class Box:
             return self.volume
         if self.is_full:
             return other.volume
+        for one, two in ((self, other), (other, self)):
+            if len(one.shape) == 1:
+                low, high = np.searchsorted(two.flat(), (one.lo[0], one.hi[0]))
+                return int(high - low)
         return int(np.intersect1d(self.flat(), other.flat(), assume_unique=True).size)
 
     def windows(self, pooling: Pooling) -> Box:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.box import Box
+from tern2lava.compiler.connections import HOST as FROM_HOST
+from tern2lava.compiler.connections import connections
 from tern2lava.compiler.cost import allowed_encodings, stored_projection
 from tern2lava.compiler.image import (
     CORE,
@@ -19,14 +21,15 @@ from tern2lava.compiler.image import (
     cut_population,
     encode_core,
 )
-from tern2lava.compiler.ir import Graph, Input, Level, Population, Projection
+from tern2lava.compiler.ir import Array, Graph, Input, Level, Population, Projection
 from tern2lava.compiler.partition import MapOptions, Partition, partition
-from tern2lava.compiler.place import Placement, location, place
+from tern2lava.compiler.place import Placement, location, place, problem
 from tern2lava.compiler.pooling import unpooled_graph
-from tern2lava.compiler.route import HOST as FROM_HOST
 from tern2lava.compiler.route import Routing, route
 from tern2lava.compiler.rules import check_rules
 from tern2lava.compiler.slices import cut, incoming, sources
+from tern2lava.compiler.traffic import traffic
+from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile
 
 
@@ -115,10 +118,13 @@ class Mapped:
         return tuple(rows)
 
 
-def map_program(graph: Graph, profile: Profile, options: MapOptions | None = None) -> Mapped:
+def map_program(
+    graph: Graph, profile: Profile, options: MapOptions | None = None, rates: dict[str, Array] | None = None
+) -> Mapped:
     """The program on the cores of a target, with its core images.
 
-    Raises CapacityError where it does not fit and UnsupportedError where the target lacks a feature.
+    rates: spikes per neuron and step by population, from a run (see traffic.activity); a rate is assumed where there
+    are none. Raises CapacityError where it does not fit and UnsupportedError where the target lacks a feature.
     """
     assert graph.level is Level.INTEGER
     assert graph.arithmetic is not None
@@ -127,13 +133,11 @@ def map_program(graph: Graph, profile: Profile, options: MapOptions | None = Non
     if not profile.routing.axon_sums.value:
         graph = unpooled_graph(graph)
     cores = partition(graph, profile, options)
-    placement = place(cores, profile, options.placement, options.seed)
-    routing = route(graph, cores, placement, profile)
+    placement, routing = _place_and_route(graph, cores, profile, options, rates)
     if (routing.out_axons > cores.limit["out_axons"]).any():
         # Axons that leave a chip cost more, and only placement shows which do: cut again as if all did.
         cores = partition(graph, profile, options, all_edges_leave_chip=True)
-        placement = place(cores, profile, options.placement, options.seed)
-        routing = route(graph, cores, placement, profile)
+        placement, routing = _place_and_route(graph, cores, profile, options, rates)
     encodings = allowed_encodings(profile, options.encodings)
     images = tuple(
         encode_core(_core_image(graph, profile, encodings, cores, placement, routing, k)) for k in range(cores.cores)
@@ -143,6 +147,29 @@ def map_program(graph: Graph, profile: Profile, options: MapOptions | None = Non
         graph=graph, profile=profile, options=options, partition=cores, placement=placement, routing=routing,
         images=images, host_image=host,
     )  # fmt: skip
+
+
+def _place_and_route(
+    graph: Graph, cores: Partition, profile: Profile, options: MapOptions, rates: dict[str, Array] | None
+) -> tuple[Placement, Routing]:
+    wired = connections(graph, cores)
+    carried = traffic(graph, cores, wired, rates)
+    task = problem(
+        profile, cores.cores, wired.source, wired.target, carried.spikes, spare=options.spare_cores,
+        chips=_pinned(graph, cores, options),
+    )  # fmt: skip
+    placement = place(task, options.placement, options.seed)
+    return placement, route(graph, cores, placement, profile, wired, carried)
+
+
+def _pinned(graph: Graph, cores: Partition, options: MapOptions) -> list[int]:
+    """The chip that each core must lie on, -1 for any. Raises InputError for a pin of no population."""
+    chip = dict(options.pins)
+    known = {p.name for p in graph.of_kind(Population)}
+    for name, number in options.pins:
+        if name not in known or number < 0:
+            raise InputError("pin", f"{name!r} to chip {number}: populations are {', '.join(sorted(known))}")
+    return [max(chip.get(part.population, -1) for part in cores.of_core(core)) for core in range(cores.cores)]
 
 
 def _core_image(

@@ -30,14 +30,17 @@ class MapOptions:
 
     max_neurons_per_core: fewer than the core could hold, None for all. placement: name of the algorithm. share_cores:
     parts of several populations may lie on one core. encodings: only these of the profile's, None for all. seed: of
-    algorithms that draw random numbers.
+    algorithms that draw random numbers. pins: (population, chip) pairs; these populations share no core with others
+    that are pinned elsewhere. spare_cores: cores left free on each chip.
     """
 
     max_neurons_per_core: int | None = None
-    placement: str = "linear"
+    placement: str = "auto"
     share_cores: bool = True
     encodings: tuple[str, ...] | None = None
     seed: int = 0
+    pins: tuple[tuple[str, int], ...] = ()
+    spare_cores: int = 0
 
 
 @dataclass(frozen=True)

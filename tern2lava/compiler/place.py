@@ -1,15 +1,17 @@
-"""Where the cores of a partition lie on the target: one interface, algorithms by name."""
+"""Where the cores of a partition lie on the target: numbering of cores, the slots to choose from, algorithms."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tern2lava.compiler.ir import Array
-from tern2lava.compiler.partition import Partition
-from tern2lava.errors import InputError
+from tern2lava.compiler.placement.algorithms import PLACEMENTS
+from tern2lava.compiler.placement.curves import hilbert_index
+from tern2lava.compiler.placement.problem import Problem, symmetric
+from tern2lava.errors import CapacityError, InputError
 from tern2lava.hw_profiles import Profile
 
 
@@ -17,11 +19,13 @@ from tern2lava.hw_profiles import Profile
 class Placement:
     """core[k] is the number on the target of the partition's core k; no two are the same.
 
-    Cores are numbered chip by chip, on a chip router by router in row-major order, at a router in order.
+    Cores are numbered chip by chip, on a chip router by router in row-major order, at a router in order. cost: spikes
+    per step times hops, a chip border counted as the profile's chip_hops.
     """
 
     core: Array
     algorithm: str
+    cost: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -52,19 +56,61 @@ def router_positions(profile: Profile, cores: Array) -> tuple[Array, Array, Arra
     return chip_row * system.mesh_rows.value + row, chip_col * system.mesh_cols.value + col, chip
 
 
-def place_linear(partition: Partition, profile: Profile, seed: int) -> Array:
-    """The partition's cores in order on the first cores of the target."""
-    return np.arange(partition.cores, dtype=np.int64)
+def problem(
+    profile: Profile, cores: int, source: Array, target: Array, spikes: Array, *, spare: int = 0,
+    chips: Sequence[int] | None = None,
+) -> Problem:  # fmt: skip
+    """The placement problem of `cores` cores. source (-1: the host), target and spikes are their traffic per step.
+
+    spare: cores left free on each chip. chips: for each core the only chip that it may lie on, -1 for any. Slots are
+    those of as few chips as hold the cores, nearest first along a Hilbert curve of chips, and of the chips named.
+    Raises CapacityError where the target has too few.
+    """
+    system = profile.system
+    per_chip = system.cores_per_chip - spare
+    allowed = np.full(cores, -1, np.int64) if chips is None else np.asarray(chips, np.int64)
+    if per_chip < 1:
+        raise CapacityError("the network", "cores on a chip besides the spare ones", 1, per_chip, "spare fewer cores")
+    named, wanted = np.unique(allowed[allowed >= 0], return_counts=True)
+    for chip, count in zip(named.tolist(), wanted.tolist(), strict=True):
+        if chip >= system.chips:
+            raise CapacityError("the network", f"chips for a pin to chip {chip}", chip + 1, system.chips, "pin lower")
+        if count > per_chip:
+            raise CapacityError(f"chip {chip}", "cores pinned to it", count, per_chip, "pin fewer populations")
+    needed = -(-cores // per_chip)
+    used = _nearest_chips(profile, needed)
+    used = np.concatenate([used, np.setdiff1d(named, used)])
+    if per_chip * used.size < cores or cores > per_chip * system.chips:
+        raise CapacityError(
+            "the network", "cores", cores, per_chip * system.chips, "use a target with more chips, or spare fewer cores"
+        )
+    number = (used[:, None] * system.cores_per_chip + np.arange(per_chip)[None, :]).reshape(-1)
+    row, col, chip_of = router_positions(profile, number)
+    chip_row, chip_col = np.divmod(chip_of, system.chip_cols.value)
+    inside = source >= 0
+    first, neighbour, weight = symmetric(cores, source[inside], target[inside], spikes[inside])
+    host = np.zeros(cores)
+    np.add.at(host, target[~inside], spikes[~inside])
+    return Problem(
+        first=first, neighbour=neighbour, weight=weight, host=host, row=row, col=col, chip_row=chip_row,
+        chip_col=chip_col, chip=chip_of, number=number, host_at=np.zeros(4, np.int64),
+        chip_hops=float(profile.routing.chip_hops.value), allowed=allowed,
+    )  # fmt: skip
 
 
-PLACEMENTS: dict[str, Callable[[Partition, Profile, int], Array]] = {"linear": place_linear}
-
-
-def place(partition: Partition, profile: Profile, algorithm: str = "linear", seed: int = 0) -> Placement:
+def place(task: Problem, algorithm: str = "auto", seed: int = 0) -> Placement:
     """The placement that the algorithm of that name finds; the same for the same seed. InputError for unknown names."""
     if algorithm not in PLACEMENTS:
         raise InputError("placement", f"no algorithm {algorithm!r}; known: {', '.join(sorted(PLACEMENTS))}")
-    core = PLACEMENTS[algorithm](partition, profile, seed)
-    assert np.unique(core).size == partition.cores
-    assert core.max(initial=0) < profile.system.cores
-    return Placement(core, algorithm)
+    if task.cores == 0:
+        return Placement(np.zeros(0, np.int64), algorithm)
+    slot = PLACEMENTS[algorithm](task, seed)
+    assert task.legal(slot)
+    return Placement(task.number[slot], algorithm, task.cost(slot))
+
+
+def _nearest_chips(profile: Profile, count: int) -> Array:
+    """The first `count` chips along a Hilbert curve through the array of chips."""
+    rows, cols = profile.system.chip_rows.value, profile.system.chip_cols.value
+    row, col = np.divmod(np.arange(rows * cols), cols)
+    return np.argsort(hilbert_index(row, col), kind="stable")[:count]

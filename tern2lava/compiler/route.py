@@ -1,4 +1,5 @@
-"""Which spikes go where: one route from each part (or input) to each synapse block that reads it, along X, then Y."""
+"""Which spikes go where: one route from each part (or input) to each synapse block that reads it, and what the links
+of the mesh carry."""
 
 from __future__ import annotations
 
@@ -7,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import Array, Graph, Input, Projection
+from tern2lava.compiler.connections import HOST, Connections, connections
+from tern2lava.compiler.ir import Array, Graph, Projection
+from tern2lava.compiler.links import LinkLoads, link_loads
 from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.place import Placement, router_positions
-from tern2lava.compiler.slices import sources
+from tern2lava.compiler.traffic import Traffic, traffic
 from tern2lava.hw_profiles import Profile
-
-HOST = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,8 +23,9 @@ class Routing:
 
     source: core index in the partition, or HOST; group: index of the part on that core (of the input, on the host);
     target: core index; axons: index of the axon range on the target core; neurons: how many of the part's neurons are
-    sent; hops: routers passed after the first, by X then Y; crossings: chip borders passed; boxes: what the axons see.
-    Inputs enter at the first router of the first chip. out_axons (cores,): entries used on each core.
+    sent; hops: routers passed after the first; crossings: chip borders passed; boxes: what the axons see. Inputs enter
+    at the first router of the first chip. out_axons (cores,): entries used on each core. traffic: spikes per step on
+    each route. loads: what each link carries.
     """
 
     source: Array
@@ -35,53 +37,69 @@ class Routing:
     crossings: Array
     boxes: tuple[Box, ...]
     out_axons: Array
+    traffic: Traffic
+    loads: LinkLoads
 
     def multicast(self, source: int, group: int) -> tuple[int, ...]:
         """The cores that a part's spikes go to, ascending."""
         chosen = (self.source == source) & (self.group == group)
         return tuple(int(core) for core in np.unique(self.target[chosen]))
 
+    @property
+    def spike_hops(self) -> float:
+        """Spikes per step times routers passed after the first."""
+        return float((self.traffic.spikes * self.hops).sum())
 
-def route(graph: Graph, partition: Partition, placement: Placement, profile: Profile) -> Routing:
-    """All routes of a placed partition, and the output axons that they take (see the profile's routing section)."""
-    groups: dict[str, list[tuple[int, int, Box]]] = {}
-    for index, node in enumerate(n for n in sources(graph) if isinstance(n, Input)):
-        groups[node.name] = [(HOST, index, Box.full(node.shape))]
-    for core in range(partition.cores):
-        for group, part in enumerate(partition.of_core(core)):
-            groups.setdefault(part.population, []).append((core, group, part.box))
-    rows: list[tuple[int, int, int, int, int, int]] = []
-    boxes: list[Box] = []
-    for core in range(partition.cores):
-        blocks = [block for part in partition.of_core(core) for block in part.blocks]
-        for axons, block in enumerate(blocks):
-            projection = graph[block.projection]
-            assert isinstance(projection, Projection)
-            shared = projection.geometry is not None and profile.synapse.sharing.value != "none"
-            for source, group, box in groups[projection.inputs[0]]:
-                neurons = box.common(block.source)
-                if neurons:
-                    price = profile.routing.shared_cost.value if shared else 1
-                    rows.append((source, group, core, axons, neurons, price))
-                    boxes.append(block.source)
-    table = np.array(rows, np.int64).reshape(-1, 6)
-    order = np.lexsort((table[:, 3], table[:, 2], table[:, 1], table[:, 0]))
-    source, group, target, axons, neurons, price = table[order].T
-    hops, crossings = _distances(placement, profile, source, target)
+    @property
+    def spikes_off_chip(self) -> float:
+        """Spikes per step that leave a chip for another (inputs to the first chip do not)."""
+        return float(self.traffic.spikes[self.crossings > 0].sum())
+
+
+def route(
+    graph: Graph, partition: Partition, placement: Placement, profile: Profile,
+    wired: Connections | None = None, carried: Traffic | None = None,
+) -> Routing:  # fmt: skip
+    """All routes of a placed partition, and the output axons that they take (see the profile's routing section).
+
+    wired and carried, where known, are the partition's connections and their traffic.
+    """
+    wired = wired or connections(graph, partition)
+    carried = carried or traffic(graph, partition, wired)
+    begin = np.where(wired.source == HOST, 0, placement.core[np.maximum(wired.source, 0)] if partition.cores else 0)
+    end = placement.core[wired.target]
+    hops, crossings = _distances(profile, begin, end)
     used = np.zeros(partition.cores, np.int64)
-    inside = source != HOST
-    if profile.routing.out_axon_model.value == "edges":
-        entries = neurons * (price + np.where(crossings > 0, profile.routing.offchip_cost.value, 0))
-    else:
-        entries = np.ones_like(neurons)
-    np.add.at(used, source[inside], entries[inside])
-    return Routing(source, group, target, axons, neurons, hops, crossings, tuple(boxes[i] for i in order), used)
+    inside = wired.source != HOST
+    np.add.at(used, wired.source[inside], _entries(graph, partition, profile, wired, crossings)[inside])
+    boxes = tuple(wired.boxes[i] for i in wired.box.tolist())
+    return Routing(
+        wired.source, wired.group, wired.target, wired.axons, wired.neurons, hops, crossings, boxes, used, carried,
+        link_loads(profile, begin, end, carried.spikes),
+    )  # fmt: skip
 
 
-def _distances(placement: Placement, profile: Profile, source: Array, target: Array) -> tuple[Array, Array]:
-    """(hops, chip borders) of each route; both count along X, then Y."""
-    begin = np.where(source == HOST, 0, placement.core[np.maximum(source, 0)] if len(placement.core) else 0)
-    end = placement.core[target]
+def _entries(
+    graph: Graph, partition: Partition, profile: Profile, wired: Connections, crossings: Array
+) -> Array:  # fmt: skip
+    """Output axons that each connection takes on its source core."""
+    if profile.routing.out_axon_model.value == "ranges":
+        return np.ones_like(wired.neurons)
+    shares = profile.synapse.sharing.value != "none"
+    names = [block.projection for part in partition.parts for block in part.blocks]
+    price = {}
+    for name in set(names):
+        projection = graph[name]
+        assert isinstance(projection, Projection)
+        shared = projection.geometry is not None and shares
+        price[name] = profile.routing.shared_cost.value if shared else 1
+    each = np.array([price[name] for name in names], np.int64)[wired.box]
+    result: Array = wired.neurons * (each + np.where(crossings > 0, profile.routing.offchip_cost.value, 0))
+    return result
+
+
+def _distances(profile: Profile, begin: Array, end: Array) -> tuple[Array, Array]:
+    """(hops, chip borders) from core numbers to core numbers; dimension order makes no difference to either."""
     row0, col0, _ = router_positions(profile, begin)
     row1, col1, _ = router_positions(profile, end)
     height, width = profile.system.mesh_rows.value, profile.system.mesh_cols.value

@@ -121,13 +121,16 @@ class Routing(_Strict):
     """How output axons are counted. out_axon_model `edges`: one per neuron and destination; `ranges`: one per part
     and destination. An edge into shared synapse lists costs `shared_cost`, one that leaves the chip `offchip_cost`
     more. axon_sums: spikes of several neurons that meet in one input axon in a step add up there; where they do not,
-    the neurons of a pooling window need an axon each."""
+    the neurons of a pooling window need an axon each. order: routes go along x (columns) first and then along y, or
+    the other way. chip_hops: how many hops on a chip a chip border counts when cores are placed."""
 
     out_axon_model: Leaf[Literal["edges", "ranges"]]
     shared_cost: Leaf[Size]
     offchip_cost: Leaf[Count]
     payload_bits: Leaf[Count]
     axon_sums: Leaf[bool]
+    order: Leaf[Literal["xy", "yx"]]
+    chip_hops: Leaf[Quantity]
 
 
 class NeuronFeatures(_Strict):

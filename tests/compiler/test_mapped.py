@@ -463,7 +463,7 @@ def test_memory_counts_a_shared_kernel_once_per_core() -> None:
 def test_xy_hops_and_chip_borders_are_those_of_the_mesh() -> None:
     graph = mlp(np.random.default_rng(0), hidden=80)
     profile = variant("tiny", system__mesh_rows=2, system__mesh_cols=2, system__chip_cols=40, core__neurons=8)
-    program = map_program(graph, profile, MapOptions(share_cores=False))
+    program = map_program(graph, profile, MapOptions(share_cores=False, placement="linear"))
     uses = program.core_use()
     assert len(uses) == 12
     assert [(u.chip, u.row, u.col) for u in uses[:5]] == [(0, 0, 0), (0, 0, 1), (0, 1, 0), (0, 1, 1), (1, 0, 0)]

@@ -140,10 +140,11 @@ def test_edges_that_leave_the_chip_cost_more_and_are_cut_for() -> None:
         "system__mesh_rows": 1, "system__mesh_cols": 2, "system__chip_cols": 20,
     }  # fmt: skip
     # On one chip 32 neurons to 2 cores are 64 entries; across a chip border 128.
-    loose = map_program(graph, variant("tiny", core__out_axons=128, **values), MapOptions(share_cores=False))
+    linear = MapOptions(share_cores=False, placement="linear")
+    loose = map_program(graph, variant("tiny", core__out_axons=128, **values), linear)
     assert loose.partition.cores == 4
     assert loose.routing.out_axons.tolist() == [128, 128, 0, 0]
-    tight = map_program(graph, variant("tiny", core__out_axons=100, **values), MapOptions(share_cores=False))
+    tight = map_program(graph, variant("tiny", core__out_axons=100, **values), linear)
     assert tight.partition.cores > 4
     assert tight.routing.out_axons.max() <= 100
 

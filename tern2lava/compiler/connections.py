@@ -1,0 +1,114 @@
+"""Which part sends its spikes to which axons: the routes of a partition before its cores have places."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tern2lava.compiler.box import Box
+from tern2lava.compiler.ir import Array, Graph, Input, Projection, Shape
+from tern2lava.compiler.partition import Part, Partition
+from tern2lava.compiler.slices import sources
+
+HOST = -1
+# Pairs of boxes that are compared at a time.
+_PAIRS = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class Connections:
+    """Equal-length arrays, sorted by source core and group, then target core and axon range.
+
+    source: core index in the partition, or HOST; group: index of the part on that core (of the input, on the host);
+    target: core index; axons: index of the axon range on the target core; neurons: how many of the part's neurons are
+    sent; box: index into `boxes` of what the axons see. part: index into Partition.parts of the source (-1: the host).
+    """
+
+    source: Array
+    group: Array
+    target: Array
+    axons: Array
+    neurons: Array
+    box: Array
+    part: Array
+    boxes: tuple[Box, ...]
+
+
+def connections(graph: Graph, partition: Partition) -> Connections:
+    """Every pair of a part (or input) and a block that reads neurons of it."""
+    parts: dict[str, list[tuple[int, int, int, Box]]] = {}
+    for index, node in enumerate(n for n in sources(graph) if isinstance(n, Input)):
+        parts[node.name] = [(HOST, index, -1, Box.full(node.shape))]
+    groups = _group_numbers(partition.parts)
+    for index, part in enumerate(partition.parts):
+        parts.setdefault(part.population, []).append((part.core, groups[index], index, part.box))
+    readers: dict[tuple[str, Shape], list[tuple[int, int, int]]] = {}
+    boxes: list[Box] = []
+    core, range_of_core = -1, 0
+    for part in partition.parts:
+        if part.core != core:
+            core, range_of_core = part.core, 0
+        for block in part.blocks:
+            projection = graph[block.projection]
+            assert isinstance(projection, Projection)
+            key = (projection.inputs[0], block.source.shape)
+            readers.setdefault(key, []).append((core, range_of_core, len(boxes)))
+            boxes.append(block.source)
+            range_of_core += 1
+    tables = [_meet(parts[name], shape, rows, boxes) for (name, shape), rows in readers.items()]
+    table = np.concatenate(tables) if tables else np.zeros((0, 7), np.int64)
+    order = np.lexsort((table[:, 3], table[:, 2], table[:, 1], table[:, 0]))
+    source, group, target, axons, neurons, box, part_index = table[order].T
+    return Connections(source, group, target, axons, neurons, box, part_index, tuple(boxes))
+
+
+def _group_numbers(parts: tuple[Part, ...]) -> list[int]:
+    """Index of each part among those of its core; parts are sorted by core."""
+    result: list[int] = []
+    for index, part in enumerate(parts):
+        same = index > 0 and parts[index - 1].core == part.core
+        result.append(result[-1] + 1 if same else 0)
+    return result
+
+
+def _meet(
+    parts: list[tuple[int, int, int, Box]], shape: Shape, rows: list[tuple[int, int, int]], boxes: list[Box]
+) -> Array:
+    """Rows (source, group, target, axons, neurons, box, part) of all pairs with a neuron in common."""
+    who = np.array([(core, group, index) for core, group, index, _ in parts], np.int64)
+    reads = np.array(rows, np.int64)
+    found = []
+    if all(box.shape == shape for *_, box in parts):
+        lo, hi = np.array([box.lo for *_, box in parts]), np.array([box.hi for *_, box in parts])
+        seen_lo = np.array([boxes[row[2]].lo for row in rows])
+        seen_hi = np.array([boxes[row[2]].hi for row in rows])
+        chunk = max(1, _PAIRS // len(parts))
+        for begin in range(0, len(rows), chunk):
+            some = slice(begin, begin + chunk)
+            common = np.ones((len(rows[some]), len(parts)), np.int64)
+            for axis in range(len(shape)):
+                low = np.maximum(seen_lo[some, None, axis], lo[None, :, axis])
+                high = np.minimum(seen_hi[some, None, axis], hi[None, :, axis])
+                common *= np.maximum(high - low, 0)
+            reader, part = np.nonzero(common)
+            found.append(_rows(who[part], reads[begin + reader], common[reader, part]))
+    elif all(boxes[row[2]].is_full for row in rows):
+        volume = np.array([box.volume for *_, box in parts], np.int64)
+        for read in reads:
+            found.append(_rows(who, np.repeat(read[None], len(who), axis=0), volume))
+    else:
+        counts: dict[tuple[int, Box], int] = {}
+        for read in reads:
+            seen = boxes[read[2]]
+            for index, (*_, box) in enumerate(parts):
+                key = (index, seen)
+                if key not in counts:
+                    counts[key] = box.common(seen)
+                if counts[key]:
+                    found.append(_rows(who[index : index + 1], read[None], np.array([counts[key]])))
+    return np.concatenate(found) if found else np.zeros((0, 7), np.int64)
+
+
+def _rows(who: Array, reads: Array, common: Array) -> Array:
+    return np.stack([who[:, 0], who[:, 1], reads[:, 0], reads[:, 1], common, reads[:, 2], who[:, 2]], axis=1)

@@ -1,0 +1,61 @@
+"""The placement algorithms by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tern2lava.compiler.ir import Array
+from tern2lava.compiler.placement.curves import place_hilbert, place_linear, place_random
+from tern2lava.compiler.placement.exact import prove
+from tern2lava.compiler.placement.hypergraph import place_mtkahypar
+from tern2lava.compiler.placement.problem import Problem
+from tern2lava.compiler.placement.quadratic import place_quadratic
+from tern2lava.compiler.placement.search import BUDGET, improve
+from tern2lava.compiler.placement.spectral import place_spectral
+
+# Up to so many cores auto also tries the quadratic assignment, and anneals from several starts.
+SMALL = 160
+TINY = 24
+_RESTARTS = 6
+
+
+def place_search(problem: Problem, seed: int) -> Array:
+    """Annealing from the Hilbert curve."""
+    return improve(problem, place_hilbert(problem, seed), seed)
+
+
+def place_exact(problem: Problem, seed: int) -> Array:
+    """What CP-SAT finds, at most as costly as annealing."""
+    return prove(problem, seed).slot
+
+
+def place_auto(problem: Problem, seed: int) -> Array:
+    """The best of Hilbert, linear and spectral (and for few cores the quadratic assignment), then annealed; few cores
+    are annealed from each of them, more than once."""
+    starts = [place_hilbert(problem, seed), place_linear(problem, seed), place_spectral(problem, seed)]
+    if problem.cores <= SMALL:
+        starts.append(place_quadratic(problem, seed))
+    starts.sort(key=problem.cost)
+    if problem.cores > SMALL:
+        # A hot start would undo what the eigenvectors know of a large network.
+        return improve(problem, starts[0], seed, heat=0.05)
+    rounds = _RESTARTS if problem.cores <= TINY else 1
+    tried = [
+        improve(problem, start, seed + turn, BUDGET // (len(starts) * rounds), heat)
+        for start in starts
+        for turn, heat in zip(range(rounds), (0.5, 0.1, 1.0, 0.3, 0.5, 0.1), strict=False)
+    ]
+    return min(tried, key=problem.cost)
+
+
+PLACEMENTS: dict[str, Callable[[Problem, int], Array]] = {
+    "auto": place_auto,
+    "exact": place_exact,
+    "hilbert": place_hilbert,
+    "linear": place_linear,
+    "mtkahypar": place_mtkahypar,
+    "quadratic": place_quadratic,
+    "random": place_random,
+    "search": place_search,
+    "spectral": place_spectral,
+}

@@ -1,0 +1,152 @@
+"""Routes, link loads and traffic, against an independent walk of the tables in the images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.image import decode_core
+from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset, frozen
+from tern2lava.compiler.links import DIRECTIONS, link_loads
+from tern2lava.compiler.mapped import Mapped, map_program
+from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.traffic import ASSUMED_RATE, activity
+from tern2lava.compiler.walk import walk
+from tern2lava.errors import InputError
+from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.sim import integer
+
+
+def variant(name: str, **values: Any) -> Profile:
+    data = load_profile(name).model_dump()
+    for key, value in values.items():
+        section, leaf = key.split("__")
+        data[section][leaf]["value"] = value
+    return Profile.model_validate(data)
+
+
+def network() -> Graph:
+    """Dense layers 40, 60 and 30, the last of which also feeds itself."""
+    rng = np.random.default_rng(0)
+
+    def wire(name: str, source: str, inputs: int, outputs: int) -> Projection:
+        return Projection(name=name, inputs=(source,), weight=frozen(rng.integers(-1, 2, (outputs, inputs)), np.int8))
+
+    def layer(name: str, inputs: tuple[str, ...], n: int) -> Population:
+        values: dict[str, Any] = {
+            k: frozen(0, np.int64) for k in ("decay_v", "bias", "reset_amount", "v_init")
+        } | {"decay_u": frozen(4096, np.int64), "threshold": frozen(2, np.int64)}
+        return Population(name=name, inputs=inputs, shape=(n,), reset=Reset.ZERO, lsb=frozen(1.0), start=0, **values)
+
+    nodes = (
+        Input(name="in", shape=(40,)), wire("a", "in", 40, 60), layer("h", ("a",), 60), wire("b", "h", 60, 30),
+        wire("c", "o", 30, 30), layer("o", ("b", "c"), 30), Output(name="out", inputs=("o",)),
+    )  # fmt: skip
+    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+
+
+def mapped(order: str = "xy", **options: Any) -> tuple[Mapped, Profile]:
+    profile = variant(
+        "tiny", core__neurons=7, system__mesh_rows=2, system__mesh_cols=3, system__chip_rows=2, system__chip_cols=3,
+        routing__order=order,
+    )  # fmt: skip
+    return map_program(network(), profile, MapOptions(share_cores=False, **options)), profile
+
+
+@pytest.mark.parametrize("order", ["xy", "yx"])
+@pytest.mark.parametrize("placement", ["random", "auto"])
+def test_routes_and_loads_are_those_of_a_walk_through_the_tables(order: str, placement: str) -> None:
+    program, profile = mapped(order, placement=placement)
+    images = [decode_core(data) for data in (program.host_image, *program.images)]
+    seen = walk(images, profile)
+    routing = program.routing
+    assert list(seen.hops) == routing.hops.tolist()
+    assert list(seen.neurons) == routing.neurons.tolist()
+    assert list(seen.crossings) == routing.crossings.tolist()
+    assert max(seen.hops) >= 3
+    assert max(seen.crossings) >= 1
+    assert routing.spike_hops == pytest.approx(ASSUMED_RATE * np.dot(seen.hops, seen.neurons))
+    off_chip = sum(n for n, c in zip(seen.neurons, seen.crossings, strict=True) if c)
+    assert routing.spikes_off_chip == pytest.approx(ASSUMED_RATE * off_chip)
+    loads = routing.loads
+    found = {}
+    step = {"east": (0, 1), "west": (0, -1), "south": (1, 0), "north": (-1, 0)}
+    for d, row, col in zip(*np.nonzero(np.round(loads.links, 9)), strict=True):
+        at = (row + loads.origin[0], col + loads.origin[1])
+        move = step[DIRECTIONS[d]]
+        found[at, (at[0] + move[0], at[1] + move[1])] = loads.links[d, row, col] / ASSUMED_RATE
+    assert found == pytest.approx({link: float(n) for link, n in seen.links.items()})
+    most, at, direction = loads.most_loaded_link
+    assert most == pytest.approx(ASSUMED_RATE * max(seen.links.values()))
+    beyond = (at[0] + step[direction][0], at[1] + step[direction][1])
+    assert seen.links[at, beyond] * ASSUMED_RATE == pytest.approx(most)
+
+
+def test_every_spike_enters_a_router_once_for_each_link_and_once_where_it_begins() -> None:
+    program, _ = mapped()
+    loads, carried = program.routing.loads, program.routing.traffic.spikes
+    assert loads.routers.sum() == pytest.approx(loads.links.sum() + carried.sum())
+    assert loads.links.sum() == pytest.approx(program.routing.spike_hops)
+
+
+def test_loads_of_two_routes_by_hand() -> None:
+    profile = load_profile("tiny")
+    # Core 0 is at (0, 0), core 10 at (2, 2): two links east, two south; back along the other sides.
+    loads = link_loads(profile, np.array([0, 10]), np.array([10, 0]), np.array([3.0, 5.0]))
+    east, west, south, north = loads.links
+    assert east.tolist() == [[3, 3, 0], [0, 0, 0], [0, 0, 0]]
+    assert south.tolist() == [[0, 0, 3], [0, 0, 3], [0, 0, 0]]
+    assert west.tolist() == [[0, 0, 0], [0, 0, 0], [0, 5, 5]]
+    assert north.tolist() == [[0, 0, 0], [5, 0, 0], [5, 0, 0]]
+    assert loads.routers.tolist() == [[8, 3, 3], [5, 0, 3], [5, 5, 8]]
+    assert loads.most_loaded_router[0] == 8
+
+
+def test_a_route_that_is_lost_or_doubled_is_found() -> None:
+    program, profile = mapped()
+    host, *cores = [decode_core(data) for data in (program.host_image, *program.images)]
+    source = next(k for k, core in enumerate(cores) if core.routes)
+    lost = [*cores]
+    lost[source] = replace(cores[source], routes=cores[source].routes[1:])
+    with pytest.raises(InputError, match="reached 0 times"):
+        walk([host, *lost], profile)
+    doubled = [*cores]
+    doubled[source] = replace(cores[source], routes=(*cores[source].routes, cores[source].routes[0]))
+    with pytest.raises(InputError, match="reached 2 times"):
+        walk([host, *doubled], profile)
+
+
+def test_measured_activity_gives_the_traffic_of_the_run() -> None:
+    graph = network()
+    inputs = {"in": np.random.default_rng(1).integers(0, 2, (3, 20, 40))}
+    trace = integer.run(graph, inputs)
+    rates = activity(graph, inputs, trace.spikes)
+    assert 0.05 < rates["h"].mean() < 0.95
+    profile = variant("tiny", core__neurons=7)
+    program = map_program(graph, profile, MapOptions(share_cores=False), rates)
+    assert program.routing.traffic.measured
+    total = 0.0
+    for route, spikes in enumerate(program.routing.traffic.spikes):
+        source, group = program.routing.source[route], program.routing.group[route]
+        if source < 0:
+            expected = rates["in"].sum()
+        else:
+            part = program.partition.of_core(source)[group]
+            expected = rates[part.population][part.box.flat()].sum()
+        assert spikes == pytest.approx(expected)
+        total += expected
+    assert total > 0
+    assert program.routing.traffic.spikes.sum() == pytest.approx(total)
+
+
+def test_pins_and_spare_cores_show_in_the_mapping() -> None:
+    profile = load_profile("tiny")
+    options = MapOptions(share_cores=False, max_neurons_per_core=6, pins=(("o", 1),), spare_cores=3)
+    uses = map_program(network(), profile, options).core_use()
+    assert {use.chip for use in uses if use.populations == ("o",)} == {1}
+    assert all(use.id % 16 < 13 for use in uses)
+    with pytest.raises(InputError, match="'x' to chip 1: populations are h, o"):
+        map_program(network(), profile, MapOptions(pins=(("x", 1),)))
