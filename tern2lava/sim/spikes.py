@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Input, size
 from tern2lava.errors import InputError
+
+NPY = b"\x93NUMPY"
+# NotImplementedError and RuntimeError: zipfile's, for unknown and encrypted members.
+_DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,16 +52,37 @@ def load_spikes(path: Path, graph: Graph) -> SpikeData:
     Arrays: `spikes` (batch, steps, *input shape), or one array per Input under its name; `labels` (batch,) optional.
     Raises InputError for a file that is no npz, has no such array, or holds other shapes or values.
     """
+    wanted = {"spikes", "labels", *(node.name for node in graph.of_kind(Input))}
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not hasattr(file, "files"):
+        with Path(path).open("rb") as stream:
+            if stream.read(len(NPY)) == NPY:
                 raise InputError(path, "holds one bare array; save it with np.savez(..., spikes=array)")
-            arrays = {name: file[name] for name in file.files}
+        with zipfile.ZipFile(path) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            arrays = {name: _read(archive, info, path) for name, info in members.items() if name in wanted}
     except FileNotFoundError:
         raise InputError(path, "does not exist") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError) as error:
+    except MemoryError:
+        raise InputError(path, "holds more than fits into memory; split it into files of fewer samples") from None
+    except _DAMAGED as error:
         raise InputError(path, f"is no readable npz file ({error})") from None
+    if not arrays:
+        names = ", ".join(list(members)[:8]) or "none"
+        raise InputError(path, f"has no array 'spikes' (found: {names})")
     return make_spikes(arrays, graph, path)
+
+
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Array:
+    """One array of an npz file, its claimed size checked against what is stored before anything is allocated."""
+    npy_format: Any = np.lib.format
+    with archive.open(member) as stream:
+        plain = npy_format.read_magic(stream) == (1, 0)
+        shape, _, dtype = (npy_format.read_array_header_1_0 if plain else npy_format.read_array_header_2_0)(stream)
+    if dtype.hasobject or math.prod(shape) * dtype.itemsize > member.file_size:
+        raise InputError(f"{path}: {member.filename}", f"shape {shape} of {dtype} is not what is stored; save it again")
+    with archive.open(member) as stream:
+        array: Array = npy_format.read_array(stream, allow_pickle=False)
+    return array
 
 
 def make_spikes(arrays: dict[str, Array], graph: Graph, where: object = "data") -> SpikeData:

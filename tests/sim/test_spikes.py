@@ -1,28 +1,102 @@
-"""Spike data: shapes that say the same are accepted, others refused."""
+"""Spike files: what is read, and every way in which a file can be wrong in one line."""
 
 from __future__ import annotations
+
+import zipfile
 
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import Graph, Input, Level
+from tern2lava.compiler.ir import Graph, Input, Level, Output
 from tern2lava.errors import InputError
-from tern2lava.sim.spikes import make_spikes
+from tern2lava.sim.spikes import load_spikes, make_spikes
+
+SPIKES = np.random.default_rng(0).integers(0, 2, (5, 4, 2, 3)).astype(np.uint8)
 
 
-def test_channels_and_length_fit_an_input_held_with_height_one() -> None:
-    graph = Graph(level=Level.IMPORTED, nodes=(Input(name="x", shape=(3, 1, 20)),))
-    values = (np.random.default_rng(0).random((2, 5, 3, 20)) < 0.5).astype(np.uint8)
-    for given in (values, values[:, :, :, None], values.reshape(2, 5, 60)):
-        found = make_spikes({"spikes": given}, graph).inputs["x"]
-        assert found.shape == (2, 5, 3, 1, 20)
-        np.testing.assert_array_equal(found[:, :, :, 0], values)
-    for wrong in (values.transpose(0, 1, 3, 2), values[..., :19], values.reshape(2, 5, 3, 2, 10)):
-        with pytest.raises(InputError, match=r"the network's input 'x' is \(3, 1, 20\)"):
-            make_spikes({"spikes": wrong}, graph)
+def graph(*inputs):
+    nodes = inputs or (Input(name="x", shape=(2, 3)),)
+    return Graph(level=Level.INTEGER, nodes=(*nodes, Output(name="y", inputs=(nodes[0].name,))))
 
 
-def test_an_image_is_not_read_as_channels_and_length() -> None:
-    graph = Graph(level=Level.IMPORTED, nodes=(Input(name="x", shape=(3, 4, 5)),))
-    with pytest.raises(InputError, match="each step has shape"):
-        make_spikes({"spikes": np.zeros((2, 5, 3, 20))}, graph)
+def test_spikes_and_labels_are_read(tmp_path):
+    np.savez_compressed(tmp_path / "data.npz", spikes=SPIKES, labels=np.arange(5), other=np.zeros(3))
+    data = load_spikes(tmp_path / "data.npz", graph())
+    assert np.array_equal(data.inputs["x"], SPIKES)
+    assert data.inputs["x"].dtype == np.uint8
+    assert data.labels.tolist() == [0, 1, 2, 3, 4]
+    assert (data.samples, data.steps) == (5, 4)
+    part = data.slice(1, 3)
+    assert (part.samples, part.labels.tolist()) == (2, [1, 2])
+    assert data.first(99).samples == 5
+
+
+def test_flat_steps_booleans_and_floats_that_are_whole_are_taken():
+    for values in (SPIKES.reshape(5, 4, 6), SPIKES.astype(bool), SPIKES.astype(np.float32), SPIKES.astype(np.int64)):
+        data = make_spikes({"spikes": values}, graph())
+        assert np.array_equal(data.inputs["x"], SPIKES)
+        assert data.labels is None
+
+
+def test_several_inputs_have_an_array_each_and_agree_in_samples_and_steps():
+    two = graph(Input(name="left", shape=(2,)), Input(name="right", shape=(3,), levels=(-2, 5)))
+    arrays = {"left": np.zeros((3, 4, 2), np.uint8), "right": np.full((3, 4, 3), -2)}
+    assert make_spikes(arrays, two).inputs["right"].min() == -2
+    with pytest.raises(InputError, match="its inputs differ in samples or steps"):
+        make_spikes(arrays | {"left": np.zeros((3, 5, 2))}, two)
+    with pytest.raises(InputError, match="has no array 'right'"):
+        make_spikes({"left": arrays["left"]}, two)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"spikes": SPIKES[..., :2]}, "has shape (2, 2) (4 values); the network's input 'x' is (2, 3) (6 values)"),
+        ({"spikes": SPIKES[:, :, 0, 0]}, "shape (5, 4); expected (samples, steps, 2, 3)"),
+        ({"spikes": SPIKES[:0]}, "shape (0, 4, 2, 3)"),
+        ({"spikes": SPIKES * 2}, "values must be whole numbers from 0 to 1"),
+        ({"spikes": SPIKES * 0.5}, "values must be whole numbers from 0 to 1"),
+        ({"spikes": np.where(SPIKES, np.nan, 0)}, "values must be whole numbers from 0 to 1"),
+        ({"spikes": SPIKES.astype(str)}, "holds <U3, expected numbers"),
+        ({"x.values": SPIKES}, "has no array 'spikes'"),
+        ({"spikes": SPIKES, "labels": np.arange(4)}, "labels: shape (4,) of int64; expected 5 integers"),
+        ({"spikes": SPIKES, "labels": np.ones(5)}, "labels: shape (5,) of float64; expected 5 integers"),
+    ],
+)  # fmt: skip
+def test_a_wrong_array_is_named_with_what_was_expected(tmp_path, arrays, message):
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(InputError) as raised:
+        load_spikes(tmp_path / "data.npz", graph())
+    assert message in str(raised.value)
+    assert "data.npz" in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_files_that_are_no_npz_are_named(tmp_path):
+    whole = tmp_path / "whole.npz"
+    np.savez_compressed(whole, spikes=SPIKES)
+    stored = whole.read_bytes()
+    np.save(tmp_path / "bare.npy", SPIKES)
+    (tmp_path / "truncated.npz").write_bytes(stored[:-30])
+    (tmp_path / "damaged.npz").write_bytes(stored[:60] + bytes([stored[60] ^ 255]) + stored[61:])
+    (tmp_path / "text.npz").write_text("spikes")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    np.savez(tmp_path / "objects.npz", spikes=np.array([{}, []], dtype=object))
+    names = ("missing", "truncated", "damaged", "text", "empty", "objects")
+    for name in (*(f"{name}.npz" for name in names), ".", "bare.npy"):
+        with pytest.raises(InputError) as raised:
+            load_spikes(tmp_path / name, graph())
+        assert str(tmp_path) in str(raised.value)
+    assert "one bare array" in str(raised.value)
+
+
+def test_a_claimed_size_is_checked_before_anything_is_allocated(tmp_path):
+    np.save(tmp_path / "a.npy", SPIKES)
+    honest = (tmp_path / "a.npy").read_bytes()
+    claim = honest.replace(b"(5, 4, 2, 3), }" + 13 * b" ", b"(50000000000000, 4, 2, 3), }")
+    assert len(claim) == len(honest)
+    assert claim != honest
+    with zipfile.ZipFile(tmp_path / "bomb.npz", "w") as archive:
+        archive.writestr("spikes.npy", claim)
+    with pytest.raises(InputError, match="is not what is stored"):
+        load_spikes(tmp_path / "bomb.npz", graph())
