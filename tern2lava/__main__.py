@@ -19,8 +19,8 @@ def main() -> None:
             raise
         _say(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _say("interrupted; nothing half-written was left behind")
+    except KeyboardInterrupt as error:
+        _say(str(error) or "interrupted; nothing half-written was left behind")
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()

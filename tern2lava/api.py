@@ -14,16 +14,17 @@ from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir import Array, Graph, Population
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.partition import MapOptions
-from tern2lava.errors import InputError
+from tern2lava.errors import InputError, Interrupted
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.model import Report
 from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.readout import accuracy, needs_states, predictions, scores
+from tern2lava.sim.shard import engine_trace
 from tern2lava.sim.spikes import SpikeData, load_spikes, make_spikes
 from tern2lava.sim.trace import Trace, joined
-from tern2lava.sim.verify import Backend, Progress, piece_size
+from tern2lava.sim.verify import Backend, LavaMode, Progress, shard_size
 from tern2lava.sim.verify import verify as prove
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Simulation", "compile", "load", "report", "simulate", "verify"]
 
-Engine = Literal["fast", "reference", "images"]
+Engine = Literal["fast", "reference", "images", "ray"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,18 +77,20 @@ def simulate(
     engine: Engine = "fast",
     states: bool = False,
     keep: bool = True,
+    progress: Progress | None = None,
 ) -> Simulation:
-    """A run of a bundle on spikes: by the fast engine, by the integer reference (engine "reference"), or recomputed
-    from its core images (engine "images"); all give the same. Samples run in pieces.
+    """A run of a bundle on spikes: by the fast engine, by it in Ray tasks (engine "ray"), by the integer reference
+    ("reference"), or recomputed from its core images ("images"); all give the same. Samples run in pieces.
 
     states: keep v and u in the trace. keep: without it the trace stays empty, so that memory holds one piece.
+    progress(stage, done, total) counts samples. Raises Interrupted (a KeyboardInterrupt) with what was done.
     """
     opened = _opened(bundle)
     executable = opened.executable
     program = executable.program
     spikes = _spikes(data, program)
     needed = states or needs_states(program)
-    piece = piece_size(program, spikes.steps)
+    piece = shard_size(program, spikes.steps)
     parts = (spikes.slice(begin, begin + piece).inputs for begin in range(0, spikes.samples, piece))
     fallbacks: tuple[tuple[str, str], ...] = ()
     traces: Iterator[Trace]
@@ -95,6 +98,10 @@ def simulate(
         traces = (mapped.run(executable.images, executable.host_image, part, states=needed) for part in parts)
     elif engine == "reference":
         traces = (integer.run(program, part, states=needed) for part in parts)
+    elif engine == "ray":
+        from tern2lava.sim.shard_ray import map_on_ray
+
+        traces = map_on_ray(engine_trace, program, ((part, needed) for part in parts))
     else:
         from tern2lava.sim.engine.program import prepare
         from tern2lava.sim.engine.run import stream
@@ -105,12 +112,22 @@ def simulate(
     found: list[Array] = []
     kept: list[Trace] = []
     counts = {population.name: 0 for population in program.of_kind(Population)}
-    for trace in traces:
-        found.append(scores(program, trace))
-        for name, fired in trace.spikes.items():
-            counts[name] += int(np.count_nonzero(fired))
-        if keep:
-            kept.append(trace if states else Trace(spikes=trace.spikes))
+    done = 0
+    try:
+        if progress is not None:
+            progress(f"engine {engine}", 0, spikes.samples)
+        for trace in traces:
+            found.append(scores(program, trace))
+            for name, fired in trace.spikes.items():
+                counts[name] += int(np.count_nonzero(fired))
+            if keep:
+                kept.append(trace if states else Trace(spikes=trace.spikes))
+            done += len(found[-1])
+            if progress is not None:
+                progress(f"engine {engine}", done, spikes.samples)
+    except KeyboardInterrupt:
+        text = f"interrupted: {done:,} of {spikes.samples:,} samples were simulated; nothing was written"
+        raise Interrupted(text) from None
     total = np.concatenate(found)
     return Simulation(
         trace=joined(kept),
@@ -127,22 +144,27 @@ def verify(
     data: str | Path | SpikeData | dict[str, Array],
     *,
     backend: Backend = "lava",
+    lava_mode: LavaMode = "mixed",
+    engine: Literal["local", "ray"] = "local",
     samples: int | None = None,
     timeout: float = 600.0,
     progress: Progress | None = None,
 ) -> Report:
     """The bundle's report with the proof on `data`; also written into the bundle's report.json.
 
-    The fast engine runs all samples; every execution runs the first `samples` (None: all) and is compared. The
-    report's verification says whether all agree; no error is raised for a difference.
+    The fast engine runs all samples; on the first `samples` (None: all) the executions are compared, Lava's as
+    `lava_mode` says: "fused", "inprocess", "stock" (each alone), "all", or "mixed", which runs the fused one on all of
+    them, the others on some. engine "ray": shards of samples run as Ray tasks. The report's verification says whether
+    all agree and how many samples each ran; no error is raised for a difference.
     """
     opened = _opened(bundle)
     spikes = _spikes(data, opened.executable.program)
     if samples is not None and samples < 1:
         raise InputError("samples", f"found {samples}; verify at least one")
     proof = prove(
-        opened.executable, spikes, backend=backend, samples=samples, timeout=timeout, progress=progress
-    )
+        opened.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
+        timeout=timeout, progress=progress,
+    )  # fmt: skip
     result = add_verification(opened.report, proof)
     save_report(opened.folder, result)
     return result

@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tern2lava.sim.verify import Progress
+    from tern2lava.sim.verify import LavaMode, Progress
 
 app = typer.Typer(
     name="tern2lava",
@@ -67,18 +67,33 @@ def _progress(quiet: bool) -> Iterator[Progress | None]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        Task,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class RateColumn(TextColumn):
+        """Work done per second in this stage."""
+
+        def render(self, task: Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:,.3g}/s")
 
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(""), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("", total=None)
+        now = ""
 
         def advance(stage: str, done: int, total: int) -> None:
+            nonlocal now
+            if stage != now:
+                # Rate and remaining time are those of a stage, the stages' speeds being so different.
+                now = stage
+                bars.reset(task)
             bars.update(task, description=stage, completed=done, total=total)
 
         yield advance
@@ -171,7 +186,7 @@ def simulate(
         str,
         typer.Option(
             help="`fast`: compiled kernels; `reference`: the integer program, step by step; `images`: core by core "
-            "from the packed core images. All give the same spikes and states."
+            "from the packed core images; `ray`: `fast` in Ray tasks. All give the same spikes and states."
         ),
     ] = "fast",
     states: Annotated[bool, typer.Option("--states", help="Write the membrane potentials and currents too.")] = False,
@@ -185,10 +200,13 @@ def simulate(
     from tern2lava.bundle import write_aside
     from tern2lava.errors import InputError
 
-    engines: dict[str, api.Engine] = {"fast": "fast", "reference": "reference", "images": "images"}
+    engines: dict[str, api.Engine] = {"fast": "fast", "reference": "reference", "images": "images", "ray": "ray"}
     if engine not in engines:
         raise InputError("--engine", f"found '{engine}'; choose {', '.join(engines)}")
-    result = api.simulate(bundle, data, engine=engines[engine], states=states, keep=out is not None)
+    with _progress(as_json) as progress:
+        result = api.simulate(
+            bundle, data, engine=engines[engine], states=states, keep=out is not None, progress=progress
+        )
     if out is not None:
         arrays: dict[str, Any] = {"predictions": result.predictions, "scores": result.scores}
         arrays |= {f"spikes.{name}": value for name, value in result.trace.spikes.items()}
@@ -223,8 +241,18 @@ def verify(
     bundle: BundleFolder,
     data: Data,
     backend: Annotated[
-        str, typer.Option(help="`lava`: all executions (I, E, M, L1, L2); `reference`: without Lava (I, E, M).")
+        str, typer.Option(help="`lava`: all executions (I, E, M, L1, L2, L3); `reference`: without Lava (I, E, M).")
     ] = "lava",
+    lava_mode: Annotated[
+        str,
+        typer.Option(
+            help="`fused`: core images in our Lava process (L2); `inprocess`: Lava's own process models in sequence "
+            "(L3); `stock`: Lava's runtime (L1); `all`: these three; `mixed`: L2 on all samples, L3 and L1 on some."
+        ),
+    ] = "mixed",
+    engine: Annotated[
+        str, typer.Option(help="`local`: this machine; `ray`: shards of samples as Ray tasks (RAY_ADDRESS).")
+    ] = "local",
     samples: Annotated[
         int, typer.Option(min=0, help="Samples for all executions; 0: all. The fast engine (E) runs all.")
     ] = 0,
@@ -239,10 +267,17 @@ def verify(
 
     if backend not in ("lava", "reference"):
         raise InputError("--backend", f"found '{backend}'; choose lava or reference")
+    if engine not in ("local", "ray"):
+        raise InputError("--engine", f"found '{engine}'; choose local or ray")
+    modes: dict[str, LavaMode] = {
+        "mixed": "mixed", "stock": "stock", "fused": "fused", "inprocess": "inprocess", "all": "all",
+    }  # fmt: skip
+    if lava_mode not in modes:
+        raise InputError("--lava-mode", f"found '{lava_mode}'; choose {', '.join(modes)}")
     with _progress(as_json) as progress:
         report = api.verify(
-            bundle, data, backend="lava" if backend == "lava" else "reference", samples=samples or None,
-            timeout=timeout, progress=progress,
+            bundle, data, backend="lava" if backend == "lava" else "reference", lava_mode=modes[lava_mode],
+            engine="ray" if engine == "ray" else "local", samples=samples or None, timeout=timeout, progress=progress,
         )  # fmt: skip
     found = report.verification
     assert found is not None

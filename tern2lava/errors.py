@@ -72,6 +72,10 @@ class MissingPackageError(Tern2LavaError):
         self.how = how
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in long work; the text is one line that says what was done. Caught as any KeyboardInterrupt is."""
+
+
 class VerificationError(Tern2LavaError):
     """Two executions of one program that differ, or a backend that did not finish; names the first difference."""
 

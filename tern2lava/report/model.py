@@ -128,16 +128,27 @@ class FallbackRow(_Block):
     reason: str = Field(description="What the compiled kernels do not cover.")
 
 
+class ExecutionRow(_Block):
+    """One execution of the program, and on how much it was held against the integer reference (I)."""
+
+    name: str = Field(description="Its name in the chain.")
+    what: str = Field(description="What executed the program.")
+    samples: int = Field(description="Samples it ran.")
+    values: int = Field(description="Its spikes and states that were compared with the reference's and are equal.")
+    seconds: float = Field(description="Time it took, start included.")
+
+
 class Verification(_Block):
     """The proof on data."""
 
     chain: list[str] = Field(
         description="Executions compared: I integer reference, E fast engine, M mapped reference (from the core "
-        "images), L1 Lava processes per layer, L2 Lava neuro-cores."
+        "images), L1 Lava's runtime with a process per layer, L2 Lava neuro-cores, L3 the processes of L1 in sequence."
     )
+    executions: list[ExecutionRow] = Field(description="The executions, with how many samples each ran.")
     equal: bool = Field(description="Whether all agree in every spike and state compared.")
     compared_values: int = Field(description="Number of spikes and states compared.")
-    samples: int = Field(description="Samples run in every execution.")
+    samples: int = Field(description="Samples on which executions were compared; Lava's may have run fewer.")
     engine_samples: int = Field(description="Samples run by the fast engine: these, and all others of the data.")
     engine_fallbacks: list[FallbackRow] = Field(description="What the engine left to the reference; empty: nothing.")
     accuracy_engine: float | None = Field(description="Accuracy on all samples of the engine; null without labels.")

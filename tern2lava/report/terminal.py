@@ -155,6 +155,7 @@ def verification_table(verification: Verification) -> RenderableType:
         )
     if verification.equal and verification.engine_samples:
         lines.append(Text(_engine_line(verification)))
+    lines.append(_execution_table(verification))
     table = Table(title="Against the float model on this data", title_justify="left")
     for heading in ("Population", "Spikes", "Spikes that differ", "Near threshold", "of neuron-steps", "Closest"):
         table.add_column(heading, justify="left" if heading == "Population" else "right")
@@ -179,6 +180,18 @@ def verification_table(verification: Verification) -> RenderableType:
 def print_report(report: Report, console: Console) -> None:
     """Print the whole report."""
     console.print(render(report))
+
+
+def _execution_table(verification: Verification) -> Table:
+    """How many samples each execution ran and how many of its values were compared with the reference."""
+    table = Table(title="Executions, each held against I in every spike and state", title_justify="left")
+    for heading in ("Name", "What", "Samples", "Values", "Seconds", "Samples/s"):
+        table.add_column(heading, justify="left" if heading in ("Name", "What") else "right")
+    for row in verification.executions:
+        rate = row.samples / row.seconds if row.seconds else 0.0
+        values = f"{row.values:,}" if row.values else ""
+        table.add_row(row.name, row.what, f"{row.samples:,}", values, f"{row.seconds:.2f}", f"{rate:,.3g}")
+    return table
 
 
 def _engine_line(verification: Verification) -> str:

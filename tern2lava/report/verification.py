@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from tern2lava.report.model import BandRow, FallbackRow, ProcessRow, Report, Verification
+from tern2lava.report.model import BandRow, ExecutionRow, FallbackRow, ProcessRow, Report, Verification
 from tern2lava.sim.verify import Proof
+
+WHAT = {
+    "I": "integer reference",
+    "E": "fast engine",
+    "M": "packed core images, recomputed in numpy",
+    "L2": "core images in our Lava process, many samples a step",
+    "L3": "Lava's process models in sequence, without its runtime",
+    "L1": "Lava's runtime, a process for each layer",
+}
 
 
 def add_verification(report: Report, proof: Proof) -> Report:
@@ -25,6 +34,10 @@ def add_verification(report: Report, proof: Proof) -> Report:
     verification = Verification(
         chain=list(comparison.chain),
         equal=comparison.equal,
+        executions=[
+            ExecutionRow(name=e.name, what=WHAT[e.name], samples=e.samples, values=e.values, seconds=e.seconds)
+            for e in proof.executions
+        ],
         compared_values=comparison.compared_values,
         samples=proof.samples,
         steps=proof.steps,

@@ -22,7 +22,7 @@ class CompiledSignal:
 
     @staticmethod
     def convolve2d(image: Array, kernel: Array, mode: str) -> Array:
-        """scipy.signal.convolve2d of integer-valued `image` with a `kernel` no larger than it, mode "valid"; float64."""
+        """scipy.signal.convolve2d of integer-valued `image` and a `kernel` no larger than it, mode "valid"; float64."""
         if mode != "valid" or kernel.shape[0] > image.shape[0] or kernel.shape[1] > image.shape[1]:
             raise NotImplementedError(f"convolve2d with mode {mode}, shapes {image.shape} and {kernel.shape}")
         height, width = image.shape[0] - kernel.shape[0] + 1, image.shape[1] - kernel.shape[1] + 1

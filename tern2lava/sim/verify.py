@@ -2,47 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Generator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-
-from tern2lava.compiler.ir import Graph, Population, size
-from tern2lava.sim import integer, mapped
-from tern2lava.sim.band import Band, measure_band
-from tern2lava.sim.compare import Comparison, compare
-from tern2lava.sim.float import run_float
-from tern2lava.sim.readout import needs_states, predictions, scores
+from tern2lava.compiler.ir import Graph
+from tern2lava.errors import Interrupted
+from tern2lava.sim.band import Band
+from tern2lava.sim.compare import Comparison
+from tern2lava.sim.shard import (
+    Executable,
+    Execution,
+    LavaMode,
+    Progress,
+    ShardPlan,
+    ShardResult,
+    lava_amounts,
+    run_shard,
+    shard_size,
+)
 from tern2lava.sim.spikes import SpikeData
-from tern2lava.sim.trace import Trace
+
+__all__ = ["Backend", "Executable", "LavaMode", "Progress", "Proof", "shard_size", "verify"]
 
 Backend = Literal["lava", "reference"]
-Progress = Callable[[str, int, int], None]
-# Values of one kind (spikes, v or u) held at a time; samples are run in pieces of at most this many.
-PIECE = 1 << 24
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Executable:
-    """What can be run: the graph as imported, its real dynamics (TERNARY), the INTEGER program, and core images."""
-
-    imported: Graph
-    real: Graph
-    program: Graph
-    images: tuple[bytes, ...]
-    host_image: bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Proof:
-    """Result of verify. comparison: over `samples` of them; processes: (node, process, reason) of Lava's L1; bands:
-    distance from the thresholds; spikes and float_differences per population; accuracies where labels were given.
+    """Result of verify. comparison: over `samples` of them; executions: how many of them each ran (the fast engine all
+    of the data); processes: (node, process, reason) of Lava's L1; bands: distance from the thresholds; spikes and
+    float_differences per population; accuracies where labels were given.
 
-    engine_samples: how many the fast engine ran, these and all others; accuracy_engine: on all of them.
-    engine_fallbacks: (population, reason) of what it left to the integer reference."""
+    accuracy_engine: of the fast engine, on all samples; engine_fallbacks: (population, reason) of what it left to the
+    integer reference."""
 
     comparison: Comparison
+    executions: tuple[Execution, ...]
     samples: int
     steps: int
     processes: tuple[tuple[str, str, str], ...]
@@ -56,127 +53,156 @@ class Proof:
     engine_fallbacks: tuple[tuple[str, str], ...]
 
 
-@dataclass
-class _Tally:
-    compared: int = 0
-    correct_integer: int = 0
-    correct_float: int = 0
-    correct_engine: int = 0
-    spikes: dict[str, int] = field(default_factory=dict)
-    differences: dict[str, int] = field(default_factory=dict)
-    bands: dict[str, list[Band]] = field(default_factory=dict)
-
-
 def verify(
-    executable: Executable, data: SpikeData, *, backend: Backend = "lava", samples: int | None = None,
-    progress: Progress | None = None, timeout: float = 600.0,
+    executable: Executable, data: SpikeData, *, backend: Backend = "lava", lava_mode: LavaMode = "mixed",
+    samples: int | None = None, ray: bool = False, progress: Progress | None = None, timeout: float = 600.0,
 ) -> Proof:  # fmt: skip
     """Run the first `samples` (None: all) in I (integer reference), E (fast engine), M (core images) and, with backend
-    lava, L1 and L2, and compare all; then the rest in E alone.
+    lava, in Lava as `lava_mode` says, and compare all; then the rest in E alone.
 
-    Stops at the first piece of samples that differs. `progress(stage, done, total)` counts samples. Raises
-    VerificationError where Lava dies or exceeds `timeout` seconds, MissingPackageError where it is absent.
+    lava_mode: "fused" L2 (core images in our neuro-core processes), "inprocess" L3 (Lava's process models in sequence),
+    "stock" L1 (Lava's runtime), "all" these three on all compared samples, "mixed" L2 on all, L3 and L1 on some. ray:
+    shards of samples run as Ray tasks. Stops at the first shard of samples that differs. `progress(stage, done, total)`
+    counts samples. Raises VerificationError where Lava dies or exceeds `timeout` seconds, MissingPackageError where it
+    or Ray is absent, Interrupted (a KeyboardInterrupt) with what was done.
     """
     from tern2lava.sim.engine.program import prepare
-    from tern2lava.sim.engine.run import run as run_engine
 
-    program = executable.program
-    engine = prepare(program)
-    names = ("I", "E", "M", "L1", "L2") if backend == "lava" else ("I", "E", "M")
-    compared = data if samples is None else data.first(samples)
-    tally = _Tally()
-    processes: tuple[tuple[str, str, str], ...] = ()
-    piece = piece_size(program, data.steps)
-    comparison = Comparison(chain=names, equal=True, compared_values=0)
-    done = 0
-    for begin in range(0, compared.samples, piece):
-        part = compared.slice(begin, begin + piece)
+    engine = prepare(executable.program)
+    compared = data.samples if samples is None else min(samples, data.samples)
+    amounts = lava_amounts(lava_mode, compared) if backend == "lava" else ()
+    plans = _plans(executable.program, data, compared, amounts, timeout)
+    tally = _Tally(chain=("I", "E", "M", *(name for name, _ in amounts)))
+    with ExitStack() as around:
+        child = None
+        if ray:
+            results = _on_ray(executable, data, plans, progress)
+        else:
+            if amounts:
+                from tern2lava.sim.lava_child import LavaChild
 
-        def tell(stage: str, part: SpikeData = part, begin: int = begin) -> None:
-            if progress is not None:
-                progress(stage, begin, compared.samples)
-
-        tell("integer reference")
-        traces = {"I": integer.run(program, part.inputs)}
-        tell("fast engine")
-        traces["E"] = run_engine(engine, part.inputs).trace
-        tell("core images")
-        traces["M"] = mapped.run(executable.images, executable.host_image, part.inputs)
-        if backend == "lava":
-            from tern2lava.sim.lava_cores import run_cores
-            from tern2lava.sim.lava_stock import run_stock
-
-            tell("Lava processes per layer")
-            stock = run_stock(program, part.inputs, timeout=timeout)
-            traces["L1"] = stock.trace
-            processes = tuple((use.name, use.process, use.reason) for use in stock.processes_used)
-            tell("Lava neuro-cores")
-            traces["L2"] = run_cores(executable.images, executable.host_image, part.inputs, timeout=timeout).trace
-        tell("float model")
-        _account(executable, part, traces["I"], tally)
-        found = compare(traces, program)
-        tally.compared += found.compared_values
-        done += part.samples
-        comparison = Comparison(
-            chain=names, equal=found.equal, compared_values=tally.compared, link=found.link, difference=found.difference
-        )
-        if not found.equal:
-            break
-        tally.correct_engine += _correct(program, traces["E"], part)
-    run_alone = 0
-    if comparison.equal:
-        for begin in range(done, data.samples, piece):
-            if progress is not None:
-                progress("fast engine alone", begin, data.samples)
-            part = data.slice(begin, begin + piece)
-            trace = run_engine(engine, part.inputs, states=needs_states(program)).trace
-            tally.correct_engine += _correct(program, trace, part)
-            run_alone += part.samples
-    if progress is not None:
-        progress("done", done, compared.samples)
+                child = around.enter_context(LavaChild())
+            results = (
+                run_shard(
+                    executable, data.slice(plan.begin, plan.end), plan, engine=engine, child=child, progress=progress
+                )
+                for plan in plans
+            )
+        try:
+            # Closed at once after a difference: nothing further is begun, and Ray's tasks are cancelled.
+            for result in around.enter_context(closing(results)):
+                tally.add(result)
+                if result.difference is not None:
+                    break
+        except KeyboardInterrupt:
+            raise Interrupted(tally.done_so_far(data.samples)) from None
     labelled = data.labels is not None
+    run_by_engine = tally.samples + tally.alone
     return Proof(
-        comparison=comparison,
-        samples=done,
+        comparison=tally.comparison(),
+        executions=tuple(tally.executions.values()),
+        samples=tally.samples,
         steps=data.steps,
-        processes=processes,
+        processes=tally.processes,
         bands=tuple(_merged(bands) for bands in tally.bands.values()),
         spikes=tally.spikes,
-        float_differences=tally.differences,
-        accuracy_integer=tally.correct_integer / done if labelled else None,
-        accuracy_float=tally.correct_float / done if labelled else None,
-        engine_samples=done + run_alone,
-        accuracy_engine=tally.correct_engine / (done + run_alone) if labelled and comparison.equal else None,
+        float_differences=tally.float_differences,
+        accuracy_integer=tally.correct_integer / tally.samples if labelled else None,
+        accuracy_float=tally.correct_float / tally.samples if labelled else None,
+        engine_samples=run_by_engine,
+        accuracy_engine=tally.correct_engine / run_by_engine if labelled and tally.differs is None else None,
         engine_fallbacks=tuple((use.population, use.reason) for use in engine.uses if use.engine == "reference"),
     )
 
 
-def piece_size(program: Graph, steps: int) -> int:
-    """Samples that can be run at a time with traces of at most PIECE values of each kind."""
-    neurons = sum(size(p.shape) for p in program.of_kind(Population))
-    return max(1, PIECE // max(1, neurons * steps))
+def _plans(
+    program: Graph, data: SpikeData, compared: int, amounts: tuple[tuple[str, int], ...], timeout: float
+) -> list[ShardPlan]:
+    """Every shard: those in which all executions are compared, then those of the engine alone."""
+    size = shard_size(program, data.steps)
+    spans = [(begin, min(begin + size, compared), False) for begin in range(0, compared, size)]
+    spans += [(begin, min(begin + size, data.samples), True) for begin in range(compared, data.samples, size)]
+    return [
+        ShardPlan(begin=begin, end=end, alone=alone, amounts=amounts, timeout=timeout) for begin, end, alone in spans
+    ]
 
 
-def _correct(program: Graph, trace: Trace, part: SpikeData) -> int:
-    """How many samples of `part` are classified as labelled; 0 without labels."""
-    if part.labels is None:
-        return 0
-    return int(np.count_nonzero(predictions(scores(program, trace)) == part.labels))
+def _on_ray(
+    executable: Executable, data: SpikeData, plans: list[ShardPlan], progress: Progress | None
+) -> Generator[ShardResult, None, None]:
+    """The results of the shards in their order, each run as a Ray task."""
+    from tern2lava.sim.shard_ray import map_on_ray
+
+    parts = ((data.slice(plan.begin, plan.end), plan) for plan in plans)
+    with closing(map_on_ray(_run_part, executable, parts)) as results:
+        for plan, result in zip(plans, results, strict=True):
+            if progress is not None:
+                progress("shards on Ray", plan.end, data.samples)
+            yield result
 
 
-def _account(executable: Executable, part: SpikeData, reference: Trace, tally: _Tally) -> None:
-    real = run_float(executable.imported, part.inputs)
-    for name, spikes in reference.spikes.items():
-        tally.spikes[name] = tally.spikes.get(name, 0) + int(np.count_nonzero(spikes))
-        differ = int(np.count_nonzero(spikes != real.spikes[name]))
-        tally.differences[name] = tally.differences.get(name, 0) + differ
-    for band in measure_band(executable.real, executable.program, part.inputs):
-        tally.bands.setdefault(band.population, []).append(band)
-    if part.labels is not None:
-        compiled = predictions(scores(executable.program, reference))
-        original = predictions(scores(executable.imported, real))
-        tally.correct_integer += int(np.count_nonzero(compiled == part.labels))
-        tally.correct_float += int(np.count_nonzero(original == part.labels))
+def _run_part(executable: Executable, part: tuple[SpikeData, ShardPlan]) -> ShardResult:
+    """The result of one shard, on the single core that Ray gives a task."""
+    data, plan = part
+    return run_shard(executable, data, plan, threads=1)
+
+
+@dataclass(eq=False)
+class _Tally:
+    """Sums over the shards so far, which come in the order of the samples."""
+
+    chain: tuple[str, ...]
+    samples: int = 0
+    alone: int = 0
+    executions: dict[str, Execution] = field(default_factory=dict)
+    differs: ShardResult | None = None
+    processes: tuple[tuple[str, str, str], ...] = ()
+    correct_engine: int = 0
+    correct_integer: int = 0
+    correct_float: int = 0
+    spikes: dict[str, int] = field(default_factory=dict)
+    float_differences: dict[str, int] = field(default_factory=dict)
+    bands: dict[str, list[Band]] = field(default_factory=dict)
+
+    def add(self, result: ShardResult) -> None:
+        for more in result.executions:
+            was = self.executions.get(more.name, Execution(name=more.name, samples=0, values=0, seconds=0.0))
+            self.executions[more.name] = Execution(
+                name=more.name, samples=was.samples + more.samples, values=was.values + more.values,
+                seconds=was.seconds + more.seconds,
+            )  # fmt: skip
+        self.correct_engine += result.correct_engine
+        if result.alone:
+            self.alone += result.samples
+            return
+        self.samples += result.samples
+        self.processes = self.processes or result.processes
+        self.correct_integer += result.correct_integer
+        self.correct_float += result.correct_float
+        for name, count in result.spikes.items():
+            self.spikes[name] = self.spikes.get(name, 0) + count
+            self.float_differences[name] = self.float_differences.get(name, 0) + result.float_differences[name]
+        for band in result.bands:
+            self.bands.setdefault(band.population, []).append(band)
+        if result.difference is not None:
+            self.differs = result
+
+    def comparison(self) -> Comparison:
+        values = sum(execution.values for execution in self.executions.values())
+        if self.differs is None:
+            return Comparison(chain=self.chain, equal=True, compared_values=values)
+        return Comparison(
+            chain=self.chain, equal=False, compared_values=values, link=self.differs.link,
+            difference=self.differs.difference,
+        )  # fmt: skip
+
+    def done_so_far(self, total: int) -> str:
+        """One line for a user who interrupted."""
+        text = f"interrupted: {self.samples + self.alone:,} of {total:,} samples were done"
+        if self.samples:
+            each = ", ".join(f"{name} {execution.samples:,}" for name, execution in self.executions.items())
+            text += f" and all executions agree on them ({each})"
+        return f"{text}; the report was not changed"
 
 
 def _merged(bands: list[Band]) -> Band:

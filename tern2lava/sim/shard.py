@@ -1,0 +1,244 @@
+"""One shard of a verification: some samples in every execution, each held against the integer reference.
+
+A shard needs nothing of the others: they can be run one after the other here, or on many machines (sim.shard_ray), and
+give the same results.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Graph, Population, size
+from tern2lava.sim import integer, mapped
+from tern2lava.sim.band import Band, measure_band
+from tern2lava.sim.compare import Difference, compared_values, first_difference
+from tern2lava.sim.float import run_float
+from tern2lava.sim.readout import needs_states, predictions, scores
+from tern2lava.sim.spikes import SpikeData
+from tern2lava.sim.trace import Trace
+
+if TYPE_CHECKING:
+    from tern2lava.sim.engine.program import Program
+    from tern2lava.sim.lava_child import LavaChild
+
+LavaMode = Literal["mixed", "stock", "fused", "inprocess", "all"]
+Progress = Callable[[str, int, int], None]
+# Samples that Lava's own process models run by default: in process, and in Lava's untouched runtime.
+SEQUENTIAL_SAMPLES, RUNTIME_SAMPLES = 32, 8
+# Values of one kind (spikes, v or u) held at a time; samples are run in shards of at most this many.
+SHARD = 1 << 23
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Executable:
+    """What can be run: the graph as imported, its real dynamics (TERNARY), the INTEGER program, and core images."""
+
+    imported: Graph
+    real: Graph
+    program: Graph
+    images: tuple[bytes, ...]
+    host_image: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """One execution: how many samples it ran, how many spikes and states of them were compared, and its seconds."""
+
+    name: str
+    samples: int
+    values: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardPlan:
+    """What to run: samples begin to end, in each execution of `amounts` (after I, E and M) the first so many of all; or
+    in the fast engine `alone`."""
+
+    begin: int
+    end: int
+    alone: bool
+    amounts: tuple[tuple[str, int], ...]
+    timeout: float
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ShardResult:
+    """What a shard found. link: the execution in which the first difference is; counts of labelled samples are 0 where
+    there are no labels."""
+
+    samples: int
+    alone: bool
+    executions: tuple[Execution, ...]
+    link: str = ""
+    difference: Difference | None = None
+    processes: tuple[tuple[str, str, str], ...] = ()
+    bands: tuple[Band, ...] = ()
+    spikes: dict[str, int] = field(default_factory=dict)
+    float_differences: dict[str, int] = field(default_factory=dict)
+    correct_engine: int = 0
+    correct_integer: int = 0
+    correct_float: int = 0
+
+
+def lava_amounts(mode: LavaMode, samples: int) -> tuple[tuple[str, int], ...]:
+    """(execution, samples) of each way to run Lava: L2 core images, L3 process models in sequence, L1 the runtime."""
+    by_mode = {
+        "mixed": (("L2", samples), ("L3", min(samples, SEQUENTIAL_SAMPLES)), ("L1", min(samples, RUNTIME_SAMPLES))),
+        "stock": (("L1", samples),),
+        "fused": (("L2", samples),),
+        "inprocess": (("L3", samples),),
+        "all": (("L2", samples), ("L3", samples), ("L1", samples)),
+    }
+    return by_mode[mode]
+
+
+def shard_size(program: Graph, steps: int) -> int:
+    """Samples that can be run at a time with traces of at most SHARD values of each kind."""
+    neurons = sum(size(p.shape) for p in program.of_kind(Population))
+    return max(1, SHARD // max(1, neurons * steps))
+
+
+def run_shard(
+    executable: Executable, data: SpikeData, plan: ShardPlan, *, engine: Program | None = None,
+    child: LavaChild | None = None, threads: int | None = None, progress: Progress | None = None,
+) -> ShardResult:  # fmt: skip
+    """The result of the samples in `data`, which are those of `plan`.
+
+    engine: the prepared program; child: where Lava runs (None: each made here). progress(stage, done, total) counts
+    samples. Stops after the first execution that differs. Raises VerificationError where Lava dies or exceeds the
+    plan's timeout, MissingPackageError where it is absent.
+    """
+    from tern2lava.sim.engine.program import prepare
+    from tern2lava.sim.engine.run import run as run_engine
+
+    program = executable.program
+    engine = engine or prepare(program)
+    if plan.alone:
+        began = time.perf_counter()
+        trace = run_engine(engine, data.inputs, states=needs_states(program), threads=threads).trace
+        run = Execution(name="E", samples=data.samples, values=0, seconds=time.perf_counter() - began)
+        correct = _correct(program, trace, data)
+        return ShardResult(samples=data.samples, alone=True, executions=(run,), correct_engine=correct)
+    bench = _Bench(executable, data, plan, progress)
+    reference = bench.run("I", "integer reference", lambda part, _: integer.run(program, part.inputs))
+    fast = bench.run("E", "fast engine", lambda part, _: run_engine(engine, part.inputs, threads=threads).trace)
+    images, host = executable.images, executable.host_image
+    bench.run("M", "core images", lambda part, _: mapped.run(images, host, part.inputs))
+    for name, amount in plan.amounts:
+        count = min(plan.end, amount) - plan.begin
+        if bench.difference is None and count > 0:
+            _run_lava(bench, name, count, plan.timeout, child)
+    bench.tell("float model", 0, data.samples)
+    real = run_float(executable.imported, data.inputs)
+    return ShardResult(
+        samples=data.samples,
+        alone=False,
+        executions=tuple(bench.executions),
+        link=bench.link,
+        difference=bench.difference,
+        processes=bench.processes,
+        bands=tuple(measure_band(executable.real, program, data.inputs)),
+        spikes={name: int(np.count_nonzero(spikes)) for name, spikes in reference.spikes.items()},
+        float_differences={
+            name: int(np.count_nonzero(spikes != real.spikes[name])) for name, spikes in reference.spikes.items()
+        },
+        correct_engine=_correct(program, fast, data),
+        correct_integer=_correct(program, reference, data),
+        correct_float=_correct(executable.imported, real, data),
+    )
+
+
+def engine_trace(program: Graph, part: tuple[dict[str, Array], bool]) -> Trace:
+    """The fast engine's trace on inputs, with states where asked for, on one core."""
+    from tern2lava.sim.engine.run import run as run_engine
+
+    inputs, states = part
+    return run_engine(program, inputs, states=states, threads=1).trace
+
+
+@dataclass(eq=False)
+class _Bench:
+    """Executions made so far and the reference that they are held against."""
+
+    executable: Executable
+    data: SpikeData
+    plan: ShardPlan
+    progress: Progress | None
+    reference: Trace | None = None
+    executions: list[Execution] = field(default_factory=list)
+    processes: tuple[tuple[str, str, str], ...] = ()
+    link: str = ""
+    difference: Difference | None = None
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        if self.progress is not None:
+            self.progress(stage, self.plan.begin + done, self.plan.begin + total)
+
+    def run(
+        self, name: str, stage: str, execute: Callable[[SpikeData, Callable[[int, int], None]], Trace],
+        samples: int | None = None,
+    ) -> Trace:  # fmt: skip
+        """The trace of `execute` on the first `samples` (None: all), held against the reference (the first one)."""
+        part = self.data if samples is None else self.data.first(samples)
+        self.tell(stage, 0, part.samples)
+        began = time.perf_counter()
+        trace = execute(part, lambda done, total: self.tell(stage, part.samples * done // max(1, total), part.samples))
+        seconds = time.perf_counter() - began
+        values = 0
+        if self.reference is None:
+            self.reference = trace
+        elif self.difference is None:
+            expected = _first(self.reference, part.samples)
+            values = compared_values(expected, trace)
+            found = first_difference(expected, trace, self.executable.program)
+            if found is not None:
+                self.link, self.difference = name, replace(found, sample=found.sample + self.plan.begin)
+        self.executions.append(Execution(name=name, samples=part.samples, values=values, seconds=seconds))
+        self.tell(stage, part.samples, part.samples)
+        return trace
+
+
+def _run_lava(bench: _Bench, name: str, samples: int, timeout: float, child: LavaChild | None) -> None:
+    """Nothing; the first `samples` in Lava: L2 core images, L3 Lava's process models in sequence, L1 its runtime."""
+    from tern2lava.sim.lava_cores import run_cores
+    from tern2lava.sim.lava_stock import run_stock
+
+    executable = bench.executable
+
+    def cores(part: SpikeData, tell: Callable[[int, int], None]) -> Trace:
+        images, host = executable.images, executable.host_image
+        return run_cores(images, host, part.inputs, timeout=timeout, progress=tell, child=child).trace
+
+    def processes(part: SpikeData, tell: Callable[[int, int], None]) -> Trace:
+        found = run_stock(
+            executable.program, part.inputs, sequential=name == "L3", timeout=timeout, progress=tell, child=child
+        )
+        bench.processes = tuple((use.name, use.process, use.reason) for use in found.processes_used)
+        return found.trace
+
+    if name == "L2":
+        bench.run(name, "Lava neuro-cores", cores, samples)
+    elif name == "L3":
+        bench.run(name, "Lava's process models", processes, samples)
+    else:
+        bench.run(name, "Lava's runtime", processes, samples)
+
+
+def _first(trace: Trace, samples: int) -> Trace:
+    def cut(kind: dict[str, Array]) -> dict[str, Array]:
+        return {name: values[:samples] for name, values in kind.items()}
+
+    return Trace(spikes=cut(trace.spikes), v=cut(trace.v), u=cut(trace.u))
+
+
+def _correct(graph: Graph, trace: Trace, part: SpikeData) -> int:
+    """How many samples of `part` are classified as labelled; 0 without labels."""
+    if part.labels is None:
+        return 0
+    return int(np.count_nonzero(predictions(scores(graph, trace)) == part.labels))
