@@ -108,19 +108,23 @@ def _check_replaceable(folder: Path) -> None:
 
 
 def _replace(aside: Path, folder: Path) -> None:
-    """Put `aside` in the place of `folder` by renames."""
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+    """Put `aside` in the place of `folder` by renames; the old one is gone only once the new one stands."""
+    if not folder.exists():
+        os.rename(aside, folder)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
+    try:
         os.rename(folder, old / folder.name)
         try:
             os.rename(aside, folder)
         except BaseException:
             os.rename(old / folder.name, folder)
             raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
-    else:
-        os.rename(aside, folder)
+    except BaseException:
+        with suppress(OSError):
+            old.rmdir()
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(compiled: Compiled, report: Report, folder: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from enum import Enum
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -93,15 +93,19 @@ def _node_from_json(item: dict[str, Any], arrays: dict[str, Array]) -> Node:
 
 
 def _value(value: Any, hint: Any, arrays: dict[str, Array]) -> Any:
-    if isinstance(value, dict) and set(value) == {"array"}:
-        return arrays[value["array"]]
-    if value is None:
+    """The value of a field declared as `hint`; raises KeyError, TypeError or ValueError for what cannot be one."""
+    options = get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
+    if value is None and type(None) in options:
         return None
-    options = get_args(hint) if get_origin(hint) is UnionType else (hint,)
+    if any(get_origin(option) is np.ndarray for option in options):
+        return arrays[value["array"]]
     for option in options:
         if option is ConvGeometry or option is Pooling:
             parts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
             return option(**parts)
         if isinstance(option, type) and issubclass(option, Enum):
             return option(value)
-    return tuple(value) if isinstance(value, list) else value
+    found = tuple(value) if isinstance(value, list) else value
+    if not any(isinstance(found, get_origin(option) or option) for option in options):
+        raise TypeError(f"{value!r} where {hint} is meant")
+    return found

@@ -1,0 +1,227 @@
+"""A bundle is whole or absent, replaces nothing but a bundle, and says when it is damaged."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tern2lava import bundle
+from tern2lava.bundle import read_bundle, save_report, write_aside, write_bundle
+from tern2lava.compiler.build import build
+from tern2lava.compiler.lower import STAGES
+from tern2lava.errors import InputError
+from tern2lava.hw_profiles import load_profile
+
+
+@pytest.fixture(scope="module")
+def compiled(make_leaky):
+    return build(make_leaky(4)[0], load_profile("tiny"))
+
+
+@pytest.fixture
+def written(compiled, tmp_path):
+    write_bundle(compiled, tmp_path / "build")
+    return tmp_path / "build"
+
+
+def listing(folder):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*"))
+
+
+def test_a_bundle_comes_back_with_everything_to_run(compiled, written):
+    found = read_bundle(written)
+    assert found.executable.images == compiled.mapped.images
+    assert found.executable.host_image == compiled.mapped.host_image
+    for name, graph in (
+        ("imported", compiled.lowered.imported), ("real", compiled.lowered.real), ("program", compiled.lowered.program)
+    ):  # fmt: skip
+        assert [n.name for n in getattr(found.executable, name).nodes] == [n.name for n in graph.nodes]
+    assert found.report.target == "tiny"
+    assert found.report.verification is None
+    assert found.manifest["tool"] == "tern2lava"
+    texts = sorted(path.name for path in (written / "ir").iterdir())
+    assert texts == [f"{k:02d}-{stage}.txt" for k, stage in enumerate(STAGES)]
+    assert load_profile(written / "profile.yaml").name == "tiny"
+
+
+def test_only_the_bundle_is_left_beside_others(compiled, written):
+    assert [path.name for path in written.parent.iterdir()] == ["build"]
+    (written / "graphs" / "stale.json").write_text("{}")
+    write_bundle(compiled, written)
+    assert [path.name for path in written.parent.iterdir()] == ["build"]
+    assert "graphs/stale.json" not in listing(written)
+    read_bundle(written)
+
+
+def test_an_empty_folder_and_new_parents_are_filled(compiled, tmp_path):
+    (tmp_path / "empty").mkdir()
+    write_bundle(compiled, tmp_path / "empty")
+    write_bundle(compiled, tmp_path / "a" / "b" / "c")
+    read_bundle(tmp_path / "empty")
+    read_bundle(tmp_path / "a" / "b" / "c")
+
+
+def test_what_is_no_bundle_is_never_replaced(compiled, tmp_path, written):
+    web = tmp_path / "web"
+    web.mkdir()
+    (web / "manifest.json").write_text('{"name": "a web page"}')
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "thesis.tex").write_text("years")
+    (tmp_path / "file").write_text("text")
+    (written / "spikes.npz").write_bytes(b"mine")
+    before = listing(tmp_path)
+    for name, message in (
+        ("web", "is no bundle"), ("notes", "is no bundle"), ("file", "is a file"), ("build", "holds spikes.npz"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=message):
+            write_bundle(compiled, tmp_path / name)
+    assert listing(tmp_path) == before
+
+
+FAILURES = {
+    "save_graph": ("tern2lava.bundle.save_graph", OSError(errno.ENOSPC, "No space left on device")),
+    "images": ("pathlib.Path.write_bytes", OSError(errno.ENOSPC, "No space left on device")),
+    "report": ("tern2lava.bundle.dump_report", OSError(errno.EIO, "Input/output error")),
+    "rename": ("os.rename", OSError(errno.EACCES, "Permission denied")),
+    "interrupt": ("tern2lava.bundle.print_graph", KeyboardInterrupt()),
+}
+
+
+@pytest.mark.parametrize("failure", list(FAILURES))
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_failure_leaves_what_was_there_and_nothing_else(compiled, tmp_path, monkeypatch, failure, exists):
+    target = tmp_path / "deep" / "er" / "build"
+    if exists:
+        write_bundle(compiled, target)
+    before = listing(tmp_path)
+    name, error = FAILURES[failure]
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(name, fail)
+    with pytest.raises(KeyboardInterrupt if failure == "interrupt" else InputError) as raised:
+        write_bundle(compiled, target)
+    monkeypatch.undo()
+    assert listing(tmp_path) == before
+    if failure != "interrupt":
+        assert f"{target}: cannot be written ({error.strerror})" in str(raised.value)
+    if exists:
+        read_bundle(target)
+
+
+def test_the_old_bundle_comes_back_where_the_new_one_cannot_take_its_place(compiled, written, monkeypatch):
+    marked = read_bundle(written).report.model_copy(update={"source": "the old one"})
+    save_report(written, marked)
+    rename, calls = os.rename, []
+
+    def fail_second(source, target):
+        calls.append(target)
+        if len(calls) == 2:
+            raise OSError(errno.EIO, "Input/output error")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail_second)
+    with pytest.raises(InputError, match="Input/output error"):
+        write_bundle(compiled, written)
+    monkeypatch.undo()
+    assert read_bundle(written).report.source == "the old one"
+    assert [path.name for path in written.parent.iterdir()] == ["build"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder_is_named(compiled, tmp_path):
+    tmp_path.chmod(0o555)
+    try:
+        with pytest.raises(InputError, match="Permission denied"):
+            write_bundle(compiled, tmp_path / "build")
+        assert listing(tmp_path) == []
+    finally:
+        tmp_path.chmod(0o755)
+
+
+def test_names_that_no_file_system_takes_are_one_line(compiled, tmp_path):
+    with pytest.raises(InputError, match="File name too long"):
+        write_bundle(compiled, tmp_path / ("a" * 300))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError):
+        write_bundle(compiled, tmp_path / "file" / "build")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_aside(tmp_path / "file" / "out.npz", lambda path: path.write_text(""))
+    assert listing(tmp_path) == ["file"]
+
+
+def test_a_file_written_aside_is_whole_or_absent(tmp_path):
+    path = tmp_path / "out.txt"
+    write_aside(path, lambda p: p.write_text("first"))
+
+    def half(p):
+        p.write_text("ha")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(InputError, match="No space left"):
+        write_aside(path, half)
+    assert path.read_text() == "first"
+    assert listing(tmp_path) == ["out.txt"]
+
+
+def edit(written, name, change):
+    document = json.loads((written / name).read_text())
+    change(document)
+    (written / name).write_text(json.dumps(document))
+
+
+DAMAGE = {
+    "no manifest": lambda b: (b / "manifest.json").unlink(),
+    "manifest cut": lambda b: (b / "manifest.json").write_text('{"tool"'),
+    "manifest of a list": lambda b: (b / "manifest.json").write_text("[]"),
+    "another tool": lambda b: edit(b, "manifest.json", lambda d: d.update(tool="x")),
+    "another format": lambda b: edit(b, "manifest.json", lambda d: d.update(format=77)),
+    "images outside": lambda b: edit(b, "manifest.json", lambda d: d.update(images=["../../etc/passwd"])),
+    "images no list": lambda b: edit(b, "manifest.json", lambda d: d.update(images=5)),
+    "no image": lambda b: (b / "cores" / "core-00000.img").unlink(),
+    "no host image": lambda b: (b / "cores" / "host.img").unlink(),
+    "no report": lambda b: (b / "report.json").unlink(),
+    "report of another shape": lambda b: edit(b, "report.json", lambda d: d.pop("cores")),
+    "no graphs": lambda b: shutil.rmtree(b / "graphs"),
+    "no arrays": lambda b: (b / "graphs" / "real.npz").unlink(),
+    "graphs swapped": lambda b: shutil.copy(b / "graphs" / "imported.json", b / "graphs" / "program.json"),
+    "binary manifest": lambda b: (b / "manifest.json").write_bytes(b"\xff\xfe\x00"),
+}
+
+
+@pytest.mark.parametrize("damage", list(DAMAGE))
+def test_a_damaged_bundle_is_named_in_one_line(written, damage):
+    DAMAGE[damage](written)
+    with pytest.raises(InputError) as raised:
+        read_bundle(written)
+    assert str(written) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_folder_that_is_none_says_how_one_is_made(tmp_path):
+    with pytest.raises(InputError, match="make one with 'tern2lava compile'"):
+        read_bundle(tmp_path / "nowhere")
+
+
+def test_certificates_without_a_bound_survive_the_report(make_leaky, tmp_path):
+    graph = make_leaky(4)[0]
+    nodes = [
+        node if type(node).__name__ != "Neuron"
+        else type(node)(**{**node.__dict__, "alpha_v": np.array(0.99989), "reset_delay": False})
+        for node in graph.nodes
+    ]  # fmt: skip
+    from tern2lava.compiler.options import Options
+
+    long = build(graph.with_nodes(nodes), load_profile("tiny"), Options(steps=100_000))
+    assert any(c.to_dict()["eps"] is None for c in long.lowered.certificates)
+    write_bundle(long, tmp_path / "build")
+    assert any(row.eps is None for row in read_bundle(tmp_path / "build").report.certificate)
+    assert bundle.dump_report(read_bundle(tmp_path / "build").report).count("null") > 0
