@@ -18,7 +18,10 @@ VALUES: dict[str, tuple[str, ...]] = {
     "readout": tuple(member.value for member in Readout),
     "arithmetic": ("integer", "real"),
 }
-"""The values of each key; `levels` takes LOW..HIGH."""
+"""The values of each key; `levels` takes LOW..HIGH and `refractory` a number of steps."""
+
+
+KEYS = (*VALUES, "levels", "refractory")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,25 @@ class Assumptions:
         low, _, high = text.partition("..")
         return (int(low), int(high))
 
+    def steps(self, node: str, key: str) -> int:
+        """The number of steps assumed of `key` for `node`, 0 where nothing is."""
+        return int(self.get(node, key) or 0)
+
+    def behind(self, said: Mapping[str, str]) -> Assumptions:
+        """These assumptions with what the nodes of a file say themselves (text by node) standing back behind them.
+
+        Raises InputError where a node says something unknown.
+        """
+        single = {
+            (node, key): value
+            for node, text in said.items()
+            for (_, key), value in parse_assumptions(
+                {f"{node}.{key}": value for key, value in _pairs(text)}, tuple(KEYS)
+            ).single.items()
+            if key not in self.everywhere
+        }
+        return Assumptions(everywhere=self.everywhere, single=single | dict(self.single), said=self.said)
+
     def check_used(self) -> None:
         """Raise InputError for the first assumption that nothing in the network asked for."""
         given = [*self.everywhere, *(f"{node}.{key}" for node, key in self.single)]
@@ -82,6 +104,9 @@ def parse_assumptions(given: str | Mapping[str, str] | None, keys: tuple[str, ..
             ends = re.fullmatch(r"(-?\d{1,9})\.\.(-?\d{1,9})", value)
             if ends is None or int(ends[1]) > int(ends[2]):
                 raise InputError(WHERE, f"levels={value}; expected LOW..HIGH, for example levels=0..3")
+        elif key == "refractory":
+            if not re.fullmatch(r"\d{1,4}", value):
+                raise InputError(WHERE, f"refractory={value}; expected steps of rest after a spike, for example 2")
         elif value not in VALUES[key]:
             raise InputError(WHERE, f"{key}={value}; expected one of {', '.join(VALUES[key])}")
         if node:

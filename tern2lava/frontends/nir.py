@@ -42,7 +42,7 @@ from tern2lava.frontends.nirneuron import NEVER, neuron_fields, silent_fields
 from tern2lava.frontends.nirrewrite import add_ends, free_name, fuse_thresholds
 from tern2lava.frontends.nirtime import Timing, find_timing
 
-KEYS = ("reset", "fire", "reset_delay", "rearm", "readout", "levels")
+KEYS = ("reset", "fire", "reset_delay", "rearm", "refractory", "readout", "levels")
 
 def load_nir(
     path: str | Path, *, dt: float | None = None, assume: str | Mapping[str, str] | None = None, steps: int = 0
@@ -67,11 +67,12 @@ def read_tree(
     steps: int = 0,
 ) -> Graph:
     """The Graph of the tree of a NIR file; see load_nir."""
-    assumptions = parse_assumptions(assume, KEYS)
+    given = parse_assumptions(assume, KEYS)
     graph = add_ends(fuse_thresholds(parse_nir(tree, where)), where)
+    assumptions = given.behind(graph.said)
     timing = find_timing(graph, dt, where)
     result = _Assembly(graph, timing, assumptions, source, steps, where).graph()
-    assumptions.check_used()
+    given.check_used()
     return result
 
 
@@ -101,7 +102,7 @@ class _Assembly:
         if not any(node.kind in NEURONS for node in self.nir.nodes.values()):
             raise UnsupportedError(str(self.where), "a network has neurons", "none", "add a neuron layer")
         if self.assumptions.texts:
-            notes.append(f"assumed: {', '.join(self.assumptions.texts)}")
+            notes.append(f"assumed, or said in the file's metadata: {', '.join(self.assumptions.texts)}")
         notes.append(
             "NIR's equations: forward Euler, spikes where v > v_threshold, then v = v_reset, v and i 0 at first; "
             "another reset or comparison that a framework lost on export can be said with --assume"

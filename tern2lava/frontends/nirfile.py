@@ -5,7 +5,7 @@ Format: nir/serialization.py of NIR 1.0 (neuromorphs/NIR): /node is a graph of n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -40,17 +40,26 @@ FIELDS: dict[str, tuple[str, ...]] = {
 }
 """The primitives of NIR 1.0 and the fields each must have (v_reset and w_in came later and have defaults)."""
 
+SAID = "tern2lava"
+"""Metadata key under which a node says what NIR has no field for, in the words of --assume."""
+
 _DEFAULTS = ("w_in", "bias", "start_dim", "end_dim")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NirGraph:
-    """Flat nodes by name and edges between them; notes of how legacy files were read."""
+    """Flat nodes by name and edges between them; notes of how legacy files were read.
+
+    dt: the time step that the graph's metadata hold, where they do (files that tern2lava wrote). said: for each node,
+    what its metadata say in the words of --assume, which other readers pass over.
+    """
 
     version: str
     nodes: dict[str, Hdf5Node]
     edges: tuple[Edge, ...]
     notes: tuple[str, ...]
+    dt: float | None = None
+    said: dict[str, str] = field(default_factory=dict)
 
     def sources(self, name: str) -> list[str]:
         """The nodes that feed `name`, in the order of the edges."""
@@ -78,9 +87,20 @@ def parse_nir(tree: Tree, where: object) -> NirGraph:
     if len(set(edges)) != len(edges):
         twice = next(edge for i, edge in enumerate(edges) if edge in edges[:i])
         raise InputError(where, f"has the edge {twice[0]} -> {twice[1]} twice; NIR allows one between two nodes")
+    said = {node.name: text for node in nodes.values() if isinstance(text := node.fields.pop(SAID, None), str)}
     return NirGraph(
-        version=version if isinstance(version, str) else "", nodes=nodes, edges=tuple(edges), notes=tuple(notes)
-    )
+        version=version if isinstance(version, str) else "", nodes=nodes, edges=tuple(edges), notes=tuple(notes),
+        dt=_metadata_dt(root), said=said,
+    )  # fmt: skip
+
+
+def _metadata_dt(root: Tree) -> float | None:
+    metadata = root.get("metadata")
+    value = metadata.get("dt") if isinstance(metadata, dict) else None
+    if not isinstance(value, np.ndarray) or value.size != 1 or value.dtype.kind != "f":
+        return None
+    dt = float(value.reshape(-1)[0])
+    return dt if np.isfinite(dt) and dt > 0 else None
 
 
 def _open(
@@ -127,6 +147,10 @@ def _node(full: str, kind: str, member: Tree) -> Hdf5Node:
     fields: dict[str, Leaf] = {
         key: value for key, value in member.items() if not isinstance(value, dict) and key != "type"
     }
+    metadata = member.get("metadata")
+    text = metadata.get(SAID) if isinstance(metadata, dict) else None
+    if isinstance(text, str):
+        fields[SAID] = text
     return Hdf5Node(name=full, kind=kind, fields=fields)
 
 

@@ -27,7 +27,7 @@ def neuron_fields(node: Hdf5Node, dt: float | None, assumptions: Assumptions) ->
     if node.kind == "Threshold":
         return {
             "alpha_v": frozen(0.0), "threshold": node.array("threshold"), "reset": Reset.NONE,
-            "compare": _compare(node, assumptions),
+            "compare": _compare(node, assumptions), "refractory": assumptions.steps(node.name, "refractory"),
         }  # fmt: skip
     if node.kind in ("IF", "I"):
         r = node.array("r", infinite=True)
@@ -46,8 +46,10 @@ def neuron_fields(node: Hdf5Node, dt: float | None, assumptions: Assumptions) ->
     if "v_threshold" not in node.fields:
         return silent_fields(fields)
     if node.kind in ANALOG:
-        fields |= {"threshold": node.array("v_threshold"), "reset": Reset.NONE, "compare": _compare(node, assumptions)}
-        return fields
+        return fields | {
+            "threshold": node.array("v_threshold"), "reset": Reset.NONE, "compare": _compare(node, assumptions),
+            "refractory": assumptions.steps(node.name, "refractory"),
+        }  # fmt: skip
     return fields | _firing(node, assumptions)
 
 
@@ -87,4 +89,5 @@ def _firing(node: Hdf5Node, assumptions: Assumptions) -> dict[str, Any]:
     return {
         "threshold": threshold, "compare": _compare(node, assumptions), "reset": reset, "reset_value": value,
         "reset_amount": threshold, "reset_delay": delay, "rearm": rearm,
+        "refractory": assumptions.steps(node.name, "refractory"),
     }  # fmt: skip

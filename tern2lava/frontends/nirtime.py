@@ -44,6 +44,9 @@ def find_timing(graph: NirGraph, given: float | None, where: object) -> Timing:
         if found is not None and abs(found - given) > AGREE * given:
             notes.append(f"dt {given:g} s as given, although r / tau of the file says {found:g} s")
         dt: float | None = given
+    elif graph.dt is not None:
+        dt = graph.dt
+        notes.append(f"dt {dt:g} s from the file's metadata")
     elif found is not None:
         dt = found
         notes.append(f"dt {found:g} s recovered from r / tau of {', '.join(rates)} (--dt overrides it)")

@@ -1,0 +1,129 @@
+"""Neurons as NIR says them: its class, its continuous-time fields, and what NIR has no field for.
+
+The equations of nir/ir (NIR 1.0), solved for the fields that a forward Euler step of dt turns back into our factors:
+    tau = dt / (1 - alpha)        r = gain tau / dt        v_leak = bias / (1 - alpha)
+A factor of 1 becomes a time constant of 2^60 steps, whose Euler step is 1 in float64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Compare, Neuron, Reset, Shape, broadcast
+from tern2lava.errors import UnsupportedError
+
+FOREVER = 2.0**60
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Said:
+    """A neuron in NIR's words: kind and fields (arrays of the population's shape); threshold apart where a Threshold
+    node must follow; lost: what NIR has no field for, in the words of --assume."""
+
+    kind: str
+    fields: dict[str, Array]
+    threshold: Array | None
+    lost: tuple[str, ...]
+
+
+def say_neuron(neuron: Neuron, shape: Shape, dt: float, *, read_only: bool) -> Said:
+    """`neuron` as a NIR node of `shape`; read_only: nothing reads its spikes.
+
+    Raises UnsupportedError for what no NIR node computes, whatever its metadata say.
+    """
+    _check(neuron)
+
+    def full(value: Array) -> Array:
+        return np.array(broadcast(np.asarray(value, np.float64), neuron.shape)).reshape(shape)
+
+    alpha_u, alpha_v, gain_u, gain_v = (full(v) for v in (neuron.alpha_u, neuron.alpha_v, neuron.gain_u, neuron.gain_v))
+    cuba = bool(np.any(alpha_u != 0))
+    integrates = not cuba and bool(np.all(alpha_v == 1))
+    bias = full(neuron.bias)
+    if np.any(bias[alpha_v == 1] != 0):
+        raise UnsupportedError(
+            neuron.name, "NIR's neurons without leak have no bias", f"{bias[alpha_v == 1].reshape(-1)[0]:g}",
+            "move the bias into the layer in front",
+        )  # fmt: skip
+    gain = gain_v if cuba else gain_v * gain_u
+    silent = neuron.reset is Reset.NONE
+    if integrates:
+        fields = {"r": np.where(gain == 1, 1.0, gain / dt)}
+    else:
+        tau = _time_constant(alpha_v, dt)
+        fields = {
+            "tau_mem" if cuba else "tau": tau,
+            "r": _gain(gain, tau, dt),
+            "v_leak": np.where(alpha_v == 1, 0.0, bias / np.where(alpha_v == 1, 1.0, 1.0 - alpha_v)),
+        }
+        if cuba:
+            tau_syn = _time_constant(alpha_u, dt)
+            fields |= {"tau_syn": tau_syn, "w_in": _gain(gain_u, tau_syn, dt)}
+    kind = "I" if integrates else "CubaLI" if cuba else "LI"
+    if silent:
+        threshold = None if read_only else full(neuron.threshold)
+        return Said(kind=kind, fields=fields, threshold=threshold, lost=() if read_only else _lost(neuron))
+    fields |= {
+        "v_threshold": full(neuron.threshold),
+        "v_reset": full(neuron.reset_value) if neuron.reset is Reset.ZERO else np.zeros(shape),
+    }
+    return Said(kind=f"{kind}F", fields=fields, threshold=None, lost=_lost(neuron))
+
+
+def _check(neuron: Neuron) -> None:
+    wrong = {
+        "signed spikes": neuron.threshold_low is not None,
+        "an adaptive threshold": neuron.gain_a is not None,
+        "a bias of the synaptic current": bool(np.any(neuron.bias_u != 0)),
+        "a potential that does not begin at 0": bool(np.any(neuron.v_init != 0)),
+        "integers with truncated decays": neuron.quantum is not None,
+        "a reset by another amount than the threshold": neuron.reset is Reset.SUBTRACT
+        and bool(np.any(neuron.reset_amount != neuron.threshold)),
+        "input gains of 0 or less": bool(np.any(neuron.gain_u * neuron.gain_v <= 0)),
+    }
+    for found, is_so in wrong.items():
+        if is_so:
+            raise UnsupportedError(neuron.name, "NIR can say the neuron", found, "keep to a bundle, which says all")
+
+
+def _lost(neuron: Neuron) -> tuple[str, ...]:
+    found = []
+    if neuron.reset is Reset.SUBTRACT:
+        found.append("reset=subtract")
+    # A delayed reset to zero spikes as one at once does.
+    if neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
+        found.append("reset_delay=true")
+    if neuron.rearm:
+        found.append("rearm=true")
+    if neuron.compare is Compare.GE:
+        found.append("fire=>=")
+    if neuron.refractory:
+        found.append(f"refractory={neuron.refractory}")
+    return tuple(found)
+
+
+def _time_constant(alpha: Array, dt: float) -> Array:
+    """tau with 1 - dt / tau = alpha in float64, as nearly as there is one."""
+    with np.errstate(divide="ignore"):
+        tau = np.where(alpha == 1, FOREVER * dt, dt / (1.0 - alpha))
+    return _nearest(tau, lambda value: 1.0 - dt / value, alpha)
+
+
+def _gain(gain: Array, tau: Array, dt: float) -> Array:
+    """r with r dt / tau = gain in float64, as nearly as there is one."""
+    return _nearest(gain * tau / dt, lambda value: value * dt / tau, gain)
+
+
+def _nearest(guess: Array, back: Callable[[Array], Array], wanted: Array) -> Array:
+    """The float64 near `guess` that `back` takes nearest to `wanted`."""
+    best, error = guess, np.abs(back(guess) - wanted)
+    for direction in (-np.inf, np.inf):
+        tried = guess
+        for _ in range(4):
+            tried = np.nextafter(tried, direction)
+            new = np.abs(back(tried) - wanted)
+            best, error = np.where(new < error, tried, best), np.minimum(new, error)
+    return np.asarray(best)
