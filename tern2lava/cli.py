@@ -10,14 +10,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+from tern2lava.errors import Stopped
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from tern2lava.sim.verify import LavaMode, Progress
 
+
+class Commands(TyperGroup):
+    """The commands; an interruption passes on to __main__, where typer would end it without a word."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Stopped(str(error)) from None
+
+
 app = typer.Typer(
     name="tern2lava",
+    cls=Commands,
     help="Compile trained ternary spiking networks for Loihi-style chips: exact integers, core maps, verified in Lava.",
     no_args_is_help=True,
     add_completion=False,
@@ -50,6 +65,11 @@ def _console() -> Console:
 
     # Tables must not be folded to 80 columns where the output goes to a file or a pipe.
     return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def _said(dt: float | None, assume: str) -> dict[str, Any]:
+    """Load options for what the user said of a NIR or lava-dl file."""
+    return {key: value for key, value in (("dt", dt), ("assume", assume)) if value not in (None, "")}
 
 
 def _print_json(value: Any) -> None:
@@ -160,8 +180,9 @@ def compile(
         raise InputError("--out", "say where the bundle goes, for example -o build/ (or only look: --print-ir all)")
     options = Options(ternarize="twn" if ternarize == "twn" else "refuse", steps=steps)
     map_options = MapOptions(max_neurons_per_core=max_neurons or None)
-    said = {key: value for key, value in (("dt", dt), ("assume", assume)) if value not in (None, "")}
-    compiled = api.compile(file, target, net=net, out=out, options=options, map_options=map_options, **said)
+    compiled = api.compile(
+        file, target, net=net, out=out, options=options, map_options=map_options, **_said(dt, assume)
+    )
     if print_ir:
         texts = {s: print_graph(compiled.lowered.stages[s]) for s in STAGES if print_ir in (s, "all")}
         if as_json:
@@ -300,6 +321,52 @@ def report(bundle: BundleFolder, as_json: Json = False, debug: Debug = False) ->
         print(found.model_dump_json(indent=1))
     else:
         print_report(found, _console())
+
+
+@app.command(epilog="Example: tern2lava export build/ --to nir -o net.nir")
+def export(
+    source: Annotated[
+        Path, typer.Argument(metavar="BUNDLE_OR_FILE", help="Bundle folder, or any file that `compile` takes.")
+    ],
+    to: Annotated[str, typer.Option("--to", help="`nir`: a NIR file (docs/nir.md).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    net: Annotated[Path | None, typer.Option("--net", help="net.yaml, for a checkpoint.")] = None,
+    dt: Annotated[float | None, typer.Option("--dt", help="Time step in seconds, read or (1e-4) written.")] = None,
+    assume: Annotated[str, typer.Option(metavar="KEY=VALUE,...", help="As for `compile`.")] = "",
+    stage: Annotated[
+        str, typer.Option(help="Of a bundle: `imported`, as its source said, or `real`, with ternary weights.")
+    ] = "imported",
+    lossy: Annotated[
+        bool, typer.Option("--lossy", help="Write what only metadata can say (resets, >=); other readers lose it.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write a network in another format, read back with the same spikes."""
+    from tern2lava.bundle import read_bundle, write_aside
+    from tern2lava.errors import InputError
+    from tern2lava.export.nir import DEFAULT_DT, write_nir
+    from tern2lava.frontends.load import load
+
+    if to != "nir":
+        raise InputError("--to", f"found '{to}'; choose nir")
+    if stage not in ("imported", "real"):
+        raise InputError("--stage", f"found '{stage}'; choose imported or real")
+    if source.is_dir():
+        executable = read_bundle(source).executable
+        graph = executable.imported if stage == "imported" else executable.real
+    else:
+        if stage == "real":
+            raise InputError("--stage", "real is of a bundle; compile the file first")
+        graph = load(source, net, **_said(dt, assume))
+    notes: list[str] = []
+    write_aside(out, lambda path: notes.extend(write_nir(graph, path, dt=dt or DEFAULT_DT, lossy=lossy)))
+    if as_json:
+        _print_json({"out": str(out), "notes": notes})
+        return
+    for note in notes:
+        print(f"- {note}")
+    print(f"written to {out}")
 
 
 @app.command(epilog="Example: tern2lava profiles loihi2")

@@ -86,7 +86,10 @@ def _check(neuron: Neuron) -> None:
     }
     for found, is_so in wrong.items():
         if is_so:
-            raise UnsupportedError(neuron.name, "NIR can say the neuron", found, "keep to a bundle, which says all")
+            hint = "keep to a bundle, which says all"
+            if neuron.quantum is not None:
+                hint = "read the network with --assume arithmetic=real, and write the real dynamics"
+            raise UnsupportedError(neuron.name, "NIR can say the neuron", found, hint)
 
 
 def _lost(neuron: Neuron) -> tuple[str, ...]:
