@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Level, Neuron, Output, Population, Readout, broadcast
+from tern2lava.errors import UnsupportedError
 from tern2lava.sim.trace import Trace
 
 
@@ -21,6 +22,20 @@ def scores(graph: Graph, trace: Trace, output: Output | None = None) -> Array:
         return np.asarray(membrane.max(axis=1))
     assert chosen.readout is Readout.MEMBRANE_SUM
     return np.asarray(membrane.sum(axis=1))
+
+
+def running_scores(graph: Graph, trace: Trace) -> Array:
+    """Scores after every step of the first Output, (batch, steps, neurons), for a readout that sums over the steps.
+
+    Raises UnsupportedError for membrane_last and membrane_max.
+    """
+    output = graph.of_kind(Output)[0]
+    name = output.inputs[0]
+    if output.readout is Readout.SPIKE_COUNT:
+        return np.asarray(trace.spikes[name].cumsum(axis=1, dtype=np.int64))
+    if output.readout is not Readout.MEMBRANE_SUM:
+        raise UnsupportedError(output.name, "a score after every step", output.readout.value, "read membrane_sum")
+    return np.asarray(_membrane(graph, trace, name).cumsum(axis=1))
 
 
 def needs_states(graph: Graph) -> bool:

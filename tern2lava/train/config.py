@@ -46,6 +46,7 @@ class NetworkKeys(Keys):
     """The architecture (network.network) and its neurons (network.NeuronModel)."""
 
     layers: StrictStr
+    readout: Literal["spike_count", "membrane_sum"] = "spike_count"
     batch_norm: StrictBool = True
     bias: StrictBool = False
     beta: Annotated[Real, Field(ge=0, le=1)] = 0.9375

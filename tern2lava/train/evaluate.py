@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import nn
 
-from tern2lava.compiler.ir import Array, Graph, Input, Output
+from tern2lava.compiler.ir import Array, Graph, Input
+from tern2lava.sim.readout import running_scores
+from tern2lava.sim.trace import Trace
 from tern2lava.train.data import Dataset
 from tern2lava.train.encode import encode
 from tern2lava.train.metrics import prediction_metrics, synaptic_operations
@@ -24,12 +26,12 @@ BAND = 0.02
 class Evaluation:
     """What a model did on labelled samples.
 
-    counts: cumulative output spikes (samples, steps, classes). spikes: how often every neuron spiked in all,
-    (neurons,), by layer; the input's are under its name (graded inputs: non-zero values). near: by layer the share of
-    neuron-steps whose potential met the threshold within `BAND` of it (only for a float model).
+    scores: cumulative class scores (samples, steps, classes), of output spikes or potentials. spikes: how often every
+    neuron spiked in all, (neurons,), by layer; the input's are under its name (graded inputs: non-zero values). near:
+    by layer the share of neuron-steps whose potential met the threshold within `BAND` of it (only for a float model).
     """
 
-    counts: Array
+    scores: Array
     labels: Array
     spikes: dict[str, Array]
     near: dict[str, float] = field(default_factory=dict)
@@ -38,7 +40,7 @@ class Evaluation:
         """Prediction metrics, spikes per sample, and with a NORMAL, TERNARY or INTEGER `graph` of the same neurons
         (in the same order) synaptic operations per sample."""
         samples = len(self.labels)
-        result = prediction_metrics(self.counts, self.labels, gain)
+        result = prediction_metrics(self.scores, self.labels, gain)
         names = list(self.spikes)
         result["spikes_per_sample"] = float(sum(self.spikes[name].sum() for name in names[1:]) / samples)
         if self.near:
@@ -60,7 +62,7 @@ def evaluate(
     """The Evaluation of a float model on the test samples of `dataset` (folded: see trainer.spikes_in)."""
     model.eval()
     device = next(model.parameters()).device
-    counts, totals, near = [], dict[str, Array](), dict[str, list[float]]()
+    scores, totals, near = [], dict[str, Array](), dict[str, list[float]]()
 
     def add(name: str, spikes: Array) -> None:
         totals[name] = totals.get(name, 0) + spikes.reshape(-1, int(np.prod(spikes.shape[2:]))).sum(0, dtype=np.int64)
@@ -73,38 +75,41 @@ def evaluate(
             add("input", (x != 0).cpu().numpy())
             for name, spikes in activity.spikes.items():
                 add(name, spikes.cpu().numpy())
+            for name in activity.firing:
                 close = (activity.met[name] / activity.threshold[name]).abs() <= BAND
                 near.setdefault(name, []).append(float(close.float().mean()) * len(samples))
-            counts.append(activity.output.cumsum(0).cpu().numpy().swapaxes(0, 1))
+            scores.append(activity.reading.double().cumsum(0).cpu().numpy().swapaxes(0, 1))
     shares = {name: sum(parts) / len(dataset.test_y) for name, parts in near.items()}
-    return Evaluation(counts=np.concatenate(counts), labels=dataset.test_y, spikes=totals, near=shares)
+    return Evaluation(scores=np.concatenate(scores), labels=dataset.test_y, spikes=totals, near=shares)
 
 
 def accuracy(model: nn.Sequential, dataset: Dataset, options: TrainingOptions) -> float:
-    """Fraction of the test samples whose output neuron with most spikes (the first, of equals) is their label's."""
+    """Fraction of the test samples whose largest class score (the first, of equals) is their label's."""
     evaluation = evaluate(model, dataset, options)
-    return float((evaluation.counts[:, -1].argmax(1) == evaluation.labels).mean())
+    return float((evaluation.scores[:, -1].argmax(1) == evaluation.labels).mean())
 
 
-Runner = Callable[[Graph, dict[str, Array]], Mapping[str, Array]]
+Runner = Callable[[Graph, dict[str, Array]], Trace]
 
 
 def evaluate_program(program: Graph, run: Runner, dataset: Dataset, options: TrainingOptions) -> Evaluation:
-    """The Evaluation of an INTEGER graph on the test samples; `run` gives spikes (batch, steps, neurons) by population.
+    """The Evaluation of an INTEGER graph on the test samples; `run` gives its trace.
 
-    For example run=lambda graph, inputs: sim.integer.run(graph, inputs, states=False).spikes.
+    The trace has states where the graph's Output reads potentials.
+
+    For example run=lambda graph, inputs: sim.integer.run(graph, inputs).
     """
     (node,) = program.of_kind(Input)
-    output = program.of_kind(Output)[0].inputs[0]
-    counts, totals = [], dict[str, Array]()
+    scores, totals = [], dict[str, Array]()
     for begin in range(0, len(dataset.test_y), BATCH):
         x = encode(
             dataset.test_x[begin : begin + BATCH], options.steps, method=options.encoding, top=dataset.top,
             seed=options.seed + begin,
         )  # fmt: skip
-        spikes = {node.name: (x != 0).reshape(*x.shape[:2], -1), **run(program, {node.name: x})}
+        trace = run(program, {node.name: x})
+        spikes = {node.name: (x != 0).reshape(*x.shape[:2], -1), **trace.spikes}
         for name, values in spikes.items():
             totals[name] = totals.get(name, 0) + values.sum(axis=(0, 1), dtype=np.int64)
-        counts.append(spikes[output].cumsum(axis=1, dtype=np.int64))
+        scores.append(running_scores(program, trace))
     ordered = {name: totals[name] for name in layer_names(program)}
-    return Evaluation(counts=np.concatenate(counts), labels=dataset.test_y, spikes=ordered)
+    return Evaluation(scores=np.concatenate(scores), labels=dataset.test_y, spikes=ordered)

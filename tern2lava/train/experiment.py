@@ -54,7 +54,8 @@ class Run:
         )
         torch.manual_seed(self.experiment.seed)
         return network(
-            keys.layers, self.dataset.shape, neuron=neuron, batch_norm=keys.batch_norm, bias=keys.bias
+            keys.layers, self.dataset.shape, neuron=neuron, batch_norm=keys.batch_norm, bias=keys.bias,
+            readout=keys.readout,
         )
 
     def train(self, stage: str, model: nn.Sequential, options: TrainingOptions, objective: Objective) -> None:
@@ -147,7 +148,10 @@ def imported(model: nn.Sequential, run: Run) -> Graph:
     """The IMPORTED graph of a plain model."""
     from tern2lava.frontends.module import load_module
 
-    return load_module(model, run.dataset.shape, run.experiment.training.steps, levels=(0, run.top))
+    return load_module(
+        model, run.dataset.shape, run.experiment.training.steps, levels=(0, run.top),
+        readout=run.experiment.network.readout,
+    )
 
 
 def merged(graph: Graph) -> Graph:
@@ -169,7 +173,9 @@ def lowered(graph: Graph, target: str) -> Lowered:
 def integer_metrics(run: Run, model: nn.Sequential) -> dict[str, Any]:
     """Metrics of the integer program, the share of neuron-steps within its certificate's band, and its verdicts."""
     from tern2lava.sim.band import measure_band
-    from tern2lava.sim.integer import run as run_integer
+    from tern2lava.sim.engine.program import prepare
+    from tern2lava.sim.engine.run import run as run_engine
+    from tern2lava.sim.readout import needs_states
     from tern2lava.train.encode import encode
 
     keys = run.experiment.integer
@@ -177,8 +183,9 @@ def integer_metrics(run: Run, model: nn.Sequential) -> dict[str, Any]:
     data = limit(run.dataset, None, keys.samples)
     options = run.experiment.options()
     result = lowered(imported(model, run), keys.target)
+    ready, states = prepare(result.program), needs_states(result.program)
     evaluation = evaluate_program(
-        result.program, lambda graph, inputs: run_integer(graph, inputs, states=False).spikes, data, options
+        result.program, lambda graph, inputs: run_engine(ready, inputs, states=states).trace, data, options
     )
     values: dict[str, Any] = dict(evaluation.metrics(options.logit_gain, result.program))
     few = data.test_x[:100]
@@ -233,7 +240,9 @@ def run_experiment(
     result["seconds"] = time.perf_counter() - began
     checkpoint.save(out / "net.pt", plain.state_dict())
     checkpoint.write_aside(
-        out / "net.yaml", describe(plain, dataset.shape, options.steps, levels=(0, run.top)).encode()
+        out / "net.yaml", describe(
+            plain, dataset.shape, options.steps, levels=(0, run.top), readout=experiment.network.readout
+        ).encode(),
     )
     checkpoint.write_aside(done, (json.dumps(result, indent=2) + "\n").encode())
     return result

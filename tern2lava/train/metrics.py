@@ -69,18 +69,18 @@ def disagreement(members: Array) -> float:
     return float((entropy(members.mean(axis=0)) - entropy(members).mean(axis=0)).mean())
 
 
-def running_probabilities(counts: Array, gain: float) -> Array:
-    """p after every step, (samples, steps, classes): softmax(gain * counts / steps so far), for cumulative counts."""
-    so_far = np.arange(1, counts.shape[1] + 1, dtype=np.float64).reshape(1, -1, 1)
-    return softmax(gain * counts / so_far)
+def running_probabilities(scores: Array, gain: float) -> Array:
+    """p after every step, (samples, steps, classes): softmax(gain * scores / steps so far), for cumulative scores."""
+    so_far = np.arange(1, scores.shape[1] + 1, dtype=np.float64).reshape(1, -1, 1)
+    return softmax(gain * scores / so_far)
 
 
-def prediction_metrics(counts: Array, labels: Array, gain: float) -> dict[str, float]:
+def prediction_metrics(scores: Array, labels: Array, gain: float) -> dict[str, float]:
     """Accuracy, NLL, Brier, ECE, mean predictive entropy and disagreement over time steps.
 
-    counts: cumulative output spikes (samples, steps, classes); the prediction is the one after the last step.
+    scores: cumulative output spikes or potentials (samples, steps, classes); the prediction is that of the last step.
     """
-    over_time = running_probabilities(counts, gain)
+    over_time = running_probabilities(scores, gain)
     p = over_time[:, -1]
     return {
         "accuracy": accuracy(p, labels),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -29,6 +29,9 @@ class NeuronModel:
     slope: float = 2.0
 
 
+READOUTS = ("spike_count", "membrane_sum")
+
+
 def leaky(neuron: NeuronModel) -> nn.Module:
     """A snnTorch Leaky that keeps its own state (so that the nn.Sequential can be stepped); MissingPackageError."""
     try:
@@ -47,13 +50,16 @@ def leaky(neuron: NeuronModel) -> nn.Module:
 
 
 def network(
-    layers: str, shape: Shape, *, neuron: NeuronModel | None = None, batch_norm: bool = True, bias: bool = False
+    layers: str, shape: Shape, *, neuron: NeuronModel | None = None, batch_norm: bool = True, bias: bool = False,
+    readout: str = "spike_count",
 ) -> nn.Sequential:
     """The network that a line such as "16c3-p2-32c3s2-p2-10" describes, for samples of `shape`.
 
     16c3: convolution to 16 channels with 3x3 kernels, same padding (s2: stride 2, g4: 4 groups), BatchNorm where
     batch_norm, Leaky. p2: average pooling 2x2. A number: Flatten where needed, Linear, Leaky. bias is for layers
-    without BatchNorm. Raises InputError for a line that cannot be read or does not fit the shape.
+    without BatchNorm. readout membrane_sum: the last Leaky has no reset and its classes are read from its potentials,
+    summed over time, which no spike cuts to whole numbers. Raises InputError for a line that cannot be read or does not
+    fit the shape.
     """
     neuron = neuron or NeuronModel()
     parts: OrderedDict[str, nn.Module] = OrderedDict()
@@ -87,4 +93,8 @@ def network(
             parts[f"lif{index}"] = leaky(neuron)
         else:
             raise InputError(where, "cannot be read; write for example 16c3-p2-32c3s2g4-128-10")
+    if readout not in READOUTS:
+        raise InputError("readout", f"found {readout!r}; use one of {', '.join(READOUTS)}")
+    if readout == "membrane_sum":
+        parts[f"lif{index}"] = leaky(replace(neuron, reset="none"))
     return nn.Sequential(parts)

@@ -4,10 +4,12 @@ Our design; three terms, each switched off by a weight of zero.
 
     L = time * R_time + margin * R_margin + confidence * R_confidence
 
-R_time: with p_t = softmax(gain * spikes so far / t) the prediction after step t, and p_T the last,
-    R_time = sum_t t * ||p_t - p_T||^2 / sum_t t.
-A network whose answer moves until the end is uncertain over time: stopping it one step earlier would give another
-answer. Steps count in proportion to t, as the first spikes must be allowed to be coarse.
+R_time: with p_t = softmax(gain * class scores so far / t) the prediction after step t, T the last step, and
+p_mean = mean_t p_t taken as a constant,
+    R_time = mean over samples of KL(p_mean || p_T).
+The network is its own teacher: the steps of one sample are an ensemble of ever better informed predictions, and the
+last one must not be surer than they are together. A sample on which they disagree keeps its doubt, spread over the
+classes that the early steps considered, where label smoothing would spread it over all classes of all samples alike.
 
 R_margin: with m = (v - threshold) / threshold where v meets the threshold,
     R_margin = mean over layers, of the mean over neurons and steps, of exp(-(m / width)^2 / 2).
@@ -35,17 +37,19 @@ from tern2lava.train.unroll import Activity
 
 def time_term(activity: Activity, gain: float) -> Tensor:
     """R_time of a batch."""
-    spikes = activity.output
-    t = torch.arange(1, len(spikes) + 1, dtype=spikes.dtype, device=spikes.device).reshape(-1, 1, 1)
-    p = torch.softmax(gain * spikes.cumsum(0) / t, dim=2)
-    distance = ((p - p[-1]) ** 2).sum(2, keepdim=True)
-    return (t * distance).mean(1).sum() / t.sum()
+    reading = activity.reading
+    t = torch.arange(1, len(reading) + 1, dtype=reading.dtype, device=reading.device).reshape(-1, 1, 1)
+    log_p = torch.log_softmax(gain * reading.cumsum(0) / t, dim=2)
+    mean = log_p.exp().mean(0).detach()
+    result: Tensor = (torch.special.xlogy(mean, mean) - mean * log_p[-1]).sum(1).mean()
+    return result
 
 
 def margin_term(activity: Activity, width: float) -> Tensor:
     """R_margin of a batch; `width` is relative to the thresholds (which must not be zero)."""
     parts = [
-        torch.exp(-0.5 * (met / (activity.threshold[name] * width)) ** 2).mean() for name, met in activity.met.items()
+        torch.exp(-0.5 * (activity.met[name] / (activity.threshold[name] * width)) ** 2).mean()
+        for name in activity.firing
     ]
     return torch.stack(parts).mean()
 

@@ -23,8 +23,9 @@ from tern2lava.train.unroll import Activity, unroll
 class TrainingOptions:
     """How to train.
 
-    The class logits are logit_gain * (spikes of an output neuron / steps). The learning rate follows a half cosine to
-    zero. ramp is the fraction of the epochs over which ternarised layers go from full precision to ternary.
+    The class logits are logit_gain * the mean over time of Activity.reading (output spikes, or potentials). The
+    learning rate follows a half cosine to zero. ramp is the fraction of the epochs over which ternarised layers go from
+    full precision to ternary.
     """
 
     steps: int = 16
@@ -74,8 +75,8 @@ def together(*objectives: Objective) -> Objective:
 
 
 def logits_of(activity: Activity, gain: float) -> Tensor:
-    """Class logits (batch, classes): gain * mean over time of the output spikes."""
-    return gain * activity.output.mean(0)
+    """Class logits (batch, classes): gain * mean over time of the activity's class reading."""
+    return gain * activity.reading.mean(0)
 
 
 def spikes_in(

@@ -19,12 +19,28 @@ class Activity:
     """What the neurons of a run did; arrays (steps, batch, *shape), with gradients where the run has them.
 
     spikes of every neuron layer by name; met: the membrane potential compared with the threshold, minus the
-    threshold, so that a neuron spikes where met > 0; threshold: as the layer holds it.
+    threshold, so that a neuron spikes where met > 0; threshold: as the layer holds it. reads_potential: the classes
+    are read from the last layer's potentials and not from its spikes (a last layer without reset).
     """
 
     spikes: dict[str, Tensor] = field(default_factory=dict)
     met: dict[str, Tensor] = field(default_factory=dict)
     threshold: dict[str, Tensor] = field(default_factory=dict)
+    reads_potential: bool = False
+
+    @property
+    def reading(self) -> Tensor:
+        """What sums over time to the class scores (steps, batch, classes): output spikes, or output potentials."""
+        if not self.reads_potential:
+            return self.output
+        name = next(reversed(self.met))
+        return self.met[name] + self.threshold[name]
+
+    @property
+    def firing(self) -> list[str]:
+        """Names of the layers whose spikes matter: all, but for a last one that is read by its potentials."""
+        names = list(self.met)
+        return names[:-1] if self.reads_potential else names
 
     @property
     def output(self) -> Tensor:
@@ -35,6 +51,11 @@ class Activity:
 def is_leaky(module: nn.Module) -> bool:
     """Whether the module is snnTorch's Leaky (told by name, so that snnTorch need not be installed)."""
     return any(cls.__module__.startswith("snntorch.") and cls.__name__ == "Leaky" for cls in type(module).__mro__)
+
+
+def reset_of(layer: Any) -> str:
+    """How a snnTorch Leaky resets: subtract, zero or none."""
+    return RESETS[int(layer.reset_mechanism_val)]
 
 
 def run_leaky(name: str, layer: Any, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -90,6 +111,7 @@ def unroll(model: nn.Sequential, x: Tensor) -> Activity:
             threshold = module.threshold
             assert isinstance(threshold, Tensor)
             activity.threshold[name] = threshold
+            activity.reads_potential = reset_of(module) == "none"
         elif type(module).__module__.startswith("torch.nn."):
             x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         else:

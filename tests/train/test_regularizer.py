@@ -20,19 +20,27 @@ def spikes_of(*trains: list[int]) -> Activity:
     return Activity(spikes={"out": torch.tensor(trains).float().T.unsqueeze(1)})
 
 
-def test_the_time_term_is_zero_for_a_settled_answer_and_grows_with_late_changes() -> None:
+def test_the_time_term_is_zero_for_a_settled_answer_and_grows_with_the_doubt_of_earlier_steps() -> None:
     settled = time_term(spikes_of([1, 1, 1, 1], [0, 0, 0, 0]), 5.0)
-    early = time_term(spikes_of([0, 1, 1, 1], [0, 0, 0, 0]), 5.0)
-    late = time_term(spikes_of([0, 0, 0, 1], [0, 0, 0, 0]), 5.0)
-    assert settled.item() == 0.0
-    assert 0.0 < early.item() < late.item()
+    doubt = time_term(spikes_of([0, 1, 1, 1], [0, 0, 0, 0]), 5.0)
+    contrary = time_term(spikes_of([0, 1, 1, 1], [1, 0, 0, 0]), 5.0)
+    assert settled.item() == pytest.approx(0.0, abs=1e-6)
+    assert 0.01 < doubt.item() < contrary.item()
 
 
 def test_the_time_term_is_its_formula() -> None:
     rates = torch.tensor([[1.0, 0.0], [0.5, 0.5], [2 / 3, 1 / 3]])
     p = torch.softmax(4.0 * rates, 1)
-    expected = sum((t + 1) * ((p[t] - p[2]) ** 2).sum() for t in range(3)) / 6
+    expected = (p.mean(0) * (p.mean(0) / p[2]).log()).sum()
     torch.testing.assert_close(time_term(spikes_of([1, 0, 1], [0, 1, 0]), 4.0), expected)
+
+
+def test_the_time_term_makes_an_answer_less_sure_that_earlier_steps_doubted() -> None:
+    reading = torch.tensor([[[0.0, 0.0]], [[3.0, 0.0]]], requires_grad=True)
+    activity = Activity(spikes={"out": reading})
+    time_term(activity, 2.0).backward()
+    assert reading.grad is not None
+    assert reading.grad[1, 0, 0] > 0 > reading.grad[1, 0, 1]
 
 
 def test_the_margin_term_pushes_potentials_away_from_the_threshold_on_both_sides() -> None:

@@ -122,8 +122,8 @@ def test_evaluation_counts_what_the_network_does(data: Dataset) -> None:
     x = spikes_in(data.test_x, data, OPTIONS, 0)
     assert list(found.spikes) == ["input", "lif1", "lif2"]
     np.testing.assert_array_equal(found.spikes["input"], x.sum((0, 1)).numpy().reshape(-1))
-    assert found.counts.shape == (100, 8, 10)
-    assert found.counts[:, -1].sum() == found.spikes["lif2"].sum()
+    assert found.scores.shape == (100, 8, 10)
+    assert found.scores[:, -1].sum() == found.spikes["lif2"].sum()
     assert 0 <= found.near["lif1"] < 0.5
     values = found.metrics(10.0)
     assert values["spikes_per_sample"] == (found.spikes["lif1"].sum() + found.spikes["lif2"].sum()) / 100
