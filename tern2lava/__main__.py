@@ -9,7 +9,7 @@ def main() -> None:
     """Run the command line; exits 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit,
     70 an error of tern2lava itself."""
     from tern2lava.cli import app
-    from tern2lava.errors import Tern2LavaError
+    from tern2lava.errors import StoppedError, Tern2LavaError
 
     debug = "--debug" in sys.argv
     try:
@@ -19,7 +19,7 @@ def main() -> None:
             raise
         _say(str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt as error:
+    except (StoppedError, KeyboardInterrupt) as error:
         _say(str(error) or "interrupted; nothing half-written was left behind")
         sys.exit(130)
     except BrokenPipeError:

@@ -76,6 +76,10 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C in long work; the text is one line that says what was done. Caught as any KeyboardInterrupt is."""
 
 
+class StoppedError(Exception):
+    """An interruption on its way out of the command line; its text is that of the Interrupted, or empty."""
+
+
 class VerificationError(Tern2LavaError):
     """Two executions of one program that differ, or a backend that did not finish; names the first difference."""
 

@@ -1,0 +1,258 @@
+"""Every command: its help, its tables, its JSON; errors as one line, tracebacks only when asked for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer.main
+
+import tern2lava
+from tern2lava import api
+from tern2lava.__main__ import main
+from tern2lava.cli import app
+from tern2lava.compiler.lower import STAGES
+from tern2lava.errors import Interrupted
+
+DEMO = Path(str(resources.files("tern2lava.demo")))
+NET = (DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml")
+COMMANDS = typer.main.get_command(app).commands
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Runs the command line in this process: (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["tern2lava", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as done:
+            code = done.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "build"
+    api.compile(DEMO / "mlp.pt", "tiny", net=DEMO / "mlp.yaml", out=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    path = tmp_path_factory.mktemp("data") / "test.npz"
+    rng = np.random.default_rng(0)
+    np.savez(path, spikes=rng.integers(0, 2, (3, 16, 1, 8, 8)).astype(np.uint8), labels=np.array([1, 2, 3]))
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_shows_an_example_and_says_what_the_command_does(run, name):
+    code, out, err = run(name, "--help")
+    assert (code, err) == (0, "")
+    assert f"Example: tern2lava {name}" in " ".join(out.split())
+    assert (COMMANDS[name].help or "").split(".")[0].split()[0] in out
+    assert {"--json", "--debug"} <= {option for p in COMMANDS[name].params for option in p.opts}
+    assert all(getattr(p, "help", "") for p in COMMANDS[name].params), "every argument is explained"
+
+
+def test_without_a_command_the_commands_are_listed(run):
+    code, out, err = run()
+    assert code in (0, 2)
+    assert all(name in out + err for name in COMMANDS)
+
+
+def test_the_exit_codes_are_in_the_help(run):
+    out = " ".join(run("--help")[1].split())
+    for text in ("0 ok", "1 verification differs", "2 bad input or usage", "3 unsupported", "4 does not fit"):
+        assert text in out
+
+
+def test_compile_writes_a_bundle_and_prints_its_report(run, tmp_path):
+    code, out, err = run("compile", *NET, "-t", "tiny", "-o", tmp_path / "b")
+    assert (code, err) == (0, "")
+    assert f"Bundle written to {tmp_path / 'b'}" in out
+    assert "Certificate over 16 steps" in out
+    code, out, err = run("compile", *NET, "-t", "tiny", "-o", tmp_path / "b", "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["target"] == "tiny"
+    assert json.loads((tmp_path / "b" / "report.json").read_text()) == json.loads(out)
+
+
+def test_the_graph_is_printed_after_every_pass_without_a_bundle(run):
+    code, out, _ = run("compile", *NET, "--print-ir", "all")
+    assert code == 0
+    assert [line[4:] for line in out.splitlines() if line.startswith("--- ")] == list(STAGES)
+    code, out, _ = run("compile", *NET, "--print-ir", "to_integer", "--json")
+    assert list(json.loads(out)) == ["to_integer"]
+    assert "Population(" in json.loads(out)["to_integer"]
+
+
+def test_simulate_writes_what_it_prints(run, bundle, data, tmp_path):
+    code, out, err = run("simulate", bundle, "--data", data, "-o", tmp_path / "out.npz", "--states")
+    assert (code, err) == (0, "")
+    assert "3 samples" in out
+    with np.load(tmp_path / "out.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    reference = api.simulate(bundle, data, engine="reference", states=True)
+    for name, spikes in reference.trace.spikes.items():
+        assert np.array_equal(arrays[f"spikes.{name}"], spikes)
+        assert np.array_equal(arrays[f"v.{name}"], reference.trace.v[name])
+    assert np.array_equal(arrays["predictions"], reference.predictions)
+    assert np.array_equal(arrays["scores"], reference.scores)
+
+
+@pytest.mark.parametrize("engine", ["fast", "reference", "images"])
+def test_every_engine_gives_the_same_summary(run, bundle, data, engine):
+    code, out, _ = run("simulate", bundle, "--data", data, "--engine", engine, "--json")
+    summary = json.loads(out)
+    assert code == 0
+    assert summary["samples"] == 3
+    assert summary["spikes"] == api.simulate(bundle, data, engine="reference").spikes
+
+
+def test_verify_and_report_agree_on_the_proof(run, bundle, data):
+    code, out, err = run("verify", bundle, "--data", data, "--backend", "reference", "--json")
+    assert (code, err) == (0, "")
+    proof = json.loads(out)
+    assert proof["equal"] is True
+    assert proof["samples"] == 3
+    assert {"I", "M"} <= set(proof["chain"])
+    code, out, _ = run("report", bundle, "--json")
+    assert json.loads(out)["verification"] == proof
+    code, out, _ = run("report", bundle)
+    assert "VERIFIED" in out
+
+
+@pytest.mark.parametrize("command", [("profiles",), ("profiles", "loihi2"), ("rules",), ("inspect", DEMO / "conv.pt")])
+def test_tables_and_json_of_the_other_commands(run, command):
+    code, out, err = run(*command)
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) > 5
+    code, out, err = run(*command, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("compile", *NET, "-o", "b", "--ternarize", "maybe"), "--ternarize: found 'maybe'; choose refuse or twn"),
+        (("compile", *NET), "--out: say where the bundle goes"),
+        (("compile", *NET, "--print-ir", "nowhere"), "--print-ir: no stage 'nowhere'"),
+        (("simulate", "b", "--data", "d", "--engine", "warp"), "--engine: found 'warp'"),
+        (("verify", "b", "--data", "d", "--backend", "chip"), "--backend: found 'chip'"),
+        (("profiles", "abacus"), "abacus: name: found no such profile or file"),
+        (("report", "nowhere"), "nowhere: is no bundle"),
+    ],
+)
+def test_options_that_are_no_choice_are_one_line(run, arguments, said):
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("tern2lava: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [("fly",), ("compile",), ("verify", "b"), ("rules", "--no-such"), ("demo", "--samples", "0")]
+)
+def test_wrong_usage_ends_in_two(run, arguments):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "Traceback" not in err
+
+
+def test_two_scales_in_one_layer_are_unsupported(run, tmp_path):
+    from tern2lava.frontends.checkpoint import read_checkpoint
+
+    arrays = {name: np.array(value) for name, value in read_checkpoint(DEMO / "mlp.pt").tensors.items()}
+    weight = arrays["fc1.weight"]
+    for ratio in (0.6, 0.7310585):
+        arrays["fc1.weight"] = np.where(weight < 0, weight * ratio, weight).astype(np.float32)
+        np.savez(tmp_path / "net.npz", **arrays)
+        code, out, err = run("compile", tmp_path / "net.npz", "--net", DEMO / "mlp.yaml", "-o", tmp_path / "b")
+        assert (code, out) == (3, "")
+        assert "found two scales, +" in err
+        assert err.count("\n") == 1
+        assert [entry.name for entry in tmp_path.iterdir()] == ["net.npz"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_one_line(run, bundle, data, tmp_path, monkeypatch):
+    # What is written aside goes to a device on which every write ends in ENOSPC.
+    monkeypatch.setattr(Path, "with_name", lambda self, name: Path("/dev/full"))
+    monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
+    code, _, err = run("simulate", bundle, "--data", data, "-o", tmp_path / "out.npz")
+    assert code == 2
+    assert "cannot be written (No space left on device)" in err
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_an_unwritable_folder_is_one_line(run, bundle, data, tmp_path):
+    tmp_path.chmod(0o555)
+    try:
+        simulation = ("simulate", bundle, "--data", data, "-o", tmp_path / "o.npz")
+        for arguments in (("compile", *NET, "-o", tmp_path / "b"), simulation):
+            code, _, err = run(*arguments)
+            assert (code, err.count("\n")) == (2, 1)
+            assert "Permission denied" in err
+    finally:
+        tmp_path.chmod(0o755)
+    assert list(tmp_path.iterdir()) == []
+
+
+def fail_with(monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(api, "report", fail)
+
+
+def test_an_error_of_our_own_is_one_line_and_code_70(run, monkeypatch):
+    fail_with(monkeypatch, ZeroDivisionError("division\nby zero"))
+    code, out, err = run("report", "b")
+    assert (code, out) == (70, "")
+    assert err.startswith("tern2lava: an error of its own (ZeroDivisionError: division by zero)")
+    assert err.count("\n") == 1
+
+
+def test_out_of_memory_is_one_line(run, monkeypatch):
+    fail_with(monkeypatch, MemoryError())
+    code, _, err = run("report", "b")
+    assert code == 2
+    assert "out of memory" in err
+
+
+def test_an_interruption_says_what_was_done(run, monkeypatch):
+    fail_with(monkeypatch, Interrupted("interrupted: 3 of 10 samples were simulated; nothing was written"))
+    code, _, err = run("report", "b")
+    assert code == 130
+    assert "interrupted: 3 of 10 samples" in err
+
+
+def test_the_traceback_is_shown_only_when_asked_for(monkeypatch):
+    fail_with(monkeypatch, ZeroDivisionError())
+    monkeypatch.setattr(sys, "argv", ["tern2lava", "report", "b", "--debug"])
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+def test_the_package_has_the_five_functions_and_no_more():
+    assert sorted(tern2lava.__all__) == ["compile", "load", "report", "simulate", "verify"]
+    for name in tern2lava.__all__:
+        assert getattr(tern2lava, name) is getattr(api, name), "the subpackage report must not hide the function"
+    with pytest.raises(AttributeError, match="has no attribute 'fly'"):
+        _ = tern2lava.fly
