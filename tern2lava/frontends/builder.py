@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
 
@@ -13,7 +14,10 @@ from tern2lava.compiler.ir import (
     Array,
     ChannelAffine,
     Conv2d,
+    Delay,
+    Dense,
     Graph,
+    Identity,
     Input,
     Level,
     Neuron,
@@ -22,7 +26,9 @@ from tern2lava.compiler.ir import (
     Pool2d,
     PoolKind,
     Readout,
+    Reset,
     Shape,
+    size,
 )
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.conventions import check_threshold
@@ -57,6 +63,30 @@ def same_padding(where: object, kernel: Pair, stride: Pair, dilation: Pair) -> t
     return height // 2, height - height // 2, width // 2, width - width // 2
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Feed:
+    """A linear map inside a neuron layer: of a dense weight (out, in), of a convolution's weight (out, in, kh, kw) with
+    stride 1 and `padding` (y, x), or, `one_to_one`, of a factor that joins each neuron with itself and broadcasts over
+    the layer along its last axes as in torch."""
+
+    weight: Array
+    bias: Array | None = None
+    padding: Pair = (0, 0)
+    one_to_one: bool = False
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NeuronLayer:
+    """A neuron layer of a framework: `fields` of its ir.Neuron, what its reading must note, the weights it applies to
+    its input first, and those that feed its spikes back `feedback_delay` steps later."""
+
+    fields: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    entry: Feed | None = None
+    feedback: Feed | None = None
+    feedback_delay: int = 1
+
+
 class GraphBuilder:
     """Collects nodes. Each method adds one layer that reads `source` and returns nothing; `shape[name]` is its shape.
 
@@ -71,22 +101,35 @@ class GraphBuilder:
         self.nodes: list[Node] = []
         self.shape: dict[str, Shape] = {}
         self.notes: list[str] = []
+        self.promised: set[str] = set()
+
+    def held(self, shape: Sequence[int]) -> Shape:
+        """`shape` as its nodes hold it: (channels, length) as (channels, 1, length)."""
+        return (shape[0], 1, shape[1]) if self.one_dimensional and len(shape) == 2 else tuple(shape)
+
+    def promise(self, name: str, shape: Shape) -> None:
+        """Let nodes read the neurons `name` of `shape`, which are added later (through a delay)."""
+        self.shape[name] = shape
+        self.promised.add(name)
 
     def add(self, node: Node, where: object) -> None:
-        """Add any node; its inputs must have been added before."""
-        if node.name in self.shape:
+        """Add any node; its inputs must have been added or promised before."""
+        if node.name in self.shape and node.name not in self.promised:
             raise InputError(where, f"a layer called {node.name} exists already; give another name")
+        promised = self.shape.get(node.name)
         try:
             self.shape[node.name] = output_shape(node, [self.shape[source] for source in node.inputs])
         except InputError as error:
             raise InputError(where, error.why) from None
+        if promised is not None and promised != self.shape[node.name]:
+            raise InputError(where, f"has shape {self.shape[node.name]}, but is read as {promised} by a delay")
+        self.promised.discard(node.name)
         self.nodes.append(node)
 
     def input(self, name: str, shape: Sequence[int], levels: tuple[int, int], where: object) -> None:
         """The network's input of spikes or small integers."""
-        held = tuple(shape)
-        if self.one_dimensional and len(held) == 2:
-            held = (held[0], 1, held[1])
+        held = self.held(shape)
+        if held != tuple(shape):
             self.notes.append(f"{name}: shape {tuple(shape)} is held as {held}, one-dimensional layers have height 1")
         self.add(Input(name=name, shape=held, levels=levels), where)
 
@@ -136,6 +179,41 @@ class GraphBuilder:
         sides = (padding[0], padding[0], padding[1], padding[1])
         self.add(Pool2d(name=name, inputs=(source,), kind=kind, kernel=kernel, stride=stride, padding=sides), where)
 
+    def maxpool(self, name: str, source: str, where: object, *, kernel: Pair, stride: Pair, padding: Pair) -> None:
+        """The maximum of spikes over windows: neurons that fire where the sum of a window is above 0 (an OR).
+
+        Raises UnsupportedError where `source` is not spikes of 0 and 1.
+        """
+        node = next(node for node in self.nodes if node.name == source)
+        while isinstance(node, Identity):
+            node = next(other for other in self.nodes if other.name == node.inputs[0])
+        spikes = (isinstance(node, Neuron) and node.threshold_low is None) or (
+            isinstance(node, Input) and node.levels == (0, 1)
+        )
+        if not spikes:
+            raise UnsupportedError(
+                str(where),
+                "maxima are taken of spikes of 0 and 1, where they are an OR",
+                f"a maximum of what {source} ({type(node).__name__}) gives out",
+                "move the pooling behind the neurons, or use average pooling",
+            )
+        self.pool(f"{name}.sum", source, where, kind=PoolKind.SUM, kernel=kernel, stride=stride, padding=padding)
+        shape = self.shape[f"{name}.sum"]
+        self.add(
+            Neuron(
+                name=name,
+                inputs=(f"{name}.sum",),
+                shape=shape,
+                alpha_v=np.zeros(()),
+                threshold=np.full((), 0.5),
+                reset=Reset.ZERO,
+            ),
+            where,
+        )
+        self.notes.append(
+            f"{name}: the maximum of spikes is their OR, a population of {size(shape):,} neurons one chip step later"
+        )
+
     def batchnorm(
         self,
         name: str,
@@ -165,6 +243,54 @@ class GraphBuilder:
         check_threshold(name, np.asarray(fields["threshold"]))
         self.add(Neuron(name=name, inputs=sources, shape=shape, **fields), where)
 
+    def layer(self, name: str, sources: Sequence[str], where: object, layer: NeuronLayer) -> None:
+        """A neuron layer of a framework, with the weights that it applies to its input and to its own spikes."""
+        self.notes.extend(layer.notes)
+        sources = tuple(sources)
+        if layer.entry is not None:
+            self.feed(f"{name}.input", sources[0], where, layer.entry)
+            sources = (f"{name}.input",)
+        if layer.feedback is not None:
+            shape = self.shape[sources[0]]
+            if name not in self.shape:
+                self.promise(name, shape)
+            self.add(Delay(name=f"{name}.previous", inputs=(name,), steps=layer.feedback_delay), where)
+            self.feed(f"{name}.recurrent", f"{name}.previous", where, layer.feedback)
+            if size(self.shape[f"{name}.recurrent"]) != size(shape):
+                found = f"{self.shape[f'{name}.recurrent']} for neurons of {shape}"
+                raise InputError(where, f"its recurrent weights give {found}")
+            sources = (*sources, f"{name}.recurrent")
+        self.neuron(name, sources, where, **layer.fields)
+
+    def feed(self, name: str, source: str, where: object, feed: Feed) -> None:
+        """The linear map `feed` as a node."""
+        if feed.one_to_one:
+            shape = self.shape[source]
+            lengths = (shape[0], *([1] * (len(shape) - (2 if self.one_dimensional and len(shape) == 3 else 1))))
+            if feed.weight.size != 1 and feed.weight.shape != lengths:
+                raise UnsupportedError(
+                    str(where),
+                    "neurons feed themselves back with one weight, or one per channel",
+                    f"weights of shape {feed.weight.shape} for neurons of {shape}",
+                    "use a dense recurrence",
+                )
+            gain = feed.weight.reshape(() if feed.weight.size == 1 else (-1,))
+            self.add(ChannelAffine(name=name, inputs=(source,), gain=gain, offset=np.zeros(())), where)
+        elif feed.weight.ndim == 2:
+            self.add(Dense(name=name, inputs=(source,), weight=feed.weight, bias=feed.bias), where)
+        else:
+            self.conv(
+                name,
+                source,
+                where,
+                weight=feed.weight,
+                bias=feed.bias,
+                stride=(1, 1),
+                padding=feed.padding,
+                dilation=(1, 1),
+                groups=1,
+            )
+
     def spread(self, value: Array, shape: Shape, where: object) -> Array:
         """A parameter for neurons of `shape`: () if it is one number, else an array of the full shape."""
         if value.size == 1:
@@ -177,22 +303,15 @@ class GraphBuilder:
         except ValueError:
             raise InputError(where, f"shape {value.shape} does not fit neurons of shape {seen}") from None
 
-    def finish(self, readout: Readout, where: object) -> Graph:
-        """The checked graph, its Output reading the last layer."""
-        last = self.nodes[-1]
-        if not isinstance(last, Neuron):
-            raise UnsupportedError(
-                last.name,
-                "a network ends in neurons",
-                type(last).__name__,
-                "add a neuron layer; one without leak and reset, read as membrane_last, sums its input over the steps",
-            )
+    def finish(self, readout: Readout, where: object, outputs: Sequence[str] = ()) -> Graph:
+        """The checked graph, an Output reading each of the layers `outputs` (by default the last one)."""
         read = {source for node in self.nodes for source in node.inputs}
-        for node in self.nodes[:-1]:
-            if node.name not in read:
+        chosen = tuple(outputs) or (self.nodes[-1].name,)
+        for name in chosen:
+            self.output(name, readout, where)
+        for node in self.nodes:
+            if node.name not in read and node.name not in chosen and not isinstance(node, Output):
                 raise InputError(where, f"layer {node.name} is read by no other layer; remove or connect it")
-        free = next(name for name in chain(["output"], (f"output_{n}" for n in count(1))) if name not in self.shape)
-        self.add(Output(name=free, inputs=(last.name,), readout=readout), where)
         graph = Graph(
             level=Level.IMPORTED,
             nodes=tuple(self.nodes),
@@ -202,3 +321,16 @@ class GraphBuilder:
         )
         check(graph)
         return graph
+
+    def output(self, name: str, readout: Readout, where: object) -> None:
+        """An Output that reads the layer `name`; UnsupportedError where that is no neuron layer."""
+        last = next(node for node in self.nodes if node.name == name)
+        if not isinstance(last, Neuron):
+            raise UnsupportedError(
+                last.name,
+                "a network ends in neurons",
+                type(last).__name__,
+                "add a neuron layer; one without leak and reset, read as membrane_last, sums its input over the steps",
+            )
+        free = next(name for name in chain(["output"], (f"output_{n}" for n in count(1))) if name not in self.shape)
+        self.add(Output(name=free, inputs=(last.name,), readout=readout), where)

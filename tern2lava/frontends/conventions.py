@@ -7,6 +7,8 @@ CUBALIFNode).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Reset
@@ -58,22 +60,32 @@ def check_threshold(node: str, threshold: Array) -> None:
         )
 
 
-def snntorch_rearms(node: str, *, reset: Reset, reset_delay: bool, synaptic: bool) -> bool:
-    """Whether a snnTorch neuron rearms (ir.Neuron); UnsupportedError where ir.Neuron cannot say its reset.
+def snntorch_reset(reset: Reset, delay: bool, *, drops_input: bool) -> dict[str, Any]:
+    """The fields of ir.Neuron for the reset of a snnTorch neuron.
 
-    snnTorch 1.0 (leaky.py, synaptic.py, `forward`) computes r = [v - threshold > 0] of the membrane left over from
-    the last step. Without delay and with `subtract` it subtracts r * threshold before it compares and gives it back
-    after: while v stays above the threshold after a reset, the neuron needs twice the threshold to fire. `Synaptic`
-    with `zero` and delay drops that step's input from the membrane.
+    snnTorch 1.0 (leaky.py, synaptic.py, rleaky.py, rsynaptic.py, `forward`) computes r = [v - threshold > 0] of the
+    membrane left over from the last step. Without delay and with `subtract` it subtracts r * threshold before it
+    compares and gives it back after: while v stays above the threshold after a reset, the neuron needs twice the
+    threshold to fire (rearm). With delay and `zero`, Leaky empties v before it integrates; the others (`drops_input`)
+    set v to 0 after it has integrated, so that the membrane rests for one step while u goes on: a refractory step.
     """
-    if synaptic and reset is Reset.ZERO and reset_delay:
-        raise UnsupportedError(
-            node,
-            "a delayed reset to zero keeps the input of its step",
-            "snnTorch Synaptic with reset zero and reset_delay, which drops it",
-            "train with reset_delay=False",
-        )
-    return reset is Reset.SUBTRACT and not reset_delay
+    delayed = delay and reset is not Reset.NONE
+    return {
+        "reset": reset,
+        "reset_delay": delayed,
+        "rearm": reset is Reset.SUBTRACT and not delay,
+        "refractory": int(drops_input and delayed and reset is Reset.ZERO),
+    }
+
+
+def adaptive_threshold(alpha: Array, rho: Array, jump: Array) -> Fields:
+    """b' = rho b + jump s; v' = alpha v + (1 - alpha) x - (b' + threshold) s, s being the spike before.
+
+    The ALIF neuron of recurrent SNNs: Yin, Corradi and Bohte, Nature Machine Intelligence 3, 2021 (eqs. 1 to 4), with
+    their code's order of steps: the threshold that is compared and subtracted is the risen one. `alpha`, `rho` in
+    [0, 1] per step; b starts at 0.
+    """
+    return {"alpha_v": alpha, "gain_v": 1.0 - alpha, "alpha_a": rho, "gain_a": jump}
 
 
 def _span(value: Array) -> str:

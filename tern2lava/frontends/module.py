@@ -1,69 +1,74 @@
-"""A live torch module read into a Graph: an nn.Sequential of known layers, whose forward is known without running it.
+"""A live torch module read into a Graph.
 
-Every layer must be of exactly a known class, without hooks: a subclass or a hook may compute something else.
-Parametrisations (torch.nn.utils.parametrize) are read as they evaluate.
+Containers whose order of layers is known (nn.Sequential, SpikingJelly's step containers, Norse's SequentialState) are
+read without running them; a module with a forward of its own is traced (frontends/trace.py) and the graph then held
+against its own run. Every layer must be of exactly a known class, without hooks: a subclass or a hook may compute
+something else. Parametrisations (torch.nn.utils.parametrize) are read as they evaluate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tern2lava.compiler.ir import Array, Dense, Flatten, Graph, Identity, PoolKind, Readout
+from tern2lava.compiler.ir import Graph, Readout, Shape
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.builder import GraphBuilder, numbers
-from tern2lava.frontends.snntorch import LEAKY, leaky_fields
+from tern2lava.frontends import norse, snntorch, spikingjelly
+from tern2lava.frontends.builder import GraphBuilder
+from tern2lava.frontends.layers import IN_TRAINING, READERS, TRAINED
+from tern2lava.frontends.live import (
+    NEURONS,
+    SEQUENTIAL,
+    add_layer,
+    class_path,
+    is_layer,
+    reads_sequences,
+    refuse_changes,
+    refuse_unknown,
+    unwrapped,
+)
 
 if TYPE_CHECKING:
     import torch
 
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
-_SEQUENTIAL = "torch.nn.modules.container.Sequential"
-_IN_TRAINING = "dropout and batch normalisation are read as in evaluation (the module is in training mode)"
+CALLS = ("auto", "step", "time_first", "batch_first", "static")
+"""How a module is called: once per step with (batch, *shape); once with (time, batch, *shape) or (batch, time, *shape);
+or once with (batch, *shape), which it then reads in each of its steps."""
 
 
 def load_module(
     module: torch.nn.Module,
-    input_shape: Sequence[int],
+    input_shape: Sequence[int] | Mapping[str, Sequence[int]],
     steps: int,
     *,
     readout: Readout | str = Readout.SPIKE_COUNT,
     levels: tuple[int, int] = (0, 1),
+    call: str = "auto",
 ) -> Graph:
-    """The Graph (IMPORTED) of an nn.Sequential of torch layers and snnTorch Leaky neurons, run once per time step.
+    """The Graph (IMPORTED) of a network of torch layers and snnTorch, SpikingJelly or Norse neurons.
 
-    input_shape: shape of one sample at one step, without batch. levels: smallest and largest input value.
-    States are taken to be reset before every sample. Raises UnsupportedError
-    for a layer, setting or container that has no exact form, InputError for shapes and numbers that do not fit.
+    input_shape: shape of one sample at one step, without batch; for a forward of several arguments one shape for each,
+    by its name. levels: smallest and largest input value. call: how a module with a forward of its own is called (see
+    CALLS; "auto" tries them in turn). States are taken to be reset before every sample. Raises UnsupportedError for a
+    layer, setting or forward that has no exact form, InputError for shapes and numbers that do not fit.
     """
     readout = read_readout(readout)
-    shape = tuple(input_shape)
-    if not shape or not all(isinstance(n, int) and n > 0 for n in shape) or steps < 1:
-        raise InputError("input_shape, steps", f"found {shape}, {steps}; expected positive sizes and steps")
+    given = input_shape if isinstance(input_shape, Mapping) else {"input": input_shape}
+    shapes = {name: tuple(shape) for name, shape in given.items()}
+    for shape in shapes.values():
+        if not shape or not all(isinstance(n, int) and n > 0 for n in shape) or steps < 1:
+            raise InputError("input_shape, steps", f"found {shape}, {steps}; expected positive sizes and steps")
+    if not shapes or call not in CALLS:
+        raise InputError("call", f"found {call!r}; expected {', '.join(CALLS)}, and one input shape or more")
+    module = unwrapped(module)
     source = type(module).__qualname__
-    layers = list(walk(module, source))
-    if not layers:
-        raise InputError(source, "holds no layers")
-    flat = any(class_path(layer) == _torch("conv.Conv1d") for _, layer in layers)
-    builder = GraphBuilder(source, steps, one_dimensional=flat)
-    builder.input("input", shape, levels, source)
-    if module.training and any(class_path(layer) in _TRAINED for _, layer in layers):
-        builder.notes.append(_IN_TRAINING)
-    previous = "input"
-    for index, (name, layer) in enumerate(layers):
-        where = f"{source}: layer {name} ({type(layer).__name__})"
-        path = class_path(layer)
-        if path == LEAKY:
-            fields, notes = leaky_fields(layer, name, where, last=index == len(layers) - 1)
-            builder.notes.extend(notes)
-            builder.neuron(name, (previous,), where, **fields)
-        elif path in READERS:
-            READERS[path](builder, name, previous, where, layer)
-        else:
-            known = ", ".join(sorted({p.rsplit(".", 1)[1] for p in (*READERS, LEAKY)}))
-            raise UnsupportedError(where, "layers are of known classes", path, f"known are {known}")
-        previous = name
-    return builder.finish(readout, source)
+    if is_sequence(module) and call == "auto" and len(shapes) == 1:
+        return _load_sequence(module, source, next(iter(shapes.items())), steps, readout, levels)
+    refuse_unknown(module, source)
+    from tern2lava.frontends.tracegraph import load_traced
+
+    return load_traced(module, shapes, steps, readout=readout, levels=levels, call=call)
 
 
 def read_readout(value: Readout | str) -> Readout:
@@ -75,156 +80,120 @@ def read_readout(value: Readout | str) -> Readout:
         raise InputError("readout", f"unknown readout {value!r}; known are {known}") from None
 
 
-def class_path(module: torch.nn.Module) -> str:
-    """Dotted path of a module's class; of the original class where torch's parametrize has put one in front."""
-    kind: type[object] = type(module)
-    base = kind.__base__
-    if hasattr(module, "parametrizations") and base is not None and kind.__name__ == f"Parametrized{base.__name__}":
-        kind = base
-    return f"{kind.__module__}.{kind.__qualname__}"
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A layer of a container. inside: it runs on single steps inside a container over time; stateful: that container
+    hands on its state."""
+
+    name: str
+    layer: torch.nn.Module
+    inside: bool
+    stateful: bool
 
 
-def walk(module: torch.nn.Module, where: str, prefix: str = "") -> Iterator[tuple[str, torch.nn.Module]]:
-    """(dotted name, layer) of every layer inside nested nn.Sequential containers, in the order they run.
+_INNER = (*spikingjelly.SEQUENCE_OF_STEPS, spikingjelly.STEP_MODE)
+_ORDERED = (SEQUENTIAL, *_INNER, norse.SEQUENTIAL)
 
-    Raises UnsupportedError where the module is another kind of container, or has hooks, or a forward of its own.
-    """
-    if class_path(module) != _SEQUENTIAL:
-        raise UnsupportedError(
-            where,
-            "only containers whose order of layers is known are read",
-            f"{class_path(module)} with a forward of its own",
-            "pass an nn.Sequential of its layers, or a checkpoint with a net.yaml",
-        )
+
+def is_sequence(module: torch.nn.Module) -> bool:
+    """Whether `module` is a container of layers in a known order, all the way down, or a single layer."""
+    if is_layer(module):
+        return True
+    path = class_path(module)
+    if path == norse.LIFT:
+        return is_sequence(module.lifted_module)  # type: ignore[arg-type]
+    return path in _ORDERED and all(
+        next(child.children(), None) is None or is_sequence(child) for child in module.children()
+    )
+
+
+def walk(
+    module: torch.nn.Module, where: str, prefix: str = "", inside: bool = False, stateful: bool = False
+) -> Iterator[Placed]:
+    """Every layer inside nested containers, in the order they run."""
+    path = class_path(module)
+    if path == norse.LIFT:
+        inner = module.lifted_module
+        assert not isinstance(inner, type(None))
+        yield from _walk_child(inner, where, f"{prefix}lifted_module", True, True)  # type: ignore[arg-type]
+        return
     refuse_changes(module, where)
+    within = path in spikingjelly.SEQUENCE_OF_STEPS or (
+        path == spikingjelly.STEP_MODE and getattr(module, "step_mode", "s") == "m"
+    )
     for name, child in module.named_children():
-        full = f"{prefix}{name}"
-        if next(child.children(), None) is not None and not hasattr(child, "parametrizations"):
-            yield from walk(child, f"{where}.{name}", f"{full}.")
-        else:
-            if class_path(child) != _SEQUENTIAL:
-                refuse_changes(child, f"{where}: layer {full} ({type(child).__name__})")
-                yield full, child
+        yield from _walk_child(child, f"{where}.{name}", f"{prefix}{name}", inside or within, path == norse.SEQUENTIAL)
 
 
-def refuse_changes(module: torch.nn.Module, where: str) -> None:
-    """Raise UnsupportedError where hooks or a replaced forward make a module compute something of its own."""
-    for hooks in _HOOKS:
-        if getattr(module, hooks, None):
+def _walk_child(
+    child: torch.nn.Module, where: str, full: str, inside: bool, stateful: bool
+) -> Iterator[Placed]:
+    if not is_layer(child) and class_path(child) in (*_ORDERED, norse.LIFT):
+        yield from walk(child, where, f"{full}.", inside, stateful)
+    else:
+        yield Placed(name=full, layer=child, inside=inside, stateful=stateful)
+
+
+def _load_sequence(
+    module: torch.nn.Module,
+    source: str,
+    given: tuple[str, Shape],
+    steps: int,
+    readout: Readout,
+    levels: tuple[int, int],
+) -> Graph:
+    layers = [Placed(name="0", layer=module, inside=False, stateful=True)] if is_layer(module) else []
+    layers = layers or list(walk(module, source))
+    if not layers:
+        raise InputError(source, "holds no layers")
+    flat = any(class_path(placed.layer).endswith((".Conv1d", ".MaxPool1d", ".AvgPool1d")) for placed in layers)
+    builder = GraphBuilder(source, steps, one_dimensional=flat)
+    builder.input(given[0], given[1], levels, source)
+    if module.training and any(class_path(placed.layer) in TRAINED for placed in layers):
+        builder.notes.append(IN_TRAINING)
+    _check_modes(layers, source)
+    previous = given[0]
+    for index, placed in enumerate(layers):
+        where = _where(source, placed)
+        if class_path(placed.layer) in snntorch.NEURONS and index < len(layers) - 1:
+            snntorch.sequential_output(placed.layer, where)
+        elif class_path(placed.layer) in norse.NEURONS and not placed.stateful and index < len(layers) - 1:
             raise UnsupportedError(
-                where, "layers have no hooks", hooks.strip("_"), "remove them (for pruning: prune.remove)"
+                where,
+                "a Norse neuron gives out its state too",
+                "one inside a container that does not pass states on",
+                "use norse.torch.SequentialState",
             )
-    if "forward" in vars(module):
-        raise UnsupportedError(where, "layers keep the forward of their class", "a replaced forward", "restore it")
+        add_layer(builder, placed.name, previous, where, placed.layer)
+        previous = placed.name
+    return builder.finish(readout, source)
 
 
-Reader = Callable[[GraphBuilder, str, str, str, Any], None]
+def _where(source: str, placed: Placed) -> str:
+    return f"{source}: layer {placed.name} ({type(placed.layer).__name__})"
 
 
-def _array(where: str, parameter: torch.Tensor) -> Array:
-    return numbers(where, parameter.detach().cpu().double().numpy())
+def _check_modes(layers: list[Placed], source: str) -> None:
+    """Raise UnsupportedError where some layers read single steps and others sequences.
 
-
-def _weight_and_bias(layer: Any, where: str) -> tuple[Array, Array | None]:
-    bias = None if layer.bias is None else _array(f"{where}.bias", layer.bias)
-    return _array(f"{where}.weight", layer.weight), bias
-
-
-def _linear(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    shape = builder.shape[source]
-    if len(shape) != 1:
-        raise InputError(where, f"reads shape {shape}, whose last axis alone torch would map; put a Flatten before")
-    weight, bias = _weight_and_bias(layer, where)
-    builder.add(Dense(name=name, inputs=(source,), weight=weight, bias=bias), where)
-
-
-def _conv(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    if layer.padding_mode != "zeros":
-        raise UnsupportedError(where, "padding is zeros", f"padding_mode {layer.padding_mode}", "train with zeros")
-    weight, bias = _weight_and_bias(layer, where)
-    padding = layer.padding if isinstance(layer.padding, str) else _pair(layer.padding, 0)
-    builder.conv(
-        name,
-        source,
-        where,
-        weight=weight,
-        bias=bias,
-        stride=_pair(layer.stride, 1),
-        padding=(0, 0) if padding == "valid" else padding,
-        dilation=_pair(layer.dilation, 1),
-        groups=layer.groups,
-    )
-
-
-def _batchnorm(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    if layer.running_mean is None:
-        raise UnsupportedError(where, "statistics are stored", "track_running_stats=False", "train with them stored")
-    builder.batchnorm(
-        name,
-        source,
-        where,
-        weight=None if layer.weight is None else _array(f"{where}.weight", layer.weight),
-        bias=None if layer.bias is None else _array(f"{where}.bias", layer.bias),
-        mean=_array(f"{where}.running_mean", layer.running_mean),
-        var=_array(f"{where}.running_var", layer.running_var),
-        eps=float(layer.eps),
-    )
-
-
-def _avgpool(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    kernel, padding = _pair(layer.kernel_size, 1), _pair(layer.padding, 0)
-    stride = kernel if layer.stride is None else _pair(layer.stride, 1)
-    if getattr(layer, "divisor_override", None) is not None:
-        raise UnsupportedError(where, "averages divide by the window", "divisor_override", "scale the next weights")
-    if padding != (0, 0) and not layer.count_include_pad:
-        raise UnsupportedError(where, "padding counts as zeros", "count_include_pad=False", "train with True")
-    sizes = builder.shape[source][-2:]
-    spare = [(n + 2 * p - k) % s for n, p, k, s in zip(sizes, padding, kernel, stride, strict=False)]
-    if layer.ceil_mode and any(spare):
-        raise UnsupportedError(where, "windows lie inside the input", "ceil_mode", "train with ceil_mode=False")
-    builder.pool(name, source, where, kind=PoolKind.AVG, kernel=kernel, stride=stride, padding=padding)
-
-
-def _flatten(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    dimensions = len(builder.shape[source]) - (1 if builder.one_dimensional and len(builder.shape[source]) == 3 else 0)
-    if layer.start_dim != 1 or layer.end_dim not in (-1, dimensions):
+    A layer that reads single steps takes the time axis of a sequence for its batch, and the batch for channels.
+    """
+    modes: dict[bool, Placed] = {}
+    for placed in layers:
+        if class_path(placed.layer) not in (*READERS, *NEURONS):
+            continue
+        own = reads_sequences(placed.layer)
+        if placed.inside and own:
+            raise UnsupportedError(
+                _where(source, placed), "inside a container over time layers take single steps", "a layer that reads "
+                "sequences", "set step_mode 's'",
+            )  # fmt: skip
+        if own is not None or placed.inside:
+            modes.setdefault(placed.inside or bool(own), placed)
+    if len(modes) == 2:
         raise UnsupportedError(
-            where,
-            "all axes but the batch are flattened",
-            f"start_dim={layer.start_dim}, end_dim={layer.end_dim}",
-            "use nn.Flatten()",
+            _where(source, modes[False]),
+            "all layers read single steps, or all read sequences",
+            f"single steps, where layer {modes[True].name} reads (time, batch, ...)",
+            "set one step_mode (spikingjelly: functional.set_step_mode), or put the layer into a SeqToANNContainer",
         )
-    builder.add(Flatten(name=name, inputs=(source,)), where)
-
-
-def _identity(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    builder.add(Identity(name=name, inputs=(source,)), where)
-
-
-def _pair(value: Any, first: int) -> tuple[int, int]:
-    """(y, x) of a torch size: one number for both, two, or the one of a one-dimensional layer (`first` for y)."""
-    values = (value, value) if isinstance(value, int) else tuple(value)
-    return cast("tuple[int, int]", values if len(values) == 2 else (first, values[0]))
-
-
-def _torch(name: str) -> str:
-    return f"torch.nn.modules.{name}"
-
-
-READERS: dict[str, Reader] = {
-    _torch("linear.Linear"): _linear,
-    _torch("linear.Identity"): _identity,
-    _torch("conv.Conv1d"): _conv,
-    _torch("conv.Conv2d"): _conv,
-    _torch("batchnorm.BatchNorm1d"): _batchnorm,
-    _torch("batchnorm.BatchNorm2d"): _batchnorm,
-    _torch("pooling.AvgPool1d"): _avgpool,
-    _torch("pooling.AvgPool2d"): _avgpool,
-    _torch("flatten.Flatten"): _flatten,
-    _torch("dropout.Dropout"): _identity,
-    _torch("dropout.Dropout1d"): _identity,
-    _torch("dropout.Dropout2d"): _identity,
-}
-"""The reader of each torch class, by its dotted path."""
-
-_TRAINED = frozenset(path for path in READERS if "batchnorm" in path or "dropout" in path)

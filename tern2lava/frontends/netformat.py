@@ -49,6 +49,16 @@ def _pair_from(low: int) -> Any:
     return pair
 
 
+def _not_negative(value: Any) -> int:
+    if not _whole(value, 0):
+        raise ValueError("expected a whole number of at least 0")
+    return int(value)
+
+
+def _optional(validate: Any) -> Any:
+    return lambda value: None if value is None else validate(value)
+
+
 def _padding(value: Any) -> Any:
     if value == "same":
         return value
@@ -94,10 +104,12 @@ class Keys(BaseModel):
 
 
 class NetKeys(Keys):
-    input: Any
+    input: Any = None
+    inputs: Any = None
     steps: Positive
     layers: Annotated[list[Any], Field(min_length=1, max_length=1_000)]
     readout: Readout
+    outputs: list[StrictStr] = []
     ignore: list[StrictStr] = []
 
 
@@ -152,20 +164,40 @@ class DropoutKeys(Keys):
     p: Annotated[float | None, BeforeValidator(_number)] = None
 
 
+class DelayKeys(Keys):
+    steps: Positive
+    shape: Annotated[tuple[int, ...] | None, BeforeValidator(_optional(_shape))] = None
+
+
+class RecurrentKeys(Keys):
+    """What feeds the spikes of a neuron layer back to itself: exactly one of dense, conv2d and scale."""
+
+    dense: Any = None
+    conv2d: Any = None
+    scale: Parameter = None
+    delay: Positive = 1
+
+
 class NeuronKeys(Keys):
-    kind: Literal["if", "leaky", "lif", "cuba", "synaptic"]
+    kind: Literal["if", "leaky", "lif", "plif", "cuba", "alif", "synaptic", "rleaky", "rsynaptic"]
     tensors: Name = None
     alpha: Parameter = None
     beta: Parameter = None
     tau: Parameter = None
+    w: Parameter = None
+    rho: Parameter = None
+    jump: Parameter = None
     decay_input: StrictBool | None = None
     v_rest: Parameter = None
     v_init: Parameter = None
     threshold: Parameter = None
+    threshold_low: Parameter = None
     reset: Literal["zero", "subtract", "none", "value"] | None = None
     reset_value: Parameter = None
     reset_delay: StrictBool | None = None
     rearm: StrictBool | None = None
+    refractory: Annotated[int | None, BeforeValidator(_optional(_not_negative))] = None
+    recurrent: Any = None
     fire: Literal[">", ">="] | None = None
 
 
@@ -176,6 +208,8 @@ LAYERS: Mapping[str, type[Keys]] = {
     "batchnorm": BatchNormKeys,
     "avgpool": PoolKeys,
     "sumpool": PoolKeys,
+    "maxpool": PoolKeys,
+    "delay": DelayKeys,
     "flatten": PlainKeys,
     "dropout": DropoutKeys,
     "add": PlainKeys,

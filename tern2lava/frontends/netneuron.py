@@ -10,32 +10,48 @@ from tern2lava.compiler.ir import Array, Compare, Reset
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.checkpoint import Scalar
 from tern2lava.frontends.conventions import (
+    Fields,
+    adaptive_threshold,
     check_decay,
     check_tau,
     current_based,
     integrate_and_fire,
     leaky,
-    snntorch_rearms,
+    snntorch_reset,
     time_constant,
 )
 from tern2lava.frontends.netformat import NeuronKeys
 from tern2lava.frontends.yamlfile import Place, YamlFile
 
+_LIF = ("tau", "decay_input", "v_rest")
 KIND_KEYS = {
     "if": (),
     "leaky": ("beta",),
-    "lif": ("tau", "decay_input", "v_rest"),
-    "cuba": ("alpha", "beta"),
+    "lif": _LIF,
+    "plif": ("w", "decay_input", "v_rest"),
+    "cuba": ("alpha", "beta", *_LIF),
+    "alif": ("alpha", "rho", "jump", "decay_input"),
     "synaptic": ("alpha", "beta"),
+    "rleaky": ("beta",),
+    "rsynaptic": ("alpha", "beta"),
 }
 """The keys of each kind beside those that every neuron has."""
 
-_COMMON = ("kind", "tensors", "threshold", "reset", "reset_value", "reset_delay", "rearm", "fire", "v_init")
+DROPS_INPUT = ("synaptic", "rleaky", "rsynaptic")
+"""snnTorch's neurons whose membrane rests in the step after a delayed reset to zero (conventions.snntorch_reset)."""
+
+_COMMON = (
+    "kind", "tensors", "threshold", "threshold_low", "reset", "reset_value", "reset_delay", "rearm", "refractory",
+    "fire", "v_init", "recurrent",
+)  # fmt: skip
 _ACCEPTED = {
     "threshold": "a number or the name of a tensor",
     "alpha": "a number in [0, 1] or the name of a tensor",
     "beta": "a number in [0, 1] or the name of a tensor",
     "tau": "a number of steps, at least 1, or the name of a tensor",
+    "w": "the name of a tensor, as SpikingJelly's ParametricLIFNode stores it (1 / tau = sigmoid(w))",
+    "rho": "a number in [0, 1] or the name of a tensor",
+    "jump": "by how much a spike raises the threshold, a number or the name of a tensor",
     "decay_input": "true (the input is divided by tau) or false",
     "reset": "zero, subtract, none or value (with reset_value)",
     "reset_value": "a number or the name of a tensor",
@@ -78,37 +94,76 @@ class _Reader:
         snntorch = self.is_snntorch()
         if snntorch:
             self.refuse_snntorch_options()
-        reset, compare, delay = self.reset(), Compare(self.needed("fire")), bool(self.needed("reset_delay"))
-        threshold = self.parameter("threshold")
+        resets = self.resets(snntorch)
+        compare, threshold = Compare(self.needed("fire")), self.parameter("threshold")
         fields: dict[str, Any] = {
             **self.decays(snntorch),
             "threshold": threshold,
             "compare": compare,
-            "reset": reset,
             "reset_amount": threshold,
-            "reset_delay": delay and reset is not Reset.NONE,
-            "rearm": self.rearm(reset, delay, snntorch),
+            **resets,
             "v_init": self.parameter("v_init", 0.0),
         }
+        if keys.threshold_low is not None:
+            low = self.parameter("threshold_low")
+            if low.size and low.max() >= 0:
+                raise self.error("threshold_low", "is not negative; a spike of -1 is made below it")
+            fields["threshold_low"] = low
         if keys.reset == "value":
             fields["reset_value"] = self.parameter("reset_value")
         elif keys.reset_value is not None:
             raise self.error("reset_value", "needs reset: value")
         return fields, self.notes
 
+    def resets(self, snntorch: bool) -> dict[str, Any]:
+        """The fields for what a spike does."""
+        keys = self.keys
+        if keys.kind == "alif":
+            written = {"reset": "subtract", "reset_delay": True, "rearm": False, "refractory": 0}
+            for key, only in written.items():
+                if getattr(keys, key) not in (None, only):
+                    raise self.error(key, f"an alif subtracts its threshold one step later; leave {key} out")
+            return {"reset": Reset.SUBTRACT, "reset_delay": True}
+        reset, delay = self.reset(), bool(self.needed("reset_delay"))
+        own = snntorch or keys.kind in DROPS_INPUT
+        native = snntorch_reset(reset, delay, drops_input=keys.kind in DROPS_INPUT)
+        if native["refractory"] and keys.refractory is not None:
+            raise self.error("refractory", f"kind {keys.kind} rests for one step by itself; leave it out")
+        fields = {**native, "rearm": self.rearm(reset, delay, own and native["rearm"])}
+        return fields | ({"refractory": keys.refractory} if keys.refractory is not None else {})
+
     def decays(self, snntorch: bool) -> dict[str, Array]:
         """The fields for the decays of the entry's kind."""
         match self.keys.kind:
             case "if":
                 return integrate_and_fire()
-            case "leaky":
+            case "leaky" | "rleaky":
                 return leaky(self.decay("beta", snntorch))
             case "lif":
+                return self.lif(check_tau(self.where("tau"), self.parameter("tau")))
+            case "plif":
+                return self.lif(1.0 + np.exp(-self.parameter("w")))
+            case "cuba" if self.keys.tau is not None:
+                if self.keys.beta is not None:
+                    raise self.error("tau", "stands beside beta; give either")
                 tau = check_tau(self.where("tau"), self.parameter("tau"))
-                decay_input = bool(self.needed("decay_input"))
-                return time_constant(tau, decay_input=decay_input, v_rest=self.parameter("v_rest", 0.0))
-            case "cuba" | "synaptic":
+                return {"alpha_u": self.decay("alpha", snntorch), **self.lif(tau)}
+            case "cuba" | "synaptic" | "rsynaptic":
                 return current_based(self.decay("alpha", snntorch), self.decay("beta", snntorch))
+            case "alif":
+                return self.alif(snntorch)
+
+    def lif(self, tau: Array) -> Fields:
+        """The fields of a leak with time constant `tau`, as decay_input and v_rest say."""
+        decay_input = bool(self.needed("decay_input"))
+        return time_constant(tau, decay_input=decay_input, v_rest=self.parameter("v_rest", 0.0))
+
+    def alif(self, snntorch: bool) -> Fields:
+        """The fields of a neuron with an adaptive threshold; without decay_input its x is taken as it is."""
+        fields = adaptive_threshold(self.decay("alpha", snntorch), self.decay("rho", snntorch), self.parameter("jump"))
+        if not self.needed("decay_input"):
+            del fields["gain_v"]
+        return fields
 
     def decay(self, key: str, snntorch: bool) -> Array:
         """A decay factor in [0, 1]; snnTorch clamps its own to that range in every step."""
@@ -136,16 +191,14 @@ class _Reader:
             raise self.error("reset", f"is {written}, but {name} in the checkpoint says {stored.value}; mend one")
         return wanted
 
-    def rearm(self, reset: Reset, delay: bool, snntorch: bool) -> bool:
-        """Whether the neuron rearms: as written, else as snnTorch does where it is one of its neurons."""
-        written, synaptic = self.keys.rearm, self.keys.kind == "synaptic"
-        native = snntorch or synaptic
-        rearms = native and snntorch_rearms(self.name, reset=reset, reset_delay=delay, synaptic=synaptic)
+    def rearm(self, reset: Reset, delay: bool, native: bool) -> bool:
+        """Whether the neuron rearms: as written, else as snnTorch does where it is one of its neurons (`native`)."""
+        written = self.keys.rearm
         if written is None:
-            return rearms
+            return native
         if written and (reset is not Reset.SUBTRACT or delay):
             raise self.error("rearm", "is for reset: subtract with reset_delay: false")
-        if rearms and not written:
+        if native and not written:
             self.notes.append(
                 f"{self.name}: does not rearm (rearm: false), though snnTorch's does; spikes differ where v stays "
                 "above the threshold after a reset"

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from tern2lava.compiler.ir import Add, Array, Dense, Flatten, Graph, Identity, PoolKind
+from tern2lava.compiler.ir import Add, Delay, Dense, Flatten, Graph, Identity, PoolKind
 from tern2lava.errors import InputError
-from tern2lava.frontends.builder import GraphBuilder, numbers
-from tern2lava.frontends.checkpoint import Checkpoint, Scalar, read_checkpoint
+from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
+from tern2lava.frontends.checkpoint import Checkpoint, read_checkpoint
 from tern2lava.frontends.netformat import (
     LAYERS,
     BatchNormKeys,
     Conv1dKeys,
     Conv2dKeys,
+    DelayKeys,
     DenseKeys,
     InputKeys,
     Keys,
@@ -26,12 +26,10 @@ from tern2lava.frontends.netformat import (
     show,
 )
 from tern2lava.frontends.netneuron import neuron_fields
+from tern2lava.frontends.nettensors import Tensors, feedback_of, weight_and_bias
 from tern2lava.frontends.yamlfile import Place, YamlFile, read_yaml
 
 INPUT = "input"
-BOOKKEEPING = ("*num_batches_tracked",)
-"""Tensors that take no part in inference."""
-
 TORCH_EPS = 1e-5
 """Default of torch.nn.BatchNorm's eps, which no state_dict holds."""
 
@@ -43,46 +41,6 @@ def load_checkpoint(path: str | Path, net_path: str | Path) -> Graph:
     numbers that are not finite and shapes that do not chain; UnsupportedError for a neuron that has no exact form.
     """
     return _Net(read_checkpoint(path), read_yaml(net_path)).graph()
-
-
-class Tensors:
-    """The tensors of a checkpoint, remembering which were used."""
-
-    def __init__(self, checkpoint: Checkpoint, file: YamlFile) -> None:
-        self.checkpoint = checkpoint
-        self.file = file
-        self.used: set[str] = set()
-
-    def has(self, name: str) -> bool:
-        return self.checkpoint.find(name) is not None
-
-    def array(self, name: str, place: Place) -> Array:
-        """The tensor (or number) called `name` in float64; InputError at `place` where there is none to be had."""
-        full = self.checkpoint.find(name)
-        if full is None:
-            close = ", ".join(sorted(self.checkpoint.tensors)[:12])
-            raise self.file.error(place, f"no tensor is called {name!r}; {self.checkpoint.path.name} holds {close}")
-        if full in self.checkpoint.unreadable:
-            raise self.file.error(place, f"tensor {name!r} {self.checkpoint.unreadable[full]}")
-        self.used.add(full)
-        found = self.checkpoint.tensors.get(full)
-        value: Any = found if found is not None else self.checkpoint.values[full]
-        if isinstance(value, str) or value is None:
-            raise self.file.error(place, f"{name!r} is {show(value)} in the checkpoint; expected a number")
-        return numbers(f"{self.checkpoint.path}: tensor {full}", value)
-
-    def value(self, name: str) -> Scalar:
-        """The plain value called `name` that a pickled module holds, None where there is none."""
-        full = self.checkpoint.find(name)
-        return self.checkpoint.values.get(full) if full is not None else None
-
-    def leftover(self, ignore: list[str]) -> tuple[list[str], list[str]]:
-        """(tensors that nothing uses, those among all that `ignore` names), sorted."""
-        everything = set(self.checkpoint.tensors) | set(self.checkpoint.unreadable)
-        rest = everything - self.used - self.checkpoint.attributes
-        ignored = sorted(name for name in rest if any(fnmatchcase(name, pattern) for pattern in ignore))
-        quiet = {name for name in rest if any(fnmatchcase(name, pattern) for pattern in BOOKKEEPING)}
-        return sorted(rest - quiet - set(ignored)), ignored
 
 
 class _Net:
@@ -98,9 +56,7 @@ class _Net:
 
     def graph(self) -> Graph:
         """The finished graph; every error of this front end is raised in here."""
-        given = parse(self.file, ("input",), InputKeys, self.keys.input)
-        self.builder.input(INPUT, given.shape, given.levels, self.where(("input",)))
-        previous = INPUT
+        previous = self.inputs()
         counts: dict[str, int] = {}
         for index, (kind, name, sources, body) in enumerate(self.layers):
             place: Place = ("layers", index, kind)
@@ -119,7 +75,28 @@ class _Net:
             )
         if ignored:
             self.builder.notes.append(f"left out on request (ignore): {', '.join(ignored)}")
-        return self.builder.finish(self.keys.readout, self.file.path)
+        for name in self.builder.promised:
+            raise self.file.error(("layers",), f"a delay reads {name!r}, but no layer is called so; name one so")
+        for name in self.keys.outputs:
+            if name not in self.builder.shape:
+                known = ", ".join(self.builder.shape)
+                raise self.file.error(("outputs",), f"no layer is called {name!r}; there are {known}")
+        return self.builder.finish(self.keys.readout, self.file.path, self.keys.outputs)
+
+    def inputs(self) -> str:
+        """Add the network's inputs: `input`, or those named under `inputs`; the name of the last one."""
+        one, several = self.keys.input, self.keys.inputs
+        if (one is None) == (several is None):
+            raise self.file.error(("input",), "expected either input: {shape: [...]}, or inputs: with a name for each")
+        if several is None:
+            several = {INPUT: one}
+        if not isinstance(several, dict) or not several:
+            raise self.file.error(("inputs",), f"expected a name and {{shape: [...]}} for each, found {show(several)}")
+        for name, body in several.items():
+            place: Place = ("input",) if one is not None else ("inputs", name)
+            given = parse(self.file, place, InputKeys, body)
+            self.builder.input(name, given.shape, given.levels, self.where(place))
+        return str(name)
 
     def where(self, place: Place) -> str:
         return self.file.error(place, "").where
@@ -161,12 +138,14 @@ class _Net:
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise self.file.error((*place, "from"), f"expected names of earlier layers, found {show(given)}")
         for name in names:
+            if name not in self.builder.shape and kind == "delay":
+                continue
             if name not in self.builder.shape:
                 known = ", ".join(self.builder.shape)
                 raise self.file.error((*place, "from"), f"no earlier layer is called {name!r}; there are {known}")
         if kind == "add" and len(names) < 2:
             raise self.file.error((*place, "from"), "an add needs from: [a, b] with two earlier layers or more")
-        if kind != "add" and len(names) != 1:
+        if kind not in ("add", "neuron") and len(names) != 1:
             raise self.file.error((*place, "from"), f"a {kind} reads one layer, found {len(names)}; put an add before")
         return tuple(names)
 
@@ -175,12 +154,12 @@ class _Net:
         where, builder = self.where(place), self.builder
         match keys:
             case DenseKeys():
-                weight, bias = self.weight_and_bias(keys, place)
+                weight, bias = weight_and_bias(self.tensors, keys, place)
                 if keys.transpose and weight.ndim == 2:
                     weight = weight.T
                 builder.add(Dense(name=name, inputs=sources, weight=weight, bias=bias), where)
             case Conv2dKeys() | Conv1dKeys():
-                weight, bias = self.weight_and_bias(keys, place)
+                weight, bias = weight_and_bias(self.tensors, keys, place)
                 dimensions = 2 if isinstance(keys, Conv2dKeys) else 1
                 if weight.ndim != dimensions + 2:
                     raise self.file.error(place, f"its weight has shape {weight.shape}; expected {dimensions + 2} axes")
@@ -189,30 +168,19 @@ class _Net:
                 self.batchnorm(name, sources[0], keys, place)
             case PoolKeys():
                 self.pool(kind, name, sources[0], keys, where)
+            case DelayKeys():
+                self.delay(name, sources[0], keys, place)
             case NeuronKeys():
                 fields, notes = neuron_fields(self.tensors, self.file, place, name, keys)
-                builder.notes.extend(notes)
-                builder.neuron(name, sources, where, **fields)
+                feedback, steps = feedback_of(self.tensors, keys, place)
+                layer = NeuronLayer(fields=fields, notes=tuple(notes), feedback=feedback, feedback_delay=steps)
+                builder.layer(name, sources, where, layer)
             case _ if kind == "flatten":
                 builder.add(Flatten(name=name, inputs=sources), where)
             case _ if kind == "add":
                 builder.add(Add(name=name, inputs=sources), where)
             case _:
                 builder.add(Identity(name=name, inputs=sources), where)
-
-    def weight_and_bias(self, keys: DenseKeys | Conv2dKeys | Conv1dKeys, place: Place) -> tuple[Array, Array | None]:
-        """The weight and bias of a layer, by their own names or as PREFIX.weight and PREFIX.bias of `tensors`."""
-        if keys.tensors is not None and (keys.weight is not None or keys.bias is not None):
-            raise self.file.error((*place, "tensors"), "stands beside weight or bias; give either")
-        if keys.tensors is not None:
-            weight, bias = f"{keys.tensors}.weight", f"{keys.tensors}.bias"
-            found = self.tensors.array(weight, (*place, "tensors"))
-            there = self.tensors.has(bias) and self.tensors.value(bias) is None
-            return found, self.tensors.array(bias, (*place, "tensors")) if there else None
-        if keys.weight is None:
-            raise self.file.error((*place, "weight"), "is missing; give tensors: PREFIX, or weight: NAME")
-        bias_array = self.tensors.array(keys.bias, (*place, "bias")) if keys.bias is not None else None
-        return self.tensors.array(keys.weight, (*place, "weight")), bias_array
 
     def batchnorm(self, name: str, source: str, keys: BatchNormKeys, place: Place) -> None:
         at, prefix = (*place, "tensors"), keys.tensors
@@ -229,10 +197,25 @@ class _Net:
                 self.builder.notes.append(f"{name}: eps {TORCH_EPS:g} assumed, torch's default")
         self.builder.batchnorm(name, source, self.where(place), **found, mean=mean, var=var, eps=eps)
 
+    def delay(self, name: str, source: str, keys: DelayKeys, place: Place) -> None:
+        """A delay; one that reads a layer below it says that layer's shape."""
+        if source not in self.builder.shape:
+            if keys.shape is None:
+                known = ", ".join(self.builder.shape)
+                why = f"no earlier layer is called {source!r} (there are {known}); for a later one say its shape: [...]"
+                raise self.file.error((*place[:-1], "from"), why)
+            self.builder.promise(source, self.builder.held(keys.shape))
+        elif keys.shape is not None and self.builder.held(keys.shape) != self.builder.shape[source]:
+            raise self.file.error((*place, "shape"), f"is not that of {source}, {self.builder.shape[source]}")
+        self.builder.add(Delay(name=name, inputs=(source,), steps=keys.steps), self.where(place))
+
     def pool(self, kind: str, name: str, source: str, keys: PoolKeys, where: str) -> None:
         kernel, stride, padding = keys.kernel, keys.stride or keys.kernel, keys.padding
         if self.builder.one_dimensional:
             kernel, stride, padding = (1, kernel[1]), (1, stride[1]), (0, padding[1])
+        if kind == "maxpool":
+            self.builder.maxpool(name, source, where, kernel=kernel, stride=stride, padding=padding)
+            return
         pool_kind = PoolKind.AVG if kind == "avgpool" else PoolKind.SUM
         self.builder.pool(name, source, where, kind=pool_kind, kernel=kernel, stride=stride, padding=padding)
 

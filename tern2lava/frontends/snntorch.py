@@ -1,31 +1,37 @@
 """The neurons of snnTorch 1.0 as ir.Neuron: each setting of a live module is read or refused by name.
 
-Semantics: snntorch/_neurons/{neurons,leaky}.py. The package is recognised by class name, never imported here.
+Semantics: snntorch/_neurons/{neurons,leaky,synaptic,rleaky,rsynaptic}.py. The package is recognised by class name,
+never imported here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Compare, Reset
+from tern2lava.compiler.ir import Array, Reset
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.builder import numbers
-from tern2lava.frontends.conventions import leaky, snntorch_rearms
+from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
+from tern2lava.frontends.conventions import current_based, leaky, snntorch_reset
+from tern2lava.frontends.layers import as_array, pair, weight_and_bias
+from tern2lava.frontends.surrogate import firing_rule
 
 LEAKY = "snntorch._neurons.leaky.Leaky"
+SYNAPTIC = "snntorch._neurons.synaptic.Synaptic"
+RLEAKY = "snntorch._neurons.rleaky.RLeaky"
+RSYNAPTIC = "snntorch._neurons.rsynaptic.RSynaptic"
 _RESETS = {"_base_sub": (Reset.SUBTRACT, 0), "_base_zero": (Reset.ZERO, 1), "_base_int": (Reset.NONE, 2)}
-_PROBE = 257
 
 
-def leaky_fields(module: Any, name: str, where: str, *, last: bool) -> tuple[dict[str, Any], list[str]]:
-    """(fields of the ir.Neuron called `name`, notes) of a live snnTorch Leaky.
+def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
+    """The NeuronLayer called `name` of a live snnTorch neuron.
 
-    `last`: it is the last layer, whose outputs nothing inside the container reads. Raises UnsupportedError for a
-    setting that ir.Neuron cannot say, InputError for numbers that are not finite.
+    Raises UnsupportedError for a setting that ir.Neuron cannot say, InputError for numbers that are not finite.
     """
-    notes = []
+    kind = type(module).__name__
+    notes: list[str] = []
     for option in ("inhibition", "state_quant"):
         if getattr(module, option):
             raise UnsupportedError(where, "neurons are independent", f"{option} set", f"train without {option}")
@@ -33,29 +39,29 @@ def leaky_fields(module: Any, name: str, where: str, *, last: bool) -> tuple[dic
     if (factor != 1).any():
         found = f"graded_spikes_factor {factor.flat[int(np.argmax(factor != 1))]:g}"
         raise UnsupportedError(where, "spikes are 0 or 1", found, "fold the factor into the next layer's weights")
-    if not last and (not module.init_hidden or module.output):
-        raise UnsupportedError(
-            where,
-            "a neuron inside a Sequential gives out its spikes alone",
-            f"init_hidden={bool(module.init_hidden)}, output={bool(module.output)}",
-            "make it with init_hidden=True, output=False",
-        )
-    beta = numbers(f"{where}.beta", _numpy(module.beta))
-    clamped = np.clip(beta, 0.0, 1.0)
-    if not np.array_equal(beta, clamped):
-        notes.append(f"{name}: beta clamped to [0, 1] as snnTorch does")
-    threshold = numbers(f"{where}.threshold", _numpy(module.threshold))
+    beta = _clamped(module, "beta", name, where, notes)
+    synaptic, recurrent = "Synaptic" in kind, kind.startswith("R")
+    decays = current_based(_clamped(module, "alpha", name, where, notes), beta) if synaptic else leaky(beta)
     reset, delay = reset_mode(module, where), bool(module.reset_delay)
+    if kind == "RSynaptic" and not delay and reset is not Reset.NONE:
+        if module.init_hidden:
+            raise UnsupportedError(
+                where,
+                "a neuron's own forward runs",
+                "RSynaptic with reset_delay=False and init_hidden=True, which snnTorch 1.0 cannot run",
+                "use reset_delay=True",
+            )
+        notes.append(f"{name}: reset_delay=False is without effect in snnTorch 1.0's RSynaptic; its reset is delayed")
+        delay = True
+    threshold = numbers(f"{where}.threshold", _numpy(module.threshold))
     fields: dict[str, Any] = {
-        **leaky(clamped),
+        **decays,
         "threshold": threshold,
-        "compare": firing_rule(module, where),
-        "reset": reset,
+        "compare": firing_rule(module.spike_grad, where),
         "reset_amount": threshold,
-        "reset_delay": delay and reset is not Reset.NONE,
-        "rearm": snntorch_rearms(where, reset=reset, reset_delay=delay, synaptic=False),
+        **snntorch_reset(reset, delay, drops_input=synaptic or recurrent),
     }
-    return fields, notes
+    return NeuronLayer(fields=fields, notes=tuple(notes), feedback=_feedback(module, where) if recurrent else None)
 
 
 def reset_mode(module: Any, where: str) -> Reset:
@@ -79,30 +85,46 @@ def reset_mode(module: Any, where: str) -> Reset:
     return reset
 
 
-def firing_rule(module: Any, where: str) -> Compare:
-    """Whether a spike needs v > threshold or v >= threshold, told by calling the neuron's own spike function.
+def sequential_output(module: Any, where: str) -> None:
+    """Raise UnsupportedError where a snnTorch neuron gives out its states too, which a Sequential cannot pass on."""
+    if not module.init_hidden or module.output:
+        raise UnsupportedError(
+            where,
+            "a neuron inside a Sequential gives out its spikes alone",
+            f"init_hidden={bool(module.init_hidden)}, output={bool(module.output)}",
+            "make it with init_hidden=True, output=False",
+        )
 
-    Raises UnsupportedError where its forward is no step function of v - threshold.
-    """
-    import torch
 
-    tiny = torch.finfo(torch.float64).tiny
-    spread = torch.cat([torch.linspace(-3, 3, _PROBE, dtype=torch.float64), torch.tensor([-tiny, tiny, -1e6, 1e6])])
-    probe = torch.cat([spread[spread != 0], torch.zeros(1, dtype=torch.float64)])
-    with torch.no_grad():
-        found = module.spike_grad(probe).to(torch.float64)
-    if found.shape == probe.shape and torch.equal(found[:-1], (probe[:-1] > 0).to(torch.float64)):
-        if found[-1] == 0:
-            return Compare.GT
-        if found[-1] == 1:
-            return Compare.GE
-    raise UnsupportedError(
-        where,
-        "spikes are a step function of v - threshold",
-        "another forward of spike_grad",
-        "use a surrogate whose forward is a step",
-    )
+def _feedback(module: Any, where: str) -> Feed:
+    """What a recurrent neuron's own spikes pass: nn.Linear, nn.Conv2d, or an element-wise V."""
+    inner, place = module.recurrent, f"{where}.recurrent"
+    match type(inner).__name__:
+        case "Linear":
+            weight, bias = weight_and_bias(inner, place)
+            return Feed(weight=weight, bias=bias)
+        case "Conv2d":
+            if inner.stride != (1, 1) or inner.dilation != (1, 1) or inner.groups != 1 or inner.padding_mode != "zeros":
+                raise UnsupportedError(place, "the recurrence is snnTorch's own", "a changed Conv2d", "restore it")
+            weight, bias = weight_and_bias(inner, place)
+            return Feed(weight=weight, bias=bias, padding=pair(inner.padding, 0))
+        case "RecurrentOneToOne":
+            return Feed(weight=as_array(f"{where}.V", inner.V), one_to_one=True)
+        case other:
+            raise UnsupportedError(place, "the recurrence is snnTorch's own", other, "use linear_features or V")
+
+
+def _clamped(module: Any, key: str, name: str, where: str, notes: list[str]) -> Array:
+    value = numbers(f"{where}.{key}", _numpy(getattr(module, key)))
+    clamped = np.clip(value, 0.0, 1.0)
+    if not np.array_equal(value, clamped):
+        notes.append(f"{name}: {key} clamped to [0, 1] as snnTorch does")
+    return clamped
 
 
 def _numpy(value: Any) -> Any:
     return value.detach().cpu().numpy() if hasattr(value, "detach") else value
+
+
+Read = Callable[[Any, str, str], NeuronLayer]
+NEURONS: dict[str, Read] = dict.fromkeys((LEAKY, SYNAPTIC, RLEAKY, RSYNAPTIC), neuron_layer)

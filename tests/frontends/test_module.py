@@ -241,7 +241,7 @@ def with_nan() -> nn.Module:
 @pytest.mark.parametrize(
     ("layers", "error", "why"),
     [
-        (lambda: [Custom(), leaky()], UnsupportedError, "Custom with a forward of its own"),
+        (lambda: [Custom(), nn.Flatten(0), leaky()], UnsupportedError, "all axes but the batch are flattened"),
         (lambda: [Doubled(3, 2), leaky()], UnsupportedError, "Doubled"),
         (lambda: [hooked(), leaky()], UnsupportedError, "layers have no hooks"),
         (lambda: [pruned(), leaky()], UnsupportedError, "prune.remove"),
@@ -287,7 +287,9 @@ def test_inhibition_is_refused() -> None:
         nn.Conv2d(1, 1, 3, padding=1, padding_mode="circular"),
         nn.Flatten(2),
         nn.Flatten(0),
-        nn.MaxPool2d(2),
+        nn.MaxPool2d(2, ceil_mode=True),
+        nn.MaxPool2d(2, dilation=2),
+        nn.MaxPool2d(2, return_indices=True),
     ],
 )
 def test_layers_with_a_setting_that_has_no_exact_form_are_refused(layer: nn.Module) -> None:

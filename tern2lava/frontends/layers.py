@@ -1,0 +1,156 @@
+"""The layers of torch, and SpikingJelly's wrappers of them, each added to a GraphBuilder by its class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from tern2lava.compiler.ir import Array, Dense, Flatten, Identity, PoolKind
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.frontends.builder import GraphBuilder, numbers
+
+if TYPE_CHECKING:
+    import torch
+
+Reader = Callable[[GraphBuilder, str, str, str, Any], None]
+"""Adds a layer: (builder, its name, the node it reads, where for errors, the module)."""
+
+WRAPPED = ("Linear", "Conv1d", "Conv2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d", "Flatten")
+"""Layers that SpikingJelly 2.0 (activation_based/layer/stateless_wrapper.py) subclasses with a step_mode alone."""
+
+
+def as_array(where: str, parameter: torch.Tensor) -> Array:
+    """A parameter in float64; InputError where it is not finite."""
+    return numbers(where, parameter.detach().cpu().double().numpy())
+
+
+def weight_and_bias(layer: Any, where: str) -> tuple[Array, Array | None]:
+    """Weight and bias (or None) of a layer."""
+    bias = None if layer.bias is None else as_array(f"{where}.bias", layer.bias)
+    return as_array(f"{where}.weight", layer.weight), bias
+
+
+def _linear(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
+    shape = builder.shape[source]
+    if len(shape) != 1:
+        raise InputError(where, f"reads shape {shape}, whose last axis alone torch would map; put a Flatten before")
+    weight, bias = weight_and_bias(layer, where)
+    builder.add(Dense(name=name, inputs=(source,), weight=weight, bias=bias), where)
+
+
+def _conv(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
+    if layer.padding_mode != "zeros":
+        raise UnsupportedError(where, "padding is zeros", f"padding_mode {layer.padding_mode}", "train with zeros")
+    weight, bias = weight_and_bias(layer, where)
+    padding = layer.padding if isinstance(layer.padding, str) else pair(layer.padding, 0)
+    builder.conv(
+        name,
+        source,
+        where,
+        weight=weight,
+        bias=bias,
+        stride=pair(layer.stride, 1),
+        padding=(0, 0) if padding == "valid" else padding,
+        dilation=pair(layer.dilation, 1),
+        groups=layer.groups,
+    )
+
+
+def _batchnorm(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
+    if layer.running_mean is None:
+        raise UnsupportedError(where, "statistics are stored", "track_running_stats=False", "train with them stored")
+    builder.batchnorm(
+        name,
+        source,
+        where,
+        weight=None if layer.weight is None else as_array(f"{where}.weight", layer.weight),
+        bias=None if layer.bias is None else as_array(f"{where}.bias", layer.bias),
+        mean=as_array(f"{where}.running_mean", layer.running_mean),
+        var=as_array(f"{where}.running_var", layer.running_var),
+        eps=float(layer.eps),
+    )
+
+
+def _avgpool(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
+    kernel, stride, padding = _windows(builder, source, where, layer)
+    if getattr(layer, "divisor_override", None) is not None:
+        raise UnsupportedError(where, "averages divide by the window", "divisor_override", "scale the next weights")
+    if padding != (0, 0) and not layer.count_include_pad:
+        raise UnsupportedError(where, "padding counts as zeros", "count_include_pad=False", "train with True")
+    builder.pool(name, source, where, kind=PoolKind.AVG, kernel=kernel, stride=stride, padding=padding)
+
+
+def _maxpool(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
+    kernel, stride, padding = _windows(builder, source, where, layer)
+    if pair(layer.dilation, 1) != (1, 1):
+        raise UnsupportedError(where, "windows have no holes", f"dilation {layer.dilation}", "train without dilation")
+    if layer.return_indices:
+        raise UnsupportedError(where, "a layer gives out one tensor", "return_indices", "train without them")
+    builder.maxpool(name, source, where, kernel=kernel, stride=stride, padding=padding)
+
+
+def _windows(builder: GraphBuilder, source: str, where: str, layer: Any) -> tuple[tuple[int, int], ...]:
+    """(kernel, stride, padding) of a pooling; UnsupportedError where a window reaches beyond the input."""
+    kernel, padding = pair(layer.kernel_size, 1), pair(layer.padding, 0)
+    stride = kernel if layer.stride is None else pair(layer.stride, 1)
+    sizes = builder.shape[source][-2:]
+    spare = [(n + 2 * p - k) % s for n, p, k, s in zip(sizes, padding, kernel, stride, strict=False)]
+    if layer.ceil_mode and any(spare):
+        raise UnsupportedError(where, "windows lie inside the input", "ceil_mode", "train with ceil_mode=False")
+    return kernel, stride, padding
+
+
+def _flatten(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
+    dimensions = len(builder.shape[source]) - (1 if builder.one_dimensional and len(builder.shape[source]) == 3 else 0)
+    if layer.start_dim != 1 or layer.end_dim not in (-1, dimensions):
+        raise UnsupportedError(
+            where,
+            "all axes but the batch are flattened",
+            f"start_dim={layer.start_dim}, end_dim={layer.end_dim}",
+            "use nn.Flatten()",
+        )
+    builder.add(Flatten(name=name, inputs=(source,)), where)
+
+
+def _identity(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
+    builder.add(Identity(name=name, inputs=(source,)), where)
+
+
+def pair(value: Any, first: int) -> tuple[int, int]:
+    """(y, x) of a torch size: one number for both, two, or the one of a one-dimensional layer (`first` for y)."""
+    values = (value, value) if isinstance(value, int) else tuple(value)
+    return cast("tuple[int, int]", values if len(values) == 2 else (first, values[0]))
+
+
+_OWN: dict[str, Reader] = {
+    "linear.Linear": _linear,
+    "linear.Identity": _identity,
+    "conv.Conv1d": _conv,
+    "conv.Conv2d": _conv,
+    "batchnorm.BatchNorm1d": _batchnorm,
+    "batchnorm.BatchNorm2d": _batchnorm,
+    "pooling.AvgPool1d": _avgpool,
+    "pooling.AvgPool2d": _avgpool,
+    "pooling.MaxPool1d": _maxpool,
+    "pooling.MaxPool2d": _maxpool,
+    "flatten.Flatten": _flatten,
+    "dropout.Dropout": _identity,
+    "dropout.Dropout1d": _identity,
+    "dropout.Dropout2d": _identity,
+}
+_SPIKINGJELLY = "spikingjelly.activation_based.layer"
+_BY_NAME = {path.rsplit(".", 1)[1]: reader for path, reader in _OWN.items()}
+READERS: dict[str, Reader] = {
+    **{f"torch.nn.modules.{path}": reader for path, reader in _OWN.items()},
+    **{f"{_SPIKINGJELLY}.stateless_wrapper.{name}": _BY_NAME[name] for name in WRAPPED},
+    **{f"{_SPIKINGJELLY}.bn.BatchNorm{n}d": _batchnorm for n in (1, 2)},
+    **{f"{_SPIKINGJELLY}.dropout.{name}": _identity for name in ("Dropout", "Dropout2d")},
+}
+"""The reader of each layer class, by its dotted path."""
+
+TRAINED = frozenset(path for path in READERS if "BatchNorm" in path or "Dropout" in path)
+"""Layers that compute something else in training."""
+
+IN_TRAINING = "dropout and batch normalisation are read as in evaluation (the module is in training mode)"
+ANY_AXES = frozenset(path for path in READERS if path.rsplit(".", 1)[1] in ("Linear", "Identity", "Dropout"))
+"""Layers that compute the same on (time, batch, ...) as on (batch, ...)."""

@@ -1,0 +1,165 @@
+"""The modules of torch, snnTorch, SpikingJelly and Norse that are known: told by class path, never imported here."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from tern2lava.errors import UnsupportedError
+from tern2lava.frontends import norse, snntorch, spikingjelly
+from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
+from tern2lava.frontends.layers import ANY_AXES, READERS
+
+if TYPE_CHECKING:
+    import torch
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks")
+FRAMEWORKS = ("snntorch.", "spikingjelly.", "norse.")
+SEQUENTIAL = "torch.nn.modules.container.Sequential"
+WRAPPERS = {
+    "torch.nn.parallel.data_parallel.DataParallel": "module",
+    "torch.nn.parallel.distributed.DistributedDataParallel": "module",
+    "torch._dynamo.eval_frame.OptimizedModule": "_orig_mod",
+}
+"""Modules that run another one as it is, and its attribute."""
+
+NEURONS: dict[str, Callable[[Any, str, str], NeuronLayer]] = {
+    **snntorch.NEURONS,
+    **spikingjelly.NEURONS,
+    **norse.NEURONS,
+}
+"""The reader of each neuron class, by its dotted path."""
+
+
+def class_path(module: torch.nn.Module) -> str:
+    """Dotted path of a module's class; of the original class where torch's parametrize has put one in front."""
+    kind: type[object] = type(module)
+    base = kind.__base__
+    if hasattr(module, "parametrizations") and base is not None and kind.__name__ == f"Parametrized{base.__name__}":
+        kind = base
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
+    """The module inside DataParallel or torch.compile."""
+    while (attribute := WRAPPERS.get(class_path(module))) is not None:
+        module = getattr(module, attribute)
+    return module
+
+
+def is_layer(module: torch.nn.Module) -> bool:
+    """Whether the module is read as a whole: a known layer or neuron."""
+    path = class_path(module)
+    return path in READERS or path in NEURONS
+
+
+def refuse_unknown(module: torch.nn.Module, source: str) -> None:
+    """Raise UnsupportedError for a class of the spiking frameworks that is not known, and where no neuron is."""
+    found = False
+    inside: list[str] = []
+    for name, part in module.named_modules():
+        if any(name.startswith(f"{outer}.") for outer in inside):
+            continue
+        if is_layer(part):
+            inside.append(name)
+            found = found or class_path(part) in NEURONS
+        elif class_path(part).startswith(FRAMEWORKS) and not any(is_layer(child) for child in part.modules()):
+            known = ", ".join(sorted({p.rsplit(".", 1)[1] for p in (*READERS, *NEURONS)}))
+            raise UnsupportedError(
+                f"{source}: layer {name}", "layers are of known classes", class_path(part), f"known are {known}"
+            )
+    if not found:
+        raise UnsupportedError(
+            source,
+            "a network ends in neurons",
+            "no neuron of snnTorch, SpikingJelly or Norse",
+            "pass the spiking network itself, or a checkpoint with a net.yaml",
+        )
+
+
+def reads_sequences(module: torch.nn.Module) -> bool | None:
+    """Whether a layer reads (time, batch, ...) rather than (batch, ...); None where it computes the same on both."""
+    path = class_path(module)
+    if path in norse.OVER_TIME:
+        return True
+    mode = getattr(module, "step_mode", None)
+    if path.startswith("spikingjelly.") and mode is not None and not path.endswith((".Linear", ".Dropout")):
+        return bool(mode == "m")
+    return None if path in ANY_AXES else False
+
+
+def add_layer(builder: GraphBuilder, name: str, source: str, where: str, module: torch.nn.Module) -> None:
+    """Add a layer or neuron; UnsupportedError (at `where`) where its class is not known, or it was changed."""
+    refuse_changes(module, where)
+    path = class_path(module)
+    if path in NEURONS:
+        builder.layer(name, (source,), where, NEURONS[path](module, name, where))
+    elif path in READERS:
+        READERS[path](builder, name, source, where, module)
+    else:
+        known = ", ".join(sorted({p.rsplit(".", 1)[1] for p in (*READERS, *NEURONS)}))
+        raise UnsupportedError(where, "layers are of known classes", path, f"known are {known}")
+
+
+def refuse_changes(module: torch.nn.Module, where: str) -> None:
+    """Raise UnsupportedError where hooks or a replaced forward make a module compute something of its own."""
+    for hooks in _HOOKS:
+        if getattr(module, hooks, None):
+            raise UnsupportedError(
+                where, "layers have no hooks", hooks.strip("_"), "remove them (for pruning: prune.remove)"
+            )
+    if "forward" in vars(module):
+        raise UnsupportedError(where, "layers keep the forward of their class", "a replaced forward", "restore it")
+
+
+def fresh_copy(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy in evaluation mode and float64 whose neurons are at rest; the original keeps its state.
+
+    snnTorch's spikes take the dtype of the membrane (its surrogates make them float32), so that float64 runs through.
+    """
+    import torch
+
+    states = {id(t): t.detach().clone() for t in _tensors(module) if not t.is_leaf}
+    result = copy.deepcopy(module, states).double().eval()
+    for part in result.modules():
+        if class_path(part) in snntorch.NEURONS:
+            spike = part.spike_grad
+            if "spike_grad" in part._modules:
+                del part._modules["spike_grad"]
+            object.__setattr__(part, "spike_grad", _SameDtype(spike))
+    with torch.no_grad():
+        rest(result)
+    return result
+
+
+class _SameDtype:
+    """A spike function whose result has the dtype of its argument."""
+
+    def __init__(self, function: Any) -> None:
+        self.function = function
+
+    def __call__(self, v: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.function(v).to(v.dtype)
+        return result
+
+
+def rest(module: torch.nn.Module) -> None:
+    """Puts all neurons at rest: snnTorch's reset_mem, SpikingJelly's reset (Norse keeps no state in modules)."""
+    for part in module.modules():
+        path = class_path(part)
+        if path in snntorch.NEURONS:
+            part.reset_mem()  # type: ignore[operator]
+        elif path.startswith("spikingjelly.") and hasattr(part, "reset"):
+            part.reset()  # type: ignore[operator]
+
+
+def _tensors(module: torch.nn.Module) -> list[torch.Tensor]:
+    """Every tensor that a module or its parts keep as parameter, buffer, attribute or SpikingJelly memory."""
+    import torch
+
+    found: list[torch.Tensor] = []
+    for part in module.modules():
+        for group in (vars(part), part._parameters, part._buffers, vars(part).get("_memories", {})):
+            found += [value for value in group.values() if isinstance(value, torch.Tensor)]
+    return found

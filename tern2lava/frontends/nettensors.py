@@ -1,0 +1,139 @@
+"""The tensors of a checkpoint as the layers of a net.yaml name them, remembering which were used."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array
+from tern2lava.frontends.builder import Feed, numbers
+from tern2lava.frontends.checkpoint import Checkpoint, Scalar
+from tern2lava.frontends.netformat import (
+    Conv1dKeys,
+    Conv2dKeys,
+    DenseKeys,
+    NeuronKeys,
+    RecurrentKeys,
+    parse,
+    show,
+)
+from tern2lava.frontends.yamlfile import Place, YamlFile
+
+BOOKKEEPING = ("*num_batches_tracked",)
+"""Tensors that take no part in inference."""
+
+
+class Tensors:
+    """The tensors of a checkpoint, remembering which were used."""
+
+    def __init__(self, checkpoint: Checkpoint, file: YamlFile) -> None:
+        self.checkpoint = checkpoint
+        self.file = file
+        self.used: set[str] = set()
+
+    def has(self, name: str) -> bool:
+        return self.checkpoint.find(name) is not None
+
+    def array(self, name: str, place: Place) -> Array:
+        """The tensor (or number) called `name` in float64; InputError at `place` where there is none to be had."""
+        full = self.checkpoint.find(name)
+        if full is None:
+            close = ", ".join(sorted(self.checkpoint.tensors)[:12])
+            raise self.file.error(place, f"no tensor is called {name!r}; {self.checkpoint.path.name} holds {close}")
+        if full in self.checkpoint.unreadable:
+            raise self.file.error(place, f"tensor {name!r} {self.checkpoint.unreadable[full]}")
+        self.used.add(full)
+        found = self.checkpoint.tensors.get(full)
+        value: Any = found if found is not None else self.checkpoint.values[full]
+        if isinstance(value, str) or value is None:
+            raise self.file.error(place, f"{name!r} is {show(value)} in the checkpoint; expected a number")
+        return numbers(f"{self.checkpoint.path}: tensor {full}", value)
+
+    def value(self, name: str) -> Scalar:
+        """The plain value called `name` that a pickled module holds, None where there is none."""
+        full = self.checkpoint.find(name)
+        return self.checkpoint.values.get(full) if full is not None else None
+
+    def leftover(self, ignore: list[str]) -> tuple[list[str], list[str]]:
+        """(tensors that nothing uses, those among all that `ignore` names), sorted."""
+        everything = set(self.checkpoint.tensors) | set(self.checkpoint.unreadable)
+        rest = everything - self.used - self.checkpoint.attributes
+        ignored = sorted(name for name in rest if any(fnmatchcase(name, pattern) for pattern in ignore))
+        quiet = {name for name in rest if any(fnmatchcase(name, pattern) for pattern in BOOKKEEPING)}
+        return sorted(rest - quiet - set(ignored)), ignored
+
+
+def weight_and_bias(
+    tensors: Tensors, keys: DenseKeys | Conv2dKeys | Conv1dKeys, place: Place
+) -> tuple[Array, Array | None]:
+    """The weight and bias of a layer, by their own names or as PREFIX.weight and PREFIX.bias of `tensors`."""
+    if keys.tensors is not None and (keys.weight is not None or keys.bias is not None):
+        raise tensors.file.error((*place, "tensors"), "stands beside weight or bias; give either")
+    if keys.tensors is not None:
+        at = (*place, "tensors")
+        return tensors.array(f"{keys.tensors}.weight", at), bias_of(tensors, keys.tensors, at)
+    if keys.weight is None:
+        raise tensors.file.error((*place, "weight"), "is missing; give tensors: PREFIX, or weight: NAME")
+    bias = tensors.array(keys.bias, (*place, "bias")) if keys.bias is not None else None
+    return tensors.array(keys.weight, (*place, "weight")), bias
+
+
+def bias_of(tensors: Tensors, prefix: str, place: Place) -> Array | None:
+    """PREFIX.bias, None where there is none (or where a pickled module says so)."""
+    bias = f"{prefix}.bias"
+    there = tensors.has(bias) and tensors.value(bias) is None
+    return tensors.array(bias, place) if there else None
+
+
+def feedback_of(tensors: Tensors, keys: NeuronKeys, place: Place) -> tuple[Feed | None, int]:
+    """(what feeds a neuron layer's spikes back to it, steps later); snnTorch's recurrent neurons store theirs."""
+    file, at = tensors.file, (*place, "recurrent")
+    if keys.recurrent is None:
+        return _stored_feedback(tensors, keys, place), 1
+    if keys.kind in ("rleaky", "rsynaptic"):
+        raise file.error(at, f"kind {keys.kind} reads its own from the checkpoint; leave it out")
+    given = parse(file, at, RecurrentKeys, keys.recurrent)
+    chosen = [key for key in ("dense", "conv2d", "scale") if getattr(given, key) is not None]
+    if len(chosen) != 1:
+        raise file.error(at, f"expected exactly one of dense, conv2d, scale, found {', '.join(chosen) or 'none'}")
+    if given.scale is not None:
+        value = given.scale
+        weight = tensors.array(value, (*at, "scale")) if isinstance(value, str) else np.asarray(float(value))
+        return Feed(weight=weight, one_to_one=True), given.delay
+    if given.dense is not None:
+        dense = parse(file, (*at, "dense"), DenseKeys, given.dense)
+        weight, bias = weight_and_bias(tensors, dense, (*at, "dense"))
+        _check_axes(tensors, weight, 2, (*at, "dense"))
+        return Feed(weight=weight.T if dense.transpose else weight, bias=bias), given.delay
+    conv = parse(file, (*at, "conv2d"), Conv2dKeys, given.conv2d)
+    weight, bias = weight_and_bias(tensors, conv, (*at, "conv2d"))
+    _check_axes(tensors, weight, 4, (*at, "conv2d"))
+    if (conv.stride, conv.dilation, conv.groups) != ((1, 1), (1, 1), 1) or not isinstance(conv.padding, tuple):
+        raise file.error((*at, "conv2d"), "a recurrent convolution has stride, dilation, groups 1 and padding [y, x]")
+    return Feed(weight=weight, bias=bias, padding=conv.padding), given.delay
+
+
+def _check_axes(tensors: Tensors, weight: Array, axes: int, place: Place) -> None:
+    if weight.ndim != axes:
+        raise tensors.file.error(place, f"its weight has shape {weight.shape}; expected {axes} axes")
+
+
+def _stored_feedback(tensors: Tensors, keys: NeuronKeys, place: Place) -> Feed | None:
+    """The recurrent weights of snnTorch's RLeaky and RSynaptic: PREFIX.recurrent.weight and .bias, or PREFIX.V."""
+    if keys.kind not in ("rleaky", "rsynaptic"):
+        return None
+    at, prefix = (*place, "tensors"), keys.tensors
+    if prefix is None:
+        raise tensors.file.error(at, f"is missing; kind {keys.kind} reads its recurrence from there")
+    copies = [name for name in (f"{prefix}.V", f"{prefix}.recurrent.V") if tensors.has(name)]
+    if copies:
+        found = [tensors.array(name, at) for name in copies]
+        return Feed(weight=found[0], one_to_one=True)
+    weight = tensors.array(f"{prefix}.recurrent.weight", at)
+    bias = bias_of(tensors, f"{prefix}.recurrent", at)
+    if weight.ndim not in (2, 4):
+        raise tensors.file.error(at, f"{prefix}.recurrent.weight has shape {weight.shape}; expected 2 or 4 axes")
+    sides = (weight.shape[2] // 2, weight.shape[3] // 2) if weight.ndim == 4 else (0, 0)
+    return Feed(weight=weight, bias=bias, padding=sides)

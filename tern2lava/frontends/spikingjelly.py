@@ -1,0 +1,131 @@
+"""The neurons of SpikingJelly 2.0 as ir.Neuron, and its two recurrent containers.
+
+Semantics: spikingjelly/activation_based/functional/neuron.py and layer/container.py. The package is recognised by
+class name, never imported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Reset
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
+from tern2lava.frontends.conventions import (
+    check_decay,
+    check_tau,
+    current_based,
+    integrate_and_fire,
+    time_constant,
+)
+from tern2lava.frontends.layers import as_array, weight_and_bias
+from tern2lava.frontends.surrogate import firing_rule
+
+_NEURON = "spikingjelly.activation_based.neuron"
+_CONTAINER = "spikingjelly.activation_based.layer.container"
+SEQUENCE_OF_STEPS = tuple(f"{_CONTAINER}.{name}" for name in ("SeqToANNContainer", "MultiStepContainer"))
+"""Containers that read (time, batch, ...) and run the layers inside on single steps."""
+
+STEP_MODE = f"{_CONTAINER}.StepModeContainer"
+
+
+def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
+    """The NeuronLayer of a live IFNode, LIFNode, ParametricLIFNode, CUBALIFNode, TernaryIFNode or TernaryLIFNode.
+
+    v starts at v_reset (0 where that is None), and leaks towards it (CUBALIFNode: towards 0). Raises UnsupportedError
+    for a setting that ir.Neuron cannot say, InputError for numbers that are not finite.
+    """
+    if getattr(module, "_neuron_precision", None) is not None:
+        raise UnsupportedError(where, "states are of the input's precision", "a neuron precision", "train without it")
+    kind = type(module).__name__
+    threshold = _number(module.v_threshold, f"{where}.v_threshold")
+    hard = module.v_reset is not None
+    rest = _number(module.v_reset, f"{where}.v_reset") if hard else np.zeros(())
+    fields: dict[str, Any] = {
+        **_decays(module, kind, rest, where),
+        "threshold": threshold,
+        "compare": firing_rule(module.surrogate_function, where),
+        "reset": Reset.ZERO if hard else Reset.SUBTRACT,
+        "reset_value": rest,
+        "reset_amount": threshold,
+        "v_init": rest,
+    }
+    if kind.startswith("Ternary"):
+        fields["threshold_low"] = -threshold
+    return NeuronLayer(fields=fields)
+
+
+def _decays(module: Any, kind: str, rest: Array, where: str) -> dict[str, Array]:
+    match kind.removeprefix("Ternary"):
+        case "IFNode":
+            return integrate_and_fire()
+        case "LIFNode":
+            tau = check_tau(f"{where}.tau", _number(module.tau, f"{where}.tau"))
+            return time_constant(tau, decay_input=bool(module.decay_input), v_rest=rest)
+        case "ParametricLIFNode":
+            tau = 1.0 / as_array(f"{where}.w", module.w.detach().double().sigmoid())
+            return time_constant(tau, decay_input=bool(module.decay_input), v_rest=rest)
+        case _:
+            current = check_decay(f"{where}.c_decay", _number(module.c_decay, f"{where}.c_decay"))
+            return current_based(current, check_decay(f"{where}.v_decay", _number(module.v_decay, f"{where}.v_decay")))
+
+
+def linear_recurrent(module: Any, name: str, where: str) -> NeuronLayer:
+    """The NeuronLayer of a LinearRecurrentContainer: neurons fed rc([x, their spikes of the step before])."""
+    inner = _inner(module, name, where)
+    weight, bias = weight_and_bias(module.rc, f"{where}.rc")
+    inputs = weight.shape[1] - int(module.sub_module_out_features)
+    if weight.shape[0] != int(module.sub_module_out_features):
+        raise InputError(where, f"{weight.shape[0]} neurons, but {module.sub_module_out_features} spikes are fed back")
+    return NeuronLayer(
+        fields=inner.fields,
+        notes=inner.notes,
+        entry=Feed(weight=weight[:, :inputs], bias=bias),
+        feedback=Feed(weight=weight[:, inputs:]),
+    )
+
+
+def element_wise_recurrent(module: Any, name: str, where: str) -> NeuronLayer:
+    """The NeuronLayer of an ElementWiseRecurrentContainer whose function adds: neurons fed x plus their own spikes."""
+    import torch
+
+    a, b = torch.rand(64, dtype=torch.float64), torch.rand(64, dtype=torch.float64)
+    with torch.no_grad():
+        found = module.element_wise_function(a, b)
+    if not (isinstance(found, torch.Tensor) and found.shape == a.shape and torch.equal(found, a + b)):
+        raise UnsupportedError(where, "spikes fed back are added", "another element_wise_function", "use addition")
+    inner = _inner(module, name, where)
+    return NeuronLayer(fields=inner.fields, notes=inner.notes, feedback=Feed(weight=np.ones(()), one_to_one=True))
+
+
+def _inner(module: Any, name: str, where: str) -> NeuronLayer:
+    inner = module.sub_module
+    path = f"{type(inner).__module__}.{type(inner).__qualname__}"
+    if path not in _NODES:
+        raise UnsupportedError(
+            f"{where}.sub_module", "a recurrent container holds one neuron layer", path, "build the loop of layers"
+        )
+    return neuron_layer(inner, name, f"{where}.sub_module")
+
+
+def _number(value: Any, where: str) -> Array:
+    return numbers(where, value.detach().cpu().numpy() if hasattr(value, "detach") else value)
+
+
+_NODES = (
+    f"{_NEURON}.integrate_and_fire.IFNode",
+    f"{_NEURON}.lif.LIFNode",
+    f"{_NEURON}.plif.ParametricLIFNode",
+    f"{_NEURON}.lif_variants.CUBALIFNode",
+    f"{_NEURON}.ternary.TernaryIFNode",
+    f"{_NEURON}.ternary.TernaryLIFNode",
+)
+Read = Callable[[Any, str, str], NeuronLayer]
+NEURONS: dict[str, Read] = {
+    **dict.fromkeys(_NODES, neuron_layer),
+    f"{_CONTAINER}.LinearRecurrentContainer": linear_recurrent,
+    f"{_CONTAINER}.ElementWiseRecurrentContainer": element_wise_recurrent,
+}

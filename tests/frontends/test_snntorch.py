@@ -1,0 +1,124 @@
+"""Every neuron of snnTorch spikes as in snnTorch, in every reset mode and with every recurrence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import snntorch as snn
+import torch
+from torch import nn
+
+from tern2lava.compiler.ir import Graph, Reset
+from tern2lava.errors import UnsupportedError
+from tern2lava.frontends.module import load_module
+
+Compare = Callable[..., tuple[Graph, int]]
+MODES = [("subtract", True), ("subtract", False), ("zero", True), ("zero", False), ("none", True)]
+
+
+def parameters(kind: type[nn.Module], count: int) -> dict[str, Any]:
+    """Decays and thresholds per neuron, some decays outside of [0, 1], which snnTorch clamps."""
+    values = {"beta": torch.rand(count) * 1.3 - 0.15, "threshold": torch.rand(count) + 0.2, "learn_beta": True}
+    if kind in (snn.Synaptic, snn.RSynaptic):
+        values["alpha"] = torch.rand(count) * 1.3 - 0.15
+    return values
+
+
+CASES = [
+    (kind, recurrence, reset, delay)
+    for kind, recurrence in (
+        (snn.Leaky, None),
+        (snn.Synaptic, None),
+        (snn.RLeaky, "dense"),
+        (snn.RLeaky, "one to one"),
+        (snn.RSynaptic, "dense"),
+        (snn.RSynaptic, "one to one"),
+    )
+    for reset, delay in MODES
+    if kind is not snn.RSynaptic or delay  # snnTorch 1.0 cannot run the others
+]
+
+
+@pytest.mark.parametrize(("kind", "recurrence", "reset", "delay"), CASES)
+def test_neurons_spike_as_in_snntorch(
+    compare_spikes: Compare, kind: type[nn.Module], recurrence: str | None, reset: str, delay: bool
+) -> None:
+    torch.manual_seed(4)
+    feedback = {"linear_features": 16} if recurrence == "dense" else {"all_to_all": False, "V": torch.randn(16)}
+    neuron = kind(
+        **parameters(kind, 16), init_hidden=True, reset_mechanism=reset, reset_delay=delay,
+        **(feedback if recurrence else {}),
+    )  # fmt: skip
+    model = nn.Sequential(nn.Linear(10, 16), neuron)
+    with torch.no_grad():
+        model[0].weight *= 4
+    graph, spikes = compare_spikes(model, (10,))
+    assert spikes > 300
+    assert graph["1"].reset is Reset(reset)
+    drops = kind is not snn.Leaky and reset == "zero" and delay
+    assert graph["1"].refractory == int(drops)
+    assert ("1.recurrent" in graph.by_name) == (recurrence is not None)
+
+
+def test_a_convolution_feeds_back(compare_spikes: Compare) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(2, 3, 3, padding=1),
+        snn.RLeaky(beta=0.8, conv2d_channels=3, kernel_size=(3, 5), init_hidden=True, threshold=0.4),
+        snn.RSynaptic(
+            alpha=0.5, beta=0.6, all_to_all=False, V=torch.randn(3, 1, 1), init_hidden=True, threshold=0.5
+        ),
+    )  # fmt: skip
+    graph, spikes = compare_spikes(model, (2, 5, 6))
+    assert spikes > 1000
+    assert graph["1.recurrent"].padding == (1, 1, 2, 2)
+    assert graph["2.recurrent"].gain.shape == (3,)
+
+
+def test_a_weight_per_position_and_an_impossible_reset_are_refused() -> None:
+    def network(neuron: nn.Module) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), neuron)
+
+    neuron = snn.RLeaky(beta=0.8, all_to_all=False, V=torch.randn(3, 5, 6), init_hidden=True)
+    with pytest.raises(UnsupportedError, match=r"one weight, or one per channel: found weights of shape \(3, 5, 6\)"):
+        load_module(network(neuron), (2, 5, 6), 4)
+    neuron = snn.RSynaptic(alpha=0.5, beta=0.6, all_to_all=False, init_hidden=True, reset_delay=False)
+    with pytest.raises(UnsupportedError, match="which snnTorch 1.0 cannot run"):
+        load_module(network(neuron), (2, 5, 6), 4)
+
+
+def test_max_pooling_of_spikes_is_an_or(compare_spikes: Compare) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.MaxPool2d((2, 1), stride=1, padding=(1, 0)),
+        nn.Conv2d(2, 4, 3),
+        snn.Leaky(beta=0.7, threshold=0.3, init_hidden=True),
+        nn.Dropout(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.LazyLinear(5),
+        snn.Leaky(beta=0.7, threshold=0.1, init_hidden=True),
+    )
+    with torch.no_grad():
+        model(torch.zeros(1, 2, 9, 8))
+    graph, spikes = compare_spikes(model, (2, 9, 8), density=0.1)
+    assert spikes > 1000
+    assert sum("the maximum of spikes is their OR, a population of" in note for note in graph.notes) == 2
+
+
+@pytest.mark.parametrize(
+    "pool", [nn.MaxPool2d(2, dilation=2), nn.MaxPool2d(3, ceil_mode=True), nn.MaxPool2d(2, return_indices=True)]
+)
+def test_max_pooling_with_a_setting_that_has_no_exact_form_is_refused(pool: nn.Module) -> None:
+    with pytest.raises(UnsupportedError):
+        load_module(nn.Sequential(pool, nn.Flatten(), nn.LazyLinear(2), snn.Leaky(beta=0.5)), (1, 5, 5), 4)
+
+
+def test_the_maximum_of_currents_is_refused() -> None:
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), snn.Leaky(beta=0.5, init_hidden=True))
+    with pytest.raises(UnsupportedError, match=r"maximum of what 0 \(Conv2d\) gives out; move the pooling behind"):
+        load_module(model, (1, 6, 6), 4)
+    with pytest.raises(UnsupportedError, match=r"maximum of what input \(Input\)"):
+        load_module(nn.Sequential(nn.MaxPool2d(2), snn.Leaky(beta=0.5)), (1, 6, 6), 4, levels=(-1, 1))
