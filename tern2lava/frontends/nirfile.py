@@ -147,11 +147,23 @@ def _node(full: str, kind: str, member: Tree) -> Hdf5Node:
     fields: dict[str, Leaf] = {
         key: value for key, value in member.items() if not isinstance(value, dict) and key != "type"
     }
+    if kind in NEURONS:
+        _check_shapes(full, fields)
     metadata = member.get("metadata")
     text = metadata.get(SAID) if isinstance(metadata, dict) else None
     if isinstance(text, str):
         fields[SAID] = text
     return Hdf5Node(name=full, kind=kind, fields=fields)
+
+
+def _check_shapes(full: str, fields: dict[str, Leaf]) -> None:
+    """Raise InputError unless the arrays of a neuron have one shape, single numbers apart."""
+    found = {key: value.shape for key, value in fields.items() if isinstance(value, np.ndarray)}
+    try:
+        np.broadcast_shapes(*found.values())
+    except ValueError:
+        shapes = ", ".join(f"{key} {shape}" for key, shape in found.items())
+        raise InputError(full, f"its fields have different shapes: {shapes}") from None
 
 
 def _edges(group: Tree, where: object) -> list[Edge]:

@@ -39,7 +39,8 @@ def add_ends(graph: NirGraph, where: object) -> NirGraph:
             continue
         shape = _taken_shape(node)
         if shape is None:
-            raise InputError(where, f"{node.name} ({node.kind}) is fed by nothing; put an Input node before it")
+            hint = "connect or remove it" if node.kind == "Output" else "put an Input node before it"
+            raise InputError(where, f"{node.name} ({node.kind}) is fed by nothing; {hint}")
         name = free_name(f"input_{node.name}", nodes)
         nodes[name] = Hdf5Node(name=name, kind="Input", fields={"shape": np.asarray(shape)})
         edges.append((name, node.name))
