@@ -19,6 +19,7 @@ SCALE = 1 << SCALE_BITS
 SHARE_BITS = 15
 SHARE = 1 << SHARE_BITS
 SYMBOLS = 81
+_UNIT_BITS = 4 * SHARE_BITS - SCALE_BITS
 _DIGITS = (np.arange(SYMBOLS)[:, None] // np.array([1, 3, 9, 27])) % 3
 # Four codes as the bytes of one little-endian uint32, by symbol.
 QUADS = frozen((_DIGITS - 1).astype(np.int8).view("<u4").reshape(-1), np.uint32)
@@ -50,11 +51,12 @@ def model(zero_share: int, positive_share: int) -> Model:
     """The model of these shares, 0 <= zero_share, positive_share and their sum <= 2^15."""
     share = np.array([SHARE - zero_share - positive_share, zero_share, positive_share], np.int64)
     product: Array = share[_DIGITS].prod(axis=1)  # units of 2^-60
-    scaled = (product >> 30) * SCALE
-    frequency = np.where(product > 0, np.maximum(scaled >> 30, 1), 0)
+    frequency = np.where(product > 0, np.maximum(product >> _UNIT_BITS, 1), 0)
     missing = SCALE - int(frequency.sum())
     if missing > 0:
-        frequency[np.argsort(-(scaled & ((1 << 30) - 1)), kind="stable")[:missing]] += 1
+        # 16 bits of what was cut off.
+        rest = (product >> (_UNIT_BITS - 16)) & 0xFFFF
+        frequency[np.argsort(-rest, kind="stable")[:missing]] += 1
     while frequency.sum() > SCALE:
         frequency[int(np.argmax(frequency))] -= 1
     start = np.cumsum(frequency) - frequency
