@@ -16,25 +16,25 @@ GROUPS, CHANNELS, HEIGHT, WIDTH, OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH, KERNEL_Y, 
 STRIDE_Y, STRIDE_X, TOP, LEFT, DILATION_Y, DILATION_X = range(9, 15)
 FIELDS = 15
 
-# Pixels per block of the bit-parallel sums, and output channels that share each load of a packed window.
-PIXELS = 256
-SHARED = 4
+# Words of a window that are counted in one pass.
+PASS = 3
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def by_spikes(found: Array, count: int, codes: Array, field: Array, gain: Array, sums: Array, a: Array) -> None:
     """Add what the spikes found[:count] cause.
 
-    codes: (in channel, ky, kx, out channel of the group), flat int8. sums: scratch (pixels * out channels,) int16,
-    which must hold the largest sum of codes.
+    codes: (in channel, ky, kx from last to first, out channel of the group), flat int8: neighbouring taps of a spike
+    reach neighbouring pixels, one run of memory where nothing lies between them. sums: scratch (pixels * out
+    channels,) int16, which must hold the largest sum of codes.
     """
     kind = a.dtype.type
     outputs, height, width = field[OUT_CHANNELS], field[OUT_HEIGHT], field[OUT_WIDTH]
-    plane = field[HEIGHT] * field[WIDTH]
+    plane, kernel_x = field[HEIGHT] * field[WIDTH], field[KERNEL_X]
     per_group = outputs // field[GROUPS]
     group_channels = field[CHANNELS] // field[GROUPS]
-    kernel = field[KERNEL_Y] * field[KERNEL_X]
     pixels = height * width
+    dense_taps = field[GROUPS] == 1 and field[STRIDE_X] == 1 and field[DILATION_X] == 1
     sums[: pixels * outputs] = 0
     for e in range(count):
         channel, place = divmod(found[e], plane)
@@ -45,16 +45,21 @@ def by_spikes(found: Array, count: int, codes: Array, field: Array, gain: Array,
             out_y = reach_y // field[STRIDE_Y]
             if reach_y < 0 or out_y >= height or out_y * field[STRIDE_Y] != reach_y:
                 continue
-            for kx in range(field[KERNEL_X]):
+            tap = (channel * field[KERNEL_Y] + ky) * kernel_x * per_group
+            if dense_taps:
+                lowest_x = x + field[LEFT] - kernel_x + 1
+                begin, end = max(lowest_x, 0), min(lowest_x + kernel_x, width)
+                if end > begin:
+                    to, first = (out_y * width + begin) * outputs, tap + (begin - lowest_x) * outputs
+                    _gather(sums[to : to + (end - begin) * outputs], codes[first : first + (end - begin) * outputs])
+                continue
+            for kx in range(kernel_x):
                 reach_x = x + field[LEFT] - kx * field[DILATION_X]
                 out_x = reach_x // field[STRIDE_X]
                 if reach_x < 0 or out_x >= width or out_x * field[STRIDE_X] != reach_x:
                     continue
-                to = (out_y * width + out_x) * outputs + offset
-                tap = (channel * kernel + ky * field[KERNEL_X] + kx) * per_group
-                target, source = sums[to : to + per_group], codes[tap : tap + per_group]
-                for o in range(per_group):
-                    target[o] += np.int16(source[o])
+                to, first = (out_y * width + out_x) * outputs + offset, tap + (kernel_x - 1 - kx) * per_group
+                _gather(sums[to : to + per_group], codes[first : first + per_group])
     for o in range(outputs):
         target_plane, scale = a[o * pixels : (o + 1) * pixels], gain[o]
         for i in range(pixels):
@@ -62,84 +67,135 @@ def by_spikes(found: Array, count: int, codes: Array, field: Array, gain: Array,
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def pack_windows(spikes: Array, group: int, field: Array, channel_bits: Array, windows: Array) -> None:
-    """Fill windows (words, pixels) with the receptive field of every output pixel in one group.
-
-    Bit i of a window, counted through its words, is tap i // channels, channel i % channels of the group.
-    channel_bits: scratch (height * width,) uint64, the spikes of up to 64 channels at a pixel.
-    """
-    channels = field[CHANNELS] // field[GROUPS]
-    plane = field[HEIGHT] * field[WIDTH]
-    height, width = field[OUT_HEIGHT], field[OUT_WIDTH]
-    windows[:] = 0
-    for first in range(0, channels, 64):
-        here = min(64, channels - first)
-        channel_bits[:plane] = 0
-        bits = channel_bits[:plane]
-        for c in range(here):
-            begin = (group * channels + first + c) * plane
-            part = spikes[begin : begin + plane]
-            for i in range(plane):
-                bits[i] |= np.uint64(part[i]) << np.uint64(c)
-        for ky in range(field[KERNEL_Y]):
-            for kx in range(field[KERNEL_X]):
-                bit = (ky * field[KERNEL_X] + kx) * channels + first
-                word, shift = bit // 64, np.uint64(bit % 64)
-                spills = bit % 64 + here > 64
-                # Output columns whose tap lies inside the input.
-                lead = field[LEFT] - kx * field[DILATION_X]
-                begin_x = max(0, (lead + field[STRIDE_X] - 1) // field[STRIDE_X])
-                end_x = min(width, (field[WIDTH] - 1 + lead) // field[STRIDE_X] + 1)
-                if end_x <= begin_x:
-                    continue
-                for out_y in range(height):
-                    y = out_y * field[STRIDE_Y] + ky * field[DILATION_Y] - field[TOP]
-                    if y < 0 or y >= field[HEIGHT]:
-                        continue
-                    start = y * field[WIDTH] + begin_x * field[STRIDE_X] - lead
-                    row = bits[start : (y + 1) * field[WIDTH]]
-                    target = windows[word, out_y * width + begin_x : out_y * width + end_x]
-                    if field[STRIDE_X] == 1:
-                        for i in range(target.size):
-                            target[i] |= row[i] << shift
-                    else:
-                        for i in range(target.size):
-                            target[i] |= row[i * field[STRIDE_X]] << shift
-                    if spills:
-                        over = windows[word + 1, out_y * width + begin_x : out_y * width + end_x]
-                        for i in range(over.size):
-                            over[i] |= row[i * field[STRIDE_X]] >> (np.uint64(64) - shift)
+def _gather(sums: Array, codes: Array) -> None:
+    """Add codes to sums, element by element."""
+    for i in range(sums.size):
+        sums[i] += np.int16(codes[i])
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def by_planes(windows: Array, planes: Array, gain: Array, factor: int, lanes: Array, a: Array) -> None:
+def pack_windows(spikes: Array, group: int, field: Array, image_bits: Array, windows: Array) -> None:
+    """Fill windows (words, pixels) with the receptive field of every output pixel in one group.
+
+    Bit i of a window, counted through its words, is tap i // channels, channel i % channels of the group.
+    image_bits: scratch (2, height * the larger of width and output width) uint64: the spikes of up to 64 channels at a
+    pixel, and those of a row of taps where they fit a word.
+    """
+    channels, kernel_x = field[CHANNELS] // field[GROUPS], field[KERNEL_X]
+    height, width, out_width = field[HEIGHT], field[WIDTH], field[OUT_WIDTH]
+    plane = height * width
+    windows[:] = 0
+    whole_rows = channels * kernel_x <= 64
+    for first in range(0, channels, 64):
+        here = min(64, channels - first)
+        bits = image_bits[0, :plane]
+        bits[:] = 0
+        begin = (group * channels + first) * plane
+        for c in range(0, here // 8 * 8, 8):
+            _join8(spikes[begin + c * plane : begin + (c + 8) * plane], c, bits)
+        for c in range(here // 8 * 8, here):
+            part = spikes[begin + c * plane : begin + (c + 1) * plane]
+            for i in range(plane):
+                bits[i] |= np.uint64(part[i]) << np.uint64(c)
+        if whole_rows:
+            rows = image_bits[1, : height * out_width]
+            rows[:] = 0
+            for kx in range(kernel_x):
+                for y in range(height):
+                    line, target = bits[y * width : (y + 1) * width], rows[y * out_width : (y + 1) * out_width]
+                    _shift_row(line, kx, kx * channels, field, target)
+            for ky in range(field[KERNEL_Y]):
+                bit = ky * kernel_x * channels
+                _place_rows(rows, ky, bit, channels * kernel_x, field, windows)
+            continue
+        for ky in range(field[KERNEL_Y]):
+            for kx in range(kernel_x):
+                bit = (ky * kernel_x + kx) * channels + first
+                for out_y in range(field[OUT_HEIGHT]):
+                    y = out_y * field[STRIDE_Y] + ky * field[DILATION_Y] - field[TOP]
+                    if y < 0 or y >= height:
+                        continue
+                    line = bits[y * width : (y + 1) * width]
+                    span = slice(out_y * out_width, (out_y + 1) * out_width)
+                    _shift_row(line, kx, bit % 64, field, windows[bit // 64, span])
+                    if bit % 64 + here > 64:
+                        _shift_row(line, kx, bit % 64 - 64, field, windows[bit // 64 + 1, span])
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _join8(spikes: Array, bit: int, bits: Array) -> None:
+    """Put eight channels (8 * n,) uint8 of 0 and 1 into bits (n,) from bit `bit` on, joined in bytes first."""
+    n = bits.size
+    s0, s1, s2, s3 = spikes[:n], spikes[n : 2 * n], spikes[2 * n : 3 * n], spikes[3 * n : 4 * n]
+    s4, s5, s6, s7 = spikes[4 * n : 5 * n], spikes[5 * n : 6 * n], spikes[6 * n : 7 * n], spikes[7 * n : 8 * n]
+    times = np.uint64(bit)
+    for i in range(n):
+        low = np.uint8(s0[i] | s1[i] << 1 | s2[i] << 2 | s3[i] << 3)
+        high = np.uint8(s4[i] << 4 | s5[i] << 5 | s6[i] << 6 | s7[i] << 7)
+        bits[i] |= np.uint64(np.uint8(low | high)) << times
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _shift_row(line: Array, kx: int, bit: int, field: Array, target: Array) -> None:
+    """Put what tap kx sees of an input row at every output column, from bit `bit` on (negative: its upper bits)."""
+    stride, lead = field[STRIDE_X], field[LEFT] - kx * field[DILATION_X]
+    begin = max(0, (lead + stride - 1) // stride)
+    end = min(target.size, (line.size - 1 + lead) // stride + 1)
+    if end <= begin:
+        return
+    inside, seen = target[begin:end], line[begin * stride - lead :]
+    left, right = np.uint64(max(bit, 0)), np.uint64(max(-bit, 0))
+    if stride == 1:
+        for i in range(inside.size):
+            inside[i] |= (seen[i] << left) >> right
+    else:
+        for i in range(inside.size):
+            inside[i] |= (seen[i * stride] << left) >> right
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _place_rows(rows: Array, ky: int, bit: int, count: int, field: Array, windows: Array) -> None:
+    """Put rows (height * output width,), `count` bits each, into the windows from bit `bit` on, as taps in row ky."""
+    out_width, stride, lead = field[OUT_WIDTH], field[STRIDE_Y], field[TOP] - ky * field[DILATION_Y]
+    begin = max(0, (lead + stride - 1) // stride)
+    end = min(field[OUT_HEIGHT], (field[HEIGHT] - 1 + lead) // stride + 1)
+    # Without a stride, output rows and input rows are two runs of memory.
+    step = end - begin if stride == 1 else 1
+    left, right = np.uint64(bit % 64), np.uint64(64 - bit % 64)
+    for out_y in range(begin, end, max(step, 1)):
+        y = out_y * stride - lead
+        seen = rows[y * out_width : (y + step) * out_width]
+        target = windows[bit // 64, out_y * out_width : (out_y + step) * out_width]
+        for i in range(target.size):
+            target[i] |= seen[i] << left
+        if bit % 64 + count > 64:
+            over = windows[bit // 64 + 1, out_y * out_width : (out_y + step) * out_width]
+            for i in range(over.size):
+                over[i] |= seen[i] >> right
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def by_planes(windows: Array, planes: Array, gain: Array, factor: int, a: Array) -> None:
     """Add the sums of one group to a (out channels of the group * pixels,).
 
-    planes: (out channels rounded up to SHARED, word, + or -), flat uint64, bits as in windows (words, pixels).
-    factor: what the sums count. lanes: scratch (SHARED * PIXELS,) int64.
+    planes: (out channel, word, + or -), flat uint64, bits as in windows (words, pixels). factor: what the sums count.
     """
     kind = a.dtype.type
     words, pixels = windows.shape
-    outputs = a.size // pixels
-    for first in range(0, outputs, SHARED):
-        own = planes[first * words * 2 : (first + SHARED) * words * 2]
-        for begin in range(0, pixels, PIXELS):
-            count = min(PIXELS, pixels - begin)
-            lanes[:] = 0
-            for k in range(words):
-                window = windows[k, begin : begin + count]
-                p0, q0 = own[2 * k], own[2 * k + 1]
-                p1, q1 = own[2 * (words + k)], own[2 * (words + k) + 1]
-                p2, q2 = own[2 * (2 * words + k)], own[2 * (2 * words + k) + 1]
-                p3, q3 = own[2 * (3 * words + k)], own[2 * (3 * words + k) + 1]
-                for i in range(count):
-                    x = window[i]
-                    lanes[i] += np.int64(popcount(p0 & x)) - np.int64(popcount(q0 & x))
-                    lanes[i + PIXELS] += np.int64(popcount(p1 & x)) - np.int64(popcount(q1 & x))
-                    lanes[i + 2 * PIXELS] += np.int64(popcount(p2 & x)) - np.int64(popcount(q2 & x))
-                    lanes[i + 3 * PIXELS] += np.int64(popcount(p3 & x)) - np.int64(popcount(q3 & x))
-            for o in range(first, min(first + SHARED, outputs)):
-                part = lanes[(o - first) * PIXELS : (o - first) * PIXELS + count]
-                target, scale = a[o * pixels + begin : o * pixels + begin + count], kind(kind(factor) * gain[o])
-                for i in range(count):
-                    target[i] += kind(kind(part[i]) * scale)
+    for o in range(a.size // pixels):
+        own = planes[o * words * 2 : (o + 1) * words * 2]
+        target, scale = a[o * pixels : (o + 1) * pixels], kind(kind(factor) * gain[o])
+        whole = words // PASS * PASS
+        for k in range(0, whole, PASS):
+            x0, x1, x2 = windows[k], windows[k + 1], windows[k + 2]
+            p0, q0, p1, q1 = own[2 * k], own[2 * k + 1], own[2 * k + 2], own[2 * k + 3]
+            p2, q2 = own[2 * k + 4], own[2 * k + 5]
+            for i in range(pixels):
+                plus = popcount(p0 & x0[i]) + popcount(p1 & x1[i]) + popcount(p2 & x2[i])
+                minus = popcount(q0 & x0[i]) + popcount(q1 & x1[i]) + popcount(q2 & x2[i])
+                target[i] += kind(kind(np.int64(plus) - np.int64(minus)) * scale)
+        for k in range(whole, words):
+            x0 = windows[k]
+            p0, q0 = own[2 * k], own[2 * k + 1]
+            for i in range(pixels):
+                target[i] += kind(kind(np.int64(popcount(p0 & x0[i])) - np.int64(popcount(q0 & x0[i]))) * scale)

@@ -12,11 +12,11 @@ from tern2lava.compiler.ir import Projection
 from tern2lava.sim.engine.weights import digits
 
 # A spike on a dense projection, and each of its outputs.
-DENSE_SPIKE, DENSE_ADD = 2.0, 0.02
+DENSE_SPIKE, DENSE_ADD = 2.0, 0.028
 # A word of a plane (an AND, a popcount and a sum, 64 synapses) and a row.
 PLANE_WORD, PLANE_ROW = 0.07, 20.0
 # A kernel tap of a spike on a convolution, each of its output channels; a value of the sums turned over to planes.
-CONV_TAP, CONV_ADD, CONV_TURN = 4.0, 0.06, 0.6
+CONV_TAP, CONV_ADD, CONV_TURN = 2.2, 0.06, 0.6
 # A word of a packed window.
 WINDOW_WORD = 0.5
 

@@ -33,7 +33,7 @@ from tern2lava.sim.engine.columns import (
     START,
     STATES,
     WORDS,
-)  # fmt: skip
+)
 from tern2lava.sim.engine.sums import add_conv, add_dense
 
 
@@ -62,7 +62,7 @@ def run_group(
                 field = row[CONV_AT:]
                 words = max(words, row[WORDS])
                 pixels = max(pixels, field[conv.OUT_HEIGHT] * field[conv.OUT_WIDTH])
-                pixels = max(pixels, field[conv.HEIGHT] * field[conv.WIDTH])
+                pixels = max(pixels, field[conv.HEIGHT] * max(field[conv.WIDTH], field[conv.OUT_WIDTH]))
     block = 1 if recurrent else populations[0, BLOCK]
     a = np.zeros(block * neurons, gains.dtype)
     packed = np.zeros(((block + dense.ROWS - 1) // dense.ROWS * dense.ROWS, words), np.uint64)
@@ -71,9 +71,9 @@ def run_group(
     bits = np.zeros(values, np.uint8)
     counts = np.zeros(block, np.int64)
     short = np.zeros(sums, np.int16)
-    lanes = np.zeros(max(dense.ROWS * dense.LANES, conv.SHARED * conv.PIXELS), np.int64)
+    lanes = np.zeros(dense.ROWS * dense.LANES, np.int64)
     windows = np.zeros(words * pixels, np.uint64)
-    channel_bits = np.zeros(pixels, np.uint64)
+    image_bits = np.zeros((2, pixels), np.uint64)
     last = populations.shape[0] - 1
     u = np.zeros(populations[last, STATES] + populations[last, NEURONS], gains.dtype)
     v = np.zeros_like(u)
@@ -102,7 +102,7 @@ def run_group(
                     if row[IS_CONV]:
                         add_conv(
                             row, source, k, rows, codes, planes, windows_of, gain, packed[0], found, seen, bits, short,
-                            lanes, windows, channel_bits, own,
+                            windows, image_bits, own,
                         )  # fmt: skip
                     else:
                         add_dense(

@@ -28,7 +28,7 @@ from tern2lava.sim.engine.columns import (
     WINDOW_X,
     WINDOW_Y,
     WORDS,
-)  # fmt: skip
+)
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
@@ -109,8 +109,7 @@ def add_dense(
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def add_conv(
     row: Array, source: Array, k: int, rows: int, codes: Array, planes: Array, windows_of: Array, gain: Array,
-    packed: Array, found: Array, seen: Array, bits: Array, short: Array, lanes: Array, windows: Array,
-    channel_bits: Array, a: Array,
+    packed: Array, found: Array, seen: Array, bits: Array, short: Array, windows: Array, image_bits: Array, a: Array,
 ) -> None:  # fmt: skip
     """Add a convolution's sums for target steps k to k + rows to a (rows, outputs)."""
     field = row[CONV_AT:]
@@ -128,34 +127,31 @@ def add_conv(
                 conv.by_spikes(found, count, codes[row[CODES_AT] :], field, gain, short, a[r])
                 continue
         if row[PLAIN]:
-            _add_windows(row, active, 1, planes, gain, lanes, windows, channel_bits, a[r])
+            _add_windows(row, active, 1, planes, gain, windows, image_bits, a[r])
             continue
         _see(row, active, seen)
         for sign in range(1, -2 if row[SIGN] else 0, -2):
             for magnitude in range(row[MAGNITUDE]):
                 if levels.bit_row(seen[0, : row[SEEN]], sign, magnitude, bits):
                     factor = sign * (1 << magnitude)
-                    _add_windows(row, bits[: row[SEEN]], factor, planes, gain, lanes, windows, channel_bits, a[r])
+                    _add_windows(row, bits[: row[SEEN]], factor, planes, gain, windows, image_bits, a[r])
 
 
 @njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
 def _add_windows(
-    row: Array, active: Array, factor: int, planes: Array, gain: Array, lanes: Array, windows: Array,
-    channel_bits: Array, a: Array,
-) -> None:  # fmt: skip
+    row: Array, active: Array, factor: int, planes: Array, gain: Array, windows: Array, image_bits: Array, a: Array
+) -> None:
     """Add `factor` times a convolution's sums over `active` (0 and 1) to a (outputs,), bit-parallel."""
     field = row[CONV_AT:]
     words = row[WORDS]
     pixels = field[conv.OUT_HEIGHT] * field[conv.OUT_WIDTH]
     outputs = field[conv.OUT_CHANNELS] // field[conv.GROUPS]
-    each = (outputs + conv.SHARED - 1) // conv.SHARED * conv.SHARED * words * 2
+    each = outputs * words * 2
     own_windows = windows[: words * pixels].reshape(words, pixels)
     for group in range(field[conv.GROUPS]):
-        conv.pack_windows(active, group, field, channel_bits, own_windows)
+        conv.pack_windows(active, group, field, image_bits, own_windows)
         scale = gain[group * outputs : (group + 1) * outputs]
         target = a[group * outputs * pixels : (group + 1) * outputs * pixels]
         for digit in range(row[DIGITS]):
             first = row[PLANES_AT] + (digit * field[conv.GROUPS] + group) * each
-            conv.by_planes(
-                own_windows, planes[first : first + each], scale, factor * (1 << digit), lanes, target
-            )
+            conv.by_planes(own_windows, planes[first : first + each], scale, factor * (1 << digit), target)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Projection
-from tern2lava.sim.engine.conv import SHARED
 from tern2lava.sim.engine.dense import LANES
 
 
@@ -24,19 +23,19 @@ def largest_code(projection: Projection) -> int:
 
 
 def codes_by_source(projection: Projection) -> Array:
-    """Flat int8: (in, out), or (in channels, ky, kx, out channels of a group)."""
+    """Flat int8: (in, out), or (in channels, ky, kx from last to first, out channels of a group)."""
     weight = projection.weight
     if projection.geometry is None:
         return np.ascontiguousarray(weight.T, np.int8).reshape(-1)
     groups = projection.geometry.groups
     out, per_group, ky, kx = weight.shape
-    grouped = weight.reshape(groups, out // groups, per_group, ky, kx).transpose(0, 2, 3, 4, 1)
+    grouped = weight[..., ::-1].reshape(groups, out // groups, per_group, ky, kx).transpose(0, 2, 3, 4, 1)
     return np.ascontiguousarray(grouped, np.int8).reshape(-1)
 
 
 def bit_planes(projection: Projection) -> Array:
     """Flat uint64, every digit after the other: (block of LANES outputs, word, + or -, output in block), or for a
-    convolution (group, out channels rounded up to SHARED, word, + or -), bits in the order (ky, kx, channel)."""
+    convolution (out channel, word, + or -), bits in the order (ky, kx, channel)."""
     weight = projection.weight
     planes = []
     for digit in range(digits(projection)):
@@ -45,11 +44,8 @@ def bit_planes(projection: Projection) -> Array:
             padded = _pad_rows(signed, LANES)
             words = padded.reshape(-1, LANES, *padded.shape[1:]).transpose(0, 2, 3, 1)
         else:
-            groups = projection.geometry.groups
             rows = weight.transpose(0, 2, 3, 1).reshape(weight.shape[0], -1)
-            signed = np.stack(_signs(rows, digit), axis=-1)
-            each = signed.reshape(groups, -1, *signed.shape[1:])
-            words = np.stack([_pad_rows(group, SHARED) for group in each])
+            words = np.stack(_signs(rows, digit), axis=-1)
         planes.append(np.ascontiguousarray(words).reshape(-1))
     return np.concatenate(planes) if planes else np.zeros(0, np.uint64)
 
