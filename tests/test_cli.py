@@ -189,6 +189,7 @@ def test_two_scales_in_one_layer_are_unsupported(run, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_full_disk_is_one_line(run, bundle, data, tmp_path, monkeypatch):
     # What is written aside goes to a device on which every write ends in ENOSPC.
     monkeypatch.setattr(Path, "with_name", lambda self, name: Path("/dev/full"))
