@@ -1,0 +1,89 @@
+"""The tables show what the report holds."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from tern2lava.bundle import tool_version
+from tern2lava.compiler.build import build
+from tern2lava.compiler.ir import Dense, Graph, Input, Level, Neuron, Output, frozen
+from tern2lava.compiler.options import Options
+from tern2lava.hw_profiles import load_profile
+from tern2lava.report.build import make_report
+from tern2lava.report.terminal import certificate_table, core_table, memory_table, render
+from tern2lava.report.verification import add_verification
+from tern2lava.sim.shard import Executable
+from tern2lava.sim.spikes import make_spikes
+from tern2lava.sim.verify import verify
+
+
+def text(table):
+    console = Console(width=220, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(table)
+    return console.export_text()
+
+
+@pytest.fixture(scope="module")
+def compiled(make_network):
+    return build(make_network(11, image=True)[0], load_profile("tiny"))
+
+
+@pytest.fixture(scope="module")
+def report(compiled):
+    return make_report(compiled, tool_version())
+
+
+def test_cores_are_grouped_and_counted_and_their_sums_are_right(report):
+    table = text(core_table(report))
+    assert f"{len(report.cores)} used on {report.chips} chip" in table
+    assert f"lower bound {report.cores_lower_bound}" in table
+    for key in ("neurons", "synapse_bits", "in_axons", "out_axons"):
+        used, most = (sum(getattr(core, key)[k] for core in report.cores) for k in (0, 1))
+        assert f"{used:,} / {most:,} {100 * used / most:6.2f}%" in table
+    assert sum(core.neurons[0] for core in report.cores) == sum(row.neurons for row in report.populations)
+    assert len(report.cores) >= report.cores_lower_bound >= 1
+
+
+def test_memory_names_every_layer(report):
+    table = text(memory_table(report))
+    for layer in report.memory.layers:
+        assert layer.projection in table
+        assert f"{layer.ratio_fp32:.1f}x" in table
+
+
+def test_certificates_show_their_verdict_and_bound(report):
+    table = text(certificate_table(report))
+    for row in report.certificate:
+        assert row.population in table
+        assert row.verdict in table
+
+
+def test_a_missing_bound_is_said_and_not_printed_as_a_number():
+    graph = Graph(
+        level=Level.IMPORTED,
+        nodes=(
+            Input(name="x", shape=(1,)),
+            Dense(name="w", inputs=("x",), weight=frozen([[1.0]])),
+            Neuron(name="n", inputs=("w",), shape=(1,), alpha_v=frozen(0.99989)),
+            Output(name="y", inputs=("n",)),
+        ),
+    )
+    report = make_report(build(graph, load_profile("tiny"), Options(steps=200_000)), tool_version())
+    assert report.certificate[0].eps is None
+    assert "no bound" in text(certificate_table(report))
+
+
+def test_everything_is_rendered_with_and_without_a_proof(report, compiled, make_network):
+    before = text(render(report))
+    lowered, mapped = compiled.lowered, compiled.mapped
+    executable = Executable(
+        imported=lowered.imported, real=lowered.real, program=lowered.program, images=mapped.images,
+        host_image=mapped.host_image,
+    )  # fmt: skip
+    data = make_spikes({"spikes": make_network(11, image=True)[1]["x"]}, lowered.program)
+    after = text(render(add_verification(report, verify(executable, data, backend="reference"))))
+    assert "VERIFIED" not in before
+    assert "VERIFIED I == " in after
+    for row in report.populations:
+        assert row.name in after
