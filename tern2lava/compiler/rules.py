@@ -37,7 +37,7 @@ def neuron_kind(profile: Profile) -> tuple[str, Test]:
         lacking = [kind for kind in population.kinds if kind not in allowed]
         return ", ".join(lacking) or None
 
-    return ", ".join(allowed), test
+    return ", ".join(allowed) or "none", test
 
 
 def input_payload(profile: Profile) -> tuple[str, Test]:

@@ -1,0 +1,113 @@
+"""Support rules refuse what a target lacks by name, and fill the table that explains them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    Graph,
+    Input,
+    Level,
+    Output,
+    Population,
+    Projection,
+    Reset,
+    frozen,
+)
+from tern2lava.compiler.rules import INPUT_RULES, POPULATION_RULES, PROJECTION_RULES, check_rules, support_table
+from tern2lava.errors import UnsupportedError
+from tern2lava.hw_profiles import Profile, load_profile, profile_names
+
+WHOLE = frozen(0, np.int64)
+PLAIN = Population(
+    name="n", inputs=("w",), shape=(2,), start=1, decay_u=frozen(4096, np.int64), decay_v=WHOLE, bias=WHOLE,
+    threshold=frozen(64, np.int64), reset=Reset.ZERO, reset_amount=WHOLE, v_init=WHOLE, lsb=frozen(1.0),
+)  # fmt: skip
+SYNAPSES = Projection(name="w", inputs=("x",), weight=frozen([[1], [-1]], np.int8), gain=frozen(64, np.int64))
+
+
+def program(population=PLAIN, projection=SYNAPSES, levels=(0, 1)):
+    return Graph(
+        level=Level.INTEGER, arithmetic=Arithmetic(),
+        nodes=(Input(name="x", shape=(1,), levels=levels), projection, population, Output(name="y", inputs=("n",))),
+    )  # fmt: skip
+
+
+def limited(**leaves):
+    """The tiny target with leaves such as neuron__resets changed."""
+    document = load_profile("tiny").model_dump(mode="json")
+    for path, value in leaves.items():
+        section, leaf = path.split("__")
+        document[section][leaf]["value"] = value
+    return Profile.model_validate(document)
+
+
+CASES = [
+    ("reset_mode", limited(neuron__resets=["zero"]), program(replace(PLAIN, reset=Reset.SUBTRACT)), "reset subtract"),
+    ("neuron_kind", limited(neuron__kinds=["signed"]), program(replace(PLAIN, refractory=2)), "refractory"),
+    (
+        "synaptic_current", limited(neuron__synaptic_current=False),
+        program(replace(PLAIN, decay_u=frozen(100, np.int64))), "a synaptic current with memory",
+    ),
+    (
+        "neuron_bias", limited(neuron__per_neuron_bias=False),
+        program(replace(PLAIN, bias=frozen([1, 2], np.int64))), "biases that differ between neurons",
+    ),
+    (
+        "neuron_bias", limited(neuron__per_neuron_bias=False),
+        program(replace(PLAIN, bias_u=frozen([1, 2], np.int64))), "biases that differ between neurons",
+    ),
+    (
+        "weight_bits", limited(synapse__weight_bits=[2]), program(projection=replace(SYNAPSES, bits=3)),
+        "codes of 3 bits",
+    ),
+    (
+        "synaptic_delay", limited(synapse__max_delay=1), program(projection=replace(SYNAPSES, delay=2)),
+        "a delay of 2 steps",
+    ),
+    (
+        "channel_gain", limited(synapse__channel_gain=False),
+        program(projection=replace(SYNAPSES, gain=frozen([64, 128], np.int64))),
+        "gains that are no common power of two",
+    ),
+    (
+        "channel_gain", limited(synapse__channel_gain=False),
+        program(projection=replace(SYNAPSES, gain=frozen(96, np.int64))), "gains that are no common power of two",
+    ),
+    ("input_payload", limited(routing__payload_bits=1), program(levels=(0, 2)), "input values 0 to 2"),
+    ("input_payload", limited(routing__payload_bits=2), program(levels=(-2, 3)), "input values -2 to 3"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "profile", "graph", "found"), CASES)
+def test_what_a_target_lacks_is_refused_by_its_rule(rule, profile, graph, found):
+    with pytest.raises(UnsupportedError) as raised:
+        check_rules(graph, profile)
+    assert raised.value.found == found
+    named = next(r for r, _ in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES) if r.__name__ == rule)
+    assert str(named.__doc__).rstrip(".") in raised.value.rule
+    assert f"tiny allows: {named(profile)[0]}" in raised.value.rule
+    assert raised.value.hint
+
+
+def test_a_target_that_has_everything_takes_what_others_refuse():
+    for rule, _, graph, _ in CASES:
+        if rule != "input_payload" or graph["x"].levels[1] < 2:
+            check_rules(graph, load_profile("tiny"))
+    check_rules(program(), limited(neuron__per_neuron_bias=False, synapse__channel_gain=False, routing__payload_bits=1))
+
+
+def test_every_rule_is_a_row_of_the_table_with_what_each_target_allows():
+    profiles = [load_profile(name) for name in profile_names()]
+    rows = support_table(profiles)
+    rules = (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES)
+    assert [row["rule"] for row in rows] == [rule.__name__ for rule, _ in rules]
+    assert {case[0] for case in CASES} == {row["rule"] for row in rows}, "every rule has a case here"
+    for row, (rule, hint) in zip(rows, rules, strict=True):
+        assert row["meaning"] == rule.__doc__
+        assert row["hint"] == hint
+        assert all(row[profile.name] for profile in profiles)

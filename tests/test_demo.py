@@ -1,0 +1,65 @@
+"""The demonstration on both committed networks."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tern2lava import api
+from tern2lava.bundle import read_bundle
+from tern2lava.demo.run import NETS, run_demo
+from tern2lava.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory):
+    """The demonstration without Lava, which has its own tests and takes most of the time."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(api, "verify", partial(api.verify, backend="reference"))
+    try:
+        yield run_demo(tmp_path_factory.mktemp("demo") / "out", "loihi2", 4)
+    finally:
+        patch.undo()
+
+
+def test_both_networks_verify_and_keep_the_accuracy_they_were_trained_to(result):
+    assert result.verified
+    assert [net.name for net in result.nets] == list(NETS)
+    for net in result.nets:
+        assert net.compiled_accuracy == pytest.approx(net.trained_accuracy, abs=0.01)
+        assert net.compiled_accuracy > 0.95
+        assert net.test_samples >= 100
+
+
+def test_everything_it_made_lies_in_its_folder(result):
+    names = {entry.name for entry in result.folder.iterdir()}
+    assert names == {"report.json", *NETS, *(f"{name}-test.npz" for name in NETS)}
+    written = json.loads((result.folder / "report.json").read_text())
+    assert written == json.loads(json.dumps(result.to_dict()))
+    for name in NETS:
+        assert read_bundle(result.folder / name).report.verification.equal
+        with np.load(result.folder / f"{name}-test.npz") as file:
+            assert {"spikes", "labels"} <= set(file.files)
+        # What is left can be used by the commands.
+        again = api.simulate(result.folder / name, result.folder / f"{name}-test.npz")
+        assert again.accuracy == next(net.compiled_accuracy for net in result.nets if net.name == name)
+
+
+def test_the_verdict_names_both_networks_and_their_accuracies(result, tmp_path):
+    with (tmp_path / "out.txt").open("w") as stream:
+        console = Console(file=stream, width=200)
+        console.print(result.render())
+    text = (tmp_path / "out.txt").read_text()
+    for net in result.nets:
+        assert f"{net.name}: VERIFIED" in text
+        assert f"{100 * net.compiled_accuracy:.2f} %" in text
+
+
+def test_a_folder_that_is_taken_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        run_demo(tmp_path / "file", "loihi2", 1)
