@@ -52,7 +52,7 @@ def read_hdf5(path: Path) -> Tree:
     """
     limit = max(MAX_UNPACKED, 100 * path.stat().st_size)
     paths = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
-    command = [sys.executable, "-c", _BOOT, paths, str(path.resolve()), str(limit)]
+    command = [sys.executable, "-S", "-c", _BOOT, paths, str(path.resolve()), str(limit)]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, env=os.environ | _ENVIRONMENT
