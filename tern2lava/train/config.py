@@ -97,9 +97,9 @@ class DistillationKeys(Keys):
 class RegularizerKeys(Keys):
     """regularizer.UncertaintyRegularizer."""
 
-    time: Weight = 0.5
-    margin: Weight = 1.0
-    confidence: Weight = 0.1
+    time: Weight = 2.0
+    margin: Weight = 5.0
+    confidence: Weight = 2.0
     width: PositiveReal = 0.1
     doubt: Annotated[Real, Field(gt=0, lt=0.5)] = 0.1
 
