@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import networkx
+import numpy as np
 
 from tern2lava.compiler.image import CoreImage
-from tern2lava.compiler.ir import Array, Graph, Input, Level, Pooling
+from tern2lava.compiler.ir import Array, Graph, Input, Level, Pooling, Projection
 from tern2lava.sim.core_loop import Loop
 from tern2lava.sim.core_routes import Gather, Place, fill, gathers
 from tern2lava.sim.engine.program import Program, prepare
 from tern2lava.sim.engine.run import run as run_engine
+
+NOTHING = "nothing"
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +63,9 @@ class CoreProgram:
                 if k not in gathered:
                     gathered[k] = fill(self.gathers[k], rows, samples, steps)
             given = {name: gathered[k] for name, k in stage.reads.items()}
+            if not given:
+                # Neurons that no synapse reaches; what stands here says only how long they run.
+                given[NOTHING] = np.zeros((samples, steps, 1), np.uint8)
             if isinstance(stage.program, Loop):
                 results = stage.program.run(given, samples, steps, states)
             else:
@@ -121,7 +127,8 @@ def _group_graph(
     image = everything[c]
     local = image.groups[g].local
     assert local is not None
-    inputs, projections = [], []
+    inputs: list[Input] = [] if reads else [Input(name=NOTHING, shape=(1,))]
+    projections: list[Projection] = []
     for name, k in reads.items():
         axons = image.axons[int(name.partition(".")[2])]
         low, high, start = _source(everything, found[k], levels)

@@ -42,10 +42,14 @@ _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class LavaChild:
-    """A child that runs one job after the other. It starts at once and imports Lava while the first job is awaited;
-    a job that fails ends it, and the next job starts another. Leaving the context leaves nothing of it."""
+    """A child that runs one job after the other. It starts at once; a job that fails ends it, and the next job starts
+    another. Leaving the context leaves nothing of it.
 
-    def __init__(self) -> None:
+    preload: functions ("module:function", without arguments) that it calls while the first job is awaited.
+    """
+
+    def __init__(self, preload: tuple[str, ...] = ()) -> None:
+        self._preload = preload
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -57,6 +61,11 @@ class LavaChild:
     ) -> None:
         self.close(_GRACE_SECONDS if error is None else 0.0)
 
+    @property
+    def number(self) -> int | None:
+        """The child's process number; None while none runs."""
+        return None if self._process is None else self._process.pid
+
     def start(self) -> None:
         """Nothing; starts the child's interpreter unless it runs."""
         if self._process is not None:
@@ -66,9 +75,10 @@ class LavaChild:
         self._folder = _short_folder()
         self._socket, theirs = socket.socketpair()
         paths = json.dumps([path for path in sys.path if isinstance(path, str)])
+        arguments = [paths, self._folder, self._segments, str(theirs.fileno()), *self._preload]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, paths, self._folder, self._segments, str(theirs.fileno())],
+                [sys.executable, "-c", _BOOT, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=self._noise,
                 stderr=self._noise,

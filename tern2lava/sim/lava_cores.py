@@ -97,6 +97,10 @@ def run_cores(
     return LavaRun(trace=trace, processes_used=(use,), lava_steps=job.lava_steps)
 
 
+def preload() -> None:
+    """Nothing; by being called it has this module and the kernels' compiler imported."""
+
+
 def run_job(job: CoresJob, shared: SharedArrays) -> None:
     """Nothing; the child's side: decodes the images, builds the processes, connects and runs them."""
     require_lava()

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from multiprocessing import shared_memory
 from pathlib import Path
 
@@ -41,15 +42,17 @@ def report_failure(text: str) -> None:
 
 
 def main() -> None:
-    """Nothing; does jobs until the parent closes its end (arguments: search path, folder, segments, descriptor)."""
+    """Nothing; does jobs until the parent closes its end (arguments: search path, folder, segments, descriptor,
+    functions to call first)."""
     folder, segments, descriptor = sys.argv[2:5]
     connection = socket.socket(fileno=int(descriptor))
     # Lava's channels are SharedMemory; a prefix of the child's own tells them from everyone else's.
     vars(shared_memory)["_SHM_NAME_PREFIX"] = f"/{segments}"
     threading.Thread(target=_end_with_parent, args=(folder, segments), daemon=True).start()
-    # Lava's imports take most of the start; without Lava the job that needs it says so.
+    # Without Lava the job that needs it says so.
     with contextlib.suppress(MissingPackageError):
-        importlib.import_module("tern2lava.sim.lava_runtime").preload()
+        for name in sys.argv[5:]:
+            _function(name)()
     while True:
         message, descriptors, _, _ = socket.recv_fds(connection, 3, 2)
         if not message:
@@ -70,8 +73,7 @@ def _do_job(connection: socket.socket, job_fd: int, shared_fd: int) -> bool:
             shared = SharedArrays(layout, shared_fd)
         finally:
             os.close(shared_fd)
-        module, _, function = entry.partition(":")
-        getattr(importlib.import_module(module), function)(payload, shared)
+        _function(entry)(payload, shared)
     except MissingPackageError as error:
         STATUS.send(missing=[error.package, error.how])
         return False
@@ -81,6 +83,13 @@ def _do_job(connection: socket.socket, job_fd: int, shared_fd: int) -> bool:
         raise
     STATUS.send(ok=True)
     return True
+
+
+def _function(name: str) -> Callable[..., None]:
+    """The function called "module:function"."""
+    module, _, function = name.partition(":")
+    found: Callable[..., None] = getattr(importlib.import_module(module), function)
+    return found
 
 
 def _end_with_parent(folder: str, segments: str) -> None:

@@ -81,7 +81,10 @@ def verify(
             if amounts:
                 from tern2lava.sim.lava_child import LavaChild
 
-                child = around.enter_context(LavaChild())
+                preload: tuple[str, ...] = ("tern2lava.sim.lava_runtime:preload",)
+                if any(name == "L2" for name, _ in amounts):
+                    preload = (*preload, "tern2lava.sim.lava_cores:preload")
+                child = around.enter_context(LavaChild(preload))
             results = (
                 run_shard(
                     executable, data.slice(plan.begin, plan.end), plan, engine=engine, child=child, progress=progress

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tern2lava.compiler.build import build as compile_network
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,
@@ -23,7 +24,9 @@ from tern2lava.compiler.ir import (
     conv_out,
     frozen,
 )
+from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.lava_child import LavaChild
+from tern2lava.sim.shard import Executable
 
 PLAIN = ("reset", "refractory", "rearm")
 Inputs = dict[str, NDArray[Any]]
@@ -285,6 +288,17 @@ def lava_child() -> Iterator[LavaChild]:
     """One child for all tests that run Lava: each would wait for Lava's import otherwise."""
     with LavaChild() as child:
         yield child
+
+
+@pytest.fixture(scope="session")
+def executable(make_leaky: Callable[[int], tuple[Graph, Inputs]]) -> Executable:
+    """A compiled network of leaky neurons."""
+    compiled = compile_network(make_leaky(3)[0], load_profile("loihi2"))
+    lowered, mapped = compiled.lowered, compiled.mapped
+    return Executable(
+        imported=lowered.imported, real=lowered.real, program=lowered.program, images=mapped.images,
+        host_image=mapped.host_image,
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -54,6 +54,31 @@ def leave_shared_memory(payload: None, shared: SharedArrays) -> None:
 
 def run_network(payload: str, shared: SharedArrays) -> None:
     """A source and one of our neurons in Lava, in which one process misbehaves in step 3 as `payload` says."""
+    execute(misbehaving_network(payload, shared), 9)
+
+
+def run_in_sequence(payload: str, shared: SharedArrays) -> None:
+    """The same without Lava's runtime."""
+    from tern2lava.sim.lava_sequential import execute_sequentially
+
+    execute_sequentially(misbehaving_network(payload, shared), 9)
+
+
+def run_a_loop_without_delay(payload: None, shared: SharedArrays) -> None:
+    """Two of Lava's neurons that read each other's spikes in the same step."""
+    from tern2lava.sim.lava_compat import require_lava
+    from tern2lava.sim.lava_sequential import execute_sequentially
+
+    require_lava()
+    from lava.proc.lif.process import LIF
+
+    left, right = LIF(shape=(2,), name="left"), LIF(shape=(2,), name="right")
+    left.s_out.connect(right.a_in)
+    right.s_out.connect(left.a_in)
+    execute_sequentially(left, 3)
+
+
+def misbehaving_network(payload: str, shared: SharedArrays) -> Any:
     import numpy as np
 
     from tern2lava.sim.lava_procs.spikes import PySpikeDelay, SpikeDelay, SpikeSource
@@ -74,4 +99,4 @@ def run_network(payload: str, shared: SharedArrays) -> None:
     first, second = SpikeDelay(neurons=4, delay=1), SpikeDelay(neurons=4, delay=1)
     source.s_out.connect(first.s_in)
     first.s_out.connect(second.s_in)
-    execute(source, 9)
+    return source

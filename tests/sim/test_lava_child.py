@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from tern2lava.errors import MissingPackageError, VerificationError
-from tern2lava.sim.lava_child import run_in_child
+from tern2lava.sim.lava_child import LavaChild, run_in_child
 from tern2lava.sim.lava_shared import SharedArrays
 
 SHARED_MEMORY = Path("/dev/shm")
@@ -49,11 +49,11 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 def test_shared_memory_of_a_run_carries_its_name_and_is_swept() -> None:
     shared = SharedArrays({"values": ((3,), "int64")})
     with pytest.raises(VerificationError, match="was killed by SIGKILL"):
-        run_in_child("lava_faults:leave_shared_memory", None, shared, steps=1, timeout=20)
+        run_in_child("lava_faults:leave_shared_memory", None, shared, steps=1, timeout=60)
     assert int(shared["values"][0]) == 1, "the segment was not named as the sweep expects"
 
 
-def run(function: str, payload: object, timeout: float = 20, shared: SharedArrays | None = None) -> SharedArrays:
+def run(function: str, payload: object, timeout: float = 60, shared: SharedArrays | None = None) -> SharedArrays:
     shared = shared or SharedArrays({"values": ((3,), "int64")})
     run_in_child(f"lava_faults:{function}", payload, shared, steps=1, timeout=timeout)
     return shared
@@ -75,7 +75,7 @@ def test_results_come_back_and_progress_ends_at_the_total() -> None:
     calls: list[tuple[int, int]] = []
     shared = SharedArrays({"values": ((3,), "int64")})
     run_in_child(
-        "lava_faults:count", 41, shared, steps=7, timeout=20, progress=lambda done, total: calls.append((done, total))
+        "lava_faults:count", 41, shared, steps=7, timeout=60, progress=lambda done, total: calls.append((done, total))
     )
     assert np.array_equal(shared["values"], [41, 41, 41])
     assert calls[-1] == (7, 7)
@@ -94,10 +94,12 @@ def test_a_child_that_is_killed_is_named_with_its_last_words() -> None:
 
 def test_a_job_that_hangs_ends_at_the_timeout_and_leaves_no_process() -> None:
     shared = SharedArrays({"values": ((3,), "int64")})
-    began = time.monotonic()
-    with pytest.raises(VerificationError, match="did not finish within 2 seconds"):
-        run("report_process", None, timeout=2, shared=shared)
-    assert time.monotonic() - began < 8
+    with LavaChild() as child:
+        child.run("lava_faults:count", 1, SharedArrays({"values": ((3,), "int64")}), steps=1, timeout=60)
+        began = time.monotonic()
+        with pytest.raises(VerificationError, match="did not finish within 2 seconds"):
+            child.run("lava_faults:report_process", None, shared, steps=1, timeout=2)
+        assert time.monotonic() - began < 8
     assert int(shared["values"][0]) > 0
     assert not process_lives(int(shared["values"][0]))
 
@@ -119,6 +121,46 @@ def test_a_lava_process_that_misbehaves_is_reported(how: str, message: str, time
     with pytest.raises(VerificationError, match=message):
         run("run_network", how, timeout=timeout)
     assert time.monotonic() - began < max(15, timeout)
+
+
+@pytest.mark.parametrize(
+    ("how", "message", "timeout"),
+    [
+        ("raise", "ZeroDivisionError: neuron 7 divided by its own shadow", 30),
+        ("kill", "its main process was killed by SIGKILL", 30),
+        ("hang", "did not finish within 5 seconds", 5),
+    ],
+)
+def test_a_model_that_misbehaves_in_sequence_is_reported(how: str, message: str, timeout: float) -> None:
+    shared = SharedArrays({"values": ((3,), "int64")})
+    with pytest.raises(VerificationError, match=message):
+        run_in_child("lava_faults:run_in_sequence", how, shared, steps=9, timeout=timeout)
+
+
+def test_a_loop_without_delay_is_named_instead_of_hanging() -> None:
+    with pytest.raises(VerificationError, match="LIF left, LIF right: every loop has a connection with a delay"):
+        run("run_a_loop_without_delay", None)
+
+
+def test_a_child_does_many_jobs_and_another_starts_after_a_failure() -> None:
+    with LavaChild() as child:
+        numbers = []
+        for payload in range(3):
+            shared = SharedArrays({"values": ((3,), "int64")})
+            child.run("lava_faults:count", payload, shared, steps=1, timeout=60)
+            assert np.array_equal(shared["values"], [payload] * 3)
+            numbers.append(child.number)
+        assert len(set(numbers)) == 1
+        with pytest.raises(VerificationError, match="ValueError: no more"):
+            child.run("lava_faults:raise_at_once", "no more", SharedArrays({}), steps=1, timeout=60)
+        assert child.number is None
+        assert not process_lives(numbers[0])
+        shared = SharedArrays({"values": ((3,), "int64")})
+        child.run("lava_faults:count", 5, shared, steps=1, timeout=60)
+        assert np.array_equal(shared["values"], [5] * 3)
+        last = child.number
+        assert last not in (None, *numbers)
+    assert not process_lives(last)
 
 
 def test_an_interrupt_ends_the_whole_group() -> None:

@@ -1,0 +1,155 @@
+"""The proof: how many samples each execution ran, what a difference or an interrupt leaves, and shards that add up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.image import decode_core, encode_core
+from tern2lava.compiler.ir import frozen
+from tern2lava.errors import Interrupted, VerificationError
+from tern2lava.sim import integer, shard, verify
+from tern2lava.sim.lava_child import LavaChild
+from tern2lava.sim.shard import Executable, lava_amounts
+from tern2lava.sim.spikes import SpikeData
+from tern2lava.sim.verify import Proof
+from tern2lava.sim.verify import verify as prove
+
+
+@pytest.fixture
+def data(executable: Executable) -> SpikeData:
+    rng = np.random.default_rng(0)
+    shape = executable.program.nodes[0].shape  # type: ignore[union-attr]
+    return SpikeData(inputs={"x": rng.integers(0, 2, (20, 12, *shape)).astype(np.uint8)}, labels=np.arange(20) % 3)
+
+
+@pytest.fixture
+def shared_child(lava_child: LavaChild, monkeypatch: pytest.MonkeyPatch) -> None:
+    """verify runs Lava in the child of all tests, which it must not close."""
+
+    class Lent:
+        def __init__(self, preload: tuple[str, ...] = ()) -> None:
+            self.run = lava_child.run
+
+        def __enter__(self) -> Lent:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr("tern2lava.sim.lava_child.LavaChild", Lent)
+
+
+def ran(proof: Proof) -> dict[str, int]:
+    return {execution.name: execution.samples for execution in proof.executions}
+
+
+def without_seconds(proof: Proof) -> Proof:
+    return replace(proof, executions=tuple(replace(execution, seconds=0.0) for execution in proof.executions))
+
+
+def test_each_execution_runs_as_many_samples_as_it_says(
+    executable: Executable, data: SpikeData, shared_child: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard, "SEQUENTIAL_SAMPLES", 6)
+    monkeypatch.setattr(shard, "RUNTIME_SAMPLES", 2)
+    stages: dict[str, list[tuple[int, int]]] = {}
+    proof = prove(
+        executable, data, samples=9, timeout=60,
+        progress=lambda stage, done, total: stages.setdefault(stage, []).append((done, total)),
+    )  # fmt: skip
+    assert proof.comparison.equal, str(proof.comparison)
+    assert proof.comparison.chain == ("I", "E", "M", "L2", "L3", "L1")
+    assert ran(proof) == {"I": 9, "E": 20, "M": 9, "L2": 9, "L3": 6, "L1": 2}
+    one = integer.run(executable.program, data.first(1).inputs)
+    per_sample = 3 * sum(spikes.size for spikes in one.spikes.values())
+    values = {execution.name: execution.values // per_sample for execution in proof.executions}
+    assert values == {"I": 0, "E": 9, "M": 9, "L2": 9, "L3": 6, "L1": 2}
+    assert proof.comparison.compared_values == 35 * per_sample
+    assert (proof.samples, proof.engine_samples) == (9, 20)
+    for stage, total in ("Lava's runtime", 2), ("Lava's process models", 6), ("Lava neuro-cores", 9):
+        assert stages[stage][0] == (0, total)
+        assert stages[stage][-1] == (total, total)
+
+
+@pytest.mark.parametrize(
+    ("mode", "chain"),
+    [("stock", {"L1": 7}), ("fused", {"L2": 7}), ("inprocess", {"L3": 7}), ("all", {"L2": 7, "L3": 7, "L1": 7})],
+)
+def test_a_lava_mode_runs_what_it_names_on_all_samples(mode: Any, chain: dict[str, int]) -> None:
+    assert dict(lava_amounts(mode, 7)) == chain
+
+
+def test_shards_add_up_to_the_proof_of_one_piece(
+    executable: Executable, data: SpikeData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = prove(executable, data, backend="reference", samples=17)
+    monkeypatch.setattr(shard, "SHARD", 1)
+    pieces = prove(executable, data, backend="reference", samples=17)
+    assert without_seconds(pieces) == without_seconds(whole)
+    assert whole.accuracy_engine is not None
+    assert whole.samples == 17
+
+
+def changed(executable: Executable) -> Executable:
+    """Images of another network: the first weights have the other sign."""
+    image = decode_core(executable.images[0])
+    block = image.blocks[0]
+    weight = frozen(-block.local.weight)
+    wrong = replace(image, blocks=(replace(block, local=replace(block.local, weight=weight)), *image.blocks[1:]))
+    return replace(executable, images=(encode_core(wrong), *executable.images[1:]))
+
+
+def test_a_difference_ends_the_proof_and_names_the_sample_of_the_data(
+    executable: Executable, data: SpikeData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = np.zeros_like(data.inputs["x"])
+    quiet[5:] = data.inputs["x"][5:]
+    silent = SpikeData(inputs={"x": quiet})
+    monkeypatch.setattr(shard, "SHARD", 1)
+    proof = prove(changed(executable), silent, backend="reference")
+    assert not proof.comparison.equal
+    assert proof.comparison.link == "M"
+    assert proof.comparison.difference is not None
+    assert proof.comparison.difference.sample == 5
+    assert proof.samples == 6
+    assert proof.accuracy_engine is None
+
+
+def test_lava_that_dies_is_one_line_and_the_child_is_closed(
+    executable: Executable, data: SpikeData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = []
+    close = LavaChild.close
+
+    def note(self: LavaChild, grace: float = 0.0) -> None:
+        closed.append(grace)
+        close(self, 0.0)
+
+    monkeypatch.setattr(LavaChild, "close", note)
+    with pytest.raises(VerificationError, match="did not finish within 0.01 seconds") as caught:
+        prove(executable, data, lava_mode="fused", timeout=0.01)
+    assert "\n" not in str(caught.value)
+    assert closed
+
+
+def test_an_interrupt_says_what_was_done(
+    executable: Executable, data: SpikeData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shard, "SHARD", 1)
+    run = verify.run_shard
+
+    def interrupted(*arguments: Any, **more: Any) -> Any:
+        if arguments[2].begin == 3:
+            raise KeyboardInterrupt
+        return run(*arguments, **more)
+
+    monkeypatch.setattr(verify, "run_shard", interrupted)
+    with pytest.raises(Interrupted) as caught:
+        prove(executable, data, backend="reference")
+    text = "interrupted: 3 of 20 samples were done and all executions agree on them (I 3, E 3, M 3)"
+    assert str(caught.value) == f"{text}; the report was not changed"
+    assert isinstance(caught.value, KeyboardInterrupt)
