@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from typer.core import TyperGroup
@@ -153,7 +153,8 @@ def compile(
         Path | None, typer.Option("--out", "-o", help="Folder for the bundle; replaced if it is one.")
     ] = None,
     ternarize: Annotated[
-        str, typer.Option(help="Weights that are not ternary: `refuse`, or `twn` (ternarise after training).")
+        str,
+        typer.Option(help="Weights that are not ternary: `refuse`, `twn` (ternarise now), `int8` (round to 8 bits)."),
     ] = "refuse",
     steps: Annotated[int, typer.Option(min=0, help="Steps the certificate holds for; 0: those of the network.")] = 0,
     max_neurons: Annotated[int, typer.Option(min=0, help="Most neurons on a core; 0: as many as fit.")] = 0,
@@ -172,13 +173,13 @@ def compile(
     from tern2lava.report.build import make_report
     from tern2lava.report.terminal import print_report
 
-    if ternarize not in ("refuse", "twn"):
-        raise InputError("--ternarize", f"found '{ternarize}'; choose refuse or twn")
+    if ternarize not in ("refuse", "twn", "int8"):
+        raise InputError("--ternarize", f"found '{ternarize}'; choose refuse, twn or int8")
     if print_ir and print_ir not in (*STAGES, "all"):
         raise InputError("--print-ir", f"no stage '{print_ir}'; choose all, {', '.join(STAGES)}")
     if out is None and not print_ir:
         raise InputError("--out", "say where the bundle goes, for example -o build/ (or only look: --print-ir all)")
-    options = Options(ternarize="twn" if ternarize == "twn" else "refuse", steps=steps)
+    options = Options(ternarize=cast('Literal["refuse", "twn", "int8"]', ternarize), steps=steps)
     map_options = MapOptions(max_neurons_per_core=max_neurons or None)
     compiled = api.compile(
         file, target, net=net, out=out, options=options, map_options=map_options, **_said(dt, assume)

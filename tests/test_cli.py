@@ -147,7 +147,7 @@ def test_tables_and_json_of_the_other_commands(run, command):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("compile", *NET, "-o", "b", "--ternarize", "maybe"), "--ternarize: found 'maybe'; choose refuse or twn"),
+        (("compile", *NET, "-o", "b", "--ternarize", "maybe"), "--ternarize: found 'maybe'; choose refuse, twn or int8"),
         (("compile", *NET), "--out: say where the bundle goes"),
         (("compile", *NET, "--print-ir", "nowhere"), "--print-ir: no stage 'nowhere'"),
         (("simulate", "b", "--data", "d", "--engine", "warp"), "--engine: found 'warp'"),
@@ -173,19 +173,22 @@ def test_wrong_usage_ends_in_two(run, arguments):
     assert "Traceback" not in err
 
 
-def test_two_scales_in_one_layer_are_unsupported(run, tmp_path):
+def test_two_scales_in_one_layer_are_two_groups_or_refused_by_the_target(run, tmp_path):
     from tern2lava.frontends.checkpoint import read_checkpoint
 
     arrays = {name: np.array(value) for name, value in read_checkpoint(DEMO / "mlp.pt").tensors.items()}
     weight = arrays["fc1.weight"]
-    for ratio in (0.6, 0.7310585):
-        arrays["fc1.weight"] = np.where(weight < 0, weight * ratio, weight).astype(np.float32)
-        np.savez(tmp_path / "net.npz", **arrays)
-        code, out, err = run("compile", tmp_path / "net.npz", "--net", DEMO / "mlp.yaml", "-o", tmp_path / "b")
-        assert (code, out) == (3, "")
-        assert "found two scales, +" in err
-        assert err.count("\n") == 1
-        assert [entry.name for entry in tmp_path.iterdir()] == ["net.npz"]
+    arrays["fc1.weight"] = np.where(weight < 0, weight * 0.7310585, weight).astype(np.float32)
+    np.savez(tmp_path / "net.npz", **arrays)
+    command = ("compile", tmp_path / "net.npz", "--net", DEMO / "mlp.yaml", "-o", tmp_path / "b", "--target")
+    code, out, err = run(*command, "loihi1")
+    assert (code, out) == (3, "")
+    assert "gains that are no common power of two" in err
+    assert err.count("\n") == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["net.npz"]
+    code, out, _ = run(*command, "generic-ternary")
+    assert code == 0
+    assert "fc1: weights of 2 scales, kept exactly as 2 groups of ternary synapses" in " ".join(out.split())
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")

@@ -10,12 +10,13 @@ from typing import Literal
 class Options:
     """Options of the passes.
 
-    ternarize: "refuse" weights that are not ternary, or ternarise them after training ("twn").
+    ternarize: "refuse" weights that are not ternary, ternarise them after training ("twn"), or keep them at 8 bits,
+    rounded ("int8").
     steps: time steps of a sample, over which the certificate bounds errors and overflow; 0 takes the network's own
     number, or DEFAULT_STEPS where it names none.
     """
 
-    ternarize: Literal["refuse", "twn"] = "refuse"
+    ternarize: Literal["refuse", "twn", "int8"] = "refuse"
     steps: int = 0
 
 

@@ -114,6 +114,72 @@ def asymmetric_scales(weight: Array) -> tuple[float, float] | None:
     return None
 
 
+MOST_BLOCKS = 16
+
+
+def split_scales(weight: Array) -> tuple[Codes, ...] | None:
+    """Ternary parts whose sum is `weight`, each with a scale of the tensor or one per row; None where there are none.
+
+    Tried in order: +a and -b in the tensor (as in Trained Ternary Quantization, arXiv 1612.01064), +a and -b in every
+    row, one magnitude in each of 2 to MOST_BLOCKS equal blocks of every row (in C order), blocks differing in half of
+    the rows or more: a single weight that stands out is damage, not a scale.
+    """
+    rows = weight.reshape(weight.shape[0], -1).astype(np.float64)
+    for values in (rows.reshape(1, -1), rows):
+        up, down = (_magnitude(np.maximum(sign * values, 0)) for sign in (1, -1))
+        if up is not None and down is not None:
+            return _parts(weight, [rows > 0, rows < 0], [up, down])
+    for blocks in range(2, MOST_BLOCKS + 1):
+        if rows.shape[1] % blocks or rows.shape[1] == blocks:
+            continue
+        scales = _magnitude(np.abs(rows).reshape(rows.shape[0] * blocks, -1))
+        if scales is None:
+            continue
+        table = scales.reshape(-1, blocks)
+        low = np.where(table > 0, table, np.inf).min(axis=1)
+        if np.mean(table.max(axis=1) > low * (1 + TOLERANCE)) >= 0.5:
+            index = np.repeat(np.arange(blocks), rows.shape[1] // blocks)
+            return _parts(weight, [(rows != 0) & (index == b) for b in range(blocks)], list(table.T))
+    return None
+
+
+def _magnitude(values: Array) -> Array | None:
+    """The one nonzero value of each row of values >= 0 (0 for a row of zeros); None where a row has several."""
+    top: Array = values.max(axis=1, initial=0.0)
+    return top if np.all((values == 0) | (values >= top[:, None] * (1 - TOLERANCE))) else None
+
+
+def _parts(weight: Array, masks: list[Array], scales: list[Array]) -> tuple[Codes, ...]:
+    """Codes sign(weight) under each mask, with its scales; a row that is empty in one part has a scale of another."""
+    spare = np.max(scales, axis=0)
+    spare = np.where(spare > 0, spare, 1.0)
+    parts = []
+    for mask, scale in zip(masks, scales, strict=True):
+        codes = (np.sign(weight) * mask.reshape(weight.shape)).astype(np.int8)
+        filled = np.where(scale > 0, scale, spare)
+        found = filled.reshape(()) if filled.size == 1 else filled
+        spread = found.reshape(-1, *([1] * (weight.ndim - 1))) if found.ndim else found
+        used = codes != 0
+        off = np.abs(codes * spread - weight)[used] / np.abs(weight[used])
+        if used.any():
+            parts.append(Codes(codes=codes, scale=found, deviation=float(off.max(initial=0.0))))
+    return tuple(parts)
+
+
+def rounded(weight: Array) -> Codes:
+    """Symmetric rounding to 8 bits after training: codes = round(w / s), s = max|w| / 127 of each row.
+
+    `deviation` is the relative error ||w - s codes|| / ||w||.
+    """
+    rows = weight.reshape(weight.shape[0], -1).astype(np.float64)
+    scale = np.abs(rows).max(axis=1, initial=0.0) / LARGEST_CODE
+    scale = np.where(scale > 0, scale, 1.0)
+    codes = np.rint(rows / scale[:, None])
+    norm = float(np.linalg.norm(rows))
+    error = float(np.linalg.norm(rows - codes * scale[:, None])) / norm if norm else 0.0
+    return Codes(codes=codes.reshape(weight.shape).astype(np.int8), scale=scale, deviation=error)
+
+
 def twn(weight: Array) -> Codes:
     """Post-training ternarisation of Ternary Weight Networks (Li et al., arXiv 1605.04711), one scale per tensor.
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Level, Neuron, Node, Projection
 from tern2lava.compiler.options import Options
-from tern2lava.compiler.ternary import TOLERANCE, asymmetric_scales, recognise, recognise_whole, twn
+from tern2lava.compiler.ternary import (
+    TOLERANCE,
+    Codes,
+    asymmetric_scales,
+    recognise,
+    recognise_whole,
+    rounded,
+    split_scales,
+    twn,
+)
 from tern2lava.errors import UnsupportedError
 
 
@@ -16,23 +26,33 @@ def ternarize(graph: Graph, options: Options) -> Graph:
     """The TERNARY graph: every weight is codes * scale, scale of the tensor or of the output channel.
 
     Exact where the weights are that already (alpha * {-1, 0, 1}; sums of such weights give small integers). Into
-    neurons that compute in integers the scale is a power of two where that is possible (recognise_whole). Where
-    options.ternarize is "twn", other weights are ternarised after training and the relative error noted. Raises
-    UnsupportedError for weights that are neither, with their distance from ternary, and for a layer whose weights take
-    two scales, +a and -b.
+    neurons that compute in integers the scale is a power of two where that is possible (recognise_whole). A layer with
+    two scales, as +a and -b, or with scales for blocks of its inputs becomes one projection for each, exactly
+    (ternary.split_scales). Other weights are rounded after training where options.ternarize says so ("twn": to codes
+    in {-1, 0, 1}, "int8": to 8 bits), the relative error noted. Raises UnsupportedError for weights that are neither,
+    with their distance from ternary.
     """
     notes: list[str] = []
     whole = {
         name for neuron in graph.of_kind(Neuron) if neuron.quantum is not None for name in neuron.inputs
     }
-    nodes = {
-        node.name: _coded(node, options, notes, whole=node.name in whole) if isinstance(node, Projection) else node
+    taken = {node.name for node in graph.nodes}
+    coded = {
+        node.name: _coded(node, options, notes, taken, whole=node.name in whole)
         for node in graph.nodes
+        if isinstance(node, Projection)
     }
+    nodes: dict[str, Node] = {}
+    for node in graph.nodes:
+        for part in coded.get(node.name, (node,)):
+            nodes[part.name] = part
     for neuron in graph.of_kind(Neuron):
-        if neuron.quantum is not None and any(_off_grid(nodes[name], neuron.quantum) for name in neuron.inputs):
-            nodes[neuron.name] = replace(neuron, quantum=None)
+        inputs = tuple(part.name for name in neuron.inputs for part in coded[name])
+        neuron = replace(neuron, inputs=inputs)
+        if neuron.quantum is not None and any(_off_grid(nodes[name], neuron.quantum) for name in inputs):
+            neuron = replace(neuron, quantum=None)
             notes.append(f"{neuron.name}: its new weights are no whole numbers; read as real dynamics from here on")
+        nodes[neuron.name] = neuron
     return graph.with_nodes(nodes.values(), level=Level.TERNARY, notes=notes)
 
 
@@ -43,42 +63,66 @@ def _off_grid(node: Node, quantum: Array) -> bool:
     return bool(np.any(steps != np.rint(steps)))
 
 
-def _coded(node: Projection, options: Options, notes: list[str], *, whole: bool) -> Node:
+def _coded(
+    node: Projection, options: Options, notes: list[str], taken: set[str], *, whole: bool
+) -> tuple[Projection, ...]:
     found = recognise_whole(node.weight) if whole else recognise(node.weight)
     # +5 and -3 times a scale are integers too, but a layer trained with them was meant to be ternary.
-    as_trained = node.weight.size == node.source_weights
-    if found is not None and found.bits > 2 and as_trained and asymmetric_scales(node.weight) is not None:
-        found = None
+    as_trained = node.weight.size == node.source_weights and not whole
+    parts = None
+    if not whole and (found is None or (found.bits > 2 and as_trained and asymmetric_scales(node.weight) is not None)):
+        parts = split_scales(node.weight)
+    if parts is not None:
+        return _split(node, parts, notes, taken)
     if found is not None:
-        if found.deviation > 0:
-            notes.append(
-                f"{node.name}: weights within {found.deviation:.1e} of scale x integers taken as such "
-                f"(float rounding, limit {TOLERANCE:.1e})"
-            )
+        _note_rounding(node, found.deviation, notes)
         if found.bits > 2:
             notes.append(f"{node.name}: codes are integers of {found.bits} bits, not ternary")
     elif options.ternarize == "twn":
         found = twn(node.weight)
         notes.append(f"{node.name}: ternarised after training (TWN), relative error {found.deviation:.3f}")
+    elif options.ternarize == "int8":
+        found = rounded(node.weight)
+        notes.append(
+            f"{node.name}: kept at {found.bits} bits, rounded after training, relative error {found.deviation:.2e}"
+        )
     else:
         raise _refusal(node)
-    return replace(node, weight=found.codes, scale=found.scale, bits=found.bits)
+    return (replace(node, weight=found.codes, scale=found.scale, bits=found.bits),)
+
+
+def _note_rounding(node: Projection, deviation: float, notes: list[str]) -> None:
+    if deviation > 0:
+        notes.append(
+            f"{node.name}: weights within {deviation:.1e} of scale x integers taken as such "
+            f"(float rounding, limit {TOLERANCE:.1e})"
+        )
+
+
+def _split(node: Projection, parts: tuple[Codes, ...], notes: list[str], taken: set[str]) -> tuple[Projection, ...]:
+    """One projection for each part: the first keeps the name, the others have a number."""
+    _note_rounding(node, max(part.deviation for part in parts), notes)
+    many = len(parts)
+    notes.append(f"{node.name}: weights of {many} scales, kept exactly as {many} groups of ternary synapses")
+    trained = node.source_weights or int(node.weight.size)
+    result: list[Projection] = []
+    for part in reversed(parts[1:]):
+        name = next(n for k in count(2) if (n := f"{node.name}_{k}") not in taken)
+        taken.add(name)
+        own = max(1, min(int(np.count_nonzero(part.codes)), trained - len(parts)))
+        trained -= own
+        result.append(replace(node, name=name, weight=part.codes, scale=part.scale, bits=2, source_weights=own))
+    first = replace(node, weight=parts[0].codes, scale=parts[0].scale, bits=2, source_weights=max(1, trained))
+    return (first, *result)
 
 
 def _refusal(node: Projection) -> UnsupportedError:
     rule = "weights are a scale times {-1, 0, 1}"
-    pair = asymmetric_scales(node.weight)
-    if pair is not None:
-        return UnsupportedError(
-            node.name,
-            rule,
-            f"two scales, +{pair[0]:.6g} and -{pair[1]:.6g}",
-            "train with one symmetric scale, or ask for --ternarize twn and read the error it reports",
-        )
     levels = np.unique(node.weight).size
     return UnsupportedError(
         node.name,
         rule,
         f"{levels:,} different values, relative distance {twn(node.weight).deviation:.3f} from the nearest TWN codes",
-        "train the layer with ternary weights, or ask for --ternarize twn and read the error it reports",
+        "train the layer with ternary weights, keep it at 8 bits (--ternarize int8), or ternarise it now (--ternarize "
+        "twn), and read the error that is reported",
     )

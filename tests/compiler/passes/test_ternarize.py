@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -57,15 +59,73 @@ def test_float_rounding_is_taken_for_ternary_and_noted_with_its_size():
     assert "within 3.0e-07 of scale x integers" in graph.notes[0]
 
 
-def test_two_scales_are_refused_with_both():
-    weight = [[0.5, -0.3, 0.0], [0.5, 0.0, -0.3]]
-    with pytest.raises(UnsupportedError) as raised:
-        ternarize(normal(weight), Options())
-    assert "w: weights are a scale times {-1, 0, 1}: found two scales, +0.5 and -0.3" in str(raised.value)
-    assert "twn" in str(raised.value)
-    assert ternarize(normal(weight), Options(ternarize="twn"))["w"].bits == 2
+def effective(graph, name="n"):
+    """The weight that a neuron's projections amount to."""
+    total = 0
+    for projection in (graph[source] for source in graph[name].inputs):
+        assert set(np.unique(projection.weight)) <= {-1, 0, 1}
+        assert projection.bits == 2
+        scale = projection.scale.reshape(-1, *([1] * (projection.weight.ndim - 1)))
+        total = total + projection.weight * scale
+    return total
+
+
+def test_two_scales_become_two_groups_of_ternary_synapses():
+    weight = np.array([[0.5, -0.3, 0.0], [0.5, 0.0, -0.3]])
+    graph = ternarize(normal(weight), Options())
+    assert graph["n"].inputs == ("w", "w_2")
+    assert [graph[name].scale.tolist() for name in graph["n"].inputs] == [0.5, 0.3]
+    assert np.array_equal(effective(graph), weight)
+    assert sum(graph[name].source_weights for name in graph["n"].inputs) == weight.size
+    assert graph.notes == ("w: weights of 2 scales, kept exactly as 2 groups of ternary synapses",)
     # A product of two layers may well take +5 and -3 times its scale.
     assert ternarize(normal(weight, trained=4), Options())["w"].weight.tolist() == [[5, -3, 0], [5, 0, -3]]
+
+
+@given(data=st.data(), scope=st.sampled_from(["tensor", "row", "block"]))
+def test_weights_of_several_scales_are_the_sum_of_their_groups(data, scope):
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    codes = rng.integers(-1, 2, (4, 12))
+    if scope == "block":
+        blocks = data.draw(st.sampled_from([3, 4, 6]))
+        scales = np.repeat(rng.uniform(0.1, 2, (4, blocks)), 12 // blocks, axis=1)
+    else:
+        up, down = rng.uniform(0.1, 2, (2, 4 if scope == "row" else 1, 1))
+        scales = np.where(codes > 0, up, down)
+    weight = (codes * scales).astype(np.float32).astype(np.float64)
+    graph = ternarize(normal(weight), Options())
+    found = effective(graph)
+    assert np.array_equal(found == 0, codes == 0)
+    np.testing.assert_allclose(found, weight, rtol=2**-20, atol=0)
+    for name in graph["n"].inputs:
+        assert np.all(graph[name].scale > 0)
+
+
+def test_one_weight_that_stands_out_is_no_scale():
+    weight = 0.25 * np.random.default_rng(0).integers(-1, 2, (6, 32)).astype(np.float64)
+    weight[2, np.flatnonzero(weight[2])[3]] *= 0.7310585
+    with pytest.raises(UnsupportedError, match="different values, relative distance"):
+        ternarize(normal(weight), Options())
+
+
+def test_names_of_groups_are_free():
+    weight = np.array([[0.5, -0.3, 0.0], [0.5, 0.0, -0.3]])
+    graph = normal(weight)
+    nodes = [replace(n, name="w_2", inputs=n.inputs) if n.name == "n" else n for n in graph.nodes[:-1]]
+    graph = ternarize(graph.with_nodes([*nodes, Output(name="y", inputs=("w_2",))]), Options())
+    assert graph["w_2"].inputs == ("w", "w_3")
+
+
+def test_weights_are_rounded_to_eight_bits_when_asked_and_the_error_is_reported():
+    weight = np.random.default_rng(0).normal(size=(5, 7))
+    weight[2] = 0
+    graph = ternarize(normal(weight), Options(ternarize="int8"))
+    assert graph["w"].bits == 8
+    assert np.abs(graph["w"].weight).max(axis=1).tolist() == [127, 127, 0, 127, 127]
+    back = graph["w"].weight * graph["w"].scale[:, None]
+    assert np.all(np.abs(back - weight) <= np.abs(weight).max(axis=1, keepdims=True) / 254 * (1 + 1e-12))
+    error = np.linalg.norm(weight - back) / np.linalg.norm(weight)
+    assert graph.notes == (f"w: kept at 8 bits, rounded after training, relative error {error:.2e}",)
 
 
 def test_real_weights_are_refused_with_their_distance():
