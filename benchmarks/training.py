@@ -204,7 +204,7 @@ def judge(
         bundle = Path(folder) / "bundle"
         compiled = api.compile(graph, TARGET, out=bundle)
         memory = api.report(bundle).memory.total
-        found["stored_bytes"], found["ternary_bytes"] = memory.stored_bits / 8, memory.ternary_bits / 8
+        found["stored_bytes"], found["entropy_bytes"] = memory.stored_bits / 8, memory.entropy_bits / 8
         program, real = compiled.lowered.program, compiled.lowered.real
         integers = evaluate_program(program, engine(program), dataset, chosen)
         found["integer"] = integers.metrics(gain)

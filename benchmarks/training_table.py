@@ -90,10 +90,9 @@ def bars(records: Mapping[str, Record], *, quick: bool = False) -> list[tuple[st
         result.append((f"{case}: points between float and integer accuracy", gap, "<=", INTEGER_BAR))
         if case != "fashion-conv":
             continue
-        codes = of(ours, lambda r: r["fp32_bytes"] / r["ternary_bytes"])
-        result.append((f"{case}: fp32 bytes / bytes of two-bit codes", codes, ">=", STORAGE_BAR))
         stored = of(ours, lambda r: r["fp32_bytes"] / r["stored_bytes"])
-        result.append((f"{case}: fp32 bytes / stored bytes, all overheads", stored, ">=", CODEC_BAR))
+        result.append((f"{case}: fp32 bytes / stored bytes, all overheads: at least", stored, ">=", STORAGE_BAR))
+        result.append((f"{case}: fp32 bytes / stored bytes, all overheads: aim of the codecs", stored, ">=", CODEC_BAR))
         for key in ("nll", "ece"):
             value = of(ours, lambda r, key=key: r[key])  # type: ignore[misc]
             for name, other in (("(b) without the regulariser", plain), ("the teacher", teacher)):
