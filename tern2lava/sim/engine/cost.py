@@ -12,7 +12,7 @@ from tern2lava.compiler.ir import Projection
 from tern2lava.sim.engine.weights import digits
 
 # A spike on a dense projection, and each of its outputs.
-DENSE_SPIKE, DENSE_ADD = 2.0, 0.028
+DENSE_SPIKE, DENSE_ADD = 2.0, 0.02
 # A word of a plane (an AND, a popcount and a sum, 64 synapses) and a row.
 PLANE_WORD, PLANE_ROW = 0.07, 20.0
 # A kernel tap of a spike on a convolution, each of its output channels; a value of the sums turned over to planes.
@@ -32,7 +32,7 @@ def spike_limit(projection: Projection, recurrent: bool) -> int:
     if geometry is None:
         outputs, inputs = weight.shape
         # One row alone shares no loads of planes.
-        sharing = 1.5 if recurrent else 1.0
+        sharing = 2.0 if recurrent else 1.0
         bit_parallel = PLANE_ROW + planes * -(-inputs // 64) * max(8, outputs) * PLANE_WORD * sharing
         return int(bit_parallel / (DENSE_SPIKE + outputs * DENSE_ADD)) + 1
     out, per_group, ky, kx = weight.shape
