@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ("numpy", "scipy", "numba", "torch", "lava", "h5py", "pydantic_core", "networkx", "rich", "markdown_it", "pygments")
+HEAVY = ("numpy", "scipy", "numba", "torch", "lava", "h5py", "networkx", "rich", "markdown_it", "pygments")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["compile", "--help"]])
