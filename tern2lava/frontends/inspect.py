@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir import Array
-from tern2lava.compiler.ternary import TOLERANCE, recognise
+from tern2lava.compiler.ternary import TOLERANCE, recognise, split_scales
 from tern2lava.frontends.checkpoint import Checkpoint, Scalar, read_checkpoint
 from tern2lava.frontends.hdf5file import is_hdf5
 
@@ -27,6 +27,7 @@ class Form(str, Enum):
     ROW = "ternary, one scale per output channel"
     ASYMMETRIC = "asymmetric, +a and -b in one tensor"
     ASYMMETRIC_ROW = "asymmetric, +a and -b per output channel"
+    BLOCKS = "ternary, one scale per block of inputs"
     ZERO = "all zero"
     INTEGER = "small integers times a scale"
     OTHER = "not ternary"
@@ -175,6 +176,17 @@ def ternary_facts(weight: Array) -> Ternary:
                 error_row=0.0 if exact and spread == 0 else _fit_error(rows),
             )
     codes = recognise(weight)
+    parts = split_scales(weight) if codes is None else None
+    if parts is not None:
+        return Ternary(
+            form=Form.BLOCKS,
+            scales=tuple(np.concatenate([np.atleast_1d(part.scale) for part in parts])[:MAX_LISTED_SCALES].tolist()),
+            rounded=any(part.deviation > 0 for part in parts),
+            bits=2,
+            zeros=zeros,
+            error_tensor=_fit_error(flat),
+            error_row=_fit_error(rows),
+        )
     return Ternary(
         form=Form.OTHER if codes is None else Form.INTEGER,
         scales=() if codes is None else tuple(np.atleast_1d(codes.scale)[:MAX_LISTED_SCALES].tolist()),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir import Array
+from tern2lava.frontends import latent
 from tern2lava.frontends.builder import Feed, numbers
 from tern2lava.frontends.checkpoint import Checkpoint, Scalar
 from tern2lava.frontends.netformat import (
@@ -73,11 +74,24 @@ def weight_and_bias(
         raise tensors.file.error((*place, "tensors"), "stands beside weight or bias; give either")
     if keys.tensors is not None:
         at = (*place, "tensors")
-        return tensors.array(f"{keys.tensors}.weight", at), bias_of(tensors, keys.tensors, at)
+        return weight_of(tensors, keys.tensors, at), bias_of(tensors, keys.tensors, at)
     if keys.weight is None:
         raise tensors.file.error((*place, "weight"), "is missing; give tensors: PREFIX, or weight: NAME")
     bias = tensors.array(keys.bias, (*place, "bias")) if keys.bias is not None else None
     return tensors.array(keys.weight, (*place, "weight")), bias
+
+
+def weight_of(tensors: Tensors, prefix: str, place: Place) -> Array:
+    """PREFIX.weight, or what the stored quantiser makes of a latent weight (frontends/latent.py)."""
+    original = f"{prefix}.{latent.ORIGINAL}"
+    if tensors.has(f"{prefix}.weight") or not tensors.has(original):
+        return tensors.array(f"{prefix}.weight", place)
+    alpha, delta = (f"{prefix}.{name}" for name in latent.LEARNED)
+    if not (tensors.has(alpha) and tensors.has(delta)):
+        why = f"is a latent weight whose quantiser the file does not say; {latent.SAVE}"
+        raise tensors.file.error(place, f"{original} {why}")
+    where = tensors.file.error(place, "").where
+    return latent.ternary_weight(where, *(tensors.array(name, place) for name in (original, alpha, delta)))
 
 
 def bias_of(tensors: Tensors, prefix: str, place: Place) -> Array | None:

@@ -196,7 +196,8 @@ def test_several_inputs_and_outputs(write: Write, tmp_path: Path) -> None:
     neuron = f"neuron: {{kind: if, threshold: 1, {RESET}}}"
     text = (
         "inputs: {left: {shape: [3]}, right: {shape: [2], levels: [-1, 1]}}\nsteps: 4\nreadout: spike_count\n"
-        "outputs: [one, two]\nlayers:\n  - dense: {weight: a}\n    from: left\n  - dense: {weight: b}\n    from: right\n"
+        "outputs: [one, two]\nlayers:\n  - dense: {weight: a}\n    from: left\n"
+        "  - dense: {weight: b}\n    from: right\n"
         f"  - {neuron}\n    name: one\n    from: [a, b]\n  - {neuron}\n    name: two\n    from: b\n"
     )
     graph = load_checkpoint(tmp_path / "m.pt", write("m.yaml", text))
@@ -245,7 +246,7 @@ def test_max_pooling_of_spikes_is_an_or(write: Write, tmp_path: Path) -> None:
         (f"{{kind: leaky, beta: 0.5, threshold: 1, refractory: -1, {RESET}}}", "whole number of at least 0"),
         (f"{{kind: cuba, alpha: 0.5, beta: 0.5, tau: 3, threshold: 1, {RESET}}}", "tau: stands beside beta"),
         (f"{{kind: rleaky, beta: 0.5, threshold: 1, {RESET}}}", "tensors: is missing; kind rleaky reads its"),
-        (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: {{delay: 2}}}}", "expected exactly one of dense"),
+        (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: {{delay: 2}}}}", "expected exactly one"),
         (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: {{scale: 1, delay: 0}}}}", "at least 1"),
         (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: {{dense: {{weight: k}}}}}}", "expected 2 axes"),
         (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: 3}}", "expected keys and values"),
