@@ -165,10 +165,9 @@ def test_lava_executes_the_changed_code_too(bundle):
     inputs = make_spikes(samples(2), opened.program).inputs
     reference = integer.run(opened.program, inputs)
     changed = (change_one_code(opened.images[0]), *opened.images[1:])
-    for images, equal in ((opened.images, True), (changed, False)):
-        lava = run_cores(images, opened.host_image, inputs, timeout=120).trace
-        assert compare({"I": reference, "L2": lava}, opened.program).equal == equal
-        assert np.array_equal(lava.v["y"], mapped.run(images, opened.host_image, inputs).v["y"])
+    lava = run_cores(changed, opened.host_image, inputs, timeout=120).trace
+    assert not compare({"I": reference, "L2": lava}, opened.program).equal
+    assert np.array_equal(lava.v["y"], mapped.run(changed, opened.host_image, inputs).v["y"])
 
 
 def test_the_command_line_ends_in_one_after_a_difference(bundle, monkeypatch, capsys, tmp_path):
