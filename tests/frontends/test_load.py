@@ -11,7 +11,7 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.errors import InputError
 from tern2lava.frontends.load import load
 
 NET = """\
@@ -52,9 +52,9 @@ def test_what_is_missing_or_too_much_is_said(model: nn.Sequential, tmp_path: Pat
         load(tmp_path / "a.pt", tmp_path / "net.yaml", steps=3)
     with pytest.raises(InputError, match="is the description, not the checkpoint"):
         load(tmp_path / "net.yaml")
-    with pytest.raises(UnsupportedError, match=r"HDF5 .*expected a torch, npz"):
+    with pytest.raises(InputError, match=r"b.net: is damaged or truncated HDF5"):
         load(tmp_path / "b.net")
-    with pytest.raises(InputError, match="is a dict; expected a torch, npz"):
+    with pytest.raises(InputError, match="is a dict; expected a NIR or lava-dl file, a torch, npz"):
         load({})  # type: ignore[arg-type]
     with pytest.raises(InputError, match="is no file"):
         load(tmp_path / "none.pt", tmp_path / "net.yaml")
