@@ -76,7 +76,9 @@ class Case:
 
 
 def options(**values: Any) -> TrainingOptions:
-    return TrainingOptions(**{"encoding": "rate", "batch": 64, "logit_gain": 5.0, "learning_rate": 4e-3} | values)
+    """The settings that all cases share, and those given."""
+    shared: dict[str, Any] = {"encoding": "rate", "batch": 64, "logit_gain": 5.0, "learning_rate": 4e-3}
+    return TrainingOptions(**shared | values)
 
 
 # Chosen on held-out training samples; doubt is near the teacher's share of errors there.

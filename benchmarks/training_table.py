@@ -130,9 +130,21 @@ def rows(found: Mapping[str, Mapping[int, Record]], names: Mapping[str, str]) ->
     return lines
 
 
+def weights_in(found: Mapping[str, Mapping[int, Record]]) -> str:
+    """What the regulariser of a case was set to, as a sentence; empty where no network had one."""
+    for record in found.get("distil+reg", {}).values():
+        values = ", ".join(f"{key} {value:g}" for key, value in record["settings"]["regularizer"].items())
+        return f" Regulariser: {values}."
+    return ""
+
+
 def markdown(records: Mapping[str, Record], methods: Mapping[str, str], ablation: Mapping[str, Any]) -> str:
     """The results as a Markdown page."""
-    lines = ["# Training: what was measured", ""]
+    lines = [
+        "# Training: what was measured", "",
+        "Written by `uv run python benchmarks/training.py` (which trains what is not in training.json yet). Mean ± sample "
+        "standard deviation over the seeds named; docs/training.md says what each column is.", "",
+    ]  # fmt: skip
     for case, found in groups(records).items():
         first = next(iter(next(iter(found.values())).values()))
         settings = first["settings"]
@@ -144,6 +156,7 @@ def markdown(records: Mapping[str, Record], methods: Mapping[str, str], ablation
             f"{'held-out training' if settings['held_out'] else 'all test'} samples; T = {options['steps']}, "
             f"{options['encoding']} coding, {options['epochs']} epochs of batches of {options['batch']}, "
             f"read by {settings['readout']}.",
+            "", f"Command: `uv run python benchmarks/training.py --only {case}`.{weights_in(found)}",
             "", *rows(found, methods), "",
         ]  # fmt: skip
         if any(name in found for name in ablation):
