@@ -147,7 +147,7 @@ def test_tables_and_json_of_the_other_commands(run, command):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("compile", *NET, "-o", "b", "--ternarize", "maybe"), "--ternarize: found 'maybe'; choose refuse, twn or int8"),
+        (("compile", *NET, "-o", "b", "--ternarize", "maybe"), "--ternarize: found 'maybe'; choose refuse, twn"),
         (("compile", *NET), "--out: say where the bundle goes"),
         (("compile", *NET, "--print-ir", "nowhere"), "--print-ir: no stage 'nowhere'"),
         (("simulate", "b", "--data", "d", "--engine", "warp"), "--engine: found 'warp'"),
