@@ -142,8 +142,8 @@ def markdown(records: Mapping[str, Record], methods: Mapping[str, str], ablation
     """The results as a Markdown page."""
     lines = [
         "# Training: what was measured", "",
-        "Written by `uv run python benchmarks/training.py` (which trains what is not in training.json yet). Mean ± sample "
-        "standard deviation over the seeds named; docs/training.md says what each column is.", "",
+        "Written by `uv run python benchmarks/training.py`, which trains what is not in training.json yet. "
+        "Mean ± sample standard deviation over the seeds named; docs/training.md says what each column is.", "",
     ]  # fmt: skip
     for case, found in groups(records).items():
         first = next(iter(next(iter(found.values())).values()))
