@@ -50,7 +50,7 @@ def run_group(
     pooled source, the window of every neuron or -1. gains and parameters have the type of the states.
     """
     samples, steps = spikes.shape[0], spikes.shape[1]
-    neurons, words, values, pixels, sums = 0, 1, 1, 1, 1
+    neurons, words, values, pixels, sums, window_words = 0, 1, 1, 1, 1, 1
     for p in range(populations.shape[0]):
         neurons = max(neurons, populations[p, NEURONS])
         for j in range(populations[p, FIRST], populations[p, LAST]):
@@ -60,8 +60,7 @@ def run_group(
             sums = max(sums, populations[p, NEURONS])
             if row[IS_CONV]:
                 field = row[CONV_AT:]
-                words = max(words, row[WORDS])
-                pixels = max(pixels, field[conv.OUT_HEIGHT] * field[conv.OUT_WIDTH])
+                window_words = max(window_words, row[WORDS] * field[conv.OUT_HEIGHT] * field[conv.OUT_WIDTH])
                 pixels = max(pixels, field[conv.HEIGHT] * max(field[conv.WIDTH], field[conv.OUT_WIDTH]))
     block = 1 if recurrent else populations[0, BLOCK]
     a = np.zeros(block * neurons, gains.dtype)
@@ -72,7 +71,7 @@ def run_group(
     counts = np.zeros(block, np.int64)
     short = np.zeros(sums, np.int16)
     lanes = np.zeros(dense.ROWS * dense.LANES, np.int64)
-    windows = np.zeros(words * pixels, np.uint64)
+    windows = np.zeros(window_words, np.uint64)
     image_bits = np.zeros((2, pixels), np.uint64)
     last = populations.shape[0] - 1
     u = np.zeros(populations[last, STATES] + populations[last, NEURONS], gains.dtype)

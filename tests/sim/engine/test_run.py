@@ -17,7 +17,7 @@ from tern2lava.compiler.ir import Graph, Input, Population, Projection, frozen
 from tern2lava.errors import InputError
 from tern2lava.sim import integer
 from tern2lava.sim.compare import compare
-from tern2lava.sim.engine import program as program_module
+from tern2lava.sim.engine import tables
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run, stream
 
@@ -37,13 +37,13 @@ def engine_equals_reference(graph: Graph, inputs: Inputs, **how: Any) -> None:
 
 def force(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take one way of summing wherever it is exact."""
-    chosen = program_module.spike_limit
+    chosen = tables.spike_limit
     if way == "planes":
-        monkeypatch.setattr(program_module, "spike_limit", lambda projection, recurrent: 0)
+        monkeypatch.setattr(tables, "spike_limit", lambda projection, recurrent: 0)
     elif way == "spikes":
         # spike_limit is 0 exactly where sums by spikes are forbidden.
         monkeypatch.setattr(
-            program_module, "spike_limit", lambda *of: 0 if chosen(*of) == 0 else np.iinfo(np.int64).max >> 8
+            tables, "spike_limit", lambda *of: 0 if chosen(*of) == 0 else np.iinfo(np.int64).max >> 8
         )
 
 

@@ -1,0 +1,70 @@
+"""Which populations the compiled kernels execute, in which integer type, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.bounds import summed_input
+from tern2lava.compiler.ir import Array, Graph, Input, Node, Population, Projection
+from tern2lava.sim.engine.weights import largest_code
+
+
+def state_type(graph: Graph, population: Population) -> tuple[Any, str]:
+    """(np.int32 or np.int64 or None, why): the type in which every intermediate value of `population` is exact.
+
+    With |a| + |bias_u| <= 2M one wrap brings u into [-M, M] from at most 3M, for every input and number of steps; v
+    and the adaptation stay in [-M, M] by clipping, so that the sums that lead to them are bounded by their terms.
+    None: left to the reference.
+    """
+    arithmetic = graph.arithmetic
+    assert arithmetic is not None
+    for name in population.inputs:
+        projection = graph[name]
+        assert isinstance(projection, Projection)
+        source = graph[projection.inputs[0]]
+        low, high = emitted_range(source)
+        if low < -128 or high > (127 if low < 0 else 255):
+            return None, f"{source.name} has values from {low} to {high}, more than a byte"
+        if max(map(abs, seen_range(graph, projection))) > np.iinfo(np.int16).max:
+            return None, f"{name} pools values beyond 16 bits"
+        if projection.weight.size and largest_code(projection) > 128:
+            return None, f"{name} has codes beyond 8 bits"
+    full = 1 << arithmetic.decay_bits
+    for decays in (population.decay_u, population.decay_v, population.decay_a):
+        if decays.size and (decays.min() < 0 or decays.max() > full):
+            return None, f"a decay lies outside 0 to {full}"
+    m = 1 << (arithmetic.state_bits - 1)
+    reach = _largest(*summed_input(graph, population.inputs, population.shape)) + _largest(population.bias_u)
+    if reach > 2 * m:
+        return None, "its current can leave the range of a single wrap"
+    most = max(m, _largest(population.v_init)) + m + _largest(population.bias) + _largest(population.reset_amount)
+    if population.kinds:
+        further = (population.threshold, population.threshold_low, population.gain_a, population.reset_amount)
+        most += m + sum(_largest(value) for value in further if value is not None)
+    most = max(3 * m, most)
+    if most < 1 << 31 and arithmetic.decay_bits <= 15:
+        return np.int32, f"no value exceeds {most:,}: 32-bit integers are exact"
+    if most < 1 << 62 and arithmetic.decay_bits <= 31:
+        return np.int64, f"values up to {most:,}: 64-bit integers"
+    return None, f"values up to {most:,} need more than 64 bits"
+
+
+def emitted_range(source: Node) -> tuple[int, int]:
+    """Least and largest value that a population or Input emits."""
+    if isinstance(source, Input):
+        return source.levels
+    assert isinstance(source, Population)
+    return (0 if source.threshold_low is None else -1, 1)
+
+
+def seen_range(graph: Graph, projection: Projection) -> tuple[int, int]:
+    """Least and largest value that the weights of a projection see: its source's, summed over a pooling window."""
+    low, high = emitted_range(graph[projection.inputs[0]])
+    area = 1 if projection.pooling is None else projection.pooling.area
+    return min(low, 0) * area, max(high, 0) * area
+
+
+def _largest(*arrays: Array) -> int:
+    return max(int(np.abs(array).max(initial=0)) for array in arrays)
