@@ -50,6 +50,13 @@ class Hdf5Node:
             raise InputError(f"{self.name}.{key}", f"is {_what(self.fields[key])}; expected small whole numbers")
         return tuple(int(n) for n in value)
 
+    def one(self, key: str, default: int) -> int:
+        """The one integer of a field; `default` where the field is absent."""
+        found = self.whole(key, default)
+        if len(found) != 1:
+            raise InputError(f"{self.name}.{key}", f"is {list(found)}; expected one number")
+        return found[0]
+
 
 def _what(value: Any) -> str:
     if isinstance(value, np.ndarray):

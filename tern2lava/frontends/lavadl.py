@@ -187,8 +187,8 @@ class _Assembly:
     def matrix(self, layer: Hdf5Node, key: str) -> Array:
         """A weight as (out, in); a flat one is cut into as many rows as the layer has neurons."""
         weight = self.numbers(layer, key)
-        rows = size(layer.whole("shape")) if weight.ndim == 1 else weight.shape[0]
-        if (weight.ndim > 2 and any(n != 1 for n in weight.shape[2:])) or rows < 1 or weight.size % rows:
+        rows = size(layer.whole("shape")) if weight.ndim < 2 else weight.shape[0]
+        if any(n != 1 for n in weight.shape[2:]) or rows < 1 or weight.size % rows:
             raise InputError(f"{layer.name}.{key}", f"has shape {weight.shape}; expected (neurons, inputs)")
         return weight.reshape(rows, -1)
 
@@ -287,7 +287,7 @@ class _Assembly:
         if weight.ndim != 4:
             raise InputError(f"{layer.name}.weight", f"has shape {weight.shape}; expected (out, in, height, width)")
         channels = sum(self.builder.shape[name][0] for name in sources)
-        (groups,) = layer.whole("groups", 1)
+        groups = layer.one("groups", 1)
         if layer.kind == "pool":
             weight, groups = np.repeat(weight[:1, :1], channels, axis=0), channels
         delay = self.delays(layer, (weight.shape[0], 1))

@@ -217,14 +217,14 @@ class _Assembly:
         NIR counts dimensions without the batch; a file whose start_dim 1 was meant with a batch is known by a dense
         layer behind that takes everything.
         """
-        (start,), (end,) = node.whole("start_dim", 1), node.whole("end_dim", -1)
+        start, end = node.one("start_dim", 1), node.one("end_dim", -1)
         shape = self.builder.shape[source]
         rank = 2 if self.builder.one_dimensional and len(shape) == 3 else len(shape)
         if rank == 1 or (start == 0 and end in (-1, rank - 1)):
             return
         behind = [self.nir.nodes[name] for name in self.nir.targets(node.name)]
-        takes = [n.array("weight").shape[-1] for n in behind if n.kind in ("Affine", "Linear")]
-        if start == 1 and end in (-1, rank) and takes and all(n == size(shape) for n in takes):
+        takes = [n.array("weight").shape[-1:] for n in behind if n.kind in ("Affine", "Linear")]
+        if start == 1 and end in (-1, rank) and takes and all(taken == (size(shape),) for taken in takes):
             self.builder.notes.append(f"{node.name}: start_dim 1 is read as counted with a batch dimension")
             return
         raise UnsupportedError(

@@ -78,7 +78,8 @@ def is_nir(tree: Tree) -> bool:
 def parse_nir(tree: Tree, where: object) -> NirGraph:
     """The flat graph of a NIR file's tree. Raises InputError for a damaged one, UnsupportedError for unknown nodes."""
     version, root = tree.get("version"), tree["node"]
-    if not isinstance(root, dict) or root.get("type") != "NIRGraph":
+    kind = root.get("type") if isinstance(root, dict) else None
+    if not isinstance(root, dict) or not isinstance(kind, str) or kind != "NIRGraph":
         raise InputError(where, "is no NIR graph (/node/type is not NIRGraph); write it again with nir.write")
     notes: list[str] = []
     nodes: dict[str, Hdf5Node] = {}
@@ -141,12 +142,12 @@ def _node(full: str, kind: str, member: Tree) -> Hdf5Node:
         raise UnsupportedError(
             full, "nodes are primitives of NIR 1.0", kind, f"rewrite it with {', '.join(FIELDS)} or a nested NIRGraph"
         )
-    missing = [key for key in FIELDS[kind] if key not in member and key not in _DEFAULTS]
-    if missing:
-        raise InputError(full, f"{kind} lacks {', '.join(missing)}; write the file again")
     fields: dict[str, Leaf] = {
         key: value for key, value in member.items() if not isinstance(value, dict) and key != "type"
     }
+    missing = [key for key in FIELDS[kind] if key not in fields and key not in _DEFAULTS]
+    if missing:
+        raise InputError(full, f"{kind} lacks {', '.join(missing)}; write the file again")
     if kind in NEURONS:
         _check_shapes(full, fields)
     metadata = member.get("metadata")

@@ -58,7 +58,7 @@ def conv_fields(node: Hdf5Node) -> dict[str, Any]:
         padding = size_pair(node, "padding", first)
     elif padding == "valid":
         padding = (0, 0)
-    (groups,) = node.whole("groups", 1)
+    groups = node.one("groups", 1)
     if groups < 1:
         raise InputError(f"{node.name}.groups", f"is {groups}; expected at least 1")
     bias = node.array("bias").reshape(-1) if "bias" in node.fields else None
