@@ -118,8 +118,8 @@ def main() -> int:
     lines = [
         "# Memory of many verifications in Lava",
         "",
-        f"`uv run python benchmarks/lava_memory.py`: {runs} verifications of the demonstration's mlp, 4 samples, Lava run "
-        "in its three ways (L1, L2, L3), by turns or in the one child all three each time. MiB held (resident):",
+        f"`uv run python benchmarks/lava_memory.py`: {runs} verifications of the demonstration's mlp, 4 samples, Lava "
+        "run in its three ways (L1, L2, L3), by turns or in the one child all three each time. MiB held (resident):",
         "",
         f"| what | after {warm} | after {runs // 2} | after {runs} | growth per run, KiB | seconds per run |",
         "|---|---:|---:|---:|---:|---:|",
