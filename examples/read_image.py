@@ -47,8 +47,8 @@ class Image:
             g["start"], g["reset"], *unusual = self.get("IBHB")
             assert unusual == [0, 0], "neurons of a kind that this reader does not run"
             for key in ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v"):
-                width, count = self.get("BxI")
-                g[key] = np.frombuffer(self.take(width * count), f"<i{width}").astype(np.int64)
+                n, count = self.get("BxI")
+                g[key] = np.frombuffer(self.take(n * count), f"<i{n}").astype(int).repeat(g["place"].size // count)
         return g
 
     def bitmap(self, data, rows, columns):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tern2lava.bundle import Bundle, read_bundle, save_report, write_bundle
+from tern2lava.bundle import Bundle, map_options_of, profile_of, read_bundle, save_report, write_bundle
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir import Array, Graph, Population
 from tern2lava.compiler.options import Options
@@ -65,6 +65,8 @@ def compile(
     """
     profile = target if isinstance(target, Profile) else load_profile(target)
     compiled = build(load(source, net, **load_options), profile, options, map_options)
+    if isinstance(source, (str, Path)) and Path(source).is_file():
+        compiled = replace(compiled, source_bytes=Path(source).stat().st_size)
     if out is not None:
         write_bundle(compiled, Path(out))
     return compiled
@@ -170,9 +172,23 @@ def verify(
     return result
 
 
-def report(bundle: str | Path | Bundle) -> Report:
-    """The report of a bundle, with the last verification where there was one."""
-    return _opened(bundle).report
+def report(bundle: str | Path | Bundle, *, compare_bits: int | None = None) -> Report:
+    """The report of a bundle, with the last verification where there was one.
+
+    compare_bits 8 maps the same network with 8-bit weights onto the same target and adds both beside each other
+    (`twins`), also to the bundle's report.json. Raises InputError for other widths.
+    """
+    opened = _opened(bundle)
+    if compare_bits is None:
+        return opened.report
+    if compare_bits != 8:
+        raise InputError("compare_bits", f"found {compare_bits}; only 8-bit weights can be compared with")
+    from tern2lava.report.twin import add_twins
+
+    program = opened.executable.program
+    result = add_twins(opened.report, program, profile_of(opened), map_options_of(opened))
+    save_report(opened.folder, result)
+    return result
 
 
 def _opened(bundle: str | Path | Bundle) -> Bundle:

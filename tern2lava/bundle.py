@@ -16,25 +16,27 @@ import os
 import shutil
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir import Input, Level
 from tern2lava.compiler.lower import STAGES
+from tern2lava.compiler.partition import MapOptions
 from tern2lava.compiler.store import load_graph, save_graph
 from tern2lava.compiler.text import print_graph
 from tern2lava.errors import InputError
+from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
 from tern2lava.report.model import Report
 from tern2lava.sim.verify import Executable
 
-FORMAT = 1
+FORMAT = 2
 TOOL = "tern2lava"
 MANIFEST = "manifest.json"
 ENTRIES = (MANIFEST, "profile.yaml", "graphs", "ir", "cores", "report.json")
@@ -153,6 +155,7 @@ def _write(compiled: Compiled, report: Report, folder: Path) -> None:
             for node in lowered.program.of_kind(Input)
         ],
         "options": {"ternarize": compiled.options.ternarize, "steps": compiled.options.steps},
+        "map_options": asdict(mapped.options),
         "images": names,
         "host_image": "cores/host.img",
         "pass_seconds": lowered.seconds,
@@ -188,6 +191,21 @@ def read_bundle(folder: Path) -> Bundle:
     imported, real, program = (load_graph(folder / "graphs" / name, level) for name, level in levels.items())
     executable = Executable(imported=imported, real=real, program=program, images=images, host_image=host_image)
     return Bundle(folder=folder, manifest=manifest, executable=executable, report=report)
+
+
+def profile_of(bundle: Bundle) -> Profile:
+    """The hardware profile that the bundle was compiled for."""
+    return load_profile(bundle.folder / "profile.yaml")
+
+
+def map_options_of(bundle: Bundle) -> MapOptions:
+    """How the bundle was mapped. Raises InputError where its manifest does not say."""
+    try:
+        return TypeAdapter(MapOptions).validate_json(json.dumps(bundle.manifest.get("map_options")), strict=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, ("map_options", *first["loc"])))
+        raise InputError(bundle.folder / MANIFEST, f"{key}: {first['msg'].lower()}; compile again") from None
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -311,26 +311,43 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: tern2lava report build/")
-def report(bundle: BundleFolder, as_json: Json = False, debug: Debug = False) -> None:
+@app.command(epilog="Example: tern2lava report build/\n\nAnother: tern2lava report build/ --compare-bits 8")
+def report(
+    bundle: BundleFolder,
+    compare_bits: Annotated[
+        int, typer.Option(help="8: map the same network with 8-bit weights too, side by side; 0: do not.")
+    ] = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
     """The report of a bundle: proof, certificates, cores, memory, and every approximation made."""
     from tern2lava import api
     from tern2lava.report.terminal import print_report
 
-    found = api.report(bundle)
+    found = api.report(bundle, compare_bits=compare_bits or None)
     if as_json:
         print(found.model_dump_json(indent=1))
     else:
         print_report(found, _console())
 
 
-@app.command(epilog="Example: tern2lava export build/ --to nir -o net.nir")
+@app.command(
+    epilog="Example: tern2lava export build/ --to nir -o net.nir\n\n"
+    "Another: tern2lava export build/ --to image -o images/"
+)
 def export(
     source: Annotated[
         Path, typer.Argument(metavar="BUNDLE_OR_FILE", help="Bundle folder, or any file that `compile` takes.")
     ],
-    to: Annotated[str, typer.Option("--to", help="`nir`: a NIR file (docs/nir.md).")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            help="`nir`: a NIR file (docs/nir.md). Of a bundle, `image`: its core images (docs/image-format.md); "
+            "`weights`: its codes, entropy-coded.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file (nir) or new folder to write.")],
     net: Annotated[Path | None, typer.Option("--net", help="net.yaml, for a checkpoint.")] = None,
     dt: Annotated[float | None, typer.Option("--dt", help="Time step in seconds, read or (1e-4) written.")] = None,
     assume: Annotated[str, typer.Option(metavar="KEY=VALUE,...", help="As for `compile`.")] = "",
@@ -344,15 +361,29 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a network in another format, read back with the same spikes."""
-    from tern2lava.bundle import read_bundle, write_aside
+    from tern2lava.bundle import read_bundle, tool_version, write_aside
     from tern2lava.errors import InputError
     from tern2lava.export.nir import DEFAULT_DT, write_nir
     from tern2lava.frontends.load import load
 
-    if to != "nir":
-        raise InputError("--to", f"found '{to}'; choose nir")
+    if to not in ("nir", "image", "weights"):
+        raise InputError("--to", f"found '{to}'; choose nir, image or weights")
     if stage not in ("imported", "real"):
         raise InputError("--stage", f"found '{stage}'; choose imported or real")
+    if to != "nir":
+        from tern2lava.export.images import export_images, export_weights
+
+        opened = read_bundle(source)
+        program, target = opened.executable.program, opened.report.target
+        if to == "image":
+            files = export_images(opened.executable, out, target=target, version=tool_version())
+        else:
+            files = export_weights(program, out, version=tool_version())
+        if as_json:
+            _print_json({"out": str(out), "files": files})
+        else:
+            print(f"{len(files):,} files written to {out}")
+        return
     if source.is_dir():
         executable = read_bundle(source).executable
         graph = executable.imported if stage == "imported" else executable.real

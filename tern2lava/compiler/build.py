@@ -14,12 +14,13 @@ from tern2lava.hw_profiles import Profile
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Compiled:
-    """A network lowered to integers and mapped onto a target."""
+    """A network lowered to integers and mapped onto a target. source_bytes: size of the file it came from, if any."""
 
     lowered: Lowered
     mapped: Mapped
     profile: Profile
     options: Options
+    source_bytes: int | None = None
 
 
 def build(

@@ -176,6 +176,34 @@ def decode_core(data: bytes, name: str = "core image") -> CoreImage:
     return image
 
 
+@dataclass(frozen=True)
+class Sections:
+    """Bytes of an image by what they hold: neurons with their parameters; axon ranges and routes; synapse blocks; the
+    rest (header, counts, checksum)."""
+
+    neurons: int
+    axons: int
+    blocks: int
+    rest: int
+
+
+def sections(data: bytes, name: str = "core image") -> Sections:
+    """How the bytes of an image divide, without decoding its synapses. Raises InputError as `decode_core`."""
+    read = Reader(data[:-4], name)
+    _, _, kind, _, groups, axons, routes, *_ = read.unpack(_HEADER)
+    first = read.at
+    for _ in range(groups):
+        _read_group(read, kind)
+    neurons = read.at - first
+    for _ in range(axons):
+        _read_axons(read)
+    for _ in range(routes):
+        _read_route(read)
+    wires = read.at - first - neurons
+    read.unpack("I")
+    return Sections(neurons, wires, len(data) - 4 - read.at, read.at - neurons - wires + 4)
+
+
 def block_bytes(block: SynapseBlock) -> int:
     """Bytes that a block takes in an image."""
     out = Writer()
@@ -213,7 +241,16 @@ def _write_group(out: Writer, group: Group) -> None:
         flags = low * HAS_LOW | adaptive * HAS_ADAPTATION | local.rearm * REARMS
         out.pack("IBHB", local.start, _RESETS.index(local.reset), local.refractory, flags)
         for name in _PARAMETERS + (_LOW if low else ()) + (_ADAPTIVE if adaptive else ()):
-            out.integers(getattr(local, name))
+            out.integers(_by_channel(getattr(local, name), group.box))
+
+
+def _by_channel(values: Array, box: Box) -> Array:
+    """One value for each index of the box's first axis where they differ along no other, else `values`."""
+    if values.size == box.volume and len(box.extent) > 1:
+        rows = values.reshape(box.extent[0], -1)
+        if (rows == rows[:, :1]).all():
+            return rows[:, 0]
+    return values
 
 
 def _read_group(read: Reader, kind: int) -> Group:
@@ -230,8 +267,10 @@ def _read_group(read: Reader, kind: int) -> Group:
     values: dict[str, Any] = {"refractory": refractory, "rearm": bool(flags & REARMS)}
     for key in _PARAMETERS + (_LOW if flags & HAS_LOW else ()) + (_ADAPTIVE if flags & HAS_ADAPTATION else ()):
         array = read.integers()
-        if array.size not in (1, box.volume):
+        if array.size not in (1, box.extent[0], box.volume):
             raise read.fail(f"{array.size} values of {key} for {box.volume} neurons")
+        if 1 < array.size < box.volume:
+            array = array.repeat(box.volume // array.size)
         values[key] = frozen(array.reshape(()) if array.size == 1 else array)
     local = Population(
         name=name, shape=(box.volume,), reset=_RESETS[reset], lsb=frozen(1.0), start=start, **values

@@ -16,8 +16,9 @@ from rich.text import Text
 
 from tern2lava import api
 from tern2lava.bundle import read_bundle, write_aside
+from tern2lava.report.account import memory_table
 from tern2lava.report.model import Report
-from tern2lava.report.terminal import certificate_table, core_table, memory_table, verification_table
+from tern2lava.report.terminal import certificate_table, core_table, verification_table
 from tern2lava.sim.verify import Progress
 from tern2lava.train.data import digits
 from tern2lava.train.encode import encode

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from tern2lava.compiler.build import Compiled
-from tern2lava.compiler.ir import Array, Population, Projection, size
-from tern2lava.report.model import CertificateRow, CoreRow, LayerMemory, Memory, MemoryTotal, PopulationRow, Report
+from tern2lava.compiler.ir import Population, size
+from tern2lava.report.memory import axon_bits, image_sections, memory_account, state_bits
+from tern2lava.report.model import CertificateRow, CoreRow, PopulationRow, Report
 
 
 def make_report(compiled: Compiled, version: str) -> Report:
@@ -16,8 +15,10 @@ def make_report(compiled: Compiled, version: str) -> Report:
         CoreRow(
             id=core.id, chip=core.chip, row=core.row, col=core.col, populations=list(core.populations),
             neurons=core.neurons, synapse_bits=core.synapse_bits, in_axons=core.in_axons, out_axons=core.out_axons,
+            axon_bits=axon_bits(found, core.synapse_bits[0]), parameter_bits=8 * found.neurons,
+            state_bits=state_bits(compiled, core.neurons[0]), image_bits=8 * len(image),
         )
-        for core in mapped.core_use()
+        for core, found, image in zip(mapped.core_use(), image_sections(compiled), mapped.images, strict=True)
     ]  # fmt: skip
     populations = [
         PopulationRow(
@@ -35,56 +36,10 @@ def make_report(compiled: Compiled, version: str) -> Report:
         cores=cores,
         chips=len({core.chip for core in cores}),
         cores_lower_bound=mapped.cores_lower_bound,
-        memory=_memory(compiled),
+        memory=memory_account(compiled),
         certificate=[CertificateRow.model_validate(c.to_dict()) for c in compiled.lowered.certificates],
         verification=None,
+        twins=[],
         notes=list(compiled.lowered.program.notes),
         assumptions=compiled.profile.assumptions(),
     )
-
-
-def _memory(compiled: Compiled) -> Memory:
-    stored: dict[str, int] = {}
-    for part in compiled.mapped.partition.parts:
-        for block in part.blocks:
-            stored[block.projection] = stored.get(block.projection, 0) + int(block.synapse_bits)
-    layers = [
-        _layer(projection, stored.get(projection.name, 0))
-        for projection in compiled.lowered.program.of_kind(Projection)
-    ]
-    weights, fp32, int8, ternary, entropy, total = (
-        sum(getattr(layer, key) for layer in layers)
-        for key in ("weights", "fp32_bits", "int8_bits", "ternary_bits", "entropy_bits", "stored_bits")
-    )
-    return Memory(
-        layers=layers,
-        total=MemoryTotal(
-            weights=weights, fp32_bits=fp32, int8_bits=int8, ternary_bits=ternary, entropy_bits=entropy,
-            stored_bits=total, ratio_fp32=fp32 / max(total, 1), ratio_int8=int8 / max(total, 1),
-        ),
-    )  # fmt: skip
-
-
-def _layer(projection: Projection, stored: int) -> LayerMemory:
-    weights = projection.source_weights or int(projection.weight.size)
-    return LayerMemory(
-        projection=projection.name,
-        weights=weights,
-        zeros=float(np.mean(projection.weight == 0)),
-        code_bits=projection.bits,
-        fp32_bits=32 * weights,
-        int8_bits=8 * weights,
-        ternary_bits=projection.bits * weights,
-        entropy_bits=entropy(projection.weight) * weights,
-        stored_bits=stored,
-        bits_per_weight=stored / weights,
-        ratio_fp32=32 * weights / max(stored, 1),
-        ratio_int8=8 * weights / max(stored, 1),
-    )
-
-
-def entropy(codes: Array) -> float:
-    """Shannon entropy of the codes' own frequencies, bits per code (for ternary codes at most log2 3 = 1.585)."""
-    _, counts = np.unique(codes, return_counts=True)
-    shares = counts / codes.size
-    return float(-(shares * np.log2(shares)).sum()) + 0.0

@@ -23,39 +23,73 @@ class CoreRow(_Block):
     synapse_bits: Pair = Field(description="Bits of synaptic memory, all overheads of the encoding included.")
     in_axons: Pair = Field(description="Input axons.")
     out_axons: Pair = Field(description="Output axons.")
+    axon_bits: int = Field(
+        description="Bits of axon ranges and routes in the core's image, and of formats and pointers of Loihi's "
+        "synapse lists."
+    )
+    parameter_bits: int = Field(description="Bits of neuron parameters in the core's image.")
+    state_bits: int = Field(description="Bits of current and potential while the neurons run.")
+    image_bits: int = Field(description="Bits of the core's image: all but state_bits, with header and checksum.")
 
 
-class LayerMemory(_Block):
+class Baselines(_Block):
+    """The weights in plain formats, in bits, and how many times what is stored they take."""
+
+    fp32_bits: int = Field(description="The weights in 32-bit floating point, 32 bits each, nothing else.")
+    fp16_bits: int = Field(description="The weights in 16-bit floating point, 16 bits each, nothing else.")
+    int8_bits: int = Field(description="The weights in 8-bit integers, 8 bits each, nothing else.")
+    int4_bits: int = Field(description="The weights in 4-bit integers, 4 bits each, nothing else.")
+    ratio_fp32: float = Field(description="fp32_bits / stored_bits: against 32-bit floating point, overheads counted.")
+    ratio_fp16: float = Field(description="fp16_bits / stored_bits: against 16-bit floating point, overheads counted.")
+    ratio_int8: float = Field(description="int8_bits / stored_bits: against 8-bit integers, overheads counted.")
+    ratio_int4: float = Field(description="int4_bits / stored_bits: against 4-bit integers, overheads counted.")
+    ternary_bits: int = Field(description="The codes alone at their width (2 bits where ternary), nothing else.")
+    entropy_bits: float = Field(
+        description="Entropy of the codes' frequencies times their number: h(p) + (1 - p) bits a code at a share p of "
+        "zeros and balanced signs. No code that treats weights alike and apart is shorter."
+    )
+    transport_bits: int = Field(
+        description="The weights entropy-coded (rANS) as a file for storage and transport, header and checksum too."
+    )
+    stored_bits: int = Field(
+        description="Synaptic memory that the target's cores really hold: codes, headers, padding, indices, and copies "
+        "on several cores."
+    )
+    over_entropy: float | None = Field(description="stored_bits / entropy_bits - 1; null where the entropy is 0.")
+    synapses: int = Field(
+        description="Connections from source neurons to target neurons on all cores: what an unrolled copy of the "
+        "weights would hold."
+    )
+
+
+class LayerMemory(Baselines):
     """Synaptic memory of one projection, in bits."""
 
     projection: str = Field(description="Name of the projection (its weighted layer in the source).")
     weights: int = Field(description="Number of trained weights (a shared convolution kernel counts once).")
     zeros: float = Field(description="Share of the weights that are 0.")
     code_bits: int = Field(description="Width of a code: 2 for ternary weights, up to 8 for others.")
-    fp32_bits: int = Field(description="The weights in 32-bit floating point, 32 bits each, nothing else.")
-    int8_bits: int = Field(description="The weights in 8-bit integers, 8 bits each, nothing else.")
-    ternary_bits: int = Field(description="The codes alone at their width, without any overhead.")
-    entropy_bits: float = Field(description="Entropy of the codes times their number: no code for them is shorter.")
-    stored_bits: int = Field(
-        description="What the target's cores really hold for this projection: codes, headers, padding, indices, and "
-        "copies on several cores."
+    cores: int = Field(description="Cores that hold synapses of it.")
+    sharing: str = Field(
+        description="dense: no convolution. kernel: each core holds the convolution's kernel once. lists: once for "
+        "each way it falls at borders and strides. unrolled: once for each source neuron."
     )
+    encodings: list[str] = Field(description="Encodings in use on these cores.")
     bits_per_weight: float = Field(description="stored_bits / weights.")
-    ratio_fp32: float = Field(description="fp32_bits / stored_bits: against 32-bit floating point, overheads counted.")
-    ratio_int8: float = Field(description="int8_bits / stored_bits: against 8-bit integers, overheads counted.")
 
 
-class MemoryTotal(_Block):
-    """Sums over all projections, in bits."""
+class MemoryTotal(Baselines):
+    """Sums over all projections, and the rest of what the cores hold, in bits."""
 
     weights: int = Field(description="Number of weights.")
-    fp32_bits: int = Field(description="The weights in 32-bit floating point.")
-    int8_bits: int = Field(description="The weights in 8-bit integers.")
-    ternary_bits: int = Field(description="The codes alone.")
-    entropy_bits: float = Field(description="Entropy of the codes.")
-    stored_bits: int = Field(description="What the target's cores really hold, overheads included.")
-    ratio_fp32: float = Field(description="fp32_bits / stored_bits.")
-    ratio_int8: float = Field(description="int8_bits / stored_bits.")
+    axon_bits: int = Field(
+        description="Axon ranges and routes in the core images, and of Loihi's synapse lists the formats and pointers."
+    )
+    parameter_bits: int = Field(description="Neuron parameters in the core images.")
+    state_bits: int = Field(description="Current and potential of all neurons while they run, at the target's width.")
+    image_bits: int = Field(description="All core images and the host's: everything but state_bits.")
+    checkpoint_bits: int | None = Field(description="The file that was compiled; null: it was not one file.")
+    ratio_checkpoint: float | None = Field(description="checkpoint_bits / image_bits: the file against all images.")
 
 
 class Memory(_Block):
@@ -166,6 +200,19 @@ class Verification(_Block):
     )
 
 
+class TwinRow(_Block):
+    """The network mapped onto the same target, as it is or with other weights of the same shapes."""
+
+    name: str = Field(description="Which weights.")
+    weight_bits: int = Field(description="Width of a weight (of the widest layer).")
+    cores: int | None = Field(description="Cores used; null: it does not fit.")
+    chips: int | None = Field(description="Chips used; null: it does not fit.")
+    cores_lower_bound: int | None = Field(description="No mapping can use fewer cores; null: it does not fit.")
+    stored_bits: int | None = Field(description="Synaptic memory held by all cores; null: it does not fit.")
+    image_bits: int | None = Field(description="All images; null: it does not fit.")
+    reason: str | None = Field(description="Why it does not fit; null: it does.")
+
+
 class Report(_Block):
     """Everything that is known of a compiled network."""
 
@@ -182,6 +229,9 @@ class Report(_Block):
     memory: Memory = Field(description="Synaptic memory.")
     certificate: list[CertificateRow] = Field(description="Certificates, one per population.")
     verification: Verification | None = Field(description="Result of the last verify; null: not verified yet.")
+    twins: list[TwinRow] = Field(
+        description="The network and its twins with 8-bit weights, each really mapped; empty: not compared."
+    )
     notes: list[str] = Field(description="Every approximation and assumption made of the network, in the order made.")
     assumptions: list[str] = Field(
         description="Numbers of the profile that are assumed rather than published, simulated or derived, with reasons."

@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tern2lava.report.account import memory_table, twin_table
 from tern2lava.report.model import CoreRow, Report, Verification
 
 RESOURCES = (
@@ -22,6 +23,8 @@ def render(report: Report) -> RenderableType:
     if report.verification is not None:
         parts += [verification_table(report.verification), ""]
     parts += [certificate_table(report), "", core_table(report), "", memory_table(report)]
+    if report.twins:
+        parts += ["", twin_table(report)]
     if report.notes:
         parts += ["", Text("Notes", style="bold"), *(Text(f"- {note}") for note in report.notes)]
     if report.assumptions:
@@ -71,47 +74,6 @@ def _alike(cores: list[CoreRow]) -> Iterable[list[CoreRow]]:
 def _usage(pair: tuple[int, int]) -> str:
     used, available = pair
     return f"{used:,} / {available:,} {100 * used / available:6.2f}%"
-
-
-def memory_table(report: Report) -> Table:
-    """Original against encoded weight size, with bits per weight; every ratio names its baseline."""
-    table = Table(title="Synaptic memory, overheads included", title_justify="left")
-    for heading in (
-        "Layer",
-        "Weights",
-        "Zeros",
-        "fp32",
-        "int8",
-        "Stored",
-        "Bits/weight",
-        "Entropy",
-        "vs fp32",
-        "vs int8",
-    ):
-        table.add_column(heading, justify="left" if heading == "Layer" else "right")
-    for layer in report.memory.layers:
-        table.add_row(
-            layer.projection, f"{layer.weights:,}", f"{100 * layer.zeros:.1f}%", _bytes(layer.fp32_bits),
-            _bytes(layer.int8_bits), _bytes(layer.stored_bits), f"{layer.bits_per_weight:.2f}",
-            f"{layer.entropy_bits / layer.weights:.2f}", f"{layer.ratio_fp32:.1f}x", f"{layer.ratio_int8:.1f}x",
-        )  # fmt: skip
-    total = report.memory.total
-    table.add_section()
-    table.add_row(
-        "Total", f"{total.weights:,}", "", _bytes(total.fp32_bits), _bytes(total.int8_bits), _bytes(total.stored_bits),
-        f"{total.stored_bits / total.weights:.2f}", f"{total.entropy_bits / total.weights:.2f}",
-        f"{total.ratio_fp32:.1f}x", f"{total.ratio_int8:.1f}x", style="bold",
-    )  # fmt: skip
-    return table
-
-
-def _bytes(bits: int) -> str:
-    size = bits / 8
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
-            break
-        size /= 1024
-    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
 
 
 def certificate_table(report: Report) -> Table:

@@ -1,0 +1,107 @@
+"""Core images and entropy-coded weights as folders of files for other programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tern2lava.compiler.codecs.stream import write_stream
+from tern2lava.compiler.ir import Graph, Input, Output, Population, Projection
+from tern2lava.compiler.rows import code_rows
+from tern2lava.errors import InputError
+from tern2lava.sim.verify import Executable
+
+INDEX = "images.json"
+WEIGHTS = "weights.json"
+
+
+def export_images(executable: Executable, folder: Path, *, target: str, version: str) -> list[str]:
+    """Write core-NNNNN.img, host.img (docs/image-format.md) and images.json, which says what the images are, to a new
+    folder; the names of the files. Raises InputError where the folder holds something or cannot be written."""
+    program = executable.program
+    names = [f"core-{k:05d}.img" for k in range(len(executable.images))]
+    index = {
+        "written_by": f"tern2lava {version}",
+        "source": program.source,
+        "target": target,
+        "steps": program.steps,
+        "inputs": [
+            {"name": node.name, "shape": list(node.shape), "levels": list(node.levels)}
+            for node in program.of_kind(Input)
+        ],
+        "populations": [
+            {"name": node.name, "shape": list(node.shape), "start": node.start} for node in program.of_kind(Population)
+        ],
+        "outputs": [
+            {"population": node.inputs[0], "readout": node.readout.value} for node in program.of_kind(Output)
+        ],
+        "images": names,
+        "host_image": "host.img",
+    }
+
+    def write(aside: Path) -> None:
+        for name, data in zip(names, executable.images, strict=True):
+            (aside / name).write_bytes(data)
+        (aside / "host.img").write_bytes(executable.host_image)
+        _write_json(aside / INDEX, index)
+
+    _write_folder(folder, write)
+    return [*names, "host.img", INDEX]
+
+
+def export_weights(program: Graph, folder: Path, *, version: str) -> list[str]:
+    """Write the codes of each projection as an entropy-coded stream (codecs/stream.py; 8-bit codes as they are) and
+    weights.json with shapes and gains to a new folder; the names of the files. Raises InputError as above."""
+    streams: dict[str, bytes] = {}
+    entries = []
+    for number, node in enumerate(program.of_kind(Projection)):
+        groups = 1 if node.geometry is None else node.geometry.groups
+        codec = "rans_storage" if node.bits == 2 else "raw8"
+        name = f"weights-{number:03d}.t2w"
+        streams[name] = write_stream(code_rows(node.weight, groups), codec)
+        entries.append(
+            {
+                "projection": node.name, "file": name, "codec": codec, "shape": list(node.weight.shape),
+                "groups": groups, "bits": node.bits, "delay": node.delay, "gain": np.asarray(node.gain).tolist(),
+            }
+        )  # fmt: skip
+
+    def write(aside: Path) -> None:
+        for name, data in streams.items():
+            (aside / name).write_bytes(data)
+        _write_json(aside / WEIGHTS, {"written_by": f"tern2lava {version}", "projections": entries})
+
+    _write_folder(folder, write)
+    return [*streams, WEIGHTS]
+
+
+def _write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a folder beside `folder`, then rename it: whole or absent."""
+    folder = Path(os.path.abspath(folder))
+    aside: Path | None = None
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(folder, "exists and is not an empty folder; choose another")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        write(aside)
+        aside.chmod(0o755)
+        if folder.exists():
+            folder.rmdir()
+        os.rename(aside, folder)
+    except OSError as error:
+        why = error.strerror or error
+        raise InputError(folder, f"cannot be written ({why}); free space or choose another") from None
+    finally:
+        if aside is not None:
+            shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,122 @@
+"""The account of memory as terminal tables; every ratio names its baseline."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tern2lava.report.model import Baselines, LayerMemory, Report, TwinRow
+
+_PLAIN = ("fp32", "fp16", "int8", "int4")
+
+
+def memory_table(report: Report) -> RenderableType:
+    """Plain and entropy-coded sizes of the weights, what the cores store of them, and all else that they hold."""
+    return Group(_weights_table(report), "", _stored_table(report), *_everything(report))
+
+
+def _weights_table(report: Report) -> Table:
+    table = Table(title="Weights alone", title_justify="left")
+    table.add_column("Layer")
+    for heading in ("Weights", "Zeros", *_PLAIN, "2 bit", "Entropy", "rANS file"):
+        table.add_column(heading, justify="right")
+    if any(layer.code_bits != 2 for layer in report.memory.layers):
+        table.columns[7].header = "Codes"
+
+    def cells(row: Baselines) -> list[str]:
+        bits = [getattr(row, f"{name}_bits") for name in _PLAIN]
+        return [size_text(b) for b in (*bits, row.ternary_bits, row.entropy_bits, row.transport_bits)]
+
+    for layer in report.memory.layers:
+        table.add_row(layer.projection, f"{layer.weights:,}", f"{100 * layer.zeros:.1f}%", *cells(layer))
+    total = report.memory.total
+    table.add_section()
+    table.add_row("Total", f"{total.weights:,}", "", *cells(total), style="bold")
+    return table
+
+
+def _stored_table(report: Report) -> Table:
+    table = Table(title=f"Synaptic memory of {report.target}, overheads included", title_justify="left")
+    table.add_column("Layer")
+    for heading in ("Encoding", "Sharing"):
+        table.add_column(heading)
+    for heading in ("Cores", "Synapses", "Stored", "Bits/weight", "Entropy", "Over it", *(f"vs {n}" for n in _PLAIN)):
+        table.add_column(heading, justify="right")
+
+    def cells(row: Baselines, weights: int) -> list[str]:
+        over = "-" if row.over_entropy is None else f"{100 * row.over_entropy:+.1f}%"
+        return [
+            f"{row.synapses:,}", size_text(row.stored_bits), f"{row.stored_bits / weights:.2f}",
+            f"{row.entropy_bits / weights:.2f}", over, *(f"{getattr(row, f'ratio_{name}'):.1f}x" for name in _PLAIN),
+        ]  # fmt: skip
+
+    for layer in report.memory.layers:
+        names = " ".join(_short(layer))
+        table.add_row(layer.projection, names, layer.sharing, f"{layer.cores:,}", *cells(layer, layer.weights))
+    total = report.memory.total
+    table.add_section()
+    table.add_row("Total", "", "", f"{len(report.cores):,}", *cells(total, total.weights), style="bold")
+    return table
+
+
+def _short(layer: LayerMemory) -> list[str]:
+    """The names of a layer's encodings, each once (a block of lists names several, joined by +)."""
+    return sorted({name for encoding in layer.encodings for name in encoding.split("+")})
+
+
+def _everything(report: Report) -> list[Text]:
+    """Lines on the rest of what the cores hold, and on the checkpoint."""
+    total = report.memory.total
+    lines = [
+        Text(
+            f"All cores: synapses {size_text(total.stored_bits)}, axon tables and routes {size_text(total.axon_bits)}, "
+            f"neuron parameters {size_text(total.parameter_bits)}, neuron states {size_text(total.state_bits)}; "
+            f"images {size_text(total.image_bits)}"
+        )
+    ]
+    if total.checkpoint_bits is not None and total.ratio_checkpoint is not None:
+        lines.append(
+            Text(
+                f"The file that was compiled has {size_text(total.checkpoint_bits)}: {total.ratio_checkpoint:.1f}x all "
+                "images"
+            )
+        )
+    return lines
+
+
+def twin_table(report: Report) -> RenderableType:
+    """The network and its twins side by side."""
+    title = f"Mapped onto {report.target}: ternary and 8-bit weights of the same shapes"
+    table = Table(title=title, title_justify="left")
+    table.add_column("Weights")
+    for heading in ("Bits", "Cores", "Lower bound", "Chips", "Synaptic memory", "Images"):
+        table.add_column(heading, justify="right")
+    first = report.twins[0]
+    for row in report.twins:
+        table.add_row(row.name, str(row.weight_bits), *_twin_cells(row, first))
+    reasons = [Text(f"{row.name}: {row.reason}", style="yellow") for row in report.twins if row.reason]
+    return Group(table, *reasons)
+
+
+def _twin_cells(row: TwinRow, first: TwinRow) -> list[str]:
+    """Cells with how many times the first row's value each is."""
+    cells = []
+    for key in ("cores", "cores_lower_bound", "chips", "stored_bits", "image_bits"):
+        value, own = getattr(row, key), getattr(first, key)
+        if value is None:
+            cells.append("does not fit")
+        else:
+            text = size_text(value) if key.endswith("_bits") else f"{value:,}"
+            cells.append(text if row is first or not own else f"{text} ({value / own:.2f}x)")
+    return cells
+
+
+def size_text(bits: float) -> str:
+    """Bits as B, KiB, MiB or GiB."""
+    size = bits / 8
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

@@ -1,0 +1,124 @@
+"""The account of memory: what the weights take in every form, and what the target really holds, from core images."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from tern2lava.compiler.build import Compiled
+from tern2lava.compiler.codecs.stream import write_stream
+from tern2lava.compiler.cost import Block
+from tern2lava.compiler.image import Sections, sections
+from tern2lava.compiler.ir import Array, Projection
+from tern2lava.compiler.rows import code_rows
+from tern2lava.report.model import LayerMemory, Memory, MemoryTotal
+
+
+def memory_account(compiled: Compiled) -> Memory:
+    """Memory per layer and in total, all of it counted in the images that were made."""
+    mapped = compiled.mapped
+    blocks: dict[str, list[Block]] = defaultdict(list)
+    cores: dict[str, set[int]] = defaultdict(set)
+    for part in mapped.partition.parts:
+        for block in part.blocks:
+            blocks[block.projection].append(block)
+            cores[block.projection].add(part.core)
+    sharing = compiled.profile.synapse.sharing.value
+    layers = [
+        _layer(projection, blocks[projection.name], len(cores[projection.name]), sharing)
+        for projection in compiled.lowered.program.of_kind(Projection)
+    ]
+    return Memory(layers=layers, total=_total(compiled, layers))
+
+
+def image_sections(compiled: Compiled) -> list[Sections]:
+    """How the image of each core divides, in the order of the partition."""
+    return [sections(data) for data in compiled.mapped.images]
+
+
+def axon_bits(found: Sections, synapse_bits: int) -> int:
+    """Bits of axon ranges and routes, and of what synapse blocks hold beside the synaptic memory (formats and pointers
+    of Loihi's synapse lists)."""
+    return 8 * found.axons + max(0, 8 * found.blocks - synapse_bits)
+
+
+def state_bits(compiled: Compiled, neurons: int) -> int:
+    """Bits of current and potential of neurons while they run."""
+    return 2 * compiled.profile.arithmetic.state_bits.value * neurons
+
+
+def _layer(projection: Projection, blocks: list[Block], cores: int, sharing: str) -> LayerMemory:
+    weights = projection.source_weights or int(projection.weight.size)
+    stored = sum(int(block.synapse_bits) for block in blocks)
+    bound = entropy(projection.weight) * weights
+    rows = code_rows(projection.weight, 1 if projection.geometry is None else projection.geometry.groups)
+    conv = projection.geometry is not None
+    return LayerMemory(
+        projection=projection.name,
+        weights=weights,
+        zeros=float(np.mean(projection.weight == 0)),
+        synapses=sum(block.synapses for block in blocks),
+        code_bits=projection.bits,
+        fp32_bits=32 * weights,
+        fp16_bits=16 * weights,
+        int8_bits=8 * weights,
+        int4_bits=4 * weights,
+        ternary_bits=projection.bits * weights,
+        entropy_bits=bound,
+        transport_bits=8 * len(write_stream(rows, "rans_storage" if projection.bits == 2 else "raw8")),
+        cores=cores,
+        sharing={"kernel": "kernel", "lists": "lists", "none": "unrolled"}[sharing] if conv else "dense",
+        encodings=sorted({block.encoding for block in blocks}),
+        stored_bits=stored,
+        bits_per_weight=stored / weights,
+        over_entropy=stored / bound - 1 if bound else None,
+        ratio_fp32=32 * weights / max(stored, 1),
+        ratio_fp16=16 * weights / max(stored, 1),
+        ratio_int8=8 * weights / max(stored, 1),
+        ratio_int4=4 * weights / max(stored, 1),
+    )
+
+
+def _total(compiled: Compiled, layers: list[LayerMemory]) -> MemoryTotal:
+    def over(key: str) -> int:
+        return sum(getattr(layer, key) for layer in layers)
+
+    mapped = compiled.mapped
+    found = image_sections(compiled)
+    stored, bound = over("stored_bits"), sum(layer.entropy_bits for layer in layers)
+    whole = 8 * (sum(map(len, mapped.images)) + len(mapped.host_image))
+    file_bits = None if compiled.source_bytes is None else 8 * compiled.source_bytes
+    used = mapped.partition.used
+    synapses = used["synapse_bits"]
+    return MemoryTotal(
+        weights=over("weights"),
+        synapses=over("synapses"),
+        fp32_bits=over("fp32_bits"),
+        fp16_bits=over("fp16_bits"),
+        int8_bits=over("int8_bits"),
+        int4_bits=over("int4_bits"),
+        ternary_bits=over("ternary_bits"),
+        entropy_bits=bound,
+        transport_bits=over("transport_bits"),
+        stored_bits=stored,
+        over_entropy=stored / bound - 1 if bound else None,
+        axon_bits=sum(axon_bits(s, int(bits)) for s, bits in zip(found, synapses, strict=True)),
+        parameter_bits=sum(8 * s.neurons for s in found),
+        state_bits=state_bits(compiled, int(used["neurons"].sum())),
+        image_bits=whole,
+        checkpoint_bits=file_bits,
+        ratio_checkpoint=None if file_bits is None else file_bits / whole,
+        ratio_fp32=over("fp32_bits") / max(stored, 1),
+        ratio_fp16=over("fp16_bits") / max(stored, 1),
+        ratio_int8=over("int8_bits") / max(stored, 1),
+        ratio_int4=over("int4_bits") / max(stored, 1),
+    )
+
+
+def entropy(codes: Array) -> float:
+    """Shannon entropy of the codes' own frequencies, bits per code: h(p) + (1 - p) for ternary codes with a share p of
+    zeros and as many +1 as -1, at most log2 3 = 1.585."""
+    _, counts = np.unique(codes, return_counts=True)
+    shares = counts / codes.size
+    return float(-(shares * np.log2(shares)).sum()) + 0.0

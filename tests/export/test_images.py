@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tern2lava import api
+from tern2lava.bundle import map_options_of, profile_of, read_bundle
+from tern2lava.cli import app
+from tern2lava.compiler.codecs.stream import read_stream
+from tern2lava.compiler.image import decode_core
+from tern2lava.compiler.ir import Dense, Graph, Input, Level, Neuron, Output, Projection, frozen
+from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.rows import code_rows, from_code_rows
+from tern2lava.errors import InputError
+from tern2lava.export.images import INDEX, WEIGHTS, export_images, export_weights
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A bundle of 300-120-10 on the ternary core, 50 neurons a core."""
+    rng = np.random.default_rng(1)
+
+    def layer(name: str, source: str, out: int, count: int) -> Dense:
+        return Dense(name=name, inputs=(source,), weight=frozen(rng.integers(-1, 2, (out, count)), np.float64))
+
+    graph = Graph(
+        level=Level.IMPORTED,
+        steps=10,
+        nodes=(
+            Input(name="x", shape=(300,)), layer("w1", "x", 120, 300), Neuron(name="h", inputs=("w1",), shape=(120,)),
+            layer("w2", "h", 10, 120), Neuron(name="y", inputs=("w2",), shape=(10,)), Output(name="out", inputs=("y",)),
+        ),
+    )  # fmt: skip
+    options = MapOptions(max_neurons_per_core=50, encodings=("golomb", "rans"))
+    api.compile(graph, "generic-ternary", out=tmp_path / "b", map_options=options)
+    return tmp_path / "b"
+
+
+def test_images_are_exported_byte_for_byte_with_an_index(folder: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(folder)
+    files = export_images(bundle.executable, tmp_path / "out", target="generic-ternary", version="7")
+    assert sorted(files) == sorted(path.name for path in (tmp_path / "out").iterdir())
+    index = json.loads((tmp_path / "out" / INDEX).read_text())
+    assert index["target"] == "generic-ternary"
+    assert index["steps"] == 10
+    assert index["inputs"] == [{"name": "x", "shape": [300], "levels": [0, 1]}]
+    assert index["outputs"] == [{"population": "y", "readout": "spike_count"}]
+    found = [(tmp_path / "out" / name).read_bytes() for name in index["images"]]
+    assert tuple(found) == bundle.executable.images
+    assert (tmp_path / "out" / index["host_image"]).read_bytes() == bundle.executable.host_image
+    used = {block.codec for data in found for block in decode_core(data).blocks}
+    assert used <= {"rice", "rans"}
+
+
+def test_exported_weights_come_back_and_take_little_more_than_their_entropy(folder: Path, tmp_path: Path) -> None:
+    program = read_bundle(folder).executable.program
+    export_weights(program, tmp_path / "w", version="7")
+    entries = json.loads((tmp_path / "w" / WEIGHTS).read_text())["projections"]
+    assert [entry["projection"] for entry in entries] == ["w1", "w2"]
+    for entry in entries:
+        node = program[entry["projection"]]
+        assert isinstance(node, Projection)
+        data = (tmp_path / "w" / entry["file"]).read_bytes()
+        codes = from_code_rows(read_stream(data).codes(), tuple(entry["shape"]), entry["groups"])
+        np.testing.assert_array_equal(codes, node.weight)
+        np.testing.assert_array_equal(read_stream(data).row(3), code_rows(node.weight)[3])
+        np.testing.assert_array_equal(entry["gain"], node.gain)
+    assert len(data) < 10 * 120 * 1.585 / 8 + 60
+
+
+def test_a_folder_that_holds_something_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    executable = read_bundle(folder).executable
+    target = tmp_path / "taken"
+    target.mkdir()
+    (target / "mine.txt").write_text("mine")
+    for export in (
+        lambda: export_images(executable, target, target="t", version="0"),
+        lambda: export_weights(executable.program, target, version="0"),
+        lambda: export_weights(executable.program, target / "mine.txt", version="0"),
+        lambda: export_weights(executable.program, target / "mine.txt" / "below", version="0"),
+    ):
+        with pytest.raises(InputError, match="choose another"):
+            export()
+    assert [path.name for path in target.iterdir()] == ["mine.txt"]
+    (target / "mine.txt").unlink()
+    export_weights(executable.program, target, version="0")
+    assert (target / WEIGHTS).is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "taken"]
+
+
+def test_the_command_line_exports_and_compares(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*arguments: object) -> str:
+        app([str(a) for a in arguments], standalone_mode=False)
+        return capsys.readouterr().out
+
+    assert "files written to" in run("export", folder, "--to", "image", "-o", tmp_path / "i")
+    assert json.loads(run("export", folder, "--to", "weights", "-o", tmp_path / "w", "--json"))["files"][-1] == WEIGHTS
+    with pytest.raises(InputError, match="choose nir, image or weights"):
+        run("export", folder, "--to", "zip", "-o", tmp_path / "z")
+    assert api.report(folder).twins == []
+    text = run("report", folder, "--compare-bits", "8")
+    assert "8 bit, no zeros" in text
+    assert [row.weight_bits for row in api.report(folder).twins] == [2, 8, 8]
+    with pytest.raises(InputError, match="only 8-bit"):
+        run("report", folder, "--compare-bits", "4")
+
+
+def test_a_bundle_remembers_how_it_was_mapped(folder: Path) -> None:
+    bundle = read_bundle(folder)
+    assert map_options_of(bundle) == MapOptions(max_neurons_per_core=50, encodings=("golomb", "rans"))
+    assert profile_of(bundle).name == "generic-ternary"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    for wrong in (None, [1], manifest["map_options"] | {"seed": "1"}, manifest["map_options"] | {"encodings": 3}):
+        (folder / "manifest.json").write_text(json.dumps(manifest | {"map_options": wrong}))
+        with pytest.raises(InputError, match="compile again"):
+            map_options_of(read_bundle(folder))

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+from math import log2
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tern2lava.compiler.build import Compiled, build
+from tern2lava.compiler.image import decode_core, encode_core, sections
+from tern2lava.compiler.ir import (
+    Conv2d,
+    Dense,
+    Flatten,
+    Graph,
+    Input,
+    Level,
+    Neuron,
+    Output,
+    Population,
+    Projection,
+    frozen,
+)
+from tern2lava.compiler.partition import MapOptions
+from tern2lava.hw_profiles import load_profile
+from tern2lava.report.account import memory_table, size_text, twin_table
+from tern2lava.report.build import make_report
+from tern2lava.report.memory import entropy
+from tern2lava.report.model import Report
+from tern2lava.report.twin import add_twins, int8_twin
+
+
+def network(zeros: float = 0.5, hidden: int = 200) -> Graph:
+    """A convolution of 144 weights with a threshold per channel, and dense layers of 256 x hidden and hidden x 10."""
+    rng = np.random.default_rng(0)
+
+    def codes(*shape: int) -> np.ndarray:
+        return frozen(rng.choice([-1.0, 1.0], shape) * (rng.random(shape) >= zeros))
+
+    nodes = (
+        Input(name="x", shape=(1, 8, 8)),
+        Conv2d(name="conv", inputs=("x",), weight=codes(16, 1, 3, 3), stride=(2, 2), padding=(1, 1, 1, 1)),
+        Neuron(name="a", inputs=("conv",), shape=(16, 4, 4), threshold=frozen(np.arange(1.0, 17).reshape(16, 1, 1))),
+        Flatten(name="flat", inputs=("a",)),
+        Dense(name="fc1", inputs=("flat",), weight=codes(hidden, 256)),
+        Neuron(name="b", inputs=("fc1",), shape=(hidden,)),
+        Dense(name="fc2", inputs=("b",), weight=codes(10, hidden)),
+        Neuron(name="c", inputs=("fc2",), shape=(10,)),
+        Output(name="out", inputs=("c",)),
+    )
+    return Graph(level=Level.IMPORTED, nodes=nodes, steps=5)
+
+
+def compiled(target: str = "generic-ternary", zeros: float = 0.5, hidden: int = 200, most: int = 150) -> Compiled:
+    options = MapOptions(max_neurons_per_core=most)
+    return replace(build(network(zeros, hidden), load_profile(target), map_options=options), source_bytes=100_000)
+
+
+@pytest.mark.parametrize("target", ["generic-ternary", "loihi1", "loihi2"])
+def test_every_bit_of_the_images_is_in_one_place_of_the_account(target: str) -> None:
+    found = compiled(target)
+    report = make_report(found, "0")
+    total = report.memory.total
+    header_and_checksum = 32 + 4 + 4
+    for core, image in zip(report.cores, found.mapped.images, strict=True):
+        parts = core.synapse_bits[0] + core.axon_bits + core.parameter_bits + 8 * header_and_checksum
+        assert core.image_bits == 8 * len(image) == parts
+        assert core.state_bits == 2 * 24 * core.neurons[0]
+    assert total.stored_bits == sum(core.synapse_bits[0] for core in report.cores)
+    assert total.axon_bits == sum(core.axon_bits for core in report.cores)
+    assert total.parameter_bits == sum(core.parameter_bits for core in report.cores)
+    assert total.state_bits == sum(core.state_bits for core in report.cores)
+    assert total.image_bits == sum(core.image_bits for core in report.cores) + 8 * len(found.mapped.host_image)
+    assert total.stored_bits == sum(layer.stored_bits for layer in report.memory.layers)
+    assert (total.checkpoint_bits, total.ratio_checkpoint) == (800_000, 800_000 / total.image_bits)
+
+
+def test_sections_are_those_of_the_decoded_image() -> None:
+    for data in compiled().mapped.images:
+        found = sections(data)
+        image = decode_core(data)
+        assert found.neurons + found.axons + found.blocks + found.rest == len(data)
+        assert found.axons == 52 * (len(image.axons) + len(image.routes))
+        without = encode_core(replace(image, blocks=(), axons=(), routes=()))
+        assert len(without) == found.neurons + found.rest
+
+
+def test_baselines_and_ratios_are_counted_from_the_weights() -> None:
+    report = make_report(compiled(zeros=0.5), "0")
+    layers = {layer.projection: layer for layer in report.memory.layers}
+    fc1 = layers["fc1"]
+    assert fc1.weights == 256 * 200
+    assert (fc1.fp32_bits, fc1.fp16_bits, fc1.int8_bits, fc1.int4_bits, fc1.ternary_bits) == tuple(
+        width * fc1.weights for width in (32, 16, 8, 4, 2)
+    )
+    p = fc1.zeros
+    bound = -p * log2(p) - (1 - p) * log2(1 - p) + (1 - p)
+    assert fc1.entropy_bits / fc1.weights == pytest.approx(bound, abs=1e-3)
+    assert 1 <= fc1.transport_bits / fc1.entropy_bits < 1.01
+    assert fc1.over_entropy == pytest.approx(fc1.stored_bits / fc1.entropy_bits - 1)
+    assert fc1.ratio_fp32 == pytest.approx(fc1.fp32_bits / fc1.stored_bits)
+    assert fc1.ratio_int4 == pytest.approx(fc1.int4_bits / fc1.stored_bits)
+    assert (fc1.sharing, fc1.cores, fc1.synapses) == ("dense", 2, fc1.weights)
+    conv = layers["conv"]
+    assert conv.sharing == "kernel"
+    assert conv.cores == 2
+    assert conv.weights == 144
+    assert conv.synapses == 1936  # 16 channels, 4 x 4 positions, 9 taps each, less those outside
+    assert entropy(np.array([1, 1, 1, 1])) == 0
+    assert entropy(np.array([0, 1, -1])) == pytest.approx(log2(3))
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.2, 0.33, 0.5, 0.7, 0.9])
+def test_layers_of_ten_thousand_weights_take_a_sixteenth_of_fp32_on_the_ternary_core(zeros: float) -> None:
+    for hidden in (40, 200, 1000):
+        report = make_report(compiled(zeros=zeros, hidden=hidden, most=1024), "0")
+        large = [layer for layer in report.memory.layers if layer.weights >= 10_000]
+        assert large
+        for layer in large:
+            assert layer.ratio_fp32 >= 16
+
+
+def test_parameters_that_differ_by_channel_are_stored_once_for_each() -> None:
+    found = compiled(most=1024)
+    image = decode_core(found.mapped.images[0])
+    group = image.groups[0]
+    assert group.local is not None
+    assert group.box.extent == (16, 4, 4)
+    program = found.lowered.program["a"]
+    assert isinstance(program, Population)
+    np.testing.assert_array_equal(
+        group.local.threshold, np.broadcast_to(program.threshold, (16, 4, 4)).reshape(-1)
+    )
+    only = encode_core(replace(image, groups=image.groups[:1], axons=(), routes=(), blocks=()))
+    assert len(only) < 32 + 200
+
+
+def test_twins_have_the_shapes_and_zeros_and_are_really_mapped() -> None:
+    found = compiled("loihi1")
+    program, profile = found.lowered.program, found.profile
+    for dense in (False, True):
+        twin = int8_twin(program, dense=dense)
+        for own, other in zip(program.of_kind(Projection), twin.of_kind(Projection), strict=True):
+            assert own.weight.shape == other.weight.shape
+            assert other.bits == 8
+            expected = np.ones(own.weight.shape, bool) if dense else own.weight != 0
+            np.testing.assert_array_equal(other.weight != 0, expected)
+            assert np.abs(other.weight).max() <= 127
+    report = add_twins(make_report(found, "0"), program, profile, found.mapped.options)
+    own, same, dense_row = report.twins
+    assert (own.cores, own.stored_bits) == (len(report.cores), report.memory.total.stored_bits)
+    assert own.image_bits == report.memory.total.image_bits
+    assert own.stored_bits is not None
+    assert same.stored_bits is not None
+    assert dense_row.stored_bits is not None
+    assert 1.5 * own.stored_bits < same.stored_bits <= dense_row.stored_bits
+    assert (own.weight_bits, same.weight_bits) == (2, 8)
+    assert Report.model_validate_json(report.model_dump_json()) == report
+
+
+def test_a_twin_that_does_not_fit_says_why() -> None:
+    found = compiled("tiny", hidden=40, most=1000)
+    report = add_twins(make_report(found, "0"), found.lowered.program, found.profile, found.mapped.options)
+    assert report.twins[0].cores is not None
+    wrong = [row for row in report.twins if row.cores is None]
+    for row in wrong:
+        assert row.reason
+    text = render(twin_table(report))
+    assert ("does not fit" in text) == bool(wrong)
+
+
+def render(table: object) -> str:
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(table)
+    return console.export_text()
+
+
+def test_the_terminal_shows_baselines_stored_bits_and_everything_else() -> None:
+    report = make_report(compiled(), "0")
+    text = render(memory_table(report))
+    words = (
+        "fp32", "fp16", "int8", "int4", "2 bit", "Entropy", "rANS file", "vs fp32", "vs int8", "kernel",
+        "axon tables and routes", "neuron parameters", "neuron states", "The file that was compiled",
+    )  # fmt: skip
+    for word in words:
+        assert word in text
+    assert size_text(report.memory.total.stored_bits) in text
+    assert [size_text(8 * n) for n in (0, 1023, 1024, 1 << 20, 5 << 40)] == [
+        "0 B", "1023 B", "1.0 KiB", "1.0 MiB", "5120.0 GiB",
+    ]  # fmt: skip
