@@ -17,8 +17,8 @@ class Bounds:
     """Ranges that hold after any number of steps up to the one asked for, per neuron (arrays that broadcast to the
     population's shape, float64, in units of the membrane's last bit).
 
-    a: summed synaptic input of a step. u: current. met: membrane potential that meets the threshold. adaptation: largest
-    magnitude of what an adaptive threshold adds.
+    a: summed synaptic input of a step. u: current. met: membrane potential that meets the threshold. adaptation:
+    largest magnitude of what an adaptive threshold adds.
     """
 
     a_low: Array
