@@ -11,7 +11,7 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.errors import InputError
 from tern2lava.frontends.checkpoint import read_checkpoint
 from tern2lava.frontends.inspect import Form, inspect_file
 from tern2lava.frontends.load import load
@@ -86,9 +86,3 @@ def test_a_recurrent_checkpoint_is_refused_with_the_tensor_that_is_left(nets: Pa
     )
     with pytest.raises(InputError, match=r"lif1.recurrent.bias \(and 1 more\): is used by no layer"):
         load(nets / "retrained_noDelay_ref_zero.pt", net)
-
-
-@pytest.mark.parametrize("name", ["oxford.net", "tiny.net", "lif_norse.nir", "braille_noDelay_bias_zero.nir"])
-def test_files_of_other_kinds_are_refused_by_kind(nets: Path, name: str) -> None:
-    with pytest.raises(UnsupportedError, match="HDF5"):
-        load(nets / name)

@@ -1,0 +1,236 @@
+"""Networks written as NIR: read back with the same spikes, readable by nir, refused where NIR cannot say them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+import pytest
+
+from tern2lava import api
+from tern2lava.compiler.check import shapes
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    Compare,
+    Delay,
+    Dense,
+    Graph,
+    Input,
+    Level,
+    Neuron,
+    Output,
+    Readout,
+    Reset,
+    frozen,
+)
+from tern2lava.compiler.lower import lower
+from tern2lava.compiler.options import Options
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.export.nir import NirContent, nir_content, write_nir
+from tern2lava.frontends.nir import load_nir, read_tree
+from tern2lava.sim.float import run_float
+from tern2lava.sim.readout import scores
+
+Network = tuple[Graph, dict[str, Any]]
+
+
+def as_tree(content: NirContent) -> dict[str, Any]:
+    """The tree that reading the written file gives."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return value if isinstance(value, str) else np.asarray(value)
+
+    graph = {
+        "type": "NIRGraph", "metadata": {"dt": np.asarray(content.dt)}, "nodes": plain(content.nodes),
+        "edges": [list(edge) for edge in content.edges],
+    }  # fmt: skip
+    return {"version": "1.0.8", "node": graph}
+
+
+def sayable(graph: Graph) -> Graph:
+    """`graph` without what NIR refuses: biases of the current or without leak, other reset amounts."""
+
+    def rewrite(node: Any) -> Any:
+        if not isinstance(node, Neuron):
+            return node
+        return replace(
+            node, bias_u=frozen(0.0), reset_amount=node.threshold,
+            bias=node.bias if np.all(node.alpha_v < 1) else frozen(0.0),
+        )  # fmt: skip
+
+    return graph.with_nodes(map(rewrite, graph.nodes))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_networks_come_back_with_the_same_spikes(seed: int, make_network: Callable[..., Network]) -> None:
+    graph, inputs = make_network(seed, leak=True, v_init=frozen(0.0), threshold_low=None)
+    graph = sayable(graph)
+    try:
+        content = nir_content(graph, lossy=True)
+    except UnsupportedError as error:
+        assert "pads both ends alike" in str(error)  # noqa: PT017
+        pytest.skip("uneven padding, which NIR cannot say")
+    back = read_tree(as_tree(content), "back", "back")
+    before, after = run_float(graph, inputs), run_float(back, inputs)
+    for name, spikes in before.spikes.items():
+        np.testing.assert_array_equal(after.spikes[name], spikes)
+        # A delayed reset to zero is written as one at once: its spikes are the same, its potential is recorded before.
+        if not (graph[name].reset_delay and graph[name].reset is Reset.ZERO):  # type: ignore[union-attr]
+            np.testing.assert_allclose(after.v[name], before.v[name], atol=1e-9)
+
+
+def network(**fields: Any) -> Graph:
+    """Five neurons of these fields behind a dense layer."""
+    rng = np.random.default_rng(1)
+    weight = rng.integers(-1, 3, (5, 4)) / 2
+    given: dict[str, Any] = {"alpha_v": frozen(0.75), "threshold": frozen(1.25), **fields}
+    nodes = (
+        Input(name="x", shape=(4,)),
+        Dense(name="fc", inputs=("x",), weight=weight),
+        Neuron(name="n", inputs=("fc",), shape=(5,), **given),
+        Output(name="out", inputs=("n",), readout=given.pop("readout", Readout.SPIKE_COUNT)),
+    )
+    return Graph(level=Level.IMPORTED, nodes=nodes, source="test")
+
+
+def test_a_written_file_is_read_by_nir_with_types_checked(tmp_path: Path) -> None:
+    graph = network(alpha_u=frozen(np.linspace(0.0, 0.9, 5)), gain_u=frozen(0.5), bias=frozen(0.125))
+    path = tmp_path / "a.nir"
+    assert write_nir(graph, path, dt=1e-3) == ()
+    read = nir.read(path)
+    assert {name: type(node).__name__ for name, node in read.nodes.items()} == {
+        "x": "Input", "fc": "Linear", "n": "CubaLIF", "out": "Output",
+    }  # fmt: skip
+    known = shapes(graph)
+    for name, node in read.nodes.items():
+        assert tuple(int(n) for n in next(iter(node.output_type.values()))) == known[name]
+    neuron = read.nodes["n"]
+    np.testing.assert_allclose(neuron.tau_mem, 1e-3 / 0.25)
+    np.testing.assert_allclose(neuron.v_leak, 0.125 / 0.25)
+    np.testing.assert_allclose(neuron.tau_syn, 1e-3 / (1 - np.linspace(0.0, 0.9, 5)))
+    back = load_nir(path)
+    assert any("dt 0.001 s from the file's metadata" in note for note in back.notes)
+    x = np.random.default_rng(2).integers(0, 2, (3, 40, 4))
+    np.testing.assert_array_equal(run_float(back, {"x": x}).spikes["n"], run_float(graph, {"x": x}).spikes["n"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"reset": Reset.SUBTRACT, "reset_amount": frozen(1.25)}, "reset=subtract"),
+        (
+            {"reset": Reset.SUBTRACT, "reset_amount": frozen(1.25), "reset_delay": True},
+            "reset=subtract,reset_delay=true",
+        ),
+        ({"reset": Reset.SUBTRACT, "reset_amount": frozen(1.25), "rearm": True}, "reset=subtract,rearm=true"),
+        ({"compare": Compare.GE, "refractory": 2}, "fire=>=,refractory=2"),
+    ],
+)
+def test_what_nir_has_no_field_for_needs_leave_and_comes_back_from_metadata(
+    fields: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    graph = network(**fields)
+    path = tmp_path / "a.nir"
+    with pytest.raises(UnsupportedError, match="n: NIR can say reset and comparison: found .*--lossy"):
+        write_nir(graph, path)
+    assert not path.exists()
+    notes = write_nir(graph, path, lossy=True)
+    assert notes == (f"n: only metadata say {', '.join(said.split(','))}; other readers lose it",)
+    assert type(nir.read(path).nodes["n"]).__name__ == "LIF"
+    x = np.random.default_rng(3).integers(0, 2, (3, 60, 4))
+    expected, found = run_float(graph, {"x": x}), run_float(load_nir(path), {"x": x})
+    np.testing.assert_array_equal(found.spikes["n"], expected.spikes["n"])
+    hard = run_float(load_nir(path, assume="reset=zero,reset_delay=false,rearm=false,fire=>,refractory=0"), {"x": x})
+    assert np.any(hard.spikes["n"] != expected.spikes["n"])
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"threshold_low": frozen(-1.0)}, "signed spikes"),
+        ({"v_init": frozen(0.5)}, "does not begin at 0"),
+        ({"quantum": frozen(1 / 64)}, "integers with truncated decays.*arithmetic=real"),
+        ({"reset": Reset.SUBTRACT, "reset_amount": frozen(0.5)}, "another amount than the threshold"),
+        ({"bias_u": frozen(0.5), "alpha_u": frozen(0.5)}, "a bias of the synaptic current"),
+        ({"alpha_v": frozen(1.0), "bias": frozen(0.5)}, "without leak have no bias"),
+    ],
+)
+def test_what_no_nir_node_computes_is_refused_even_with_leave(fields: dict[str, Any], error: str) -> None:
+    with pytest.raises(UnsupportedError, match=error):
+        nir_content(network(**fields), lossy=True)
+
+
+def test_readouts_levels_and_silent_outputs_come_back() -> None:
+    graph = network(alpha_v=frozen(0.5), reset=Reset.NONE, threshold=frozen(1e30))
+    nodes = [
+        replace(node, levels=(-2, 3)) if isinstance(node, Input)
+        else replace(node, readout=Readout.MEMBRANE_MAX) if isinstance(node, Output) else node
+        for node in graph.nodes
+    ]  # fmt: skip
+    graph = graph.with_nodes(nodes)
+    content = nir_content(graph)
+    assert content.nodes["n"]["type"] == "LI"
+    back = read_tree(as_tree(content), "back", "back")
+    assert back["x"].levels == (-2, 3)  # type: ignore[union-attr]
+    x = np.random.default_rng(4).integers(-2, 4, (2, 20, 4))
+    np.testing.assert_allclose(
+        scores(back, run_float(back, {"x": x})), scores(graph, run_float(graph, {"x": x})), atol=1e-12
+    )
+
+
+def test_a_population_that_reads_itself_is_written_as_frameworks_write_it() -> None:
+    graph = network()
+    neuron = replace(graph["n"], inputs=("fc", "rec"))  # type: ignore[arg-type]
+    loop = (
+        Delay(name="wait", inputs=("n",), steps=1),
+        Dense(name="rec", inputs=("wait",), weight=np.random.default_rng(5).integers(-2, 3, (5, 5)) / 2),
+    )
+    graph = graph.with_nodes([*(neuron if n.name == "n" else n for n in graph.nodes), *loop])  # type: ignore[list-item]
+    content = nir_content(graph)
+    assert "wait" not in content.nodes
+    assert ("n", "rec") in content.edges
+    assert ("rec", "n") in content.edges
+    back = read_tree(as_tree(content), "back", "back")
+    x = np.random.default_rng(6).integers(0, 2, (2, 50, 4))
+    found, expected = run_float(back, {"x": x}), run_float(graph, {"x": x})
+    np.testing.assert_array_equal(found.spikes["n"], expected.spikes["n"])
+    assert int(expected.spikes["n"].sum()) > 50
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_ternary_graph_of_a_compilation_is_written_too(seed: int, make_leaky: Callable[[int], Network]) -> None:
+    graph, inputs = make_leaky(seed)
+    plain = {"v_init": frozen(0.0), "bias": frozen(0.0), "reset": Reset.ZERO, "refractory": 0, "rearm": False}
+    plain |= {"threshold_low": None, "reset_delay": False, "reset_value": frozen(0.0), "compare": Compare.GT}
+    nodes = [replace(node, **plain) if isinstance(node, Neuron) else node for node in graph.nodes]
+    nodes = [replace(node, bias=None) if isinstance(node, Dense) else node for node in nodes]
+    real = lower(graph.with_nodes(nodes), Arithmetic(), Options(steps=30)).real
+    back = read_tree(as_tree(nir_content(real)), "back", "back")
+    before, after = run_float(real, inputs), run_float(back, inputs)
+    for name, spikes in before.spikes.items():
+        np.testing.assert_array_equal(after.spikes[name], spikes)
+
+
+def test_integers_and_a_time_step_of_nothing_are_refused() -> None:
+    graph = network()
+    with pytest.raises(InputError, match="--dt: found 0"):
+        nir_content(graph, dt=0.0)
+    program = lower(graph, Arithmetic(), Options(steps=10)).program
+    with pytest.raises(UnsupportedError, match="NIR holds real numbers"):
+        nir_content(program)
+
+
+def test_a_nir_network_verifies_in_lava(tmp_path: Path) -> None:
+    """Written, read, compiled, and run by Lava: every spike of every execution is the same."""
+    write_nir(network(alpha_v=frozen(0.75)), tmp_path / "net.nir")
+    api.compile(tmp_path / "net.nir", "loihi2", out=tmp_path / "build", options=Options(steps=12))
+    x = np.random.default_rng(7).integers(0, 2, (2, 12, 4)).astype(np.uint8)
+    report = api.verify(tmp_path / "build", {"x": x}, backend="lava")
+    assert report.verification is not None
+    assert report.verification.equal
