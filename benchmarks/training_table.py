@@ -26,6 +26,7 @@ COLUMNS: tuple[tuple[str, Value, str], ...] = (
     ("in band %", lambda r: 100 * r["in_band"] if "in_band" in r else None, "{:.4f}"),
     ("near threshold %", lambda r: 100 * r["near_threshold"], "{:.3f}"),
 )
+CASES = ("digits-mlp", "digits-conv", "fashion-mlp", "fashion-conv")
 # Points of accuracy (percent) that ternary (b) + regulariser may lose to its teacher, and integers to the float model.
 TEACHER_BAR = 1.0
 INTEGER_BAR = 0.2
@@ -69,7 +70,7 @@ def bars(records: Mapping[str, Record], *, quick: bool = False) -> list[tuple[st
             ("digits-mlp: points between float and integer accuracy", gap, "<=", INTEGER_BAR),
         ]
     result: list[tuple[str, float | None, str, float]] = []
-    for case in ("digits-mlp", "digits-conv", "fashion-mlp", "fashion-conv"):
+    for case in CASES:
         methods = found.get(case, {})
         teacher, plain, ours = (methods.get(name, {}) for name in ("full", "distil", "distil+reg"))
         seeds = set(teacher) & set(plain) & set(ours)
@@ -172,6 +173,14 @@ def markdown(records: Mapping[str, Record], methods: Mapping[str, str], ablation
                         f"compared spike and state."
                     )
         lines.append("")
+    have = groups(records)
+    missing = [
+        f"{case} {method}"
+        for case in CASES for method in methods if len(have.get(case, {}).get(method, {})) < 3
+    ]  # fmt: skip
+    missing += [f"{name} (ablation)" for name in ablation if not any(name in runs for runs in have.values())]
+    if missing:
+        lines += ["## Not finished", "", "Fewer than three seeds: " + ", ".join(missing) + ".", ""]
     lines += ["## Bars", "", "| bar | measured | limit | met |", "|---|---|---|---|"]
     for name, value, sign, limit in bars(records):
         if value is None:
