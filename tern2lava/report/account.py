@@ -41,7 +41,8 @@ def _stored_table(report: Report) -> Table:
     table.add_column("Layer")
     for heading in ("Encoding", "Sharing"):
         table.add_column(heading)
-    for heading in ("Cores", "Synapses", "Stored", "Bits/weight", "Entropy", "Over it", *(f"vs {n}" for n in _PLAIN)):
+    numbers = ("Cores", "Copies", "Synapses", "Stored", "Bits/weight", "Entropy", "Over it")
+    for heading in (*numbers, *(f"vs {name}" for name in _PLAIN)):
         table.add_column(heading, justify="right")
 
     def cells(row: Baselines, weights: int) -> list[str]:
@@ -52,11 +53,12 @@ def _stored_table(report: Report) -> Table:
         ]  # fmt: skip
 
     for layer in report.memory.layers:
+        counts = f"{layer.cores:,}", f"{layer.copies:.1f}"
         names = " ".join(_short(layer))
-        table.add_row(layer.projection, names, layer.sharing, f"{layer.cores:,}", *cells(layer, layer.weights))
+        table.add_row(layer.projection, names, layer.sharing, *counts, *cells(layer, layer.weights))
     total = report.memory.total
     table.add_section()
-    table.add_row("Total", "", "", f"{len(report.cores):,}", *cells(total, total.weights), style="bold")
+    table.add_row("Total", "", "", f"{len(report.cores):,}", "", *cells(total, total.weights), style="bold")
     return table
 
 

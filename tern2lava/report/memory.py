@@ -12,6 +12,7 @@ from tern2lava.compiler.cost import Block
 from tern2lava.compiler.image import Sections, sections
 from tern2lava.compiler.ir import Array, Projection
 from tern2lava.compiler.rows import code_rows
+from tern2lava.compiler.slices import cut
 from tern2lava.report.model import LayerMemory, Memory, MemoryTotal
 
 
@@ -20,13 +21,19 @@ def memory_account(compiled: Compiled) -> Memory:
     mapped = compiled.mapped
     blocks: dict[str, list[Block]] = defaultdict(list)
     cores: dict[str, set[int]] = defaultdict(set)
+    held: dict[str, int] = defaultdict(int)
     for part in mapped.partition.parts:
         for block in part.blocks:
+            projection = mapped.graph[block.projection]
+            assert isinstance(projection, Projection)
+            piece = cut(projection, part.box)
+            assert piece is not None
             blocks[block.projection].append(block)
             cores[block.projection].add(part.core)
+            held[block.projection] += int(piece.local.weight.size)
     sharing = compiled.profile.synapse.sharing.value
     layers = [
-        _layer(projection, blocks[projection.name], len(cores[projection.name]), sharing)
+        _layer(projection, blocks[projection.name], len(cores[projection.name]), held[projection.name], sharing)
         for projection in compiled.lowered.program.of_kind(Projection)
     ]
     return Memory(layers=layers, total=_total(compiled, layers))
@@ -48,7 +55,7 @@ def state_bits(compiled: Compiled, neurons: int) -> int:
     return 2 * compiled.profile.arithmetic.state_bits.value * neurons
 
 
-def _layer(projection: Projection, blocks: list[Block], cores: int, sharing: str) -> LayerMemory:
+def _layer(projection: Projection, blocks: list[Block], cores: int, held: int, sharing: str) -> LayerMemory:
     weights = projection.source_weights or int(projection.weight.size)
     stored = sum(int(block.synapse_bits) for block in blocks)
     bound = entropy(projection.weight) * weights
@@ -68,6 +75,7 @@ def _layer(projection: Projection, blocks: list[Block], cores: int, sharing: str
         entropy_bits=bound,
         transport_bits=8 * len(write_stream(rows, "rans_storage" if projection.bits == 2 else "raw8")),
         cores=cores,
+        copies=held / int(projection.weight.size),
         sharing={"kernel": "kernel", "lists": "lists", "none": "unrolled"}[sharing] if conv else "dense",
         encodings=sorted({block.encoding for block in blocks}),
         stored_bits=stored,

@@ -70,6 +70,9 @@ class LayerMemory(Baselines):
     zeros: float = Field(description="Share of the weights that are 0.")
     code_bits: int = Field(description="Width of a code: 2 for ternary weights, up to 8 for others.")
     cores: int = Field(description="Cores that hold synapses of it.")
+    copies: float = Field(
+        description="How often a weight is stored on average: above 1 where several cores hold the same kernel."
+    )
     sharing: str = Field(
         description="dense: no convolution. kernel: each core holds the convolution's kernel once. lists: once for "
         "each way it falls at borders and strides. unrolled: once for each source neuron."

@@ -106,6 +106,9 @@ def test_baselines_and_ratios_are_counted_from_the_weights() -> None:
     conv = layers["conv"]
     assert conv.sharing == "kernel"
     assert conv.cores == 2
+    # Two cores share the 256 neurons: by channels, each with its own kernels, or by space, each with all of them.
+    assert conv.copies in (1.0, 2.0)
+    assert fc1.copies == 1
     assert conv.weights == 144
     assert conv.synapses == 1936  # 16 channels, 4 x 4 positions, 9 taps each, less those outside
     assert entropy(np.array([1, 1, 1, 1])) == 0
