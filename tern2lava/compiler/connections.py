@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tern2lava.compiler.axons import Edges, overlap, single_overlap
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.ir import Array, Graph, Input, Projection, Shape
-from tern2lava.compiler.partition import Part, Partition
+from tern2lava.compiler.pack import Part
+from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.slices import sources
 
 HOST = -1
@@ -22,7 +24,8 @@ class Connections:
 
     source: core index in the partition, or HOST; group: index of the part on that core (of the input, on the host);
     target: core index; axons: index of the axon range on the target core; neurons: how many of the part's neurons are
-    sent; box: index into `boxes` of what the axons see. part: index into Partition.parts of the source (-1: the host).
+    sent; single: how many of them to synapse lists of their own (axons.single_edges); box: index into `boxes` of what
+    the axons see; part: index into Partition.parts of the source (-1: the host).
     """
 
     source: Array
@@ -30,6 +33,7 @@ class Connections:
     target: Array
     axons: Array
     neurons: Array
+    single: Array
     box: Array
     part: Array
     boxes: tuple[Box, ...]
@@ -45,6 +49,7 @@ def connections(graph: Graph, partition: Partition) -> Connections:
         parts.setdefault(part.population, []).append((part.core, groups[index], index, part.box))
     readers: dict[tuple[str, Shape], list[tuple[int, int, int]]] = {}
     boxes: list[Box] = []
+    singles: list[Edges] = []
     core, range_of_core = -1, 0
     for part in partition.parts:
         if part.core != core:
@@ -55,12 +60,13 @@ def connections(graph: Graph, partition: Partition) -> Connections:
             key = (projection.inputs[0], block.source.shape)
             readers.setdefault(key, []).append((core, range_of_core, len(boxes)))
             boxes.append(block.source)
+            singles.append(block.single)
             range_of_core += 1
-    tables = [_meet(parts[name], shape, rows, boxes) for (name, shape), rows in readers.items()]
-    table = np.concatenate(tables) if tables else np.zeros((0, 7), np.int64)
+    tables = [_meet(parts[name], shape, rows, boxes, singles) for (name, shape), rows in readers.items()]
+    table = np.concatenate(tables) if tables else np.zeros((0, 8), np.int64)
     order = np.lexsort((table[:, 3], table[:, 2], table[:, 1], table[:, 0]))
-    source, group, target, axons, neurons, box, part_index = table[order].T
-    return Connections(source, group, target, axons, neurons, box, part_index, tuple(boxes))
+    source, group, target, axons, neurons, single, box, part_index = table[order].T
+    return Connections(source, group, target, axons, neurons, single, box, part_index, tuple(boxes))
 
 
 def _group_numbers(parts: tuple[Part, ...]) -> list[int]:
@@ -73,9 +79,10 @@ def _group_numbers(parts: tuple[Part, ...]) -> list[int]:
 
 
 def _meet(
-    parts: list[tuple[int, int, int, Box]], shape: Shape, rows: list[tuple[int, int, int]], boxes: list[Box]
-) -> Array:
-    """Rows (source, group, target, axons, neurons, box, part) of all pairs with a neuron in common."""
+    parts: list[tuple[int, int, int, Box]], shape: Shape, rows: list[tuple[int, int, int]], boxes: list[Box],
+    singles: list[Edges],
+) -> Array:  # fmt: skip
+    """Rows (source, group, target, axons, neurons, single, box, part) of all pairs with a neuron in common."""
     who = np.array([(core, group, index) for core, group, index, _ in parts], np.int64)
     reads = np.array(rows, np.int64)
     found = []
@@ -83,6 +90,7 @@ def _meet(
         lo, hi = np.array([box.lo for *_, box in parts]), np.array([box.hi for *_, box in parts])
         seen_lo = np.array([boxes[row[2]].lo for row in rows])
         seen_hi = np.array([boxes[row[2]].hi for row in rows])
+        alone = np.array([singles[row[2]] for row in rows])
         chunk = max(1, _PAIRS // len(parts))
         for begin in range(0, len(rows), chunk):
             some = slice(begin, begin + chunk)
@@ -92,11 +100,18 @@ def _meet(
                 high = np.minimum(seen_hi[some, None, axis], hi[None, :, axis])
                 common *= np.maximum(high - low, 0)
             reader, part = np.nonzero(common)
-            found.append(_rows(who[part], reads[begin + reader], common[reader, part]))
+            single = np.zeros(reader.size, np.int64)
+            if len(shape) == 3 and alone[some].any():
+                at = begin + reader
+                single = overlap(lo[part, 0], hi[part, 0], seen_lo[at, 0], seen_hi[at, 0])
+                for axis, ends in ((1, alone[at, :2]), (2, alone[at, 2:])):
+                    mine, seen = (lo[part, axis], hi[part, axis]), (seen_lo[at, axis], seen_hi[at, axis])
+                    single = single * single_overlap(*mine, *seen, ends[:, 0], ends[:, 1])
+            found.append(_rows(who[part], reads[begin + reader], common[reader, part], single))
     elif all(boxes[row[2]].is_full for row in rows):
         volume = np.array([box.volume for *_, box in parts], np.int64)
         for read in reads:
-            found.append(_rows(who, np.repeat(read[None], len(who), axis=0), volume))
+            found.append(_rows(who, np.repeat(read[None], len(who), axis=0), volume, np.zeros_like(volume)))
     else:
         counts: dict[tuple[int, Box], int] = {}
         for read in reads:
@@ -106,9 +121,9 @@ def _meet(
                 if key not in counts:
                     counts[key] = box.common(seen)
                 if counts[key]:
-                    found.append(_rows(who[index : index + 1], read[None], np.array([counts[key]])))
-    return np.concatenate(found) if found else np.zeros((0, 7), np.int64)
+                    found.append(_rows(who[index : index + 1], read[None], np.array([counts[key]]), np.zeros(1, int)))
+    return np.concatenate(found) if found else np.zeros((0, 8), np.int64)
 
 
-def _rows(who: Array, reads: Array, common: Array) -> Array:
-    return np.stack([who[:, 0], who[:, 1], reads[:, 0], reads[:, 1], common, reads[:, 2], who[:, 2]], axis=1)
+def _rows(who: Array, reads: Array, common: Array, single: Array) -> Array:
+    return np.stack([who[:, 0], who[:, 1], reads[:, 0], reads[:, 1], common, single, reads[:, 2], who[:, 2]], axis=1)

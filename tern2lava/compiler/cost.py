@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tern2lava.compiler.axons import NO_EDGES, Edges, single_edges
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.codecs import BY_NAME
 from tern2lava.compiler.ir import Array, Graph, Population, Projection, Reset, broadcast, frozen, size
@@ -41,7 +42,8 @@ WORD_BYTES = 8
 class Block:
     """Synapses of one projection into one part: what they take, and how they are stored.
 
-    encoding: the name under which memory is counted; codec: the name of the codec in the core image.
+    encoding: the name under which memory is counted; codec: the name of the codec in the core image. single: see
+    axons.single_edges.
     """
 
     projection: str
@@ -52,6 +54,7 @@ class Block:
     in_axons: int
     fan_in: int
     synapses: int
+    single: Edges = NO_EDGES
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ class CostModel:
         encoding, codec, bits = stored
         return Block(
             projection.name, piece.source, encoding, codec, bits, piece.axons, fan_in(piece.local),
-            synapse_count(piece.local),
+            synapse_count(piece.local), single_edges(self.profile, projection, box),
         )  # fmt: skip
 
 

@@ -36,14 +36,25 @@ def least_synapse_bits(projection: Projection, profile: Profile, encodings: tupl
     """
     if profile.synapse.memory_model.value == "nxtf":
         return _least_nxtf_bits(projection, encodings)
-    count = int(projection.weight[0].size)
+    return int(least_row_bits(projection, profile, encodings).sum())
+
+
+def least_row_bits(projection: Projection, profile: Profile, encodings: tuple[str, ...]) -> Array:
+    """The same by row (output neuron or channel), each time that the row is stored; nxtf: nonzero weights alone."""
+    rows = projection.weight.shape[0]
+    flat = projection.weight.reshape(rows, -1)
+    if profile.synapse.memory_model.value == "nxtf":
+        weights, bits = stored_weights(projection)
+        each = bits + delay_bits(projection.delay) - ("shared_sign" in encodings)
+        counted: Array = np.count_nonzero(weights.reshape(rows, -1), axis=1) * float(each)
+        return counted
     if projection.bits != 2:
-        return 8 * int(projection.weight.size)
-    flat = projection.weight.reshape(projection.weight.shape[0], -1)
+        return np.full(rows, 8.0 * flat.shape[1])
     nonzero, positive = np.count_nonzero(flat, axis=1), np.count_nonzero(flat > 0, axis=1)
-    counts = np.stack([count - nonzero, positive, nonzero - positive], axis=1)
-    rows = [_LEAST_BITS[c.encoding](counts) for c in BY_NAME.values() if c.ternary and c.encoding in encodings]
-    return int(np.min(rows, axis=0).sum()) if rows else 0
+    counts = np.stack([flat.shape[1] - nonzero, positive, nonzero - positive], axis=1)
+    found = [_LEAST_BITS[c.encoding](counts) for c in BY_NAME.values() if c.ternary and c.encoding in encodings]
+    result: Array = np.min(found, axis=0) if found else np.zeros(rows)
+    return result
 
 
 def _least_rans_bits(counts: Array) -> Array:

@@ -7,21 +7,37 @@ output axons of a part depend on the parts that it feeds.
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.cost import LARGEST, LIST_WORDS, RESOURCES, Block, CostModel, PartCost, limits
-from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Shape, size
-from tern2lava.compiler.lower_bound import total_resources
-from tern2lava.compiler.slices import channel_cuts, group_sizes, incoming, mapped_shape, source_span
+from tern2lava.compiler.choose import GridChooser
+from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, PartCost, limits
+from tern2lava.compiler.cutting import HINTS, cut_by, cut_population, cut_rows
+from tern2lava.compiler.density import DensityBound, density_bound
+from tern2lava.compiler.feeds import Feeds
+from tern2lava.compiler.ir import Array, Graph, Population, Projection
+from tern2lava.compiler.lower_bound import least_row_bits, total_resources
+from tern2lava.compiler.pack import Item, Packing, Part, pack, scarcity
+from tern2lava.compiler.slices import cut, fan_in, incoming, mapped_shape
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 
+Pieces = dict[str, list[tuple[Box, PartCost, int]]]
+
 _ROUNDS = 24
-_OPEN_CORES = 2048
+_REFUSALS = 400
+# Partitions within this factor of the lower bound are not improved; seconds that improving may take.
+_GOOD = 1.02
+_PATIENCE = 8.0
+_FRACTIONS: tuple[dict[str, float], ...] = (
+    {"neurons": 0.85}, {"neurons": 0.9}, {"neurons": 0.7}, {"neurons": 0.5}, {"neurons": 0.8}, {"neurons": 0.6},
+    {"synapse_bits": 0.5}, {"neurons": 0.85, "synapse_bits": 0.5}, {"synapse_bits": 0.34}, {"neurons": 0.75},
+    {"neurons": 0.65}, {"neurons": 0.4}, {"neurons": 0.7, "synapse_bits": 0.5},
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,26 +59,17 @@ class MapOptions:
     spare_cores: int = 0
 
 
-@dataclass(frozen=True)
-class Part:
-    """Neurons of one population on one core. core: index in the partition; used: by resource name."""
-
-    population: str
-    box: Box
-    core: int
-    blocks: tuple[Block, ...]
-    used: dict[str, int]
-
-
 @dataclass(frozen=True, eq=False)
 class Partition:
-    """All parts, ordered by core, and what each core uses: used[name] is an array (cores,), limit[name] one core's."""
+    """All parts, ordered by core, and what each core uses: used[name] is an array (cores,), limit[name] one core's;
+    total[name] is what any mapping needs at least, density a bound for mappings into boxes where one was needed."""
 
     parts: tuple[Part, ...]
     cores: int
     used: dict[str, Array]
     limit: dict[str, int]
     total: dict[str, int]
+    density: DensityBound | None = None
 
     def of_core(self, core: int) -> tuple[Part, ...]:
         """The parts on one core, in the order of their groups in its image."""
@@ -82,8 +89,9 @@ class Partition:
 
     @property
     def cores_lower_bound(self) -> int:
-        """No mapping under these limits takes fewer cores: the largest ceil(total / limit of one core)."""
-        return max(1, *(-(-self.total[name] // self.limit[name]) for name in self.total))
+        """No mapping into boxes under these limits takes fewer cores: the largest ceil(total / limit of one core), or
+        what boxes take at least (density.py) where that is more."""
+        return max(_least_cores(self.total, self.limit), math.ceil(self.density.cores - 1e-6) if self.density else 1)
 
 
 def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_leave_chip: bool = False) -> Partition:
@@ -98,105 +106,170 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
     model = CostModel(graph, profile, options.encodings)
     populations: tuple[Population, ...] = graph.of_kind(Population)
     _check_delays(graph, profile)
-    caps = {p.name: limit["neurons"] for p in populations}
-    feeds = _Feeds(graph, profile, all_edges_leave_chip)
-    for _ in range(_ROUNDS):
-        parts: dict[str, list[tuple[Box, PartCost, int]]] = {}
-        for population in reversed(populations):
-            pieces = _cut_population(model, population, limit, caps[population.name], feeds)
-            parts[population.name] = [(box, cost, feeds.out_axons(population, box)) for box, cost in pieces]
-            feeds.set_targets(population, [cost.blocks for _, cost in pieces])
-        over = _too_many_out_axons(populations, parts, feeds, limit["out_axons"])
-        if not over:
+    _check_single_neurons(model, populations, limit)
+    total = total_resources(graph, profile, model)
+    if _least_cores(total, limit) > profile.system.cores:
+        _check_single_neurons(model, populations, limit, memory=True)
+        raise _too_many_cores(profile, _least_cores(total, limit), _least_cores(total, limit))
+    cutter = _Cutter(model, populations, limit, options.share_cores, all_edges_leave_chip)
+    best = _pack(cutter.cut(limit), populations, limit, options)
+    least, density = _least_cores(total, limit), None
+    if best.cores > _GOOD * least:
+        row_bits = {p.name: least_row_bits(p, profile, model.encodings) for p in graph.of_kind(Projection)}
+        density = density_bound(graph, profile, limit, row_bits)
+        least = max(least, math.ceil(density.cores - 1e-6)) if density else least
+    began = time.monotonic()
+    for fractions in _FRACTIONS if options.share_cores else ():
+        # Parts that fill a core in one resource waste the others: smaller ones of different layers may share it.
+        if best.cores <= _GOOD * least or time.monotonic() - began > _PATIENCE:
             break
-        for name, (used, volume) in over.items():
-            if volume == 1:
-                raise CapacityError(
-                    name, "out_axons", used, limit["out_axons"],
-                    "its spikes go to more cores than a neuron can reach: make the layers it feeds smaller",
-                )  # fmt: skip
-            caps[name] = max(1, min(volume - 1, volume * limit["out_axons"] // used))
-    else:
+        try:
+            smaller = {name: max(1, int(limit[name] * fractions.get(name, 1))) for name in limit}
+            tried = _pack(cutter.cut(smaller), populations, limit, options)
+        except CapacityError:
+            continue
+        best = tried if tried.cores < best.cores else best
+    result = _renumbered(populations, best.parts, limit, total, density)
+    if result.cores > profile.system.cores:
+        raise _too_many_cores(profile, result.cores, result.cores_lower_bound)
+    return result
+
+
+def _too_many_cores(profile: Profile, cores: int, least: int) -> CapacityError:
+    return CapacityError(
+        "the network", "cores", cores, profile.system.cores,
+        f"use a target with more chips, or a smaller network (no mapping needs fewer than {least:,} cores)",
+    )  # fmt: skip
+
+
+def _check_single_neurons(
+    model: CostModel, populations: tuple[Population, ...], limit: dict[str, int], memory: bool = False
+) -> None:
+    """Raise CapacityError for a population whose neurons have more inputs than a core can receive (or, with `memory`,
+    store): no cut helps, and a sum split over relay neurons would need spikes that carry it (partial sums are integers
+    of many bits)."""
+    for population in reversed(populations):
+        shape = mapped_shape(model.graph, population)
+        middle = Box(shape, tuple((n - 1) // 2 for n in shape), tuple((n - 1) // 2 + 1 for n in shape))
+        used = model.shape_of(population, middle)
+        pieces = [cut(projection, middle) for projection in incoming(model.graph, population)]
+        inputs = sum(fan_in(piece.local) for piece in pieces if piece is not None)
+        used |= {"fan_in": inputs}
+        if memory:
+            used |= {"synapse_bits": model.part(population, middle).used["synapse_bits"]}
+        for name, value in used.items():
+            if value > limit[name]:
+                raise CapacityError(population.name, name, value, limit[name], HINTS[name])
+
+
+def _least_cores(total: dict[str, int], limit: dict[str, int]) -> int:
+    """Cores that the scarcest resource takes in all."""
+    return max(1, *(-(-total[name] // limit[name]) for name in total))
+
+
+class _Cutter:
+    """Cuts all populations, again and again under different limits."""
+
+    def __init__(
+        self, model: CostModel, populations: tuple[Population, ...], limit: dict[str, int], share: bool,
+        all_edges_leave_chip: bool,
+    ) -> None:  # fmt: skip
+        self.model, self.populations, self.share = model, populations, share
+        self.limit = limit
+        self.all_edges_leave_chip = all_edges_leave_chip
+        self.edges = model.profile.routing.out_axon_model.value == "edges"
+        extra = model.profile.routing.offchip_cost.value if all_edges_leave_chip else 0
+        self.chooser = GridChooser(model, extra)
+
+    def cut(self, limit: dict[str, int]) -> Pieces:
+        """Boxes of every population under `limit`, with costs and output axons. Raises CapacityError."""
+        if not self.edges:
+            return self._one_by_one(limit)
+        pieces = self._freely(limit)
+        if pieces is None:
+            pieces = self._together(limit)
+        return pieces if pieces is not None else self._one_by_one(limit)
+
+    def _freely(self, limit: dict[str, int]) -> Pieces | None:
+        """Boxes of each population as large as fit but for output axons; None where some part has too many of those."""
+        feeds = Feeds(self.model.graph, self.model.profile, self.all_edges_leave_chip)
+        free = limit | {"out_axons": 1 << 60}
+        parts: dict[str, list[tuple[Box, PartCost]]] = {}
+        for population in reversed(self.populations):
+            parts[population.name] = cut_population(self.model, population, free, limit["neurons"], feeds)
+            feeds.set_targets(population, [cost.blocks for _, cost in parts[population.name]])
+            if _too_many_out_axons((population,), parts, feeds, self.limit["out_axons"]):
+                return None
+        if _too_many_out_axons(self.populations, parts, feeds, self.limit["out_axons"]):
+            return None
+        return self._stored(parts, feeds)
+
+    def _together(self, limit: dict[str, int]) -> Pieces | None:
+        """Boxes of grids that are chosen together; None where there are none."""
+        model = self.model
+        feeds = Feeds(model.graph, model.profile, self.all_edges_leave_chip)
+        caps = {p.name: limit["neurons"] for p in self.populations}
+        for population in self.populations:
+            shape = mapped_shape(model.graph, population)
+            if len(shape) == 1:
+                cut = cut_rows(model, population, shape, limit, limit["neurons"], feeds)
+                caps[population.name] = max(box.volume for box, _ in cut)
+        for _ in range(_REFUSALS):
+            grids = self.chooser.choose(limit, caps, self.share)
+            if isinstance(grids, str):
+                return None
+            feeds = Feeds(model.graph, model.profile, self.all_edges_leave_chip)
+            refused = False
+            parts: dict[str, list[tuple[Box, PartCost]]] = {}
+            for population in reversed(self.populations):
+                name, grid = population.name, grids[population.name]
+                found = cut_by(model, population, grid, limit, limit["neurons"], feeds)
+                if isinstance(found, Box):
+                    self.chooser.refused.add((name, grid))
+                    refused = True
+                    break
+                parts[name] = found
+                feeds.set_targets(population, [cost.blocks for _, cost in found])
+            if not refused:
+                break
+        else:
+            return None
+        if _too_many_out_axons(self.populations, parts, feeds, limit["out_axons"]):
+            return None
+        return self._stored(parts, feeds)
+
+    def _one_by_one(self, limit: dict[str, int]) -> Pieces:
+        """Boxes of each population, from the output back to the input, as large as fit."""
+        caps = {p.name: limit["neurons"] for p in self.populations}
+        feeds = Feeds(self.model.graph, self.model.profile, self.all_edges_leave_chip)
+        for _ in range(_ROUNDS):
+            parts: dict[str, list[tuple[Box, PartCost]]] = {}
+            for population in reversed(self.populations):
+                parts[population.name] = cut_population(self.model, population, limit, caps[population.name], feeds)
+                feeds.set_targets(population, [cost.blocks for _, cost in parts[population.name]])
+            over = _too_many_out_axons(self.populations, parts, feeds, limit["out_axons"])
+            if not over:
+                return self._stored(parts, feeds)
+            for name, (used, volume) in over.items():
+                if volume == 1:
+                    raise CapacityError(
+                        name, "out_axons", used, limit["out_axons"],
+                        "its spikes go to more cores than a neuron can reach: make the layers it feeds smaller",
+                    )  # fmt: skip
+                caps[name] = max(1, min(volume - 1, volume * limit["out_axons"] // used))
         raise CapacityError(
             next(iter(over)), "out_axons", next(iter(over.values()))[0], limit["out_axons"],
             "limit the neurons per core",
         )  # fmt: skip
-    for population in populations:
-        cut = parts[population.name]
-        parts[population.name] = [(box, model.part(population, box, as_stored=True), out) for box, _, out in cut]
-    placed = _first_fit(populations, parts, feeds, limit, options.share_cores)
-    result = _renumbered(populations, placed, limit, total_resources(graph, profile, model))
-    if result.cores > profile.system.cores:
-        raise CapacityError(
-            "the network", "cores", result.cores, profile.system.cores,
-            f"use a target with more chips, or a smaller network (no mapping needs fewer than "
-            f"{result.cores_lower_bound:,} cores)",
-        )  # fmt: skip
-    return result
 
-
-class _Feeds:
-    """Who is fed by whom: for each source population, the blocks that read it, to count output axons."""
-
-    def __init__(self, graph: Graph, profile: Profile, all_edges_leave_chip: bool) -> None:
-        self.graph = graph
-        self.edges = profile.routing.out_axon_model.value == "edges"
-        self.extra = profile.routing.offchip_cost.value if all_edges_leave_chip else 0
-        self.shared = profile.routing.shared_cost.value
-        self.shares = profile.synapse.sharing.value != "none"
-        # source name -> target name -> (boxes lo (n, 3), hi (n, 3), price (n,), boxes), per shape seen
-        self.boxes: dict[str, dict[str, list[tuple[Box, int]]]] = {}
-        self.stacked: dict[str, dict[Shape, tuple[Array, Array, Array]]] = {}
-
-    def price(self, projection: Projection) -> int:
-        """Output axons of one neuron towards one block of a projection (in the `edges` model)."""
-        shared = projection.geometry is not None and self.shares
-        return (self.shared if shared else 1) + self.extra
-
-    def upstream_price(self, projection: Projection) -> int:
-        """Output axons on source cores for each input axon of a projection; inputs come from no core."""
-        from_host = isinstance(self.graph[projection.inputs[0]], Input)
-        return self.price(projection) if self.edges and not from_host else 0
-
-    def set_targets(self, population: Population, blocks: list[tuple[Block, ...]]) -> None:
-        """Replaces what is known about the parts of `population`."""
-        for targets in self.boxes.values():
-            targets.pop(population.name, None)
-        for block in (b for part in blocks for b in part):
-            projection = self.graph[block.projection]
-            assert isinstance(projection, Projection)
-            source = projection.inputs[0]
-            entry = self.boxes.setdefault(source, {}).setdefault(population.name, [])
-            entry.append((block.source, self.price(projection)))
-        self.stacked = {}
-
-    def out_axons(self, population: Population, box: Box) -> int:
-        """Output axons that the neurons in `box` need towards all targets known so far."""
-        total = 0
-        for shape, (lo, hi, price) in self._stack(population.name).items():
-            if shape == box.shape:
-                extent = np.minimum(hi, box.hi) - np.maximum(lo, box.lo)
-                common = np.maximum(extent, 0).prod(axis=1)
-            else:
-                others = (Box(shape, tuple(a), tuple(b)) for a, b in zip(lo.tolist(), hi.tolist(), strict=True))
-                common = np.array([box.common(other) for other in others])
-            total += int((common * price).sum()) if self.edges else int((common > 0).sum())
-        return total
-
-    def _stack(self, name: str) -> dict[Shape, tuple[Array, Array, Array]]:
-        if name not in self.stacked:
-            by_shape: dict[Shape, list[tuple[Box, int]]] = {}
-            for entries in self.boxes.get(name, {}).values():
-                for box, price in entries:
-                    by_shape.setdefault(box.shape, []).append((box, price))
-            self.stacked[name] = {
-                shape: (
-                    np.array([b.lo for b, _ in entries]), np.array([b.hi for b, _ in entries]),
-                    np.array([price for _, price in entries]),
-                )
-                for shape, entries in by_shape.items()
-            }  # fmt: skip
-        return self.stacked[name]
+    def _stored(self, parts: dict[str, list[tuple[Box, PartCost]]], feeds: Feeds) -> Pieces:
+        """The pieces with what images hold of them, and their output axons."""
+        return {
+            p.name: [
+                (box, self.model.part(p, box, as_stored=True), feeds.out_axons(p, box)) for box, _ in parts[p.name]
+            ]
+            for p in self.populations
+        }
 
 
 def _check_delays(graph: Graph, profile: Profile) -> None:
@@ -208,194 +281,41 @@ def _check_delays(graph: Graph, profile: Profile) -> None:
             )
 
 
-def _exceeded(used: dict[str, int], limit: dict[str, int]) -> str | None:
-    """The first resource over its limit."""
-    return next((name for name in RESOURCES if used.get(name, 0) > limit[name]), None)
-
-
-def _fits(
-    model: CostModel, population: Population, box: Box, limit: dict[str, int], cap: int, feeds: _Feeds
-) -> PartCost | None:
-    """The cost of a box if a core can hold it."""
-    if box.volume > cap or _exceeded(model.shape_of(population, box), limit):
-        return None
-    if feeds.out_axons(population, box) > limit["out_axons"]:
-        return None
-    try:
-        cost = model.part(population, box)
-    except CapacityError as error:
-        if error.resource == LIST_WORDS:
-            return None
-        raise
-    return None if _exceeded(cost.used, limit) else cost
-
-
-_HINTS = {
-    "synapse_bits": "use fewer inputs to the layer, or a target with more synaptic memory",
-    "in_axons": "the layer has more inputs than a core can receive: prune or split its inputs, or use another target",
-    "fan_in": "the layer has more inputs than a neuron can have: prune or split its inputs, or use another target",
-    "out_axons": "its spikes go to more cores than a neuron can reach: make the layers it feeds smaller",
-}
-
-
-def _refuse(model: CostModel, population: Population, box: Box, limit: dict[str, int], feeds: _Feeds) -> CapacityError:
-    """The error for the neurons in `box`, the fewest that could be put on a core."""
-    used = model.part(population, box).used | {"out_axons": feeds.out_axons(population, box)}
-    name = _exceeded(used, limit) or "neurons"
-    what = name if box.volume == 1 else f"{name} for {box.volume} neurons"
-    return CapacityError(population.name, what, used[name], limit[name], _HINTS.get(name, "use another target"))
-
-
-def _cut_population(
-    model: CostModel, population: Population, limit: dict[str, int], cap: int, feeds: _Feeds
-) -> list[tuple[Box, PartCost]]:
-    """Boxes that cover a population, each fitting on a core, with their costs."""
-    shape = mapped_shape(model.graph, population)
-    if len(shape) == 1:
-        return _cut_rows(model, population, shape, limit, cap, feeds)
-    return _cut_grid(model, population, shape, limit, cap, feeds)
-
-
-def _cut_rows(
-    model: CostModel, population: Population, shape: Shape, limit: dict[str, int], cap: int, feeds: _Feeds
-) -> list[tuple[Box, PartCost]]:
-    """Each part takes as many rows as fit."""
-    result: list[tuple[Box, PartCost]] = []
-    low, count, guess = 0, shape[0], min(cap, shape[0])
-    while low < count:
-        good, bad = 0, min(cap, count - low) + 1
-        best: PartCost | None = None
-        step = min(guess, bad - 1)
-        while bad - good > 1:
-            cost = _fits(model, population, Box(shape, (low,), (low + step,)), limit, cap, feeds)
-            if cost is None:
-                bad = step
-            else:
-                good, best = step, cost
-            step = (good + bad) // 2 if bad <= guess or good < guess else min(2 * good, bad - 1)
-        if best is None:
-            raise _refuse(model, population, Box(shape, (low,), (low + 1,)), limit, feeds)
-        result.append((Box(shape, (low,), (low + good,)), best))
-        low, guess = low + good, good
-    return result
-
-
-def _cut_grid(
-    model: CostModel, population: Population, shape: Shape, limit: dict[str, int], cap: int, feeds: _Feeds
-) -> list[tuple[Box, PartCost]]:
-    """The regular grid of boxes, all of which fit, that takes the fewest cores here and upstream.
-
-    Upstream, each input axon of a part is an output axon of a source core: as in NxTF's cost of a layer, a grid counts
-    its parts plus the input axons of all of them over the output axons of a core.
-    """
-    units = group_sizes(model.graph, population)
-    axes: list[dict[int, list[tuple[int, int]]]] = [
-        {len(cuts): cuts for width in _widths(shape[0]) for cuts in [channel_cuts(shape[0], width, units)]},
-        {len(cuts): cuts for width in _widths(shape[1]) for cuts in [_ranges(shape[1], width)]},
-        {len(cuts): cuts for width in _widths(shape[2]) for cuts in [_ranges(shape[2], width)]},
-    ]
-    counts = np.array(list(product(*axes)))
-    parts = counts.prod(axis=1)
-    axons, upstream = np.zeros(len(counts)), np.zeros(len(counts))
-    for projection in incoming(model.graph, population):
-        found = _grid_axons(projection, axes, counts)
-        axons += found
-        upstream += found * feeds.upstream_price(projection) * (projection.pooling.area if projection.pooling else 1)
-    order = np.lexsort((axons, parts, parts + upstream / limit["out_axons"]))
-    refused: Box | None = None
-    for candidate in order[parts[order] * cap >= size(shape)]:
-        grid = list(product(*(axis[int(n)] for axis, n in zip(axes, counts[candidate], strict=True))))
-        pieces: list[tuple[Box, PartCost]] = []
-        # The box tried first is the one in the middle: it has no border and costs most.
-        middle = len(grid) // 2
-        for at in (middle, *range(middle), *range(middle + 1, len(grid))):
-            box = Box(shape, tuple(r[0] for r in grid[at]), tuple(r[1] for r in grid[at]))
-            cost = _fits(model, population, box, limit, cap, feeds)
-            if cost is None:
-                refused = box if refused is None or box.volume < refused.volume else refused
-                break
-            pieces.append((box, cost))
-        else:
-            return sorted(pieces, key=lambda piece: piece[0].lo)
-    assert refused is not None
-    raise _refuse(model, population, refused, limit, feeds)
-
-
-def _grid_axons(projection: Projection, axes: list[dict[int, list[tuple[int, int]]]], counts: Array) -> Array:
-    """Input axons of all boxes of each grid together, for one projection. counts (grids, 3) are the cuts by axis."""
-    geometry = projection.geometry
-    if geometry is None:
-        every: Array = counts.prod(axis=1).astype(float) * projection.weight.shape[1]
-        return every
-    total = np.ones(len(counts))
-    for axis in range(3):
-        span: dict[int, float] = {}
-        for count, cuts in axes[axis].items():
-            span[count] = sum(source_span(geometry, projection.weight.shape[2:], axis, low, high) for low, high in cuts)
-        total *= np.array([span[int(n)] for n in counts[:, axis]])
-    return total
-
-
-def _widths(length: int) -> list[int]:
-    """The different widths ceil(length / n), widest first."""
-    return sorted({-(-length // n) for n in range(1, length + 1)}, reverse=True)
-
-
-def _ranges(length: int, width: int) -> list[tuple[int, int]]:
-    return [(low, min(low + width, length)) for low in range(0, length, width)]
-
-
 def _too_many_out_axons(
     populations: tuple[Population, ...],
-    parts: dict[str, list[tuple[Box, PartCost, int]]],
-    feeds: _Feeds,
+    parts: dict[str, list[tuple[Box, PartCost]]],
+    feeds: Feeds,
     have: int,
 ) -> dict[str, tuple[int, int]]:
     """Populations with a part over the limit now that all targets are known: (axons needed, neurons of that part)."""
     over: dict[str, tuple[int, int]] = {}
     for population in populations:
-        for box, _, _ in parts[population.name]:
+        for box, _ in parts[population.name]:
             used = feeds.out_axons(population, box)
             if used > have and used > over.get(population.name, (0, 0))[0]:
                 over[population.name] = (used, box.volume)
     return over
 
 
-def _first_fit(
-    populations: tuple[Population, ...],
-    parts: dict[str, list[tuple[Box, PartCost, int]]],
-    feeds: _Feeds,
-    limit: dict[str, int],
-    share: bool,
-) -> list[Part]:
-    """Parts on the first core with room, populations from last to first. `core` numbers cores as they were opened."""
-    most = np.array([limit[name] for name in RESOURCES])
-    largest = np.array([name in LARGEST for name in RESOURCES])
-    load = np.zeros((0, len(RESOURCES)), np.int64)
-    placed: list[Part] = []
-    opened = 0
-    for population in reversed(populations):
-        for box, cost, _ in parts[population.name]:
-            used = cost.used | {"out_axons": feeds.out_axons(population, box)}
-            need = np.array([used[name] for name in RESOURCES])
-            core = -1
-            if share:
-                first = max(0, opened - _OPEN_CORES)
-                after = np.where(largest, np.maximum(load[first:opened], need), load[first:opened] + need)
-                room = np.flatnonzero((after <= most).all(axis=1))
-                core = first + int(room[0]) if room.size else -1
-            if core < 0:
-                core, opened = opened, opened + 1
-                if opened > len(load):
-                    load = np.concatenate([load, np.zeros((max(64, len(load)), len(RESOURCES)), np.int64)])
-            load[core] = np.where(largest, np.maximum(load[core], need), load[core] + need)
-            placed.append(Part(population.name, box, core, cost.blocks, used))
-    return placed
+def _pack(pieces: Pieces, populations: tuple[Population, ...], limit: dict[str, int], options: MapOptions) -> Packing:
+    """The parts on the fewest cores of two orders: that of the network, and scarcest first."""
+    chip = dict(options.pins)
+    items = [
+        Item(population.name, box, cost.blocks, cost.used | {"out_axons": out}, chip.get(population.name, -1))
+        for population in reversed(populations)
+        for box, cost, out in pieces[population.name]
+    ]
+    in_order = pack(items, limit, options.share_cores)
+    if not options.share_cores or in_order.cores == 1:
+        return in_order
+    scarcest = pack(sorted(items, key=lambda item: -scarcity(item, limit)), limit, True)
+    return scarcest if scarcest.cores < in_order.cores else in_order
 
 
 def _renumbered(
-    populations: tuple[Population, ...], placed: list[Part], limit: dict[str, int], total: dict[str, int]
-) -> Partition:
+    populations: tuple[Population, ...], placed: tuple[Part, ...], limit: dict[str, int], total: dict[str, int],
+    density: DensityBound | None,
+) -> Partition:  # fmt: skip
     """The same parts on cores numbered in the order of the network, sorted by core."""
     order = {population.name: index for index, population in enumerate(populations)}
     ranked = sorted(placed, key=lambda part: (order[part.population], part.box.lo))
@@ -410,4 +330,4 @@ def _renumbered(
             used[name][part.core] = (
                 max(value, part.used[name]) if name in LARGEST else value + part.used[name]
             )
-    return Partition(tuple(ranked), len(number), used, limit, total)
+    return Partition(tuple(ranked), len(number), used, limit, total, density)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tern2lava.compiler.axons import shares_lists
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.connections import HOST, Connections, connections
 from tern2lava.compiler.ir import Array, Graph, Projection
@@ -85,17 +86,19 @@ def _entries(
     """Output axons that each connection takes on its source core."""
     if profile.routing.out_axon_model.value == "ranges":
         return np.ones_like(wired.neurons)
-    shares = profile.synapse.sharing.value != "none"
     names = [block.projection for part in partition.parts for block in part.blocks]
-    price = {}
-    for name in set(names):
-        projection = graph[name]
-        assert isinstance(projection, Projection)
-        shared = projection.geometry is not None and shares
-        price[name] = profile.routing.shared_cost.value if shared else 1
-    each = np.array([price[name] for name in names], np.int64)[wired.box]
-    result: Array = wired.neurons * (each + np.where(crossings > 0, profile.routing.offchip_cost.value, 0))
+    shared = {name: shares_lists(profile, _projection(graph, name)) for name in set(names)}
+    several = np.array([shared[name] for name in names], bool)[wired.box]
+    cost = profile.routing.shared_cost.value
+    entries = np.where(several, cost * wired.neurons - (cost - 1) * wired.single, wired.neurons)
+    result: Array = entries + wired.neurons * np.where(crossings > 0, profile.routing.offchip_cost.value, 0)
     return result
+
+
+def _projection(graph: Graph, name: str) -> Projection:
+    node = graph[name]
+    assert isinstance(node, Projection)
+    return node
 
 
 def _distances(profile: Profile, begin: Array, end: Array) -> tuple[Array, Array]:

@@ -148,6 +148,28 @@ def _window(geometry: ConvGeometry, kernel: tuple[int, ...], axis: int, low: int
     return start, start + (high - 1 - low) * stride + dilation * (kernel[axis] - 1) + 1
 
 
+def source_window(geometry: ConvGeometry, kernel: int, axis: int, low: int, high: int) -> tuple[int, int]:
+    """Source range, padding left out, of outputs [low, high) along axis (0: y, 1: x); (0, 0) where it is empty."""
+    stride, dilation = geometry.stride[axis], geometry.dilation[axis]
+    start = low * stride - geometry.padding[2 * axis]
+    stop = start + (high - 1 - low) * stride + dilation * (kernel - 1) + 1
+    start, stop = max(start, 0), min(stop, geometry.in_shape[axis + 1])
+    return (start, stop) if start < stop else (0, 0)
+
+
+def tap_patterns(
+    geometry: ConvGeometry, kernel: int, axis: int, start: int, stop: int, low: int, high: int
+) -> Array:
+    """For source positions [start, stop), which tap reaches which output of [low, high) along axis, outputs counted
+    from the first that the position reaches; -1 where none. Shape (positions, kernel)."""
+    stride, dilation = geometry.stride[axis], geometry.dilation[axis]
+    reach = np.arange(start, stop)[:, None] + geometry.padding[2 * axis] - dilation * np.arange(kernel)[None, :]
+    out = reach // stride
+    good = (reach % stride == 0) & (out >= low) & (out < high)
+    first = np.where(good, out, np.iinfo(np.int64).max).min(axis=1, initial=np.iinfo(np.int64).max)
+    return np.where(good, out - first[:, None], -1)
+
+
 def channel_cuts(channels: int, width: int, units: tuple[int, ...]) -> list[tuple[int, int]]:
     """Ranges that cover `channels`, each at most `width` long and, for every group size in `units`, either inside one
     group or made of whole groups. width >= 1 can always be met."""

@@ -119,11 +119,11 @@ def recurrent() -> Graph:
 
 
 def test_output_axons_of_a_recurrent_layer_are_limited_too() -> None:
-    # 32 neurons that reach two parts need 64 entries, 31 need 62.
+    # 32 neurons that reach two parts need 64 entries, 30 need 60.
     profile = variant("tiny", core__neurons=32, core__out_axons=62, routing__out_axon_model="edges")
     result = partition(recurrent(), profile, MapOptions())
-    assert [part.box.volume for part in result.parts] == [31, 29]
-    assert result.used["out_axons"].tolist() == [62, 58]
+    assert [part.box.volume for part in result.parts] == [30, 30]
+    assert result.used["out_axons"].tolist() == [60, 60]
 
 
 def test_a_recurrent_layer_that_no_cut_can_route_is_refused() -> None:

@@ -1,0 +1,146 @@
+"""Cutting one population into boxes that each fit on a core."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+
+from tern2lava.compiler.box import Box
+from tern2lava.compiler.cost import LIST_WORDS, RESOURCES, CostModel, PartCost
+from tern2lava.compiler.feeds import Feeds
+from tern2lava.compiler.grids import Grid, axis_choices, total_edges
+from tern2lava.compiler.ir import Population, Shape, size
+from tern2lava.compiler.slices import group_sizes, incoming, mapped_shape
+from tern2lava.errors import CapacityError
+
+
+def exceeded(used: dict[str, int], limit: dict[str, int]) -> str | None:
+    """The first resource over its limit."""
+    return next((name for name in RESOURCES if used.get(name, 0) > limit[name]), None)
+
+
+def fits(
+    model: CostModel, population: Population, box: Box, limit: dict[str, int], cap: int, feeds: Feeds
+) -> PartCost | None:
+    """The cost of a box if a core can hold it."""
+    if box.volume > cap or exceeded(model.shape_of(population, box), limit):
+        return None
+    if feeds.out_axons(population, box) > limit["out_axons"]:
+        return None
+    try:
+        cost = model.part(population, box)
+    except CapacityError as error:
+        if error.resource == LIST_WORDS:
+            return None
+        raise
+    return None if exceeded(cost.used, limit) else cost
+
+
+HINTS = {
+    "synapse_bits": "use fewer inputs to the layer, or a target with more synaptic memory",
+    "in_axons": "the layer has more inputs than a core can receive: prune or split its inputs, or use another target",
+    "fan_in": "the layer has more inputs than a neuron can have: prune or split its inputs, or use another target",
+    "out_axons": "its spikes go to more cores than a neuron can reach: make the layers it feeds smaller",
+}
+
+
+def refuse(model: CostModel, population: Population, box: Box, limit: dict[str, int], feeds: Feeds) -> CapacityError:
+    """The error for the neurons in `box`, the fewest that could be put on a core."""
+    used = model.part(population, box).used | {"out_axons": feeds.out_axons(population, box)}
+    name = exceeded(used, limit) or "neurons"
+    what = name if box.volume == 1 else f"{name} for {box.volume} neurons"
+    return CapacityError(population.name, what, used[name], limit[name], HINTS.get(name, "use another target"))
+
+
+def cut_population(
+    model: CostModel, population: Population, limit: dict[str, int], cap: int, feeds: Feeds
+) -> list[tuple[Box, PartCost]]:
+    """Boxes that cover a population, each fitting on a core, with their costs."""
+    shape = mapped_shape(model.graph, population)
+    if len(shape) == 1:
+        return cut_rows(model, population, shape, limit, cap, feeds)
+    return cut_grid(model, population, shape, limit, cap, feeds)
+
+
+def cut_rows(
+    model: CostModel, population: Population, shape: Shape, limit: dict[str, int], cap: int, feeds: Feeds
+) -> list[tuple[Box, PartCost]]:
+    """Each part takes as many rows as fit (but for one in 200, where more are tried in vain)."""
+    result: list[tuple[Box, PartCost]] = []
+    low, count, guess = 0, shape[0], min(cap, shape[0])
+    while low < count:
+        good, bad = 0, min(cap, count - low) + 1
+        best: PartCost | None = None
+        step = min(guess, bad - 1)
+        while bad - good > max(1, good // 200):
+            box = Box(shape, (low,), (low + step,))
+            cost = fits(model, population, box, limit, cap, feeds)
+            if cost is None:
+                bad = step
+                # Nearly all that rows take grows with their number: what is too much says how many are not.
+                over = _times_over(model, population, box, limit)
+                step = max(good + 1, min(int(step / over), bad - 1)) if over > 1.01 else (good + bad) // 2
+            else:
+                good, best = step, cost
+                step = min(good + 1, bad - 1) if good == guess else (good + bad) // 2
+                guess = -1 if good == guess else guess
+        if best is None:
+            raise refuse(model, population, Box(shape, (low,), (low + 1,)), limit, feeds)
+        result.append((Box(shape, (low,), (low + good,)), best))
+        low, guess = low + good, good
+    return result
+
+
+def _times_over(model: CostModel, population: Population, box: Box, limit: dict[str, int]) -> float:
+    """How many times its limit a box takes of synaptic memory."""
+    try:
+        return model.part(population, box).used["synapse_bits"] / limit["synapse_bits"]
+    except CapacityError:
+        return 1.0
+
+
+def cut_grid(
+    model: CostModel, population: Population, shape: Shape, limit: dict[str, int], cap: int, feeds: Feeds
+) -> list[tuple[Box, PartCost]]:
+    """The regular grid of boxes, all of which fit, that takes the fewest cores here and upstream.
+
+    Upstream, each input axon of a part is an output axon of a source core: as in NxTF's cost of a layer, a grid counts
+    its parts plus the input axons of all of them over the output axons of a core.
+    """
+    axes = axis_choices(shape, group_sizes(model.graph, population))
+    counts = np.array(list(product(*axes)))
+    parts = counts.prod(axis=1)
+    axons, upstream = np.zeros(len(counts)), np.zeros(len(counts))
+    for projection in incoming(model.graph, population):
+        found, _ = total_edges(projection, axes, counts)
+        axons += found
+        upstream += found * feeds.upstream_price(projection) * (projection.pooling.area if projection.pooling else 1)
+    order = np.lexsort((axons, parts, parts + upstream / limit["out_axons"]))
+    refused: Box | None = None
+    for candidate in order[parts[order] * cap >= size(shape)]:
+        grid = Grid(shape, tuple(axis[int(n)] for axis, n in zip(axes, counts[candidate], strict=True)))
+        cells = cut_by(model, population, grid, limit, cap, feeds)
+        if not isinstance(cells, Box):
+            return cells
+        if refused is None or cells.volume < refused.volume:
+            refused = cells
+    assert refused is not None
+    raise refuse(model, population, refused, limit, feeds)
+
+
+def cut_by(
+    model: CostModel, population: Population, grid: Grid, limit: dict[str, int], cap: int, feeds: Feeds
+) -> list[tuple[Box, PartCost]] | Box:
+    """The boxes of a grid with their costs, or the first that does not fit on a core."""
+    boxes: list[Box] = grid.boxes()
+    # The box tried first is the one in the middle: it has no border and costs most.
+    middle = len(boxes) // 2
+    pieces: list[tuple[Box, PartCost]] = []
+    for at in (middle, *range(middle), *range(middle + 1, len(boxes))):
+        cost = fits(model, population, boxes[at], limit, cap, feeds)
+        if cost is None:
+            refused: Box = boxes[at]
+            return refused
+        pieces.append((boxes[at], cost))
+    return sorted(pieces, key=lambda piece: piece[0].lo)
