@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 ACCEPTED = (
-    "a NIR or lava-dl file, a torch, npz or safetensors file with its net.yaml, or an nn.Sequential of torch layers "
-    "and snnTorch Leaky neurons"
+    "a NIR or lava-dl file, a torch, npz or safetensors file with its net.yaml, or a torch module of snnTorch, "
+    "SpikingJelly or Norse neurons"
 )
 _FILE_OPTIONS = ("dt", "assume")
 
@@ -22,8 +22,8 @@ _FILE_OPTIONS = ("dt", "assume")
 def load(source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, **options: Any) -> Graph:
     """The Graph (IMPORTED) of `source`: a NIR or lava-dl file, a checkpoint wired by a net.yaml, or a live module.
 
-    `options` are those of load_module (input_shape, steps, readout, levels), for NIR and lava-dl files dt and assume
-    (see load_nir, load_lavadl). A Graph comes back as it is.
+    `options` are those of load_module (input_shape, steps, readout, levels, call), for NIR and lava-dl files dt
+    and assume (see load_nir, load_lavadl). A Graph comes back as it is.
     Raises InputError or UnsupportedError naming what was found and what is accepted.
     """
     if isinstance(source, Graph):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ import numpy as np
 import pytest
 import snntorch as snn
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
 
 from tern2lava.compiler.ir import Graph, Input, Output
-from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.module import load_module
 from tern2lava.frontends.netyaml import load_checkpoint
 from tern2lava.sim.float import run_float
@@ -261,3 +264,65 @@ def test_a_mistake_in_a_neuron_entry_is_one_line(write: Write, tmp_path: Path, n
     with pytest.raises(InputError, match=why) as caught:
         net(write, tmp_path, f"  - dense: {{weight: w}}\n  - neuron: {neuron}\n", {"k": torch.zeros(2, 2, 2)})
     assert "\n" not in str(caught.value)
+
+
+EVERYTHING = """\
+inputs: {left: {shape: [2, 4, 5]}, right: {shape: [3], levels: [-1, 1]}}
+steps: 4
+readout: spike_count
+outputs: [out, side]
+layers:
+  - {name: back, delay: {steps: 2, shape: [2]}, from: out}
+  - {maxpool: {kernel: 2, stride: [1, 2], padding: 1}, from: left}
+  - conv2d: {weight: c}
+  - name: first
+    neuron: {kind: plif, w: pw, decay_input: true, threshold: 1, reset: zero, reset_delay: false, fire: ">",
+      refractory: 1, recurrent: {conv2d: {weight: cr, padding: 1}, delay: 2}}
+  - dense: {weight: f}
+  - {name: again, dense: {weight: b}, from: back}
+  - {name: beside, dense: {weight: w}, from: right}
+  - name: out
+    from: [f, again, beside]
+    neuron: {kind: alif, alpha: 0.5, rho: 0.5, jump: 0.25, threshold: thr, decay_input: true, fire: ">="}
+  - name: side
+    from: beside
+    neuron: {kind: cuba, alpha: 0.5, tau: 2, decay_input: false, threshold: 1, threshold_low: -1, reset: subtract,
+      reset_delay: false, fire: ">", recurrent: {scale: -0.5}}
+"""
+VALUES = [
+    "0", "-1", "1", "2", "1e30", "1e400", "-1e-300", ".nan", "true", "null", "[]", "[1, 2]", "[9, 9, 9]", "{}",
+    "{a: 1}", "w", "c", "cr", "nan", "16777216", "99999999999999999999", "subtract", "value", '">"', "out", "first",
+    "left", "back",
+]  # fmt: skip
+
+
+@settings(max_examples=200)
+@given(st.data())
+def test_other_values_anywhere_end_in_a_graph_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    torch.save({
+        "w": torch.tensor(W), "c": torch.ones(2, 2, 2, 2), "cr": torch.ones(2, 2, 3, 3), "pw": torch.tensor(0.5),
+        "f": torch.ones(2, 16), "b": torch.eye(2), "thr": torch.tensor([0.5, 1.0]), "nan": torch.tensor(torch.nan),
+    }, folder / "a.pt")  # fmt: skip
+    text = EVERYTHING + 'ignore: ["*"]\n'
+    assert isinstance(load_checkpoint(folder / "a.pt", _written(folder, text)), Graph)
+    for _ in range(data.draw(st.integers(1, 3))):
+        spots = [m.span(1) for m in re.finditer(r"[:\[,] ?([^\s,{}\[\]:]+)", text)]
+        begin, end = data.draw(st.sampled_from(spots))
+        text = text[:begin] + data.draw(st.sampled_from(VALUES)) + text[end:]
+    graph, why = None, ""
+    try:
+        graph = load_checkpoint(folder / "a.pt", _written(folder, text))
+    except Tern2LavaError as error:
+        why = str(error)
+    assert "\n" not in why
+    if graph is not None:
+        inputs = {node.name: np.zeros((1, 2, *node.shape)) for node in graph.of_kind(Input)}
+        assert run_float(graph, inputs).spikes
+
+
+def _written(folder: Path, text: str) -> Path:
+    (folder / "n.yaml").write_text(text)
+    return folder / "n.yaml"

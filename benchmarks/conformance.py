@@ -1,0 +1,216 @@
+"""The conformance table, docs/conformance.md: every neuron of each framework, every reset and connection.
+
+    python benchmarks/conformance.py            the whole table (about ten minutes on one core)
+    python benchmarks/conformance.py --quick    two networks a cell without Lava, printed, nothing written
+    python benchmarks/conformance.py --check    the table recomputed, without Lava, and held against the file
+    python benchmarks/conformance.py --only TEXT    the rows that contain TEXT, written into the file
+
+A cell is NETS random networks by seed, of ternary weights times a scale. Even seeds take powers of two for weights,
+thresholds and inputs' weights, so that potentials meet thresholds exactly and > and >= differ; odd seeds take real
+numbers. Four runs: the framework's own in float64 (F), the float reference on the graph that the front end read (R),
+the integer program (I), and that program in Lava's CPU simulator (L). The table counts neuron-steps where F and R
+differ, I and R (the rounding of decays and scales to the target's integers, which certificates bound), L and I.
+Lava's process models run one after the other without its runtime (run_stock's `sequential`), or in it with --runtime.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from conformance_cells import Cell, Looped, cells, network
+from numpy.typing import NDArray
+from torch import nn
+
+from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Neuron
+from tern2lava.compiler.lower import lower
+from tern2lava.frontends.module import load_module
+from tern2lava.hw_profiles import load_profile
+from tern2lava.sim import integer
+from tern2lava.sim.float import run_float
+from tern2lava.sim.lava_child import LavaChild
+from tern2lava.sim.lava_stock import run_stock
+from tern2lava.sim.trace import Trace
+
+TABLE = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
+NETS, BATCH, LAVA_BATCH, STEPS = 10, 2, 1, 40
+TARGET = "generic-ternary"
+
+Array = NDArray[Any]
+
+
+def own_run(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str, Array]:
+    """Spikes (batch, steps, neurons) of the named layers, the framework running in float64 on x (batch, steps, ...)."""
+    found: dict[str, list[torch.Tensor]] = {name: [] for name in names}
+    handles = []
+    for name, part in model.named_modules():
+        if name in found:
+            handles.append(part.register_forward_hook(
+                lambda m, a, out, name=name: found[name].append(out[0] if isinstance(out, tuple) else out)
+            ))  # fmt: skip
+        if hasattr(part, "reset_mem"):
+            part.reset_mem()
+        elif type(part).__module__.startswith("spikingjelly") and hasattr(part, "reset"):
+            part.reset()
+    model = model.double()
+    with torch.no_grad():
+        if isinstance(model, Looped):
+            model(x.transpose(0, 1).double())
+        else:
+            state = None
+            for t in range(x.shape[1]):
+                if "norse" in type(model).__module__:
+                    _, state = model(x[:, t].double(), state)
+                else:
+                    model(x[:, t].double())
+    for handle in handles:
+        handle.remove()
+    return {name: torch.stack(spikes, 1).flatten(2).numpy() for name, spikes in found.items()}
+
+
+@dataclass
+class Row:
+    """The counts of a cell: networks, spikes of F and L, and the neuron-steps that differ."""
+
+    nets: int = 0
+    spikes: int = 0
+    differ: int = 0
+    rounded: int = 0
+    lava_spikes: int = 0
+    lava_differ: int | None = None
+
+
+def measure(cell: Cell, nets: int, lava: Callable[[Graph, dict[str, Array]], Trace] | None = None) -> Row:
+    """The row of a cell over networks of seeds 0 to nets - 1; `lava` runs a program in Lava."""
+    arithmetic = Arithmetic(**load_profile(TARGET).arithmetic_values())
+    row, programs, shared = Row(), [], np.zeros(0)
+    for seed in range(nets):
+        model, shape = network(cell, seed)
+        graph = load_module(model, shape, STEPS)
+        rng = np.random.default_rng([seed, 1])
+        x = (rng.random((BATCH, STEPS, *shape)) < 0.35).astype(np.uint8)
+        names = [node.name for node in graph.of_kind(Neuron)]
+        own = own_run(model, torch.from_numpy(x), names)
+        trace = run_float(graph, {"input": x}, states=False)
+        program = lower(graph, arithmetic).program
+        integers = integer.run(program, {"input": x}, states=False)
+        row.nets += 1
+        for name in names:
+            row.spikes += int(np.abs(own[name]).sum())
+            row.differ += int(np.count_nonzero(own[name] != trace.spikes[name]))
+            row.rounded += int(np.count_nonzero(integers.spikes[name] != trace.spikes[name]))
+        programs.append(program)
+        shared = shared if shared.size else x[:LAVA_BATCH]
+    if lava is not None:
+        merged, inputs = side_by_side(programs, shared)
+        expected, found = integer.run(merged, inputs), lava(merged, inputs)
+        row.lava_differ = 0
+        for name, spikes in expected.spikes.items():
+            row.lava_spikes += int(np.abs(spikes.astype(np.int64)).sum())
+            row.lava_differ += int(np.count_nonzero(spikes != found.spikes[name]))
+            row.lava_differ += int(np.count_nonzero(expected.v[name] != found.v[name]))
+    return row
+
+
+def side_by_side(programs: list[Graph], x: Array) -> tuple[Graph, dict[str, Array]]:
+    """One INTEGER graph of several that read the same input, and that input: one run in Lava for all."""
+    nodes: list[Any] = [*programs[0].of_kind(Input)]
+    for number, program in enumerate(programs):
+        for node in program.nodes:
+            if isinstance(node, Input):
+                continue
+            inputs = tuple(name if name == nodes[0].name else f"n{number}.{name}" for name in node.inputs)
+            nodes.append(replace(node, name=f"n{number}.{node.name}", inputs=inputs))
+    return replace(programs[0].with_nodes(nodes), level=Level.INTEGER), {nodes[0].name: x}
+
+
+def render(lines: dict[str, str]) -> str:
+    """The text of docs/conformance.md with these rows, in the order of cells()."""
+    packages = ("snntorch", "spikingjelly", "norse", "torch", "lava-nc", "numpy")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
+    order = ["|".join(line(cell.key, Row()).split("|")[:5]) for cell in cells()]
+    rows = [lines[name] for name in order if name in lines]
+    cut = [[part.replace(",", "").strip() for part in text.split("|")] for text in rows]
+    spikes, differ = (sum(int(parts[n]) for parts in cut) for n in (6, 7))
+    in_lava, lava_differ = (sum(int(parts[9].split("/")[n]) for parts in cut if "/" in parts[9]) for n in (0, 1))
+    head = f"""\
+# Conformance: does a network spike as in its framework, and in Lava as compiled?
+
+Written by `python benchmarks/conformance.py` with {versions}; `--check` recomputes it.
+
+Each row is {NETS} random networks (seeds 0 to {NETS - 1}) of two neuron layers and ternary weights, {BATCH} samples of
+{STEPS} steps. *Spikes* are those of the framework's own run in float64; *differ* counts neuron-steps where the graph
+read by the front end spikes otherwise in real numbers. *Rounded* counts those where the integers of `{TARGET}` spike
+otherwise than real numbers: decays have 12 bits and scales are rounded, which the certificate of a compiled network
+bounds; after a first one others follow, for spikes feed spikes. *Lava* counts the spikes of the same networks, on
+one sample, in Lava's process models and, after the slash, the spikes and membrane potentials that are others than in
+the integer reference. In all {len(rows):,} rows: {spikes:,} spikes, {differ:,} differ; in Lava {in_lava:,} spikes,
+{lava_differ:,} differ.
+
+Recurrent and residual networks of neurons without a recurrence of their own are modules with a loop over time, read by
+tracing. RSynaptic of snnTorch 1.0 cannot run with a reset at once. Sequential networks of SpikingJelly are run step by
+step; its multi-step mode is compared in tests/frontends/test_spikingjelly.py.
+
+| framework | neuron | reset | connection | nets | spikes | differ | rounded | Lava |
+|---|---|---|---|---:|---:|---:|---:|---:|
+"""
+    return head + "".join(f"{text}\n" for text in rows)
+
+
+def line(key: tuple[str, str, str, str], row: Row) -> str:
+    """One row of the table."""
+    lava = "not run" if row.lava_differ is None else f"{row.lava_spikes:,} / {row.lava_differ:,}"
+    counts = f"{row.nets} | {row.spikes:,} | {row.differ:,} | {row.rounded:,} | {lava}"
+    return f"| {' | '.join(key)} | {counts} |\n"
+
+
+def written() -> dict[str, str]:
+    """The lines of the committed table by their cell."""
+    if not TABLE.exists():
+        return {}
+    lines = [text for text in TABLE.read_text().splitlines() if text.count("|") == 10 and "---" not in text]
+    return {"|".join(text.split("|")[:5]): text for text in lines[1:]}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="two networks a cell without Lava, nothing written")
+    parser.add_argument("--check", action="store_true", help="recompute without Lava and compare with the file")
+    parser.add_argument("--only", default="", help="only the rows that contain this text")
+    parser.add_argument("--runtime", action="store_true", help="Lava with its runtime, several times slower")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    lines, wrong = written(), 0
+    with LavaChild() as child:
+
+        def lava(graph: Graph, inputs: dict[str, Array]) -> Trace:
+            return run_stock(graph, inputs, sequential=not arguments.runtime, timeout=600, child=child).trace
+
+        for cell in cells():
+            if arguments.only not in " | ".join(cell.key):
+                continue
+            without = arguments.check or arguments.quick
+            row = measure(cell, 2 if arguments.quick else NETS, None if without else lava)
+            text = line(cell.key, row).rstrip()
+            print(text, flush=True)
+            name = "|".join(text.split("|")[:5])
+            if arguments.check and text.split("|")[:9] != lines.get(name, "").split("|")[:9]:
+                wrong += 1
+                print(f"  differs from {TABLE.name}", flush=True)
+            elif not without:
+                lines[name] = text
+                TABLE.write_text(render(lines))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
