@@ -171,9 +171,14 @@ def test_an_interrupt_ends_the_whole_group() -> None:
             time.sleep(0.05)
         os.kill(os.getpid(), signal.SIGINT)
 
-    threading.Thread(target=interrupt, daemon=True).start()
-    with pytest.raises(KeyboardInterrupt):
-        run("report_process", None, shared=shared)
+    # A job in the background of a shell inherits an ignored SIGINT, and then Python raises nothing for it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Thread(target=interrupt, daemon=True).start()
+        with pytest.raises(KeyboardInterrupt):
+            run("report_process", None, shared=shared)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not process_lives(int(shared["values"][0]))
 
 
