@@ -1,7 +1,7 @@
 """Trains the two demonstration networks on scikit-learn's 8x8 digits and writes checkpoint, net.yaml and test accuracy.
 
     uv run python benchmarks/train_demo.py                 # about two minutes; rewrites tern2lava/demo/
-    uv run python benchmarks/train_demo.py -o /tmp/demo    # elsewhere
+    uv run python benchmarks/train_demo.py -o elsewhere/    # into another folder
     uv run python benchmarks/train_demo.py --quick --check # a quarter of the epochs, the lower bars of a short run
 
 --check ends with exit code 1 and names the bar where a network falls short of it.
