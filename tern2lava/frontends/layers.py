@@ -19,6 +19,15 @@ WRAPPED = ("Linear", "Conv1d", "Conv2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", 
 """Layers that SpikingJelly 2.0 (activation_based/layer/stateless_wrapper.py) subclasses with a step_mode alone."""
 
 
+def class_path(module: torch.nn.Module) -> str:
+    """Dotted path of a module's class; of the original class where torch's parametrize has put one in front."""
+    kind: type[object] = type(module)
+    base = kind.__base__
+    if hasattr(module, "parametrizations") and base is not None and kind.__name__ == f"Parametrized{base.__name__}":
+        kind = base
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
 def as_array(where: str, parameter: torch.Tensor) -> Array:
     """A parameter in float64; InputError where it is not finite."""
     return numbers(where, parameter.detach().cpu().double().numpy())

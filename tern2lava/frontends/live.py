@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends import norse, snntorch, spikingjelly
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
-from tern2lava.frontends.layers import ANY_AXES, READERS
+from tern2lava.frontends.layers import ANY_AXES, READERS, class_path
 
 if TYPE_CHECKING:
     import torch
@@ -30,15 +30,6 @@ NEURONS: dict[str, Callable[[Any, str, str], NeuronLayer]] = {
     **norse.NEURONS,
 }
 """The reader of each neuron class, by its dotted path."""
-
-
-def class_path(module: torch.nn.Module) -> str:
-    """Dotted path of a module's class; of the original class where torch's parametrize has put one in front."""
-    kind: type[object] = type(module)
-    base = kind.__base__
-    if hasattr(module, "parametrizations") and base is not None and kind.__name__ == f"Parametrized{base.__name__}":
-        kind = base
-    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def unwrapped(module: torch.nn.Module) -> torch.nn.Module:

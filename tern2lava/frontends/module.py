@@ -16,12 +16,11 @@ from tern2lava.compiler.ir import Graph, Readout, Shape
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends import norse, snntorch, spikingjelly
 from tern2lava.frontends.builder import GraphBuilder
-from tern2lava.frontends.layers import IN_TRAINING, READERS, TRAINED
+from tern2lava.frontends.layers import IN_TRAINING, READERS, TRAINED, class_path
 from tern2lava.frontends.live import (
     NEURONS,
     SEQUENTIAL,
     add_layer,
-    class_path,
     is_layer,
     reads_sequences,
     refuse_changes,

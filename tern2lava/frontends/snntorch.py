@@ -15,7 +15,7 @@ from tern2lava.compiler.ir import Array, Reset
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
 from tern2lava.frontends.conventions import current_based, leaky, snntorch_reset
-from tern2lava.frontends.layers import as_array, pair, weight_and_bias
+from tern2lava.frontends.layers import as_array, class_path, pair, weight_and_bias
 from tern2lava.frontends.surrogate import firing_rule
 
 LEAKY = "snntorch._neurons.leaky.Leaky"
@@ -99,7 +99,7 @@ def sequential_output(module: Any, where: str) -> None:
 def _feedback(module: Any, where: str) -> Feed:
     """What a recurrent neuron's own spikes pass: nn.Linear, nn.Conv2d, or an element-wise V."""
     inner, place = module.recurrent, f"{where}.recurrent"
-    match type(inner).__name__:
+    match class_path(inner).rsplit(".", 1)[1]:
         case "Linear":
             weight, bias = weight_and_bias(inner, place)
             return Feed(weight=weight, bias=bias)

@@ -19,7 +19,8 @@ from torch.overrides import TorchFunctionMode
 
 from tern2lava.compiler.ir import Array, Shape
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.live import NEURONS, class_path, is_layer, reads_sequences
+from tern2lava.frontends.layers import class_path
+from tern2lava.frontends.live import NEURONS, is_layer, reads_sequences
 
 ALL, STATIC = -1, -2
 """Times of a Symbol beside 0, 1, ...: the whole sequence; a value that is the same in every step."""

@@ -11,8 +11,8 @@ import torch
 from tern2lava.compiler.ir import Add, Array, ChannelAffine, Delay, Dense, Flatten, Graph, PoolKind, Readout, Shape
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
-from tern2lava.frontends.layers import IN_TRAINING, TRAINED, as_array, pair
-from tern2lava.frontends.live import add_layer, class_path, fresh_copy, refuse_changes, rest
+from tern2lava.frontends.layers import IN_TRAINING, TRAINED, as_array, class_path, pair
+from tern2lava.frontends.live import add_layer, fresh_copy, refuse_changes, rest
 from tern2lava.frontends.trace import ALL, STATIC, AxesError, Expression, Recorder, Symbol, leaves
 from tern2lava.frontends.tracecheck import check_spikes
 

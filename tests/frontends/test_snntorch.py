@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import snntorch as snn
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 from tern2lava.compiler.ir import Graph, Reset
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.module import load_module
+from tern2lava.train.ternarize import ternarize
 
 Compare = Callable[..., tuple[Graph, int]]
 MODES = [("subtract", True), ("subtract", False), ("zero", True), ("zero", False), ("none", True)]
@@ -75,6 +77,14 @@ def test_a_convolution_feeds_back(compare_spikes: Compare) -> None:
     assert spikes > 1000
     assert graph["1.recurrent"].padding == (1, 1, 2, 2)
     assert graph["2.recurrent"].gain.shape == (3,)
+
+
+def test_ternarised_layers_and_recurrences_are_read(compare_spikes: Compare) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(10, 16), snn.RLeaky(beta=0.8, linear_features=16, init_hidden=True, threshold=0.4))
+    graph, spikes = compare_spikes(ternarize(model), (10,))
+    assert spikes > 500
+    assert np.unique(np.abs(graph["1.recurrent"].weight)).size == 2
 
 
 def test_a_weight_per_position_and_an_impossible_reset_are_refused() -> None:
