@@ -1,0 +1,116 @@
+"""docs/conformance.md says what benchmarks/conformance.py measures: every cell, its claims, and some rows anew."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.ir import Compare, Graph, Neuron
+from tern2lava.sim.lava_stock import run_stock
+
+if sys.version_info < (3, 11):
+    pytest.skip("SpikingJelly 2.0 needs Python 3.11", allow_module_level=True)
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def conformance() -> ModuleType:
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        return importlib.import_module("conformance")
+    finally:
+        sys.path.pop(0)
+
+
+@pytest.fixture(scope="module")
+def table() -> dict[tuple[str, ...], list[int]]:
+    """The committed rows: counts (nets, spikes, differ, rounded, spikes in Lava, differ in Lava) by cell."""
+    rows = {}
+    for text in (ROOT / "docs" / "conformance.md").read_text().splitlines():
+        parts = [part.strip() for part in text.split("|")[1:-1]]
+        if len(parts) == 9 and parts[0] not in ("framework", "---"):
+            counts = [int(part.replace(",", "")) for part in (*parts[4:8], *parts[8].split("/"))]
+            rows[tuple(parts[:4])] = counts
+    return rows
+
+
+def test_every_cell_is_in_the_table_with_enough_networks_and_spikes_and_no_difference(
+    conformance: ModuleType, table: dict[tuple[str, ...], list[int]]
+) -> None:
+    assert list(table) == [cell.key for cell in conformance.cells()]
+    for key, (nets, spikes, differ, _, in_lava, lava_differ) in table.items():
+        assert nets >= 10, key
+        assert spikes >= 10_000, key
+        assert in_lava >= 10_000, key
+        assert (differ, lava_differ) == (0, 0), key
+
+
+CHOSEN = [
+    ("snnTorch", "Leaky", "subtract, at once", "residual"),
+    ("snnTorch", "RSynaptic", "zero, delayed", "recurrent, conv"),
+    ("SpikingJelly", "CUBALIFNode", "to -0.125", "conv"),
+    ("SpikingJelly", "TernaryIFNode", "subtract", "recurrent"),
+    ("Norse", "LIFRefracCell", "to -0.25", "recurrent"),
+]
+
+
+@pytest.mark.parametrize("key", CHOSEN)
+def test_rows_are_what_is_measured(
+    conformance: ModuleType, table: dict[tuple[str, ...], list[int]], key: tuple[str, ...]
+) -> None:
+    cell = next(cell for cell in conformance.cells() if cell.key == key)
+    row = conformance.measure(cell, 10)
+    assert [row.nets, row.spikes, row.differ, row.rounded] == table[key][:4]
+    assert row.unexplained == 0
+
+
+def test_two_networks_side_by_side_run_in_lava(conformance: ModuleType) -> None:
+    cell = next(cell for cell in conformance.cells() if cell.key == CHOSEN[3])
+    row = conformance.measure(cell, 2, lambda graph, inputs: run_stock(graph, inputs, sequential=True).trace)
+    assert row.lava_spikes > 1000
+    assert row.lava_differ == 0
+
+
+def test_a_wrong_comparison_would_be_counted(conformance: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = conformance.load_module
+
+    def misread(*arguments: Any) -> Graph:
+        graph: Graph = read(*arguments)
+        return graph.with_nodes(
+            replace(node, compare=Compare.GT) if isinstance(node, Neuron) else node for node in graph.nodes
+        )
+
+    cell = next(cell for cell in conformance.cells() if cell.key == ("SpikingJelly", "IFNode", "to 0", "dense"))
+    assert conformance.measure(cell, 2).differ == 0
+    monkeypatch.setattr(conformance, "load_module", misread)
+    assert conformance.measure(cell, 2).differ > 100
+
+
+def test_a_difference_beyond_the_certified_bound_would_be_counted(
+    conformance: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = next(cell for cell in conformance.cells() if cell.key == CHOSEN[4])
+    monkeypatch.setattr(conformance.Tracker, "_near", lambda self, met, error: np.zeros(met.shape, bool))
+    assert conformance.measure(cell, 10).unexplained > 0
+
+
+def test_a_wrong_run_in_lava_would_be_counted(conformance: ModuleType) -> None:
+    from tern2lava.sim import integer
+
+    def one_spike_less(graph: Graph, inputs: dict[str, Any]) -> Any:
+        trace = integer.run(graph, inputs)
+        name = next(iter(trace.spikes))
+        spikes = trace.spikes[name].copy()
+        spikes[tuple(np.argwhere(spikes)[0])] = 0
+        return replace(trace, spikes={**trace.spikes, name: spikes})
+
+    cell = next(cell for cell in conformance.cells() if cell.key == CHOSEN[4])
+    assert conformance.measure(cell, 1, one_spike_less).lava_differ == 1
