@@ -1,0 +1,192 @@
+"""Output axons: the price of an edge, counted for whole grids at once and neuron by neuron."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.axons import single_edges
+from tern2lava.compiler.box import Box
+from tern2lava.compiler.cost import CostModel
+from tern2lava.compiler.density import density_bound
+from tern2lava.compiler.feeds import Feeds
+from tern2lava.compiler.grids import Grid, entries, ranges, reads
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    ConvGeometry,
+    Graph,
+    Input,
+    Level,
+    Output,
+    Pooling,
+    Population,
+    Projection,
+    Reset,
+    conv_out,
+    frozen,
+)
+from tern2lava.compiler.lists import synapse_lists
+from tern2lava.compiler.lower_bound import least_row_bits
+from tern2lava.compiler.partition import MapOptions, partition
+from tern2lava.compiler.slices import cut
+from tern2lava.errors import CapacityError
+from tern2lava.hw_profiles import Profile, load_profile
+
+
+def variant(name: str, **values: Any) -> Profile:
+    data = load_profile(name).model_dump()
+    for key, value in values.items():
+        section, leaf = key.split("__")
+        data[section][leaf]["value"] = value
+    return Profile.model_validate(data)
+
+
+def layer(name: str, wires: tuple[str, ...], shape: tuple[int, ...]) -> Population:
+    values: dict[str, Any] = {
+        key: frozen(1, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
+    }
+    return Population(name=name, inputs=wires, shape=shape, reset=Reset.ZERO, lsb=frozen(1.0), start=0, **values)
+
+
+def conv(
+    name: str, source: str, shape: tuple[int, int, int], out: int, kernel: tuple[int, int], stride: tuple[int, int],
+    padding: tuple[int, int, int, int], groups: int = 1, window: tuple[int, int] | None = None,
+) -> Projection:  # fmt: skip
+    pooling = None if window is None else Pooling(in_shape=shape, window=window)
+    seen = shape if pooling is None else pooling.out_shape
+    size = [conv_out(seen[1 + a], kernel[a], stride[a], sum(padding[2 * a : 2 * a + 2]), 1) for a in (0, 1)]
+    geometry = ConvGeometry(
+        in_shape=seen, out_shape=(out, size[0], size[1]), stride=stride, padding=padding, dilation=(1, 1), groups=groups
+    )
+    rng = np.random.default_rng(0)
+    weight = frozen(rng.choice([-1, 1], (out, seen[0] // groups, *kernel)), np.int8)
+    return Projection(name=name, inputs=(source,), weight=weight, geometry=geometry, pooling=pooling)
+
+
+def two_layers(second: Projection) -> Graph:
+    first = conv("a", "in", (1, 8, 9), 4, (1, 1), (1, 1), (0, 0, 0, 0))
+    assert second.geometry is not None
+    nodes = (
+        Input(name="in", shape=(1, 8, 9)), first, layer("p", ("a",), (4, 8, 9)), second,
+        layer("q", (second.name,), second.geometry.out_shape), Output(name="out", inputs=("q",)),
+    )  # fmt: skip
+    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+
+
+SECONDS = [
+    conv("b", "p", (4, 8, 9), 6, (3, 3), (1, 1), (1, 1, 1, 1)),
+    conv("b", "p", (4, 8, 9), 4, (2, 3), (2, 1), (0, 1, 1, 0), groups=2),
+    conv("b", "p", (4, 8, 9), 5, (2, 2), (1, 1), (1, 0, 0, 0), window=(2, 3)),
+]
+
+
+@pytest.mark.parametrize("second", SECONDS, ids=["plain", "grouped and strided", "pooled"])
+def test_single_rows_and_columns_are_those_whose_lists_one_source_position_uses(second: Projection) -> None:
+    """Against the lists themselves: axons (of one source channel) minus those on lists that several use."""
+    loihi1 = load_profile("loihi1")
+    assert second.geometry is not None
+    shape = second.geometry.out_shape
+    seen_some = 0
+    for high_y in range(1, shape[1] + 1):
+        for high_x in range(1, shape[2] + 1):
+            box = Box(shape, (0, 0, 0), (shape[0], high_y, high_x))
+            piece = cut(second, box)
+            assert piece is not None
+            top, bottom, left, right = single_edges(loihi1, second, box)
+            window = (1, 1) if second.pooling is None else second.pooling.window
+            single = (top + bottom) // window[0] * ((left + right) // window[1])
+            uses = [times for _, _, times in synapse_lists(piece.local.weight, piece.local)]
+            alone = sum(1 for times in uses if times == 1)
+            assert single <= alone
+            if second.geometry.stride == (1, 1):
+                assert single == alone
+            seen_some += single
+    assert seen_some > 0
+
+
+@pytest.mark.parametrize("second", SECONDS, ids=["plain", "grouped and strided", "pooled"])
+@pytest.mark.parametrize("model", ["edges", "ranges"])
+def test_entries_of_a_grid_are_those_of_its_boxes_one_by_one(second: Projection, model: str) -> None:
+    graph = two_layers(second)
+    profile = variant("loihi1", routing__out_axon_model=model)
+    source, target = graph["p"], graph["q"]
+    assert isinstance(source, Population)
+    assert isinstance(target, Population)
+    costs = CostModel(graph, profile)
+    shape = target.shape
+    mine = Grid(source.shape, (ranges(4, 3), ranges(8, 3), ranges(9, 5)))
+    for widths in ((shape[0], 1, 2), (2, 3, shape[2]), (shape[0], shape[1], shape[2])):
+        other = Grid(shape, tuple(ranges(n, w) for n, w in zip(shape, widths, strict=True)))
+        feeds = Feeds(graph, profile, all_edges_leave_chip=False)
+        feeds.set_targets(target, [costs.part(target, box).blocks for box in other.boxes()])
+        found = entries(profile, mine, reads(second, other, profile), 0)
+        expected = [feeds.out_axons(source, box) for box in mine.boxes()]
+        assert found.reshape(-1).tolist() == expected
+        assert sum(expected) > 0
+
+
+def test_a_part_of_few_pixels_has_lists_of_its_own_at_the_price_of_one() -> None:
+    loihi1 = load_profile("loihi1")
+    wire = SECONDS[0]
+    assert single_edges(loihi1, wire, Box((6, 8, 9), (0, 2, 2), (6, 5, 5))) == (5, 0, 5, 0)
+    # Four rows see six, of which the two in the middle meet the kernel alike.
+    assert single_edges(loihi1, wire, Box((6, 8, 9), (0, 2, 2), (6, 6, 5))) == (2, 2, 5, 0)
+    assert single_edges(load_profile("loihi2"), wire, Box((6, 8, 9), (0, 2, 2), (6, 5, 5))) == (0, 0, 0, 0)
+
+
+def chain_of_convolutions(channels: int, length: int, layers: int) -> Graph:
+    nodes: list[Any] = [Input(name="n0", shape=(channels, length, length))]
+    for index in range(1, layers + 1):
+        shape = (channels, length, length)
+        wire = conv(f"w{index}", f"n{index - 1}", shape, channels, (3, 3), (1, 1), (1, 1, 1, 1))
+        nodes += [wire, layer(f"n{index}", (wire.name,), shape)]
+    nodes.append(Output(name="out", inputs=(f"n{layers}",)))
+    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+
+
+def test_grids_are_chosen_together_where_output_axons_are_scarce() -> None:
+    """Layers of 32 x 16 x 16 on Loihi 1: as many cores as neurons need, although each edge may cost two entries."""
+    graph = chain_of_convolutions(32, 16, 3)
+    result = partition(graph, load_profile("loihi1"), MapOptions())
+    assert result.used["out_axons"].max() <= 4096
+    assert result.used["neurons"].sum() == 3 * 8192
+    assert result.cores_lower_bound >= 24
+    assert result.cores <= 1.10 * result.cores_lower_bound
+
+
+def test_layers_share_cores_where_one_needs_memory_and_the_other_neurons() -> None:
+    rng = np.random.default_rng(0)
+    wide = conv("a", "in", (1, 32, 32), 8, (3, 3), (1, 1), (1, 1, 1, 1))
+    nodes = (
+        Input(name="in", shape=(1, 32, 32)), wide, layer("p", ("a",), (8, 32, 32)),
+        Projection(name="b", inputs=("p",), weight=frozen(rng.integers(-1, 2, (400, 8192)), np.int8)),
+        layer("q", ("b",), (400,)), Output(name="out", inputs=("q",)),
+    )  # fmt: skip
+    graph = Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+    # 8,192 neurons in 2 cores, 6.5 Mbit of weights in 6.25: eight cores a layer at a time, fewer together.
+    result = partition(graph, load_profile("loihi2"), MapOptions())
+    apart = partition(graph, load_profile("loihi2"), MapOptions(share_cores=False))
+    assert result.cores_lower_bound == 7
+    assert result.cores < apart.cores
+    assert result.cores <= 1.15 * result.cores_lower_bound
+
+
+def test_the_density_bound_counts_halos_and_holds() -> None:
+    graph = chain_of_convolutions(16, 12, 2)
+    profile = variant("generic-ternary", core__neurons=256, core__in_axons=350)
+    result = partition(graph, profile, MapOptions(share_cores=False))
+    rows = {p.name: least_row_bits(p, profile, profile.synapse.encodings.value) for p in graph.of_kind(Projection)}
+    bound = density_bound(graph, profile, result.limit, rows)
+    assert bound is not None
+    plain = max(result.total[name] / result.limit[name] for name in result.total)
+    assert plain < bound.cores <= result.cores
+    assert sum(bound.weights.values()) == pytest.approx(1)
+    assert bound.weights["in_axons"] > 0
+
+
+def test_what_cannot_be_mapped_is_refused_before_anything_is_cut() -> None:
+    graph = chain_of_convolutions(512, 4, 2)
+    with pytest.raises(CapacityError, match=r"n2: needs 4,608 in_axons, the target has 4,096"):
+        partition(graph, load_profile("loihi1"), MapOptions())
