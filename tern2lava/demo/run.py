@@ -71,11 +71,8 @@ class DemoResult:
             parts += [
                 Rule(f"{net.name}: {net.report.source} on {net.report.target}"),
                 verification_table(net.report.verification),
-                "",
                 certificate_table(net.report),
-                "",
                 core_table(net.report),
-                "",
                 memory_table(net.report),
                 "",
             ]

@@ -6,23 +6,20 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tern2lava.report.model import Baselines, LayerMemory, Report, TwinRow
+from tern2lava.report.model import Baselines, LayerMemory, MemoryTotal, Report, TwinRow
+from tern2lava.report.sheet import sheet
 
 _PLAIN = ("fp32", "fp16", "int8", "int4")
 
 
 def memory_table(report: Report) -> RenderableType:
     """Plain and entropy-coded sizes of the weights, what the cores store of them, and all else that they hold."""
-    return Group(_weights_table(report), "", _stored_table(report), *_everything(report))
+    return Group(_weights_table(report), _stored_table(report), _ratio_table(report), *_everything(report))
 
 
 def _weights_table(report: Report) -> Table:
-    table = Table(title="Weights alone", title_justify="left")
-    table.add_column("Layer")
-    for heading in ("Weights", "Zeros", *_PLAIN, "2 bit", "Entropy", "rANS file"):
-        table.add_column(heading, justify="right")
-    if any(layer.code_bits != 2 for layer in report.memory.layers):
-        table.columns[7].header = "Codes"
+    codes = "2 bit" if all(layer.code_bits == 2 for layer in report.memory.layers) else "Codes"
+    table = sheet("Weights alone", ("Layer", "Weights", "Zeros", *_PLAIN, codes, "Entropy", "rANS"))
 
     def cells(row: Baselines) -> list[str]:
         bits = [getattr(row, f"{name}_bits") for name in _PLAIN]
@@ -37,28 +34,43 @@ def _weights_table(report: Report) -> Table:
 
 
 def _stored_table(report: Report) -> Table:
-    table = Table(title=f"Synaptic memory of {report.target}, overheads included", title_justify="left")
-    table.add_column("Layer")
-    for heading in ("Encoding", "Sharing"):
-        table.add_column(heading)
-    numbers = ("Cores", "Copies", "Synapses", "Stored", "Bits/weight", "Entropy", "Over it")
-    for heading in (*numbers, *(f"vs {name}" for name in _PLAIN)):
-        table.add_column(heading, justify="right")
+    """What the cores store of each layer, and how."""
+    table = sheet(
+        f"Synaptic memory of {report.target}, overheads included",
+        ("Layer", "Encoding", "Sharing", "Cores", "Copies", "Synapses", "Stored", "Bits/weight"),
+        left=("Encoding", "Sharing"),
+    )
 
-    def cells(row: Baselines, weights: int) -> list[str]:
-        over = "-" if row.over_entropy is None else f"{100 * row.over_entropy:+.1f}%"
-        return [
-            f"{row.synapses:,}", size_text(row.stored_bits), f"{row.stored_bits / weights:.2f}",
-            f"{row.entropy_bits / weights:.2f}", over, *(f"{getattr(row, f'ratio_{name}'):.1f}x" for name in _PLAIN),
-        ]  # fmt: skip
+    def cells(row: LayerMemory | MemoryTotal) -> list[str]:
+        return [f"{row.synapses:,}", size_text(row.stored_bits), f"{row.stored_bits / row.weights:.2f}"]
 
     for layer in report.memory.layers:
         counts = f"{layer.cores:,}", f"{layer.copies:.1f}"
-        names = " ".join(_short(layer))
-        table.add_row(layer.projection, names, layer.sharing, *counts, *cells(layer, layer.weights))
-    total = report.memory.total
+        table.add_row(layer.projection, " ".join(_short(layer)), layer.sharing, *counts, *cells(layer))
     table.add_section()
-    table.add_row("Total", "", "", f"{len(report.cores):,}", "", *cells(total, total.weights), style="bold")
+    total = report.memory.total
+    table.add_row("Total", "", "", f"{len(report.cores):,}", "", *cells(total), style="bold")
+    return table
+
+
+def _ratio_table(report: Report) -> Table:
+    """The same memory against the entropy of the weights and against plain formats of them."""
+    table = sheet(
+        "The same against the weights alone in other formats, and against their entropy",
+        ("Layer", *_PLAIN, "Bits/weight", "Entropy", "Over it"),
+    )
+
+    def cells(row: LayerMemory | MemoryTotal) -> list[str]:
+        over = "-" if row.over_entropy is None else f"{100 * row.over_entropy:+.1f}%"
+        return [
+            *(f"{getattr(row, f'ratio_{name}'):.1f}x" for name in _PLAIN),
+            f"{row.stored_bits / row.weights:.2f}", f"{row.entropy_bits / row.weights:.2f}", over,
+        ]  # fmt: skip
+
+    for layer in report.memory.layers:
+        table.add_row(layer.projection, *cells(layer))
+    table.add_section()
+    table.add_row("Total", *cells(report.memory.total), style="bold")
     return table
 
 
@@ -90,10 +102,7 @@ def _everything(report: Report) -> list[Text]:
 def twin_table(report: Report) -> RenderableType:
     """The network and its twins side by side."""
     title = f"Mapped onto {report.target}: ternary and 8-bit weights of the same shapes"
-    table = Table(title=title, title_justify="left")
-    table.add_column("Weights")
-    for heading in ("Bits", "Cores", "Lower bound", "Chips", "Synaptic memory", "Images"):
-        table.add_column(heading, justify="right")
+    table = sheet(title, ("Weights", "Bits", "Cores", "Lower bound", "Chips", "Synaptic memory", "Images"))
     first = report.twins[0]
     for row in report.twins:
         table.add_row(row.name, str(row.weight_bits), *_twin_cells(row, first))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from tern2lava.frontends.inspect import Form, Inspection, TensorFacts
+from tern2lava.report.sheet import sheet
 
 
 def render_inspection(found: Inspection) -> RenderableType:
@@ -15,15 +15,15 @@ def render_inspection(found: Inspection) -> RenderableType:
     if found.prefix:
         parts.append(Text(f"Tensor names without their common prefix '{found.prefix}'"))
     if found.wiring:
-        nodes = Table(title="Nodes", title_justify="left")
-        for heading in ("Node", "Kind", "Reads"):
-            nodes.add_column(heading)
+        nodes = sheet("Nodes", ("Node", "Kind", "Reads"), left=("Kind", "Reads"))
         for name, sources in found.wiring.items():
             nodes.add_row(name, found.modules[name], ", ".join(sources) or "-")
         parts.append(nodes)
-    table = Table()
-    for heading in ("Tensor", "Shape", "Type", "Range", "Zeros", "Weights", "Scale", "Error/tensor", "Error/row"):
-        table.add_column(heading, justify="right" if heading in ("Zeros", "Error/tensor", "Error/row") else "left")
+    table = sheet(
+        None,
+        ("Tensor", "Shape", "Type", "Range", "Zeros", "Weights", "Scale", "Error/tensor", "Error/row"),
+        left=("Shape", "Type", "Range", "Weights", "Scale"),
+    )
     for tensor in found.tensors:
         table.add_row(*_row(tensor))
     parts.append(table)
@@ -32,10 +32,9 @@ def render_inspection(found: Inspection) -> RenderableType:
             Text("Error: |w - alpha t| / |w| of the best ternary weights, one alpha for the tensor or for each row.")
         )
     if found.neurons:
-        layers = Table(title="Neuron layers", title_justify="left")
         adds = "compile must be told" if found.wiring else "net.yaml must add"
-        for heading in ("Layer", "Framework", "Parameters", "Reset", adds):
-            layers.add_column(heading)
+        words = ("Framework", "Parameters", "Reset", adds)
+        layers = sheet("Neuron layers", ("Layer", *words), left=words)
         for neuron in found.neurons:
             parameters = ", ".join(
                 f"{key} {low:g}" if low == high else f"{key} {low:g} .. {high:g}"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from tern2lava.hw_profiles import Profile
+from tern2lava.report.sheet import sheet
 
 
 def profiles_table(profiles: list[Profile]) -> RenderableType:
     """One row per profile: size and what a core holds."""
-    table = Table(title="Hardware profiles", title_justify="left")
-    for heading in ("Profile", "Chips", "Cores", "Neurons/core", "Synapses/core", "AxonIn", "AxonOut", "Summary"):
-        table.add_column(heading, justify="left" if heading in ("Profile", "Summary") else "right")
+    table = sheet(
+        "Hardware profiles",
+        ("Profile", "Chips", "Cores", "Neurons/core", "Synapses/core", "AxonIn", "AxonOut", "Summary"),
+        left=("Summary",),
+    )
     for p in profiles:
         memory = f"{p.core.synapse_memory.value / 8192:.0f} KiB"
         table.add_row(
@@ -25,9 +27,8 @@ def profiles_table(profiles: list[Profile]) -> RenderableType:
 
 def profile_table(profile: Profile) -> RenderableType:
     """Every number of one profile with its unit, kind and source."""
-    table = Table(title=f"{profile.name}: {profile.summary}", title_justify="left")
-    for heading in ("Key", "Value", "Unit", "Kind", "Source"):
-        table.add_column(heading)
+    words = ("Value", "Unit", "Kind", "Source")
+    table = sheet(f"{profile.name}: {profile.summary}", ("Key", *words), left=words)
     for key, value, unit, kind, source in profile.leaves():
         shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
         table.add_row(key, shown, unit, Text(kind, style="yellow" if kind == "assumed" else ""), source)
@@ -36,9 +37,7 @@ def profile_table(profile: Profile) -> RenderableType:
 
 def rules_table(rows: list[dict[str, str]], profiles: list[str]) -> RenderableType:
     """The support table: what each target allows."""
-    table = Table(title="What each target can execute", title_justify="left")
-    for heading in ("Rule", *profiles):
-        table.add_column(heading)
+    table = sheet("What each target can execute", ("Rule", *profiles), left=profiles)
     for row in rows:
         table.add_row(row["rule"], *(row[name] for name in profiles))
     details = [Text.assemble((row["rule"], "bold"), f": {row['meaning']} Otherwise: {row['hint']}.") for row in rows]

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tern2lava.report.account import memory_table, twin_table
 from tern2lava.report.model import CoreRow, Report, Verification
+from tern2lava.report.sheet import sheet
 
 RESOURCES = (
     ("Neurons", "neurons"), ("SynBits", "synapse_bits"), ("AxonIn", "in_axons"), ("AxonOut", "out_axons"),
@@ -21,10 +22,10 @@ def render(report: Report) -> RenderableType:
     """Everything: verdict, certificates, cores, memory, notes."""
     parts: list[RenderableType] = []
     if report.verification is not None:
-        parts += [verification_table(report.verification), ""]
-    parts += [certificate_table(report), "", core_table(report), "", memory_table(report)]
+        parts.append(verification_table(report.verification))
+    parts += [certificate_table(report), core_table(report), memory_table(report)]
     if report.twins:
-        parts += ["", twin_table(report)]
+        parts.append(twin_table(report))
     if report.notes:
         parts += ["", Text("Notes", style="bold"), *(Text(f"- {note}") for note in report.notes)]
     if report.assumptions:
@@ -38,15 +39,11 @@ def render(report: Report) -> RenderableType:
 
 def core_table(report: Report) -> Table:
     """Used / available / % per resource, one row per group of like cores, with a count column."""
-    table = Table(
-        title=f"Cores of {report.target}: {len(report.cores)} used on {report.chips} chip"
-        f"{'s' if report.chips != 1 else ''}, lower bound {report.cores_lower_bound}",
-        title_justify="left",
+    table = sheet(
+        f"Cores of {report.target}: {len(report.cores):,} used on {report.chips:,} chip"
+        f"{'s' if report.chips != 1 else ''}, lower bound {report.cores_lower_bound:,}",
+        ("Population", *(heading for heading, _ in RESOURCES), "Cores"),
     )
-    table.add_column("Population")
-    for heading, _ in RESOURCES:
-        table.add_column(heading, justify="right")
-    table.add_column("Cores", justify="right")
     for name, group in groupby(report.cores, key=lambda core: " + ".join(core.populations)):
         for rows in _alike(list(group)):
             first = rows[0]
@@ -73,15 +70,17 @@ def _alike(cores: list[CoreRow]) -> Iterable[list[CoreRow]]:
 
 def _usage(pair: tuple[int, int]) -> str:
     used, available = pair
-    return f"{used:,} / {available:,} {100 * used / available:6.2f}%"
+    return f"{used:,}/{available:,} {100 * used / available:6.2f}%"
 
 
 def certificate_table(report: Report) -> Table:
     """What is proven of each population."""
     horizon = report.certificate[0].steps if report.certificate else 0
-    table = Table(title=f"Certificate over {horizon:,} steps, for any input", title_justify="left")
-    for heading in ("Population", "Shape", "Lag", "Verdict", "eps/threshold", "Overflow", "Why"):
-        table.add_column(heading, justify="right" if heading in ("Lag", "eps/threshold") else "left")
+    table = sheet(
+        f"Certificate over {horizon:,} steps, for any input",
+        ("Population", "Shape", "Lag", "Verdict", "eps/threshold", "Overflow", "Why"),
+        left=("Shape", "Verdict", "Overflow", "Why"),
+    )
     rows = {row.name: row for row in report.populations}
     for item in report.certificate:
         row = rows[item.population]
@@ -118,9 +117,10 @@ def verification_table(verification: Verification) -> RenderableType:
     if verification.equal and verification.engine_samples:
         lines.append(Text(_engine_line(verification)))
     lines.append(_execution_table(verification))
-    table = Table(title="Against the float model on this data", title_justify="left")
-    for heading in ("Population", "Spikes", "Spikes that differ", "Near threshold", "of neuron-steps", "Closest"):
-        table.add_column(heading, justify="left" if heading == "Population" else "right")
+    table = sheet(
+        "Against the float model on this data",
+        ("Population", "Spikes", "Spikes that differ", "Near threshold", "of neuron-steps", "Closest"),
+    )
     for row in verification.band:
         table.add_row(
             row.population, f"{row.spikes:,}", f"{row.float_differences:,}", f"{row.near:,}", f"{row.neuron_steps:,}",
@@ -130,9 +130,7 @@ def verification_table(verification: Verification) -> RenderableType:
     if verification.spike_exact:
         lines.append(Text("Proven on this data: integers and real dynamics spike alike in every neuron and step."))
     if verification.processes:
-        used = Table(title="Lava processes of L1", title_justify="left")
-        for heading in ("Node", "Process", "Why"):
-            used.add_column(heading)
+        used = sheet("Lava processes of L1", ("Node", "Process", "Why"), left=("Process", "Why"))
         for process in verification.processes:
             used.add_row(process.node, process.process, process.reason)
         lines.append(used)
@@ -146,9 +144,11 @@ def print_report(report: Report, console: Console) -> None:
 
 def _execution_table(verification: Verification) -> Table:
     """How many samples each execution ran and how many of its values were compared with the reference."""
-    table = Table(title="Executions, each held against I in every spike and state", title_justify="left")
-    for heading in ("Name", "What", "Samples", "Values", "Seconds", "Samples/s"):
-        table.add_column(heading, justify="left" if heading in ("Name", "What") else "right")
+    table = sheet(
+        "Executions, each held against I in every spike and state",
+        ("Name", "What", "Samples", "Values", "Seconds", "Samples/s"),
+        left=("What",),
+    )
     for row in verification.executions:
         rate = row.samples / row.seconds if row.seconds else 0.0
         values = f"{row.values:,}" if row.values else ""

@@ -40,7 +40,7 @@ def test_cores_are_grouped_and_counted_and_their_sums_are_right(report):
     assert f"lower bound {report.cores_lower_bound}" in table
     for key in ("neurons", "synapse_bits", "in_axons", "out_axons"):
         used, most = (sum(getattr(core, key)[k] for core in report.cores) for k in (0, 1))
-        assert f"{used:,} / {most:,} {100 * used / most:6.2f}%" in table
+        assert f"{used:,}/{most:,} {100 * used / most:6.2f}%" in table
     assert sum(core.neurons[0] for core in report.cores) == sum(row.neurons for row in report.populations)
     assert len(report.cores) >= report.cores_lower_bound >= 1
 
@@ -50,6 +50,16 @@ def test_memory_names_every_layer(report):
     for layer in report.memory.layers:
         assert layer.projection in table
         assert f"{layer.ratio_fp32:.1f}x" in table
+
+
+def test_no_number_is_cut_in_eighty_columns(report):
+    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console.print(memory_table(report))
+    shown = console.export_text()
+    assert "…" not in shown
+    for layer in report.memory.layers:
+        assert f"{layer.ratio_fp32:.1f}x" in shown
+    assert f"{report.memory.total.stored_bits / report.memory.total.weights:.2f}" in shown
 
 
 def test_certificates_show_their_verdict_and_bound(report):
