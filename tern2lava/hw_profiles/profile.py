@@ -1,4 +1,4 @@
-"""The typed form of a hardware profile, and its loader.
+"""The typed form of a hardware profile (loader.py reads one).
 
 A profile is a YAML file whose every leaf is a mapping {value, unit, source, kind}. Nothing in it has a default: a
 number that is not written down with its source is not used.
@@ -6,14 +6,9 @@ number that is not written down with its source is not used.
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from tern2lava.errors import ProfileError
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 T = TypeVar("T")
 Kind = Literal["published", "simulated", "derived", "assumed"]
@@ -24,8 +19,6 @@ Size = Annotated[int, Field(ge=1, le=1 << 40)]
 Count = Annotated[int, Field(ge=0, le=1 << 40)]
 Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
-
-_MAX_FILE_BYTES = 1 << 20
 
 
 class _Strict(BaseModel):
@@ -58,17 +51,30 @@ class Names(_Strict, Generic[T]):
 
 
 class System(_Strict):
-    """How many chips, and the mesh of routers on each; each router serves `cores_per_router` cores."""
+    """How many chips, and the mesh of routers on each; each router serves `cores_per_router` cores. chip_cores: how
+    many of the places in that mesh hold a core that can be used, the first ones in row-major order; absent where all
+    do."""
 
     chip_rows: Leaf[Size]
     chip_cols: Leaf[Size]
     mesh_rows: Leaf[Size]
     mesh_cols: Leaf[Size]
     cores_per_router: Leaf[Size]
+    chip_cores: Leaf[Size] | None = None
+
+    @model_validator(mode="after")
+    def _mesh_holds_the_cores(self) -> System:
+        if self.cores_per_chip > self.places:
+            raise ValueError(f"chip_cores is {self.cores_per_chip}, but the mesh has places for {self.places} cores")
+        return self
+
+    @property
+    def places(self) -> int:
+        return self.mesh_rows.value * self.mesh_cols.value * self.cores_per_router.value
 
     @property
     def cores_per_chip(self) -> int:
-        return self.mesh_rows.value * self.mesh_cols.value * self.cores_per_router.value
+        return self.places if self.chip_cores is None else self.chip_cores.value
 
     @property
     def chips(self) -> int:
@@ -197,88 +203,13 @@ class Profile(_Strict):
     def assumptions(self) -> list[str]:
         """One line for every leaf that is assumed rather than published, simulated or derived."""
         return [
-            f"{self.name}: {key} = {_shown(value)} {unit} is assumed: {source}"
+            f"{self.name}: {key} = {shown(value)} {unit} is assumed: {source}"
             for key, value, unit, kind, source in self.leaves()
             if kind == "assumed"
         ]
 
 
-def profile_names() -> tuple[str, ...]:
-    """Names of the profiles that come with tern2lava, sorted."""
-    folder = resources.files("tern2lava.hw_profiles")
-    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml")))
-
-
-def load_profile(name_or_path: str | Path) -> Profile:
-    """The profile of that name, or read from that YAML file.
-
-    Raises ProfileError naming file and key for an unknown name, an unreadable or oversized file, bad YAML, an unknown
-    or missing key, a missing source and a value out of range.
-    """
-    text, origin = _read(name_or_path)
-    try:
-        data = yaml.load(text, _UniqueKeys)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark is not None else "the file"
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ProfileError(origin, where, problem, "must be plain YAML") from None
-    except RecursionError:
-        raise ProfileError(origin, "the file", "nesting too deep", "must be plain YAML") from None
-    if not isinstance(data, dict):
-        raise ProfileError(origin, "the file", type(data).__name__, "must be a mapping of sections")
-    try:
-        return Profile.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ProfileError(origin, key, *_explain(first)) from None
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Plain YAML (no tags, no code) in which a key given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _read(name_or_path: str | Path) -> tuple[str, str]:
-    """Text of a profile and the name that errors should call it."""
-    name = str(name_or_path)
-    if name in profile_names():
-        return (resources.files("tern2lava.hw_profiles") / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml"
-    path = Path(name_or_path)
-    if not path.is_file():
-        known = ", ".join(profile_names())
-        raise ProfileError(name, "name", "no such profile or file", f"known profiles: {known}; or give a YAML file")
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ProfileError(path, "the file", f"{path.stat().st_size:,} bytes", f"at most {_MAX_FILE_BYTES:,}")
-        return path.read_text("utf-8"), name
-    except UnicodeDecodeError:
-        raise ProfileError(path, "the file", "bytes that are not UTF-8", "must be plain YAML text") from None
-    except OSError as error:
-        raise ProfileError(path, "the file", error.strerror or str(error), "must be readable") from None
-
-
-def _explain(problem: Any) -> tuple[str, str]:
-    """What was found and what is allowed, for one validation problem."""
-    match problem["type"]:
-        case "missing":
-            return "nothing", "this key is required"
-        case "extra_forbidden":
-            return "an unknown key", "remove it, or check its spelling"
-        case _:
-            message = problem["msg"]
-            return _shown(problem["input"]), message[0].lower() + message[1:]
-
-
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value as errors and reports print it, at most 80 characters."""
     text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -4,10 +4,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from tern2lava.compiler.ir import Arithmetic
+from tern2lava.compiler.place import location, router_positions
 from tern2lava.errors import ProfileError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
 
@@ -32,8 +34,8 @@ def test_every_shipped_profile_loads_and_names_itself(name: str) -> None:
     Arithmetic(**profile.arithmetic_values())
 
 
-def test_the_four_targets_are_there() -> None:
-    assert {"loihi1", "loihi2", "generic-ternary", "tiny"} <= set(profile_names())
+def test_the_targets_are_there() -> None:
+    assert {"loihi1", "loihi2", "kapoho-point", "hala-point", "generic-ternary", "tiny"} <= set(profile_names())
 
 
 def test_loihi1_has_its_published_numbers() -> None:
@@ -94,6 +96,7 @@ def change(data: dict[str, Any], key: str, value: Any) -> None:
         ("arithmetic.state_bits.value", 60, ["arithmetic", "at most 62"]),
         ("energy.davies2018_table2.synapse_op.value", float("nan"), ["energy.davies2018_table2.synapse_op.value"]),
         ("core.neurons.value", 1 << 50, ["core.neurons.value"]),
+        ("system.chip_cores", {"value": 129, "unit": "cores", "kind": "assumed", "source": "-"}, ["129", "128 cores"]),
     ],
 )
 def test_a_bad_leaf_names_file_and_key(
@@ -132,7 +135,7 @@ def test_bytes_and_unknown_names_are_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ProfileError, match="UTF-8"):
         load_profile(tmp_path / "bad.yaml")
-    with pytest.raises(ProfileError, match="known profiles: generic-ternary, loihi1"):
+    with pytest.raises(ProfileError, match="known profiles: generic-ternary, hala-point"):
         load_profile("loihi3")
     with pytest.raises(ProfileError, match="no such profile or file"):
         load_profile(tmp_path)
@@ -146,3 +149,56 @@ def test_a_profile_cannot_be_changed() -> None:
     profile: Profile = load_profile("tiny")
     with pytest.raises(ValueError, match="frozen"):
         profile.core = None  # type: ignore[assignment]
+
+
+def test_boards_of_loihi2_chips_differ_from_one_chip_in_their_number_only() -> None:
+    chip, board, system = (load_profile(name) for name in ("loihi2", "kapoho-point", "hala-point"))
+    assert (chip.system.chips, board.system.chips, system.system.chips) == (1, 8, 1152)
+    assert (chip.system.cores, board.system.cores, system.system.cores) == (128, 1024, 140_544)
+    assert chip.core == board.core == system.core
+    assert chip.synapse == board.synapse == system.synapse
+    assert (chip.routing, chip.neuron, chip.arithmetic) == (system.routing, system.neuron, system.arithmetic)
+
+
+def test_a_chip_with_fewer_cores_than_places_leaves_out_the_last_ones() -> None:
+    profile = load_profile("hala-point")
+    assert location(profile, 121) == location(load_profile("loihi2"), 121)
+    assert location(profile, 122).chip == 1
+    row, col, chip = router_positions(profile, np.array([0, 121, 122, 140_543]))
+    assert (row.tolist(), col.tolist(), chip.tolist()) == ([0, 7, 0, 255], [0, 9, 16, 569], [0, 0, 1, 1151])
+
+
+def extend(path: Path, base: object, **sections: object) -> Path:
+    return save(path, {"name": path.stem, "summary": "mine", "extends": base, **sections})
+
+
+def test_a_profile_that_extends_another_replaces_whole_leaves(tmp_path: Path) -> None:
+    leaf = {"value": 77, "unit": "neurons", "kind": "assumed", "source": "a test"}
+    extend(tmp_path / "a.yaml", "loihi1", core={"neurons": leaf})
+    table = {"mine": {"synapse_op": {"value": 1e-12, "unit": "J", "kind": "assumed", "source": "a test"}}}
+    mine = load_profile(extend(tmp_path / "b.yaml", "a.yaml", energy=table))
+    base = load_profile("loihi1")
+    assert (mine.name, mine.summary, mine.core.neurons.value, mine.core.neurons.source) == ("b", "mine", 77, "a test")
+    assert mine.core.in_axons == base.core.in_axons
+    assert set(mine.energy) == {*base.energy, "mine"}
+    with pytest.raises(ProfileError, match="core.neurons.source: found nothing"):
+        load_profile(extend(tmp_path / "c.yaml", "loihi1", core={"neurons": {"value": 5, "unit": "neurons"}}))
+
+
+def test_a_base_that_is_unknown_wrong_or_circular_is_named(tmp_path: Path, data: dict[str, Any]) -> None:
+    with pytest.raises(ProfileError, match=r"a.yaml: extends: found no such profile or file: loihi9; known profiles"):
+        load_profile(extend(tmp_path / "a.yaml", "loihi9"))
+    with pytest.raises(ProfileError, match=r"a.yaml: extends: found 3; must be the name"):
+        load_profile(extend(tmp_path / "a.yaml", 3))
+    extend(tmp_path / "a.yaml", "b.yaml")
+    extend(tmp_path / "b.yaml", "a.yaml")
+    with pytest.raises(ProfileError, match=r"extends: found a extends b extends a; a profile cannot extend itself"):
+        load_profile(tmp_path / "a.yaml")
+    with pytest.raises(ProfileError, match="extends: found c extends c"):
+        load_profile(extend(tmp_path / "c.yaml", "c.yaml"))
+    change(data, "core.neurons.value", -5)
+    save(tmp_path / "base.yaml", data)
+    with pytest.raises(ProfileError, match=r"base.yaml: core.neurons.value: found -5"):
+        load_profile(extend(tmp_path / "d.yaml", "base.yaml"))
+    with pytest.raises(ProfileError, match="name: found nothing"):
+        load_profile(save(tmp_path / "e.yaml", {"extends": "loihi1", "summary": "no name"}))

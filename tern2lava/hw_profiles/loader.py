@@ -1,0 +1,148 @@
+"""Reading profiles from YAML, those that extend another included.
+
+`extends: NAME` at the top of a file takes every leaf of another profile, one that comes with tern2lava or a YAML file
+beside this one; leaves that the file gives itself replace those, each as a whole: a number never inherits the source of
+another number. A profile always gives its own name and summary.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from tern2lava.errors import ProfileError
+from tern2lava.hw_profiles.profile import Profile, shown
+
+_MAX_FILE_BYTES = 1 << 20
+_EXTENDS = "extends"
+
+
+def profile_names() -> tuple[str, ...]:
+    """Names of the profiles that come with tern2lava, sorted."""
+    folder = resources.files("tern2lava.hw_profiles")
+    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """The profile of that name, or read from that YAML file.
+
+    Raises ProfileError naming file and key for an unknown name, an unreadable or oversized file, bad YAML, an unknown
+    or missing key, a missing source, a value out of range, and a profile that extends an unknown one or itself.
+    """
+    data, origin = _whole(str(name_or_path), Path(), ())
+    return _validated(data, origin)
+
+
+def _whole(name: str, folder: Path, above: tuple[str, ...]) -> tuple[dict[str, Any], str]:
+    """Everything that a profile and those it extends say, and what errors should call it. folder: where a file name
+    counts from; above: the profiles that lead here by extending it."""
+    text, origin, place = _read(name, folder)
+    if place in above:
+        chain = " extends ".join(Path(item).stem for item in (*above[above.index(place) :], place))
+        raise ProfileError(origin, _EXTENDS, chain, "a profile cannot extend itself")
+    data = _parsed(text, origin)
+    if _EXTENDS not in data:
+        return data, origin
+    base = data.pop(_EXTENDS)
+    if not isinstance(base, str) or not base:
+        raise ProfileError(origin, _EXTENDS, shown(base), "must be the name of a profile, or of a YAML file beside it")
+    try:
+        under, called = _whole(base, Path(place).parent, (*above, place))
+    except _UnknownProfileError as error:
+        raise ProfileError(origin, _EXTENDS, error.name, error.allowed) from None
+    _validated(under, called)
+    own = {key: value for key, value in under.items() if key not in ("name", "summary")}
+    return _merged(own, data), origin
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`under` with what `over` says instead, leaves as a whole."""
+    result = dict(under)
+    for key, value in over.items():
+        old = result.get(key)
+        sections = isinstance(old, dict) and isinstance(value, dict) and "value" not in old
+        result[key] = _merged(old, value) if sections else value
+    return result
+
+
+def _validated(data: dict[str, Any], origin: str) -> Profile:
+    try:
+        return Profile.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ProfileError(origin, key, *_explain(first)) from None
+
+
+def _parsed(text: str, origin: str) -> dict[str, Any]:
+    try:
+        data = yaml.load(text, _UniqueKeys)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark is not None else "the file"
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ProfileError(origin, where, problem, "must be plain YAML") from None
+    except RecursionError:
+        raise ProfileError(origin, "the file", "nesting too deep", "must be plain YAML") from None
+    if not isinstance(data, dict):
+        raise ProfileError(origin, "the file", type(data).__name__, "must be a mapping of sections")
+    return data
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Plain YAML (no tags, no code) in which a key given twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+class _UnknownProfileError(ProfileError):
+    """A name that is neither a shipped profile nor a file."""
+
+    def __init__(self, name: str) -> None:
+        self.name = f"no such profile or file: {name}"
+        self.allowed = f"known profiles: {', '.join(profile_names())}; or give a YAML file"
+        super().__init__(name, "name", "no such profile or file", self.allowed)
+
+
+def _read(name: str, folder: Path) -> tuple[str, str, str]:
+    """Text of a profile, what errors should call it, and where it lies: its name for those of tern2lava, else its
+    path. A file name counts from `folder`."""
+    if name in profile_names():
+        return (resources.files("tern2lava.hw_profiles") / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml", name
+    path = folder / name
+    if not path.is_file():
+        raise _UnknownProfileError(name)
+    try:
+        if path.stat().st_size > _MAX_FILE_BYTES:
+            raise ProfileError(path, "the file", f"{path.stat().st_size:,} bytes", f"at most {_MAX_FILE_BYTES:,}")
+        return path.read_text("utf-8"), str(path), str(path.resolve())
+    except UnicodeDecodeError:
+        raise ProfileError(path, "the file", "bytes that are not UTF-8", "must be plain YAML text") from None
+    except OSError as error:
+        raise ProfileError(path, "the file", error.strerror or str(error), "must be readable") from None
+
+
+def _explain(problem: Any) -> tuple[str, str]:
+    """What was found and what is allowed, for one validation problem."""
+    match problem["type"]:
+        case "missing":
+            return "nothing", "this key is required"
+        case "extra_forbidden":
+            return "an unknown key", "remove it, or check its spelling"
+        case _:
+            message = problem["msg"]
+            found = problem["input"]
+            if isinstance(found, dict) and not problem["loc"][-1:] == ("value",):
+                found = "values that contradict each other"
+            return shown(found), message[0].lower() + message[1:]
