@@ -1,0 +1,127 @@
+"""The application that commands register with, and what they share: their common arguments, console, progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tern2lava.errors import StoppedError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tern2lava.sim.verify import Progress
+
+
+ORDER = ("inspect", "compile", "simulate", "verify", "report", "export", "profiles", "rules", "train", "demo")
+
+
+class Commands(TyperGroup):
+    """The commands in ORDER; an interruption passes on to __main__, where typer would end it without a word."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        return sorted(super().list_commands(ctx), key=ORDER.index)
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise StoppedError(str(error)) from None
+
+
+app = typer.Typer(
+    name="tern2lava",
+    cls=Commands,
+    help="Compile trained ternary spiking networks for Loihi-style chips: exact integers, core maps, verified in Lava.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Rich help would import a Markdown renderer and a highlighter: twice the start-up time of every command.
+    rich_markup_mode=None,
+    context_settings={"max_content_width": 120},
+    epilog="Exit codes: 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit the target, "
+    "70 an error of tern2lava itself.",
+)
+
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="FILE", help="Checkpoint (torch .pt, npz, safetensors), NIR (.nir) or lava-dl (.net) file."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
+Debug = Annotated[bool, typer.Option("--debug", help="On an error, show the whole traceback.")]
+BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder written by `tern2lava compile`.")]
+Data = Annotated[
+    Path,
+    typer.Option("--data", help="npz file: `spikes` (samples, steps, *input shape), optional `labels` (samples,)."),
+]
+Target = Annotated[
+    str, typer.Option("--target", "-t", help="Hardware profile: a name (see `profiles`) or a YAML file.")
+]
+
+
+def console() -> Console:
+    """Where tables go."""
+    from rich.console import Console
+
+    # Tables must not be folded to 80 columns where the output goes to a file or a pipe.
+    return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def said(dt: float | None, assume: str) -> dict[str, Any]:
+    """Load options for what the user said of a NIR or lava-dl file."""
+    return {key: value for key, value in (("dt", dt), ("assume", assume)) if value not in (None, "")}
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON for machines."""
+    print(json.dumps(value, indent=1))
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Progress | None]:
+    """A progress bar on stderr (none when quiet or when stderr is no terminal)."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class RateColumn(TextColumn):
+        """Work done per second in this stage."""
+
+        def render(self, task: Task) -> Text:
+            return Text("" if task.speed is None else f"{task.speed:,.3g}/s")
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(""), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("", total=None)
+        now = ""
+
+        def advance(stage: str, done: int, total: int) -> None:
+            nonlocal now
+            if stage != now:
+                # Rate and remaining time are those of a stage, the stages' speeds being so different.
+                now = stage
+                bars.reset(task)
+            bars.update(task, description=stage, completed=done, total=total)
+
+        yield advance

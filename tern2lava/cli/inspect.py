@@ -1,0 +1,23 @@
+"""What a file holds."""
+
+from __future__ import annotations
+
+from tern2lava.cli.app import Debug, Json, Source, app, console, print_json
+
+
+@app.command(epilog="Example: tern2lava inspect net.pt")
+def inspect(
+    file: Source,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """What a checkpoint holds: tensors, shapes, which are ternary (scale, zeros), which are not and how far from it."""
+    from tern2lava.frontends.inspect import inspect_file
+
+    found = inspect_file(file)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    from tern2lava.report.inspection import render_inspection
+
+    console().print(render_inspection(found))

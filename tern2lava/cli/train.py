@@ -1,0 +1,58 @@
+"""Training, and the demonstration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tern2lava.cli.app import Debug, Json, Target, app, console, print_json, progress_bar
+
+
+@app.command(epilog="Example: tern2lava train --config examples/train_digits.yaml -o run/")
+def train(
+    config: Annotated[Path, typer.Option("--config", "-c", help="The experiment (see docs/training.md).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoint, net.yaml and metrics.json.")],
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Folder of the data set's idx or npz files (digits need none).")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Train a ternary spiking network; a run that was interrupted goes on from its last epoch."""
+    from tern2lava.train.config import read_experiment
+    from tern2lava.train.experiment import run_experiment
+
+    experiment = read_experiment(config)
+    with progress_bar(as_json) as progress:
+        result = run_experiment(experiment, out, data_dir=data_dir, progress=progress)
+    if as_json:
+        print_json(result)
+        return
+    from tern2lava.train.table import render_training
+
+    console().print(render_training(result))
+
+
+@app.command(epilog="Example: tern2lava demo -o demo/")
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder that keeps bundles, spikes and report.json.")] = Path(
+        "tern2lava-demo"
+    ),
+    target: Target = "loihi2",
+    samples: Annotated[int, typer.Option(min=1, help="Test samples to verify in Lava.")] = 100,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Two ternary networks trained on 8x8 digits: compile, map, verify in Lava, report."""
+    from tern2lava.demo.run import run_demo
+
+    with progress_bar(as_json) as progress:
+        result = run_demo(out, target, samples, progress=progress)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        console().print(result.render())
+    if not result.verified:
+        raise typer.Exit(1)
