@@ -190,6 +190,39 @@ def recurrent() -> Graph:
     return net.graph(net.dense(at, 20), "RNN 700-256r-256r-20")
 
 
+def stack(synapses: int, fan_in: int = 4096) -> Graph:
+    """Dense layers with about so many synapses in all, none with a fan-in above `fan_in`: at first three layers of
+    equal width, then more of them."""
+    width = min(fan_in, max(1, round((synapses / 3) ** 0.5)))
+    layers = max(1, round(synapses / width**2))
+    net = Net(zeros=ZEROS)
+    at = net.input(width)
+    for _ in range(layers):
+        at = net.dense(at, width)
+    return net.graph(at, f"{layers} dense layers of {width}")
+
+
+def camera(layers: int, length: int, channels: int = 64) -> Graph:
+    """Convolutions of 3 x 3 at full resolution on the two polarities of an event camera of length x length pixels: as
+    many neurons as one likes from few weights."""
+    net = Net()
+    at = net.input(2, length, length)
+    for _ in range(layers):
+        at = net.conv(at, channels, 3, pad=1)
+    return net.graph(at, f"{layers} convolutions of {channels} at {length}x{length}")
+
+
+# Networks that grow: synapses (a weight each), and neurons; names are their sizes.
+SYNAPSES: dict[str, Callable[[], Graph]] = {
+    f"10^{power}": (lambda power=power: stack(10**power)) for power in range(3, 9)
+}
+# Cores of loihi2 (4,096 neurons each): 1,024, 10,240 and 104,544.
+NEURONS: dict[str, Callable[[], Graph]] = {
+    "4 M": lambda: camera(4, 128),
+    "42 M": lambda: camera(10, 256),
+    "428 M": lambda: camera(6, 1056),
+}
+
 NETWORKS: dict[str, Callable[[], Graph]] = {
     "mlp": mlp,
     "cnn": small_cnn,
