@@ -64,8 +64,9 @@ def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     result = dict(under)
     for key, value in over.items():
         old = result.get(key)
-        sections = isinstance(old, dict) and isinstance(value, dict) and "value" not in old
-        result[key] = _merged(old, value) if sections else value
+        if isinstance(old, dict) and isinstance(value, dict) and "value" not in old:
+            value = _merged(old, value)
+        result[key] = value
     return result
 
 
@@ -140,9 +141,8 @@ def _explain(problem: Any) -> tuple[str, str]:
             return "nothing", "this key is required"
         case "extra_forbidden":
             return "an unknown key", "remove it, or check its spelling"
+        case "value_error":
+            return "values that contradict each other", problem["msg"].removeprefix("Value error, ")
         case _:
             message = problem["msg"]
-            found = problem["input"]
-            if isinstance(found, dict) and not problem["loc"][-1:] == ("value",):
-                found = "values that contradict each other"
-            return shown(found), message[0].lower() + message[1:]
+            return shown(problem["input"]), message[0].lower() + message[1:]
