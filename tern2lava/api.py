@@ -12,8 +12,7 @@ import numpy as np
 from tern2lava.bundle import Bundle, map_options_of, profile_of, read_bundle, save_report, write_bundle
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir import Array, Graph, Population
-from tern2lava.compiler.options import Options
-from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.errors import InputError, Interrupted
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import Profile, load_profile

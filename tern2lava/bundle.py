@@ -27,7 +27,7 @@ from pydantic import TypeAdapter, ValidationError
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir import Input, Level
 from tern2lava.compiler.lower import STAGES
-from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.store import load_graph, save_graph
 from tern2lava.compiler.text import print_graph
 from tern2lava.errors import InputError

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from tern2lava.compiler.ir import Arithmetic, Graph
 from tern2lava.compiler.lower import Lowered, lower
 from tern2lava.compiler.mapped import Mapped, map_program
-from tern2lava.compiler.options import Options
-from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.hw_profiles import Profile
 
 

@@ -22,14 +22,14 @@ from tern2lava.compiler.image import (
     encode_core,
 )
 from tern2lava.compiler.ir import Array, Graph, Input, Level, Population, Projection
-from tern2lava.compiler.partition import MapOptions, Partition, partition
+from tern2lava.compiler.options import MapOptions, check_map_options
+from tern2lava.compiler.partition import Partition, partition
 from tern2lava.compiler.place import Placement, location, place, problem
 from tern2lava.compiler.pooling import unpooled_graph
 from tern2lava.compiler.route import Routing, route
 from tern2lava.compiler.rules import check_rules
 from tern2lava.compiler.slices import cut, incoming, sources
 from tern2lava.compiler.traffic import traffic
-from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile
 
 
@@ -129,6 +129,7 @@ def map_program(
     assert graph.level is Level.INTEGER
     assert graph.arithmetic is not None
     options = options or MapOptions()
+    check_map_options(options, graph)
     check_rules(graph, profile)
     if not profile.routing.axon_sums.value:
         graph = unpooled_graph(graph)
@@ -153,22 +154,18 @@ def _place_and_route(
     graph: Graph, cores: Partition, profile: Profile, options: MapOptions, rates: dict[str, Array] | None
 ) -> tuple[Placement, Routing]:
     wired = connections(graph, cores)
-    carried = traffic(graph, cores, wired, rates)
+    carried = traffic(graph, cores, wired, rates, options.rate)
     task = problem(
         profile, cores.cores, wired.source, wired.target, carried.spikes, spare=options.spare_cores,
-        chips=_pinned(graph, cores, options),
+        chips=_pinned(cores, options),
     )  # fmt: skip
     placement = place(task, options.placement, options.seed)
     return placement, route(graph, cores, placement, profile, wired, carried)
 
 
-def _pinned(graph: Graph, cores: Partition, options: MapOptions) -> list[int]:
-    """The chip that each core must lie on, -1 for any. Raises InputError for a pin of no population."""
+def _pinned(cores: Partition, options: MapOptions) -> list[int]:
+    """The chip that each core must lie on, -1 for any."""
     chip = dict(options.pins)
-    known = {p.name for p in graph.of_kind(Population)}
-    for name, number in options.pins:
-        if name not in known or number < 0:
-            raise InputError("pin", f"{name!r} to chip {number}: populations are {', '.join(sorted(known))}")
     return [max(chip.get(part.population, -1) for part in cores.of_core(core)) for core in range(cores.cores)]
 
 

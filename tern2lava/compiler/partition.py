@@ -21,6 +21,7 @@ from tern2lava.compiler.density import DensityBound, density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir import Array, Graph, Population, Projection
 from tern2lava.compiler.lower_bound import least_row_bits, total_resources
+from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Item, Packing, Part, pack, scarcity
 from tern2lava.compiler.slices import cut, fan_in, incoming, mapped_shape
 from tern2lava.errors import CapacityError
@@ -38,25 +39,6 @@ _FRACTIONS: tuple[dict[str, float], ...] = (
     {"synapse_bits": 0.5}, {"neurons": 0.85, "synapse_bits": 0.5}, {"synapse_bits": 0.34}, {"neurons": 0.75},
     {"neurons": 0.65}, {"neurons": 0.4}, {"neurons": 0.7, "synapse_bits": 0.5},
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class MapOptions:
-    """What the user wants of a mapping (what the chip can do stands in the profile).
-
-    max_neurons_per_core: fewer than the core could hold, None for all. placement: name of the algorithm. share_cores:
-    parts of several populations may lie on one core. encodings: only these of the profile's, None for all. seed: of
-    algorithms that draw random numbers. pins: (population, chip) pairs; these populations share no core with others
-    that are pinned elsewhere. spare_cores: cores left free on each chip.
-    """
-
-    max_neurons_per_core: int | None = None
-    placement: str = "auto"
-    share_cores: bool = True
-    encodings: tuple[str, ...] | None = None
-    seed: int = 0
-    pins: tuple[tuple[str, int], ...] = ()
-    spare_cores: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,7 +111,7 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
         except CapacityError:
             continue
         best = tried if tried.cores < best.cores else best
-    result = _renumbered(populations, best.parts, limit, total, density)
+    result = renumbered(populations, best.parts, limit, total, density)
     if result.cores > profile.system.cores:
         raise _too_many_cores(profile, result.cores, result.cores_lower_bound)
     return result
@@ -312,7 +294,7 @@ def _pack(pieces: Pieces, populations: tuple[Population, ...], limit: dict[str, 
     return scarcest if scarcest.cores < in_order.cores else in_order
 
 
-def _renumbered(
+def renumbered(
     populations: tuple[Population, ...], placed: tuple[Part, ...], limit: dict[str, int], total: dict[str, int],
     density: DensityBound | None,
 ) -> Partition:  # fmt: skip

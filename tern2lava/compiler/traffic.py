@@ -8,18 +8,14 @@ import numpy as np
 
 from tern2lava.compiler.connections import HOST, Connections
 from tern2lava.compiler.ir import Array, Graph, Input, broadcast, size
+from tern2lava.compiler.options import ASSUMED_RATE
 from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.slices import sources
-
-# Spikes per neuron and step where nothing was measured. Published ternary and binary networks fire between 0.03 and
-# 0.2 spikes a neuron and step; the rate scales every cost alike and so decides nothing about where cores lie, except
-# against inputs, which count with the same rate.
-ASSUMED_RATE = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Traffic:
-    """Spikes per step of each connection (aligned with Connections); measured: from a run, else ASSUMED_RATE."""
+    """Spikes per step of each connection (aligned with Connections); measured: from a run, else assumed."""
 
     spikes: Array
     measured: bool
@@ -36,11 +32,13 @@ def activity(graph: Graph, inputs: dict[str, Array], spikes: dict[str, Array]) -
 
 
 def traffic(
-    graph: Graph, partition: Partition, connections: Connections, rates: dict[str, Array] | None = None
-) -> Traffic:
-    """Spikes per step on each connection. rates: by population, spikes per neuron and step, one or one for each."""
+    graph: Graph, partition: Partition, connections: Connections, rates: dict[str, Array] | None = None,
+    assumed: float = ASSUMED_RATE,
+) -> Traffic:  # fmt: skip
+    """Spikes per step on each connection. rates: by population, spikes per neuron and step, one or one for each;
+    without them every neuron spikes at the `assumed` rate."""
     if rates is None:
-        return Traffic(connections.neurons * ASSUMED_RATE, False)
+        return Traffic(connections.neurons * assumed, False)
     hosts = [node for node in sources(graph) if isinstance(node, Input)]
     mean: dict[tuple[int, int], float] = {}
     for index, node in enumerate(hosts):

@@ -8,7 +8,7 @@ import numpy as np
 
 from tern2lava.compiler.ir import Graph, Projection, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
-from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 from tern2lava.report.model import Report, TwinRow

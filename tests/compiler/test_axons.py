@@ -29,7 +29,8 @@ from tern2lava.compiler.ir import (
 )
 from tern2lava.compiler.lists import synapse_lists
 from tern2lava.compiler.lower_bound import least_row_bits
-from tern2lava.compiler.partition import MapOptions, partition
+from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.partition import partition
 from tern2lava.compiler.slices import cut
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile, load_profile

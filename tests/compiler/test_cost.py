@@ -36,7 +36,8 @@ from tern2lava.compiler.ir import (
 )
 from tern2lava.compiler.linear import accumulate
 from tern2lava.compiler.nxtf import delay_bits, list_words
-from tern2lava.compiler.partition import MapOptions, Partition, partition
+from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.partition import Partition, partition
 from tern2lava.compiler.rows import code_rows
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile, load_profile

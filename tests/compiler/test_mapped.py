@@ -30,7 +30,7 @@ from tern2lava.compiler.ir import (
 )
 from tern2lava.compiler.linear import accumulate
 from tern2lava.compiler.mapped import Mapped, map_program
-from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.slices import mapped_shape
 from tern2lava.errors import CapacityError, InputError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile

@@ -12,8 +12,8 @@ from tern2lava.compiler.image import decode_core
 from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset, frozen
 from tern2lava.compiler.links import DIRECTIONS, link_loads
 from tern2lava.compiler.mapped import Mapped, map_program
-from tern2lava.compiler.partition import MapOptions
-from tern2lava.compiler.traffic import ASSUMED_RATE, activity
+from tern2lava.compiler.options import ASSUMED_RATE, MapOptions
+from tern2lava.compiler.traffic import activity
 from tern2lava.compiler.walk import walk
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile

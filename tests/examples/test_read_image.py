@@ -25,7 +25,7 @@ from tern2lava.compiler.ir import (
     frozen,
 )
 from tern2lava.compiler.mapped import Mapped, map_program
-from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.options import MapOptions
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer
 

@@ -12,7 +12,7 @@ from tern2lava.cli import app
 from tern2lava.compiler.codecs.stream import read_stream
 from tern2lava.compiler.image import decode_core
 from tern2lava.compiler.ir import Dense, Graph, Input, Level, Neuron, Output, Projection, frozen
-from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.rows import code_rows, from_code_rows
 from tern2lava.errors import InputError
 from tern2lava.export.images import INDEX, WEIGHTS, export_images, export_weights

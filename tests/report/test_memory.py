@@ -23,7 +23,7 @@ from tern2lava.compiler.ir import (
     Projection,
     frozen,
 )
-from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.options import MapOptions
 from tern2lava.hw_profiles import load_profile
 from tern2lava.report.account import memory_table, size_text, twin_table
 from tern2lava.report.build import make_report

@@ -12,7 +12,7 @@ import pytest
 from tern2lava.compiler.image import CoreImage, decode_core, encode_core
 from tern2lava.compiler.ir import Graph, Input, Pooling, Projection, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
-from tern2lava.compiler.partition import MapOptions
+from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer, mapped
