@@ -107,7 +107,7 @@ def simulate(
         from tern2lava.sim.engine.program import prepare
         from tern2lava.sim.engine.run import stream
 
-        ready = prepare(program)
+        ready = prepare(program, progress)
         fallbacks = tuple((use.population, use.reason) for use in ready.uses if use.engine == "reference")
         traces = (run.trace for run in stream(ready, parts, states=needed))
     found: list[Array] = []

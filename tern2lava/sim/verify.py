@@ -68,7 +68,7 @@ def verify(
     """
     from tern2lava.sim.engine.program import prepare
 
-    engine = prepare(executable.program)
+    engine = prepare(executable.program, progress)
     compared = data.samples if samples is None else min(samples, data.samples)
     amounts = lava_amounts(lava_mode, compared) if backend == "lava" else ()
     plans = _plans(executable.program, data, compared, amounts, timeout)

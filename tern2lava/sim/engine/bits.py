@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from tern2lava.compiler.ir import Array
+from tern2lava.sim.engine.kernels import kernel
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -41,7 +42,7 @@ def halved(typing: Any, number: Any, times: Any) -> Any:
     return number(number, number), generate
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def pack(spikes: Array, words: Array) -> int:
     """Number of spikes in `spikes` (n,) uint8 of 0 and 1, whose bit i goes to bit i % 64 of words[i // 64]."""
     n = spikes.size
@@ -63,7 +64,7 @@ def pack(spikes: Array, words: Array) -> int:
     return int(total)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def positions(words: Array, count: int, found: Array) -> int:
     """Number of ones in the first `count` words, their indices in `found` in ascending order."""
     n = 0

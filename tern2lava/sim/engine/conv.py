@@ -7,10 +7,10 @@ Both add gain[o] * (codes * spikes)[o, y, x] to a[(o, y, x)] and agree exactly. 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tern2lava.compiler.ir import Array
 from tern2lava.sim.engine.bits import popcount
+from tern2lava.sim.engine.kernels import kernel
 
 GROUPS, CHANNELS, HEIGHT, WIDTH, OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH, KERNEL_Y, KERNEL_X = range(9)
 STRIDE_Y, STRIDE_X, TOP, LEFT, DILATION_Y, DILATION_X = range(9, 15)
@@ -20,7 +20,7 @@ FIELDS = 15
 PASS = 3
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def by_spikes(found: Array, count: int, codes: Array, field: Array, gain: Array, sums: Array, a: Array) -> None:
     """Add what the spikes found[:count] cause.
 
@@ -66,16 +66,16 @@ def by_spikes(found: Array, count: int, codes: Array, field: Array, gain: Array,
             target_plane[i] += kind(kind(sums[i * outputs + o]) * scale)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def _gather(sums: Array, codes: Array) -> None:
     """Add codes to sums, element by element."""
     for i in range(sums.size):
         sums[i] += np.int16(codes[i])
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def pack_windows(spikes: Array, group: int, field: Array, image_bits: Array, windows: Array) -> None:
-    """Fill windows (words, pixels) with the receptive field of every output pixel in one group.
+    """Fill windows (words * pixels,) with the receptive field of every output pixel in one group.
 
     Bit i of a window, counted through its words, is tap i // channels, channel i % channels of the group.
     image_bits: scratch (2, height * the larger of width and output width) uint64: the spikes of up to 64 channels at a
@@ -84,6 +84,7 @@ def pack_windows(spikes: Array, group: int, field: Array, image_bits: Array, win
     channels, kernel_x = field[CHANNELS] // field[GROUPS], field[KERNEL_X]
     height, width, out_width = field[HEIGHT], field[WIDTH], field[OUT_WIDTH]
     plane = height * width
+    out_plane = field[OUT_HEIGHT] * out_width
     windows[:] = 0
     whole_rows = channels * kernel_x <= 64
     for first in range(0, channels, 64):
@@ -116,13 +117,14 @@ def pack_windows(spikes: Array, group: int, field: Array, image_bits: Array, win
                     if y < 0 or y >= height:
                         continue
                     line = bits[y * width : (y + 1) * width]
-                    span = slice(out_y * out_width, (out_y + 1) * out_width)
-                    _shift_row(line, kx, bit % 64, field, windows[bit // 64, span])
+                    to = bit // 64 * out_plane + out_y * out_width
+                    _shift_row(line, kx, bit % 64, field, windows[to : to + out_width])
                     if bit % 64 + here > 64:
-                        _shift_row(line, kx, bit % 64 - 64, field, windows[bit // 64 + 1, span])
+                        to += out_plane
+                        _shift_row(line, kx, bit % 64 - 64, field, windows[to : to + out_width])
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def _join8(spikes: Array, bit: int, bits: Array) -> None:
     """Put eight channels (8 * n,) uint8 of 0 and 1 into bits (n,) from bit `bit` on, joined in bytes first."""
     n = bits.size
@@ -135,7 +137,7 @@ def _join8(spikes: Array, bit: int, bits: Array) -> None:
         bits[i] |= np.uint64(np.uint8(low | high)) << times
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def _shift_row(line: Array, kx: int, bit: int, field: Array, target: Array) -> None:
     """Put what tap kx sees of an input row at every output column, from bit `bit` on (negative: its upper bits)."""
     stride, lead = field[STRIDE_X], field[LEFT] - kx * field[DILATION_X]
@@ -153,7 +155,7 @@ def _shift_row(line: Array, kx: int, bit: int, field: Array, target: Array) -> N
             inside[i] |= (seen[i * stride] << left) >> right
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def _place_rows(rows: Array, ky: int, bit: int, count: int, field: Array, windows: Array) -> None:
     """Put rows (height * output width,), `count` bits each, into the windows from bit `bit` on, as taps in row ky."""
     out_width, stride, lead = field[OUT_WIDTH], field[STRIDE_Y], field[TOP] - ky * field[DILATION_Y]
@@ -165,29 +167,33 @@ def _place_rows(rows: Array, ky: int, bit: int, count: int, field: Array, window
     for out_y in range(begin, end, max(step, 1)):
         y = out_y * stride - lead
         seen = rows[y * out_width : (y + step) * out_width]
-        target = windows[bit // 64, out_y * out_width : (out_y + step) * out_width]
+        to = (bit // 64 * field[OUT_HEIGHT] + out_y) * out_width
+        target = windows[to : to + step * out_width]
         for i in range(target.size):
             target[i] |= seen[i] << left
         if bit % 64 + count > 64:
-            over = windows[bit // 64 + 1, out_y * out_width : (out_y + step) * out_width]
+            to += field[OUT_HEIGHT] * out_width
+            over = windows[to : to + step * out_width]
             for i in range(over.size):
                 over[i] |= seen[i] >> right
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
-def by_planes(windows: Array, planes: Array, gain: Array, factor: int, a: Array) -> None:
+@kernel
+def by_planes(windows: Array, words: int, planes: Array, gain: Array, factor: int, a: Array) -> None:
     """Add the sums of one group to a (out channels of the group * pixels,).
 
-    planes: (out channel, word, + or -), flat uint64, bits as in windows (words, pixels). factor: what the sums count.
+    planes: (out channel, word, + or -), flat uint64, bits as in windows (words * pixels,). factor: what the sums
+    count.
     """
     kind = a.dtype.type
-    words, pixels = windows.shape
+    pixels = windows.size // words
     for o in range(a.size // pixels):
         own = planes[o * words * 2 : (o + 1) * words * 2]
         target, scale = a[o * pixels : (o + 1) * pixels], kind(kind(factor) * gain[o])
         whole = words // PASS * PASS
         for k in range(0, whole, PASS):
-            x0, x1, x2 = windows[k], windows[k + 1], windows[k + 2]
+            x0, x1 = windows[k * pixels : (k + 1) * pixels], windows[(k + 1) * pixels : (k + 2) * pixels]
+            x2 = windows[(k + 2) * pixels : (k + 3) * pixels]
             p0, q0, p1, q1 = own[2 * k], own[2 * k + 1], own[2 * k + 2], own[2 * k + 3]
             p2, q2 = own[2 * k + 4], own[2 * k + 5]
             for i in range(pixels):
@@ -195,7 +201,7 @@ def by_planes(windows: Array, planes: Array, gain: Array, factor: int, a: Array)
                 minus = popcount(q0 & x0[i]) + popcount(q1 & x1[i]) + popcount(q2 & x2[i])
                 target[i] += kind(kind(np.int64(plus) - np.int64(minus)) * scale)
         for k in range(whole, words):
-            x0 = windows[k]
+            x0 = windows[k * pixels : (k + 1) * pixels]
             p0, q0 = own[2 * k], own[2 * k + 1]
             for i in range(pixels):
                 target[i] += kind(kind(np.int64(popcount(p0 & x0[i])) - np.int64(popcount(q0 & x0[i]))) * scale)

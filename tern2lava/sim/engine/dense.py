@@ -7,10 +7,10 @@ inputs spike.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tern2lava.compiler.ir import Array
 from tern2lava.sim.engine.bits import popcount
+from tern2lava.sim.engine.kernels import kernel
 
 # Outputs per block of bit planes: planes lie as (block, word, plane + or -, output in block).
 LANES = 64
@@ -18,7 +18,7 @@ LANES = 64
 ROWS = 4
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def by_spikes(found: Array, count: int, codes: Array, flush: int, gain: Array, sums: Array, a: Array) -> None:
     """Add the rows of `codes` (inputs * outputs,) int8 named by found[:count] to `a` (outputs,), times `gain`.
 
@@ -47,16 +47,15 @@ def by_spikes(found: Array, count: int, codes: Array, flush: int, gain: Array, s
         begin = end
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def by_planes(
-    words: Array, rows: int, count: int, planes: Array, gain: Array, factor: int, lanes: Array, a: Array
+    words: Array, rows: int, count: int, planes: Array, gain: Array, factor: int, lanes: Array, outputs: int, a: Array
 ) -> None:
-    """Add the sums of `rows` rows of packed spikes `words` (ROWS multiple, count) to a (rows, outputs).
+    """Add the sums of `rows` rows of packed spikes `words` (ROWS multiple, count) to a (rows * outputs,).
 
     planes: blocks of LANES outputs, of each word first where the code is +1, then where it is -1, flat uint64.
     factor: what the sums count. lanes: scratch (ROWS * LANES,) int64.
     """
-    outputs = a.shape[1]
     for block in range((outputs + LANES - 1) // LANES):
         first = block * LANES
         width = min(LANES, outputs - first)
@@ -70,7 +69,8 @@ def by_planes(
                     x0 = words[row, k]
                     for o in range(padded):
                         lanes[o] += np.int64(popcount(pair[o] & x0)) - np.int64(popcount(pair[o + LANES] & x0))
-                _add(lanes[:width], factor, gain[first : first + width], a[row, first : first + width])
+                to = row * outputs + first
+                _add(lanes[:width], factor, gain[first : first + width], a[to : to + width])
                 continue
             for k in range(count):
                 pair = own[k * 2 * LANES : (k + 1) * 2 * LANES]
@@ -82,11 +82,11 @@ def by_planes(
                     lanes[o + 2 * LANES] += np.int64(popcount(p & x2)) - np.int64(popcount(q & x2))
                     lanes[o + 3 * LANES] += np.int64(popcount(p & x3)) - np.int64(popcount(q & x3))
             for i in range(min(ROWS, rows - row)):
-                part = lanes[i * LANES : i * LANES + width]
-                _add(part, factor, gain[first : first + width], a[row + i, first : first + width])
+                part, to = lanes[i * LANES : i * LANES + width], (row + i) * outputs + first
+                _add(part, factor, gain[first : first + width], a[to : to + width])
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def _add(part: Array, factor: int, gain: Array, a: Array) -> None:
     """Add part * factor * gain to a."""
     kind = a.dtype.type

@@ -6,12 +6,12 @@ A value x is a sum of bits: x = sum over signs g in (+1, -1) and d of g 2^d [bit
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from tern2lava.compiler.ir import Array
+from tern2lava.sim.engine.kernels import kernel
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def read(source: Array, signed: bool, values: Array) -> None:
     """Copy bytes (n,) uint8 to values (n,) int16; signed: they are int8 in the guise of uint8."""
     if signed:
@@ -22,7 +22,7 @@ def read(source: Array, signed: bool, values: Array) -> None:
             values[i] = np.int16(source[i])
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def pool(image: Array, channels: int, height: int, width: int, window_y: int, window_x: int, values: Array) -> None:
     """Sums of image (channels * height * width,) int16 over windows that tile it, to values (windows,) int16."""
     rows, columns = height // window_y, width // window_x
@@ -44,7 +44,7 @@ def pool(image: Array, channels: int, height: int, width: int, window_y: int, wi
                     target[x] = total[x * window_x : (x + 1) * window_x].sum()
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def bit_row(values: Array, sign: int, digit: int, bits: Array) -> int:
     """Number of ones of bit `digit` of max(sign * values, 0), which goes to bits (n,) uint8."""
     count = 0

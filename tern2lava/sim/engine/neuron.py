@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from tern2lava.compiler.ir import Array
 from tern2lava.sim.engine.bits import halved
+from tern2lava.sim.engine.columns import ADAPTIVE, DISTINCT, REARM, REFRACTORY, RESET, SIGNED, STATES
+from tern2lava.sim.engine.kernels import kernel
 
-# Rows of `parameters`, each (channels,) or (neurons,) in the type of the states.
+# Rows of `parameters`, each as long as there are sets of them, in the type of the states.
 FACTOR_U, FACTOR_V, BIAS_U, BIAS, THRESHOLD, AMOUNT, V_INIT, THRESHOLD_LOW, FACTOR_A, GAIN_A = range(10)
 PARAMETERS = 10
 # Rows of the further states of neurons that do more than the plain equations: adaptation, last spike, steps held.
@@ -25,7 +26,7 @@ FURTHER = 3
 TO_ZERO, SUBTRACTS, STAYS = range(3)
 
 
-@njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
+@kernel(inline="always")  # type: ignore[untyped-decorator]
 def decayed(x: Any, factor: Any, bits: Any, mask: Any, kind: Any) -> Any:
     """trunc(x * factor / 2^bits) towards 0."""
     magnitude = kind(abs(x))
@@ -35,7 +36,7 @@ def decayed(x: Any, factor: Any, bits: Any, mask: Any, kind: Any) -> Any:
     return result if x >= 0 else kind(-result)
 
 
-@njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
+@kernel(inline="always")  # type: ignore[untyped-decorator]
 def wrapped(x: Any, m: Any, kind: Any) -> Any:
     """x brought back once into (-m, m]."""
     twice = kind(m + m)
@@ -44,25 +45,43 @@ def wrapped(x: Any, m: Any, kind: Any) -> Any:
     return low if x > m else (high if x <= kind(-m) else x)
 
 
-@njit(nogil=True, cache=True, inline="always")  # type: ignore[untyped-decorator]
+@kernel(inline="always")  # type: ignore[untyped-decorator]
 def clipped(x: Any, top: Any, kind: Any) -> Any:
     """x brought into [-top, top]."""
     return kind(min(max(x, kind(-top)), top))
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def step_alike(
-    a: Array, u: Array, v: Array, spikes: Array, parameters: Array, decay_bits: int, state_bits: int, reset: int
-) -> None:
-    """One step of neurons (n,) with the same parameters (PARAMETERS,). reset: TO_ZERO, SUBTRACTS or STAYS.
+    population: Array, parameters: Array, a: Array, u: Array, v: Array, further: Array, spikes: Array,
+    decay_bits: int, state_bits: int,
+) -> None:  # fmt: skip
+    """One step of neurons (n,) with summed input a of which the same number follow each other with the same parameters.
 
-    spikes: (n,) uint8 of 0 and 1, written.
+    population: the row of the table (see columns). parameters: (PARAMETERS * sets,). spikes: (n,) uint8, written.
+    further: unused.
     """
+    sets = population[DISTINCT]
+    inner = a.size // sets
+    for c in range(sets):
+        begin, end = c * inner, (c + 1) * inner
+        _step_set(
+            a[begin:end], u[begin:end], v[begin:end], spikes[begin:end], parameters[c:], sets, decay_bits, state_bits,
+            population[RESET],
+        )  # fmt: skip
+
+
+@kernel
+def _step_set(
+    a: Array, u: Array, v: Array, spikes: Array, parameters: Array, sets: int, decay_bits: int, state_bits: int,
+    reset: int,
+) -> None:  # fmt: skip
+    """One step of neurons (n,) with one set of parameters, each of which stands `sets` after the one before."""
     kind = a.dtype.type
-    factor_u, factor_v = parameters[FACTOR_U], parameters[FACTOR_V]
-    bias_u, bias = parameters[BIAS_U], parameters[BIAS]
-    threshold = parameters[THRESHOLD]
-    amount = parameters[AMOUNT] if reset == SUBTRACTS else kind(0)
+    factor_u, factor_v = parameters[FACTOR_U * sets], parameters[FACTOR_V * sets]
+    bias_u, bias = parameters[BIAS_U * sets], parameters[BIAS * sets]
+    threshold = parameters[THRESHOLD * sets]
+    amount = parameters[AMOUNT * sets] if reset == SUBTRACTS else kind(0)
     # The potential of a spiking neuron before the amount is taken off: all of its bits, or none.
     kept = kind(0) if reset == TO_ZERO else kind(-1)
     bits, mask = kind(decay_bits), kind((1 << decay_bits) - 1)
@@ -88,75 +107,82 @@ def step_alike(
             spikes[i] = fires
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def step_each(
-    a: Array, u: Array, v: Array, spikes: Array, parameters: Array, decay_bits: int, state_bits: int, reset: int
-) -> None:
-    """One step of neurons (n,) with parameters (PARAMETERS, n) of their own; see step_alike."""
+    population: Array, parameters: Array, a: Array, u: Array, v: Array, further: Array, spikes: Array,
+    decay_bits: int, state_bits: int,
+) -> None:  # fmt: skip
+    """One step of neurons (n,) with parameters (PARAMETERS * n,) of their own; see step_alike."""
     kind = a.dtype.type
     bits, mask = kind(decay_bits), kind((1 << decay_bits) - 1)
+    n, reset = a.size, population[RESET]
     kept = kind(0) if reset == TO_ZERO else kind(-1)
     times = kind(1) if reset == SUBTRACTS else kind(0)
     m = kind(1 << (state_bits - 1))
     top = kind(m - 1)
     # Several loops over few arrays each: a compiler vectorises a loop only while it can check that few overlap.
-    factor_u, bias_u = parameters[FACTOR_U], parameters[BIAS_U]
-    for i in range(a.size):
+    factor_u, bias_u = parameters[FACTOR_U * n : (FACTOR_U + 1) * n], parameters[BIAS_U * n : (BIAS_U + 1) * n]
+    for i in range(n):
         u[i] = wrapped(kind(decayed(u[i], factor_u[i], bits, mask, kind) + kind(a[i] + bias_u[i])), m, kind)
-    factor_v, bias = parameters[FACTOR_V], parameters[BIAS]
-    for i in range(a.size):
+    factor_v, bias = parameters[FACTOR_V * n : (FACTOR_V + 1) * n], parameters[BIAS * n : (BIAS + 1) * n]
+    for i in range(n):
         v[i] = clipped(kind(decayed(v[i], factor_v[i], bits, mask, kind) + kind(u[i] + bias[i])), top, kind)
-    threshold, amount = parameters[THRESHOLD], parameters[AMOUNT]
-    for i in range(a.size):
+    threshold, amount = parameters[THRESHOLD * n : (THRESHOLD + 1) * n], parameters[AMOUNT * n : (AMOUNT + 1) * n]
+    for i in range(n):
         spikes[i] = v[i] > threshold[i]
-    for i in range(a.size):
+    for i in range(n):
         x = v[i]
         v[i] = clipped(kind(kind(x & kept) - kind(amount[i] * times)), top, kind) if x > threshold[i] else x
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@kernel
 def step_further(
-    a: Array, u: Array, v: Array, further: Array, spikes: Array, parameters: Array, decay_bits: int, state_bits: int,
-    reset: int, refractory: int, rearm: bool, signed: bool, adaptive: bool,
+    population: Array, parameters: Array, a: Array, u: Array, v: Array, further: Array, spikes: Array,
+    decay_bits: int, state_bits: int,
 ) -> None:  # fmt: skip
     """One step of neurons (n,) that hold after a spike, rearm, spike -1 too or adapt; spikes of -1 are written as 255.
 
-    further: (FURTHER, n). parameters: (PARAMETERS, n). reset: TO_ZERO, SUBTRACTS or STAYS.
+    parameters: (PARAMETERS * n,). further: (FURTHER, states of the whole group). See step_alike.
     """
     kind = a.dtype.type
     bits, mask = kind(decay_bits), kind((1 << decay_bits) - 1)
     m = kind(1 << (state_bits - 1))
     top, zero = kind(m - 1), kind(0)
-    factor_u, factor_v, bias_u, bias = parameters[0], parameters[1], parameters[2], parameters[3]
-    for i in range(a.size):
+    n, place, reset, refractory = a.size, population[STATES], population[RESET], population[REFRACTORY]
+    rearm, signed, adaptive = population[REARM] != 0, population[SIGNED] != 0, population[ADAPTIVE] != 0
+    factor_u, bias_u = parameters[FACTOR_U * n : (FACTOR_U + 1) * n], parameters[BIAS_U * n : (BIAS_U + 1) * n]
+    factor_v, bias = parameters[FACTOR_V * n : (FACTOR_V + 1) * n], parameters[BIAS * n : (BIAS + 1) * n]
+    grown_of, last_of = further[ADAPTATION, place : place + n], further[SPIKED, place : place + n]
+    held_of = further[HELD, place : place + n]
+    for i in range(n):
         u[i] = wrapped(kind(decayed(u[i], factor_u[i], bits, mask, kind) + kind(a[i] + bias_u[i])), m, kind)
-        last = further[SPIKED, i]
-        amount, threshold = parameters[AMOUNT, i], parameters[THRESHOLD, i]
+        last = last_of[i]
+        amount, threshold = parameters[AMOUNT * n + i], parameters[THRESHOLD * n + i]
         x = kind(decayed(v[i], factor_v[i], bits, mask, kind) + kind(u[i] + bias[i]))
         meets = threshold
         if adaptive:
-            grown = kind(decayed(further[ADAPTATION, i], parameters[FACTOR_A, i], bits, mask, kind))
-            grown = clipped(kind(grown + kind(parameters[GAIN_A, i] * last)), top, kind)
-            further[ADAPTATION, i] = grown
+            grown = kind(decayed(grown_of[i], parameters[FACTOR_A * n + i], bits, mask, kind))
+            grown = clipped(kind(grown + kind(parameters[GAIN_A * n + i] * last)), top, kind)
+            grown_of[i] = grown
             x = kind(x - kind(kind(amount + grown) * last))
             meets = kind(threshold + grown)
         x = clipped(x, top, kind)
-        held = further[HELD, i]
+        held = held_of[i]
         if held > 0:
             x = v[i]
         met = kind(x - amount) if rearm and v[i] > threshold else x
         spike = kind(1) if met > meets else zero
-        if signed and met < parameters[THRESHOLD_LOW, i]:
+        if signed and met < parameters[THRESHOLD_LOW * n + i]:
             spike = kind(spike - kind(1))
         if refractory > 0:
             if held > 0:
                 spike = zero
-            further[HELD, i] = kind(refractory) if spike != 0 else kind(max(held - 1, 0))
+            held_of[i] = kind(refractory) if spike != 0 else kind(max(held - 1, 0))
         if spike != 0 and not adaptive:
             if reset == TO_ZERO:
                 x = zero
             elif reset == SUBTRACTS:
                 x = clipped(kind(x - kind(amount * spike)), top, kind)
         v[i] = x
-        further[SPIKED, i] = spike
+        last_of[i] = spike
         spikes[i] = np.uint8(np.int8(spike))

@@ -14,6 +14,7 @@ from tern2lava.compiler.check import execution_order
 from tern2lava.compiler.ir import Graph, Input, Population, Projection, size
 from tern2lava.sim.engine.coverage import emitted_range, state_type
 from tern2lava.sim.engine.tables import Tables, make_tables
+from tern2lava.sim.engine.ways import Progress, addresses_of, load_ways
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +49,8 @@ class Program:
     uses: tuple[Use, ...]
 
 
-def prepare(graph: Graph) -> Program:
-    """The program of an INTEGER graph."""
+def prepare(graph: Graph, progress: Progress | None = None) -> Program:
+    """The program of an INTEGER graph. progress(stage, done, total) is told while kernels are compiled."""
     places, width = _places(graph, Population)
     input_places, _ = _places(graph, Input)
     groups: list[Group] = []
@@ -75,9 +76,24 @@ def prepare(graph: Graph) -> Program:
                 reason = why if kind is None else f"in a loop with a population that needs it: {refused}"
                 uses[node.name] = Use(population=node.name, engine="reference", reason=reason)
     return Program(
-        graph=graph, groups=tuple(groups), places=places, width=width, input_places=input_places,
+        graph=graph, groups=_with_addresses(groups, progress), places=places, width=width, input_places=input_places,
         uses=tuple(uses[node.name] for node in graph.of_kind(Population)),
     )  # fmt: skip
+
+
+def _with_addresses(groups: list[Group], progress: Progress | None) -> tuple[Group, ...]:
+    """The groups, the kernels that their tables need compiled or loaded."""
+    needed = {(each.tables.kind, way) for each in groups if each.tables is not None for way in each.tables.ways}
+    found = load_ways(needed, progress)
+    return tuple(
+        each
+        if each.tables is None
+        else replace(
+            each,
+            tables=replace(each.tables, addresses=addresses_of(each.tables.ways, each.tables.kind, found)),
+        )
+        for each in groups
+    )
 
 
 def _places(graph: Graph, kind: type[Any]) -> tuple[dict[str, int], int]:

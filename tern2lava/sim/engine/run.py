@@ -115,9 +115,11 @@ def _run_samples(program: Program, inputs: Mapping[str, Array], spikes: Array, v
         if packed is None:
             packed = _input_rows(program, inputs)
         tables = group.tables
+        a, own_u, own_v, further = tables.sizes.states_in(tables.kind)
         run_group(
-            tables.populations, tables.projections, tables.codes, tables.planes, tables.windows_of, tables.gains,
-            tables.parameters, packed, spikes, v, u, arithmetic.decay_bits, arithmetic.state_bits, tables.recurrent,
+            tables.populations, tables.projections, tables.addresses, tables.span, tables.pools, tables.parameters,
+            tables.sizes.scratch(), a, own_u, own_v, further, packed, spikes, v, u, arithmetic.decay_bits,
+            arithmetic.state_bits,
         )  # fmt: skip
 
 
@@ -138,7 +140,9 @@ def _input_rows(program: Program, inputs: Mapping[str, Array]) -> Array:
             rows.append(values.astype(np.int8, copy=False).view(np.uint8))
         else:
             rows.append(values.astype(np.uint8, copy=False))
-    return np.ascontiguousarray(rows[0] if len(rows) == 1 else np.concatenate(rows, axis=2))
+    joined = np.ascontiguousarray(rows[0] if len(rows) == 1 else np.concatenate(rows, axis=2))
+    # The kernels are compiled for arrays that can be written.
+    return joined if joined.flags.writeable else joined.copy()
 
 
 def _run_reference(

@@ -22,8 +22,10 @@ from tern2lava.compiler.ir import (
 )
 from tern2lava.compiler.linear import per_neuron
 from tern2lava.sim.engine import columns, conv, dense, neuron
+from tern2lava.sim.engine.calls import Pools
 from tern2lava.sim.engine.cost import spike_limit
 from tern2lava.sim.engine.coverage import emitted_range, seen_range
+from tern2lava.sim.engine.scratch import Sizes, sizes_of
 from tern2lava.sim.engine.weights import bit_planes, codes_by_source, digits, largest_code
 
 # Bytes of summed input that are held at a time, so that they stay in a core's cache.
@@ -35,16 +37,25 @@ RESETS = {Reset.ZERO: neuron.TO_ZERO, Reset.SUBTRACT: neuron.SUBTRACTS, Reset.NO
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Tables:
-    """The arguments of group.run_group that describe one group of populations."""
+    """The arguments of group.run_group that describe one group of populations (see there), what its states are kept
+    in, and the sizes of its scratch.
+
+    addresses is empty until the kernels are made ready (`ready`)."""
 
     populations: Array
     projections: Array
-    codes: Array
-    planes: Array
-    windows_of: Array
-    gains: Array
+    pools: Pools
     parameters: Array
-    recurrent: bool
+    span: Array
+    kind: Any
+    sizes: Sizes
+    addresses: Array
+
+    @property
+    def ways(self) -> tuple[int, ...]:
+        """The ways of summing and stepping that the group needs (see columns)."""
+        used = {*self.projections[:, columns.ADD].tolist(), *self.populations[:, columns.STEP].tolist()}
+        return tuple(sorted(used))
 
 
 def make_tables(
@@ -67,7 +78,8 @@ def make_tables(
         row[columns.PARAMETERS_AT] = _append(pools["parameters"], parameters)
         row[columns.DISTINCT] = parameters.shape[1]
         row[columns.RESET] = RESETS[node.reset]
-        row[columns.FURTHER], row[columns.REFRACTORY] = bool(node.kinds), node.refractory
+        row[columns.STEP] = _way_of_stepping(node, parameters.shape[1])
+        row[columns.REFRACTORY] = node.refractory
         row[columns.SIGNED], row[columns.ADAPTIVE] = node.threshold_low is not None, node.gain_a is not None
         row[columns.REARM] = node.rearm
         row[columns.FIRST] = len(projections)
@@ -79,19 +91,31 @@ def make_tables(
             projections.append(_projection_row(graph, node, projection, recurrent, pools, places, input_places))
         row[columns.LAST] = len(projections)
         fitting = SUMS // max(1, count * np.dtype(kind).itemsize) // dense.ROWS * dense.ROWS
-        row[columns.BLOCK] = min(max(fitting, dense.ROWS), 32) if has_dense else 1
+        block = min(max(fitting, dense.ROWS), 32) if has_dense and not recurrent else 1
         rows.append(row)
     joined = {key: np.concatenate([np.zeros(0, np.int64), *arrays]) for key, arrays in pools.items()}
+    starts = [node.start for node in nodes] if recurrent else [0]
     return Tables(
         populations=np.stack(rows),
         projections=np.stack(projections) if projections else np.zeros((0, columns.PROJECTION_FIELDS), np.int64),
-        codes=joined["codes"].astype(np.int8),
-        planes=np.concatenate([np.zeros(0, np.uint64), *pools["planes"]]),
-        windows_of=joined["windows_of"],
-        gains=joined["gains"].astype(kind),
+        pools=Pools(
+            codes=joined["codes"].astype(np.int8),
+            planes=np.concatenate([np.zeros(0, np.uint64), *pools["planes"]]),
+            windows_of=joined["windows_of"],
+            gains=joined["gains"].astype(kind),
+        ),
         parameters=joined["parameters"].astype(kind),
-        recurrent=recurrent,
+        span=np.array([min(starts), max(starts), block, recurrent], np.int64),
+        kind=kind,
+        sizes=sizes_of(rows, projections, block),
+        addresses=np.zeros(0, np.int64),
     )
+
+
+def _way_of_stepping(node: Population, sets: int) -> int:
+    if node.kinds:
+        return columns.FURTHER
+    return columns.EACH if sets == size(node.shape) > 1 else columns.ALIKE
 
 
 def _append(pool: list[Array], array: Array) -> int:
@@ -153,7 +177,8 @@ def _projection_row(
     row[columns.CODES_AT] = _append(pools["codes"], codes_by_source(projection))
     row[columns.PLANES_AT] = _append(pools["planes"], bit_planes(projection))
     row[columns.FLUSH] = np.iinfo(np.int16).max // max(1, largest_code(projection))
-    row[columns.PLAIN] = (low, high) == (0, 1) and projection.pooling is None
+    plain = (low, high) == (0, 1) and projection.pooling is None
+    row[columns.OUTPUTS] = size(target.shape)
     row[columns.SIGN], row[columns.MAGNITUDE] = low < 0, max(-low, high).bit_length()
     row[columns.LIMIT] = spike_limit(projection, recurrent) if emitted_range(source) == (0, 1) else 0
     row[columns.SEEN] = size(source.shape)
@@ -165,11 +190,12 @@ def _projection_row(
         row[columns.WINDOW_AT] = _append(pools["windows_of"], _windows_of(pooling))
     geometry = projection.geometry
     if geometry is None:
+        row[columns.ADD] = columns.DENSE if plain else columns.DENSE_LEVELS
         row[columns.WORDS] = -(-int(row[columns.SEEN]) // 64)
         row[columns.GAIN_AT] = _append(pools["gains"], per_neuron(projection.gain, projection))
         return row
     out, per_group, ky, kx = projection.weight.shape
-    row[columns.IS_CONV] = 1
+    row[columns.ADD] = columns.CONV if plain else columns.CONV_LEVELS
     row[columns.WORDS] = -(-per_group * ky * kx // 64)
     row[columns.GAIN_AT] = _append(pools["gains"], np.broadcast_to(projection.gain, (out,)))
     field = row[columns.CONV_AT :]

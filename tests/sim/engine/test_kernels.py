@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tern2lava.compiler.ir import ConvGeometry, Projection, frozen
 from tern2lava.sim import integer
-from tern2lava.sim.engine import neuron
+from tern2lava.sim.engine import columns, neuron
 from tern2lava.sim.engine.bits import lowest, pack, popcount, positions
 from tern2lava.sim.engine.cost import spike_limit
 from tern2lava.sim.engine.dense import LANES
@@ -85,17 +85,21 @@ def test_planes_and_rows_of_a_dense_projection_hold_its_codes(width: int, out: i
 
 @pytest.mark.parametrize("kind", [np.int32, np.int64])
 @pytest.mark.parametrize("factors", [(0, 4096), (0, 1), (4096, 4096), (3000, 0), (4095, 700)])
-@pytest.mark.parametrize("keep", [0, -1])
-def test_neurons_alike_are_stepped_as_neurons_of_their_own(kind: Any, factors: tuple[int, int], keep: int) -> None:
+@pytest.mark.parametrize("reset", [neuron.TO_ZERO, neuron.SUBTRACTS, neuron.STAYS])
+def test_neurons_alike_are_stepped_as_neurons_of_their_own(kind: Any, factors: tuple[int, int], reset: int) -> None:
     rng = np.random.default_rng(7)
-    alike = np.array([*factors, -3, 5, 2**21, 2**23, 0], kind)
-    each = np.repeat(alike[:, None], 50, axis=1)
+    # Two sets of 25 neurons, which differ in their thresholds.
+    sets = np.array([[f] * 2 for f in (*factors, -3, 5)] + [[2**21, 2**22], [2**20, 2**19], *[[0, 0]] * 4], kind)
+    rows = np.zeros((2, columns.POPULATION_FIELDS), np.int64)
+    rows[:, columns.DISTINCT], rows[:, columns.RESET] = (2, 50), reset
+    parameters = sets.reshape(-1), sets.repeat(25, axis=1).reshape(-1)
     u, v, spikes = np.zeros((2, 50), kind), np.zeros((2, 50), kind), np.zeros((2, 50), np.uint8)
+    further = np.zeros((neuron.FURTHER, 0), kind)
     fired = 0
     for _ in range(20):
         a = rng.integers(-(2**23), 2**24, 50).astype(kind)
-        neuron.step_alike(a, u[0], v[0], spikes[0], alike, 12, 24, keep)
-        neuron.step_each(a, u[1], v[1], spikes[1], each, 12, 24, keep)
+        for k, step in enumerate((neuron.step_alike, neuron.step_each)):
+            step(rows[k], parameters[k], a, u[k], v[k], further, spikes[k], 12, 24)
         for array in (u, v, spikes):
             np.testing.assert_array_equal(array[0], array[1])
         fired += int(spikes[0].sum())

@@ -1,0 +1,93 @@
+"""What the ways of summing and stepping are given, and their calls through addresses."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from numba.core import types
+from numba.extending import intrinsic
+
+from tern2lava.compiler.ir import Array
+from tern2lava.sim.engine.kernels import indirect
+
+
+class Pools(NamedTuple):
+    """Arrays of all projections of a group, into which their rows of the table point: codes int8, planes uint64, the
+    window of every neuron of a pooled source (int64, -1 for none), gains in the type of the states."""
+
+    codes: Array
+    planes: Array
+    windows_of: Array
+    gains: Array
+
+
+class Scratch(NamedTuple):
+    """Where sums are computed; nothing in it outlasts a call."""
+
+    packed: Array
+    counts: Array
+    found: Array
+    seen: Array
+    bits: Array
+    short: Array
+    lanes: Array
+    windows: Array
+    image_bits: Array
+
+
+def _array(kind: Any, dimensions: int = 1) -> Any:
+    return types.Array(kind, dimensions, "C")
+
+
+INTEGERS, BYTES, WORDS = _array(types.int64), _array(types.uint8), _array(types.uint64)
+SCRATCH = types.NamedTuple(  # type: ignore[attr-defined]
+    (_array(types.uint64, 2), INTEGERS, INTEGERS, _array(types.int16, 2), BYTES, _array(types.int16), INTEGERS, WORDS,
+     _array(types.uint64, 2)),
+    Scratch,
+)  # fmt: skip
+
+
+def pools_type(kind: Any) -> Any:
+    """numba's type of Pools with gains of type `kind`."""
+    members = (_array(types.int8), WORDS, INTEGERS, _array(kind))
+    return types.NamedTuple(members, Pools)  # type: ignore[attr-defined]
+
+
+def add_signature(kind: Any) -> Any:
+    """Of a way of summing: (row of the projection, source (steps, places), first step, steps, pools, scratch, sums)."""
+    rows = _array(types.uint8, 2)
+    return types.void(INTEGERS, rows, types.int64, types.int64, pools_type(kind), SCRATCH, _array(kind))
+
+
+def step_signature(kind: Any) -> Any:
+    """Of a way of stepping: (row of the population, parameters, summed input, u, v, further states, spikes, decay bits,
+    state bits)."""
+    state = _array(kind)
+    return types.void(INTEGERS, state, state, state, state, _array(kind, 2), BYTES, types.int64, types.int64)
+
+
+def run_signature(kind: Any) -> Any:
+    """Of group.run_group."""
+    table, values, trace, state = _array(types.int64, 2), _array(types.uint8, 3), _array(types.int64, 3), _array(kind)
+    whole = types.int64
+    return types.void(
+        table, table, INTEGERS, INTEGERS, pools_type(kind), state, SCRATCH, state, state, state, _array(kind, 2),
+        values, values, trace, trace, whole, whole,
+    )  # fmt: skip
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def call_add(
+    typing: Any, address: Any, row: Any, source: Any, k: Any, rows: Any, pools: Any, scratch: Any, a: Any
+) -> Any:
+    """Call a way of summing."""
+    return indirect(add_signature(a.dtype))
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def call_step(
+    typing: Any, address: Any, row: Any, parameters: Any, a: Any, u: Any, v: Any, further: Any, spikes: Any,
+    decay_bits: Any, state_bits: Any,
+) -> Any:  # fmt: skip
+    """Call a way of stepping."""
+    return indirect(step_signature(a.dtype))
