@@ -167,9 +167,7 @@ def _see(row: Array, active: Array, seen: Array) -> None:
         levels.read(active, row[SIGN] != 0, seen[0])
         return
     levels.read(active, row[SIGN] != 0, seen[1])
-    levels.pool(
-        seen[1], row[POOL_CHANNELS], row[POOL_HEIGHT], row[POOL_WIDTH], row[WINDOW_Y], row[WINDOW_X], seen[0]
-    )
+    levels.pool(seen[1], row[POOL_CHANNELS], row[POOL_HEIGHT], row[POOL_WIDTH], row[WINDOW_Y], row[WINDOW_X], seen[0])
 
 
 @kernel
