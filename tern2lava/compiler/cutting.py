@@ -54,13 +54,14 @@ def refuse(model: CostModel, population: Population, box: Box, limit: dict[str, 
 
 
 def cut_population(
-    model: CostModel, population: Population, limit: dict[str, int], cap: int, feeds: Feeds
-) -> list[tuple[Box, PartCost]]:
-    """Boxes that cover a population, each fitting on a core, with their costs."""
+    model: CostModel, population: Population, limit: dict[str, int], cap: int, feeds: Feeds,
+    spare: float | None = None,
+) -> list[tuple[Box, PartCost]]:  # fmt: skip
+    """Boxes that cover a population, each fitting on a core, with their costs. spare: see `cut_grid`."""
     shape = mapped_shape(model.graph, population)
     if len(shape) == 1:
         return cut_rows(model, population, shape, limit, cap, feeds)
-    return cut_grid(model, population, shape, limit, cap, feeds)
+    return cut_grid(model, population, shape, limit, cap, feeds, spare)
 
 
 def cut_rows(
@@ -101,12 +102,17 @@ def _times_over(model: CostModel, population: Population, box: Box, limit: dict[
 
 
 def cut_grid(
-    model: CostModel, population: Population, shape: Shape, limit: dict[str, int], cap: int, feeds: Feeds
-) -> list[tuple[Box, PartCost]]:
+    model: CostModel, population: Population, shape: Shape, limit: dict[str, int], cap: int, feeds: Feeds,
+    spare: float | None = None,
+) -> list[tuple[Box, PartCost]]:  # fmt: skip
     """The regular grid of boxes, all of which fit, that takes the fewest cores here and upstream.
 
     Upstream, each input axon of a part is an output axon of a source core: as in NxTF's cost of a layer, a grid counts
     its parts plus the input axons of all of them over the output axons of a core.
+
+    A box of some channels at all positions stores the kernels of those channels, and no other box does; a cut along y
+    or x stores them again on each side. spare: where given, of the grids with at most `spare` times the boxes that the
+    neurons need, those that store each weight least often come first.
     """
     axes = axis_choices(shape, group_sizes(model.graph, population))
     counts = np.array(list(product(*axes)))
@@ -117,6 +123,10 @@ def cut_grid(
         axons += found
         upstream += found * feeds.upstream_price(projection) * (projection.pooling.area if projection.pooling else 1)
     order = np.lexsort((axons, parts, parts + upstream / limit["out_axons"]))
+    if spare is not None:
+        copies = counts[:, 1] * counts[:, 2]
+        few = parts <= spare * -(-size(shape) // cap)
+        order = np.lexsort((axons, np.where(few, parts, copies), np.where(few, copies, parts), ~few))
     refused: Box | None = None
     for candidate in order[parts[order] * cap >= size(shape)]:
         grid = Grid(shape, tuple(axis[int(n)] for axis, n in zip(axes, counts[candidate], strict=True)))

@@ -20,6 +20,7 @@ from tern2lava.compiler.cutting import HINTS, cut_by, cut_population, cut_rows
 from tern2lava.compiler.density import DensityBound, density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir import Array, Graph, Population, Projection
+from tern2lava.compiler.join import join_parts
 from tern2lava.compiler.lower_bound import least_row_bits, total_resources
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Item, Packing, Part, pack, scarcity
@@ -34,8 +35,11 @@ _REFUSALS = 400
 # Partitions within this factor of the lower bound are not improved; seconds that improving may take.
 _GOOD = 1.02
 _PATIENCE = 8.0
+# Boxes that a layer may be cut into to store its weights less often, over those that it needs; None: as few input axons
+# as can be.
+_SPARES = (1.0, 1.34, None)
 _FRACTIONS: tuple[dict[str, float], ...] = (
-    {"neurons": 0.85}, {"neurons": 0.9}, {"neurons": 0.7}, {"neurons": 0.5}, {"neurons": 0.8}, {"neurons": 0.6},
+    {"neurons": 0.5}, {"neurons": 0.85}, {"neurons": 0.9}, {"neurons": 0.7}, {"neurons": 0.8}, {"neurons": 0.6},
     {"synapse_bits": 0.5}, {"neurons": 0.85, "synapse_bits": 0.5}, {"synapse_bits": 0.34}, {"neurons": 0.75},
     {"neurons": 0.65}, {"neurons": 0.4}, {"neurons": 0.7, "synapse_bits": 0.5},
 )  # fmt: skip
@@ -93,8 +97,8 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
     if _least_cores(total, limit) > profile.system.cores:
         _check_single_neurons(model, populations, limit, memory=True)
         raise _too_many_cores(profile, _least_cores(total, limit), _least_cores(total, limit))
-    cutter = _Cutter(model, populations, limit, options.share_cores, all_edges_leave_chip)
-    best = _pack(cutter.cut(limit), populations, limit, options)
+    cutter = _Cutter(model, populations, limit, options, all_edges_leave_chip)
+    best = cutter.packing(limit)
     least, density = _least_cores(total, limit), None
     if best.cores > _GOOD * least:
         row_bits = {p.name: least_row_bits(p, profile, model.encodings) for p in graph.of_kind(Projection)}
@@ -107,7 +111,7 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
             break
         try:
             smaller = {name: max(1, int(limit[name] * fractions.get(name, 1))) for name in limit}
-            tried = _pack(cutter.cut(smaller), populations, limit, options)
+            tried = cutter.packing(smaller)
         except CapacityError:
             continue
         best = tried if tried.cores < best.cores else best
@@ -153,20 +157,39 @@ class _Cutter:
     """Cuts all populations, again and again under different limits."""
 
     def __init__(
-        self, model: CostModel, populations: tuple[Population, ...], limit: dict[str, int], share: bool,
+        self, model: CostModel, populations: tuple[Population, ...], limit: dict[str, int], options: MapOptions,
         all_edges_leave_chip: bool,
     ) -> None:  # fmt: skip
-        self.model, self.populations, self.share = model, populations, share
+        self.model, self.populations, self.options, self.share = model, populations, options, options.share_cores
         self.limit = limit
         self.all_edges_leave_chip = all_edges_leave_chip
+        # Where a route takes a whole part's spikes to a block, a layer may be cut by channels, each weight stored once:
+        # for more traffic, as spikes then go to all parts of the next layer.
+        shared = model.profile.synapse.sharing.value == "kernel"
         self.edges = model.profile.routing.out_axon_model.value == "edges"
+        fewest = options.objective == "cores" and shared and not self.edges
+        self.spares: tuple[float | None, ...] = _SPARES if fewest else (None,)
         extra = model.profile.routing.offchip_cost.value if all_edges_leave_chip else 0
         self.chooser = GridChooser(model, extra)
 
-    def cut(self, limit: dict[str, int]) -> Pieces:
+    def packing(self, limit: dict[str, int]) -> Packing:
+        """The parts under `limit` on cores: the fewest cores of several ways to cut, and of those with as few the
+        fewest bits of synapses. Raises CapacityError."""
+        packed = [_pack(self.cut(limit, spare), self.populations, self.limit, self.options) for spare in self.spares]
+        found = [self._joined(each) for each in packed]
+        return min(found, key=lambda each: (each.cores, sum(part.used["synapse_bits"] for part in each.parts)))
+
+    def _joined(self, packing: Packing) -> Packing:
+        """Parts of one population on one core as one part, where blocks are stored as in core images."""
+        if self.model.profile.synapse.memory_model.value != "codec":
+            return packing
+        feeds = Feeds(self.model.graph, self.model.profile, self.all_edges_leave_chip)
+        return join_parts(self.model, self.populations, packing, feeds)
+
+    def cut(self, limit: dict[str, int], spare: float | None = None) -> Pieces:
         """Boxes of every population under `limit`, with costs and output axons. Raises CapacityError."""
         if not self.edges:
-            return self._one_by_one(limit)
+            return self._one_by_one(limit, spare)
         pieces = self._freely(limit)
         if pieces is None:
             pieces = self._together(limit)
@@ -220,14 +243,16 @@ class _Cutter:
             return None
         return self._stored(parts, feeds)
 
-    def _one_by_one(self, limit: dict[str, int]) -> Pieces:
-        """Boxes of each population, from the output back to the input, as large as fit."""
+    def _one_by_one(self, limit: dict[str, int], spare: float | None = None) -> Pieces:
+        """Boxes of each population, from the output back to the input, as large as fit. spare: see `cut_grid`."""
         caps = {p.name: limit["neurons"] for p in self.populations}
         feeds = Feeds(self.model.graph, self.model.profile, self.all_edges_leave_chip)
         for _ in range(_ROUNDS):
             parts: dict[str, list[tuple[Box, PartCost]]] = {}
             for population in reversed(self.populations):
-                parts[population.name] = cut_population(self.model, population, limit, caps[population.name], feeds)
+                parts[population.name] = cut_population(
+                    self.model, population, limit, caps[population.name], feeds, spare
+                )
                 feeds.set_targets(population, [cost.blocks for _, cost in parts[population.name]])
             over = _too_many_out_axons(self.populations, parts, feeds, limit["out_axons"])
             if not over:

@@ -173,16 +173,17 @@ def tap_patterns(
 def channel_cuts(channels: int, width: int, units: tuple[int, ...]) -> list[tuple[int, int]]:
     """Ranges that cover `channels`, each at most `width` long and, for every group size in `units`, either inside one
     group or made of whole groups. width >= 1 can always be met."""
-
-    def allowed(low: int, high: int) -> bool:
-        return all(low // u == (high - 1) // u or (low % u == 0 and high % u == 0) for u in units)
-
     cuts, low = [], 0
     while low < channels:
-        high = next(h for h in range(min(low + width, channels), low, -1) if allowed(low, h))
+        high = next(h for h in range(min(low + width, channels), low, -1) if whole_groups(low, h, units))
         cuts.append((low, high))
         low = high
     return cuts
+
+
+def whole_groups(low: int, high: int, units: tuple[int, ...]) -> bool:
+    """Whether channels [low, high) lie inside one group or are whole groups, for every group size in `units`."""
+    return all(low // u == (high - 1) // u or (low % u == 0 and high % u == 0) for u in units)
 
 
 def group_sizes(graph: Graph, population: Population) -> tuple[int, ...]:

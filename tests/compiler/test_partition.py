@@ -24,7 +24,8 @@ from tern2lava.compiler.ir import (
 from tern2lava.compiler.lower_bound import least_synapse_bits
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.partition import partition
+from tern2lava.compiler.partition import Partition, partition
+from tern2lava.compiler.slices import cut
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile, load_profile
 
@@ -171,12 +172,54 @@ def test_an_edge_into_shared_lists_costs_two_entries_on_loihi1() -> None:
         assert program.partition.used["out_axons"].tolist() == [entries, 0]
 
 
+def test_a_convolution_is_cut_by_channels_where_cores_can_receive_all_their_inputs() -> None:
+    graph = convolution(4, 8, 16)
+    # 2,048 neurons on four cores, two channels each, that see all of 4 x 16 x 16.
+    result = partition(graph, variant("tiny", core__neurons=512, core__in_axons=1024), MapOptions())
+    assert [part.box.extent for part in result.parts] == [(2, 16, 16)] * 4
+    assert sum(size_of_kernels(graph, result)) == 8 * 4 * 9
+
+
 def test_an_unneeded_border_is_not_paid_for_in_a_convolution() -> None:
     graph = convolution(4, 8, 16)
-    result = partition(graph, variant("tiny", core__neurons=512), MapOptions())
-    # 2,048 neurons on four cores: four rows of all channels each see the fewest input axons.
-    assert result.cores == 4
-    assert result.used["in_axons"].sum() == min(4 * (5 + 6 + 6 + 5) * 16, 4 * (9 * 9) * 4)
+    result = partition(graph, variant("tiny", core__neurons=512, core__in_axons=1023), MapOptions())
+    # By channels alone a core would need 1,024 axons: four channels of half the image, each weight stored twice.
+    assert {part.box.extent for part in result.parts} in ({(4, 8, 16)}, {(4, 16, 8)})
+    assert result.used["in_axons"].tolist() == [4 * 9 * 16] * 4
+    assert sum(size_of_kernels(graph, result)) == 2 * 8 * 4 * 9
+    # Where traffic is what costs, or output axons count edges, input axons come before weights.
+    least = min(4 * (5 + 6 + 6 + 5) * 16, 4 * (9 * 9) * 4)
+    result = partition(graph, variant("tiny", core__neurons=512), MapOptions(objective="traffic"))
+    assert (result.cores, result.used["in_axons"].sum()) == (4, least)
+    edges = variant("tiny", core__neurons=512, routing__out_axon_model="edges")
+    result = partition(graph, edges, MapOptions())
+    assert (result.cores, result.used["in_axons"].sum()) == (4, least)
+
+
+def size_of_kernels(graph: Graph, result: Partition) -> list[int]:
+    """Weights that each block of a partition stores."""
+    sizes = []
+    for part in result.parts:
+        for block in part.blocks:
+            wire = graph[block.projection]
+            assert isinstance(wire, Projection)
+            piece = cut(wire, part.box)
+            assert piece is not None
+            sizes.append(int(piece.local.weight.size))
+    return sizes
+
+
+@pytest.mark.parametrize("neurons", [100, 256, 300, 700])
+def test_storing_weights_less_often_never_costs_a_core(neurons: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    for graph in (convolution(8, 16, 12), convolution(3, 7, 9), convolution(2, 40, 5)):
+        profile = variant("generic-ternary", core__neurons=neurons)
+        found = partition(graph, profile, MapOptions())
+        monkeypatch.setattr("tern2lava.compiler.partition._SPARES", (None,))
+        other = partition(graph, profile, MapOptions())
+        monkeypatch.undo()
+        assert found.cores <= other.cores
+        if found.cores == other.cores:
+            assert found.used["synapse_bits"].sum() <= other.used["synapse_bits"].sum()
 
 
 def test_the_lower_bound_is_met_or_missed_but_never_passed() -> None:
