@@ -216,11 +216,11 @@ def camera(layers: int, length: int, channels: int = 64) -> Graph:
 SYNAPSES: dict[str, Callable[[], Graph]] = {
     f"10^{power}": (lambda power=power: stack(10**power)) for power in range(3, 9)
 }
-# Cores of loihi2 (4,096 neurons each): 1,024, 10,240 and 104,544.
+# Cores of hala-point (4,096 neurons each): 1,024, 10,240 and 102,400.
 NEURONS: dict[str, Callable[[], Graph]] = {
     "4 M": lambda: camera(4, 128),
     "42 M": lambda: camera(10, 256),
-    "428 M": lambda: camera(6, 1056),
+    "419 M": lambda: camera(25, 512),
 }
 
 NETWORKS: dict[str, Callable[[], Graph]] = {

@@ -14,8 +14,8 @@ from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.slices import sources
 
 HOST = -1
-# Pairs of boxes that are compared at a time.
-_PAIRS = 1 << 22
+# Readers that are compared with all parts at a time.
+_READERS = 1 << 15
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,23 +91,20 @@ def _meet(
         seen_lo = np.array([boxes[row[2]].lo for row in rows])
         seen_hi = np.array([boxes[row[2]].hi for row in rows])
         alone = np.array([singles[row[2]] for row in rows])
-        chunk = max(1, _PAIRS // len(parts))
-        for begin in range(0, len(rows), chunk):
-            some = slice(begin, begin + chunk)
-            common = np.ones((len(rows[some]), len(parts)), np.int64)
+        for begin in range(0, len(rows), _READERS):
+            some = slice(begin, begin + _READERS)
+            reader, part = _pairs(lo, hi, seen_lo[some], seen_hi[some])
+            at = begin + reader
+            common = np.ones(reader.size, np.int64)
             for axis in range(len(shape)):
-                low = np.maximum(seen_lo[some, None, axis], lo[None, :, axis])
-                high = np.minimum(seen_hi[some, None, axis], hi[None, :, axis])
-                common *= np.maximum(high - low, 0)
-            reader, part = np.nonzero(common)
+                common *= overlap(lo[part, axis], hi[part, axis], seen_lo[at, axis], seen_hi[at, axis])
             single = np.zeros(reader.size, np.int64)
             if len(shape) == 3 and alone[some].any():
-                at = begin + reader
                 single = overlap(lo[part, 0], hi[part, 0], seen_lo[at, 0], seen_hi[at, 0])
                 for axis, ends in ((1, alone[at, :2]), (2, alone[at, 2:])):
                     mine, seen = (lo[part, axis], hi[part, axis]), (seen_lo[at, axis], seen_hi[at, axis])
                     single = single * single_overlap(*mine, *seen, ends[:, 0], ends[:, 1])
-            found.append(_rows(who[part], reads[begin + reader], common[reader, part], single))
+            found.append(_rows(who[part], reads[at], common, single))
     elif all(boxes[row[2]].is_full for row in rows):
         volume = np.array([box.volume for *_, box in parts], np.int64)
         for read in reads:
@@ -123,6 +120,33 @@ def _meet(
                 if counts[key]:
                     found.append(_rows(who[index : index + 1], read[None], np.array([counts[key]]), np.zeros(1, int)))
     return np.concatenate(found) if found else np.zeros((0, 8), np.int64)
+
+
+def _pairs(lo: Array, hi: Array, seen_lo: Array, seen_hi: Array) -> tuple[Array, Array]:
+    """(readers, parts): indices of all pairs of a box that is seen and a part's box with a neuron in common.
+
+    Ranges are compared axis by axis, where few different ones occur; what remains for each reader are the combinations
+    of ranges that meet its own, looked up among the parts.
+    """
+    reader = np.arange(len(seen_lo))
+    code, wanted = np.zeros(len(lo), np.int64), np.zeros(len(seen_lo), np.int64)
+    for axis in range(lo.shape[1]):
+        mine, my_place = np.unique(np.stack([lo[:, axis], hi[:, axis]], axis=1), axis=0, return_inverse=True)
+        seen, place = np.unique(np.stack([seen_lo[:, axis], seen_hi[:, axis]], axis=1), axis=0, return_inverse=True)
+        meets = overlap(mine[None, :, 0], mine[None, :, 1], seen[:, :1], seen[:, 1:]) > 0
+        listed, counts = np.nonzero(meets)[1], meets.sum(axis=1)
+        first = np.cumsum(counts) - counts
+        code = code * len(mine) + my_place.reshape(-1)
+        here = place.reshape(-1)[reader]
+        many = counts[here]
+        again = np.repeat(np.arange(reader.size), many)
+        offset = np.arange(again.size) - np.repeat(np.cumsum(many) - many, many)
+        wanted = wanted[again] * len(mine) + listed[first[here][again] + offset]
+        reader = reader[again]
+    order = np.argsort(code, kind="stable")
+    at = np.minimum(np.searchsorted(code[order], wanted), len(lo) - 1)
+    found = code[order][at] == wanted
+    return reader[found], order[at[found]]
 
 
 def _rows(who: Array, reads: Array, common: Array, single: Array) -> Array:

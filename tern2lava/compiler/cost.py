@@ -92,6 +92,8 @@ class CostModel:
         self.profile = profile
         self.encodings = allowed_encodings(profile, encodings)
         self._memory: dict[object, tuple[str, str, int]] = {}
+        self._blocks: dict[object, Block] = {}
+        self._parameters: dict[object, tuple[int, int]] = {}
 
     def shape_of(self, population: Population, box: Box) -> dict[str, int]:
         """The resources of a part that follow from shapes alone, without looking at a weight: neurons, in_axons."""
@@ -107,12 +109,9 @@ class CostModel:
     def part(self, population: Population, box: Box, *, as_stored: bool = False) -> PartCost:
         """Cost of the neurons of `population` in `box`. as_stored: what the core image holds, where that is less than
         the accounting by which parts are cut. Raises CapacityError where a block cannot be stored at all."""
-        blocks = []
-        for projection in incoming(self.graph, population):
-            piece = cut(projection, box)
-            if piece is not None:
-                blocks.append(self.block(population, projection, piece, box, as_stored=as_stored))
-        thresholds, decays = parameter_sets(population, box)
+        found = (self._block_into(population, p, box, as_stored) for p in incoming(self.graph, population))
+        blocks = [block for block in found if block is not None]
+        thresholds, decays = self._sets(population, box)
         used = {
             "neurons": box.volume,
             "synapse_bits": sum(b.synapse_bits for b in blocks),
@@ -122,6 +121,42 @@ class CostModel:
             "decay_sets": decays,
         }
         return PartCost(used, tuple(blocks))
+
+    def _block_into(
+        self, population: Population, projection: Projection, box: Box, as_stored: bool
+    ) -> Block | None:
+        """The block of a projection into a box, taken from one that differs in position only where there is one."""
+        g = projection.geometry
+        if g is None:
+            piece = cut(projection, box)
+            return None if piece is None else self.block(population, projection, piece, box, as_stored=as_stored)
+        window = conv_window(g, box, projection.weight.shape[2:])
+        if window is None:
+            return None
+        seen, padding, _ = window
+        key = (projection.name, box.lo[0], box.hi[0], box.extent, seen.extent, padding, as_stored)
+        known = self._blocks.get(key)
+        if known is None:
+            piece = cut(projection, box)
+            assert piece is not None
+            known = self._blocks[key] = self.block(population, projection, piece, box, as_stored=as_stored)
+            return known
+        return replace(known, source=seen if projection.pooling is None else seen.windows(projection.pooling))
+
+    def _sets(self, population: Population, box: Box) -> tuple[int, int]:
+        """parameter_sets, looked up for channels where no parameter differs within one."""
+        shape = population.shape
+        values = [population.threshold, population.decay_u, population.decay_v]
+        values += [population.reset_amount] if population.reset is Reset.SUBTRACT else []
+        if len(shape) == 3 and box.shape == shape and all(v.size == 1 or v.shape[0] == v.size for v in values):
+            key = (population.name, box.lo[0], box.hi[0])
+        elif all(v.size == 1 for v in values):
+            key = (population.name, 0, 1)
+        else:
+            return parameter_sets(population, box)
+        if key not in self._parameters:
+            self._parameters[key] = parameter_sets(population, box)
+        return self._parameters[key]
 
     def block(
         self, population: Population, projection: Projection, piece: Slice, box: Box, *, as_stored: bool = False

@@ -21,12 +21,12 @@ def exceeded(used: dict[str, int], limit: dict[str, int]) -> str | None:
 
 
 def fits(
-    model: CostModel, population: Population, box: Box, limit: dict[str, int], cap: int, feeds: Feeds
+    model: CostModel, population: Population, box: Box, limit: dict[str, int], cap: int, feeds: Feeds | None
 ) -> PartCost | None:
-    """The cost of a box if a core can hold it."""
+    """The cost of a box if a core can hold it, output axons looked at where `feeds` are given."""
     if box.volume > cap or exceeded(model.shape_of(population, box), limit):
         return None
-    if feeds.out_axons(population, box) > limit["out_axons"]:
+    if feeds is not None and feeds.out_axons(population, box) > limit["out_axons"]:
         return None
     try:
         cost = model.part(population, box)
@@ -146,11 +146,16 @@ def cut_by(
     boxes: list[Box] = grid.boxes()
     # The box tried first is the one in the middle: it has no border and costs most.
     middle = len(boxes) // 2
+    first = fits(model, population, boxes[middle], limit, cap, feeds)
+    if first is None:
+        return boxes[middle]
+    over = np.flatnonzero(feeds.out_axons_of(population, boxes) > limit["out_axons"])
+    if over.size:
+        return boxes[int(over[0])]
     pieces: list[tuple[Box, PartCost]] = []
-    for at in (middle, *range(middle), *range(middle + 1, len(boxes))):
-        cost = fits(model, population, boxes[at], limit, cap, feeds)
+    for at, box in enumerate(boxes):
+        cost = first if at == middle else fits(model, population, box, limit, cap, None)
         if cost is None:
-            refused: Box = boxes[at]
-            return refused
-        pieces.append((boxes[at], cost))
-    return sorted(pieces, key=lambda piece: piece[0].lo)
+            return box
+        pieces.append((box, cost))
+    return pieces

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.axons import NO_EDGES, Edges, overlap, shares_lists, single_overlap
+from tern2lava.compiler.axons import Edges, overlap, shares_lists, single_overlap
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import Block
 from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Shape
 from tern2lava.hw_profiles import Profile
+
+# Combinations of ranges along the axes that are counted in one table.
+_DENSE = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,23 +60,26 @@ class Feeds:
 
     def out_axons(self, population: Population, box: Box) -> int:
         """Output axons that the neurons in `box` need towards all targets known so far."""
-        total = 0
+        return int(self.out_axons_of(population, [box])[0])
+
+    def out_axons_of(self, population: Population, boxes: Sequence[Box]) -> Array:
+        """The same for each of several boxes, int64."""
+        total = np.zeros(len(boxes), np.int64)
+        lo, hi = np.array([box.lo for box in boxes], np.int64), np.array([box.hi for box in boxes], np.int64)
+        cost = self.profile.routing.shared_cost.value
         for shape, blocks in self._stack(population.name).items():
-            if shape == box.shape:
-                lo, hi = np.array(box.lo)[None], np.array(box.hi)[None]
-                common = overlap(lo, hi, blocks.lo, blocks.hi)
-                edges = common.prod(axis=1)
-                alone = np.zeros_like(edges)
-                if len(shape) == 3 and blocks.single.any():
-                    first, last = blocks.single[:, 0::2], blocks.single[:, 1::2]
-                    rows = single_overlap(lo[:, 1:], hi[:, 1:], blocks.lo[:, 1:], blocks.hi[:, 1:], first, last)
-                    alone = common[:, 0] * rows.prod(axis=1)
-            else:
-                corners = zip(blocks.lo.tolist(), blocks.hi.tolist(), strict=True)
-                edges = np.array([box.common(Box(shape, tuple(a), tuple(b))) for a, b in corners])
-                alone = np.zeros_like(edges)
-            cost = self.profile.routing.shared_cost.value
-            total += int((edges * blocks.price - (cost - 1) * alone).sum()) if self.edges else int((edges > 0).sum())
+            if any(shape != box.shape for box in boxes):
+                corners = list(zip(blocks.lo.tolist(), blocks.hi.tolist(), strict=True))
+                for index, box in enumerate(boxes):
+                    common = np.array([box.common(Box(shape, tuple(a), tuple(b))) for a, b in corners])
+                    total[index] += (common * blocks.price).sum() if self.edges else (common > 0).sum()
+                continue
+            if not self.edges:
+                total += _summed(lo, hi, blocks, np.ones_like(blocks.price), _meets)
+                continue
+            total += _summed(lo, hi, blocks, blocks.price, _length)
+            if len(shape) == 3 and blocks.single.any():
+                total -= (cost - 1) * _summed(lo, hi, blocks, np.ones_like(blocks.price), _alone)
         return total
 
     def _stack(self, name: str) -> dict[Shape, _Blocks]:
@@ -91,4 +98,60 @@ class Feeds:
         return self._stacked[name]
 
 
-__all__ = ["NO_EDGES", "Feeds"]
+def _length(low: Array, high: Array, seen: Array) -> Array:
+    return overlap(low, high, seen[:, 0], seen[:, 1])
+
+
+def _meets(low: Array, high: Array, seen: Array) -> Array:
+    result: Array = overlap(low, high, seen[:, 0], seen[:, 1]) > 0
+    return result
+
+
+def _alone(low: Array, high: Array, seen: Array) -> Array:
+    """Along y and x the single positions; along channels (no single ones are marked) all."""
+    if (seen[:, 2] < 0).all():
+        return _length(low, high, seen)
+    return single_overlap(low, high, seen[:, 0], seen[:, 1], seen[:, 2], seen[:, 3])
+
+
+def _summed(
+    lo: Array, hi: Array, blocks: _Blocks, price: Array, along: Callable[[Array, Array, Array], Array]
+) -> Array:
+    """For each box [lo, hi) the sum over blocks of price times the product over axes of `along`, int64.
+
+    Boxes and blocks lie in grids, so that few different ranges occur along an axis: ranges are compared axis by axis,
+    and the blocks counted by the ranges they consist of. Where they do not, boxes are taken one by one.
+    """
+    rank = lo.shape[1]
+    seen: list[Array] = []
+    which: list[Array] = []
+    for axis in range(rank):
+        ends = blocks.single[:, 2 * axis - 2 : 2 * axis] if axis else np.full((len(price), 2), -1)
+        table = np.concatenate([blocks.lo[:, axis, None], blocks.hi[:, axis, None], ends], axis=1)
+        different, place = np.unique(table, axis=0, return_inverse=True)
+        seen.append(different)
+        which.append(place.reshape(-1))
+    boxes = [np.unique(np.stack([lo[:, a], hi[:, a]], axis=1), axis=0, return_inverse=True) for a in range(rank)]
+    sizes = [len(different) for different in seen]
+    if np.prod(sizes, dtype=float) > _DENSE or np.prod([len(found) for found, _ in boxes], dtype=float) > _DENSE:
+        return np.concatenate(
+            [_one(lo[i : i + 1], hi[i : i + 1], blocks, seen, which, price, along) for i in range(len(lo))]
+        )
+    total = np.zeros(sizes)
+    np.add.at(total, tuple(which), price)
+    for axis in range(rank):
+        found = boxes[axis][0]
+        table = along(found[:, :1], found[:, 1:], seen[axis])
+        total = np.moveaxis(np.tensordot(table.astype(np.float64), total, axes=(1, axis)), 0, axis)
+    result: Array = np.rint(total[tuple(place.reshape(-1) for _, place in boxes)]).astype(np.int64)
+    return result
+
+
+def _one(
+    lo: Array, hi: Array, blocks: _Blocks, seen: list[Array], which: list[Array], price: Array,
+    along: Callable[[Array, Array, Array], Array],
+) -> Array:  # fmt: skip
+    product = price.astype(np.int64)
+    for axis, place in enumerate(which):
+        product = product * along(lo[:, axis, None], hi[:, axis, None], seen[axis])[0][place]
+    return product.sum(keepdims=True)

@@ -12,6 +12,7 @@ Projection (later levels).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, IntEnum
@@ -434,7 +435,7 @@ class Graph:
 
 def size(shape: Shape) -> int:
     """Number of elements of a shape."""
-    return int(np.prod(shape, dtype=np.int64))
+    return int(math.prod(shape))
 
 
 def broadcast(value: Array, shape: Shape) -> Array:

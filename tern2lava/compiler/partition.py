@@ -271,12 +271,14 @@ class _Cutter:
 
     def _stored(self, parts: dict[str, list[tuple[Box, PartCost]]], feeds: Feeds) -> Pieces:
         """The pieces with what images hold of them, and their output axons."""
-        return {
-            p.name: [
-                (box, self.model.part(p, box, as_stored=True), feeds.out_axons(p, box)) for box, _ in parts[p.name]
+        pieces: Pieces = {}
+        for p in self.populations:
+            boxes = [box for box, _ in parts[p.name]]
+            out = feeds.out_axons_of(p, boxes).tolist()
+            pieces[p.name] = [
+                (box, self.model.part(p, box, as_stored=True), axons) for box, axons in zip(boxes, out, strict=True)
             ]
-            for p in self.populations
-        }
+        return pieces
 
 
 def _check_delays(graph: Graph, profile: Profile) -> None:
@@ -297,10 +299,11 @@ def _too_many_out_axons(
     """Populations with a part over the limit now that all targets are known: (axons needed, neurons of that part)."""
     over: dict[str, tuple[int, int]] = {}
     for population in populations:
-        for box, _ in parts[population.name]:
-            used = feeds.out_axons(population, box)
-            if used > have and used > over.get(population.name, (0, 0))[0]:
-                over[population.name] = (used, box.volume)
+        boxes = [box for box, _ in parts[population.name]]
+        used = feeds.out_axons_of(population, boxes)
+        most = int(used.argmax())
+        if used[most] > have:
+            over[population.name] = (int(used[most]), boxes[most].volume)
     return over
 
 

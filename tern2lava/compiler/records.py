@@ -8,7 +8,7 @@ import numpy as np
 
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import WORD_BYTES, integer_width, padded
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir import Array, size
 from tern2lava.errors import InputError
 
 _WIDTHS = {1: "<i1", 2: "<i2", 4: "<i4", 8: "<i8"}
@@ -26,8 +26,11 @@ class Writer:
         self.data += struct.pack("<" + form, *values)
 
     def box(self, box: Box) -> None:
-        """Number of axes, then shape, lo and hi, each filled to three axes with 1, 0 and 1."""
+        """Number of axes, then shape, lo and hi, each filled to three axes with 1, 0 and 1. InputError for shapes of
+        more neurons than a reader takes."""
         rank = len(box.shape)
+        if size(box.shape) > MAX_NEURONS:
+            raise InputError("core image", f"a population of {size(box.shape):,} neurons; images hold {MAX_NEURONS:,}")
         fill = 3 - rank
         self.pack(_BOX, rank, *box.shape, *[1] * fill, *box.lo, *[0] * fill, *box.hi, *[1] * fill)
 
