@@ -216,11 +216,11 @@ def camera(layers: int, length: int, channels: int = 64) -> Graph:
 SYNAPSES: dict[str, Callable[[], Graph]] = {
     f"10^{power}": (lambda power=power: stack(10**power)) for power in range(3, 9)
 }
-# Cores of hala-point (4,096 neurons each): 1,024, 10,240 and 102,400.
+# Cores of hala-point (4,096 neurons each): 1,024, 10,240 and 122,880 (1,008 of its 1,152 chips).
 NEURONS: dict[str, Callable[[], Graph]] = {
     "4 M": lambda: camera(4, 128),
     "42 M": lambda: camera(10, 256),
-    "419 M": lambda: camera(25, 512),
+    "503 M": lambda: camera(30, 512),
 }
 
 NETWORKS: dict[str, Callable[[], Graph]] = {
