@@ -154,4 +154,5 @@ def _one(
     product = price.astype(np.int64)
     for axis, place in enumerate(which):
         product = product * along(lo[:, axis, None], hi[:, axis, None], seen[axis])[0][place]
-    return product.sum(keepdims=True)
+    result: Array = product.sum(keepdims=True)
+    return result
