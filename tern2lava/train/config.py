@@ -105,10 +105,12 @@ class RegularizerKeys(Keys):
 
 
 class IntegerKeys(Keys):
-    """Which target's integers to evaluate the trained network in, and on how many test samples (all where none)."""
+    """Which target to compile the trained network for, on how many test samples to evaluate its integers (all where
+    none), and on how many of them its core images."""
 
     target: StrictStr = "loihi2"
     samples: Count | None = None
+    mapped: Count = 100
 
 
 class Experiment(Keys):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tern2lava.compiler.ir import Arithmetic, Graph
-from tern2lava.compiler.lower import PASSES, Lowered, lower
+from tern2lava.compiler.lower import PASSES
 from tern2lava.compiler.options import Options
 from tern2lava.errors import InputError
 from tern2lava.train import checkpoint
@@ -21,7 +21,7 @@ from tern2lava.train.config import Experiment
 from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
 from tern2lava.train.describe import describe
 from tern2lava.train.distill import Distillation
-from tern2lava.train.evaluate import evaluate, evaluate_program
+from tern2lava.train.evaluate import evaluate
 from tern2lava.train.log import Log
 from tern2lava.train.network import NeuronModel, network
 from tern2lava.train.regularizer import UncertaintyRegularizer
@@ -163,40 +163,6 @@ def merged(graph: Graph) -> Graph:
     return graph
 
 
-def lowered(graph: Graph, target: str) -> Lowered:
-    """`graph` lowered to the integers of `target`."""
-    from tern2lava.hw_profiles import load_profile
-
-    return lower(graph, Arithmetic(**load_profile(target).arithmetic_values()))
-
-
-def integer_metrics(run: Run, model: nn.Sequential) -> dict[str, Any]:
-    """Metrics of the integer program, the share of neuron-steps within its certificate's band, and its verdicts."""
-    from tern2lava.sim.band import measure_band
-    from tern2lava.sim.engine.program import prepare
-    from tern2lava.sim.engine.run import run as run_engine
-    from tern2lava.sim.readout import needs_states
-    from tern2lava.train.encode import encode
-
-    keys = run.experiment.integer
-    assert keys is not None
-    data = limit(run.dataset, None, keys.samples)
-    options = run.experiment.options()
-    result = lowered(imported(model, run), keys.target)
-    ready, states = prepare(result.program), needs_states(result.program)
-    evaluation = evaluate_program(
-        result.program, lambda graph, inputs: run_engine(ready, inputs, states=states).trace, data, options
-    )
-    values: dict[str, Any] = dict(evaluation.metrics(options.logit_gain, result.program))
-    few = data.test_x[:100]
-    spikes = encode(few, options.steps, method=options.encoding, top=data.top, seed=options.seed)
-    bands = measure_band(result.real, result.program, {next(iter(evaluation.spikes)): spikes})
-    values["in_band"] = sum(band.near for band in bands) / max(1, sum(band.neuron_steps for band in bands))
-    values["certificates"] = {c.population: c.verdict.value for c in result.certificates}
-    values["target"], values["samples"] = keys.target, len(data.test_y)
-    return values
-
-
 def run_experiment(
     experiment: Experiment, out: Path, *, data_dir: Path | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
@@ -235,10 +201,12 @@ def run_experiment(
     graph = imported(plain, run)
     result["model"] = evaluate(plain, dataset, options, folded=True).metrics(options.logit_gain, merged(graph))
     result["storage"] = weight_storage(plain, state)
-    if experiment.integer is not None and experiment.algorithm != "full":
-        result["integer"] = integer_metrics(run, plain)
-    result["seconds"] = time.perf_counter() - began
     checkpoint.save(out / "net.pt", plain.state_dict())
+    if experiment.integer is not None and experiment.algorithm != "full":
+        from tern2lava.train.compiled import compiled_metrics
+
+        result |= compiled_metrics(graph, dataset, options, experiment.integer)
+    result["seconds"] = time.perf_counter() - began
     checkpoint.write_aside(
         out / "net.yaml", describe(
             plain, dataset.shape, options.steps, levels=(0, run.top), readout=experiment.network.readout

@@ -20,22 +20,34 @@ ROWS = (
     ("near_threshold", "neuron-steps within 2 % of the threshold", "{:.4%}"),
     ("in_band", "neuron-steps within the certificate's band", "{:.4%}"),
 )
+NAMES = {
+    "teacher": "full-precision teacher", "model": "trained network", "integer": "its integers",
+    "compiled": "its core images",
+}  # fmt: skip
 
 
 def render_training(result: dict[str, Any]) -> Table:
-    """One row per metric; a column for the teacher, the trained network and its integer program, where they are."""
+    """One row per metric; a column for the teacher, the trained network, its integers, its core images, where there."""
     from rich.table import Table
 
-    columns = [(key, result[key]) for key in ("teacher", "model", "integer") if result.get(key)]
+    columns = [(key, result[key]) for key in NAMES if "accuracy" in (result.get(key) or {})]
     storage = result["storage"]
-    names = {"teacher": "full-precision teacher", "model": "trained network", "integer": "its integers"}
     table = Table(title=f"{result['config']['data']['name']}: {result['config']['network']['layers']}")
     table.add_column("on the test samples")
     for key, values in columns:
         note = f" ({values['samples']:,} samples)" if "samples" in values else ""
-        table.add_column(names[key] + note, justify="right")
+        table.add_column(NAMES[key] + note, justify="right")
     for key, heading, text in ROWS:
         if any(key in values for _, values in columns):
             table.add_row(heading, *(text.format(values[key]) if key in values else "" for _, values in columns))
     table.caption = f"{storage['weights']:,} weights, {storage['zeros']:.1%} of them zero; {result['seconds']:.0f} s"
+    compiled = result.get("compiled") or {}
+    if "refused" in compiled:
+        table.caption += f"; not compiled: {compiled['refused']}"
+    elif compiled:
+        stored, coded = (storage["fp32_bits"] / compiled[key] for key in ("stored_bits", "coded_bits"))
+        table.caption += (
+            f"\nfp32 weights take {stored:.1f} times the synaptic memory on {compiled['target']}, {coded:.1f} times "
+            f"the entropy-coded files"
+        )
     return table

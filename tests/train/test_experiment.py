@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 import torch
 
+from tern2lava.api import compile, report
 from tern2lava.compiler.ir import Arithmetic
 from tern2lava.compiler.lower import lower
-from tern2lava.errors import InputError, MissingPackageError
+from tern2lava.errors import CapacityError, InputError, MissingPackageError
 from tern2lava.frontends.load import load
+from tern2lava.train import compiled as compiled_module
 from tern2lava.train import experiment as module
 from tern2lava.train.config import Experiment, read_experiment
 from tern2lava.train.data import digits, limit
@@ -32,7 +34,8 @@ def experiment(**change: Any) -> Experiment:
 
 
 def test_distillation_with_regulariser_ends_in_files_that_compile(tmp_path: Path) -> None:
-    settings = experiment(algorithm="distil", start="teacher", regularizer={}, integer={"target": "loihi2"})
+    integers = {"target": "loihi2", "mapped": 20}
+    settings = experiment(algorithm="distil", start="teacher", regularizer={}, integer=integers)
     told: list[tuple[str, int, int]] = []
     result = run_experiment(settings, tmp_path, progress=lambda *what: told.append(what))
     assert [line for line, done, _ in told if done in (20, 40)] == [
@@ -58,7 +61,37 @@ def test_distillation_with_regulariser_ends_in_files_that_compile(tmp_path: Path
     assert 0 <= integer["in_band"] < 0.05
     assert result["storage"]["fp32_bits"] == 16 * result["storage"]["ternary_bits"]
     titles = [str(column.header) for column in render_training(result).columns]
-    assert titles == ["on the test samples", "full-precision teacher", "trained network", "its integers (60 samples)"]
+    assert titles == [
+        "on the test samples", "full-precision teacher", "trained network", "its integers (60 samples)",
+        "its core images (20 samples)",
+    ]  # fmt: skip
+
+
+def test_the_core_images_do_on_the_same_samples_what_the_integers_do(tmp_path: Path) -> None:
+    result = run_experiment(experiment(integer={"target": "generic-ternary", "mapped": 60}), tmp_path)
+    integer, compiled = result["integer"], result["compiled"]
+    assert {key: compiled[key] for key in ("nll", "brier", "ece", "entropy", "spikes_per_sample", "samples")} == {
+        key: integer[key] for key in ("nll", "brier", "ece", "entropy", "spikes_per_sample", "samples")
+    }
+    bundle = tmp_path / "bundle"
+    compile(tmp_path / "net.pt", "generic-ternary", net=tmp_path / "net.yaml", out=bundle)
+    total = report(bundle).memory.total
+    found = [compiled[key] for key in ("stored_bits", "coded_bits", "image_bits")]
+    assert found == [total.stored_bits, total.transport_bits, total.image_bits]
+    assert "entropy-coded files" in str(render_training(result).caption)
+
+
+def test_a_target_that_refuses_the_network_leaves_its_integers_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise CapacityError("layer conv1", "synapse_bits", 9, 1, "none")
+
+    monkeypatch.setattr(compiled_module, "build", full)
+    result = run_experiment(experiment(integer={"target": "loihi1"}), tmp_path)
+    assert "synapse_bits" in result["compiled"]["refused"]
+    assert result["integer"]["samples"] == 60
+    assert "not compiled" in str(render_training(result).caption)
 
 
 def test_an_interrupted_experiment_goes_on_and_ends_as_an_uninterrupted_one(

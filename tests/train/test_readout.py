@@ -2,15 +2,17 @@ import numpy as np
 import pytest
 import torch
 
+from tern2lava.compiler.ir import Arithmetic
+from tern2lava.compiler.lower import lower
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.load import load
+from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer
 from tern2lava.sim.float import run_float
 from tern2lava.sim.readout import running_scores, scores
 from tern2lava.train.data import digits, limit
 from tern2lava.train.encode import encode
 from tern2lava.train.evaluate import evaluate, evaluate_program
-from tern2lava.train.experiment import lowered
 from tern2lava.train.network import NeuronModel, network
 from tern2lava.train.ternarize import finalize, ternarize
 from tern2lava.train.trainer import TrainingOptions, logits_of
@@ -50,7 +52,7 @@ def test_the_graph_and_its_integers_give_the_scores_that_training_saw() -> None:
     trace = run_float(graph, {"input": x})
     np.testing.assert_allclose(scores(graph, trace), seen.scores[:, -1], atol=1e-5)
     np.testing.assert_allclose(running_scores(graph, trace), seen.scores, atol=1e-5)
-    program = lowered(graph, "loihi2").program
+    program = lower(graph, Arithmetic(**load_profile("loihi2").arithmetic_values())).program
     found = evaluate_program(program, integer.run, data, OPTIONS)
     np.testing.assert_allclose(found.scores, seen.scores, atol=0.02)
     assert np.ptp(seen.scores) > 0.5
