@@ -45,7 +45,8 @@ def options(**values: Any) -> TrainingOptions:
 
 
 # Chosen on held-out training samples (docs/training.md).
-REGULARIZER = {"time": 2.0, "margin": 5.0, "confidence": 2.0, "width": 0.1, "doubt": 0.1}
+REGULARIZER = {"time": 1.0, "margin": 2.0, "confidence": 2.0, "width": 0.1, "doubt": 0.1}
+MILD_REGULARIZER = {"time": 0.5, "margin": 1.0, "confidence": 0.5, "width": 0.1, "doubt": 0.05}
 DIGITS_REGULARIZER = {"time": 0.3, "margin": 2.0, "confidence": 1.0, "width": 0.1, "doubt": 0.02}
 CASES = {
     "digits-mlp": Case(
@@ -63,6 +64,10 @@ CASES = {
     "fashion-conv": Case(
         dataset="fashion-mnist", layers="8c3s2-16c3s2-10", train=6000, options=options(steps=4, epochs=8),
         regularizer=REGULARIZER, sparsity=0.6,
+    ),
+    "fashion-conv-20k": Case(
+        dataset="fashion-mnist", layers="8c3s2-16c3s2-10", train=20_000, options=options(steps=4, epochs=6),
+        regularizer=MILD_REGULARIZER, sparsity=0.6,
     ),
     "fashion-vgg": Case(
         dataset="fashion-mnist", layers="8c3s2-8c3-p2-16c3-16c3-p2-10", train=6000, options=options(steps=4, epochs=6),

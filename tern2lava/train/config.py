@@ -97,8 +97,8 @@ class DistillationKeys(Keys):
 class RegularizerKeys(Keys):
     """regularizer.UncertaintyRegularizer."""
 
-    time: Weight = 2.0
-    margin: Weight = 5.0
+    time: Weight = 1.0
+    margin: Weight = 2.0
     confidence: Weight = 2.0
     width: PositiveReal = 0.1
     doubt: Annotated[Real, Field(gt=0, lt=0.5)] = 0.1

@@ -73,8 +73,8 @@ class UncertaintyRegularizer:
     """An Objective with the terms of this module (add it to cross_entropy); a weight of zero leaves its term out."""
 
     gain: float
-    time: float = 2.0
-    margin: float = 5.0
+    time: float = 1.0
+    margin: float = 2.0
     confidence: float = 2.0
     width: float = 0.1
     doubt: float = 0.1
