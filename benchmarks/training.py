@@ -5,11 +5,12 @@ calibration, operations, energy, bytes, the compiled integers on the whole test 
     uv run python benchmarks/training.py --only fashion-conv    # one data set and network
     uv run python benchmarks/training.py --table --check        # trains nothing: table and bars of the results file
     uv run python benchmarks/training.py --quick --check        # digits only, one seed, under a minute; writes nothing
-    uv run python benchmarks/training.py --hold-out             # on held-out training samples: how settings were chosen
+    uv run python benchmarks/training.py --hold-out --only fashion-conv --regularizer 1 2 2 0.1    # choosing settings
 
 Fashion-MNIST comes from Debian's package dataset-fashion-mnist, or from the folder --data-dir names. Every finished
 network is stored at once in benchmarks/results/training.json (-o): a run that was stopped goes on where it was.
---check ends with exit code 1 and names every bar that falls short or was not measured.
+--hold-out judges on held-out training samples and writes nothing. --check ends with exit code 1 and names every bar
+that falls short or was not measured.
 """
 
 from __future__ import annotations
@@ -77,11 +78,20 @@ class Bench:
         return judge(self.case, self.dataset, self.spare, model, method, seed, lava), seconds
 
 
+def case_of(name: str, arguments: argparse.Namespace) -> Case:
+    """The case as the arguments change it."""
+    case = quickened(CASES[name]) if arguments.quick else CASES[name]
+    if arguments.regularizer:
+        names = ("time", "margin", "confidence", "doubt")
+        case = replace(case, regularizer=case.regularizer | dict(zip(names, arguments.regularizer, strict=True)))
+    return case
+
+
 def run(arguments: argparse.Namespace, store: Store) -> Iterator[str]:
     """Trains and judges what the store does not hold yet; yields a line for each network."""
     torch.set_num_threads(1)  # small networks gain nothing from more, and sums keep one order
     for name in arguments.only:
-        case = quickened(CASES[name]) if arguments.quick else CASES[name]
+        case = case_of(name, arguments)
         data = samples_of(case, arguments.data_dir, arguments.hold_out)
         bench = Bench(name, case, *data, Kept(arguments.keep), arguments.hold_out)
         methods = arguments.methods or [*METHODS, *(ABLATION if name == ABLATED else ())]
@@ -114,13 +124,15 @@ def run_over_seeds(bench: Bench, methods: list[str], seeds: list[int], store: St
 
 
 def current(arguments: argparse.Namespace, records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The records of today's settings: what was measured with others counts as not measured."""
-    found = {}
-    for key, record in records.items():
-        name, method = key.split("/")[:2]
-        case = quickened(CASES[name]) if arguments.quick else CASES[name]
-        if record["settings"] == settings_of(case, method, arguments.hold_out):
-            found[key] = record
+    """The records of today's settings, in the order of the cases and methods: what was measured with others counts as
+    not measured."""
+    methods, found = [*METHODS, *ABLATION], {}
+    for name in CASES:
+        for method in methods:
+            settings = settings_of(case_of(name, arguments), method, arguments.hold_out)
+            for key in sorted(records):
+                if key.split("/")[:2] == [name, method] and records[key]["settings"] == settings:
+                    found[key] = records[key]
     return found
 
 
@@ -134,12 +146,18 @@ def main() -> int:
     parser.add_argument("--methods", nargs="+", choices=[*METHODS, *ABLATION], help="these only (default: all)")
     parser.add_argument("--keep", type=Path, default=Path("build/training"), help="folder that keeps trained networks")
     parser.add_argument("--hold-out", action="store_true", help="judge on held-out training samples")
+    parser.add_argument(
+        "--regularizer", nargs=4, type=float, metavar=("TIME", "MARGIN", "CONFIDENCE", "DOUBT"),
+        help="other settings, to choose them with --hold-out",
+    )  # fmt: skip
     parser.add_argument("--table", action="store_true", help="train nothing; print what the results file holds")
     parser.add_argument("--quick", action="store_true", help="the digits MLP, one seed, few epochs; writes nothing")
     parser.add_argument("--check", action="store_true", help="exit code 1 if a bar is missed")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.only, arguments.seeds, arguments.keep = ["digits-mlp"], [0], None
+    if arguments.regularizer and not arguments.hold_out:
+        parser.error("--regularizer goes with --hold-out: settings are not chosen on the test samples")
     path = arguments.out or (None if arguments.quick or arguments.hold_out else RESULTS)
     store = Store(path)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -72,16 +73,18 @@ def engine(program: Graph) -> Callable[[Graph, dict[str, Any]], Any]:
     return lambda _, inputs: run_engine(ready, inputs, states=states, threads=1).trace
 
 
-def in_band(graph: Graph, name: str, spikes: Array) -> float:
-    """The share of neuron-steps inside the error bound of BAND_TARGET's integers, the last layer (read by its
-    potentials) left out."""
+def in_band(graph: Graph, name: str, spikes: Array) -> dict[str, Any]:
+    """The share of neuron-steps inside the error bound of BAND_TARGET's integers, in all and by layer, the last layer
+    (read by its potentials) left out."""
     lowered = lower(graph, Arithmetic(**load_profile(BAND_TARGET).arithmetic_values()))
-    near = steps = 0
+    near, steps = Counter[str](), Counter[str]()
     for begin in range(0, len(spikes), BAND_BATCH):
         part = {name: spikes[begin : begin + BAND_BATCH]}
         for band in measure_band(lowered.real, lowered.program, part)[:-1]:
-            near, steps = near + band.near, steps + band.neuron_steps
-    return near / steps
+            near[band.population] += band.near
+            steps[band.population] += band.neuron_steps
+    layers = {layer: near[layer] / steps[layer] for layer in steps}
+    return {"in_band": near.total() / steps.total(), "in_band_layers": layers}
 
 
 def judge(
@@ -132,7 +135,7 @@ def compiled(case: Case, dataset: Dataset, graph: Graph, name: str, seed: int, l
                 for layer in memory.layers
             },
             "integer": evaluate_program(program, engine(program), dataset, chosen).metrics(chosen.logit_gain),
-            "in_band": in_band(graph, name, spikes),
+            **in_band(graph, name, spikes),
         }  # fmt: skip
         if lava:
             data = SpikeData(inputs={name: spikes[:lava]}, labels=dataset.test_y[:lava])

@@ -31,6 +31,12 @@ def percent(key: str, *inner: str) -> Value:
     return value
 
 
+def banded(record: Record, layer: int) -> float | None:
+    """% of the neuron-steps of a hidden layer that are in the band."""
+    shares = list(record.get("in_band_layers", {}).values())
+    return 100.0 * shares[layer] if layer < len(shares) else None
+
+
 # (heading, value of a record, format)
 COLUMNS: tuple[tuple[str, Value, str], ...] = (
     ("accuracy %", percent("accuracy"), "{:.2f}"),
@@ -53,7 +59,8 @@ COSTS: tuple[tuple[str, Value, str], ...] = (
     ("coded bytes", lambda r: r.get("coded_bytes"), "{:,.0f}"),
     ("fp32 / coded", lambda r: scaled(r, "coded_bytes"), "{:.1f}"),
     ("near threshold %", percent("near_threshold"), "{:.3f}"),
-    ("in band %", percent("in_band"), "{:.4f}"),
+    ("in band, layer 1 %", lambda r: banded(r, 0), "{:.4f}"),
+    ("layer 2 %", lambda r: banded(r, 1), "{:.4f}"),
 )
 TOGETHER = (("disagreement_over_seeds", 1.0, "{:.4f}"), ("accuracy_together", 100.0, "{:.2f}"))
 # Points of accuracy (percent) that ternary (b) + regulariser may lose to its teacher, and integers to the float model.
@@ -70,7 +77,7 @@ WHOLE = "fashion-conv"
 def groups(records: Mapping[str, Record]) -> dict[str, dict[str, dict[int, Record]]]:
     """Records by case, method and seed."""
     found: dict[str, dict[str, dict[int, Record]]] = {}
-    for key, record in sorted(records.items()):
+    for key, record in records.items():
         case, method, seed = key.split("/")
         found.setdefault(case, {}).setdefault(method, {})[int(seed)] = record
     return found
@@ -209,7 +216,7 @@ def section(
     if any(name in found for name in ablation):
         only = {name: f"only {', '.join(terms)}" for name, terms in ablation.items()}
         names = {"distil": "no regulariser", **only, "distil+reg": "all terms"}
-        columns = (*COLUMNS, *COSTS[-2:])
+        columns = (*COLUMNS, *COSTS[-3:])
         lines += [f"### {case}: the regulariser's terms", "", *rows(found, names, columns, more), ""]
     for method, runs in found.items():
         for seed, record in runs.items():

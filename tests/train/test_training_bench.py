@@ -28,7 +28,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def arguments(folder: Path, **change: Any) -> argparse.Namespace:
     values: dict[str, Any] = {
         "only": ["digits-mlp"], "methods": METHODS, "seeds": None, "keep": folder / "kept", "quick": False,
-        "hold_out": False, "data_dir": None, "lava": 0,
+        "hold_out": False, "data_dir": None, "lava": 0, "regularizer": None,
     }  # fmt: skip
     return argparse.Namespace(**values | change)
 
