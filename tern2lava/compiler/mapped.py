@@ -8,7 +8,6 @@ import numpy as np
 
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.connections import HOST as FROM_HOST
-from tern2lava.compiler.connections import connections
 from tern2lava.compiler.cost import allowed_encodings, stored_projection
 from tern2lava.compiler.image import (
     CORE,
@@ -23,13 +22,14 @@ from tern2lava.compiler.image import (
 )
 from tern2lava.compiler.ir import Array, Graph, Input, Level, Population, Projection
 from tern2lava.compiler.options import MapOptions, check_map_options
-from tern2lava.compiler.partition import Partition, partition
-from tern2lava.compiler.place import Placement, location, place, problem
+from tern2lava.compiler.partition import Partition
+from tern2lava.compiler.place import Placement, location
+from tern2lava.compiler.plan import make_plan
 from tern2lava.compiler.pooling import unpooled_graph
-from tern2lava.compiler.route import Routing, route
+from tern2lava.compiler.quality import Quality
+from tern2lava.compiler.route import Routing
 from tern2lava.compiler.rules import check_rules
 from tern2lava.compiler.slices import cut, incoming, sources
-from tern2lava.compiler.traffic import traffic
 from tern2lava.hw_profiles import Profile
 
 
@@ -77,6 +77,7 @@ class Mapped:
     routing: Routing
     images: tuple[bytes, ...]
     host_image: bytes
+    quality: Quality
 
     @property
     def cores_lower_bound(self) -> int:
@@ -133,12 +134,8 @@ def map_program(
     check_rules(graph, profile)
     if not profile.routing.axon_sums.value:
         graph = unpooled_graph(graph)
-    cores = partition(graph, profile, options)
-    placement, routing = _place_and_route(graph, cores, profile, options, rates)
-    if (routing.out_axons > cores.limit["out_axons"]).any():
-        # Axons that leave a chip cost more, and only placement shows which do: cut again as if all did.
-        cores = partition(graph, profile, options, all_edges_leave_chip=True)
-        placement, routing = _place_and_route(graph, cores, profile, options, rates)
+    plan = make_plan(graph, profile, options, rates)
+    cores, placement, routing = plan.partition, plan.placement, plan.routing
     encodings = allowed_encodings(profile, options.encodings)
     images = tuple(
         encode_core(_core_image(graph, profile, encodings, cores, placement, routing, k)) for k in range(cores.cores)
@@ -146,27 +143,8 @@ def map_program(
     host = encode_core(_host_image(graph, placement, routing))
     return Mapped(
         graph=graph, profile=profile, options=options, partition=cores, placement=placement, routing=routing,
-        images=images, host_image=host,
+        images=images, host_image=host, quality=plan.quality,
     )  # fmt: skip
-
-
-def _place_and_route(
-    graph: Graph, cores: Partition, profile: Profile, options: MapOptions, rates: dict[str, Array] | None
-) -> tuple[Placement, Routing]:
-    wired = connections(graph, cores)
-    carried = traffic(graph, cores, wired, rates, options.rate)
-    task = problem(
-        profile, cores.cores, wired.source, wired.target, carried.spikes, spare=options.spare_cores,
-        chips=_pinned(cores, options),
-    )  # fmt: skip
-    placement = place(task, options.placement, options.seed)
-    return placement, route(graph, cores, placement, profile, wired, carried)
-
-
-def _pinned(cores: Partition, options: MapOptions) -> list[int]:
-    """The chip that each core must lie on, -1 for any."""
-    chip = dict(options.pins)
-    return [max(chip.get(part.population, -1) for part in cores.of_core(core)) for core in range(cores.cores)]
 
 
 def _core_image(

@@ -72,7 +72,7 @@ def route(
     hops, crossings = _distances(profile, begin, end)
     used = np.zeros(partition.cores, np.int64)
     inside = wired.source != HOST
-    np.add.at(used, wired.source[inside], _entries(graph, partition, profile, wired, crossings)[inside])
+    np.add.at(used, wired.source[inside], entries(graph, partition, profile, wired, crossings)[inside])
     boxes = tuple(wired.boxes[i] for i in wired.box.tolist())
     return Routing(
         wired.source, wired.group, wired.target, wired.axons, wired.neurons, hops, crossings, boxes, used, carried,
@@ -80,7 +80,7 @@ def route(
     )  # fmt: skip
 
 
-def _entries(
+def entries(
     graph: Graph, partition: Partition, profile: Profile, wired: Connections, crossings: Array
 ) -> Array:  # fmt: skip
     """Output axons that each connection takes on its source core."""

@@ -1,0 +1,200 @@
+"""The mapping that an objective asks for: partitions, each really placed and routed, of which the best is taken.
+
+    cores    the fewest cores, then the least traffic: one partition, made for few cores
+    traffic  the fewest spike-hops per step, chip borders counted as the profile says: also partitions into smaller
+             parts and those in which parts that talk to each other share cores
+    latency  the shortest step, as Quality.step estimates it from the busiest core, the most loaded link and the longest
+             route: also partitions over more cores, of the chips that the fewest cores need
+    balance  as few cores as `cores` takes, and of these the least work for the busiest: also smaller parts, spread
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tern2lava.compiler.connections import connections
+from tern2lava.compiler.ir import Array, Graph
+from tern2lava.compiler.mixed import fits, mixed
+from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.partition import Partition, partition
+from tern2lava.compiler.place import Placement, place, problem
+from tern2lava.compiler.quality import Quality, event_times, part_work, quality
+from tern2lava.compiler.repack import evenly, part_traffic, repacked, together
+from tern2lava.compiler.route import Routing, route
+from tern2lava.compiler.traffic import traffic
+from tern2lava.errors import CapacityError
+from tern2lava.hw_profiles import Profile
+from tern2lava.hw_profiles.profile import Leaf
+
+# Shares of the largest part's neurons that parts are cut to besides.
+_FINER = (1.0, 0.5, 0.25, 0.125, 0.0625)
+# Of partitions with more parts no others are tried.
+_MOST_PARTS = 5_000
+# For latency: so many bounds on the work of a part are tried, the least first, until so many gave a part for each core;
+# up to so many parts a core are spread. For balance the bounds are these shares of the mean work of a core.
+_LEVELS = 40
+_TRIED = 3
+_SHARED = 3
+_SHARES = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1)
+# Partitions are ranked as spectral places them; so many are then placed as the user wants.
+_FINALISTS = 3
+_MANY = Leaf[int](value=1 << 40, unit="of each", source="no limit while pieces are cut", kind="assumed")
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A partition with its place, its routes and how good it is."""
+
+    partition: Partition
+    placement: Placement
+    routing: Routing
+    quality: Quality
+
+
+def make_plan(
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None = None
+) -> Plan:  # fmt: skip
+    """The best plan for the objective. Raises CapacityError where the network does not fit."""
+    first = _plan(graph, profile, options, rates, partition(graph, profile, options))
+    if _overflows(first):
+        # Axons that leave a chip cost more, and only placement shows which do: cut again as if all did.
+        cores = partition(graph, profile, options, all_edges_leave_chip=True)
+        first = _plan(graph, profile, options, rates, cores)
+    if options.objective == "cores" or first.partition.cores == 0:
+        return first
+    quick = replace(options, placement="spectral") if options.placement == "auto" else options
+    ranked: list[Plan] = []
+    for other in _others(graph, profile, options, rates, first):
+        try:
+            found = _plan(graph, profile, quick, rates, other)
+        except CapacityError:
+            continue
+        if not _overflows(found):
+            ranked = sorted([*ranked, found], key=lambda plan: plan.quality.rank(options.objective))[:_FINALISTS]
+    finalists = [_plan(graph, profile, options, rates, found.partition) for found in ranked]
+    return min(
+        (first, *(found for found in finalists if not _overflows(found))),
+        key=lambda plan: plan.quality.rank(options.objective),
+    )
+
+
+def _plan(
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, cores: Partition
+) -> Plan:  # fmt: skip
+    wired = connections(graph, cores)
+    carried = traffic(graph, cores, wired, rates, options.rate)
+    pins = _pins(cores, options)
+    chips = [max((int(pins[at]) for at in at_core), default=-1) for at_core in _parts_by_core(cores)]
+    task = problem(
+        profile, cores.cores, wired.source, wired.target, carried.spikes, spare=options.spare_cores, chips=chips
+    )
+    placement = place(task, options.placement, options.seed)
+    routing = route(graph, cores, placement, profile, wired, carried)
+    return Plan(cores, placement, routing, quality(graph, profile, cores, wired, placement, routing))
+
+
+def _overflows(found: Plan) -> bool:
+    return bool((found.routing.out_axons > found.partition.limit["out_axons"]).any())
+
+
+def _others(
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, first: Plan
+) -> Iterator[Partition]:
+    """The partitions that might serve the objective better than the first."""
+    cuts = list(_cuts(graph, profile, options, first))
+    per_chip = max(1, profile.system.cores_per_chip - options.spare_cores)
+    count = first.partition.cores
+    on_chips = -(-count // per_chip) * per_chip
+    if options.objective == "traffic":
+        yield from cuts
+        for found in (first.partition, *cuts) if options.share_cores else ():
+            wired = connections(graph, found)
+            between = part_traffic(found, wired, traffic(graph, found, wired, rates, options.rate).spikes)
+            for normal in (False, True):
+                yield repacked(graph, found, together(found, between, _pins(found, options), normal))
+        return
+    work = [_work(graph, profile, options, rates, found) for found in cuts]
+    if options.objective == "latency":
+        tried = 0
+        for most in _levels(cuts, work):
+            found = mixed(graph, profile, cuts, work, most)
+            few = len(found.parts) <= on_chips and fits(found)
+            if few:
+                yield found
+            elif options.share_cores and len(found.parts) <= _SHARED * on_chips:
+                yield from _spread(graph, profile, options, rates, found, on_chips)
+            tried += few
+            if tried == _TRIED:
+                return
+        return
+    if options.share_cores:
+        yield from _spread(graph, profile, options, rates, first.partition, count)
+        mean = float(work[0].sum()) / count
+        for share in _SHARES:
+            yield from _spread(graph, profile, options, rates, mixed(graph, profile, cuts, work, mean * share), count)
+
+
+def _levels(cuts: list[Partition], work: list[Array]) -> list[float]:
+    """Bounds on the work of a part, the least first: the most that a part of some population has in some cut."""
+    most: dict[tuple[int, str], float] = {}
+    for index, (found, each) in enumerate(zip(cuts, work, strict=True)):
+        for part, value in zip(found.parts, each.tolist(), strict=True):
+            key = (index, part.population)
+            most[key] = max(most.get(key, 0.0), value)
+    levels = sorted(set(most.values()))
+    return levels[:: max(1, len(levels) // _LEVELS)]
+
+
+def _spread(
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, found: Partition, count: int
+) -> Iterator[Partition]:
+    """The parts of `found` evenly on `count` cores, if they have room."""
+    core = evenly(found, _work(graph, profile, options, rates, found), _pins(found, options), count)
+    if core is not None:
+        yield repacked(graph, found, core)
+
+
+def _work(
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, found: Partition
+) -> Array:
+    wired = connections(graph, found)
+    return part_work(graph, found, wired, traffic(graph, found, wired, rates, options.rate), event_times(profile))
+
+
+def _cuts(graph: Graph, profile: Profile, options: MapOptions, first: Plan) -> Iterator[Partition]:
+    """Partitions with a core for each part and parts ever smaller, under the limits of the first. Empty where the
+    first has very many parts already."""
+    if len(first.partition.parts) > _MOST_PARTS:
+        return
+    largest = max(part.box.volume for part in first.partition.parts)
+    # More cores than the target has do not matter yet, since parts are going to share them, nor do output axons, which
+    # depend on how other populations are cut.
+    system = profile.system.model_copy(update={"chip_rows": _MANY})
+    core = profile.core.model_copy(update={"out_axons": _MANY})
+    roomy = profile.model_copy(update={"system": system, "core": core})
+    for share in _FINER:
+        cap = int(largest * share)
+        if cap < 1:
+            return
+        try:
+            found = partition(graph, roomy, replace(options, max_neurons_per_core=cap, share_cores=False))
+        except CapacityError:
+            return
+        yield replace(found, limit=first.partition.limit, density=first.partition.density)
+
+
+def _pins(cores: Partition, options: MapOptions) -> Array:
+    """The chip that each part must lie on, -1 for any."""
+    chip = dict(options.pins)
+    return np.array([chip.get(part.population, -1) for part in cores.parts], np.int64)
+
+
+def _parts_by_core(cores: Partition) -> list[list[int]]:
+    result: list[list[int]] = [[] for _ in range(cores.cores)]
+    for index, part in enumerate(cores.parts):
+        result[part.core].append(index)
+    return result
+

@@ -1,0 +1,250 @@
+"""Objectives: each is won by its own mapping, under all limits, and every mapping computes the same."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.connections import connections
+from tern2lava.compiler.ir import Arithmetic, ConvGeometry, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir import frozen as keep
+from tern2lava.compiler.mapped import Mapped, map_program
+from tern2lava.compiler.mixed import fits, mixed
+from tern2lava.compiler.options import OBJECTIVES, MapOptions, Objective
+from tern2lava.compiler.partition import partition
+from tern2lava.compiler.plan import make_plan
+from tern2lava.compiler.quality import event_times, part_work
+from tern2lava.compiler.repack import evenly, part_traffic, repacked, together
+from tern2lava.compiler.traffic import traffic
+from tern2lava.errors import InputError
+from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.sim import integer, mapped
+
+
+def variant(name: str, **values: Any) -> Profile:
+    data = load_profile(name).model_dump()
+    for key, value in values.items():
+        section, leaf = key.split("__")
+        data[section][leaf]["value"] = value
+    return Profile.model_validate(data)
+
+
+TARGET = variant(
+    "tiny", core__neurons=64, core__in_axons=4096, core__out_axons=4096, core__synapse_memory=1 << 15,
+    system__chip_rows=1, system__chip_cols=2, system__mesh_rows=4, system__mesh_cols=4,
+)  # fmt: skip
+
+
+def population(name: str, wire: str, shape: tuple[int, ...]) -> Population:
+    values: dict[str, Any] = {k: keep(0, np.int64) for k in ("decay_v", "bias", "reset_amount", "v_init")}
+    return Population(
+        name=name, inputs=(wire,), shape=shape, reset=Reset.ZERO, lsb=keep(1.0), start=0,
+        decay_u=keep(4096, np.int64), threshold=keep(2, np.int64), **values,
+    )  # fmt: skip
+
+
+def network() -> Graph:
+    """Two convolutions, the second with much work and few neurons, and a dense layer."""
+    rng = np.random.default_rng(0)
+    nodes: list[Any] = [Input(name="in", shape=(2, 8, 8))]
+    source, channels = "in", 2
+    for name, out in (("a", 4), ("b", 2)):
+        g = ConvGeometry(
+            in_shape=(channels, 8, 8), out_shape=(out, 8, 8), stride=(1, 1), padding=(1, 1, 1, 1), dilation=(1, 1),
+            groups=1,
+        )  # fmt: skip
+        weight = keep(rng.integers(-1, 2, (out, channels, 3, 3)), np.int8)
+        nodes += [
+            Projection(name=f"w{name}", inputs=(source,), weight=weight, geometry=g, gain=keep(64, np.int64)),
+            population(name, f"w{name}", (out, 8, 8)),
+        ]
+        source, channels = name, out
+    weight = keep(rng.integers(-1, 2, (10, 128)), np.int8)
+    nodes += [
+        Projection(name="wc", inputs=("b",), weight=weight, gain=keep(64, np.int64)), population("c", "wc", (10,)),
+        Output(name="out", inputs=("c",)),
+    ]  # fmt: skip
+    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+
+
+@cache
+def found(objective: Objective, **options: Any) -> Mapped:
+    return map_program(network(), TARGET, MapOptions(objective=objective, **options))
+
+
+def test_each_objective_finds_the_best_of_all_in_what_it_minimises() -> None:
+    all_found = {name: found(name).quality for name in OBJECTIVES}
+    assert all_found["cores"].cores == min(q.cores for q in all_found.values())
+    assert all_found["traffic"].cost == min(q.cost for q in all_found.values())
+    assert all_found["latency"].step == min(q.step for q in all_found.values())
+    assert all_found["balance"].cores == all_found["cores"].cores
+    assert all_found["balance"].peak < all_found["cores"].peak
+    assert all_found["latency"].step < 0.6 * all_found["cores"].step
+    assert all_found["latency"].cores > all_found["cores"].cores
+
+
+def test_traffic_puts_populations_that_talk_on_one_core() -> None:
+    """Two chains side by side: in the order of the network, each core would hold a layer of both."""
+    rng = np.random.default_rng(0)
+    nodes: list[Any] = [Input(name="in", shape=(16,))]
+    for name, source, inputs in (("a", "in", 16), ("b", "in", 16), ("c", "a", 32), ("d", "b", 32)):
+        weight = keep(rng.integers(-1, 2, (32, inputs)), np.int8)
+        nodes += [
+            Projection(name=f"w{name}", inputs=(source,), weight=weight, gain=keep(64, np.int64)),
+            population(name, f"w{name}", (32,)),
+        ]
+    graph = Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=(*nodes, Output(name="out", inputs=("d",))))
+    together_on = {}
+    costs = {}
+    for objective in ("cores", "traffic"):
+        result = map_program(graph, TARGET, MapOptions(objective=objective))  # type: ignore[arg-type]
+        together_on[objective] = sorted(core.populations for core in result.core_use())
+        costs[objective] = result.quality.cost
+    assert together_on["cores"] == [("a", "b"), ("c", "d")]
+    assert together_on["traffic"] == [("a", "c"), ("b", "d")]
+    assert costs["traffic"] < costs["cores"]
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_computes_the_same_spikes_within_every_limit(objective: Objective) -> None:
+    result = found(objective)
+    spikes = {"in": np.random.default_rng(1).integers(0, 2, (2, 6, 2, 8, 8))}
+    expected, got = integer.run(network(), spikes), mapped.run(result.images, result.host_image, spikes)
+    for name, values in expected.spikes.items():
+        assert values.any()
+        np.testing.assert_array_equal(got.spikes[name], values)
+    cores = result.partition
+    covered = dict.fromkeys("abc", 0)
+    for part in cores.parts:
+        covered[part.population] += part.box.volume
+    assert covered == {"a": 256, "b": 128, "c": 10}
+    for name, used in cores.used.items():
+        assert (used <= cores.limit[name]).all(), name
+    assert (result.routing.out_axons <= cores.limit["out_axons"]).all()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_same_seed_gives_the_same_mapping(objective: Objective) -> None:
+    again = map_program(network(), TARGET, MapOptions(objective=objective))
+    assert again.images == found(objective).images
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_pins_hold_under_every_objective(objective: Objective) -> None:
+    result = found(objective, pins=(("b", 1), ("c", 0)))
+    chips = {part.population: set() for part in result.partition.parts}
+    for part in result.partition.parts:
+        chips[part.population].add(int(result.placement.core[part.core]) // 16)
+    assert chips["b"] == {1}
+    assert chips["c"] == {0}
+
+
+def test_latency_stays_on_the_chips_that_are_needed_anyway() -> None:
+    result = found("latency")
+    assert len({core.chip for core in result.core_use()}) == 1
+    assert result.partition.cores <= 16
+    spared = found("latency", spare_cores=6)
+    assert spared.partition.cores <= 10
+
+
+def test_measured_rates_move_the_balance() -> None:
+    silent = {"in": np.array(0.9), "a": np.array(0.0), "b": np.array(0.0), "c": np.array(0.0)}
+    loud = {"in": np.array(0.0), "a": np.array(0.9), "b": np.array(0.0), "c": np.array(0.0)}
+    options = MapOptions(objective="latency")
+    one, other = (make_plan(network(), TARGET, options, rates) for rates in (silent, loud))
+    sizes = [{p.population: p.box.volume for p in plan.partition.parts} for plan in (one, other)]
+    assert sizes[0]["a"] < sizes[0]["b"]
+    assert sizes[1]["b"] < sizes[1]["a"]
+
+
+def test_the_work_of_a_part_is_its_neurons_and_the_synapses_that_spikes_reach() -> None:
+    graph = network()
+    cores = partition(graph, TARGET, MapOptions())
+    wired = connections(graph, cores)
+    carried = traffic(graph, cores, wired, assumed=0.5)
+    work = part_work(graph, cores, wired, carried, event_times(TARGET))
+    dense = [index for index, part in enumerate(cores.parts) if part.population == "c"]
+    assert sum(work[dense]) == pytest.approx(10 + 0.5 * 128 * 10)
+    conv = [index for index, part in enumerate(cores.parts) if part.population == "b"]
+    # 22 of 24 taps of a padded line of 8 lie inside: that many synapses a channel pair.
+    assert sum(work[conv]) == pytest.approx(128 + 0.5 * 22 * 22 * 8, rel=0.15)
+
+
+def test_loihi_weighs_events_by_published_times_others_count_them() -> None:
+    loihi1 = event_times(load_profile("loihi1"))
+    assert (loihi1.synapse, loihi1.neuron, loihi1.hop) == pytest.approx((3.5, 8.4, 6.5))
+    assert loihi1.unit == "ns"
+    assert "davies2018" in loihi1.source
+    assert event_times(load_profile("loihi2")).unit == "events"
+
+
+def test_parts_that_talk_come_together_while_there_is_room() -> None:
+    cores = partition(network(), TARGET, MapOptions(share_cores=False, max_neurons_per_core=16))
+    pins = np.full(len(cores.parts), -1)
+    between = {(0, 1): 5.0, (1, 2): 4.0, (2, 3): 3.0, (3, 4): 2.0}
+    wide = repacked(network(), cores, together(cores, between, pins, False))
+    assert wide.used["neurons"].max() <= 16
+    roomy = cores.limit | {"neurons": 32}
+    joined = together(type(cores)(cores.parts, cores.cores, cores.used, roomy, cores.total), between, pins, False)
+    assert joined[0] == joined[1] != joined[2] == joined[3] != joined[4]
+    pins[:2] = 0, 1
+    apart = together(type(cores)(cores.parts, cores.cores, cores.used, roomy, cores.total), between, pins, False)
+    assert apart[0] != apart[1] == apart[2]
+
+
+def test_traffic_between_parts_adds_up_to_that_of_all_connections() -> None:
+    graph = network()
+    cores = partition(graph, TARGET, MapOptions())
+    wired = connections(graph, cores)
+    carried = traffic(graph, cores, wired)
+    between = part_traffic(cores, wired, carried.spikes)
+    assert sum(between.values()) == pytest.approx(carried.spikes[wired.source >= 0].sum())
+
+
+def test_spreading_evenly_is_within_a_third_of_the_mean_or_the_largest_part_and_refuses_what_has_no_room() -> None:
+    cores = partition(network(), TARGET, MapOptions(share_cores=False, max_neurons_per_core=16))
+    limit = cores.limit | {"neurons": 64}
+    cores = type(cores)(cores.parts, cores.cores, cores.used, limit, cores.total)
+    work = np.random.default_rng(0).integers(1, 50, len(cores.parts)).astype(float)
+    pins = np.full(len(cores.parts), -1)
+    core = evenly(cores, work, pins, 10)
+    assert core is not None
+    load = np.bincount(core, work)
+    # Graham's bound for the longest first: 4/3 of the optimum, which is no less than the mean and the largest part.
+    assert load.max() <= 4 / 3 * max(work.max(), work.sum() / 10)
+    assert evenly(cores, work, pins, 5) is None
+
+
+def test_mixed_cuts_take_each_population_as_coarse_as_the_bound_allows_and_count_output_axons_anew() -> None:
+    graph = network()
+    cuts = [partition(graph, TARGET, MapOptions(share_cores=False, max_neurons_per_core=n)) for n in (64, 16)]
+    work = [np.where([p.population == "a" for p in c.parts], 10.0, 1.0) * c.used["neurons"] for c in cuts]
+    result = mixed(graph, TARGET, cuts, work, 200.0)
+    largest = {p.population: max(q.box.volume for q in result.parts if q.population == p.population) for p in
+               result.parts}  # fmt: skip
+    assert largest == {"a": 16, "b": 64, "c": 10}
+    assert fits(result)
+    alone = map_program(graph, TARGET, MapOptions(share_cores=False, max_neurons_per_core=16))
+    assert result.used["out_axons"].sum() != alone.partition.used["out_axons"].sum()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"objective": "speed"}, "objective: found 'speed'; choose cores, traffic, latency, balance"),
+        ({"rate": 0.0}, "rate: found 0.0"),
+        ({"rate": float("nan")}, "rate: found nan"),
+        ({"seed": -1}, "seed: found -1"),
+        ({"seed": 1 << 40}, "seed: found"),
+        ({"spare_cores": -1}, "spare_cores: found -1"),
+        ({"max_neurons_per_core": 0}, "max_neurons_per_core: found 0"),
+        ({"pins": (("d", 0),)}, "pin: 'd' to chip 0: populations are a, b, c"),
+        ({"pins": (("a", 0), ("a", 1))}, "pinned to chip 0 and to chip 1"),
+    ],
+)
+def test_options_that_no_mapping_can_follow_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        map_program(network(), TARGET, MapOptions(**options))
