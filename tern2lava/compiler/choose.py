@@ -7,6 +7,7 @@ from itertools import product
 
 import numpy as np
 
+from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.estimate import MemoryEstimate
 from tern2lava.compiler.grids import Grid, Reads, axis_choices, entries, ranges, reads, total_edges
@@ -83,7 +84,10 @@ class GridChooser:
                 result.append(Candidate(grid, float(axons * grid.parts), width, self.memory.bits(population, grid)))
         return result
 
-    def _images(self, population: Population, shape: Shape, cap: int, limit: dict[str, int]) -> list[Candidate]:
+    def _images(
+        self, population: Population, shape: Shape, cap: int, limit: dict[str, int], copies: bool = False
+    ) -> list[Candidate]:
+        """copies: for each number of boxes those that store weights least often first."""
         axes = axis_choices(shape, group_sizes(self.graph, population))
         counts = np.array(list(product(*axes)))
         volume = np.ones(len(counts), np.int64)
@@ -100,7 +104,8 @@ class GridChooser:
         good = np.flatnonzero((volume <= cap) & (largest <= limit["in_axons"]))
         result: list[Candidate] = []
         last, alike = 0, 0
-        for at in good[np.lexsort((axons[good], parts[good]))].tolist():
+        stored = counts[good, 1] * counts[good, 2] if copies else np.zeros(len(good))
+        for at in good[np.lexsort((axons[good], stored, parts[good]))].tolist():
             number = int(parts[at])
             if result and number > result[0].grid.parts * _FINER + 8:
                 break
@@ -116,6 +121,20 @@ class GridChooser:
             last = number
             result.append(Candidate(grid, float(axons[at]), int(volume[at]), memory))
         return result
+
+    def alternatives(self, population: Population, limit: dict[str, int], count: int) -> list[list[Box]]:
+        """Boxes of up to `count` grids that a core could hold by their shapes: for few and for many boxes, those with
+        the fewest input axons and those that store weights least often."""
+        shape = mapped_shape(self.graph, population)
+        if len(shape) == 1:
+            rows = self._rows(population, shape, max(1, min(shape[0], limit["neurons"])))
+            fits = [c for c in rows if c.memory <= _DOUBT * limit["synapse_bits"]]
+            return [c.grid.boxes() for c in fits[:count]]
+        found: dict[Grid, None] = {}
+        for copies in (False, True):
+            for candidate in self._images(population, shape, limit["neurons"], limit, copies=copies)[: count // 2]:
+                found.setdefault(candidate.grid)
+        return [grid.boxes() for grid in found]
 
     def entries(self, source: str, grid: Grid, target: Population, other: Grid) -> Array:
         """Output axons of each box of `source` towards all boxes of `target`, through all projections between them."""

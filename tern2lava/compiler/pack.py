@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import LARGEST, RESOURCES, Block
@@ -13,6 +14,8 @@ from tern2lava.compiler.ir import Array
 
 # Only so many of the cores opened last that have room are looked at.
 _OPEN_CORES = 2048
+# So many of RESOURCES add up and are scarce.
+SUMMED = 4
 
 
 @dataclass(frozen=True)
@@ -45,59 +48,90 @@ class Packing:
     cores: int
 
 
-def scarcity(item: Item, limit: dict[str, int]) -> float:
-    """The largest share of a core's resources that a part takes."""
-    return max(item.used[name] / limit[name] for name in RESOURCES)
-
-
 def pack(items: Sequence[Item], limit: dict[str, int], share: bool) -> Packing:
-    """Each part on the first core with room for it in every resource, or on a core of its own where not `share`. Parts
-    pinned to different chips share no core."""
-    if not share:
+    """Each part on the first core with room for it in every resource, in the order that opens the fewest cores, or on
+    a core of its own where not `share`. Parts pinned to different chips share no core."""
+    if not share or not items:
         own = (Part(item.population, item.box, core, item.blocks, item.used) for core, item in enumerate(items))
         return Packing(tuple(own), len(items))
     need = np.array([[item.used[name] for name in RESOURCES] for item in items], np.int64)
     pins = np.array([item.pin for item in items], np.int64)
     most = np.array([limit[name] for name in RESOURCES], np.int64)
-    cores = first_fit(need, pins, most)
+    found = np.zeros(0, np.int64)
+    for order in orders(need, most):
+        cores = np.empty(len(items), np.int64)
+        cores[order] = first_fit(need[order], pins[order], most)
+        if not found.size or cores.max(initial=0) < found.max(initial=0):
+            found = cores
     parts = (
         Part(item.population, item.box, core, item.blocks, item.used)
-        for item, core in zip(items, cores.tolist(), strict=True)
+        for item, core in zip(items, found.tolist(), strict=True)
     )
-    return Packing(tuple(parts), int(cores.max(initial=-1)) + 1)
+    return Packing(tuple(parts), int(found.max(initial=-1)) + 1)
+
+
+def orders(need: Array, most: Array) -> list[Array]:
+    """Orders in which items are packed: as they come, and those with the largest share of a core first, by their
+    scarcest resource and by all together."""
+    share = need / most
+    return [
+        np.arange(len(need)), np.argsort(-share.max(axis=1), kind="stable"),
+        np.argsort(-share[:, :SUMMED].sum(axis=1), kind="stable"),
+    ]  # fmt: skip
 
 
 def first_fit(need: Array, pins: Array, most: Array) -> Array:
     """The core of each item, int64 (items,); need (items, resources), most (resources,)."""
+    if not len(need):
+        return np.zeros(0, np.int64)
     largest = np.array([name in LARGEST for name in RESOURCES])
-    cores = np.empty(len(need), np.int64)
-    load = np.zeros((_OPEN_CORES, len(RESOURCES)), np.int64)
-    held, number = np.full(_OPEN_CORES, -1, np.int64), np.zeros(_OPEN_CORES, np.int64)
     # What every item that is still to come needs at least: a core without room for that is closed.
-    rest = np.minimum.accumulate(need[::-1])[::-1] if len(need) else need
+    rest = np.minimum.accumulate(need[::-1])[::-1]
+    return np.asarray(_first_fit(np.ascontiguousarray(need), pins, most, largest, np.ascontiguousarray(rest)))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _room(load: Array, item: Array, most: Array, largest: Array) -> bool:
+    for name in range(most.size):
+        after = max(load[name], item[name]) if largest[name] else load[name] + item[name]
+        if after > most[name]:
+            return False
+    return True
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _first_fit(need: Array, pins: Array, most: Array, largest: Array, rest: Array) -> Array:
+    count, names = need.shape
+    cores = np.empty(count, np.int64)
+    load = np.zeros((_OPEN_CORES, names), np.int64)
+    held = np.full(_OPEN_CORES, -1, np.int64)
+    number = np.zeros(_OPEN_CORES, np.int64)
     live, opened = 0, 0
-    for index, item in enumerate(need):
-        here = load[:live]
-        after = np.where(largest, np.maximum(here, item), here + item)
-        room = (after <= most).all(axis=1)
-        if pins[index] >= 0:
-            room &= (held[:live] < 0) | (held[:live] == pins[index])
-        found = np.flatnonzero(room)
-        if found.size:
-            at = int(found[0])
-        else:
+    for index in range(count):
+        at = -1
+        for core in range(live):
+            free = pins[index] < 0 or held[core] < 0 or held[core] == pins[index]
+            if free and _room(load[core], need[index], most, largest):
+                at = core
+                break
+        if at < 0:
             if live == _OPEN_CORES:
-                load[:-1], held[:-1], number[:-1] = load[1:].copy(), held[1:].copy(), number[1:].copy()
+                for core in range(live - 1):
+                    load[core], held[core], number[core] = load[core + 1], held[core + 1], number[core + 1]
                 live -= 1
-            at, live = live, live + 1
-            load[at], held[at], number[at] = 0, -1, opened
+            at = live
+            live += 1
+            load[at, :] = 0
+            held[at], number[at] = -1, opened
             opened += 1
-        load[at] = np.where(largest, np.maximum(load[at], item), load[at] + item)
+        for name in range(names):
+            load[at, name] = (
+                max(load[at, name], need[index, name]) if largest[name] else load[at, name] + need[index, name]
+            )
         held[at] = max(held[at], pins[index])
         cores[index] = number[at]
-        least = rest[min(index + 1, len(need) - 1)]
-        if (np.where(largest, np.maximum(load[at], least), load[at] + least) > most).any():
-            for array in (load, held, number):
-                array[at : live - 1] = array[at + 1 : live].copy()
+        if index + 1 < count and not _room(load[at], rest[index + 1], most, largest):
+            for core in range(at, live - 1):
+                load[core], held[core], number[core] = load[core + 1], held[core + 1], number[core + 1]
             live -= 1
     return cores

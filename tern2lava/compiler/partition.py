@@ -8,7 +8,6 @@ output axons of a part depend on the parts that it feeds.
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,7 +22,8 @@ from tern2lava.compiler.ir import Array, Graph, Population, Projection
 from tern2lava.compiler.join import join_parts
 from tern2lava.compiler.lower_bound import least_row_bits, total_resources
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.pack import Item, Packing, Part, pack, scarcity
+from tern2lava.compiler.pack import Item, Packing, Part, pack
+from tern2lava.compiler.refine import Refiner, cuts_of
 from tern2lava.compiler.slices import cut, fan_in, incoming, mapped_shape
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
@@ -32,9 +32,11 @@ Pieces = dict[str, list[tuple[Box, PartCost, int]]]
 
 _ROUNDS = 24
 _REFUSALS = 400
-# Partitions within this factor of the lower bound are not improved; seconds that improving may take.
+# Partitions within this factor of the lower bound are not improved, nor those of very many cores one population at a
+# time; so many cores may be filled in trying fractions of the limits.
 _GOOD = 1.02
-_PATIENCE = 8.0
+_REFINED = 2000
+_PATIENCE = 220
 # Boxes that a layer may be cut into to store its weights less often, over those that it needs; None: as few input axons
 # as can be.
 _SPARES = (1.0, 1.34, None)
@@ -104,10 +106,10 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
         row_bits = {p.name: least_row_bits(p, profile, model.encodings) for p in graph.of_kind(Projection)}
         density = density_bound(graph, profile, limit, row_bits)
         least = max(least, math.ceil(density.cores - 1e-6)) if density else least
-    began = time.monotonic()
-    for fractions in _FRACTIONS if options.share_cores else ():
+    tries = max(1, _PATIENCE // best.cores) if options.share_cores else 0
+    for fractions in _FRACTIONS[:tries]:
         # Parts that fill a core in one resource waste the others: smaller ones of different layers may share it.
-        if best.cores <= _GOOD * least or time.monotonic() - began > _PATIENCE:
+        if best.cores <= _GOOD * least:
             break
         try:
             smaller = {name: max(1, int(limit[name] * fractions.get(name, 1))) for name in limit}
@@ -115,6 +117,8 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
         except CapacityError:
             continue
         best = tried if tried.cores < best.cores else best
+    if options.share_cores and _GOOD * least < best.cores <= _REFINED:
+        best = cutter.refined(best, max(least, int(_GOOD * least)))
     result = renumbered(populations, best.parts, limit, total, density)
     if result.cores > profile.system.cores:
         raise _too_many_cores(profile, result.cores, result.cores_lower_bound)
@@ -178,6 +182,22 @@ class _Cutter:
         packed = [_pack(self.cut(limit, spare), self.populations, self.limit, self.options) for spare in self.spares]
         found = [self._joined(each) for each in packed]
         return min(found, key=lambda each: (each.cores, sum(part.used["synapse_bits"] for part in each.parts)))
+
+    def refined(self, packing: Packing, good: int) -> Packing:
+        """The parts of another grid for some populations, where they then take fewer cores; ends at `good` cores."""
+        feeds = Feeds(self.model.graph, self.model.profile, self.all_edges_leave_chip)
+        chip = dict(self.options.pins)
+        pins = {p.name: chip.get(p.name, -1) for p in self.populations}
+        refiner = Refiner(
+            self.model, self.populations, self.limit, self.chooser, feeds, pins, cuts_of(packing)
+        )
+        cuts = refiner.search(good)
+        pieces = {
+            name: [(box, cost, int(out)) for (box, cost), out in zip(cut, refiner.out[name], strict=True)]
+            for name, cut in cuts.items()
+        }
+        found = self._joined(_pack(pieces, self.populations, self.limit, self.options))
+        return found if found.cores < packing.cores else packing
 
     def _joined(self, packing: Packing) -> Packing:
         """Parts of one population on one core as one part, where blocks are stored as in core images."""
@@ -308,18 +328,14 @@ def _too_many_out_axons(
 
 
 def _pack(pieces: Pieces, populations: tuple[Population, ...], limit: dict[str, int], options: MapOptions) -> Packing:
-    """The parts on the fewest cores of two orders: that of the network, and scarcest first."""
+    """The parts on cores."""
     chip = dict(options.pins)
     items = [
         Item(population.name, box, cost.blocks, cost.used | {"out_axons": out}, chip.get(population.name, -1))
         for population in reversed(populations)
         for box, cost, out in pieces[population.name]
     ]
-    in_order = pack(items, limit, options.share_cores)
-    if not options.share_cores or in_order.cores == 1:
-        return in_order
-    scarcest = pack(sorted(items, key=lambda item: -scarcity(item, limit)), limit, True)
-    return scarcest if scarcest.cores < in_order.cores else in_order
+    return pack(items, limit, options.share_cores)
 
 
 def renumbered(

@@ -1,0 +1,126 @@
+"""Grids improved one population at a time, and cores filled first fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler import partition as partition_module
+from tern2lava.compiler.cost import RESOURCES
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    ConvGeometry,
+    Graph,
+    Input,
+    Level,
+    Output,
+    Population,
+    Projection,
+    Reset,
+    conv_out,
+    frozen,
+    size,
+)
+from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.pack import first_fit
+from tern2lava.compiler.partition import Partition, partition
+from tern2lava.hw_profiles import Profile, load_profile
+
+
+def variant(name: str, **values: Any) -> Profile:
+    data = load_profile(name).model_dump()
+    for key, value in values.items():
+        section, leaf = key.split("__")
+        data[section][leaf]["value"] = value
+    return Profile.model_validate(data)
+
+
+def network(seed: int) -> Graph:
+    """Three convolutions on 16 x 16, the first of many neurons and few weights, the last the other way round; a dense
+    layer."""
+    rng = np.random.default_rng(seed)
+    widths = [int(rng.integers(*bounds)) for bounds in ((6, 14), (12, 30), (30, 60), (20, 60))]
+    shape = (1, 16, 16)
+    nodes: list[Any] = [Input(name="n0", shape=shape)]
+    for index, (width, stride) in enumerate(zip(widths, (1, 2, 2, 0), strict=True), start=1):
+        if stride:
+            side = conv_out(shape[1], 3, stride, 2, 1)
+            geometry = ConvGeometry(
+                in_shape=shape, out_shape=(width, side, side), stride=(stride, stride), padding=(1, 1, 1, 1),
+                dilation=(1, 1), groups=1,
+            )  # fmt: skip
+            kernel, mine = (width, shape[0], 3, 3), geometry.out_shape
+        else:
+            geometry, kernel, mine = None, (width, size(shape)), (width,)
+        weight = frozen(rng.integers(-1, 2, kernel), np.int8)
+        values: dict[str, Any] = {
+            key: frozen(1, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
+        }
+        nodes += [
+            Projection(name=f"w{index}", inputs=(f"n{index - 1}",), weight=weight, geometry=geometry),
+            Population(
+                name=f"n{index}", inputs=(f"w{index}",), shape=mine, reset=Reset.ZERO, lsb=frozen(1.0), start=0,
+                **values,
+            ),
+        ]  # fmt: skip
+        shape = mine if len(mine) == 3 else shape
+    nodes.append(Output(name="out", inputs=("n4",)))
+    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+
+
+def check_whole(graph: Graph, result: Partition) -> None:
+    for population in graph.of_kind(Population):
+        seen = np.zeros(size(population.shape), int)
+        for part in result.parts:
+            if part.population == population.name:
+                seen[part.box.flat()] += 1
+        assert (seen == 1).all()
+    for name in RESOURCES:
+        assert (result.used[name] <= result.limit[name]).all()
+
+
+@pytest.mark.parametrize(("seed", "neurons", "memory"), [(5, 400, 49152), (7, 256, 32768)])
+def test_a_layer_cut_finer_fills_the_cores_that_another_leaves_half_empty(
+    seed: int, neurons: int, memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = network(seed)
+    profile = variant(
+        "loihi2", core__neurons=neurons, core__synapse_memory=memory, core__in_axons=2000, core__out_axons=2000
+    )
+    result = partition(graph, profile, MapOptions())
+    check_whole(graph, result)
+    assert result.cores == result.cores_lower_bound
+    monkeypatch.setattr(partition_module._Cutter, "refined", lambda self, packing, good: packing)
+    plain = partition(graph, profile, MapOptions())
+    assert plain.cores >= result.cores + 2
+
+
+def naive_first_fit(need: np.ndarray, pins: np.ndarray, most: np.ndarray) -> list[int]:
+    """The first core with room, among all that were opened."""
+    fan_in = RESOURCES.index("fan_in")
+    cores: list[tuple[np.ndarray, set[int]]] = []
+    result = []
+    for item, pin in zip(need, pins, strict=True):
+        after = [load + item for load, _ in cores] + [item.copy()]
+        for total, (load, _) in zip(after, cores, strict=False):
+            total[fan_in] = max(load[fan_in], item[fan_in])
+        fits = [
+            (total <= most).all() and (pin < 0 or not held or held == {pin})
+            for total, (_, held) in zip(after, cores, strict=False)
+        ]
+        core = fits.index(True) if True in fits else len(cores)
+        held = cores[core][1] if core < len(cores) else set()
+        cores[core : core + 1] = [(after[core], held | ({int(pin)} if pin >= 0 else set()))]
+        result.append(core)
+    return result
+
+
+def test_first_fit_puts_each_part_on_the_first_core_with_room() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        most = rng.integers(20, 60, len(RESOURCES))
+        need = rng.integers(0, 20, (int(rng.integers(1, 40)), len(RESOURCES)))
+        pins = rng.choice([-1, -1, 0, 1], len(need))
+        assert first_fit(need, pins, most).tolist() == naive_first_fit(need, pins, most)
