@@ -1,5 +1,4 @@
 """Reads core images and runs them in plain numpy, by docs/image-format.md alone (neurons without flags, codecs 0 to 5).
-
 tern2lava export build/ --to image -o images/; python examples/read_image.py images/ data.npz spikes.npz"""
 
 import struct
@@ -26,12 +25,16 @@ class Image:
         _, _, self.host, self.core, groups, axons, routes, *self.arithmetic = self.get("4sHHIIII8B")
         self.groups = [self.group() for _ in range(groups)]
         self.axons = [(self.get("IIHH"), self.box()) for _ in range(axons)]
-        self.routes = [(self.get("III"), self.box()) for _ in range(routes)]
+        self.routes = [(self.groups[self.get("I")[0]], *self.get("II"), self.box()) for _ in range(routes)]
         self.blocks = [self.block() for _ in range(self.get("I")[0])]
 
-    def take(self, count, filled=1):
-        self.at += -(-count // filled) * filled
-        return self.data[self.at - -(-count // filled) * filled :][:count]
+    def take(self, count):
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def uint(self):  # seven bits a byte, lowest first
+        byte = self.take(1)[0]
+        return byte if byte < 128 else byte - 128 + 128 * self.uint()
 
     def get(self, form):
         return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
@@ -52,11 +55,10 @@ class Image:
         return g
 
     def bitmap(self, data, rows, columns):
-        per_group, nonzero = struct.unpack_from("<II", data)
-        bits = np.frombuffer(data[directory(data, 8, -(-rows // per_group), nonzero)[1] :], np.uint8)
-        bits = np.unpackbits(bits, bitorder="little").astype(int)
-        codes, signs = bits[: rows * columns], bits[-(-rows * columns // 8) * 8 :]
-        codes[codes == 1] = 1 - 2 * signs[:nonzero]
+        r, n = struct.unpack_from("<II", data)  # rows a group, nonzero codes
+        data = np.frombuffer(data[directory(data, 8, -(-rows // r), n)[1] :], np.uint8)
+        codes, signs = np.split(np.unpackbits(data, bitorder="little").astype(int), [-(-rows * columns // 8) * 8])
+        codes[codes == 1] = 1 - 2 * signs[:n]
         return codes
 
     def rice(self, data, rows, columns):
@@ -94,46 +96,44 @@ class Image:
         return np.array(codes)
 
     def block(self):  # target group, delay, and the matrix (neurons, axons) of what a spike adds
-        kind, codec, _, by_row, group, delay, *v, width, size = self.get("BBBBHHHH3I3IHH4HHHHBxIxxxx")
-        kh, kw, ic, ih, iw, oc, oh, ow, sy, sx, top, _, left, _, dy, dx, parts = v
-        gain = np.frombuffer(self.take(width * (oc if by_row else 1), 8), f"<i{width}").astype(np.int64)
-        shape = (ic, oc // parts, kh, kw) if kind else (ic, oc, 1, 1)
-        u8 = np.frombuffer(data := self.take(size, 8), np.uint8).astype(int)[:, None]
-        if codec > 2:
-            codes = (self.bitmap, self.rice, self.rans)[codec - 3](data, ic, int(np.prod(shape[1:])))
-        else:
-            codes = (((u8 >> [0, 2, 4, 6] & 3) + 1) % 4 - 1, (u8 ^ 128) - 128, u8 // [1, 3, 9, 27, 81] % 3 - 1)[codec]
-        matrix = np.zeros((oc, oh, ow, ic, ih, iw), np.int64)
-        for c, o, i, j in np.argwhere(codes := codes.reshape(-1)[: np.prod(shape)].reshape(shape)):
-            for y, x in np.ndindex(oh, ow):
-                row, column = y * sy - top + i * dy, x * sx - left + j * dx
-                if 0 <= row < ih and 0 <= column < iw:
-                    matrix[c // (ic // parts) * (oc // parts) + o, y, x, c, row, column] = codes[c, o, i, j]
-        return group, delay, matrix.reshape(oc * oh * ow, -1) * gain.repeat(oc * oh * ow // len(gain))[:, None]
+        first, (form, codec, group), delay = self.at, self.get("BBH"), self.uint()
+        v = ([self.uint()] * n if form >> 7 and n != 3 else [self.uint() for _ in range(n)] for n in (3, 3, 2, 2, 4, 2))
+        (ic, ih, iw), (oc, oh, ow), (kh, kw), (sy, sx), (top, bottom, left, right), (dy, dx) = v
+        parts, size, width = self.uint(), self.uint(), 1 << (form >> 2 & 3)
+        gain = np.frombuffer(self.take(width * (oc if form & 2 else 1)), f"<i{width}").astype(np.int64)
+        data, _, n = self.take(size), self.take((first - self.at) % 8), oc // parts * kh * kw
+        u8 = np.frombuffer(data, np.uint8).astype(int)[:, None]
+        flat = ((u8 >> [0, 2, 4, 6] & 3) + 1) % 4 - 1, (u8 ^ 128) - 128, u8 // [1, 3, 9, 27, 81] % 3 - 1
+        codes = flat[codec] if codec < 3 else (self.bitmap, self.rice, self.rans)[codec - 3](data, ic, n)
+        codes = codes.ravel()[: ic * n].reshape(ic, oc // parts, kh, kw)
+        matrix = np.zeros((oc, oh, ow, ic, ih + top + bottom, iw + left + right), np.int64)
+        for c, y, x in np.ndindex(ic, oh, ow):
+            o = c // (ic // parts) * (oc // parts)
+            matrix[o:, y, x, c, y * sy :: dy, x * sx :: dx][: oc // parts, :kh, :kw] = codes[c]
+        matrix = matrix[..., top : top + ih, left : left + iw].reshape(oc * oh * ow, -1)
+        return self.groups[group], delay, matrix * gain.repeat(len(matrix) // len(gain))[:, None]
 
 
 def run(images, inputs):  # spikes {population: (samples, steps, neurons)} of inputs {name: (samples, steps, neurons)}
     cores, links = {image.core: image for image in images if not image.host}, []
-    for image in images:
-        for (group, core, number), seen in image.routes:
-            (_, block, wy, wx), _ = cores[core].axons[number]
-            axon = np.arange(seen.size // (wy * wx)).reshape(len(seen), seen.shape[1] // wy, seen.shape[2] // wx)
-            axon = axon.repeat(wy, axis=1).repeat(wx, axis=2).ravel()  # the neurons of a window share one
-            _, sent, at = np.intersect1d(image.groups[group]["place"], seen, return_indices=True)
-            target, delay, matrix = cores[core].blocks[block]
-            links.append((image.groups[group], sent, delay, cores[core].groups[target], matrix[:, axon[at]].T))
+    for source, core, number, seen in (link for image in images for link in image.routes):
+        (_, block, wy, wx), _ = cores[core].axons[number]
+        axon = np.arange(seen.size // (wy * wx)).reshape(len(seen), seen.shape[1] // wy, seen.shape[2] // wx)
+        axon = axon.repeat(wy, axis=1).repeat(wx, axis=2).ravel()  # the neurons of a window share one
+        _, sent, at = np.intersect1d(source["place"], seen, return_indices=True)
+        target, delay, matrix = cores[core].blocks[block]
+        links.append((source, sent, delay, target, matrix[:, axon[at]].T))
     groups, (samples, steps) = [g for c in cores.values() for g in c.groups], next(iter(inputs.values())).shape[:2]
-    last, (bits, state_bits) = steps + max(g["start"] for g in groups), images[0].arithmetic[:2]
-    top = 2 ** (state_bits - 1) - 1
+    bits, top = images[0].arithmetic[0], 2 ** (images[0].arithmetic[1] - 1) - 1
+    last = steps + max(g["start"] for g in groups)
     spikes = {g["name"]: np.zeros((samples, steps, g["whole"]), np.int64) for g in groups}
     for g in [g for image in images for g in image.groups]:  # out[:, t]: spikes of chip step t, from 1 on
         g["out"], g["u"] = np.zeros((samples, last + 1, len(g["place"])), np.int64), 0
         g["out"][:, 1 : steps + 1] = inputs.get(g["name"], 0)
     for t in range(1, last + 1):
         sums = {id(g): g["bias_u"] for g in groups}
-        for source, sent, delay, target, matrix in links:
-            if t - 1 - delay > 0:
-                sums[id(target)] = sums[id(target)] + source["out"][:, t - 1 - delay, sent] @ matrix
+        for source, sent, delay, target, matrix in (link for link in links if t - 1 - link[2] > 0):
+            sums[id(target)] = sums[id(target)] + source["out"][:, t - 1 - delay, sent] @ matrix
         for g in (g for g in groups if g["start"] < t <= g["start"] + steps):
             u, v = (np.sign(g[k]) * (abs(g[k]) * (2**bits - g[f"decay_{k}"]) >> bits) for k in "uv")
             u = u + sums[id(g)]

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tern2lava.compiler.axons import NO_EDGES, Edges, single_edges
+from tern2lava.compiler.block_header import header_of
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.codecs import BY_NAME
 from tern2lava.compiler.ir import Array, Graph, Population, Projection, Reset, broadcast, frozen, size
@@ -34,7 +35,6 @@ RESOURCES = ("neurons", "synapse_bits", "in_axons", "out_axons", "fan_in", "thre
 LARGEST = ("fan_in",)
 # What a part can exceed although a smaller part would not, besides the limits of a core.
 LIST_WORDS = "words in one synapse list"
-BLOCK_HEADER_BYTES = 64
 WORD_BYTES = 8
 
 
@@ -216,22 +216,29 @@ def codec_memory(
     _check_bits(local.bits, profile, node)
     if local.gain.ndim and not profile.synapse.channel_gain.value:
         _check_bits(stored_weights(local)[1], profile, node)
-    codes = code_rows(local.weight, 1 if local.geometry is None else local.geometry.groups)
+    codes = code_rows(local.weight, codes_groups(local))
     choices = [
-        (codec.size(codes), codec.encoding, codec.name)
+        (codec.size(codes), codec)
         for codec in BY_NAME.values()
         if codec.encoding in encodings and codec.ternary == ternary
     ]
     if not choices and not ternary:
-        choices = [(BY_NAME["raw8"].size(codes), "dense", "raw8")]
+        choices = [(BY_NAME["raw8"].size(codes), BY_NAME["raw8"])]
     if not choices:
         raise CapacityError(node, "allowed encodings of ternary codes", 1, 0, "allow 'dense' in the profile or options")
-    payload, encoding, codec = min(choices, key=lambda choice: choice[0])
+    payload, codec = min(choices, key=lambda choice: choice[0])
+    # The group's number has a field of fixed width: a block takes the same on every core.
+    head = len(header_of(local, codec.number, integer_width(local.gain), payload).encode()) + gain_bytes(local)
     if local.geometry is not None and profile.synapse.sharing.value == "none":
         index_bits = max(1, (size(local.geometry.out_shape) - 1).bit_length())
         bits = synapse_count(local) * (local.bits + index_bits)
-        return encoding, codec, 8 * (BLOCK_HEADER_BYTES + padded(gain_bytes(local))) + -(-bits // 64) * 64
-    return encoding, codec, 8 * (BLOCK_HEADER_BYTES + padded(gain_bytes(local)) + padded(payload))
+        return codec.encoding, codec.name, 8 * padded(head) + -(-bits // 64) * 64
+    return codec.encoding, codec.name, 8 * padded(head + payload)
+
+
+def codes_groups(local: Projection) -> int:
+    """Channel groups by which codes stand in rows (rows.py)."""
+    return 1 if local.geometry is None else local.geometry.groups
 
 
 def padded(count: int) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from tern2lava.compiler.block_header import TYPICAL_BYTES
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.cost import BLOCK_HEADER_BYTES, CostModel
+from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.grids import Grid
 from tern2lava.compiler.ir import Population, Projection
 from tern2lava.compiler.slices import cut, incoming, source_window, tap_patterns
@@ -37,13 +38,13 @@ class MemoryEstimate:
         if g is None:
             if self.lists:
                 return sources * _list_bits(box.volume, code)
-            return 8.0 * BLOCK_HEADER_BYTES + box.volume * sources * code
+            return 8.0 * TYPICAL_BYTES + box.volume * sources * code
         if not self.lists:
             kernel = int(projection.weight[0, 0].size)
             unrolled = self.model.profile.synapse.sharing.value == "none"
             places = box.extent[1] * box.extent[2] if unrolled else 1
             index = max(1, (box.volume - 1).bit_length()) if unrolled else 0
-            return 8.0 * BLOCK_HEADER_BYTES + width * sources * kernel * places * (code + index)
+            return 8.0 * TYPICAL_BYTES + width * sources * kernel * places * (code + index)
         per_group = g.out_shape[0] // g.groups
         wide = min(width, per_group)
         channels = sources * max(1, width // per_group)

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from tern2lava.compiler.block_header import geometry_of, header_at, header_of
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.codecs import BY_NAME, CODECS, LISTS
 from tern2lava.compiler.codecs.loihi_entries import ENCODINGS, MAX_PER_ENTRY
 from tern2lava.compiler.codecs.stream import MOST_CODES
-from tern2lava.compiler.cost import BLOCK_HEADER_BYTES, integer_width
+from tern2lava.compiler.cost import codes_groups, integer_width
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,
@@ -37,15 +38,13 @@ from tern2lava.compiler.rows import code_rows, from_code_rows, rows_shape
 from tern2lava.errors import InputError
 
 MAGIC = b"T2LC"
-VERSION = 1
+VERSION = 2
 CORE, HOST = 0, 1
 _HEADER = "4sHHIIII8B"
 _RESETS = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)
 _PARAMETERS = ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
 _LOW, _ADAPTIVE = ("threshold_low",), ("decay_a", "gain_a")
 HAS_LOW, HAS_ADAPTATION, REARMS = 1, 2, 4
-_BLOCK = "BBBBHHHH3I3IHH4HHHHBxIxxxx"
-assert struct.calcsize("<" + _BLOCK) == BLOCK_HEADER_BYTES
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -140,7 +139,7 @@ def encode_core(image: CoreImage) -> bytes:
         out.pack("I", len(image.blocks))
         for block in image.blocks:
             _write_block(out, block)
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise InputError(f"core {image.core}", f"a value does not fit its field of the image ({error})") from None
     return bytes(out.data) + struct.pack("<I", zlib.crc32(out.data))
 
@@ -300,64 +299,58 @@ def _write_block(out: Writer, block: SynapseBlock) -> None:
     ternary = codec.ternary and codec.number != LISTS
     if low < -128 or high > 127 or (ternary and (low < -1 or high > 1)):
         raise InputError(local.name, f"codes from {low} to {high} do not fit codec {codec.name}")
-    g = local.geometry
-    kernel = (0, 0) if g is None else codes.shape[2:]
-    geometry = g or ConvGeometry(
-        in_shape=(codes.shape[1], 1, 1), out_shape=(codes.shape[0], 1, 1), stride=(1, 1), padding=(0, 0, 0, 0),
-        dilation=(1, 1), groups=1,
-    )  # fmt: skip
     gain = local.gain.reshape(-1)
     if codec.number == LISTS:
         payload = encode_slice(local, plan_lists(local, block.encodings, block.per_entry))
     else:
-        payload = codec.encode(code_rows(codes.astype(np.int8, copy=False), geometry.groups))
-    out.pack(
-        _BLOCK, int(g is not None), codec.number, local.bits, int(local.gain.ndim > 0), block.group, local.delay,
-        *kernel, *geometry.in_shape, *geometry.out_shape, *geometry.stride, *geometry.padding, *geometry.dilation,
-        geometry.groups, integer_width(gain), len(payload),
-    )  # fmt: skip
-    out.words(np.ascontiguousarray(gain, f"<i{integer_width(gain)}").tobytes())
-    out.words(payload)
+        payload = codec.encode(code_rows(codes.astype(np.int8, copy=False), codes_groups(local)))
+    width = integer_width(gain)
+    head = header_of(local, codec.number, width, len(payload), block.group).encode()
+    out.words(head + np.ascontiguousarray(gain, f"<i{width}").tobytes() + payload)
 
 
 def _read_block(read: Reader) -> SynapseBlock:
-    (
-        kind, codec, bits, by_row, group, delay, kh, kw, ic, ih, iw, oc, oh, ow, sy, sx, top, bottom, left, right,
-        dy, dx, groups, width, payload,
-    ) = read.unpack(_BLOCK)  # fmt: skip
-    whole = float(ic) * ih * iw, float(oc) * oh * ow
-    if kind > 1 or codec not in CODECS or width not in (1, 2, 4, 8) or by_row > 1 or max(whole) > MAX_NEURONS:
-        raise read.fail(f"a block of kind {kind}, codec {codec}")
-    geometry = None
-    if kind == 1:
-        geometry = ConvGeometry(
-            in_shape=(ic, ih, iw), out_shape=(oc, oh, ow), stride=(sy, sx), padding=(top, bottom, left, right),
-            dilation=(dy, dx), groups=groups,
-        )  # fmt: skip
-        _check_geometry(geometry, kh, kw, read)
-    shape = (oc, ic) if geometry is None else (oc, ic // groups, kh, kw)
+    first = read.at
+    try:
+        head, end = header_at(read.data, first)
+    except ValueError as error:
+        raise read.fail(f"a block with {error}") from None
+    read.take(end - first)
+    sizes = [size(head.in_shape), size(head.out_shape), *head.kernel, *head.stride, *head.padding, *head.dilation]
+    good = max(sizes) <= MAX_NEURONS and min(head.in_shape + head.out_shape) >= 1 and head.delay < 1 << 16
+    if head.codec not in CODECS or not good:
+        raise read.fail(f"a block of codec {head.codec}, sizes up to {max(sizes):,}")
+    geometry, codec, bits = geometry_of(head), head.codec, head.bits
+    if geometry is not None:
+        _check_geometry(geometry, head.kernel, read)
+    oc, ic = head.out_shape[0], head.in_shape[0]
+    shape = (oc, ic) if geometry is None else (oc, ic // geometry.groups, *head.kernel)
     count = size(shape)
     if not 0 < count <= MOST_CODES:
         raise read.fail(f"{count} codes in a block, {MOST_CODES:,} at most")
-    gain = np.frombuffer(read.words(width * (oc if by_row else 1)), f"<i{width}").astype(np.int64)
+    width = head.gain_width
+    gain = np.frombuffer(read.take(width * (oc if head.by_row else 1)), f"<i{width}").astype(np.int64)
     like = Projection(
-        name="block", weight=np.broadcast_to(np.int8(0), shape), gain=frozen(gain if by_row else gain.reshape(())),
-        geometry=geometry, delay=delay, bits=bits,
+        name="block", weight=np.broadcast_to(np.int8(0), shape), geometry=geometry, delay=head.delay, bits=bits,
+        gain=frozen(gain if head.by_row else gain.reshape(())),
     )  # fmt: skip
+    payload = read.take(head.payload)
+    read.fill(first)
     if codec == LISTS:
-        if not 1 <= bits <= 8 or count > MAX_NEURONS:
+        if count > MAX_NEURONS:
             raise read.fail(f"synapse lists of {count} weights of {bits} bits")
-        codes = decode_slice(read.words(payload), like)
+        codes = decode_slice(payload, like)
     else:
-        codes = from_code_rows(CODECS[codec].decode(read.words(payload), *rows_shape(shape, groups)), shape, groups)
+        groups = codes_groups(like)
+        codes = from_code_rows(CODECS[codec].decode(payload, *rows_shape(shape, groups)), shape, groups)
     local = replace(like, weight=frozen(codes, np.int8))
-    return SynapseBlock(group=group, codec=CODECS[codec].name, local=local)
+    return SynapseBlock(group=head.group, codec=CODECS[codec].name, local=local)
 
 
-def _check_geometry(g: ConvGeometry, kh: int, kw: int, read: Reader) -> None:
-    positive = min(kh, kw, *g.stride, *g.dilation, g.groups, *g.in_shape, *g.out_shape) >= 1
+def _check_geometry(g: ConvGeometry, kernels: tuple[int, ...], read: Reader) -> None:
+    positive = min(*kernels, *g.stride, *g.dilation, g.groups, *g.in_shape, *g.out_shape) >= 1
     good = positive and g.in_shape[0] % g.groups == 0 and g.out_shape[0] % g.groups == 0
-    for axis, kernel in enumerate((kh, kw)):
+    for axis, kernel in enumerate(kernels):
         if not good:
             break
         pad = g.padding[2 * axis] + g.padding[2 * axis + 1]

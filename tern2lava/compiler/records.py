@@ -96,12 +96,11 @@ class Reader:
             raise self.fail(f"integers of {width} bytes")
         return np.frombuffer(self.take(width * count), _WIDTHS[width]).astype(np.int64)
 
-    def words(self, count: int) -> bytes:
-        """`count` bytes and the zeros that fill them to whole memory words."""
-        raw = self.take(padded(count))
-        if any(raw[count:]):
+    def fill(self, first: int) -> None:
+        """The zeros that fill a record that began at byte `first` to whole memory words."""
+        count = self.at - first
+        if any(self.take(padded(count) - count)):
             raise self.fail("bytes between records")
-        return raw[:count]
 
     def finish(self) -> None:
         if self.at != len(self.data):

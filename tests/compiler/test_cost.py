@@ -267,9 +267,9 @@ def test_gain_that_differs_by_row_widens_the_stored_weight_or_needs_a_table() ->
     wide = Projection(name="w", weight=weight, gain=frozen([1, 1001], np.int64))
     with pytest.raises(CapacityError, match="p: needs 11 weight bits, the target has 8"):
         nxtf_memory(wide, loihi1, ("dense",), "p")
-    # One word of header rows: 64 bytes, then the gains (2 bytes each), then 6 codes.
+    # A head of 17 bytes (4, and 13 numbers), two gains of 2 bytes, 2 bytes for 6 codes: three words.
     core = load_profile("generic-ternary")
-    assert codec_memory(wide, core, ("dense",), "p") == ("dense", "packed2", 8 * (64 + 8 + 8))
+    assert codec_memory(wide, core, ("dense",), "p") == ("dense", "packed2", 8 * 24)
 
 
 def test_the_codec_model_takes_the_smallest_codec_allowed() -> None:
@@ -285,7 +285,8 @@ def test_the_codec_model_takes_the_smallest_codec_allowed() -> None:
         rows = code_rows(wire.weight)
         payload = len(codec.encode(rows))
         assert payload == min(len(c.encode(rows)) for c in BY_NAME.values() if c.ternary and c.encoding in allowed)
-        assert bits == 8 * (64 + 8 + -(-payload // 8) * 8)
+        head = 4 + 12 + (1 if payload < 128 else 2) + 1
+        assert bits == 8 * (-(-(head + payload) // 8) * 8)
         found[zeros] = name
     assert found == {0.0: "rans", 0.3: "base3", 0.5: "bitmap", 0.6: "rans", 0.95: "rans", 1.0: "rans"}
     with pytest.raises(CapacityError, match="encodings"):

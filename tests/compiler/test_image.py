@@ -117,7 +117,7 @@ def test_crafted_images_with_a_valid_checksum_end_in_an_input_error_or_an_image(
 def test_the_layout_is_the_documented_one() -> None:
     data = encode_core(example())
     magic, version, kind, core, groups, axons, routes = struct.unpack_from("<4sHHIIII", data)
-    assert (magic, version, kind, core, groups, axons, routes) == (b"T2LC", 1, 0, 17, 2, 2, 1)
+    assert (magic, version, kind, core, groups, axons, routes) == (b"T2LC", 2, 0, 17, 2, 2, 1)
     assert struct.unpack_from("<8B", data, 24) == (12, 24, 17, 6, 13, 7, 6, 20)
     assert struct.unpack_from("<H1sI10I", data, 32) == (1, b"a", 2, 1, 9, 1, 1, 3, 0, 0, 7, 1, 1)
     assert struct.unpack_from("<IBHB", data, 32 + 47) == (3, 1, 0, 0)
@@ -132,14 +132,13 @@ def test_the_layout_is_the_documented_one() -> None:
         np.testing.assert_array_equal(stored, values.reshape(-1))
         at += 6 + width * count
     assert struct.unpack("<I", data[-4:])[0] == zlib.crc32(data[:-4])
-    # The last block: 64 bytes of header, gain 64 in one word, 54 ternary codes in 14 bytes, two words.
-    last = data[-4 - (64 + 8 + 16) : -4]
-    assert last[:8] == struct.pack("<BBBBHH", 1, 0, 2, 0, 1, 5)
-    assert struct.unpack_from("<HH3I3IHH4HHHH", last, 8) == (3, 3, 2, 3, 4, 3, 2, 2, 1, 2, 0, 1, 0, 1, 1, 1, 1)
-    assert struct.unpack_from("<BxI", last, 54) == (1, 14)
-    assert last[64:72] == bytes([64, 0, 0, 0, 0, 0, 0, 0])
+    # The last block: a head, gain 64 in one byte, 54 ternary codes in 14 bytes, three bytes to five words.
+    head = bytes([1 | 1 << 4, 0, 1, 0, 5, 2, 3, 4, 3, 2, 2, 3, 3, 1, 2, 0, 1, 0, 1, 1, 1, 1, 14])
+    last = data[-4 - 40 : -4]
+    assert last[:24] == head + bytes([64])
+    assert last[38:] == bytes(2)
     codes = example().blocks[1].local.weight.swapaxes(0, 1).reshape(-1)
-    fields = [(last[72 + i // 4] >> 2 * (i % 4)) & 3 for i in range(54)]
+    fields = [(last[24 + i // 4] >> 2 * (i % 4)) & 3 for i in range(54)]
     assert fields == [{0: 0, 1: 1, -1: 3}[int(c)] for c in codes]
 
 

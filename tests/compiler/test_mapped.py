@@ -31,7 +31,7 @@ from tern2lava.compiler.ir import (
 from tern2lava.compiler.linear import accumulate
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.slices import mapped_shape
+from tern2lava.compiler.slices import cut, mapped_shape
 from tern2lava.errors import CapacityError, InputError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.sim import integer, mapped
@@ -431,6 +431,16 @@ def test_distinct_thresholds_are_limited_on_loihi1() -> None:
     assert [p.box.volume for p in program.partition.parts if p.population == "h"] == [16, 16, 16, 16]
 
 
+def padding_of(graph: Graph, box: Box) -> tuple[int, ...]:
+    """Padding that is left to the block of the convolution `c` into a box."""
+    wire = graph["c"]
+    assert isinstance(wire, Projection)
+    piece = cut(wire, box)
+    assert piece is not None
+    assert piece.local.geometry is not None
+    return piece.local.geometry.padding
+
+
 def test_memory_counts_a_shared_kernel_once_per_core() -> None:
     rng = np.random.default_rng(5)
     builder = Builder(rng, False)
@@ -450,11 +460,14 @@ def test_memory_counts_a_shared_kernel_once_per_core() -> None:
     assert (layer.weights, layer.fp32, layer.int8) == (288, 288 * 32, 288 * 8)
     assert layer.encodings == ("dense",)
     assert layer.synapses == 8 * 4 * (20 * 3 - 2) ** 2
-    # Each copy: 64 bytes of header, one word of gain, and the part's kernel at 2 bits, in whole words.
+    # Each copy: a head of 4 bytes and a number each for delay, shapes, kernel, stride, padding, dilation, groups and
+    # codes, of which none is above 127 here, one byte of gain, and the part's kernel at 2 bits, in whole words.
     expected = 0
     for part in program.partition.parts:
         channels = part.box.extent[0]
-        expected += 8 * (64 + 8 + -(-channels * 36 // 4 // 8) * 8)
+        assert max(channels * 9, *part.blocks[0].source.extent) < 128
+        numbers = 1 + 6 + (4 if len(set(padding_of(graph, part.box))) == 1 else 10) + 1 + 1
+        expected += 64 * -(-(4 + numbers + 1 + channels * 9) // 8)
     assert layer.ternary == expected
     assert mapped_shape(graph, graph.of_kind(Population)[0]) == (8, 20, 20)
     assert all(isinstance(part.box, Box) for part in program.partition.parts)

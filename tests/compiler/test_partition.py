@@ -79,18 +79,18 @@ def convolution(channels: int, out: int, length: int, kernel: int = 3) -> Graph:
 
 def test_each_part_of_a_dense_layer_takes_as_many_rows_as_fit() -> None:
     graph = chain(100, 300)
-    profile = variant("tiny", core__synapse_memory=8 * (64 + 8 + 1000))
+    profile = variant("tiny", core__synapse_memory=8 * (19 + 5 + 1000))
     result = partition(graph, profile, MapOptions(encodings=("dense",)))
-    # 40 rows of 100 codes are 1,000 bytes; a 41st would not fit.
+    # 40 rows of 100 codes are 1,000 bytes, their head and gain 19, and 5 fill the last word; a 41st would not fit.
     assert [part.box.volume for part in result.parts] == [40] * 7 + [20]
-    assert result.used["synapse_bits"].max() == 8 * (64 + 8 + 1000)
+    assert result.used["synapse_bits"].max() == 8 * (19 + 5 + 1000)
 
 
 def test_a_row_that_does_not_fit_alone_names_the_memory() -> None:
     with pytest.raises(CapacityError) as caught:
-        partition(chain(100, 300), variant("tiny", core__synapse_memory=640), MapOptions(encodings=("dense",)))
+        partition(chain(100, 300), variant("tiny", core__synapse_memory=256), MapOptions(encodings=("dense",)))
     assert (caught.value.node, caught.value.resource) == ("l1", "synapse_bits")
-    assert (caught.value.need, caught.value.have) == (8 * (64 + 8 + 32), 640)
+    assert (caught.value.need, caught.value.have) == (8 * (18 + 25 + 5), 256)
 
 
 def test_output_axons_limit_the_neurons_of_a_source() -> None:
