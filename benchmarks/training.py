@@ -94,7 +94,7 @@ def run(arguments: argparse.Namespace, store: Store) -> Iterator[str]:
         case = case_of(name, arguments)
         data = samples_of(case, arguments.data_dir, arguments.hold_out)
         bench = Bench(name, case, *data, Kept(arguments.keep), arguments.hold_out)
-        methods = arguments.methods or [*METHODS, *(ABLATION if name == ABLATED else ())]
+        methods = arguments.methods or [*METHODS, *(ABLATION if name in ABLATED else ())]
         seeds = arguments.seeds or list(case.seeds)
         for seed in seeds:
             for method in methods:

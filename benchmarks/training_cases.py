@@ -82,8 +82,8 @@ METHODS = {
     "distil": "(b) with distillation",
     "distil+reg": "(b) + regulariser",
 }
-# The case on which the regulariser is taken apart.
-ABLATED = "fashion-mlp"
+# The cases on which the regulariser is taken apart.
+ABLATED = ("fashion-mlp", "fashion-conv")
 ABLATION = {
     "distil+time": ("time",),
     "distil+margin": ("margin",),
