@@ -1,22 +1,30 @@
-"""The five functions: load, compile, simulate, verify, report. The command line is a rendering of them."""
+"""The functions: load, compile, what_if, simulate, verify, report. The command line is a rendering of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tern2lava.bundle import Bundle, map_options_of, profile_of, read_bundle, save_report, write_bundle
+from tern2lava.bundle import (
+    Bundle,
+    map_options_of,
+    measured_rates_of,
+    profile_of,
+    read_bundle,
+    save_report,
+    write_bundle,
+)
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir import Array, Graph, Population
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.errors import InputError, Interrupted
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import Profile, load_profile
-from tern2lava.report.model import Report
+from tern2lava.report.model import Report, WhatIfRow
 from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.readout import accuracy, needs_states, predictions, scores
@@ -29,7 +37,7 @@ from tern2lava.sim.verify import verify as prove
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Simulation", "compile", "load", "report", "simulate", "verify"]
+__all__ = ["Simulation", "compile", "load", "report", "simulate", "verify", "what_if"]
 
 Engine = Literal["fast", "reference", "images", "ray"]
 
@@ -55,20 +63,40 @@ def compile(
     out: str | Path | None = None,
     options: Options | None = None,
     map_options: MapOptions | None = None,
+    data: str | Path | SpikeData | dict[str, Array] | None = None,
     **load_options: Any,
 ) -> Compiled:
     """`source` compiled for `target` (a profile's name, YAML file, or Profile); written as a bundle to `out` if given.
 
-    `source`: whatever `load` takes; `load_options` go to it. Raises InputError, ProfileError, UnsupportedError or
+    `source`: whatever `load` takes; `load_options` go to it. data: spikes on which the traffic between cores is
+    measured; without them map_options.rate is assumed. Raises InputError, ProfileError, UnsupportedError or
     CapacityError, each saying where, what was found and what to do.
     """
     profile = target if isinstance(target, Profile) else load_profile(target)
-    compiled = build(load(source, net, **load_options), profile, options, map_options)
+    compiled = build(load(source, net, **load_options), profile, options, map_options, _measure(data))
     if isinstance(source, (str, Path)) and Path(source).is_file():
         compiled = replace(compiled, source_bytes=Path(source).stat().st_size)
     if out is not None:
         write_bundle(compiled, Path(out))
     return compiled
+
+
+def what_if(
+    source: str | Path | Graph | torch.nn.Module,
+    targets: Sequence[str | Path | Profile],
+    *,
+    net: str | Path | None = None,
+    options: Options | None = None,
+    map_options: MapOptions | None = None,
+    data: str | Path | SpikeData | dict[str, Array] | None = None,
+    **load_options: Any,
+) -> list[WhatIfRow]:
+    """`source` mapped onto each of `targets` as `compile` would: a row for each with cores, memory and traffic, or
+    with the reason why it does not fit. Raises InputError and ProfileError."""
+    from tern2lava.report.what_if import what_if as compare
+
+    profiles = [target if isinstance(target, Profile) else load_profile(target) for target in targets]
+    return compare(load(source, net, **load_options), profiles, options, map_options, _measure(data))
 
 
 def simulate(
@@ -185,13 +213,26 @@ def report(bundle: str | Path | Bundle, *, compare_bits: int | None = None) -> R
     from tern2lava.report.twin import add_twins
 
     program = opened.executable.program
-    result = add_twins(opened.report, program, profile_of(opened), map_options_of(opened))
+    result = add_twins(opened.report, program, profile_of(opened), map_options_of(opened), measured_rates_of(opened))
     save_report(opened.folder, result)
     return result
 
 
 def _opened(bundle: str | Path | Bundle) -> Bundle:
     return bundle if isinstance(bundle, Bundle) else read_bundle(Path(bundle))
+
+
+def _measure(data: str | Path | SpikeData | dict[str, Array] | None) -> Callable[[Graph], dict[str, Array]] | None:
+    """What measures spikes per neuron and step of a program on `data`."""
+    if data is None:
+        return None
+
+    def measure(program: Graph) -> dict[str, Array]:
+        from tern2lava.sim.activity import measured_rates
+
+        return measured_rates(program, _spikes(data, program))
+
+    return measure
 
 
 def _spikes(data: str | Path | SpikeData | dict[str, Array], program: Graph) -> SpikeData:

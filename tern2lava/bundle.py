@@ -21,11 +21,12 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tern2lava.compiler.build import Compiled
-from tern2lava.compiler.ir import Input, Level
+from tern2lava.compiler.ir import Array, Input, Level
 from tern2lava.compiler.lower import STAGES
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.store import load_graph, save_graph
@@ -156,6 +157,7 @@ def _write(compiled: Compiled, report: Report, folder: Path) -> None:
         ],
         "options": {"ternarize": compiled.options.ternarize, "steps": compiled.options.steps},
         "map_options": asdict(mapped.options),
+        "measured_rates": mapped.rates,
         "images": names,
         "host_image": "cores/host.img",
         "pass_seconds": lowered.seconds,
@@ -206,6 +208,16 @@ def map_options_of(bundle: Bundle) -> MapOptions:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, ("map_options", *first["loc"])))
         raise InputError(bundle.folder / MANIFEST, f"{key}: {first['msg'].lower()}; compile again") from None
+
+
+def measured_rates_of(bundle: Bundle) -> dict[str, Array] | None:
+    """Mean spikes per neuron and step by population, where the bundle's traffic was measured. Raises InputError."""
+    found = bundle.manifest.get("measured_rates", {})
+    try:
+        rates = TypeAdapter(dict[str, float]).validate_python(found)
+    except ValidationError:
+        raise InputError(bundle.folder / MANIFEST, "measured_rates are no numbers; compile again") from None
+    return {name: np.asarray(value) for name, value in rates.items()} or None
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -260,3 +260,85 @@ def test_the_package_has_the_five_functions_and_no_more():
         assert getattr(tern2lava, name) is getattr(api, name), "the subpackage report must not hide the function"
     with pytest.raises(AttributeError, match="has no attribute 'fly'"):
         _ = tern2lava.fly
+
+
+def test_options_of_a_mapping_reach_manifest_and_report(run, data, tmp_path):
+    out = tmp_path / "build"
+    code, text, err = run(
+        "compile", *NET, "-t", "tiny", "-o", out, "--max-neurons-per-core", 20, "--pin", "lif1=1", "--pin", "lif2=0",
+        "--spare-cores", 3, "--placement", "hilbert", "--seed", 5, "--objective", "traffic", "--data", data, "--json",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    found = json.loads(text)["mapping"]
+    asked = {"objective": "traffic", "placement": "hilbert", "seed": 5, "max_neurons_per_core": 20, "spare_cores": 3}
+    assert asked.items() <= found.items()
+    assert found["pins"] == ["lif1=1", "lif2=0"]
+    assert found["measured"] is True
+    assert found["rate"] is None
+    cores = json.loads(text)["cores"]
+    assert {(core["chip"], name) for core in cores for name in core["populations"]} == {(1, "lif1"), (0, "lif2")}
+    assert max(core["neurons"][0] for core in cores) <= 20
+    assert max(core["id"] % 16 for core in cores) < 13
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["map_options"]["objective"] == "traffic"
+    assert manifest["map_options"]["pins"] == [["lif1", 1], ["lif2", 0]]
+    assert set(manifest["measured_rates"]) == {"input", "lif1", "lif2"}
+    shown = run("report", out)[1]
+    assert "Asked for: objective traffic, placement hilbert, seed 5, at most 20 neurons a core" in shown
+    assert "Traffic (measured on data)" in shown
+
+
+def test_traffic_is_assumed_at_the_rate_given(run, tmp_path):
+    hops = []
+    for rate in (0.1, 0.2):
+        text = run("compile", *NET, "-t", "tiny", "-o", tmp_path / "build", "--rate", rate, "--json")[1]
+        found = json.loads(text)["mapping"]
+        assert (found["measured"], found["rate"]) == (False, rate)
+        hops.append(found["spike_hops"])
+    assert hops[1] == pytest.approx(2 * hops[0])
+    assert "Traffic (assumed: 0.2 spikes per neuron and step)" in run("report", tmp_path / "build")[1]
+
+
+def test_what_if_compares_targets_in_one_table_and_names_why_one_is_out(run, tmp_path):
+    small = tmp_path / "small.yaml"
+    text = Path(str(resources.files("tern2lava.hw_profiles"))).joinpath("tiny.yaml").read_text(encoding="utf-8")
+    small.write_text(
+        text.replace("name: tiny", "name: small").replace("chip_rows: {value: 1", "chip_rows: {value: 1")
+        .replace("neurons: {value: 64", "neurons: {value: 1"), encoding="utf-8",
+    )  # fmt: skip
+    code, out, err = run("compile", *NET, "--what-if", f"tiny,{small},loihi2")
+    assert (code, err) == (0, "")
+    assert "on 3 targets" in out
+    assert "small: the network: needs" in out
+    rows = json.loads(run("compile", *NET, "--what-if", f"tiny,{small},loihi2", "--json")[1])
+    assert [(row["target"], row["fits"]) for row in rows] == [("tiny", True), ("small", False), ("loihi2", True)]
+    assert rows[1]["cores"] is None
+    alone = json.loads(run("compile", *NET, "-t", "tiny", "-o", tmp_path / "build", "--json")[1])
+    assert rows[0]["cores"] == len(alone["cores"])
+    assert rows[0]["spike_hops"] == alone["mapping"]["spike_hops"]
+    assert rows[0]["image_bits"] == alone["memory"]["total"]["image_bits"]
+    assert run("compile", *NET, "--what-if", str(small))[0] == 4
+    assert run("compile", *NET, "--what-if", "tiny", "-o", tmp_path / "x")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("--pin", "lif1"), 2, "--pin: found 'lif1'; write POPULATION=CHIP"),
+        (("--pin", "lif1=-1"), 2, "--pin: found 'lif1=-1'"),
+        (("--pin", "other=0"), 2, "populations are lif1, lif2"),
+        (("--pin", "lif1=7"), 4, "chips for a pin to chip 7"),
+        (("--objective", "fast"), 2, "choose cores, traffic, latency, balance"),
+        (("--placement", "best"), 2, "no algorithm 'best'"),
+        (("--rate", "-1"), 2, "rate: found -1.0"),
+        (("--spare-cores", "16"), 4, "spare fewer cores"),
+        (("--data", "missing.npz"), 2, "missing.npz: does not exist"),
+        (("--seed", "99999999999"), 2, "seed: found 99999999999"),
+    ],
+)
+def test_options_that_cannot_be_followed_are_one_line_and_an_exit_code(run, tmp_path, arguments, code, message):
+    found, out, err = run("compile", *NET, "-t", "tiny", "-o", tmp_path / "build", *arguments)
+    assert (found, out) == (code, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "build").exists()

@@ -8,11 +8,24 @@ from typing import Annotated, Literal, cast
 import typer
 
 from tern2lava.cli.app import Debug, Json, Source, Target, app, console, print_json, said
+from tern2lava.cli.mapping import (
+    MaxNeurons,
+    ObjectiveName,
+    Pins,
+    PlacementName,
+    Rate,
+    Seed,
+    SpareCores,
+    TrafficData,
+    WhatIf,
+    map_options,
+)
 
 
 @app.command(
     epilog="Example: tern2lava compile net.pt --net net.yaml --target loihi2 -o build/\n\n"
-    "Another: tern2lava compile net.pt --net net.yaml --print-ir to_integer"
+    "Another: tern2lava compile net.pt --net net.yaml --print-ir to_integer\n\n"
+    "And: tern2lava compile net.pt --net net.yaml --what-if loihi1,loihi2,hala-point --data test.npz"
 )
 def compile(
     file: Source,
@@ -30,7 +43,15 @@ def compile(
         typer.Option(help="Weights that are not ternary: `refuse`, `twn` (ternarise now), `int8` (round to 8 bits)."),
     ] = "refuse",
     steps: Annotated[int, typer.Option(min=0, help="Steps the certificate holds for; 0: those of the network.")] = 0,
-    max_neurons: Annotated[int, typer.Option(min=0, help="Most neurons on a core; 0: as many as fit.")] = 0,
+    max_neurons: MaxNeurons = 0,
+    pin: Pins = None,
+    spare_cores: SpareCores = 0,
+    placement: PlacementName = "auto",
+    seed: Seed = 0,
+    objective: ObjectiveName = "cores",
+    data: TrafficData = None,
+    rate: Rate = 0.1,
+    what_if: WhatIf = "",
     print_ir: Annotated[str, typer.Option(metavar="STAGE", help="Print the graph after this pass (`all`: each).")] = "",
     as_json: Json = False,
     debug: Debug = False,
@@ -39,21 +60,36 @@ def compile(
     from tern2lava import api
     from tern2lava.bundle import tool_version
     from tern2lava.compiler.lower import STAGES
-    from tern2lava.compiler.options import MapOptions, Options
+    from tern2lava.compiler.options import Options
     from tern2lava.compiler.text import print_graph
     from tern2lava.errors import InputError
     from tern2lava.report.build import make_report
     from tern2lava.report.terminal import print_report
+    from tern2lava.report.what_if import what_if_table
 
     if ternarize not in ("refuse", "twn", "int8"):
         raise InputError("--ternarize", f"found '{ternarize}'; choose refuse, twn or int8")
     if print_ir and print_ir not in (*STAGES, "all"):
         raise InputError("--print-ir", f"no stage '{print_ir}'; choose all, {', '.join(STAGES)}")
-    if out is None and not print_ir:
+    if what_if and (out is not None or print_ir):
+        raise InputError("--what-if", "only compares and writes nothing; leave out --out and --print-ir")
+    if out is None and not print_ir and not what_if:
         raise InputError("--out", "say where the bundle goes, for example -o build/ (or only look: --print-ir all)")
     options = Options(ternarize=cast('Literal["refuse", "twn", "int8"]', ternarize), steps=steps)
-    map_options = MapOptions(max_neurons_per_core=max_neurons or None)
-    compiled = api.compile(file, target, net=net, out=out, options=options, map_options=map_options, **said(dt, assume))
+    chosen = map_options(max_neurons, pin, spare_cores, placement, seed, objective, rate)
+    if what_if:
+        targets = [name.strip() for name in what_if.split(",") if name.strip()]
+        rows = api.what_if(file, targets, net=net, options=options, map_options=chosen, data=data, **said(dt, assume))
+        if as_json:
+            print_json([row.model_dump() for row in rows])
+        else:
+            console().print(what_if_table(str(file), rows))
+        if not any(row.fits for row in rows):
+            raise typer.Exit(4)
+        return
+    compiled = api.compile(
+        file, target, net=net, out=out, options=options, map_options=chosen, data=data, **said(dt, assume)
+    )
     if print_ir:
         texts = {s: print_graph(compiled.lowered.stages[s]) for s in STAGES if print_ir in (s, "all")}
         if as_json:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from tern2lava.compiler.ir import Arithmetic, Graph
+from tern2lava.compiler.ir import Arithmetic, Array, Graph
 from tern2lava.compiler.lower import Lowered, lower
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions, Options
@@ -23,13 +24,15 @@ class Compiled:
 
 
 def build(
-    graph: Graph, profile: Profile, options: Options | None = None, map_options: MapOptions | None = None
-) -> Compiled:
-    """`graph` (IMPORTED) compiled for `profile`.
+    graph: Graph, profile: Profile, options: Options | None = None, map_options: MapOptions | None = None,
+    measure: Callable[[Graph], dict[str, Array]] | None = None,
+) -> Compiled:  # fmt: skip
+    """`graph` (IMPORTED) compiled for `profile`. measure: what runs the INTEGER program on sample data and returns
+    spikes per neuron and step by population (see traffic.traffic); without it a rate is assumed.
 
     Raises InputError, UnsupportedError (passes and rules) and CapacityError (mapping).
     """
     chosen = options or Options()
     lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen)
-    mapped = map_program(lowered.program, profile, map_options)
+    mapped = map_program(lowered.program, profile, map_options, measure(lowered.program) if measure else None)
     return Compiled(lowered=lowered, mapped=mapped, profile=profile, options=chosen)

@@ -67,7 +67,8 @@ class LayerMemory:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Mapped:
-    """A program on its target. images[k] are the bytes of the partition's core k, host_image those of the inputs."""
+    """A program on its target. images[k] are the bytes of the partition's core k, host_image those of the inputs.
+    rates: mean spikes per neuron and step by population, where they were measured."""
 
     graph: Graph
     profile: Profile
@@ -78,6 +79,7 @@ class Mapped:
     images: tuple[bytes, ...]
     host_image: bytes
     quality: Quality
+    rates: dict[str, float]
 
     @property
     def cores_lower_bound(self) -> int:
@@ -144,6 +146,7 @@ def map_program(
     return Mapped(
         graph=graph, profile=profile, options=options, partition=cores, placement=placement, routing=routing,
         images=images, host_image=host, quality=plan.quality,
+        rates={name: float(np.mean(values)) for name, values in (rates or {}).items()},
     )  # fmt: skip
 
 

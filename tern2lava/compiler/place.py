@@ -70,7 +70,8 @@ def problem(
     per_chip = system.cores_per_chip - spare
     allowed = np.full(cores, -1, np.int64) if chips is None else np.asarray(chips, np.int64)
     if per_chip < 1:
-        raise CapacityError("the network", "cores on a chip besides the spare ones", 1, per_chip, "spare fewer cores")
+        what = "cores on a chip besides the spare ones"
+        raise CapacityError("the network", what, 1, max(0, per_chip), "spare fewer cores")
     named, wanted = np.unique(allowed[allowed >= 0], return_counts=True)
     for chip, count in zip(named.tolist(), wanted.tolist(), strict=True):
         if chip >= system.chips:
@@ -98,10 +99,15 @@ def problem(
     )  # fmt: skip
 
 
-def place(task: Problem, algorithm: str = "auto", seed: int = 0) -> Placement:
-    """The placement that the algorithm of that name finds; the same for the same seed. InputError for unknown names."""
+def check_placement(algorithm: str) -> None:
+    """Raise InputError where there is no algorithm of that name."""
     if algorithm not in PLACEMENTS:
         raise InputError("placement", f"no algorithm {algorithm!r}; known: {', '.join(sorted(PLACEMENTS))}")
+
+
+def place(task: Problem, algorithm: str = "auto", seed: int = 0) -> Placement:
+    """The placement that the algorithm of that name finds; the same for the same seed. InputError for unknown names."""
+    check_placement(algorithm)
     if task.cores == 0:
         return Placement(np.zeros(0, np.int64), algorithm)
     slot = PLACEMENTS[algorithm](task, seed)

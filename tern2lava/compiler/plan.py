@@ -20,7 +20,7 @@ from tern2lava.compiler.ir import Array, Graph
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, partition
-from tern2lava.compiler.place import Placement, place, problem
+from tern2lava.compiler.place import Placement, check_placement, place, problem
 from tern2lava.compiler.quality import Quality, event_times, part_work, quality
 from tern2lava.compiler.repack import evenly, part_traffic, repacked, together
 from tern2lava.compiler.route import Routing, route
@@ -58,6 +58,7 @@ def make_plan(
     graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None = None
 ) -> Plan:  # fmt: skip
     """The best plan for the objective. Raises CapacityError where the network does not fit."""
+    check_placement(options.placement)
     first = _plan(graph, profile, options, rates, partition(graph, profile, options))
     if _overflows(first):
         # Axons that leave a chip cost more, and only placement shows which do: cut again as if all did.

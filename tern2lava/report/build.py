@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir import Population, size
+from tern2lava.report.mapping import mapping_block
 from tern2lava.report.memory import axon_bits, image_sections, memory_account, state_bits
 from tern2lava.report.model import CertificateRow, CoreRow, PopulationRow, Report
 
@@ -36,6 +37,7 @@ def make_report(compiled: Compiled, version: str) -> Report:
         cores=cores,
         chips=len({core.chip for core in cores}),
         cores_lower_bound=mapped.cores_lower_bound,
+        mapping=mapping_block(mapped),
         memory=memory_account(compiled),
         certificate=[CertificateRow.model_validate(c.to_dict()) for c in compiled.lowered.certificates],
         verification=None,

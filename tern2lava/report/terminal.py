@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tern2lava.report.account import memory_table, twin_table
+from tern2lava.report.mapping import mapping_text
 from tern2lava.report.model import CoreRow, Report, Verification
 from tern2lava.report.sheet import sheet
 
@@ -23,7 +24,7 @@ def render(report: Report) -> RenderableType:
     parts: list[RenderableType] = []
     if report.verification is not None:
         parts.append(verification_table(report.verification))
-    parts += [certificate_table(report), core_table(report), memory_table(report)]
+    parts += [certificate_table(report), core_table(report), mapping_text(report.mapping), memory_table(report)]
     if report.twins:
         parts.append(twin_table(report))
     if report.notes:

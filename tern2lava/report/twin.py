@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tern2lava.compiler.ir import Graph, Projection, frozen
+from tern2lava.compiler.ir import Array, Graph, Projection, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import CapacityError
@@ -16,14 +16,17 @@ from tern2lava.report.model import Report, TwinRow
 _SEED = 0
 
 
-def add_twins(report: Report, program: Graph, profile: Profile, options: MapOptions) -> Report:
+def add_twins(
+    report: Report, program: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None = None
+) -> Report:
     """`report` with the network and two twins on the same target: 8-bit weights where it has nonzero ones, and 8-bit
     weights everywhere. Twins have the network's shapes, thresholds and delays; their weights are random, since
-    resources depend on widths and zeros only. A twin that does not fit says why."""
+    resources depend on widths and zeros only. A twin that does not fit says why. rates: measured traffic (see
+    traffic.traffic)."""
     rows = [
-        _row("as compiled", program, profile, options),
-        _row("8 bit, the same zeros", int8_twin(program, dense=False), profile, options),
-        _row("8 bit, no zeros", int8_twin(program, dense=True), profile, options),
+        _row("as compiled", program, profile, options, rates),
+        _row("8 bit, the same zeros", int8_twin(program, dense=False), profile, options, rates),
+        _row("8 bit, no zeros", int8_twin(program, dense=True), profile, options, rates),
     ]
     return report.model_copy(update={"twins": rows})
 
@@ -41,10 +44,12 @@ def int8_twin(program: Graph, *, dense: bool) -> Graph:
     return replace(program, nodes=tuple(nodes))
 
 
-def _row(name: str, program: Graph, profile: Profile, options: MapOptions) -> TwinRow:
+def _row(
+    name: str, program: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None
+) -> TwinRow:
     bits = max((p.bits for p in program.of_kind(Projection)), default=0)
     try:
-        mapped: Mapped = map_program(program, profile, options)
+        mapped: Mapped = map_program(program, profile, options, rates)
     except CapacityError as error:
         return TwinRow(
             name=name, weight_bits=bits, cores=None, chips=None, cores_lower_bound=None, stored_bits=None,

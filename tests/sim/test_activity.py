@@ -1,0 +1,35 @@
+"""Measured rates are those of the integer reference."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset, frozen
+from tern2lava.compiler.traffic import activity
+from tern2lava.sim import integer
+from tern2lava.sim.activity import measured_rates
+from tern2lava.sim.spikes import SpikeData
+
+
+def test_rates_are_the_mean_spikes_of_the_reference_by_neuron() -> None:
+    rng = np.random.default_rng(0)
+    values = {k: frozen(0, np.int64) for k in ("decay_v", "bias", "reset_amount", "v_init")}
+    weight = frozen(rng.integers(-1, 2, (20, 12)), np.int8)
+    graph = Graph(
+        level=Level.INTEGER, arithmetic=Arithmetic(),
+        nodes=(
+            Input(name="in", shape=(3, 2, 2), levels=(-1, 1)), Projection(name="w", inputs=("in",), weight=weight),
+            Population(
+                name="p", inputs=("w",), shape=(20,), reset=Reset.ZERO, lsb=frozen(1.0), start=0,
+                decay_u=frozen(4096, np.int64), threshold=frozen(1, np.int64), **values,
+            ),
+            Output(name="out", inputs=("p",)),
+        ),
+    )  # fmt: skip
+    inputs = {"in": rng.integers(-1, 2, (7, 5, 3, 2, 2)).astype(np.int8)}
+    found = measured_rates(graph, SpikeData(inputs=inputs))
+    expected = activity(graph, inputs, integer.run(graph, inputs).spikes)
+    assert 0 < found["p"].mean() < 1
+    for name, rate in expected.items():
+        np.testing.assert_allclose(found[name].reshape(-1), rate)
+    np.testing.assert_allclose(found["in"], np.abs(inputs["in"]).mean(axis=(0, 1)))
