@@ -1,4 +1,4 @@
-"""Reads core images and runs them in plain numpy, by docs/image-format.md alone (neurons without flags, codecs 0 to 5).
+"""Reads core images and runs them in plain numpy, by docs/image-format.md alone (neurons without flags, codecs 0 to 6).
 tern2lava export build/ --to image -o images/; python examples/read_image.py images/ data.npz spikes.npz"""
 
 import struct
@@ -104,7 +104,7 @@ class Image:
         data, _, n = self.take(size), self.take((first - self.at) % 8), oc // parts * kh * kw
         u8 = np.frombuffer(data, np.uint8).astype(int)[:, None]
         flat = ((u8 >> [0, 2, 4, 6] & 3) + 1) % 4 - 1, (u8 ^ 128) - 128, u8 // [1, 3, 9, 27, 81] % 3 - 1
-        codes = flat[codec] if codec < 3 else (self.bitmap, self.rice, self.rans)[codec - 3](data, ic, n)
+        codes = flat[codec] if codec < 3 else (self.bitmap, self.rice, self.rans, self.rans)[codec - 3](data, ic, n)
         codes = codes.ravel()[: ic * n].reshape(ic, oc // parts, kh, kw)
         matrix = np.zeros((oc, oh, ow, ic, ih + top + bottom, iw + left + right), np.int64)
         for c, y, x in np.ndindex(ic, oh, ow):

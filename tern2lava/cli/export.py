@@ -12,7 +12,7 @@ from tern2lava.cli.app import Debug, Json, app, print_json, said
 
 @app.command(
     epilog="Example: tern2lava export build/ --to nir -o net.nir\n\n"
-    "Another: tern2lava export build/ --to image -o images/"
+    "Another: tern2lava export build/ --to image --codec rans_storage -o images/"
 )
 def export(
     source: Annotated[
@@ -36,6 +36,13 @@ def export(
     lossy: Annotated[
         bool, typer.Option("--lossy", help="Write what only metadata can say (resets, >=); other readers lose it.")
     ] = False,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            help="Of `image`: all ternary weights in this codec instead of what each core stores; `rans_storage` is "
+            "the smallest.",
+        ),
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -49,19 +56,22 @@ def export(
         raise InputError("--to", f"found '{to}'; choose nir, image or weights")
     if stage not in ("imported", "real"):
         raise InputError("--stage", f"found '{stage}'; choose imported or real")
+    if codec is not None and to != "image":
+        raise InputError("--codec", f"is of --to image, found --to {to}; leave it out")
     if to != "nir":
         from tern2lava.export.images import export_images, export_weights
 
         opened = read_bundle(source)
         program, target = opened.executable.program, opened.report.target
         if to == "image":
-            files = export_images(opened.executable, out, target=target, version=tool_version())
+            files = export_images(opened.executable, out, target=target, version=tool_version(), codec=codec)
         else:
             files = export_weights(program, out, version=tool_version())
+        written = sum((out / name).stat().st_size for name in files)
         if as_json:
-            print_json({"out": str(out), "files": files})
+            print_json({"out": str(out), "files": files, "bytes": written})
         else:
-            print(f"{len(files):,} files written to {out}")
+            print(f"{len(files):,} files written to {out}, {written:,} bytes")
         return
     if source.is_dir():
         executable = read_bundle(source).executable

@@ -7,11 +7,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from tern2lava.compiler.codecs import BY_NAME, LISTS
 from tern2lava.compiler.codecs.stream import write_stream
+from tern2lava.compiler.image import decode_core, encode_core
 from tern2lava.compiler.ir import Graph, Input, Output, Population, Projection
 from tern2lava.compiler.rows import code_rows
 from tern2lava.errors import InputError
@@ -19,17 +22,23 @@ from tern2lava.sim.verify import Executable
 
 INDEX = "images.json"
 WEIGHTS = "weights.json"
+TERNARY_CODECS = tuple(name for name, codec in BY_NAME.items() if codec.ternary and codec.number != LISTS)
 
 
-def export_images(executable: Executable, folder: Path, *, target: str, version: str) -> list[str]:
+def export_images(
+    executable: Executable, folder: Path, *, target: str, version: str, codec: str | None = None
+) -> list[str]:
     """Write core-NNNNN.img, host.img (docs/image-format.md) and images.json, which says what the images are, to a new
-    folder; the names of the files. Raises InputError where the folder holds something or cannot be written."""
+    folder; the names of the files. codec: of all ternary weights, by name, instead of what each core stores; see
+    `recoded`. Raises InputError where the folder holds something or cannot be written, or for no such codec."""
     program = executable.program
+    images = executable.images if codec is None else [recoded(data, codec) for data in executable.images]
     names = [f"core-{k:05d}.img" for k in range(len(executable.images))]
     index = {
         "written_by": f"tern2lava {version}",
         "source": program.source,
         "target": target,
+        "codec": codec or "as mapped",
         "steps": program.steps,
         "inputs": [
             {"name": node.name, "shape": list(node.shape), "levels": list(node.levels)}
@@ -46,13 +55,27 @@ def export_images(executable: Executable, folder: Path, *, target: str, version:
     }
 
     def write(aside: Path) -> None:
-        for name, data in zip(names, executable.images, strict=True):
+        for name, data in zip(names, images, strict=True):
             (aside / name).write_bytes(data)
         (aside / "host.img").write_bytes(executable.host_image)
         _write_json(aside / INDEX, index)
 
     _write_folder(folder, write)
     return [*names, "host.img", INDEX]
+
+
+def recoded(data: bytes, codec: str) -> bytes:
+    """A core image with the ternary weights of every block in one codec, wider ones as they were; it executes alike.
+
+    The target's own decoder may not have the codec: such images are for files and transport, or for other programs.
+    Raises InputError for a name that is no codec of ternary weights."""
+    if codec not in TERNARY_CODECS:
+        raise InputError("codec", f"found '{codec}'; choose one of {', '.join(TERNARY_CODECS)}")
+    image = decode_core(data)
+    blocks = tuple(
+        replace(block, codec=codec) if np.abs(block.local.weight).max() <= 1 else block for block in image.blocks
+    )
+    return encode_core(replace(image, blocks=blocks))
 
 
 def export_weights(program: Graph, folder: Path, *, version: str) -> list[str]:

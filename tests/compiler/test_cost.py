@@ -87,6 +87,16 @@ def run_length_entries(synapses: list[tuple[int, int]], weight: int) -> Iterable
         yield 10 + index_bits(entry[0][0]) + len(entry) * (weight + skip)
 
 
+def gapless_entries(synapses: list[tuple[int, int]], weight: int) -> Iterable[int]:
+    """NxTF's other dense way: no zero is stored, every gap opens an entry."""
+    while synapses:
+        end = 1
+        while end < min(60, len(synapses)) and synapses[end][0] == synapses[end - 1][0] + 1:
+            end += 1
+        yield 10 + index_bits(synapses[0][0]) + end * weight
+        synapses = synapses[end:]
+
+
 ENTRIES = {"dense": dense_entries, "sparse": sparse_entries, "run_length": run_length_entries}
 
 
@@ -305,6 +315,30 @@ def test_stored_lists_never_take_more_than_the_best_of_nxtfs_encodings(zeros: fl
         assert codec == "loihi"
         assert set(names.split("+")) <= set(allowed)
         assert stored <= min(nxtf_memory(wire, profile, (name,), "p")[2] for name in allowed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6), inputs=st.integers(1, 12), outputs=st.integers(1, 700), zeros=st.floats(0, 1),
+    bits=st.sampled_from([2, 8]),
+)  # fmt: skip
+def test_a_layer_never_takes_more_than_nxtf_would_in_any_way_counted_one_synapse_at_a_time(
+    seed: int, inputs: int, outputs: int, zeros: float, bits: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    weight = ternary(rng, (outputs, inputs), zeros) * (rng.integers(1, 128, (outputs, inputs)) if bits == 8 else 1)
+    profile = load_profile("loihi1")
+    wire = Projection(name="w", weight=frozen(weight, np.int8), bits=bits, gain=frozen(64, np.int64))
+    stored = stored_lists(wire, profile, profile.synapse.encodings.value, "p")[2]
+    for entries in (*ENTRIES.values(), gapless_entries):
+        mixed, shared = [], []
+        for row in weight.T.tolist():
+            synapses = [(target, w) for target, w in enumerate(row) if w]
+            signs = [[s for s in synapses if s[1] * sign > 0] for sign in (1, -1)]
+            mixed.append(sum(entries(synapses, bits)))
+            shared.append(sum(sum(entries(some, bits - 1)) for some in signs))
+        for lists in (mixed, shared):
+            assert stored <= 64 * sum(ceil(b / 64) + (1 if b % 64 == 0 or b % 64 >= 59 else 0) for b in lists)
 
 
 @settings(max_examples=30, deadline=None)

@@ -26,6 +26,7 @@ from tern2lava.compiler.ir import (
 )
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
+from tern2lava.export.images import recoded
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer
 
@@ -109,6 +110,12 @@ def test_a_run_from_images_in_every_codec_spikes_as_the_integer_program(
     assert {BY_NAME[name].encoding for name in used} == {encoding, "dense"}
     images = [reader.Image(data) for data in (*program.images, program.host_image)]
     agree(reader.run(images, {"x": values.reshape(3, 10, -1)}), graph, values)
+
+
+def test_images_exported_in_the_storage_codec_are_read_too(reader: ModuleType) -> None:
+    graph, program, values = mapped(0.5)
+    images = [reader.Image(recoded(data, "rans_storage")) for data in program.images]
+    agree(reader.run([*images, reader.Image(program.host_image)], {"x": values.reshape(3, 10, -1)}), graph, values)
 
 
 def test_the_script_reads_a_folder_and_writes_spikes_without_importing_this_package(tmp_path: Path) -> None:

@@ -11,11 +11,26 @@ from tern2lava.bundle import map_options_of, profile_of, read_bundle
 from tern2lava.cli import app
 from tern2lava.compiler.codecs.stream import read_stream
 from tern2lava.compiler.image import decode_core
-from tern2lava.compiler.ir import Dense, Graph, Input, Level, Neuron, Output, Projection, frozen
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    Dense,
+    Graph,
+    Input,
+    Level,
+    Neuron,
+    Output,
+    Population,
+    Projection,
+    Reset,
+    frozen,
+)
+from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.rows import code_rows, from_code_rows
 from tern2lava.errors import InputError
-from tern2lava.export.images import INDEX, WEIGHTS, export_images, export_weights
+from tern2lava.export.images import INDEX, TERNARY_CODECS, WEIGHTS, export_images, export_weights, recoded
+from tern2lava.hw_profiles import load_profile
+from tern2lava.sim import mapped
 
 
 @pytest.fixture
@@ -53,6 +68,49 @@ def test_images_are_exported_byte_for_byte_with_an_index(folder: Path, tmp_path:
     assert (tmp_path / "out" / index["host_image"]).read_bytes() == bundle.executable.host_image
     used = {block.codec for data in found for block in decode_core(data).blocks}
     assert used <= {"rice", "rans"}
+
+
+@pytest.mark.parametrize("codec", TERNARY_CODECS)
+def test_images_exported_in_one_codec_hold_the_same_weights_and_spike_alike(
+    codec: str, folder: Path, tmp_path: Path
+) -> None:
+    executable = read_bundle(folder).executable
+    export_images(executable, tmp_path / "out", target="generic-ternary", version="7", codec=codec)
+    index = json.loads((tmp_path / "out" / INDEX).read_text())
+    assert index["codec"] == codec
+    found = tuple((tmp_path / "out" / name).read_bytes() for name in index["images"])
+    for data, own in zip(found, executable.images, strict=True):
+        for block, other in zip(decode_core(data).blocks, decode_core(own).blocks, strict=True):
+            assert block.codec == codec
+            np.testing.assert_array_equal(block.local.weight, other.local.weight)
+    values = {"x": (np.random.default_rng(0).random((2, 10, 300)) < 0.3).astype(np.uint8)}
+    expected = mapped.run(executable.images, executable.host_image, values, states=False).spikes
+    spikes = mapped.run(found, executable.host_image, values, states=False).spikes
+    for name, fired in expected.items():
+        assert fired.any()
+        np.testing.assert_array_equal(spikes[name], fired)
+
+
+@pytest.mark.parametrize("target", ["loihi1", "loihi2"])
+def test_wide_weights_keep_their_codec_and_synapse_lists_of_ternary_ones_can_be_recoded(target: str) -> None:
+    rng = np.random.default_rng(0)
+    values = {key: frozen(1, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")}
+    nodes = (
+        Input(name="x", shape=(50,)),
+        Projection(name="w", inputs=("x",), weight=frozen(rng.integers(-1, 2, (40, 50)), np.int8)),
+        Projection(name="e", inputs=("x",), weight=frozen(rng.integers(-99, 99, (40, 50)), np.int8), bits=8),
+        Population(name="p", inputs=("w", "e"), shape=(40,), reset=Reset.ZERO, lsb=frozen(1.0), start=0, **values),
+        Output(name="out", inputs=("p",)),
+    )
+    graph = Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+    (data,) = map_program(graph, load_profile(target)).images
+    before, after = decode_core(data).blocks, decode_core(recoded(data, "rans")).blocks
+    assert [block.codec for block in after] == ["rans", "loihi" if target == "loihi1" else "raw8"]
+    for block, other in zip(after, before, strict=True):
+        np.testing.assert_array_equal(block.local.weight, other.local.weight)
+        np.testing.assert_array_equal(block.local.gain, other.local.gain)
+    with pytest.raises(InputError, match="choose one of packed2, base3, bitmap, rice, rans, rans_storage"):
+        recoded(data, "raw8")
 
 
 def test_exported_weights_come_back_and_take_little_more_than_their_entropy(folder: Path, tmp_path: Path) -> None:
@@ -100,6 +158,13 @@ def test_the_command_line_exports_and_compares(
 
     assert "files written to" in run("export", folder, "--to", "image", "-o", tmp_path / "i")
     assert json.loads(run("export", folder, "--to", "weights", "-o", tmp_path / "w", "--json"))["files"][-1] == WEIGHTS
+    as_mapped = json.loads(run("export", folder, "--to", "image", "-o", tmp_path / "j", "--json"))["bytes"]
+    found = run("export", folder, "--to", "image", "--codec", "rans_storage", "-o", tmp_path / "k", "--json")
+    assert json.loads(found)["bytes"] < as_mapped
+    with pytest.raises(InputError, match="is of --to image"):
+        run("export", folder, "--to", "weights", "--codec", "rans", "-o", tmp_path / "z")
+    with pytest.raises(InputError, match="choose one of packed2"):
+        run("export", folder, "--to", "image", "--codec", "zip", "-o", tmp_path / "z")
     with pytest.raises(InputError, match="choose nir, image or weights"):
         run("export", folder, "--to", "zip", "-o", tmp_path / "z")
     assert api.report(folder).twins == []
