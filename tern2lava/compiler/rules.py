@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tern2lava.compiler.cost import stored_weights
 from tern2lava.compiler.ir import Graph, Input, Population, Projection
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles.profile import Profile
@@ -95,15 +96,14 @@ def synaptic_delay(profile: Profile) -> tuple[str, Test]:
 
 
 def channel_gain(profile: Profile) -> tuple[str, Test]:
-    """Scales of several projections into one population that are no power of two apart need gains per projection."""
-    allowed = profile.synapse.channel_gain.value
+    """Gains that are no common power of two need gains per projection, or synapses that hold code times gain."""
+    allowed, widest = profile.synapse.channel_gain.value, max(profile.synapse.weight_bits.value)
 
     def test(projection: Projection) -> str | None:
-        whole = projection.gain.astype(np.int64)
-        plain = np.all(whole == whole.reshape(-1)[0]) and np.all(whole & (whole - 1) == 0)
-        return None if allowed or plain else "gains that are no common power of two"
+        common = np.all(projection.gain == projection.gain.reshape(-1)[0]) and stored_weights(projection)[1] <= widest
+        return None if allowed or common else "gains that are no common power of two"
 
-    return "any" if allowed else "a common power of two", test
+    return "any" if allowed else f"a power of two, or code times gain in {widest} bits", test
 
 
 POPULATION_RULES: tuple[tuple[Rule, str], ...] = (

@@ -55,9 +55,13 @@ def recognise(weight: Array) -> Codes | None:
 def recognise_whole(weight: Array) -> Codes | None:
     """Codes and one scale of a weight whose values are whole numbers, or a power of two times whole numbers.
 
-    The scale is the largest power of two for which codes stay within LARGEST_CODE, so that a gain of a power of two
-    restores the weight exactly; where there is none, the largest scale there is. None where there is none at all.
+    One magnitude alone is {-1, 0, 1} times it. Else the scale is the largest power of two for which codes stay within
+    LARGEST_CODE, so that a gain of a power of two restores the weight exactly; where there is none, the largest scale
+    there is. None where there is none at all.
     """
+    magnitudes = np.unique(np.abs(weight[weight != 0]))
+    if magnitudes.size == 1:
+        return _coded(weight, np.asarray(magnitudes[0], np.float64))
     scale = _common_divisor(np.abs(weight.reshape(1, -1).astype(np.float64)))
     if scale == 0:
         return None

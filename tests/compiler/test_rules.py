@@ -75,7 +75,7 @@ CASES = [
         "gains that are no common power of two",
     ),
     (
-        "channel_gain", limited(synapse__channel_gain=False),
+        "channel_gain", limited(synapse__channel_gain=False, synapse__weight_bits=[2]),
         program(projection=replace(SYNAPSES, gain=frozen(96, np.int64))), "gains that are no common power of two",
     ),
     ("input_payload", limited(routing__payload_bits=1), program(levels=(0, 2)), "input values 0 to 2"),

@@ -139,6 +139,20 @@ def test_weights_ternarised_afterwards_leave_the_integers_of_the_source() -> Non
     assert lowered.real.of_kind(Neuron)[0].quantum is None
 
 
+def test_integers_that_are_ternary_keep_two_bits_and_wider_ones_are_ternarised_on_request() -> None:
+    """One magnitude, 6 here, is {-1, 0, 1} times it; other integers stay as they are unless asked for."""
+    rng = np.random.default_rng(1)
+    lowered = fine(read(dense(6 * rng.integers(-1, 2, (5, 8)), cuba())))
+    (projection,) = lowered.program.of_kind(Projection)
+    assert (projection.bits, int(projection.gain)) == (2, 6 * 64)
+    assert {c.verdict for c in lowered.certificates} == {Verdict.EXACT}
+    wide = read(dense(2 * rng.integers(-60, 60, (5, 8)), cuba()))
+    assert fine(wide).program.of_kind(Projection)[0].bits > 2
+    lowered = lower(wide, Arithmetic(), Options(ternarize="twn", steps=50))
+    assert lowered.program.of_kind(Projection)[0].bits == 2
+    assert any("ternarised after training (TWN), relative error 0." in note for note in lowered.program.notes)
+
+
 @pytest.mark.parametrize("groups", [1, 2])
 def test_a_convolutional_network_is_torchs_and_flattens_channels_first(groups: int) -> None:
     rng = np.random.default_rng(3)

@@ -29,8 +29,8 @@ def ternarize(graph: Graph, options: Options) -> Graph:
     neurons that compute in integers the scale is a power of two where that is possible (recognise_whole). A layer with
     two scales, as +a and -b, or with scales for blocks of its inputs becomes one projection for each, exactly
     (ternary.split_scales). Other weights are rounded after training where options.ternarize says so ("twn": to codes
-    in {-1, 0, 1}, "int8": to 8 bits), the relative error noted. Raises UnsupportedError for weights that are neither,
-    with their distance from ternary.
+    in {-1, 0, 1}, layers trained with wider integers too; "int8": to 8 bits), the relative error noted. Raises
+    UnsupportedError for weights that are neither, with their distance from ternary.
     """
     notes: list[str] = []
     whole = {
@@ -68,13 +68,13 @@ def _coded(
 ) -> tuple[Projection, ...]:
     found = recognise_whole(node.weight) if whole else recognise(node.weight)
     # +5 and -3 times a scale are integers too, but a layer trained with them was meant to be ternary.
-    as_trained = node.weight.size == node.source_weights and not whole
+    wider = found is not None and found.bits > 2 and node.weight.size == node.source_weights
     parts = None
-    if not whole and (found is None or (found.bits > 2 and as_trained and asymmetric_scales(node.weight) is not None)):
+    if not whole and (found is None or (wider and asymmetric_scales(node.weight) is not None)):
         parts = split_scales(node.weight)
     if parts is not None:
         return _split(node, parts, notes, taken)
-    if found is not None:
+    if found is not None and not (wider and options.ternarize == "twn"):
         _note_rounding(node, found.deviation, notes)
         if found.bits > 2:
             notes.append(f"{node.name}: codes are integers of {found.bits} bits, not ternary")

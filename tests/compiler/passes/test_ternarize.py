@@ -145,6 +145,12 @@ def test_twn_ternarises_when_asked_and_reports_the_error():
     assert graph.notes == (f"w: ternarised after training (TWN), relative error {error:.3f}",)
 
 
+def test_twn_ternarises_trained_integers_but_not_sums_of_ternary_weights():
+    weight = np.array([[2.0, -1.0, 1.0, 0.0]])
+    assert ternarize(normal(weight), Options(ternarize="twn"))["w"].weight.tolist() == [[1, -1, 1, 0]]
+    assert ternarize(normal(weight, trained=8), Options(ternarize="twn"))["w"].weight.tolist() == weight.tolist()
+
+
 def test_a_layer_of_zeros_is_ternary():
     graph = ternarize(normal(np.zeros((2, 3))), Options())
     assert graph["w"].weight.tolist() == [[0, 0, 0]] * 2
