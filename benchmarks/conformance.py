@@ -1,7 +1,7 @@
 """The conformance table, docs/conformance.md: every neuron of each framework, every reset and connection.
 
-    python benchmarks/conformance.py            the whole table (about ten minutes on one core)
-    python benchmarks/conformance.py --quick    two networks a cell without Lava, printed, nothing written
+    python benchmarks/conformance.py            the whole table (about twenty minutes on one core)
+    python benchmarks/conformance.py --quick    one network a cell without Lava, printed, nothing written
     python benchmarks/conformance.py --check    the table recomputed, without Lava, and held against the file
     python benchmarks/conformance.py --only TEXT    the rows that contain TEXT, written into the file
 
@@ -26,12 +26,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from conformance_cells import Cell, Looped, cells, network
+from conformance_cells import Cell, Looped, network
+from conformance_cells import cells as live_cells
+from conformance_files import FileCell, Run, exported_cells, lavadl_cells, nir_cells
 from numpy.typing import NDArray
 from torch import nn
 
 from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Neuron, Population
 from tern2lava.compiler.lower import Lowered, lower
+from tern2lava.compiler.options import Options
 from tern2lava.frontends.module import load_module
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer
@@ -43,6 +46,7 @@ from tern2lava.sim.trace import Trace
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
 NETS, BATCH, LAVA_BATCH, STEPS = 10, 2, 1, 40
+QUICK_STEPS = 20
 FEWEST = 10_000
 TARGET = "generic-ternary"
 
@@ -78,6 +82,21 @@ def own_run(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str, Ar
     return {name: torch.stack(spikes, 1).flatten(2).numpy() for name, spikes in found.items()}
 
 
+def cells() -> list[Cell | FileCell]:
+    """Every cell of the table, in its order."""
+    return [*live_cells(), *nir_cells(), *exported_cells(own_run), *lavadl_cells()]
+
+
+def prepare(cell: Cell | FileCell, seed: int) -> tuple[Graph, tuple[int, ...], Run]:
+    """(graph as the front end reads it, shape of its input, the source's own run) of a cell's network."""
+    if isinstance(cell, FileCell):
+        return cell.read(seed)
+    model, shape = network(cell, seed)
+    graph = load_module(model, shape, STEPS)
+    names = [node.name for node in graph.of_kind(Neuron)]
+    return graph, shape, lambda x: own_run(model, torch.from_numpy(x), names)
+
+
 @dataclass
 class Row:
     """The counts of a cell: networks, spikes of F and L, the neuron-steps that differ, and first differences of I and R
@@ -92,22 +111,24 @@ class Row:
     lava_differ: int | None = None
 
 
-def measure(cell: Cell, nets: int, lava: Callable[[Graph, dict[str, Array]], Trace] | None = None) -> Row:
+def measure(
+    cell: Cell | FileCell, nets: int, lava: Callable[[Graph, dict[str, Array]], Trace] | None = None, steps: int = STEPS
+) -> Row:
     """The row of a cell over networks of seeds 0 to nets - 1; `lava` runs a program in Lava."""
     arithmetic = Arithmetic(**load_profile(TARGET).arithmetic_values())
     row, programs, shared = Row(), [], np.zeros(0)
     for seed in range(nets):
-        model, shape = network(cell, seed)
-        graph = load_module(model, shape, STEPS)
+        graph, shape, run = prepare(cell, seed)
         rng = np.random.default_rng([seed, 1])
-        x = (rng.random((BATCH, STEPS, *shape)) < 0.35).astype(np.uint8)
+        x = (rng.random((BATCH, steps, *shape)) < 0.35).astype(np.uint8)
         names = [node.name for node in graph.of_kind(Neuron)]
-        own = own_run(model, torch.from_numpy(x), names)
-        trace = run_float(graph, {"input": x}, states=False)
-        lowered = lower(graph, arithmetic)
+        own = run(x)
+        inputs = {graph.of_kind(Input)[0].name: x}
+        trace = run_float(graph, inputs, states=False)
+        lowered = lower(graph, arithmetic, Options(steps=STEPS))
         program = lowered.program
-        integers = integer.run(program, {"input": x}, states=False)
-        row.unexplained += unexplained(lowered, {"input": x}, integers)
+        integers = integer.run(program, inputs, states=False)
+        row.unexplained += unexplained(lowered, inputs, integers)
         row.nets += 1
         for name in names:
             row.spikes += int(np.abs(own[name]).sum())
@@ -233,7 +254,7 @@ def written() -> dict[str, str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="two networks a cell without Lava, nothing written")
+    parser.add_argument("--quick", action="store_true", help="one network a cell without Lava, nothing written")
     parser.add_argument("--check", action="store_true", help="recompute without Lava and compare with the file")
     parser.add_argument("--only", default="", help="only the rows that contain this text")
     parser.add_argument("--runtime", action="store_true", help="Lava with its runtime, several times slower")
@@ -250,7 +271,8 @@ def main() -> int:
             if arguments.only not in " | ".join(cell.key):
                 continue
             without = arguments.check or arguments.quick
-            row = measure(cell, 2 if arguments.quick else NETS, None if without else lava)
+            nets, steps = (1, QUICK_STEPS) if arguments.quick else (NETS, STEPS)
+            row = measure(cell, nets, None if without else lava, steps)
             text = line(cell.key, row).rstrip()
             print(text, flush=True)
             if row.unexplained:
@@ -262,8 +284,8 @@ def main() -> int:
                 wrong += 1
                 print(f"  differs from {TABLE.name}", flush=True)
             elif not without:
-                lines[name] = text
-                TABLE.write_text(render(lines))
+                # Other runs of --only may have added rows.
+                TABLE.write_text(render({**written(), name: text}))
     return 1 if wrong else 0
 
 

@@ -40,7 +40,7 @@ def keep_dtype(v: torch.Tensor) -> torch.Tensor:
     return (v > 0).to(v.dtype)
 
 
-CONNECTIONS = ("dense", "conv", "recurrent", "residual")
+CONNECTIONS = ("dense", "conv", "conv, pooled", "recurrent", "residual", "delays")
 _RESETS = (("subtract", True), ("subtract", False), ("zero", True), ("zero", False), ("none", True))
 
 
@@ -156,15 +156,16 @@ def cells() -> list[Cell]:
 
 
 class Looped(nn.Module):
-    """Two layers in a loop over time: the second reads its own spikes of the step before, or also what the first
-    gives out (residual). Works with the calling conventions of all three frameworks."""
+    """Two layers in a loop over time: the second reads also its own spikes of the step before (recurrent), what the
+    first gives out (residual), or gave out two steps before through other weights (delays). Works with the calling
+    conventions of all three frameworks."""
 
     def __init__(self, cell: Cell, rng: np.random.Generator) -> None:
         super().__init__()
         self.fc1, self.fc2 = nn.Linear(INPUT, HIDDEN), nn.Linear(HIDDEN, HIDDEN)
         self.neuron1, self.neuron2 = cell.make(HIDDEN, rng), cell.make(HIDDEN, rng)
-        self.residual = cell.connection == "residual"
-        if not self.residual:
+        self.connection = cell.connection
+        if cell.connection != "residual":
             self.back = nn.Linear(HIDDEN, HIDDEN, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -177,10 +178,15 @@ class Looped(nn.Module):
             return layer(current)  # type: ignore[no-any-return]
 
         second, found = torch.zeros(x.shape[1], HIDDEN, dtype=x.dtype), []
+        late = [second, second]
         for t in range(x.shape[0]):
             first = fire(self.neuron1, 0, self.fc1(x[t]))
-            current = self.fc2(first)
-            second = fire(self.neuron2, 1, current + first if self.residual else current + self.back(second))
+            late.append(first)
+            if self.connection == "residual":
+                also = first
+            else:
+                also = self.back(late[t] if self.connection == "delays" else second)
+            second = fire(self.neuron2, 1, self.fc2(first) + also)
             found.append(second)
         return torch.stack(found)
 
@@ -196,7 +202,11 @@ def network(cell: Cell, seed: int) -> tuple[nn.Module, tuple[int, ...]]:
     image = "conv" in cell.connection
     if image:
         layers = [nn.Conv2d(2, 4, 3, padding=1), cell.make(4, rng)]
-        layers += [nn.Conv2d(4, 4, 3), cell.make(4, rng)]
+        if cell.connection == "conv, pooled":
+            # The maximum of signed spikes has no form of its own.
+            often = seed % 4 < 2 or "Ternary" in cell.neuron
+            layers += [nn.AvgPool2d(2) if often else nn.MaxPool2d(2)]
+        layers += [nn.Conv2d(4, 4, 3, padding=int(len(layers) > 2)), cell.make(4, rng)]
         model, shape = container(*layers), IMAGE
     elif cell.native or cell.connection == "dense":
         first, last = (HIDDEN, HIDDEN) if cell.native else (HIDDEN, LAST)

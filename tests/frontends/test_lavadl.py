@@ -142,10 +142,20 @@ def test_weights_ternarised_afterwards_leave_the_integers_of_the_source() -> Non
 def test_integers_that_are_ternary_keep_two_bits_and_wider_ones_are_ternarised_on_request() -> None:
     """One magnitude, 6 here, is {-1, 0, 1} times it; other integers stay as they are unless asked for."""
     rng = np.random.default_rng(1)
-    lowered = fine(read(dense(6 * rng.integers(-1, 2, (5, 8)), cuba())))
-    (projection,) = lowered.program.of_kind(Projection)
-    assert (projection.bits, int(projection.gain)) == (2, 6 * 64)
-    assert {c.verdict for c in lowered.certificates} == {Verdict.EXACT}
+    x = (rng.random((1, 200, 8)) < 0.4).astype(np.int64)
+    for magnitude, threshold in ((6, 20), (10, 22), (14, 30), (3, 9)):
+        w = magnitude * rng.integers(-1, 2, (5, 8))
+        graph = read(dense(w, cuba(2607, 1106, threshold)))
+        lowered = fine(graph)
+        (projection,) = lowered.program.of_kind(Projection)
+        assert (projection.bits, int(projection.gain)) == (2, magnitude * 64)
+        assert {c.verdict for c in lowered.certificates} == {Verdict.EXACT}
+        spikes, potentials = lava(cuba(2607, 1106, threshold), x[0] @ w.T)
+        program, real = integer.run(lowered.program, {"input": x}), run_float(lowered.real, {"input": x})
+        np.testing.assert_array_equal(program.v["dense0"][0], potentials)
+        np.testing.assert_array_equal(program.spikes["dense0"][0], spikes)
+        np.testing.assert_array_equal(real.spikes["dense0"][0], spikes)
+        assert int(spikes.sum()) > 20
     wide = read(dense(2 * rng.integers(-60, 60, (5, 8)), cuba()))
     assert fine(wide).program.of_kind(Projection)[0].bits > 2
     lowered = lower(wide, Arithmetic(), Options(ternarize="twn", steps=50))

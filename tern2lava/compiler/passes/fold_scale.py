@@ -23,8 +23,9 @@ def fold_scale(graph: Graph) -> Graph:
     channel) and unit is multiplied by it; the scale of a further projection becomes its ratio to s. Exact in real
     numbers; the threshold's quotient is rounded away from the values that must not cross it (down for >, up for >=),
     so that no integer sum of codes changes sides. Where layers of different shapes are summed in a neuron, s is of the
-    one with the fewest scales. Raises UnsupportedError for scales of such layers that cut the neurons differently, and
-    for quotients beyond floating point.
+    one with the fewest scales. Neurons that compute in integers already keep them: s is the power of two in it, which
+    divides without a remainder. Raises UnsupportedError for scales of such layers that cut the neurons differently,
+    and for quotients beyond floating point.
     """
     scales: dict[str, Array] = {}
     nodes: list[Node] = []
@@ -32,6 +33,8 @@ def fold_scale(graph: Graph) -> Graph:
         if isinstance(node, Neuron) and node.inputs:
             projections = [p for name in node.inputs if isinstance(p := graph[name], Projection)]
             first = _reference(projections)
+            if node.quantum is not None:
+                first = replace(first, scale=power_of_two(first.scale))
             for projection in projections:
                 scales[projection.name] = projection.scale / _on_channels(first, projection, node.name)
             nodes.append(_divided(node, _on_shape(first.scale, first, node)))
@@ -40,6 +43,13 @@ def fold_scale(graph: Graph) -> Graph:
     return graph.with_nodes(
         replace(n, scale=scales[n.name]) if isinstance(n, Projection) and n.name in scales else n for n in nodes
     )
+
+
+def power_of_two(scale: Array) -> Array:
+    """The largest power of two that divides each scale (floating point: an odd number times a power of two)."""
+    mantissa, exponent = np.frexp(scale)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    return np.asarray(np.ldexp((whole & -whole).astype(np.float64), exponent - 53))
 
 
 def _reference(projections: list[Projection]) -> Projection:
