@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +14,9 @@ import snntorch as snn
 import torch
 from torch import nn
 
+from tern2lava import api
+from tern2lava.__main__ import main
+from tern2lava.compiler.ir import Input
 from tern2lava.errors import InputError
 from tern2lava.frontends.checkpoint import read_checkpoint
 from tern2lava.frontends.inspect import Form, inspect_file
@@ -86,3 +92,54 @@ def test_a_recurrent_checkpoint_is_refused_with_the_tensor_that_is_left(nets: Pa
     )
     with pytest.raises(InputError, match=r"lif1.recurrent.bias \(and 1 more\): is used by no layer"):
         load(nets / "retrained_noDelay_ref_zero.pt", net)
+
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = [
+    shlex.split(line)[1:]
+    for line in (ROOT / "docs" / "published-nets.md").read_text().splitlines()
+    if line.startswith("tern2lava compile")
+]
+
+
+def test_every_network_in_the_folder_has_its_command_in_the_docs(nets: Path) -> None:
+    kinds = (".pt", ".nir", ".net")
+    files = {path.name for path in nets.iterdir() if path.suffix in kinds and not path.name.startswith("LICENSE")}
+    assert {command[1] for command in COMMANDS} == files
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=[command[1] for command in COMMANDS])
+def test_every_network_is_inspected_compiled_and_verified_as_the_docs_say(
+    nets: Path, tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, folder = str(nets / command[1]), str(tmp_path / "build")
+    arguments = [{command[1]: file, "build/": folder}.get(part, part) for part in command]
+    monkeypatch.chdir(ROOT)
+
+    def run(*words: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["tern2lava", *words])
+        code: object = 0
+        try:
+            main()
+        except SystemExit as done:
+            code = done.code
+        said = capsys.readouterr()
+        assert not code, said.err
+        return said.out
+
+    inspected = json.loads(run("inspect", file, "--json"))
+    assert inspected["tensors"]
+    assert inspected["neurons"]
+    report = json.loads(run(*arguments, "--json"))
+    if "--assume" in arguments:
+        assert any("assumed" in note and "fire=>=" in note for note in report["notes"])
+    rounded = [note for note in report["notes"] if "kept at 8 bits, rounded after training" in note]
+    assert bool(rounded) == ("--ternarize" in arguments)
+    from tern2lava.bundle import read_bundle
+
+    (source,) = read_bundle(Path(folder)).executable.program.of_kind(Input)
+    x = (np.random.default_rng(0).random((2, 20, *source.shape)) < 0.2).astype(np.uint8)
+    np.savez(tmp_path / "x.npz", spikes=x)
+    verification = api.verify(folder, tmp_path / "x.npz", backend="reference").verification
+    assert verification is not None
+    assert verification.equal
