@@ -227,9 +227,17 @@ process models and, after the slash, the spikes and membrane potentials that are
 
 In all {len(rows):,} rows: {spikes:,} spikes, {differ:,} differ; in Lava {in_lava:,} spikes, {lava_differ:,} differ.
 
-Recurrent and residual networks of neurons without a recurrence of their own are modules with a loop over time, read by
-tracing. RSynaptic of snnTorch 1.0 cannot run with a reset at once. Sequential networks of SpikingJelly are run step by
-step; its multi-step mode is compared in tests/frontends/test_spikingjelly.py.
+Recurrent, residual and delayed networks of neurons without a recurrence of their own are modules with a loop over time,
+read by tracing; pooled ones take averages and maxima of spikes in turn (of signed spikes averages alone). RSynaptic of
+snnTorch 1.0 cannot run with a reset at once. Sequential networks of SpikingJelly are run step by step; its multi-step
+mode is compared in tests/frontends/test_spikingjelly.py.
+
+NIR has no runner of its own. Rows *NIR* hold the reader against forward Euler on nir's objects, written down from the
+docstrings of nir 1.0.8; *subtract, >=* is what `--assume reset=subtract,fire=>=` says. Rows *NIR from* a framework are
+networks that its own export wrote, against the framework's own run, with the assumptions of docs/nir.md. lava-dl cannot
+be installed any more: its rows are held against SpikingJelly's bit-accurate copy of slayer's neurons
+(spikingjelly.activation_based.lava_exchange) on layers computed by torch; *zero, >=* is `--assume fire=>=`. Their
+integers are kept, so nothing is rounded.
 
 | framework | neuron | reset | connection | nets | spikes | differ | rounded | Lava |
 |---|---|---|---|---:|---:|---:|---:|---:|

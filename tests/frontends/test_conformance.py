@@ -59,6 +59,9 @@ CHOSEN = [
     ("SpikingJelly", "CUBALIFNode", "to -0.125", "conv"),
     ("SpikingJelly", "TernaryIFNode", "subtract", "recurrent"),
     ("Norse", "LIFRefracCell", "to -0.25", "recurrent"),
+    ("NIR", "CubaLIF", "subtract, >=", "delays"),
+    ("NIR from SpikingJelly", "IFNode", "to 0", "dense"),
+    ("lava-dl", "CUBA", "zero, >", "conv, pooled"),
 ]
 
 
@@ -70,6 +73,10 @@ def test_rows_are_what_is_measured(
     row = conformance.measure(cell, 10)
     assert [row.nets, row.spikes, row.differ, row.rounded] == table[key][:4]
     assert row.unexplained == 0
+
+
+def test_integers_of_lavadl_are_never_rounded(table: dict[tuple[str, ...], list[int]]) -> None:
+    assert {row[3] for key, row in table.items() if key[0] == "lava-dl"} == {0}
 
 
 def test_two_networks_side_by_side_run_in_lava(conformance: ModuleType) -> None:
