@@ -14,7 +14,8 @@ _PLAIN = ("fp32", "fp16", "int8", "int4")
 
 def memory_table(report: Report) -> RenderableType:
     """Plain and entropy-coded sizes of the weights, what the cores store of them, and all else that they hold."""
-    return Group(_weights_table(report), _stored_table(report), _ratio_table(report), *_everything(report))
+    stored = Group(_stored_table(report), *_sharing(report))
+    return Group(_weights_table(report), stored, _ratio_table(report), *_everything(report))
 
 
 def _weights_table(report: Report) -> Table:
@@ -51,6 +52,28 @@ def _stored_table(report: Report) -> Table:
     total = report.memory.total
     table.add_row("Total", "", "", f"{len(report.cores):,}", "", *cells(total), style="bold")
     return table
+
+
+_SHARING = {
+    "kernel": "kernel: each core holds the kernels of its channels once, for all positions",
+    "lists": "lists: each core holds a synapse list for every source channel and every way in which the kernel falls "
+    "on its neurons",
+    "unrolled": "unrolled: the target shares nothing, each position has its own synapses",
+}
+
+
+def _sharing(report: Report) -> list[Text]:
+    """For each way in which convolutions are stored, what it is and what it costs."""
+    lines = []
+    for sharing, what in _SHARING.items():
+        layers = [layer for layer in report.memory.layers if layer.sharing == sharing]
+        if layers:
+            costs = [layer.stored_bits / (layer.code_bits * layer.weights) for layer in layers]
+            low, high = min(costs), max(costs)
+            times = f"{low:.1f}" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f}"
+            bits = "/".join(str(b) for b in sorted({layer.code_bits for layer in layers}))
+            lines.append(Text(f"{what}; all cores take {times} times the kernels once at {bits} bits"))
+    return [*lines, Text()] if lines else []
 
 
 def _ratio_table(report: Report) -> Table:
@@ -107,7 +130,7 @@ def twin_table(report: Report) -> RenderableType:
     for row in report.twins:
         table.add_row(row.name, str(row.weight_bits), *_twin_cells(row, first))
     reasons = [Text(f"{row.name}: {row.reason}", style="yellow") for row in report.twins if row.reason]
-    return Group(table, *reasons)
+    return Group(Text(), table, *reasons)
 
 
 def _twin_cells(row: TwinRow, first: TwinRow) -> list[str]:

@@ -24,7 +24,7 @@ from tern2lava.compiler.ir import (
     frozen,
 )
 from tern2lava.compiler.options import MapOptions
-from tern2lava.hw_profiles import load_profile
+from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.account import memory_table, size_text, twin_table
 from tern2lava.report.build import make_report
 from tern2lava.report.memory import entropy
@@ -178,6 +178,28 @@ def render(table: object) -> str:
     console = Console(width=200, record=True, file=StringIO())
     console.print(table)
     return console.export_text()
+
+
+@pytest.mark.parametrize(
+    ("target", "sharing", "words"),
+    [
+        ("generic-ternary", "kernel", "each core holds the kernels of its channels once"),
+        ("loihi1", "lists", "a synapse list for every source channel"),
+        ("loihi1", "none", "the target shares nothing"),
+    ],
+)
+def test_the_terminal_says_how_convolutions_are_stored_and_what_it_costs(
+    target: str, sharing: str, words: str
+) -> None:
+    data = load_profile(target).model_dump()
+    data["synapse"]["sharing"]["value"] = sharing
+    report = make_report(build(network(), Profile.model_validate(data)), "0")
+    (conv,) = [layer for layer in report.memory.layers if layer.sharing != "dense"]
+    text = render(memory_table(report))
+    assert words in text
+    assert f"all cores take {conv.stored_bits / (2 * 144):.1f} times the kernels once at 2 bits" in text
+    dense = report.model_copy(update={"memory": report.memory.model_copy(update={"layers": report.memory.layers[1:]})})
+    assert "times the kernels" not in render(memory_table(dense))
 
 
 def test_the_terminal_shows_baselines_stored_bits_and_everything_else() -> None:
