@@ -9,6 +9,7 @@ import numpy as np
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.connections import HOST as FROM_HOST
 from tern2lava.compiler.cost import allowed_encodings, stored_projection
+from tern2lava.compiler.crossbar import stored, unrolled
 from tern2lava.compiler.image import (
     CORE,
     HOST,
@@ -176,17 +177,23 @@ def _core_image(
                     source=number[projection.inputs[0]], box=piece.source, block=len(blocks), window=piece.window,
                 )
             )
-            lists = block.codec == "loihi"
             blocks.append(
                 SynapseBlock(
                     group=index, codec=block.codec, encodings=encodings, per_entry=profile.synapse.max_per_entry.value,
-                    local=stored_projection(piece.local, profile, population.name) if lists else piece.local,
+                    local=_stored(piece.local, block.codec, profile, population.name),
                 )
             )  # fmt: skip
     return CoreImage(
         kind=CORE, core=int(placement.core[core]), arithmetic=graph.arithmetic, groups=tuple(groups),
         axons=tuple(axons), blocks=tuple(blocks), routes=_routes(routing, placement, core),
     )  # fmt: skip
+
+
+def _stored(local: Projection, codec: str, profile: Profile, node: str) -> Projection:
+    """A slice as its core stores it: with the integers of synapse lists, or unrolled into the cells of a crossbar."""
+    if codec == "loihi":
+        return stored_projection(local, profile, node)
+    return local if profile.crossbar is None else unrolled(stored(local, profile))
 
 
 def _host_image(graph: Graph, placement: Placement, routing: Routing) -> CoreImage:

@@ -15,6 +15,7 @@ import numpy as np
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.choose import GridChooser
 from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, PartCost, limits
+from tern2lava.compiler.crossbar_fill import fill
 from tern2lava.compiler.cutting import HINTS, cut_by, cut_population, cut_rows
 from tern2lava.compiler.density import DensityBound, density_bound
 from tern2lava.compiler.feeds import Feeds
@@ -88,6 +89,13 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
     all_edges_leave_chip counts every output axon as if its target were on another chip. Raises CapacityError where one
     neuron exceeds a core, or the whole exceeds the target's cores.
     """
+    if profile.crossbar is not None:
+        _check_delays(graph, profile)
+        filled = fill(graph, profile, options)
+        result = Partition(filled.parts, filled.cores, filled.used, filled.limit, filled.total)
+        if result.cores > profile.system.cores:
+            raise _too_many_cores(profile, result.cores, result.cores_lower_bound)
+        return result
     limit = limits(profile)
     if options.max_neurons_per_core is not None:
         limit["neurons"] = max(1, min(limit["neurons"], options.max_neurons_per_core))

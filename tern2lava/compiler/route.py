@@ -70,9 +70,12 @@ def route(
     begin = np.where(wired.source == HOST, 0, placement.core[np.maximum(wired.source, 0)] if partition.cores else 0)
     end = placement.core[wired.target]
     hops, crossings = _distances(profile, begin, end)
-    used = np.zeros(partition.cores, np.int64)
-    inside = wired.source != HOST
-    np.add.at(used, wired.source[inside], entries(graph, partition, profile, wired, crossings)[inside])
+    if profile.routing.out_axon_model.value in ("single", "multicast"):
+        used = partition.used["out_axons"].copy()
+    else:
+        used = np.zeros(partition.cores, np.int64)
+        inside = wired.source != HOST
+        np.add.at(used, wired.source[inside], entries(graph, partition, profile, wired, crossings)[inside])
     boxes = tuple(wired.boxes[i] for i in wired.box.tolist())
     return Routing(
         wired.source, wired.group, wired.target, wired.axons, wired.neurons, hops, crossings, boxes, used, carried,

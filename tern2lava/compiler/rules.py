@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.cost import stored_weights
-from tern2lava.compiler.ir import Graph, Input, Population, Projection
+from tern2lava.compiler.ir import Graph, Input, Population, Projection, Reset
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles.profile import Profile
 
@@ -75,6 +75,55 @@ def neuron_bias(profile: Profile) -> tuple[str, Test]:
     return "per neuron" if allowed else "one per population", test
 
 
+def membrane_decay(profile: Profile) -> tuple[str, Test]:
+    """A potential that shrinks by a factor in each step needs neurons that multiply."""
+    allowed = profile.neuron.decay.value
+
+    def test(population: Population) -> str | None:
+        return None if allowed or np.all(population.decay_v == 0) else "a potential that decays by a factor"
+
+    return "yes" if allowed else "no", test
+
+
+def reset_amount(profile: Profile) -> tuple[str, Test]:
+    """A reset by subtraction takes off an amount that the target's neurons can subtract."""
+    allowed = profile.neuron.subtracts.value
+
+    def test(population: Population) -> str | None:
+        if allowed == "any" or population.reset is not Reset.SUBTRACT:
+            return None
+        lowest = population.threshold + 1
+        differs = np.flatnonzero(np.broadcast_to(population.reset_amount != lowest, population.shape))
+        if not differs.size:
+            return None
+        amount, least = (np.broadcast_to(x, population.shape).reshape(-1)[differs[0]]
+                         for x in (population.reset_amount, lowest))
+        return f"a reset by {amount} where the lowest potential that spikes is {least}"
+
+    return "any" if allowed == "any" else "the lowest potential that spikes", test
+
+
+def initial_potential(profile: Profile) -> tuple[str, Test]:
+    """Potentials that do not begin at 0 need neurons whose potential can be loaded."""
+    allowed = profile.neuron.initial_potential.value
+
+    def test(population: Population) -> str | None:
+        return None if allowed or not np.any(population.v_init) else "potentials that do not begin at 0"
+
+    return "any" if allowed else "0", test
+
+
+def late_start(profile: Profile) -> tuple[str, Test]:
+    """Neurons with a bias behind other layers need a target that lets them rest until their input arrives."""
+    allowed = profile.neuron.late_start.value
+
+    def test(population: Population) -> str | None:
+        moves = any(np.any(value) for value in (population.bias, population.bias_u, population.v_init))
+        return f"a bias from step {population.start} on" if moves and population.start and allowed == "none" else None
+
+    return {"population": "yes", "core": "core by core", "none": "no"}[allowed], test
+
+
 def weight_bits(profile: Profile) -> tuple[str, Test]:
     """A projection's codes fit a weight width that the target stores."""
     allowed = profile.synapse.weight_bits.value
@@ -111,6 +160,10 @@ POPULATION_RULES: tuple[tuple[Rule, str], ...] = (
     (reset_mode, "choose a target that has it (generic-ternary, loihi2), or retrain with another reset"),
     (synaptic_current, "choose a target that has it, or retrain with neurons without a synaptic current"),
     (neuron_bias, "choose a target that has it, or retrain without biases and batch normalisation"),
+    (membrane_decay, "choose a target that has it, or retrain with neurons that do not leak (or lose a constant)"),
+    (reset_amount, "choose a target that has it, compare with >= and subtract the threshold, or reset to zero"),
+    (initial_potential, "choose a target that has it, or begin at 0"),
+    (late_start, "choose a target that has it, or retrain without biases and batch normalisation"),
 )
 INPUT_RULES: tuple[tuple[Rule, str], ...] = (
     (input_payload, "encode the input as spikes (0 or 1), or choose a target with graded spikes"),

@@ -14,7 +14,9 @@ T = TypeVar("T")
 Kind = Literal["published", "simulated", "derived", "assumed"]
 ResetName = Literal["zero", "subtract", "none"]
 NeuronKind = Literal["plain", "refractory", "signed", "rearm", "adaptive"]
-Encoding = Literal["dense", "sparse", "run_length", "shared_sign", "base3", "bitmap", "golomb", "rans"]
+Encoding = Literal[
+    "dense", "sparse", "run_length", "shared_sign", "base3", "bitmap", "golomb", "rans", "bit_planes", "axon_pairs"
+]
 Size = Annotated[int, Field(ge=1, le=1 << 40)]
 Count = Annotated[int, Field(ge=0, le=1 << 40)]
 Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -100,10 +102,11 @@ class Core(_Strict):
 
 class Synapse(_Strict):
     """How synapses are stored. memory_model `nxtf`: synapse lists of 64-bit words as NxTF accounts for them;
-    `codec`: the packed blocks of our core images. sharing: what several source neurons can share: nothing, whole
+    `codec`: the packed blocks of our core images; `crossbar`: cells of a memory in which every axon meets every neuron
+    (Crossbar). sharing: what several source neurons can share: nothing, whole
     synapse lists, or a convolution kernel."""
 
-    memory_model: Leaf[Literal["nxtf", "codec"]]
+    memory_model: Leaf[Literal["nxtf", "codec", "crossbar"]]
     sharing: Leaf[Literal["none", "lists", "kernel"]]
     encodings: Names[Encoding]
     weight_bits: Names[Size]
@@ -116,21 +119,23 @@ class Synapse(_Strict):
     @model_validator(mode="after")
     def _model_fits_sharing(self) -> Synapse:
         model, sharing = self.memory_model.value, self.sharing.value
-        if (model, sharing) in (("nxtf", "kernel"), ("codec", "lists")):
+        if (model, sharing) in (("nxtf", "kernel"), ("codec", "lists")) or (model == "crossbar" and sharing != "none"):
             raise ValueError(f"memory_model {model} cannot be used with sharing {sharing}")
-        if self.word_bits.value != 64:
-            raise ValueError("word_bits must be 64 in both memory models")
+        if model != "crossbar" and self.word_bits.value != 64:
+            raise ValueError("word_bits must be 64 in the memory models nxtf and codec")
         return self
 
 
 class Routing(_Strict):
     """How output axons are counted. out_axon_model `edges`: one per neuron and destination; `ranges`: one per part
-    and destination. An edge into shared synapse lists costs `shared_cost`, one that leaves the chip `offchip_cost`
-    more. axon_sums: spikes of several neurons that meet in one input axon in a step add up there; where they do not,
-    the neurons of a pooling window need an axon each. order: routes go along x (columns) first and then along y, or
-    the other way. chip_hops: how many hops on a chip a chip border counts when cores are placed."""
+    and destination; `single`: a neuron has one, to one axon of one core; `multicast`: a neuron has one, to the same
+    axon of several cores. Under the last two a neuron with more targets is copied on its core. An edge into shared
+    synapse lists costs `shared_cost`, one that leaves the chip `offchip_cost` more. axon_sums: spikes of several
+    neurons that meet in one input axon in a step add up there; where they do not, the neurons of a pooling window need
+    an axon each. order: routes go along x (columns) first and then along y, or the other way. chip_hops: how many hops
+    on a chip a chip border counts when cores are placed."""
 
-    out_axon_model: Leaf[Literal["edges", "ranges"]]
+    out_axon_model: Leaf[Literal["edges", "ranges", "single", "multicast"]]
     shared_cost: Leaf[Size]
     offchip_cost: Leaf[Count]
     payload_bits: Leaf[Count]
@@ -139,11 +144,32 @@ class Routing(_Strict):
     chip_hops: Leaf[Quantity]
 
 
+class Crossbar(_Strict):
+    """The memory of a core in which each of `inputs` axons crosses each of `columns`. planes: the bits of a weight lie
+    in neighbouring `columns` (so many for each neuron), or in `axons` of their own (one for +1, one for -1). fold:
+    columns that together take up to so many times `inputs` axons. timeslots: steps of delay, times fold, that axons
+    hold."""
+
+    inputs: Leaf[Size]
+    columns: Leaf[Size]
+    planes: Leaf[Literal["columns", "axons"]]
+    fold: Leaf[Size]
+    timeslots: Leaf[Size]
+
+
 class NeuronFeatures(_Strict):
+    """What neurons can do. decay: potentials that shrink by a factor in each step. subtracts: what a reset by
+    subtraction takes off, `any` amount or the `threshold`, the smallest potential that spikes. initial_potential: other
+    than 0. late_start: which neurons can rest until their input arrives: each population, whole cores, or none."""
+
     resets: Names[ResetName]
     synaptic_current: Leaf[bool]
     per_neuron_bias: Leaf[bool]
     kinds: Names[NeuronKind]
+    decay: Leaf[bool]
+    subtracts: Leaf[Literal["any", "threshold"]]
+    initial_potential: Leaf[bool]
+    late_start: Leaf[Literal["population", "core", "none"]]
 
 
 class ArithmeticFormat(_Strict):
@@ -176,8 +202,19 @@ class Profile(_Strict):
     routing: Routing
     neuron: NeuronFeatures
     arithmetic: ArithmeticFormat
+    crossbar: Crossbar | None = None
     energy: dict[str, dict[str, Leaf[Quantity]]]
     latency: dict[str, dict[str, Leaf[Quantity]]]
+
+    @model_validator(mode="after")
+    def _sections_belong_together(self) -> Profile:
+        crossbar = self.synapse.memory_model.value == "crossbar"
+        one_target = self.routing.out_axon_model.value in ("single", "multicast")
+        if len({crossbar, one_target, self.crossbar is not None}) > 1:
+            raise ValueError(
+                "memory_model crossbar, a section crossbar and an out_axon_model of one target a neuron need each other"
+            )
+        return self
 
     def arithmetic_values(self) -> dict[str, int]:
         """The numbers of `arithmetic` by name, ready to build an `ir.Arithmetic` from."""

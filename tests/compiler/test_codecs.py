@@ -177,6 +177,11 @@ def test_the_bytes_are_those_of_the_format_document() -> None:
     #   0 | 11 0, signs + - | 1 0, sign +
     assert BY_NAME["rice"].encode(codes) == struct.pack("<BBHII", 0, 1, 0, 1, 9) + bytes([0b1_10_011_0 & 255, 0])
     names = {0: "packed2", 1: "raw8", 2: "base3", 3: "bitmap", 4: "rice", 5: "rans", 6: "rans_storage", 7: "loihi"}
+    names |= {8: "bit_planes", 9: "axon_pairs"}
+    two = np.array([[0, 1, -1], [1, 0, -2]], np.int8)
+    assert BY_NAME["bit_planes"].encode(two) == bytes([2, 0b10, 0b00, 0b01, 0b00, 0b01, 0b11])
+    assert BY_NAME["bit_planes"].encode(np.array([[0, 1], [1, 1]], np.int8)) == bytes([1, 0b10, 0b11])
+    assert BY_NAME["axon_pairs"].encode(codes) == bytes([0b10010, 0b00100])
     assert {codec.number: codec.name for codec in ALL} == names
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tern2lava.compiler.codecs import base3, bitmap, loihi_lists, packed2, rans, raw8, rice
+from tern2lava.compiler.codecs import axon_pairs, base3, bit_planes, bitmap, loihi_lists, packed2, rans, raw8, rice
 from tern2lava.compiler.codecs.codec import Codec
 
 
@@ -34,6 +34,8 @@ CODECS: dict[int, Codec] = {
             rans.decode_row,
         ),
         _codec(LISTS, "loihi", "lists", loihi_lists),
+        _codec(8, "bit_planes", "bit_planes", bit_planes, ternary=False),
+        _codec(9, "axon_pairs", "axon_pairs", axon_pairs),
     )
 }  # fmt: skip
 BY_NAME: dict[str, Codec] = {codec.name: codec for codec in CODECS.values()}
