@@ -53,8 +53,8 @@ def main() -> int:
                 mapper.build(network(name, bits))
                 found = mapper.compile()
             seconds = time.perf_counter() - began
-            row = {"net": name, "bits": bits, "required": found["n_core_required"], "occupied": found["n_core_occupied"]}
-            rows.append({**row, "seconds": round(seconds, 2)})
+            cores = {"required": found["n_core_required"], "occupied": found["n_core_occupied"]}
+            rows.append({"net": name, "bits": bits, **cores, "seconds": round(seconds, 2)})
             print(rows[-1], file=sys.stderr)
     json.dump({"paibox": pb.__version__, "rows": rows}, sys.stdout, indent=1)
     return 0

@@ -280,10 +280,11 @@ def test_a_ternary_input_takes_two_axons_of_truenorth_and_a_neuron_a_copy_for_ea
 
 
 def test_a_neuron_is_copied_for_every_core_on_truenorth_and_for_none_under_multicast() -> None:
-    # 300 neurons behind 100: three cores at least, so each of the 100 needs six axons on TrueNorth.
-    single = map_program(dense(load_profile("truenorth"), (20, 100, 600)), load_profile("truenorth"))
+    # 600 neurons take three cores, so each of the 100 before them needs six axons on TrueNorth.
+    profile, apart = load_profile("truenorth"), MapOptions(share_cores=False, placement="linear")
+    single = map_program(dense(profile, (20, 100, 600)), profile, apart)
     readers = {use.id for use in single.core_use() if "p2" in use.populations}
-    copies = sum(use.neurons[0] for use in single.core_use() if use.populations == ("p1",))
+    copies = sum(use.neurons[0] for use in single.core_use() if "p1" in use.populations)
     assert len(readers) == 3
     assert copies == 100 * 2 * 3
     multicast = map_program(dense(load_profile("paicore2"), (20, 100, 600)), load_profile("paicore2"))

@@ -78,6 +78,23 @@ CASES = [
         "channel_gain", limited(synapse__channel_gain=False, synapse__weight_bits=[2]),
         program(projection=replace(SYNAPSES, gain=frozen(96, np.int64))), "gains that are no common power of two",
     ),
+    (
+        "membrane_decay", limited(neuron__decay=False), program(replace(PLAIN, decay_v=frozen([0, 9], np.int64))),
+        "a potential that decays by a factor",
+    ),
+    (
+        "reset_amount", limited(neuron__subtracts="threshold"),
+        program(replace(PLAIN, reset=Reset.SUBTRACT, reset_amount=frozen([65, 64], np.int64))),
+        "a reset by 64 where the lowest potential that spikes is 65",
+    ),
+    (
+        "initial_potential", limited(neuron__initial_potential=False),
+        program(replace(PLAIN, v_init=frozen(3, np.int64))), "potentials that do not begin at 0",
+    ),
+    (
+        "late_start", limited(neuron__late_start="none"), program(replace(PLAIN, bias=frozen(1, np.int64))),
+        "a bias from step 1 on",
+    ),
     ("input_payload", limited(routing__payload_bits=1), program(levels=(0, 2)), "input values 0 to 2"),
     ("input_payload", limited(routing__payload_bits=2), program(levels=(-2, 3)), "input values -2 to 3"),
 ]  # fmt: skip
