@@ -2,15 +2,15 @@
 
     uv run python benchmarks/others.py                                  # against recorded results, about two minutes
     uv run python benchmarks/others.py -o benchmarks/results/others.md  # and writes what it printed
-    uv run python benchmarks/others.py --paibox --sanafe                # runs both again, each in its own environment
+    uv run python benchmarks/others.py --paibox --sanafe                # runs both again, in their own environments
     uv run python benchmarks/others.py --quick --check                  # under one minute
 
 PAIBox 1.3.0 (GPL-3), the compiler of PAICORE 2.0: cores of the same nets, with the same weights, on the same chip.
 Ours are those of `paicore2`, cores with neurons, which PAIBox calls required; it also counts those that multicast
 addresses leave unused between them (occupied). Recorded in results/paibox.json by the command in others_paibox.py.
 
-SANA-FE 2.2.9 (GPL-3), a simulator of such chips: it plays the spikes of one of our mappings and counts packets, hops and
-synapses by itself. Recorded in results/sanafe.json by `--sanafe`.
+SANA-FE 2.2.9 (GPL-3), a simulator of such chips: it plays the spikes of one of our mappings and counts packets, hops
+and synapses by itself. Recorded in results/sanafe.json by `--sanafe`.
 
 Nothing of ours imports either; both run in other processes. --check ends with exit code 1 and names the bars missed:
 

@@ -39,6 +39,9 @@ from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.sim import integer, mapped
 
+# Where cores lie is not what these tests are about.
+LINEAR = MapOptions(placement="linear")
+
 
 def variant(name: str, **values: Any) -> Profile:
     data = load_profile(name).model_dump()
@@ -219,7 +222,7 @@ def test_random_networks_on_random_crossbars_are_mapped_whole_and_spike_alike(na
         assert isinstance(node, Input)
         values = {"in": rng.integers(0, 2, (2, 6, *node.shape))}
         try:
-            program = map_program(graph, profile, MapOptions(share_cores=share))
+            program = map_program(graph, profile, MapOptions(share_cores=share, placement="linear"))
         except CapacityError:
             outcome["refused"] += 1
             return
@@ -263,15 +266,16 @@ def test_weights_of_more_bits_and_wider_fan_in_take_more_dendrites() -> None:
     profile = load_profile("paicore2")
     # By the published rule 512 / (bits x LCN) neurons a core: 2 bits, 1 bit, and 2 bits at LCN 2.
     for widths, low, cores in (((784, 512, 10), -1, 3), ((784, 512, 10), 0, 2), ((1153, 256), -1, 2)):
-        program = map_program(dense(profile, widths, low), profile)
+        program = map_program(dense(profile, widths, low), profile, LINEAR)
         assert program.partition.cores == cores == program.cores_lower_bound
-    folded = map_program(dense(profile, (1153, 128), -1), profile).core_use()[0]
+    folded = map_program(dense(profile, (1153, 128), -1), profile, LINEAR).core_use()[0]
     assert (folded.neurons[0], folded.in_axons[0], folded.synapse_bits) == (128, 1153, (512 * 1152, 512 * 1152))
 
 
 def test_a_ternary_input_takes_two_axons_of_truenorth_and_a_neuron_a_copy_for_each() -> None:
     profile = load_profile("truenorth")
-    program = map_program(dense(profile, (128, 128, 10), -1), profile, MapOptions(share_cores=False))
+    apart = MapOptions(share_cores=False, placement="linear")
+    program = map_program(dense(profile, (128, 128, 10), -1), profile, apart)
     hidden, last = program.core_use()
     assert (hidden.neurons[0], hidden.in_axons[0], hidden.synapse_bits[0]) == (256, 256, 65536)
     assert (last.neurons[0], last.in_axons[0]) == (10, 256)
@@ -287,7 +291,7 @@ def test_a_neuron_is_copied_for_every_core_on_truenorth_and_for_none_under_multi
     copies = sum(use.neurons[0] for use in single.core_use() if "p1" in use.populations)
     assert len(readers) == 3
     assert copies == 100 * 2 * 3
-    multicast = map_program(dense(load_profile("paicore2"), (20, 100, 600)), load_profile("paicore2"))
+    multicast = map_program(dense(load_profile("paicore2"), (20, 100, 600)), load_profile("paicore2"), LINEAR)
     assert sum(use.neurons[0] for use in multicast.core_use()) == 700
 
 
@@ -310,13 +314,13 @@ def test_what_the_neurons_lack_is_refused_by_name(name: str) -> None:
             map_program(dense(profile, (20, 30, 10), -1, **values), profile)
         assert f"{name} allows" in str(caught.value)
     exact = dense(profile, (20, 30, 10), -1, reset=Reset.SUBTRACT, reset_amount=frozen(7, np.int64))
-    assert map_program(exact, profile).partition.cores >= 1
+    assert map_program(exact, profile, LINEAR).partition.cores >= 1
 
 
 def test_neurons_with_biases_that_start_at_different_steps_share_no_core_of_paicore() -> None:
     profile = load_profile("paicore2")
-    plain = map_program(dense(profile, (20, 30, 10)), profile)
-    biased = map_program(dense(profile, (20, 30, 10), -1, bias=frozen(1, np.int64)), profile)
+    plain = map_program(dense(profile, (20, 30, 10)), profile, LINEAR)
+    biased = map_program(dense(profile, (20, 30, 10), -1, bias=frozen(1, np.int64)), profile, LINEAR)
     assert (plain.partition.cores, biased.partition.cores) == (1, 2)
 
 
