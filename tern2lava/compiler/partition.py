@@ -33,10 +33,11 @@ Pieces = dict[str, list[tuple[Box, PartCost, int]]]
 
 _ROUNDS = 24
 _REFUSALS = 400
-# Partitions within this factor of the lower bound are not improved, nor those of very many cores one population at a
-# time; so many cores may be filled in trying fractions of the limits.
+# Partitions within this factor of the lower bound are not improved, nor those of so many cores one population at a time
+# (fewer where boxes hold synapse lists, which take long to cut); so many cores may be filled in trying fractions of limits.
 _GOOD = 1.02
 _REFINED = 2000
+_REFINED_LISTS = 128
 _PATIENCE = 220
 # Boxes that a layer may be cut into to store its weights less often, over those that it needs; None: as few input axons
 # as can be.
@@ -125,7 +126,8 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
         except CapacityError:
             continue
         best = tried if tried.cores < best.cores else best
-    if options.share_cores and _GOOD * least < best.cores <= _REFINED:
+    most = _REFINED_LISTS if profile.synapse.memory_model.value == "nxtf" else _REFINED
+    if options.share_cores and _GOOD * least < best.cores <= most:
         best = cutter.refined(best, max(least, int(_GOOD * least)))
     result = renumbered(populations, best.parts, limit, total, density)
     if result.cores > profile.system.cores:

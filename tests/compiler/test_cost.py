@@ -264,6 +264,41 @@ def test_a_convolution_on_loihi1_counts_each_border_variant_of_a_list_once(encod
         assert nxtf_memory(conv, profile, (encoding,), "p")[2] == 64 * words
 
 
+@pytest.mark.parametrize("target", ["loihi1", "loihi2"])
+def test_a_part_costs_the_same_wherever_another_of_its_kind_was_costed_before(target: str) -> None:
+    """Costs are kept by what decides them: a model that has seen all other boxes says what a new one says."""
+    rng = np.random.default_rng(3)
+    different = 0
+    for _ in range(12):
+        conv = random_conv(rng)
+        assert conv.geometry is not None
+        shape = conv.geometry.out_shape
+        reset = frozen(rng.integers(1, 4, (shape[0], 1, 1)), np.int64)
+        threshold = frozen(rng.integers(1, 4, shape if rng.random() < 0.5 else (shape[0], 1, 1)), np.int64)
+        zero = frozen(0, np.int64)
+        population = Population(
+            name="p", inputs=("c",), shape=shape, reset=Reset.SUBTRACT, lsb=frozen(1.0), start=0, decay_u=zero,
+            decay_v=zero, bias=zero, v_init=zero, threshold=threshold, reset_amount=reset,
+        )  # fmt: skip
+        graph = Graph(
+            level=Level.INTEGER, arithmetic=Arithmetic(),
+            nodes=(Input(name="in", shape=conv.geometry.in_shape), conv, population, Output(name="out", inputs=("p",))),
+        )  # fmt: skip
+        profile = load_profile(target)
+        kept = CostModel(graph, profile)
+        unit = shape[0] // conv.geometry.groups
+        starts = [(c, y, x) for c in range(0, shape[0], unit) for y in range(shape[1]) for x in range(shape[2])]
+        seen = set()
+        for lo in starts:
+            hi = (lo[0] + unit, min(lo[1] + 2, shape[1]), min(lo[2] + 3, shape[2]))
+            for stored in (False, True):
+                cost = kept.part(population, Box(shape, lo, hi), as_stored=stored)
+                assert cost == CostModel(graph, profile).part(population, Box(shape, lo, hi), as_stored=stored)
+                seen.add((cost.used["synapse_bits"], cost.used["in_axons"], cost.used["threshold_sets"]))
+        different += len(seen) > 1
+    assert different >= 6
+
+
 def test_gain_that_differs_by_row_widens_the_stored_weight_or_needs_a_table() -> None:
     weight = frozen([[1, -1, 0], [0, 1, 1]], np.int8)
     one = Projection(name="w", weight=weight, gain=frozen([64, 64], np.int64))

@@ -9,12 +9,23 @@ import numpy as np
 import pytest
 
 from tern2lava.compiler.image import decode_core
-from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset, frozen
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    ConvGeometry,
+    Graph,
+    Input,
+    Level,
+    Output,
+    Population,
+    Projection,
+    Reset,
+    frozen,
+)
 from tern2lava.compiler.links import DIRECTIONS, link_loads
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import ASSUMED_RATE, MapOptions
 from tern2lava.compiler.traffic import activity
-from tern2lava.compiler.walk import walk
+from tern2lava.compiler.walk import Walk, walk
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.sim import integer
@@ -56,18 +67,14 @@ def mapped(order: str = "xy", **options: Any) -> tuple[Mapped, Profile]:
     return map_program(network(), profile, MapOptions(share_cores=False, **options)), profile
 
 
-@pytest.mark.parametrize("order", ["xy", "yx"])
-@pytest.mark.parametrize("placement", ["random", "auto"])
-def test_routes_and_loads_are_those_of_a_walk_through_the_tables(order: str, placement: str) -> None:
-    program, profile = mapped(order, placement=placement)
+def check_walk(program: Mapped, profile: Profile) -> Walk:
+    """The walk of the tables in the images; what routing says of hops, borders and loads is what it saw."""
     images = [decode_core(data) for data in (program.host_image, *program.images)]
     seen = walk(images, profile)
     routing = program.routing
     assert list(seen.hops) == routing.hops.tolist()
     assert list(seen.neurons) == routing.neurons.tolist()
     assert list(seen.crossings) == routing.crossings.tolist()
-    assert max(seen.hops) >= 3
-    assert max(seen.crossings) >= 1
     assert routing.spike_hops == pytest.approx(ASSUMED_RATE * np.dot(seen.hops, seen.neurons))
     off_chip = sum(n for n, c in zip(seen.neurons, seen.crossings, strict=True) if c)
     assert routing.spikes_off_chip == pytest.approx(ASSUMED_RATE * off_chip)
@@ -83,6 +90,54 @@ def test_routes_and_loads_are_those_of_a_walk_through_the_tables(order: str, pla
     assert most == pytest.approx(ASSUMED_RATE * max(seen.links.values()))
     beyond = (at[0] + step[direction][0], at[1] + step[direction][1])
     assert seen.links[at, beyond] * ASSUMED_RATE == pytest.approx(most)
+    return seen
+
+
+@pytest.mark.parametrize("order", ["xy", "yx"])
+@pytest.mark.parametrize("placement", ["random", "auto"])
+def test_routes_and_loads_are_those_of_a_walk_through_the_tables(order: str, placement: str) -> None:
+    program, profile = mapped(order, placement=placement)
+    seen = check_walk(program, profile)
+    assert max(seen.hops) >= 3
+    assert max(seen.crossings) >= 1
+
+
+def images_network() -> Graph:
+    """Two convolutions on images of 4 x 24 x 24."""
+    rng = np.random.default_rng(1)
+    shape = (4, 24, 24)
+    geometry = ConvGeometry(
+        in_shape=shape, out_shape=shape, stride=(1, 1), padding=(1, 1, 1, 1), dilation=(1, 1), groups=1
+    )
+    nodes: list[Any] = [Input(name="n0", shape=shape)]
+    for index in (1, 2):
+        values: dict[str, Any] = {
+            k: frozen(0, np.int64) for k in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
+        }
+        nodes += [
+            Projection(
+                name=f"w{index}", inputs=(f"n{index - 1}",), geometry=geometry,
+                weight=frozen(rng.integers(-1, 2, (4, 4, 3, 3)), np.int8),
+            ),
+            Population(
+                name=f"n{index}", inputs=(f"w{index}",), shape=shape, reset=Reset.ZERO, lsb=frozen(1.0), start=0,
+                **values,
+            ),
+        ]  # fmt: skip
+    nodes.append(Output(name="out", inputs=("n2",)))
+    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+
+
+@pytest.mark.parametrize("order", ["xy", "yx"])
+def test_routes_over_many_chips_are_those_of_a_walk_through_the_tables(order: str) -> None:
+    profile = variant("hala-point", core__neurons=8, routing__order=order)
+    program = map_program(images_network(), profile, MapOptions(placement="random", seed=3))
+    chips = np.unique(program.placement.core // profile.system.cores_per_chip)
+    assert program.partition.cores >= 576
+    assert chips.size >= 5
+    seen = check_walk(program, profile)
+    assert max(seen.crossings) >= 2
+    assert len(seen.hops) > 2500
 
 
 def test_every_spike_enters_a_router_once_for_each_link_and_once_where_it_begins() -> None:
