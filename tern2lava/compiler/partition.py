@@ -42,6 +42,8 @@ _PATIENCE = 220
 # Boxes that a layer may be cut into to store its weights less often, over those that it needs; None: as few input axons
 # as can be.
 _SPARES = (1.0, 1.34, None)
+# A route's record in a core image.
+_ROUTE_BITS = 8 * 52
 _FRACTIONS: tuple[dict[str, float], ...] = (
     {"neurons": 0.5}, {"neurons": 0.85}, {"neurons": 0.9}, {"neurons": 0.7}, {"neurons": 0.8}, {"neurons": 0.6},
     {"synapse_bits": 0.5}, {"neurons": 0.85, "synapse_bits": 0.5}, {"synapse_bits": 0.34}, {"neurons": 0.75},
@@ -188,10 +190,15 @@ class _Cutter:
 
     def packing(self, limit: dict[str, int]) -> Packing:
         """The parts under `limit` on cores: the fewest cores of several ways to cut, and of those with as few the
-        fewest bits of synapses. Raises CapacityError."""
+        fewest bits of synapses and routes. Raises CapacityError."""
+
+        def stored(packing: Packing) -> int:
+            routes = 0 if self.edges else sum(part.used["out_axons"] for part in packing.parts)
+            return sum(part.used["synapse_bits"] for part in packing.parts) + _ROUTE_BITS * routes
+
         packed = [_pack(self.cut(limit, spare), self.populations, self.limit, self.options) for spare in self.spares]
         found = [self._joined(each) for each in packed]
-        return min(found, key=lambda each: (each.cores, sum(part.used["synapse_bits"] for part in each.parts)))
+        return min(found, key=lambda each: (each.cores, stored(each)))
 
     def refined(self, packing: Packing, good: int) -> Packing:
         """The parts of another grid for some populations, where they then take fewer cores; ends at `good` cores."""

@@ -196,6 +196,23 @@ def test_an_unneeded_border_is_not_paid_for_in_a_convolution() -> None:
     assert (result.cores, result.used["in_axons"].sum()) == (4, least)
 
 
+def test_weights_are_stored_again_where_the_routes_of_storing_them_once_would_take_more() -> None:
+    """32 x 8 x 8 into as many by 1 x 1 kernels, 64 neurons a core: by channels 32 parts feed 32, by space one each."""
+    geometry = ConvGeometry(
+        in_shape=(32, 8, 8), out_shape=(32, 8, 8), stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), groups=1
+    )
+    nodes: list[Any] = [Input(name="in", shape=(32, 8, 8))]
+    for source, name in (("in", "a"), ("a", "b")):
+        wire = Projection(name=f"w{name}", inputs=(source,), weight=ternary(32, 32, 1, 1), geometry=geometry)
+        nodes += [wire, population(name, wire.name, (32, 8, 8))]
+    nodes.append(Output(name="out", inputs=("b",)))
+    graph = Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+    result = partition(graph, variant("generic-ternary", core__neurons=64), MapOptions())
+    assert result.cores == 64
+    assert {part.box.extent[0] for part in result.parts} == {32}
+    assert result.used["out_axons"].sum() == 32
+
+
 def size_of_kernels(graph: Graph, result: Partition) -> list[int]:
     """Weights that each block of a partition stores."""
     sizes = []
