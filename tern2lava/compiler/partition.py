@@ -34,7 +34,8 @@ Pieces = dict[str, list[tuple[Box, PartCost, int]]]
 _ROUNDS = 24
 _REFUSALS = 400
 # Partitions within this factor of the lower bound are not improved, nor those of so many cores one population at a time
-# (fewer where boxes hold synapse lists, which take long to cut); so many cores may be filled in trying fractions of limits.
+# (fewer where boxes hold synapse lists, which take long to cut); so many cores may be filled in trying fractions of the
+# limits.
 _GOOD = 1.02
 _REFINED = 2000
 _REFINED_LISTS = 128

@@ -288,6 +288,29 @@ def test_random_networks_on_random_targets_are_mapped_whole_and_spike_alike(mode
     assert outcome["spikes"] > 1000
 
 
+@pytest.mark.parametrize("model", ["codec-kernel", "codec-none", "nxtf-lists", "nxtf-none"])
+def test_no_neuron_or_synapse_of_hundreds_of_networks_is_mapped_twice_or_lost(model: str) -> None:
+    """As above without the run of the images, for more networks: parts are cut in every way that options know."""
+    rng = np.random.default_rng([11, len(model)])
+    whole, several = 0, 0
+    for number in range(75):
+        profile = random_profile(rng, model)
+        graph = Builder(rng, profile.synapse.channel_gain.value).graph()
+        most = int(rng.integers(2, 12)) if number % 3 == 0 else None
+        options = MapOptions(share_cores=number % 4 > 0, max_neurons_per_core=most, placement="linear")
+        try:
+            program = map_program(graph, profile, options)
+        except CapacityError:
+            continue
+        whole += 1
+        several += program.partition.cores > 2
+        check_cover(graph, program)
+        check_limits(program)
+        check_wires(program)
+    assert whole >= 45
+    assert several >= 30
+
+
 def mlp(rng: np.random.Generator, inputs: int = 40, hidden: int = 70, outputs: int = 10, bits: int = 2) -> Graph:
     builder = Builder(rng, False)
 
