@@ -40,7 +40,7 @@ def export(
         str | None,
         typer.Option(
             help="Of `image`: all ternary weights in this codec instead of what each core stores; `rans_storage` is "
-            "the smallest.",
+            "the smallest of large layers.",
         ),
     ] = None,
     as_json: Json = False,

@@ -1,6 +1,7 @@
 """The mapping that an objective asks for: partitions, each really placed and routed, of which the best is taken.
 
-    cores    the fewest cores, then the least traffic: one partition, made for few cores
+    cores    the fewest cores, then the least traffic: one partition, made for few cores (of several with as few, where
+             kernels are shared and routes take whole parts, the one with the fewest bits: partition.py)
     traffic  the fewest spike-hops per step, chip borders counted as the profile says: also partitions into smaller
              parts and those in which parts that talk to each other share cores
     latency  the shortest step, as Quality.step estimates it from the busiest core, the most loaded link and the longest
