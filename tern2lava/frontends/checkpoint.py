@@ -15,7 +15,9 @@ from tern2lava.frontends.tensors import Fetch, NotATensorError, as_array
 from tern2lava.frontends.torchfile import TorchFile, read_legacy, read_zip
 
 Scalar = bool | int | float | str | None
-ACCEPTED = "a torch file (state_dict or pickled module, zip or old format), an npz or a safetensors file"
+ACCEPTED = (
+    "a torch file (state_dict or pickled module, zip or old format), an npz or safetensors file, a NIR or lava-dl file"
+)
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
 """Keys under which training scripts put the network beside optimiser, epoch and history."""
 

@@ -305,7 +305,7 @@ def test_a_cycle_ends(write: Write) -> None:
     ("content", "why"),
     [
         (b"", "is empty"),
-        (b"hello, this is text", "unknown kind"),
+        (b"hello, this is text", "unknown kind.*a NIR or lava-dl file"),
         (b"\x89HDF\r\n\x1a\n" + bytes(50), "unknown kind"),
         (saved({"epoch": 3}), "holds no tensors"),
         (saved({"w": torch.ones(100)})[:400], "damaged or truncated zip"),

@@ -98,10 +98,10 @@ def test_a_network_of_each_framework_verifies_in_lava(make: Callable[[Path], Any
     api.compile(source, "generic-ternary", out=tmp_path / "build", **options)
     x = (np.random.default_rng(0).random((2, STEPS, SIZES[0])) < 0.5).astype(np.uint8)
     np.savez(tmp_path / "x.npz", spikes=x)
-    verification = api.verify(tmp_path / "build", tmp_path / "x.npz").verification
+    verification = api.verify(tmp_path / "build", tmp_path / "x.npz", lava_mode="stock").verification
     assert verification is not None
     assert verification.equal
-    assert {"L1", "L2", "L3"} <= {execution.name for execution in verification.executions}
+    assert "L1" in {execution.name for execution in verification.executions}
     spikes = api.simulate(tmp_path / "build", tmp_path / "x.npz").spikes
     assert min(spikes.values()) > 5
 
