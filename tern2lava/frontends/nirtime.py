@@ -88,7 +88,9 @@ def _rates(graph: NirGraph) -> dict[str, Array]:
             tau = node.array(tau_key, infinite=True) if tau_key else np.ones(())
             gain, tau = np.broadcast_arrays(gain, tau)
             speaks = (gain != 1) & np.isfinite(gain) & np.isfinite(tau) & (tau > 0)
-            said.append((gain[speaks] / tau[speaks]).reshape(-1))
+            with np.errstate(over="ignore"):
+                # What overflows agrees with no other neuron's rate, and the time step is asked for.
+                said.append((gain[speaks] / tau[speaks]).reshape(-1))
         values = np.concatenate(said)
         if values.size:
             result[node.name] = values

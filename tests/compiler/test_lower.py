@@ -114,3 +114,22 @@ def test_a_threshold_met_exactly_fires_for_ge_and_not_for_gt(arithmetic, compare
 def test_passes_are_named_once_and_stages_are_their_results():
     assert ("imported", *(name for name, _ in PASSES)) == STAGES
     assert len(set(STAGES)) == len(STAGES)
+
+
+def summed(ratio):
+    """One neuron that sums two layers, the second's weights `ratio` times the first's."""
+    nodes = (
+        Input(name="x", shape=(2,)),
+        Dense(name="a", inputs=("x",), weight=frozen([[1.0, -1.0]])),
+        Dense(name="b", inputs=("x",), weight=frozen([[ratio, 0.0]])),
+        Neuron(name="n", inputs=("a", "b"), shape=(1,), threshold=frozen(2.0)),
+        Output(name="y", inputs=("n",)),
+    )
+    return Graph(level=Level.IMPORTED, nodes=nodes)
+
+
+@pytest.mark.parametrize("ratio", [1e8, 1e30])
+def test_a_spike_that_adds_more_than_a_membrane_holds_is_refused(fine, ratio):
+    with pytest.raises(UnsupportedError, match=f"scales up to {ratio:g}".replace("+", r"\+")):
+        lower(summed(ratio), fine)
+    assert lower(summed(1e3), fine).program["n"].shape == (1,)

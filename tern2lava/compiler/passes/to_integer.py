@@ -91,6 +91,11 @@ def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
         )
 
 
+def _largest_scale(graph: Graph, neuron: Neuron) -> float:
+    scales = (p.scale for name in neuron.inputs if isinstance(p := graph[name], Projection))
+    return max((float(np.max(scale)) for scale in scales), default=0.0)
+
+
 def _choose_scale(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, steps: int, start: int) -> _Candidate:
     unit = quantum_unit(neuron)
     best = None if unit is None else _candidate(graph, neuron, arithmetic, unit, start, steps)
@@ -108,8 +113,8 @@ def _choose_scale(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, steps: i
             neuron.name,
             f"thresholds fit {arithmetic.threshold_bits} bits and biases {arithmetic.bias_bits} bits of the target",
             f"a threshold of {float(np.max(neuron.threshold)):.6g} and a bias of "
-            f"{float(np.max(np.abs(neuron.bias))):.6g} synapses",
-            "scale the layer's weights up, or its thresholds and biases down",
+            f"{float(np.max(np.abs(neuron.bias))):.6g} synapses, scales up to {_largest_scale(graph, neuron):.6g}",
+            "scale the layer's weights up, or its thresholds and biases down, and summed layers to like sizes",
         )
     return best
 
@@ -136,13 +141,16 @@ def loses_nothing(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, unit: fl
 def _candidate(
     graph: Graph, neuron: Neuron, arithmetic: Arithmetic, unit: float, start: int, steps: int
 ) -> _Candidate | None:
-    """The population with `unit` membrane units to one ternary unit; None where a threshold or bias has no code.
+    """The population with `unit` membrane units to one ternary unit; None where a threshold or bias has no code, or
+    where one spike adds more than a membrane holds.
 
     A threshold beyond the largest code that its neuron cannot reach within `steps` becomes the largest code: the
     neuron never fires either way.
     """
     whole, most = 1 << arithmetic.decay_bits, arithmetic.state_max
     step = float(1 << arithmetic.gain_shift)
+    if _largest_scale(graph, neuron) * unit > most:
+        return None
     projections = tuple(
         replace(p, gain=(np.maximum(np.rint(p.scale * unit / step), 1) * step).astype(np.int64))
         for name in neuron.inputs
