@@ -6,7 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Arithmetic, Array, Graph, Input, Neuron, Population, Projection, Reset, Shape, size
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    Array,
+    Graph,
+    Input,
+    Neuron,
+    Node,
+    Population,
+    Projection,
+    Reset,
+    Shape,
+    size,
+)
 from tern2lava.compiler.linear import target_shape
 
 FOREVER = 1 << 40
@@ -30,12 +42,24 @@ class Bounds:
     adaptation: Array
 
 
+def emitted_range(source: Node) -> tuple[int, int]:
+    """Least and largest value that neurons or an Input emit."""
+    if isinstance(source, Input):
+        return source.levels
+    assert isinstance(source, Neuron | Population)
+    if isinstance(source, Population) and source.levels is not None:
+        return source.levels
+    return (0 if source.threshold_low is None else -1, 1)
+
+
+def payload_width(low: int, high: int) -> int:
+    """Bits of a spike that carries any integer from low to high."""
+    return max(abs(low), abs(high)).bit_length() + (low < 0)
+
+
 def input_range(projection: Projection, graph: Graph) -> tuple[Array, Array]:
     """Least and largest weight @ spikes of each output channel over all activity of the source, shapes (out,)."""
-    source = graph[projection.inputs[0]]
-    low, high = source.levels if isinstance(source, Input) else (0, 1)
-    if isinstance(source, Neuron | Population) and source.threshold_low is not None:
-        low = -1
+    low, high = emitted_range(graph[projection.inputs[0]])
     if projection.pooling is not None:
         low, high = low * projection.pooling.area, high * projection.pooling.area
     codes = projection.weight.reshape(projection.weight.shape[0], -1).astype(np.int64)

@@ -33,6 +33,6 @@ def build(
     Raises InputError, UnsupportedError (passes and rules) and CapacityError (mapping).
     """
     chosen = options or Options()
-    lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen)
+    lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen, profile)
     mapped = map_program(lowered.program, profile, map_options, measure(lowered.program) if measure else None)
     return Compiled(lowered=lowered, mapped=mapped, profile=profile, options=chosen)

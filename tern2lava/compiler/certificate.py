@@ -213,16 +213,33 @@ def _truncates(decay: Array, whole: float) -> Array:
 
 
 def _gain_error(ternary: Graph, integer: Graph, population: Population, unit: float) -> Array:
-    """Sum over projections of |gain - scale * unit| times the largest |weight @ spikes|."""
-    total: Array = np.zeros(())
+    """Sum over projections of |gain - scale * unit| times the largest |weight @ spikes|; partial sums that relays bring
+    are added up first."""
+    found: dict[str, tuple[Projection, Array, Array]] = {}
     for name in population.inputs:
-        real, coded = ternary[name], integer[name]
-        assert isinstance(real, Projection)
+        coded = integer[name]
         assert isinstance(coded, Projection)
-        low, high = input_range(coded, integer)
+        low, high = whole_range(coded, integer)
+        if coded.part_of in found:
+            coded, least, most = found[coded.part_of]
+            low, high = least + low, most + high
+        found[coded.part_of or name] = (coded, low, high)
+    total: Array = np.zeros(())
+    for name, (coded, low, high) in found.items():
+        real = ternary[name]
+        assert isinstance(real, Projection)
         off = np.abs(coded.gain - real.scale * unit) * np.maximum(-low, high)
         total = total + on_shape(off, coded, population.shape)
     return total
+
+
+def whole_range(projection: Projection, graph: Graph) -> tuple[Array, Array]:
+    """bounds.input_range; for the partial sums of a relay that a fan-in was split over, the range of what it sums."""
+    source = graph[projection.inputs[0]]
+    if not (projection.part_of and isinstance(source, Population) and source.levels is not None):
+        return input_range(projection, graph)
+    ranges = [whole_range(p, graph) for name in source.inputs if isinstance(p := graph[name], Projection)]
+    return np.sum([low for low, _ in ranges], axis=0), np.sum([high for _, high in ranges], axis=0)
 
 
 def _on_threshold_lattice(integer: Graph, population: Population, lattice: float) -> bool:

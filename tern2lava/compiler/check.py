@@ -7,6 +7,7 @@ from dataclasses import fields
 import networkx
 import numpy as np
 
+from tern2lava.compiler.box import Box
 from tern2lava.compiler.ir import (
     Add,
     ChannelAffine,
@@ -26,6 +27,7 @@ from tern2lava.compiler.ir import (
     Pooling,
     Population,
     Projection,
+    Reset,
     Shape,
     conv_out,
     size,
@@ -159,6 +161,8 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
                 if size(shape) != size(node.shape):
                     raise InputError(node.name, f"has shape {node.shape} but is fed {shape}")
             _check_parameters(node)
+            if isinstance(node, Population):
+                _check_levels(node)
             return node.shape
         case Dense():
             if node.weight.ndim != 2 or node.weight.shape[1] != size(sources[0]):
@@ -187,6 +191,8 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
             if node.pooling is not None:
                 _check_pooling(node.name, node.pooling, expected)
                 expected = size(node.pooling.in_shape)
+            if node.reads is not None:
+                expected = _check_reads(node.name, node.reads, expected)
             if size(sources[0]) != expected:
                 raise InputError(node.name, f"takes {expected} values but is fed {sources[0]}")
             return target_shape(node)
@@ -197,6 +203,26 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
 def _check_pooling(name: str, pooling: Pooling, expected: int) -> None:
     if min(pooling.window) < 1 or size(pooling.out_shape) != expected:
         raise InputError(name, f"pools {pooling.in_shape} by {pooling.window}, its weights take {expected} values")
+
+
+def _check_reads(name: str, reads: Box, expected: int) -> int:
+    """Neurons of the source that a projection with `reads` belongs to."""
+    inside = all(0 <= low < high <= n for low, high, n in zip(reads.lo, reads.hi, reads.shape, strict=True))
+    if not inside or reads.volume != expected:
+        raise InputError(name, f"reads {reads.text()} of {reads.shape}, its weights take {expected} values")
+    return size(reads.shape)
+
+
+def _check_levels(node: Population) -> None:
+    """InputError for a relay that would keep anything from step to step, or whose sums no spike carries."""
+    if node.levels is None:
+        return
+    low, high = node.levels
+    if not -(1 << 31) <= low <= 0 <= high < 1 << 31:
+        raise InputError(node.name, f"a relay of sums from {low} to {high}; 0 and 32 bits are meant to hold them")
+    kept = node.reset is not Reset.NONE or node.refractory or node.rearm or node.gain_a is not None
+    if kept or node.threshold_low is not None or any(value.any() for value in (node.bias, node.bias_u, node.v_init)):
+        raise InputError(node.name, "a relay has no reset, bias, lower threshold or memory")
 
 
 def _check_bias(node: Dense | Conv2d) -> None:

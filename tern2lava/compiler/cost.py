@@ -26,7 +26,7 @@ from tern2lava.compiler.ir import Array, Graph, Population, Projection, Reset, b
 from tern2lava.compiler.lists import encodings_used, plan_lists, synapse_lists
 from tern2lava.compiler.nxtf import delay_bits, list_words
 from tern2lava.compiler.rows import code_rows
-from tern2lava.compiler.slices import Slice, conv_window, cut, fan_in, incoming, synapse_count
+from tern2lava.compiler.slices import Slice, conv_window, cut, fan_in, in_source, incoming, synapse_count
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 
@@ -141,7 +141,7 @@ class CostModel:
             assert piece is not None
             known = self._blocks[key] = self.block(population, projection, piece, box, as_stored=as_stored)
             return known
-        return replace(known, source=seen if projection.pooling is None else seen.windows(projection.pooling))
+        return replace(known, source=in_source(projection, seen))
 
     def _sets(self, population: Population, box: Box) -> tuple[int, int]:
         """parameter_sets, looked up for channels where no parameter differs within one."""

@@ -13,6 +13,7 @@ from tern2lava.compiler.grids import Grid, axis_choices, total_edges
 from tern2lava.compiler.ir import Population, Shape, size
 from tern2lava.compiler.slices import group_sizes, incoming, mapped_shape
 from tern2lava.errors import CapacityError
+from tern2lava.hw_profiles import Profile, load_profile, profile_names
 
 
 def exceeded(used: dict[str, int], limit: dict[str, int]) -> str | None:
@@ -39,10 +40,19 @@ def fits(
 
 HINTS = {
     "synapse_bits": "use fewer inputs to the layer, or a target with more synaptic memory",
-    "in_axons": "the layer has more inputs than a core can receive: prune or split its inputs, or use another target",
-    "fan_in": "the layer has more inputs than a neuron can have: prune or split its inputs, or use another target",
+    "in_axons": "the layer has more inputs than a core can receive: prune its inputs, or use another target",
+    "fan_in": "the layer has more inputs than a neuron can have: prune its inputs, or use another target",
     "out_axons": "its spikes go to more cores than a neuron can reach: make the layers it feeds smaller",
 }
+
+
+def hint(name: str, profile: Profile) -> str:
+    """What to do where a resource is exceeded; for inputs, which targets would split them over relay neurons."""
+    text = HINTS.get(name, "use another target")
+    if name in ("in_axons", "fan_in") and "relay" not in profile.neuron.kinds.value:
+        relaying = [n for n in profile_names() if "relay" in load_profile(n).neuron.kinds.value]
+        text += f" ({', '.join(relaying)} split them over relay neurons)"
+    return text
 
 
 def refuse(model: CostModel, population: Population, box: Box, limit: dict[str, int], feeds: Feeds) -> CapacityError:
@@ -50,7 +60,7 @@ def refuse(model: CostModel, population: Population, box: Box, limit: dict[str, 
     used = model.part(population, box).used | {"out_axons": feeds.out_axons(population, box)}
     name = exceeded(used, limit) or "neurons"
     what = name if box.volume == 1 else f"{name} for {box.volume} neurons"
-    return CapacityError(population.name, what, used[name], limit[name], HINTS.get(name, "use another target"))
+    return CapacityError(population.name, what, used[name], limit[name], hint(name, model.profile))
 
 
 def cut_population(

@@ -107,7 +107,13 @@ def reads(projection: Projection, grid: Grid, profile: Profile) -> Reads:
             ends = [single_ends(g, kernel, axis - 1, a, b) if priced else (0, 0) for a, b in cuts]
         table = np.array([(*s, *e) for s, e in zip(seen, ends, strict=True)], np.int64) * window[axis]
         columns.append((table[:, 0], table[:, 1], table[:, 2], table[:, 3]))
-    shape = g.in_shape if projection.pooling is None else projection.pooling.in_shape
+    shape: Shape = g.in_shape if projection.pooling is None else projection.pooling.in_shape
+    if projection.reads is not None:
+        shape = projection.reads.shape
+        columns = [
+            (low + first, high + first, begin, end)
+            for (low, high, begin, end), first in zip(columns, projection.reads.lo, strict=True)
+        ]
     return Reads(projection, grid.parts, shape, *(tuple(column) for column in zip(*columns, strict=True)))
 
 

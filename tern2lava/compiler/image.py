@@ -44,7 +44,7 @@ _HEADER = "4sHHIIII8B"
 _RESETS = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)
 _PARAMETERS = ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
 _LOW, _ADAPTIVE = ("threshold_low",), ("decay_a", "gain_a")
-HAS_LOW, HAS_ADAPTATION, REARMS = 1, 2, 4
+HAS_LOW, HAS_ADAPTATION, REARMS, RELAYS = 1, 2, 4, 8
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -226,7 +226,7 @@ def cut_population(population: Population, box: Box) -> Population:
     values: dict[str, Any] = {name: inside(getattr(population, name)) for name in names}
     return Population(
         name=population.name, shape=(box.volume,), reset=population.reset, lsb=frozen(1.0), start=population.start,
-        refractory=population.refractory, rearm=population.rearm, **values,
+        refractory=population.refractory, rearm=population.rearm, levels=population.levels, **values,
     )  # fmt: skip
 
 
@@ -237,10 +237,13 @@ def _write_group(out: Writer, group: Group) -> None:
     if group.local is not None:
         local = group.local
         low, adaptive = local.threshold_low is not None, local.gain_a is not None
-        flags = low * HAS_LOW | adaptive * HAS_ADAPTATION | local.rearm * REARMS
+        relay = local.levels is not None
+        flags = low * HAS_LOW | adaptive * HAS_ADAPTATION | local.rearm * REARMS | relay * RELAYS
         out.pack("IBHB", local.start, _RESETS.index(local.reset), local.refractory, flags)
         for name in _PARAMETERS + (_LOW if low else ()) + (_ADAPTIVE if adaptive else ()):
             out.integers(_by_channel(getattr(local, name), group.box))
+        if local.levels is not None:
+            out.pack("ii", *local.levels)
 
 
 def _by_channel(values: Array, box: Box) -> Array:
@@ -261,7 +264,7 @@ def _read_group(read: Reader, kind: int) -> Group:
     start, reset, refractory, flags = read.unpack("IBHB")
     if reset >= len(_RESETS):
         raise read.fail(f"reset mode {reset}")
-    if flags & ~(HAS_LOW | HAS_ADAPTATION | REARMS):
+    if flags & ~(HAS_LOW | HAS_ADAPTATION | REARMS | RELAYS):
         raise read.fail(f"neuron flags {flags}")
     values: dict[str, Any] = {"refractory": refractory, "rearm": bool(flags & REARMS)}
     for key in _PARAMETERS + (_LOW if flags & HAS_LOW else ()) + (_ADAPTIVE if flags & HAS_ADAPTATION else ()):
@@ -271,6 +274,12 @@ def _read_group(read: Reader, kind: int) -> Group:
         if 1 < array.size < box.volume:
             array = array.repeat(box.volume // array.size)
         values[key] = frozen(array.reshape(()) if array.size == 1 else array)
+    if flags & RELAYS:
+        low, high = read.unpack("ii")
+        kept = flags != RELAYS or refractory or _RESETS[reset] is not Reset.NONE
+        if kept or not low <= 0 <= high or any(values[key].any() for key in ("bias_u", "bias", "v_init")):
+            raise read.fail(f"a relay of sums from {low} to {high} that is more than a relay")
+        values["levels"] = (low, high)
     local = Population(
         name=name, shape=(box.volume,), reset=_RESETS[reset], lsb=frozen(1.0), start=start, **values
     )  # fmt: skip

@@ -16,10 +16,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tern2lava.compiler.box import Box
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -255,6 +258,9 @@ class Projection(NodeBase):
     source_weights: trained weights that it stands for, which are fewer than `weight` has where two layers were merged
     into it (0: as many as `weight` has).
     pooling: what is summed before the weight is applied; `weight` and `geometry` see its output.
+    reads: the neurons of the source that it sees, where it does not see all of them; what comes behind (pooling,
+    geometry, weight) sees these alone, in the order of the box.
+    part_of: the projection that it is a part of since a fan-in was split over relays, or whose partial sums it adds.
     """
 
     weight: Array
@@ -265,6 +271,8 @@ class Projection(NodeBase):
     bits: int = 2
     source_weights: int = 0
     pooling: Pooling | None = None
+    reads: Box | None = None
+    part_of: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -285,6 +293,8 @@ class Population(NodeBase):
         b' = clip(dec(b, decay_a) + gain_a * s_previous), b = 0 at first
         v' = clip(dec(v, decay_v) + u' + bias - (reset_amount + b') * s_previous)
         s  = v' > threshold + b'
+    Where levels is not None (a relay, which passes a partial sum on): s = v', a graded spike within `levels` (lo, hi),
+    whatever the threshold; it keeps nothing (decays 2^D, reset NONE), and its threshold and reset amount are 0.
     All parameters are int64 arrays that broadcast to `shape`. decay = 2^D forgets at once, 0 keeps everything.
     The source's membrane potential is lsb * v + origin, reset_amount being added to v at a spike first where
     record_before_reset: for readouts and reports, never for the dynamics.
@@ -308,15 +318,17 @@ class Population(NodeBase):
     gain_a: Array | None = None
     origin: Array = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False
+    levels: tuple[int, int] | None = None
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What the neurons do beyond the plain equations: some of refractory, signed, rearm, adaptive."""
+        """What the neurons do beyond the plain equations: some of refractory, signed, rearm, adaptive, relay."""
         used = {
             "refractory": self.refractory > 0,
             "signed": self.threshold_low is not None,
             "rearm": self.rearm,
             "adaptive": self.gain_a is not None,
+            "relay": self.levels is not None,
         }
         return tuple(name for name, is_used in used.items() if is_used)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tern2lava.compiler.box import Box
 from tern2lava.compiler.ir import Array, ConvGeometry, Pooling, Projection, Shape, size
 
 
@@ -27,6 +28,8 @@ def conv2d(x: Array, weight: Array, geometry: ConvGeometry) -> Array:
     batch = x.shape[0]
     per_group = out // geometry.groups
     kernels = weight.astype(np.float64).reshape(geometry.groups, per_group, -1)
+    if in_group == per_group == 1:
+        return np.asarray(np.einsum("bcyxij,cij->bcyx", windows, weight[:, 0].astype(np.float64)))
     result = np.empty((batch, out, oh, ow))
     for g in range(geometry.groups):
         columns = windows[:, g * in_group : (g + 1) * in_group].transpose(0, 2, 3, 1, 4, 5)
@@ -45,8 +48,17 @@ def pooled(pooling: Pooling, x: Array) -> Array:
     return result
 
 
+def seen(reads: Box, x: Array) -> Array:
+    """The values (batch, neurons of the box) of x (batch, neurons of the source) that lie in a box, in its order."""
+    inside = tuple(slice(low, high) for low, high in zip(reads.lo, reads.hi, strict=True))
+    whole = (slice(None), *inside)
+    return x.reshape(x.shape[0], *reads.shape)[whole].reshape(x.shape[0], -1)
+
+
 def accumulate(projection: Projection, x: Array) -> Array:
     """Weighted input sums (batch, neurons of the target) in float64 for x (batch, neurons of the source)."""
+    if projection.reads is not None:
+        x = seen(projection.reads, x)
     if projection.pooling is not None:
         x = pooled(projection.pooling, x)
     if projection.geometry is None:

@@ -16,20 +16,23 @@ from tern2lava.compiler.passes.fold_batchnorm import fold_batchnorm
 from tern2lava.compiler.passes.fold_pooling import fold_pooling
 from tern2lava.compiler.passes.fold_scale import fold_scale
 from tern2lava.compiler.passes.merge_linear import merge_linear
+from tern2lava.compiler.passes.split_fan_in import split_fan_in
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.compiler.passes.to_integer import to_integer
+from tern2lava.hw_profiles import Profile
 
-Pass = Callable[[Graph, Options, Arithmetic], Graph]
+Pass = Callable[[Graph, Options, Arithmetic, Profile | None], Graph]
 
 PASSES: tuple[tuple[str, Pass], ...] = (
-    ("drop_identity", lambda graph, options, arithmetic: drop_identity(graph)),
-    ("fold_batchnorm", lambda graph, options, arithmetic: fold_batchnorm(graph)),
-    ("fold_pooling", lambda graph, options, arithmetic: fold_pooling(graph)),
-    ("canonical_neurons", lambda graph, options, arithmetic: canonical_neurons(graph)),
-    ("merge_linear", lambda graph, options, arithmetic: merge_linear(graph)),
-    ("ternarize", lambda graph, options, arithmetic: ternarize(graph, options)),
-    ("fold_scale", lambda graph, options, arithmetic: fold_scale(graph)),
-    ("to_integer", lambda graph, options, arithmetic: to_integer(graph, arithmetic, options)),
+    ("drop_identity", lambda graph, options, arithmetic, profile: drop_identity(graph)),
+    ("fold_batchnorm", lambda graph, options, arithmetic, profile: fold_batchnorm(graph)),
+    ("fold_pooling", lambda graph, options, arithmetic, profile: fold_pooling(graph)),
+    ("canonical_neurons", lambda graph, options, arithmetic, profile: canonical_neurons(graph)),
+    ("merge_linear", lambda graph, options, arithmetic, profile: merge_linear(graph)),
+    ("ternarize", lambda graph, options, arithmetic, profile: ternarize(graph, options)),
+    ("fold_scale", lambda graph, options, arithmetic, profile: fold_scale(graph)),
+    ("to_integer", lambda graph, options, arithmetic, profile: to_integer(graph, arithmetic, options)),
+    ("split_fan_in", lambda graph, options, arithmetic, profile: split_fan_in(graph, profile)),
 )
 STAGES: tuple[str, ...] = ("imported", *(name for name, _ in PASSES))
 
@@ -53,23 +56,27 @@ class Lowered:
 
     @property
     def program(self) -> Graph:
-        """The INTEGER graph."""
-        return self.stages["to_integer"]
+        """The INTEGER graph that is mapped and executed."""
+        return self.stages["split_fan_in"]
 
 
-def lower(graph: Graph, arithmetic: Arithmetic, options: Options | None = None) -> Lowered:
-    """All stages of an IMPORTED graph down to INTEGER, checked before and after every pass.
+def lower(
+    graph: Graph, arithmetic: Arithmetic, options: Options | None = None, profile: Profile | None = None
+) -> Lowered:
+    """All stages of an IMPORTED graph down to INTEGER, checked before and after every pass. profile: the target, where
+    what its cores can hold matters (split_fan_in).
 
-    Raises InputError and UnsupportedError as the checks and passes do.
+    The certificates speak of what to_integer made; what follows changes no spike and no state. Raises InputError,
+    UnsupportedError and CapacityError as the checks and passes do.
     """
     chosen = options or Options()
     check(graph)
     stages, seconds = {"imported": graph}, {}
     for name, rewrite in PASSES:
         begin = time.perf_counter()
-        graph = rewrite(graph, chosen, arithmetic)
+        graph = rewrite(graph, chosen, arithmetic, profile)
         check(graph)
         seconds[name] = time.perf_counter() - begin
         stages[name] = graph
-    certificates = certify(stages["fold_scale"], graph, chosen)
+    certificates = certify(stages["fold_scale"], stages["to_integer"], chosen)
     return Lowered(stages=stages, certificates=certificates, seconds=seconds)

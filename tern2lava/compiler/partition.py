@@ -16,7 +16,7 @@ from tern2lava.compiler.box import Box
 from tern2lava.compiler.choose import GridChooser
 from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, PartCost, limits
 from tern2lava.compiler.crossbar_fill import fill
-from tern2lava.compiler.cutting import HINTS, cut_by, cut_population, cut_rows
+from tern2lava.compiler.cutting import cut_by, cut_population, cut_rows, hint
 from tern2lava.compiler.density import DensityBound, density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir import Array, Graph, Population, Projection
@@ -149,8 +149,7 @@ def _check_single_neurons(
     model: CostModel, populations: tuple[Population, ...], limit: dict[str, int], memory: bool = False
 ) -> None:
     """Raise CapacityError for a population whose neurons have more inputs than a core can receive (or, with `memory`,
-    store): no cut helps, and a sum split over relay neurons would need spikes that carry it (partial sums are integers
-    of many bits)."""
+    store): no cut helps, and where the target has relay neurons their sums are split before (passes.split_fan_in)."""
     for population in reversed(populations):
         shape = mapped_shape(model.graph, population)
         middle = Box(shape, tuple((n - 1) // 2 for n in shape), tuple((n - 1) // 2 + 1 for n in shape))
@@ -162,7 +161,7 @@ def _check_single_neurons(
             used |= {"synapse_bits": model.part(population, middle).used["synapse_bits"]}
         for name, value in used.items():
             if value > limit[name]:
-                raise CapacityError(population.name, name, value, limit[name], HINTS[name])
+                raise CapacityError(population.name, name, value, limit[name], hint(name, model.profile))
 
 
 def _least_cores(total: dict[str, int], limit: dict[str, int]) -> int:

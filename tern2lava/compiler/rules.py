@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tern2lava.compiler.bounds import payload_width
 from tern2lava.compiler.cost import stored_weights
 from tern2lava.compiler.ir import Graph, Input, Population, Projection, Reset
 from tern2lava.errors import UnsupportedError
@@ -31,7 +32,7 @@ def reset_mode(profile: Profile) -> tuple[str, Test]:
 
 
 def neuron_kind(profile: Profile) -> tuple[str, Test]:
-    """Refractory periods, signed spikes, rearming and adaptive thresholds need neurons that have them."""
+    """Refractory periods, signed spikes, rearming, adaptive thresholds and relays need neurons that have them."""
     allowed = profile.neuron.kinds.value
 
     def test(population: Population) -> str | None:
@@ -47,10 +48,22 @@ def input_payload(profile: Profile) -> tuple[str, Test]:
 
     def test(node: Input) -> str | None:
         low, high = node.levels
-        bits = max(abs(low), abs(high)).bit_length() + (low < 0)
-        return None if bits <= allowed else f"input values {low} to {high}"
+        return None if payload_width(low, high) <= allowed else f"input values {low} to {high}"
 
     return f"{allowed} bit{'s' if allowed != 1 else ''}", test
+
+
+def relay_payload(profile: Profile) -> tuple[str, Test]:
+    """Inputs of a neuron beyond a core's are split over relay neurons, whose partial sums a spike must carry."""
+    relays = "relay" in profile.neuron.kinds.value
+    allowed = profile.routing.payload_bits.value
+
+    def test(population: Population) -> str | None:
+        if population.levels is None or payload_width(*population.levels) <= allowed:
+            return None
+        return f"partial sums from {population.levels[0]:,} to {population.levels[1]:,}"
+
+    return f"sums of {allowed} bits" if relays else "no relays", test
 
 
 def synaptic_current(profile: Profile) -> tuple[str, Test]:
@@ -157,6 +170,7 @@ def channel_gain(profile: Profile) -> tuple[str, Test]:
 
 POPULATION_RULES: tuple[tuple[Rule, str], ...] = (
     (neuron_kind, "choose a target that has it (generic-ternary, loihi2), or retrain with other neurons"),
+    (relay_payload, "prune the layer's inputs, or choose a target that relays wider sums (loihi2)"),
     (reset_mode, "choose a target that has it (generic-ternary, loihi2), or retrain with another reset"),
     (synaptic_current, "choose a target that has it, or retrain with neurons without a synaptic current"),
     (neuron_bias, "choose a target that has it, or retrain without biases and batch normalisation"),

@@ -32,7 +32,7 @@ class Slice:
 
 
 def source_shape(projection: Projection) -> Shape:
-    """The shape of what the weights see: (n,) or (channels, height, width), after pooling."""
+    """The shape of what the weights see: (n,) or (channels, height, width), of what it reads and after pooling."""
     if projection.geometry is None:
         return (int(projection.weight.shape[1]),)
     return projection.geometry.in_shape
@@ -73,20 +73,34 @@ def cut(projection: Projection, box: Box) -> Slice | None:
 
     A convolution's box holds whole channel groups or lies within one (see channel_cuts). Weights are views, not copies.
     """
-    if projection.geometry is None:
-        weight, gain = box.rows(projection.weight), box.rows(projection.gain)
-        piece: Slice | None = Slice(
-            source=Box.full(source_shape(projection)), local=replace(projection, weight=weight, gain=gain)
-        )
-    else:
-        piece = _cut_conv(projection, projection.geometry, box)
-    if piece is None or projection.pooling is None:
+    piece = _cut_seen(projection, box)
+    if piece is None or (projection.pooling is None and projection.reads is None):
         return piece
-    seen = piece.source if projection.geometry is not None else Box.full(projection.pooling.out_shape)
-    return Slice(
-        source=seen.windows(projection.pooling), local=replace(piece.local, pooling=None),
-        window=projection.pooling.window,
-    )  # fmt: skip
+    window = (1, 1) if projection.pooling is None else projection.pooling.window
+    source = in_source(projection, piece.source)
+    return Slice(source=source, local=replace(piece.local, pooling=None, reads=None), window=window)
+
+
+def in_source(projection: Projection, seen: Box) -> Box:
+    """A box of what the weights of a projection see as a box of its source: before pooling, and of the whole source
+    where the projection reads a part of it."""
+    if projection.pooling is not None:
+        seen = seen.windows(projection.pooling)
+    reads = projection.reads
+    if reads is None:
+        return seen
+    lo = tuple(first + low for first, low in zip(reads.lo, seen.lo, strict=True))
+    hi = tuple(first + high for first, high in zip(reads.lo, seen.hi, strict=True))
+    return Box(reads.shape, lo, hi)
+
+
+def _cut_seen(projection: Projection, box: Box) -> Slice | None:
+    """`cut` with the source as the weights see it."""
+    if projection.geometry is not None:
+        return _cut_conv(projection, projection.geometry, box)
+    weight, gain = box.rows(projection.weight), box.rows(projection.gain)
+    shape = source_shape(projection) if projection.pooling is None else projection.pooling.out_shape
+    return Slice(source=Box.full(shape), local=replace(projection, weight=weight, gain=gain))
 
 
 def _cut_conv(projection: Projection, geometry: ConvGeometry, box: Box) -> Slice | None:

@@ -11,6 +11,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
+from tern2lava.compiler.box import Box
 from tern2lava.compiler.check import check
 from tern2lava.compiler.ir import NODE_KINDS, Arithmetic, Array, ConvGeometry, Graph, Level, Node, Pooling
 from tern2lava.errors import InputError, Tern2LavaError
@@ -75,7 +76,7 @@ def _node_to_json(node: Node, arrays: dict[str, Array]) -> dict[str, Any]:
             key = f"{node.name}/{f.name}"
             arrays[key] = value
             item[f.name] = {"array": key}
-        elif isinstance(value, ConvGeometry | Pooling):
+        elif isinstance(value, ConvGeometry | Pooling | Box):
             item[f.name] = asdict(value)
         else:
             item[f.name] = value.value if isinstance(value, Enum) else value
@@ -84,7 +85,7 @@ def _node_to_json(node: Node, arrays: dict[str, Array]) -> dict[str, Any]:
 
 def _node_from_json(item: dict[str, Any], arrays: dict[str, Array]) -> Node:
     kind = NODE_KINDS[item["node"]]
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, localns={"Box": Box})
     values: dict[str, Any] = {}
     for f in fields(kind):
         values[f.name] = _value(item[f.name], hints[f.name], arrays)
@@ -100,7 +101,7 @@ def _value(value: Any, hint: Any, arrays: dict[str, Array]) -> Any:
     if any(get_origin(option) is np.ndarray for option in options):
         return arrays[value["array"]]
     for option in options:
-        if option is ConvGeometry or option is Pooling:
+        if option in (ConvGeometry, Pooling, Box):
             parts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
             return option(**parts)
         if isinstance(option, type) and issubclass(option, Enum):

@@ -7,6 +7,7 @@ from enum import Enum
 
 import numpy as np
 
+from tern2lava.compiler.box import Box
 from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Node, Pooling, Projection
 
 SHOWN = 12
@@ -30,7 +31,7 @@ def _print_node(node: Node) -> list[str]:
     plain, arrays = [], []
     for f in fields(node):
         value = getattr(node, f.name)
-        if f.name in ("name", "inputs") or value is None:
+        if f.name in ("name", "inputs") or value is None or (f.name == "part_of" and not value):
             continue
         if isinstance(value, np.ndarray):
             arrays.append(f"    {f.name}: {_print_array(value)}")
@@ -38,6 +39,8 @@ def _print_node(node: Node) -> list[str]:
             plain += [f"{g.name}={getattr(value, g.name)}" for g in fields(value)]
         elif isinstance(value, Pooling):
             plain.append(f"pooling={value.window} of {value.in_shape}")
+        elif isinstance(value, Box):
+            plain.append(f"{f.name}={value.text()} of {value.shape}")
         else:
             plain.append(f"{f.name}={value.value if isinstance(value, Enum) else value}")
     if plain:

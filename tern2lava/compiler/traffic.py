@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.connections import HOST, Connections
-from tern2lava.compiler.ir import Array, Graph, Input, broadcast, size
+from tern2lava.compiler.ir import Array, Graph, Input, Population, broadcast, size
 from tern2lava.compiler.options import ASSUMED_RATE
 from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.slices import sources
+
+# A relay sends whenever its sum is not 0: at most in every step.
+ASSUMED_RELAY_RATE = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +39,9 @@ def traffic(
     assumed: float = ASSUMED_RATE,
 ) -> Traffic:  # fmt: skip
     """Spikes per step on each connection. rates: by population, spikes per neuron and step, one or one for each;
-    without them every neuron spikes at the `assumed` rate."""
+    without them every neuron spikes at the `assumed` rate, relays in every step."""
     if rates is None:
-        return Traffic(connections.neurons * assumed, False)
+        return Traffic(connections.neurons * _assumed(graph, partition, connections, assumed), False)
     hosts = [node for node in sources(graph) if isinstance(node, Input)]
     mean: dict[tuple[int, int], float] = {}
     for index, node in enumerate(hosts):
@@ -52,3 +55,12 @@ def traffic(
     pairs = zip(connections.source.tolist(), connections.group.tolist(), strict=True)
     rate = np.fromiter((mean[pair] for pair in pairs), np.float64, connections.source.size)
     return Traffic(connections.neurons * rate, True)
+
+
+def _assumed(graph: Graph, partition: Partition, connections: Connections, assumed: float) -> Array:
+    """Spikes per neuron and step of each connection's source where nothing was measured."""
+    relays = {p.name for p in graph.of_kind(Population) if p.levels is not None}
+    # The host, part -1, stands last.
+    rates = [ASSUMED_RELAY_RATE if part.population in relays else assumed for part in partition.parts]
+    result: Array = np.array([*rates, assumed])[connections.part]
+    return result

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +93,7 @@ def export_weights(program: Graph, folder: Path, *, version: str) -> list[str]:
                 "projection": node.name, "file": name, "codec": codec, "shape": list(node.weight.shape),
                 "groups": groups, "bits": node.bits, "delay": node.delay, "gain": np.asarray(node.gain).tolist(),
             }
+            | ({} if node.reads is None else {"reads": asdict(node.reads), "part_of": node.part_of})
         )  # fmt: skip
 
     def write(aside: Path) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 T = TypeVar("T")
 Kind = Literal["published", "simulated", "derived", "assumed"]
 ResetName = Literal["zero", "subtract", "none"]
-NeuronKind = Literal["plain", "refractory", "signed", "rearm", "adaptive"]
+NeuronKind = Literal["plain", "refractory", "signed", "rearm", "adaptive", "relay"]
 Encoding = Literal[
     "dense", "sparse", "run_length", "shared_sign", "base3", "bitmap", "golomb", "rans", "bit_planes", "axon_pairs"
 ]
@@ -158,9 +158,11 @@ class Crossbar(_Strict):
 
 
 class NeuronFeatures(_Strict):
-    """What neurons can do. decay: potentials that shrink by a factor in each step. subtracts: what a reset by
-    subtraction takes off, `any` amount or the `threshold`, the smallest potential that spikes. initial_potential: other
-    than 0. late_start: which neurons can rest until their input arrives: each population, whole cores, or none."""
+    """What neurons can do. kinds: `relay` neurons send their summed input as a graded spike of at most
+    routing.payload_bits, in the step in which it arrived; inputs beyond a core's are split over them. decay: potentials
+    that shrink by a factor in each step. subtracts: what a reset by subtraction takes off, `any` amount or the
+    `threshold`, the smallest potential that spikes. initial_potential: other than 0. late_start: which neurons can rest
+    until their input arrives: each population, whole cores, or none."""
 
     resets: Names[ResetName]
     synaptic_current: Leaf[bool]

@@ -43,7 +43,7 @@ def _stored_table(report: Report) -> Table:
     )
 
     def cells(row: LayerMemory | MemoryTotal) -> list[str]:
-        return [f"{row.synapses:,}", size_text(row.stored_bits), f"{row.stored_bits / row.weights:.2f}"]
+        return [f"{row.synapses:,}", size_text(row.stored_bits), f"{row.stored_bits / max(row.weights, 1):.2f}"]
 
     for layer in report.memory.layers:
         counts = f"{layer.cores:,}", f"{layer.copies:.1f}"
@@ -87,7 +87,7 @@ def _ratio_table(report: Report) -> Table:
         over = "-" if row.over_entropy is None else f"{100 * row.over_entropy:+.1f}%"
         return [
             *(f"{getattr(row, f'ratio_{name}'):.1f}x" for name in _PLAIN),
-            f"{row.stored_bits / row.weights:.2f}", f"{row.entropy_bits / row.weights:.2f}", over,
+            f"{row.stored_bits / max(row.weights, 1):.2f}", f"{row.entropy_bits / max(row.weights, 1):.2f}", over,
         ]  # fmt: skip
 
     for layer in report.memory.layers:

@@ -24,7 +24,7 @@ def make_report(compiled: Compiled, version: str) -> Report:
     populations = [
         PopulationRow(
             name=p.name, shape=list(p.shape), neurons=size(p.shape), lag=p.start,
-            cores=sum(p.name in core.populations for core in cores),
+            cores=sum(p.name in core.populations for core in cores), relay=p.levels is not None,
         )
         for p in program.of_kind(Population)
     ]  # fmt: skip

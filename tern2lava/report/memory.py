@@ -10,7 +10,7 @@ from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.codecs.stream import write_stream
 from tern2lava.compiler.cost import Block
 from tern2lava.compiler.image import Sections, sections
-from tern2lava.compiler.ir import Array, Projection
+from tern2lava.compiler.ir import Array, Population, Projection
 from tern2lava.compiler.rows import code_rows
 from tern2lava.compiler.slices import cut
 from tern2lava.report.model import LayerMemory, Memory, MemoryTotal
@@ -33,7 +33,10 @@ def memory_account(compiled: Compiled) -> Memory:
             held[block.projection] += int(piece.local.weight.size)
     sharing = compiled.profile.synapse.sharing.value
     layers = [
-        _layer(projection, blocks[projection.name], len(cores[projection.name]), held[projection.name], sharing)
+        _layer(
+            projection, _weights(compiled, projection), blocks[projection.name], len(cores[projection.name]),
+            held[projection.name], sharing,
+        )
         for projection in compiled.lowered.program.of_kind(Projection)
     ]
     return Memory(layers=layers, total=_total(compiled, layers))
@@ -55,8 +58,17 @@ def state_bits(compiled: Compiled, neurons: int) -> int:
     return 2 * compiled.profile.arithmetic.state_bits.value * neurons
 
 
-def _layer(projection: Projection, blocks: list[Block], cores: int, held: int, sharing: str) -> LayerMemory:
-    weights = projection.source_weights or int(projection.weight.size)
+def _weights(compiled: Compiled, projection: Projection) -> int:
+    """Trained weights that a projection stands for: none where it passes the sums of relays on."""
+    source = compiled.lowered.program[projection.inputs[0]]
+    if isinstance(source, Population) and source.levels is not None:
+        return 0
+    return projection.source_weights or int(projection.weight.size)
+
+
+def _layer(
+    projection: Projection, weights: int, blocks: list[Block], cores: int, held: int, sharing: str
+) -> LayerMemory:  # fmt: skip
     stored = sum(int(block.synapse_bits) for block in blocks)
     bound = entropy(projection.weight) * weights
     rows = code_rows(projection.weight, 1 if projection.geometry is None else projection.geometry.groups)
@@ -79,7 +91,7 @@ def _layer(projection: Projection, blocks: list[Block], cores: int, held: int, s
         sharing={"kernel": "kernel", "lists": "lists", "none": "unrolled"}[sharing] if conv else "dense",
         encodings=sorted({block.encoding for block in blocks}),
         stored_bits=stored,
-        bits_per_weight=stored / weights,
+        bits_per_weight=stored / max(weights, 1),
         over_entropy=stored / bound - 1 if bound else None,
         ratio_fp32=32 * weights / max(stored, 1),
         ratio_fp16=16 * weights / max(stored, 1),

@@ -66,7 +66,10 @@ class LayerMemory(Baselines):
     """Synaptic memory of one projection, in bits."""
 
     projection: str = Field(description="Name of the projection (its weighted layer in the source).")
-    weights: int = Field(description="Number of trained weights (a shared convolution kernel counts once).")
+    weights: int = Field(
+        description="Number of trained weights (a shared convolution kernel counts once; 0 where the sums of relays "
+        "are passed on)."
+    )
     zeros: float = Field(description="Share of the weights that are 0.")
     code_bits: int = Field(description="Width of a code: 2 for ternary weights, up to 8 for others.")
     cores: int = Field(description="Cores that hold synapses of it.")
@@ -78,7 +81,7 @@ class LayerMemory(Baselines):
         "each way it falls at borders and strides. unrolled: once for each source neuron."
     )
     encodings: list[str] = Field(description="Encodings in use on these cores.")
-    bits_per_weight: float = Field(description="stored_bits / weights.")
+    bits_per_weight: float = Field(description="stored_bits / weights, or stored_bits where there are none.")
 
 
 class MemoryTotal(Baselines):
@@ -105,11 +108,15 @@ class Memory(_Block):
 class PopulationRow(_Block):
     """One population of neurons."""
 
-    name: str = Field(description="Name of the neuron layer in the source.")
+    name: str = Field(description="Name of the neuron layer in the source; NAME.relayK for relays of NAME.")
     shape: list[int] = Field(description="Shape: [neurons] or [channels, height, width].")
     neurons: int = Field(description="Number of neurons.")
     cores: int = Field(description="Cores that hold neurons of it.")
     lag: int = Field(description="Chip steps by which it lags the input: one per synapse on the way.")
+    relay: bool = Field(
+        description="Whether it is one of relays, which send partial sums of a population with more inputs than the "
+        "target's cores have; such rows have no certificate of their own (the sums are exact)."
+    )
 
 
 class CertificateRow(_Block):

@@ -38,11 +38,17 @@ def render(report: Report) -> RenderableType:
     return Group(*parts)
 
 
+def _relays(report: Report) -> str:
+    """How many neurons pass partial sums on, where any do."""
+    neurons = sum(row.neurons for row in report.populations if row.relay)
+    return f", {neurons:,} relay neurons" if neurons else ""
+
+
 def core_table(report: Report) -> Table:
     """Used / available / % per resource, one row per group of like cores, with a count column."""
     table = sheet(
         f"Cores of {report.target}: {len(report.cores):,} used on {report.chips:,} chip"
-        f"{'s' if report.chips != 1 else ''}, lower bound {report.cores_lower_bound:,}",
+        f"{'s' if report.chips != 1 else ''}, lower bound {report.cores_lower_bound:,}{_relays(report)}",
         ("Population", *(heading for heading, _ in RESOURCES), "Cores"),
     )
     for name, group in groupby(report.cores, key=lambda core: " + ".join(core.populations)):

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Projection, frozen
+from tern2lava.compiler.bounds import summed_input
+from tern2lava.compiler.ir import Array, Graph, Node, Population, Projection, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
-from tern2lava.errors import CapacityError
+from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import Profile
 from tern2lava.report.model import Report, TwinRow
 
@@ -32,16 +33,25 @@ def add_twins(
 
 
 def int8_twin(program: Graph, *, dense: bool) -> Graph:
-    """The INTEGER program with random weights of magnitude 1 to 127 in place of nonzero ones, or of all."""
+    """The INTEGER program with random weights of magnitude 1 to 127 in place of nonzero ones, or of all. What relays
+    send is passed on as it is; it grows with the weights."""
     rng = np.random.default_rng(_SEED)
-    nodes = []
+    relays = {p.name for p in program.of_kind(Population) if p.levels is not None}
+    nodes: list[Node] = []
     for node in program.nodes:
-        if isinstance(node, Projection):
+        if isinstance(node, Projection) and node.inputs[0] not in relays:
             weight = rng.integers(1, 128, node.weight.shape) * rng.choice([-1, 1], node.weight.shape)
             kept = weight if dense else weight * (node.weight != 0)
             node = replace(node, weight=frozen(kept, np.int8), bits=8)
         nodes.append(node)
-    return replace(program, nodes=tuple(nodes))
+    twin = replace(program, nodes=tuple(nodes))
+    for name in (node.name for node in nodes if node.name in relays):
+        relay = twin[name]
+        assert isinstance(relay, Population)
+        low, high = summed_input(twin, relay.inputs, relay.shape)
+        wider = replace(relay, levels=(min(int(np.min(low)), 0), max(int(np.max(high)), 0)))
+        twin = twin.with_nodes(wider if node is relay else node for node in twin.nodes)
+    return twin
 
 
 def _row(
@@ -50,7 +60,7 @@ def _row(
     bits = max((p.bits for p in program.of_kind(Projection)), default=0)
     try:
         mapped: Mapped = map_program(program, profile, options, rates)
-    except CapacityError as error:
+    except (CapacityError, UnsupportedError) as error:
         return TwinRow(
             name=name, weight_bits=bits, cores=None, chips=None, cores_lower_bound=None, stored_bits=None,
             image_bits=None, reason=str(error),

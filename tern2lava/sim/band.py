@@ -28,7 +28,8 @@ class Band:
 
 
 def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tuple[Band, ...]:
-    """One Band per population of `program`, from a float run of `real` (TERNARY, after fold_scale) on `inputs`.
+    """One Band per population of `program` that is in `real` too (relays are not), from a float run of `real` (TERNARY,
+    after fold_scale) on `inputs`.
 
     The bound runs along with the data instead of assuming the worst case: with the terms of certificate.error_terms,
         E_u <- f_u E_u + d_u |U| S + r_u        E_v <- f_v E_v + d_v |V| S + E_u + r_v
@@ -36,7 +37,8 @@ def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tu
     where |v - threshold| S <= E_v + threshold rounding. A threshold that became the largest code because it is never
     reached counts as near where v S + E_v exceeds that code.
     """
-    trackers = {population.name: Tracker(real, program, population) for population in program.of_kind(Population)}
+    populations = [population for population in program.of_kind(Population) if population.name in real.by_name]
+    trackers = {population.name: Tracker(real, program, population) for population in populations}
 
     def observe(name: str, state: NeuronState, met: Array) -> None:
         trackers[name].step(state, met)

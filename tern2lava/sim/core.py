@@ -37,12 +37,15 @@ class CoreMachine:
         self.axons = int(self.axon_ends[-1])
         self.neurons = int(self.neuron_ends[-1])
         delays = [image.blocks[axons.block].local.delay for axons in image.axons]
+        # int8, int32 where relays send their sums.
+        relays = any(state.population.levels is not None for state in self.groups)
+        self.spike_type: type[np.int8] | type[np.int32] = np.int32 if relays else np.int8
         self._waiting: list[deque[Array]] = [deque() for _ in delays]
         self._delays = delays
         self._gains = [per_neuron(block.local.gain, block.local) for block in image.blocks]
 
     def step(self, t: int, arriving: Array) -> Array:
-        """Spikes (batch, neurons) int8 of chip step t, given `arriving` (batch, axons): what was emitted in the step
+        """Spikes (batch, neurons) of chip step t, given `arriving` (batch, axons): what was emitted in the step
         before. Groups rest outside their window."""
         image = self.image
         sums = [np.zeros(state.u.shape, np.int64) for state in self.groups]
@@ -57,7 +60,7 @@ class CoreMachine:
             if x.any():
                 block = image.blocks[axons.block]
                 sums[block.group] += accumulate(block.local, x).astype(np.int64) * self._gains[axons.block]
-        spikes = np.zeros((self.batch, self.neurons), np.int8)
+        spikes = np.zeros((self.batch, self.neurons), self.spike_type)
         for index, (group, state) in enumerate(zip(image.groups, self.groups, strict=True)):
             if self.active(index, t):
                 assert group.local is not None

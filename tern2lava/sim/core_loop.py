@@ -65,7 +65,7 @@ class Loop:
             assert local is not None
             u, v = (np.zeros(shape, np.int64), np.zeros(shape, np.int64)) if states else (None, None)
             results[c, g] = Result((c, g), np.zeros(shape, spike_type(local)), u, v)
-        emitted = {c: np.zeros((samples, machine.neurons), np.int8) for c, machine in machines.items()}
+        emitted = {c: np.zeros((samples, machine.neurons), machine.spike_type) for c, machine in machines.items()}
         for t in range(1, steps + max(self.starts[m] for m in self.members) + 1):
             before = {member: emitted[member[0]][:, first[member]] for member in self.members}
             now = {}

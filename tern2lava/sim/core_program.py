@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import networkx
 import numpy as np
 
+from tern2lava.compiler.bounds import emitted_range
 from tern2lava.compiler.image import CoreImage
 from tern2lava.compiler.ir import Array, Graph, Input, Level, Pooling, Projection
 from tern2lava.sim.core_loop import Loop
@@ -154,7 +155,7 @@ def _source(everything: list[CoreImage], gather: Gather, levels: list[tuple[int,
     local = everything[c].groups[g].local
     if local is None:
         return *levels[g], 0
-    return (0 if local.threshold_low is None else -1), 1, local.start
+    return *emitted_range(local), local.start
 
 
 def _with_last(stages: list[Stage]) -> tuple[Stage, ...]:

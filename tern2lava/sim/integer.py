@@ -67,7 +67,7 @@ class PopulationState:
         if population.refractory:
             v = np.where(self.held > 0, self.v, v)
         met = v - self.reset_amount * (self.v > self.threshold) if population.rearm else v
-        spikes = (met > threshold).astype(np.int64)
+        spikes = (met > threshold).astype(np.int64) if population.levels is None else v
         if self.threshold_low is not None:
             spikes -= met < self.threshold_low
         if population.refractory:
@@ -82,8 +82,11 @@ class PopulationState:
         return spikes.astype(spike_type(population))
 
 
-def spike_type(population: Population) -> type[np.uint8] | type[np.int8]:
-    """uint8 for spikes of 0 and 1, int8 where a population has a lower threshold and spikes -1 too."""
+def spike_type(population: Population) -> type[np.uint8] | type[np.int8] | type[np.int32]:
+    """uint8 for spikes of 0 and 1, int8 where a population has a lower threshold and spikes -1 too, int32 for the
+    partial sums of relays."""
+    if population.levels is not None:
+        return np.int32
     return np.uint8 if population.threshold_low is None else np.int8
 
 

@@ -20,6 +20,7 @@ from tern2lava.errors import InputError
 from tern2lava.sim.core_program import CoreProgram, prepare_cores
 from tern2lava.sim.core_routes import gathers
 from tern2lava.sim.engine.run import available_cores
+from tern2lava.sim.integer import spike_type
 from tern2lava.sim.lava_child import LavaChild, Progress, run_in_child
 from tern2lava.sim.lava_compat import require_lava
 from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, ProcessUse, samples_and_steps
@@ -67,12 +68,12 @@ def run_cores(
     batch, steps = samples_and_steps(inputs)
     levels = tuple(_levels(group, inputs, (batch, steps)) for group in host.groups)
     sizes = {group.name: size(group.box.shape) for image in cores for group in image.groups}
-    signed = {group.name for image in cores for group in image.groups if _is_signed(group)}
+    kinds = {g.name: np.dtype(spike_type(g.local)).name for image in cores for g in image.groups if g.local is not None}
     width = sum(group.box.volume for group in host.groups)
     binary = all(level == (0, 1) for level in levels)
     layout: Layout = {"input": ((batch, steps, width), "uint8" if binary else "int32")}
     for name, count in sizes.items():
-        layout[f"spikes/{name}"] = ((batch, steps, count), "int8" if name in signed else "uint8")
+        layout[f"spikes/{name}"] = ((batch, steps, count), kinds[name])
         if states:
             layout[f"u/{name}"] = layout[f"v/{name}"] = ((batch, steps, count), "int64")
     workers = min(MAX_WORKERS, available_cores(), batch)
@@ -146,8 +147,3 @@ def _levels(group: Group, inputs: dict[str, Array], expected: tuple[int, int]) -
         raise InputError(f"input {group.name}", f"found {found}, expected {(*expected, group.box.volume)}")
     low, high = int(values.min(initial=0)), int(values.max(initial=1))
     return (low, high)
-
-
-def _is_signed(group: Group) -> bool:
-    """Whether the neurons of a group also emit spikes of -1."""
-    return group.local is not None and group.local.threshold_low is not None

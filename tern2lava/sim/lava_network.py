@@ -118,6 +118,7 @@ def _build_neuron(plan: StockPlan, population: Population, count: int, window: W
         reset=population.reset.value,
         refractory=population.refractory,
         rearm=population.rearm,
+        relay=population.levels is not None,
         shift=chosen.shift,
         decay_bits=plan.graph.arithmetic.decay_bits,
         state_bits=plan.graph.arithmetic.state_bits,
@@ -126,8 +127,15 @@ def _build_neuron(plan: StockPlan, population: Population, count: int, window: W
 
 
 def _connect(chosen: SynapsePlan, projection: Projection, source: Any, target: Any) -> None:
-    """Nothing; puts the projection's process, and a SpikeDelay where planned, between source and target."""
+    """Nothing; puts the projection's process between source and target, in front of it a SpikeSelect where it reads a
+    part of the source and a SpikeDelay where planned."""
     spikes = source.s_out
+    if projection.reads is not None:
+        from tern2lava.sim.lava_procs.spikes import SpikeSelect
+
+        select = SpikeSelect(neurons=spikes.shape[0], chosen=projection.reads.flat())
+        spikes.connect(select.s_in)
+        spikes = select.s_out
     if chosen.own_delay:
         from tern2lava.sim.lava_procs.spikes import SpikeDelay
 

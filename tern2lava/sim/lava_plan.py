@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tern2lava.compiler.bounds import emitted_range
 from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Reset, broadcast, size
 from tern2lava.compiler.linear import per_neuron
 from tern2lava.compiler.pooling import unpooled_graph
@@ -238,20 +239,15 @@ def _split_bias(bias: Array) -> tuple[Array, int]:
 
 def _worst_sum(graph: Graph, projection: Projection) -> int:
     """Largest magnitude a projection can deliver in one step, in the membrane's units."""
-    source = graph[projection.inputs[0]]
-    largest = max(abs(level) for level in source.levels) if isinstance(source, Input) else 1
+    largest = max(abs(level) for level in emitted_range(graph[projection.inputs[0]]))
     rows = np.abs(projection.weight.astype(np.int64)).reshape(projection.weight.shape[0], -1).sum(axis=1)
     return int((rows * np.abs(projection.gain)).max()) * largest
 
 
 def _message_bits(graph: Graph, projection: Projection) -> int:
-    """Bits of a graded input value, 0 where the source emits plain spikes. Dense takes a -1 without bits for a 1."""
-    source = graph[projection.inputs[0]]
-    if isinstance(source, Population) and source.threshold_low is not None:
-        return 1
-    if not isinstance(source, Input) or source.levels == (0, 1):
-        return 0
-    return max(abs(level) for level in source.levels).bit_length()
+    """Bits of a graded value, 0 where the source emits plain spikes. Dense takes a -1 without bits for a 1."""
+    low, high = emitted_range(graph[projection.inputs[0]])
+    return 0 if (low, high) == (0, 1) else max(1, abs(low), abs(high)).bit_length()
 
 
 def _projection(graph: Graph, name: str) -> Projection:

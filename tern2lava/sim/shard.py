@@ -146,7 +146,7 @@ def run_shard(
         bands=tuple(measure_band(executable.real, program, data.inputs)),
         spikes={name: int(np.count_nonzero(spikes)) for name, spikes in reference.spikes.items()},
         float_differences={
-            name: int(np.count_nonzero(spikes != real.spikes[name])) for name, spikes in reference.spikes.items()
+            name: int(np.count_nonzero(reference.spikes[name] != spikes)) for name, spikes in real.spikes.items()
         },
         correct_engine=_correct(program, fast, data),
         correct_integer=_correct(program, reference, data),

@@ -184,7 +184,8 @@ class _Tally:
         self.correct_float += result.correct_float
         for name, count in result.spikes.items():
             self.spikes[name] = self.spikes.get(name, 0) + count
-            self.float_differences[name] = self.float_differences.get(name, 0) + result.float_differences[name]
+        for name, count in result.float_differences.items():
+            self.float_differences[name] = self.float_differences.get(name, 0) + count
         for band in result.bands:
             self.bands.setdefault(band.population, []).append(band)
         if result.difference is not None:

@@ -157,7 +157,7 @@ def imported(model: nn.Sequential, run: Run) -> Graph:
 def merged(graph: Graph) -> Graph:
     """The NORMAL graph of an IMPORTED one: one real-valued projection per wire, whose synapses can be counted."""
     for name, rewrite in PASSES:
-        graph = rewrite(graph, Options(), Arithmetic())
+        graph = rewrite(graph, Options(), Arithmetic(), None)
         if name == "merge_linear":
             break
     return graph

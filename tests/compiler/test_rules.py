@@ -50,6 +50,10 @@ CASES = [
     ("reset_mode", limited(neuron__resets=["zero"]), program(replace(PLAIN, reset=Reset.SUBTRACT)), "reset subtract"),
     ("neuron_kind", limited(neuron__kinds=["signed"]), program(replace(PLAIN, refractory=2)), "refractory"),
     (
+        "relay_payload", limited(routing__payload_bits=4),
+        program(replace(PLAIN, levels=(-8, 3), reset=Reset.NONE, threshold=WHOLE)), "partial sums from -8 to 3",
+    ),
+    (
         "synaptic_current", limited(neuron__synaptic_current=False),
         program(replace(PLAIN, decay_u=frozen(100, np.int64))), "a synaptic current with memory",
     ),

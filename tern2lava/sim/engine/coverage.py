@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.bounds import summed_input
-from tern2lava.compiler.ir import Array, Graph, Input, Node, Population, Projection
+from tern2lava.compiler.bounds import emitted_range, summed_input
+from tern2lava.compiler.ir import Array, Graph, Population, Projection
 from tern2lava.sim.engine.weights import largest_code
 
 
@@ -20,13 +20,17 @@ def state_type(graph: Graph, population: Population) -> tuple[Any, str]:
     """
     arithmetic = graph.arithmetic
     assert arithmetic is not None
+    if population.levels is not None:
+        return None, "a relay: its spikes carry partial sums, which the kernels do not make"
     for name in population.inputs:
         projection = graph[name]
         assert isinstance(projection, Projection)
         source = graph[projection.inputs[0]]
         low, high = emitted_range(source)
-        if low < -128 or high > (127 if low < 0 else 255):
+        if not fits_byte(low, high):
             return None, f"{source.name} has values from {low} to {high}, more than a byte"
+        if projection.reads is not None:
+            return None, f"{name} reads a part of {source.name}"
         if max(map(abs, seen_range(graph, projection))) > np.iinfo(np.int16).max:
             return None, f"{name} pools values beyond 16 bits"
         if projection.weight.size and largest_code(projection) > 128:
@@ -51,12 +55,9 @@ def state_type(graph: Graph, population: Population) -> tuple[Any, str]:
     return None, f"values up to {most:,} need more than 64 bits"
 
 
-def emitted_range(source: Node) -> tuple[int, int]:
-    """Least and largest value that a population or Input emits."""
-    if isinstance(source, Input):
-        return source.levels
-    assert isinstance(source, Population)
-    return (0 if source.threshold_low is None else -1, 1)
+def fits_byte(low: int, high: int) -> bool:
+    """Whether values from low to high fit a byte, signed where low is below 0."""
+    return low >= -128 and high <= (127 if low < 0 else 255)
 
 
 def seen_range(graph: Graph, projection: Projection) -> tuple[int, int]:

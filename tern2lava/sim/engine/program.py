@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from tern2lava.compiler.bounds import emitted_range
 from tern2lava.compiler.check import execution_order
 from tern2lava.compiler.ir import Graph, Input, Population, Projection, size
-from tern2lava.sim.engine.coverage import emitted_range, state_type
+from tern2lava.sim.engine.coverage import state_type
 from tern2lava.sim.engine.tables import Tables, make_tables
 from tern2lava.sim.engine.ways import Progress, addresses_of, load_ways
 
@@ -122,4 +123,6 @@ def _subgraph(graph: Graph, nodes: list[Population]) -> Graph:
                 inputs[source.name] = Input(name=source.name, shape=source.shape, levels=emitted_range(source))
                 projection = replace(projection, delay=projection.delay + source.start)
             projections.append(projection)
+    # Where nothing feeds them, an Input says how long they run.
+    inputs = inputs or {node.name: node for node in graph.of_kind(Input)}
     return graph.with_nodes([*inputs.values(), *projections, *nodes])

@@ -13,9 +13,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from tern2lava.compiler.bounds import emitted_range
 from tern2lava.compiler.ir import Array, Graph, Input, Population, size
 from tern2lava.errors import InputError
 from tern2lava.sim import integer
+from tern2lava.sim.engine.coverage import fits_byte
 from tern2lava.sim.engine.group import run_group
 from tern2lava.sim.engine.program import Group, Program, Use, prepare
 from tern2lava.sim.trace import Trace
@@ -43,13 +45,15 @@ def run(
     program = graph if isinstance(graph, Program) else prepare(graph)
     batch, steps = next(iter(inputs.values())).shape[:2]
     spikes = np.empty((batch, steps, program.width), np.uint8)
+    relays = {p.name: p for p in program.graph.of_kind(Population) if p.levels is not None}
+    sums = {name: np.empty((batch, steps, size(p.shape)), np.int32) for name, p in relays.items()}
     v = np.empty((batch if states else 0, steps, program.width), np.int64)
     u = np.empty_like(v)
 
     def task(begin: int, end: int) -> None:
         span = slice(begin, end)
         part = {name: values[span] for name, values in inputs.items()}
-        _run_samples(program, part, spikes[span], v[span], u[span])
+        _run_samples(program, part, spikes[span], {name: s[span] for name, s in sums.items()}, v[span], u[span])
 
     each = max(1, TASK // max(1, steps * program.width))
     count = min(available_cores() if threads is None else threads, batch)
@@ -64,7 +68,8 @@ def run(
     names = {p.name: slice(place, place + size(p.shape)) for p, place in _placed(program)}
     trace = Trace(
         spikes={
-            p.name: spikes[:, :, names[p.name]].view(integer.spike_type(p)) for p in program.graph.of_kind(Population)
+            p.name: sums[p.name] if p.name in sums else spikes[:, :, names[p.name]].view(integer.spike_type(p))
+            for p in program.graph.of_kind(Population)
         },
         v={name: v[:, :, span] for name, span in names.items()} if states else {},
         u={name: u[:, :, span] for name, span in names.items()} if states else {},
@@ -103,14 +108,17 @@ def _placed(program: Program) -> Iterator[tuple[Population, int]]:
         yield population, program.places[population.name]
 
 
-def _run_samples(program: Program, inputs: Mapping[str, Array], spikes: Array, v: Array, u: Array) -> None:
-    """Fill spikes (samples, steps, width) and, where they are not empty, v and u, group after group."""
+def _run_samples(
+    program: Program, inputs: Mapping[str, Array], spikes: Array, sums: Mapping[str, Array], v: Array, u: Array
+) -> None:
+    """Fill spikes (samples, steps, width), what each relay emits (samples, steps, neurons) and, where they are not
+    empty, v and u, group after group."""
     arithmetic = program.graph.arithmetic
     assert arithmetic is not None
     packed: Array | None = None
     for group in program.groups:
         if group.tables is None:
-            _run_reference(program, group, inputs, spikes, v, u)
+            _run_reference(program, group, inputs, spikes, sums, v, u)
             continue
         if packed is None:
             packed = _input_rows(program, inputs)
@@ -146,15 +154,19 @@ def _input_rows(program: Program, inputs: Mapping[str, Array]) -> Array:
 
 
 def _run_reference(
-    program: Program, group: Group, inputs: Mapping[str, Array], spikes: Array, v: Array, u: Array
-) -> None:
-    """Execute a group that the kernels do not cover by the integer reference."""
+    program: Program, group: Group, inputs: Mapping[str, Array], spikes: Array, sums: Mapping[str, Array], v: Array,
+    u: Array,
+) -> None:  # fmt: skip
+    """Execute a group that the kernels do not cover by the integer reference. What relays emit goes to `sums`, and to
+    `spikes` too where a byte holds it, for kernels that read it."""
     assert group.subgraph is not None
     states = v.shape[0] > 0
     given: dict[str, Array] = {}
     for node in group.subgraph.of_kind(Input):
         if node.name in inputs:
             given[node.name] = np.asarray(inputs[node.name])
+        elif node.name in sums:
+            given[node.name] = sums[node.name]
         else:
             place = program.places[node.name]
             emitted = spikes[:, :, place : place + size(node.shape)]
@@ -162,6 +174,13 @@ def _run_reference(
     trace = integer.run(group.subgraph, given, states=states)
     for name in group.names:
         span = slice(program.places[name], program.places[name] + trace.spikes[name].shape[2])
-        spikes[:, :, span] = trace.spikes[name].view(np.uint8)
+        emitted = trace.spikes[name]
+        if name in sums:
+            sums[name][:] = emitted
+            low, high = emitted_range(program.graph[name])
+            if fits_byte(low, high):
+                spikes[:, :, span] = emitted.astype(np.int8 if low < 0 else np.uint8).view(np.uint8)
+        else:
+            spikes[:, :, span] = emitted.view(np.uint8)
         if states:
             v[:, :, span], u[:, :, span] = trace.v[name], trace.u[name]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tern2lava.compiler.bounds import emitted_range
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,
@@ -24,7 +25,7 @@ from tern2lava.compiler.linear import per_neuron
 from tern2lava.sim.engine import columns, conv, dense, neuron
 from tern2lava.sim.engine.calls import Pools
 from tern2lava.sim.engine.cost import spike_limit
-from tern2lava.sim.engine.coverage import emitted_range, seen_range
+from tern2lava.sim.engine.coverage import seen_range
 from tern2lava.sim.engine.scratch import Sizes, sizes_of
 from tern2lava.sim.engine.weights import bit_planes, codes_by_source, digits, largest_code
 

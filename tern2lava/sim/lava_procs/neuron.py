@@ -31,18 +31,19 @@ class TernaryNeuron(AbstractProcess):
 
     parameters: decay_u, decay_v, bias_u, bias, threshold, reset_amount, decay_a, v_init as int64 arrays (neurons,),
     and where the population has them threshold_low (signed spikes) and gain_a (adaptive threshold).
-    reset: "zero", "subtract" or "none". shift: a_in counts 2^shift of the membrane's units (6 as in Lava's LIF).
+    reset: "zero", "subtract" or "none". relay: it sends v itself, whatever the threshold.
+    shift: a_in counts 2^shift of the membrane's units (6 as in Lava's LIF).
     Each sample begins from u = 0 and v = v_init at the first step of its window; outside the windows the process is
     silent and its states stay.
     """
 
     def __init__(
         self, *, neurons: int, parameters: dict[str, States], reset: str, refractory: int, rearm: bool, shift: int,
-        decay_bits: int, state_bits: int, window: Window,
+        decay_bits: int, state_bits: int, window: Window, relay: bool = False,
     ) -> None:  # fmt: skip
         super().__init__(
             parameters=parameters, reset=reset, refractory=refractory, rearm=rearm, shift=shift,
-            decay_bits=decay_bits, state_bits=state_bits, window=window,
+            decay_bits=decay_bits, state_bits=state_bits, window=window, relay=relay,
         )  # fmt: skip
         self.a_in = InPort(shape=(neurons,))
         self.s_out = OutPort(shape=(neurons,))
@@ -79,6 +80,7 @@ class PyTernaryNeuron(PyLoihiProcessModel):
         self.reset_amount, self.v_init = parameters["reset_amount"], parameters["v_init"]
         self.reset, self.shift = proc_params["reset"], proc_params["shift"]
         self.refractory, self.rearm = proc_params["refractory"], proc_params["rearm"]
+        self.relay = proc_params["relay"]
         self.half = 1 << (proc_params["state_bits"] - 1)
         self.window = proc_params["window"]
         self.silence = np.zeros(self.v_init.shape, np.int32)
@@ -118,6 +120,9 @@ class PyTernaryNeuron(PyLoihiProcessModel):
             v -= self.last * self.reset_amount + self.last * self.b
             threshold = threshold + self.b
         v = self.saturate(v)
+        if self.relay:
+            self.u, self.v = u, v
+            return v
         waiting = self.wait > 0
         v[waiting] = self.v[waiting]
         measured = v.copy()

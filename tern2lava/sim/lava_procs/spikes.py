@@ -1,4 +1,4 @@
-"""Lava processes that carry spikes: a source that plays samples, and a delay."""
+"""Lava processes that carry spikes: a source that plays samples, a choice of neurons, and a delay."""
 # mypy: allow-subclassing-any, allow-untyped-decorators
 # ruff: noqa: E402
 
@@ -49,6 +49,26 @@ class PySpikeSource(PyLoihiProcessModel):
         self.steps_done[0] = self.time_step
         place = self.window.place(self.time_step)
         self.s_out.send(self.silence if place is None else self.rows[place].astype(np.int32))
+
+
+class SpikeSelect(AbstractProcess):
+    """Passes on what neurons `chosen` (their numbers, in ascending order) sent, in the same step."""
+
+    def __init__(self, *, neurons: int, chosen: Any) -> None:
+        super().__init__(chosen=chosen)
+        self.s_in = InPort(shape=(neurons,))
+        self.s_out = OutPort(shape=(len(chosen),))
+
+
+@implements(proc=SpikeSelect, protocol=LoihiProtocol)
+@requires(CPU)
+@tag("fixed_pt")
+class PySpikeSelect(PyLoihiProcessModel):
+    s_in: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int32)
+    s_out: PyOutPort = LavaPyType(PyOutPort.VEC_DENSE, np.int32)
+
+    def run_spk(self) -> None:
+        self.s_out.send(self.s_in.recv()[self.proc_params["chosen"]])
 
 
 class SpikeDelay(AbstractProcess):
