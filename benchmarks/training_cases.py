@@ -72,7 +72,7 @@ CASES = {
     ),
     "fashion-vgg": Case(
         dataset="fashion-mnist", layers="8c3s2-8c3-p2-16c3-16c3-p2-10", train=6000, options=options(steps=4, epochs=10),
-        regularizer=MILD_REGULARIZER, sparsity=0.6,
+        regularizer=MILD_REGULARIZER, sparsity=0.6, seeds=(0, 1),
     ),
 }  # fmt: skip
 METHODS = {
