@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace, store: Store) -> Iterator[str]:
                 key, settings = f"{name}/{method}/{seed}", settings_of(case, method, arguments.hold_out)
                 if store.get(key, settings) is not None:
                     continue
-                lava = arguments.lava if method == "distil+reg" and seed == seeds[0] else 0
+                lava = arguments.lava if method == "distil+reg" else 0
                 judgement, seconds = bench.judge(method, seed, lava)
                 record = judgement.record
                 store.records[key] = {"settings": settings, "seconds": seconds, **record}
