@@ -28,6 +28,34 @@ def total_resources(graph: Graph, profile: Profile, model: CostModel) -> dict[st
     }
 
 
+def fan_in_axons(graph: Graph, profile: Profile, model: CostModel, limit: dict[str, int]) -> int:
+    """Input axons that fan-in forces on any partition.
+
+    A population lies on at least as many cores as its neurons or its synapses take alone, and each of them has an axon
+    for every input of each of its neurons: all inputs of a dense layer, as many as the least field of a convolution.
+    Where that is more than the sources, each of which needs one axon, it counts instead.
+    """
+    total = 0
+    for population in graph.of_kind(Population):
+        projections = incoming(graph, population)
+        bits = sum(least_synapse_bits(p, profile, model.encodings) for p in projections)
+        cores = max(-(-size(population.shape) // limit["neurons"]), -(-bits // limit["synapse_bits"]))
+        total += sum(max(_used_sources(p), cores * _least_field(p)) for p in projections)
+    return total
+
+
+def _least_field(projection: Projection) -> int:
+    """Source neurons that the neuron with the fewest of them has."""
+    g = projection.geometry
+    if g is None:
+        return int(projection.weight.shape[1])
+    least = int(projection.weight.shape[1])
+    for axis in (0, 1):
+        reached = taps(g, projection.weight.shape[2:], axis)
+        least *= int(np.bincount(reached[reached >= 0], minlength=g.out_shape[1 + axis]).min())
+    return least
+
+
 def least_synapse_bits(projection: Projection, profile: Profile, encodings: tuple[str, ...]) -> int:
     """Bits below which no partition can store a projection.
 

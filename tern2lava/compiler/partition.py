@@ -21,7 +21,7 @@ from tern2lava.compiler.density import DensityBound, density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir import Array, Graph, Population, Projection
 from tern2lava.compiler.join import join_parts
-from tern2lava.compiler.lower_bound import least_row_bits, total_resources
+from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_resources
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Item, Packing, Part, pack
 from tern2lava.compiler.refine import Refiner, cuts_of
@@ -37,6 +37,8 @@ _REFUSALS = 400
 # (fewer where boxes hold synapse lists, which take long to cut); so many cores may be filled in trying fractions of the
 # limits.
 _GOOD = 1.02
+# Whose limit counts for what a network needs in all, where names differ.
+_LIMIT = {"fan_in_axons": "in_axons"}
 _REFINED = 2000
 _REFINED_LISTS = 128
 _PATIENCE = 220
@@ -55,7 +57,8 @@ _FRACTIONS: tuple[dict[str, float], ...] = (
 @dataclass(frozen=True, eq=False)
 class Partition:
     """All parts, ordered by core, and what each core uses: used[name] is an array (cores,), limit[name] one core's;
-    total[name] is what any mapping needs at least, density a bound for mappings into boxes where one was needed."""
+    total[name] is what any mapping needs at least (lower_bound.py), density a bound for mappings into boxes where one
+    was needed."""
 
     parts: tuple[Part, ...]
     cores: int
@@ -81,10 +84,16 @@ class Partition:
         return result
 
     @property
+    def bounds(self) -> dict[str, int]:
+        """Cores that no mapping under these limits can go below: by resource, total over the limit of one core; from
+        fan_in_axons; and from boxes, where density.py was asked."""
+        bounds = {name: -(-need // self.limit[_LIMIT.get(name, name)]) for name, need in self.total.items()}
+        return bounds | ({"boxes": math.ceil(self.density.cores - 1e-6)} if self.density else {})
+
+    @property
     def cores_lower_bound(self) -> int:
-        """No mapping into boxes under these limits takes fewer cores: the largest ceil(total / limit of one core), or
-        what boxes take at least (density.py) where that is more."""
-        return max(_least_cores(self.total, self.limit), math.ceil(self.density.cores - 1e-6) if self.density else 1)
+        """The largest of the bounds."""
+        return max(1, *self.bounds.values())
 
 
 def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_leave_chip: bool = False) -> Partition:
@@ -108,6 +117,7 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
     _check_delays(graph, profile)
     _check_single_neurons(model, populations, limit)
     total = total_resources(graph, profile, model)
+    total["fan_in_axons"] = fan_in_axons(graph, profile, model, limit)
     if _least_cores(total, limit) > profile.system.cores:
         _check_single_neurons(model, populations, limit, memory=True)
         raise _too_many_cores(profile, _least_cores(total, limit), _least_cores(total, limit))
@@ -166,7 +176,7 @@ def _check_single_neurons(
 
 def _least_cores(total: dict[str, int], limit: dict[str, int]) -> int:
     """Cores that the scarcest resource takes in all."""
-    return max(1, *(-(-total[name] // limit[name]) for name in total))
+    return max(1, *(-(-need // limit[_LIMIT.get(name, name)]) for name, need in total.items()))
 
 
 class _Cutter:

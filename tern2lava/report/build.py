@@ -6,7 +6,7 @@ from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir import Population, size
 from tern2lava.report.mapping import mapping_block
 from tern2lava.report.memory import axon_bits, image_sections, memory_account, state_bits
-from tern2lava.report.model import CertificateRow, CoreRow, PopulationRow, Report
+from tern2lava.report.model import BoundRow, CertificateRow, CoreRow, PopulationRow, Report
 
 
 def make_report(compiled: Compiled, version: str) -> Report:
@@ -37,6 +37,8 @@ def make_report(compiled: Compiled, version: str) -> Report:
         cores=cores,
         chips=len({core.chip for core in cores}),
         cores_lower_bound=mapped.cores_lower_bound,
+        bounds=[BoundRow(name=name, cores=least) for name, least in mapped.partition.bounds.items()],
+        over_bound=len(cores) / mapped.cores_lower_bound - 1,
         mapping=mapping_block(mapped),
         memory=memory_account(compiled),
         certificate=[CertificateRow.model_validate(c.to_dict()) for c in compiled.lowered.certificates],

@@ -210,6 +210,17 @@ class Verification(_Block):
     )
 
 
+class BoundRow(_Block):
+    """A number of cores that no mapping can go below."""
+
+    name: str = Field(
+        description="neurons, synapse_bits, in_axons: what the network needs in all over what a core has. "
+        "fan_in_axons: axons for all inputs of each neuron on every core that a layer needs. boxes: what parts of any "
+        "shape take."
+    )
+    cores: int = Field(description="Cores at least.")
+
+
 class TwinRow(_Block):
     """The network mapped onto the same target, as it is or with other weights of the same shapes."""
 
@@ -278,8 +289,10 @@ class Report(_Block):
     cores: list[CoreRow] = Field(description="The cores used.")
     chips: int = Field(description="Chips that hold at least one of these cores.")
     cores_lower_bound: int = Field(
-        description="No mapping can use fewer cores: the largest of total need / one core's capacity over resources."
+        description="No mapping can use fewer cores: the largest of `bounds`."
     )
+    bounds: list[BoundRow] = Field(description="Where the lower bound comes from.")
+    over_bound: float = Field(description="Cores above the lower bound, as a share of it; 0: no mapping is smaller.")
     mapping: MappingBlock = Field(description="How the network was mapped, its traffic and its work per step.")
     memory: Memory = Field(description="Synaptic memory.")
     certificate: list[CertificateRow] = Field(description="Certificates, one per population.")

@@ -51,6 +51,9 @@ def core_table(report: Report) -> Table:
         f"{'s' if report.chips != 1 else ''}, lower bound {report.cores_lower_bound:,}{_relays(report)}",
         ("Population", *(heading for heading, _ in RESOURCES), "Cores"),
     )
+    found = ", ".join(f"{bound.name.replace('_', ' ')} {bound.cores:,}" for bound in report.bounds)
+    table.caption = f"Cores at least, by {found}; {100 * report.over_bound:.1f} % more are used."
+    table.caption_justify = "left"
     for name, group in groupby(report.cores, key=lambda core: " + ".join(core.populations)):
         for rows in _alike(list(group)):
             first = rows[0]

@@ -29,7 +29,7 @@ from tern2lava.compiler.ir import (
     frozen,
     size,
 )
-from tern2lava.compiler.lower_bound import least_row_bits, total_resources
+from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_resources
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.slices import mapped_shape
@@ -172,6 +172,7 @@ def test_no_partition_of_a_small_network_takes_fewer_cores_than_the_bounds(targe
         # The search holds the partition that was found, and no bound is above it.
         assert best <= found
         assert plain <= best
+        assert -(-fan_in_axons(graph, profile, model, limit) // limit["in_axons"]) <= best
         assert bound <= best
         judged += 1
         met += plain == best or bound == best

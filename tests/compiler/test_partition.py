@@ -261,6 +261,18 @@ def test_the_lower_bound_names_the_scarcest_resource() -> None:
     assert partition(graph, profile, MapOptions(encodings=("dense",))).cores_lower_bound == 8
 
 
+def test_fan_in_forces_input_axons_on_every_core_of_a_layer() -> None:
+    """100 inputs each to 640 neurons, 64 a core: ten cores with 100 axons, although there are 100 sources only."""
+    profile = variant("tiny", core__neurons=64, core__synapse_memory=1 << 20, core__in_axons=100)
+    result = partition(chain(100, 640), profile, MapOptions())
+    assert (result.total["in_axons"], result.total["fan_in_axons"]) == (100, 1000)
+    assert (result.bounds["in_axons"], result.bounds["fan_in_axons"]) == (1, 10)
+    # Of a convolution the neuron with the fewest inputs counts, here in a corner: 4 of 9 taps, 8 channels.
+    result = partition(convolution(8, 16, 12), variant("tiny", core__neurons=256), MapOptions())
+    assert result.total["fan_in_axons"] == max(8 * 12 * 12, -(-16 * 144 // 256) * 8 * 4)
+    assert result.used["in_axons"].sum() >= result.total["fan_in_axons"]
+
+
 def test_no_rans_stream_takes_less_than_the_bits_counted_for_its_rows() -> None:
     """The cheapest symbol for its codes, over models of all shares, costs more than the bound allows each of them."""
     digits = (np.arange(81)[:, None] // [1, 3, 9, 27]) % 3

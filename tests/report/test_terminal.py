@@ -43,6 +43,12 @@ def test_cores_are_grouped_and_counted_and_their_sums_are_right(report):
         assert f"{used:,}/{most:,} {100 * used / most:6.2f}%" in table
     assert sum(core.neurons[0] for core in report.cores) == sum(row.neurons for row in report.populations)
     assert len(report.cores) >= report.cores_lower_bound >= 1
+    assert report.cores_lower_bound == max(bound.cores for bound in report.bounds)
+    assert {bound.name for bound in report.bounds} >= {"neurons", "synapse_bits", "in_axons", "fan_in_axons"}
+    assert report.over_bound == len(report.cores) / report.cores_lower_bound - 1
+    words = " ".join(table.split())
+    assert f"Cores at least, by neurons {report.bounds[0].cores}, synapse bits" in words
+    assert f"{100 * report.over_bound:.1f} % more are used" in words
 
 
 def test_memory_names_every_layer(report):
