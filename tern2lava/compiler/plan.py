@@ -1,7 +1,8 @@
 """The mapping that an objective asks for: partitions, each really placed and routed, of which the best is taken.
 
-    cores    the fewest cores, then the least traffic: one partition, made for few cores (of several with as few, where
-             kernels are shared and routes take whole parts, the one with the fewest bits: partition.py)
+    cores    the fewest cores, then the least traffic: the partition made for few cores (of several with as few, where
+             kernels are shared and routes take whole parts, the one with the fewest bits: partition.py), and where its
+             parts are few also those in which parts that talk share cores
     traffic  the fewest spike-hops per step, chip borders counted as the profile says: also partitions into smaller
              parts and those in which parts that talk to each other share cores
     latency  the shortest step, as Quality.step estimates it from the busiest core, the most loaded link and the longest
@@ -34,6 +35,8 @@ from tern2lava.hw_profiles.profile import Leaf
 _FINER = (1.0, 0.5, 0.25, 0.125, 0.0625)
 # Of partitions with more parts no others are tried.
 _MOST_PARTS = 5_000
+# Up to so many parts, the fewest cores are also filled in other ways.
+_FEW_PARTS = 24
 # For latency: so many bounds on the work of a part are tried, the least first, until so many gave a part for each core;
 # up to so many parts a core are spread. For balance the bounds are these shares of the mean work of a core.
 _LEVELS = 40
@@ -65,7 +68,8 @@ def make_plan(
         # Axons that leave a chip cost more, and only placement shows which do: cut again as if all did.
         cores = partition(graph, profile, options, all_edges_leave_chip=True)
         first = _plan(graph, profile, options, rates, cores)
-    if options.objective == "cores" or first.partition.cores == 0:
+    few = first.partition.cores > 1 and len(first.partition.parts) <= _FEW_PARTS
+    if first.partition.cores == 0 or (options.objective == "cores" and not few):
         return first
     quick = replace(options, placement="spectral") if options.placement == "auto" else options
     ranked: list[Plan] = []
@@ -110,7 +114,7 @@ def _others(
     per_chip = max(1, profile.system.cores_per_chip - options.spare_cores)
     count = first.partition.cores
     on_chips = -(-count // per_chip) * per_chip
-    if options.objective == "traffic":
+    if options.objective in ("cores", "traffic"):
         yield from cuts
         for found in (first.partition, *cuts) if options.share_cores else ():
             wired = connections(graph, found)

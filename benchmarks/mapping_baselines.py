@@ -1,0 +1,92 @@
+"""What other mappers do: one population a core, and sequential filling."""
+
+from __future__ import annotations
+
+from tern2lava.compiler.box import Box
+from tern2lava.compiler.cost import CostModel, PartCost, limits
+from tern2lava.compiler.cutting import fits
+from tern2lava.compiler.ir import Graph, Population
+from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.pack import Part
+from tern2lava.compiler.partition import Partition, renumbered
+from tern2lava.compiler.slices import mapped_shape
+from tern2lava.hw_profiles import Profile
+
+FREE = 1 << 60
+
+
+def one_a_core(graph: Graph, profile: Profile) -> str:
+    """Cores when each population takes one (nengo-loihi's first allocator), or the first population too large for it.
+
+    Output axons are not looked at: they depend on the other populations.
+    """
+    model, limit = CostModel(graph, profile), limits(profile) | {"out_axons": FREE}
+    populations: tuple[Population, ...] = graph.of_kind(Population)
+    for population in populations:
+        box = Box.full(mapped_shape(graph, population))
+        if fits(model, population, box, limit, limit["neurons"], None) is None:
+            return f"{population.name} too large"
+    return str(len(populations))
+
+
+def sequential(graph: Graph, profile: Profile) -> Partition:
+    """Sequential filling: each population cut in the order of its neurons, every part as many as fit, each on the core
+    of the last one while that has room, else on the next.
+
+    An image goes by channels, then rows: in as few bands of rows as let one channel fit, as many channels as fit.
+    Output axons are not limited, which only makes it look better.
+    """
+    model, limit = CostModel(graph, profile, MapOptions().encodings), limits(profile) | {"out_axons": FREE}
+    populations: tuple[Population, ...] = graph.of_kind(Population)
+    parts: list[Part] = []
+    core, load = -1, dict.fromkeys(limit, 0)
+    for population in populations:
+        for box, cost in _in_order(model, population, limit):
+            after = {name: load[name] + cost.used.get(name, 0) for name in limit}
+            after["fan_in"] = cost.used["fan_in"]
+            if core < 0 or any(after[name] > limit[name] for name in limit):
+                core, after = core + 1, dict.fromkeys(limit, 0) | cost.used
+            load = after
+            parts.append(Part(population.name, box, core, cost.blocks, cost.used | {"out_axons": 0}))
+    return renumbered(populations, tuple(parts), limit, {"neurons": 1}, None)
+
+
+def _in_order(model: CostModel, population: Population, limit: dict[str, int]) -> list[tuple[Box, PartCost]]:
+    shape = mapped_shape(model.graph, population)
+    if len(shape) == 1:
+        return _slabs(model, population, shape, (), (), limit)
+    for bands in range(1, shape[1] + 1):
+        height = -(-shape[1] // bands)
+        found = []
+        for low in range(0, shape[1], height):
+            slabs = _slabs(
+                model, population, shape, (low, 0), (min(low + height, shape[1]), shape[2]), limit
+            )
+            if not slabs:
+                break
+            found += slabs
+        else:
+            return found
+    raise ValueError(f"{population.name}: not even a channel of one row fits on a core")
+
+
+def _slabs(
+    model: CostModel, population: Population, shape: tuple[int, ...], low: tuple[int, ...], high: tuple[int, ...],
+    limit: dict[str, int],
+) -> list[tuple[Box, PartCost]]:  # fmt: skip
+    """As many indices along the first axis as fit, again and again; none where one does not fit."""
+    found: list[tuple[Box, PartCost]] = []
+    at = 0
+    while at < shape[0]:
+        good, bad, best = 0, shape[0] - at + 1, None
+        step = min(found[-1][0].extent[0] if found else bad - 1, bad - 1)
+        while bad - good > 1:
+            box = Box(shape, (at, *low), (at + step, *high))
+            cost = fits(model, population, box, limit, limit["neurons"], None)
+            good, bad, best = (good, step, best) if cost is None else (step, bad, (box, cost))
+            step = (good + bad) // 2
+        if best is None:
+            return []
+        found.append(best)
+        at += good
+    return found
