@@ -58,11 +58,16 @@ PROOF_SECONDS = 5.0
 SHOWN = ("cores", "bound", "hops", "row_major", "seconds", "gib", "error")
 TIMED = ("vgg16", "kapoho-point")
 GROWTH_TARGET = "hala-point"
+STOP = math.inf
 Rows = dict[tuple[str, str], dict[str, Any]]
 
 
 def in_child(work: Callable[..., dict[str, Any]], *arguments: Any, limit: float = 600.0) -> dict[str, Any]:
     """What `work` returns in a process of its own, or its `error`."""
+    left = STOP - time.monotonic()
+    if left < 0:
+        return {"error": "not measured: --stop-after was over"}
+    limit = min(limit, left)
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_child, args=(theirs, work, arguments))
@@ -83,6 +88,12 @@ def _child(pipe: Any, work: Callable[..., dict[str, Any]], arguments: tuple[Any,
         pipe.send(work(*arguments))
     except (Tern2LavaError, MemoryError, ValueError) as error:
         pipe.send({"error": str(error) or type(error).__name__})
+
+
+def stop_after(seconds: float) -> None:
+    """Start no row after so many seconds, and end those that run."""
+    global STOP
+    STOP = time.monotonic() + seconds
 
 
 def held() -> float:
@@ -147,8 +158,8 @@ def mapping_table(rows: Rows, missed: list[str]) -> list[str]:
     )  # fmt: skip
     lines = [
         "What a mapping takes. bound: no mapping takes fewer cores. filled: sequential filling, hops with its parts "
-        "placed at random and row by row (-: it needs more cores than there are); ratio: our hops over the latter. link: "
-        "spikes a step on the most loaded link. one a core, filled: cores of these mappers, output axons not looked at.",
+        "placed at random and row by row (-: more cores than there are); ratio: our hops over the latter. link: spikes a "
+        "step on the most loaded link. one a core, filled: cores of these mappers, output axons not looked at.",
         "", "| " + " | ".join(heads) + " |", "|---|---|" + "---:|" * (len(heads) - 2),
     ]  # fmt: skip
     reasons = []
@@ -242,16 +253,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="small networks on two targets, under a minute")
     parser.add_argument("--check", action="store_true", help="exit code 1, naming what fell short")
     parser.add_argument("--limit", type=float, default=600.0, help="seconds that a row may take (default 600)")
+    parser.add_argument("--stop-after", type=float, default=math.inf, help="seconds for all rows together")
     parser.add_argument("--jobs", type=int, default=1, help="rows measured at a time (default 1)")
     parser.add_argument("-o", "--out", type=Path, help="file for the tables, as Markdown")
     options = parser.parse_args()
+    stop_after(options.stop_after)
     networks = QUICK_NETWORKS if options.quick else tuple(NETWORKS)
     targets = QUICK_TARGETS if options.quick else tuple(name for name in profile_names() if name != "tiny")
     sizes = [("synapses", name) for name in SYNAPSES] + [("neurons", name) for name in NEURONS]
+    few = sizes[:4] if options.quick else sizes
     pairs = [(network, target) for network in networks for target in targets]
     with ThreadPoolExecutor(options.jobs) as pool:
         found = pool.map(lambda pair: in_child(row_of, *pair, limit=options.limit), pairs)
-        few = sizes[:4] if options.quick else sizes
         grown = pool.map(lambda pair: in_child(growth_row, *pair, limit=options.limit), few)
     rows = dict(zip(pairs, found, strict=True))
     growth = dict(zip(few, grown, strict=True))

@@ -12,8 +12,8 @@ from tern2lava.compiler.placement.curves import along, hilbert_order
 from tern2lava.compiler.placement.problem import Problem
 from tern2lava.errors import MissingPackageError, UnsupportedError
 
-# Its Steiner objective holds a table of all pairs of slots.
-LARGEST = 256
+# Its Steiner objective takes hypergraphs of up to so many blocks.
+LARGEST = 64
 _initializer: list[Any] = []
 
 
