@@ -158,8 +158,8 @@ def mapping_table(rows: Rows, missed: list[str]) -> list[str]:
     )  # fmt: skip
     lines = [
         "What a mapping takes. bound: no mapping takes fewer cores. filled: sequential filling, hops with its parts "
-        "placed at random and row by row (-: more cores than there are); ratio: our hops over the latter. link: spikes a "
-        "step on the most loaded link. one a core, filled: cores of these mappers, output axons not looked at.",
+        "placed at random and row by row (-: more cores than there are); ratio: our hops over the latter. link: "
+        "spikes a step on the most loaded link. one a core, filled: their cores, output axons not looked at.",
         "", "| " + " | ".join(heads) + " |", "|---|---|" + "---:|" * (len(heads) - 2),
     ]  # fmt: skip
     reasons = []

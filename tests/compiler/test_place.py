@@ -11,7 +11,7 @@ from tern2lava.compiler.placement.algorithms import PLACEMENTS
 from tern2lava.compiler.placement.curves import hilbert_index
 from tern2lava.compiler.placement.exact import prove
 from tern2lava.compiler.placement.problem import Problem
-from tern2lava.errors import CapacityError, InputError
+from tern2lava.errors import CapacityError, InputError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
 
 OPTIONAL = {"exact": "ortools", "mtkahypar": "mtkahypar"}
@@ -160,3 +160,10 @@ def test_a_chip_border_is_dearer_than_a_hop() -> None:
     slot = place(t, "auto").core
     # 16 pairs on 32 slots: every pair fits on one chip.
     assert (slot[source] // 16 == slot[target] // 16).all()
+
+
+def test_mt_kahypar_refuses_more_cores_than_it_maps_by_name() -> None:
+    pytest.importorskip("mtkahypar")
+    assert place(task(64), "mtkahypar").core.size == 64
+    with pytest.raises(UnsupportedError, match="mtkahypar maps up to 64 cores: found 65 cores; use auto"):
+        place(task(65), "mtkahypar")
