@@ -110,7 +110,9 @@ def _others(
     graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, first: Plan
 ) -> Iterator[Partition]:
     """The partitions that might serve the objective better than the first."""
-    cuts = list(_cuts(graph, profile, options, first))
+    # Where bits count before traffic, the parts for the fewest cores stay as they were cut.
+    kept = options.objective == "cores" and profile.routing.out_axon_model.value == "ranges"
+    cuts = [] if kept else list(_cuts(graph, profile, options, first))
     per_chip = max(1, profile.system.cores_per_chip - options.spare_cores)
     count = first.partition.cores
     on_chips = -(-count // per_chip) * per_chip
