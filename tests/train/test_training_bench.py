@@ -63,3 +63,23 @@ def test_what_was_measured_with_other_settings_counts_as_not_measured(
     other = replace(bench.CASES["digits-mlp"], sparsity=0.7)
     monkeypatch.setitem(bench.CASES, "digits-mlp", other)
     assert bench.current(arguments(tmp_path), records) == {}
+
+
+def test_the_committed_page_is_made_of_the_committed_records_and_these_are_of_todays_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    module = importlib.import_module("training")
+    store = module.Store(module.RESULTS)
+    chosen = arguments(FOLDER)
+    records, together = (module.current(chosen, found) for found in (store.records, store.over_seeds))
+    wanted = {
+        f"{name}/{method}/{seed}"
+        for name, case in module.CASES.items()
+        for method in (*module.METHODS, *(module.ABLATION if name in module.ABLATED else ()))
+        for seed in case.seeds
+    }
+    assert set(records) == wanted
+    assert set(together) == {key.rpartition("/")[0] for key in wanted}
+    page = module.markdown(records, together, methods=module.METHODS, ablation=module.ABLATION)
+    assert module.RESULTS.with_suffix(".md").read_text() == page
