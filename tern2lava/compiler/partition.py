@@ -42,6 +42,8 @@ _LIMIT = {"fan_in_axons": "in_axons"}
 _REFINED = 2000
 _REFINED_LISTS = 128
 _PATIENCE = 220
+# Fractions tried at least, unless cores are very many.
+_TRIES = 3
 # Boxes that a layer may be cut into to store its weights less often, over those that it needs; None: as few input axons
 # as can be.
 _SPARES = (1.0, 1.34, None)
@@ -128,7 +130,7 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
         row_bits = {p.name: least_row_bits(p, profile, model.encodings) for p in graph.of_kind(Projection)}
         density = density_bound(graph, profile, limit, row_bits)
         least = max(least, math.ceil(density.cores - 1e-6)) if density else least
-    tries = max(1, _PATIENCE // best.cores) if options.share_cores else 0
+    tries = max(_TRIES if best.cores <= _REFINED else 1, _PATIENCE // best.cores) if options.share_cores else 0
     for fractions in _FRACTIONS[:tries]:
         # Parts that fill a core in one resource waste the others: smaller ones of different layers may share it.
         if best.cores <= _GOOD * least:
