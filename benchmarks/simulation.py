@@ -32,6 +32,7 @@ from simulation_machine import (
     popcount_rate,
     seconds_of,
     start_up,
+    streamed,
     verification,
 )
 from simulation_nets import Array, Net, convolution, mlp
@@ -162,11 +163,18 @@ def measure_machine(quick: bool) -> dict[str, Any]:
         scaled = spent * 10_000 / samples
         bars.append(Bar(name=f"seconds to verify 10,000 samples, demo {name}", found=scaled, wanted=10.0, at_most=True))
     bars.append(Bar(name="seconds of tern2lava --help", found=start_up(), wanted=0.3, at_most=True))
+    few, many = streamed((10_000, 20_000) if quick else (10_000, 40_000))
+    name = f"peak memory of simulating {many[0]:,} samples / {few[0]:,}"
+    bars.append(Bar(name=name, found=many[2] / few[2], wanted=1.1, at_most=True))
     bounds = [
         ["read from main memory", f"{read / 1e9:.1f} GB/s"],
         ["AND + popcount + add, 64-bit words", f"{rate / 1e9:.1f} G/s"],
         [f"engine, dense 1024 x 1024, {activity:.0%} active", f"{words / 1e9:.1f} G/s"],
         ["... as synapses (two words hold 64)", f"{words * 32 / 1e9:,.0f} G/s"],
+        *(
+            [f"peak memory of `simulate`, {count:,} samples, file of {mib:,.0f} MiB", f"{peak:,.0f} MiB"]
+            for count, mib, peak in (few, many)
+        ),
     ]
     return {"bounds": bounds, "growth": growth(budget / 5), "bars": [asdict(bar) for bar in bars]}
 
@@ -189,7 +197,7 @@ def render(found: dict[str, dict[str, Any]], quick: bool) -> list[str]:
         grown = [[what, value, f"{s * 1e3:,.2f}", f"{each:.5f}"] for what, value, s, each in machine["growth"]]
         lines += ["", "## Growth (engine, 1 thread)", ""]
         lines += table(["what grows", "value", "ms", "ns per synaptic operation"], grown)
-        lines += ["", "## The machine's bounds (1 core)", "", *table(["what", "value"], machine["bounds"])]
+        lines += ["", "## The machine's bounds (1 core), and memory", "", *table(["what", "value"], machine["bounds"])]
     if rows:
         cells = [
             [f"{r.net}: {r.contender}", str(r.batch), f"{r.seconds * 1e3:,.2f}", f"{r.rate:,.1f}",

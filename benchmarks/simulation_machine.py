@@ -15,13 +15,21 @@ import numpy as np
 from numba import njit
 from simulation_nets import Array, Net, mlp, network
 
+from tern2lava.bundle import read_bundle
 from tern2lava.compiler.ir import Input
 from tern2lava.sim.engine.bits import popcount
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine
+from tern2lava.sim.record import Record
 from tern2lava.sim.spikes import SpikeData
 
 CORES = 2
+# The command line in a process that then prints the most KiB it held (rusage would count what its parent held).
+_PEAK = """
+from tern2lava.__main__ import main
+main()
+print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+"""
 
 
 def seconds_of(action: Callable[[], Any], budget: float, most: int = 30) -> float:
@@ -120,7 +128,6 @@ def verification(samples: int) -> list[tuple[str, float]]:
     from importlib import resources
 
     from tern2lava import api
-    from tern2lava.bundle import read_bundle
     from tern2lava.demo.run import NETS, test_spikes
 
     data = resources.files("tern2lava.demo")
@@ -142,6 +149,31 @@ def verification(samples: int) -> list[tuple[str, float]]:
             proof = report.verification
             if proof is None or not proof.equal or proof.engine_samples != samples:
                 sys.exit(f"{name}: verification failed: {proof}")
+    return found
+
+
+def streamed(counts: tuple[int, ...]) -> list[tuple[int, float, float]]:
+    """(samples, MiB of their spikes, peak MiB held) of `tern2lava simulate` on so many samples of 256 steps from one
+    file, its spikes and scores left out; each in a process of its own."""
+    from importlib import resources
+
+    from tern2lava import api
+
+    data = resources.files("tern2lava.demo")
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        api.compile(str(data / "mlp.pt"), "loihi2", net=str(data / "mlp.yaml"), out=Path(folder) / "mlp")
+        node = read_bundle(Path(folder) / "mlp").executable.program.of_kind(Input)[0]
+        some = (np.random.default_rng(0).random((250, 256, *node.shape)) < 0.2).astype(np.uint8)
+        for count in counts:
+            file = Path(folder) / "spikes.npz"
+            with Record(Path(folder)) as record:
+                for _ in range(count // len(some)):
+                    record.append("spikes", some)
+                record.save(file, compressed=False)
+            command = [sys.executable, "-c", _PEAK, "simulate", f"{folder}/mlp", "--data", str(file)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            found.append((count, file.stat().st_size / 2**20, int(done.stdout.split()[-1]) / 2**10))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +17,7 @@ from tern2lava.bundle import (
     profile_of,
     read_bundle,
     save_report,
+    write_aside,
     write_bundle,
 )
 from tern2lava.compiler.build import Compiled, build
@@ -28,6 +30,7 @@ from tern2lava.report.model import Report, WhatIfRow
 from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.readout import accuracy, needs_states, predictions, scores
+from tern2lava.sim.record import Record
 from tern2lava.sim.shard import engine_trace
 from tern2lava.sim.spikes import SpikeData, load_spikes, make_spikes
 from tern2lava.sim.trace import Trace, joined
@@ -106,12 +109,14 @@ def simulate(
     engine: Engine = "fast",
     states: bool = False,
     keep: bool = True,
+    out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Simulation:
     """A run of a bundle on spikes: by the fast engine, by it in Ray tasks (engine "ray"), by the integer reference
     ("reference"), or recomputed from its core images ("images"); all give the same. Samples run in pieces.
 
-    states: keep v and u in the trace. keep: without it the trace stays empty, so that memory holds one piece.
+    states: keep v and u in the trace. keep: without it the trace stays empty, so that memory holds one piece. out: npz
+    file for predictions, scores, spikes (and states), written piece by piece, there when the run is whole.
     progress(stage, done, total) counts samples. Raises Interrupted (a KeyboardInterrupt) with what was done.
     """
     opened = _opened(bundle)
@@ -120,7 +125,7 @@ def simulate(
     spikes = _spikes(data, program)
     needed = states or needs_states(program)
     piece = shard_size(program, spikes.steps)
-    parts = (spikes.slice(begin, begin + piece).inputs for begin in range(0, spikes.samples, piece))
+    parts = (spikes.values(begin, begin + piece) for begin in range(0, spikes.samples, piece))
     fallbacks: tuple[tuple[str, str], ...] = ()
     traces: Iterator[Trace]
     if engine == "images":
@@ -142,22 +147,30 @@ def simulate(
     kept: list[Trace] = []
     counts = {population.name: 0 for population in program.of_kind(Population)}
     done = 0
-    try:
-        if progress is not None:
-            progress(f"engine {engine}", 0, spikes.samples)
-        for trace in traces:
-            found.append(scores(program, trace))
-            for name, fired in trace.spikes.items():
-                counts[name] += int(np.count_nonzero(fired))
-            if keep:
-                kept.append(trace if states else Trace(spikes=trace.spikes))
-            done += len(found[-1])
+    with ExitStack() as around:
+        record = None if out is None else around.enter_context(_record_beside(Path(out)))
+        try:
             if progress is not None:
-                progress(f"engine {engine}", done, spikes.samples)
-    except KeyboardInterrupt:
-        text = f"interrupted: {done:,} of {spikes.samples:,} samples were simulated; nothing was written"
-        raise Interrupted(text) from None
-    total = np.concatenate(found)
+                progress(f"engine {engine}", 0, spikes.samples)
+            for trace in traces:
+                found.append(scores(program, trace))
+                for name, fired in trace.spikes.items():
+                    counts[name] += int(np.count_nonzero(fired))
+                if keep:
+                    kept.append(trace if states else Trace(spikes=trace.spikes))
+                if record is not None:
+                    record.append_trace(trace, states)
+                done += len(found[-1])
+                if progress is not None:
+                    progress(f"engine {engine}", done, spikes.samples)
+            total = np.concatenate(found)
+            if record is not None and out is not None:
+                record.append("predictions", predictions(total))
+                record.append("scores", total)
+                write_aside(Path(out), record.save)
+        except KeyboardInterrupt:
+            text = f"interrupted: {done:,} of {spikes.samples:,} samples were simulated; nothing was written"
+            raise Interrupted(text) from None
     return Simulation(
         trace=joined(kept),
         scores=total,
@@ -216,6 +229,15 @@ def report(bundle: str | Path | Bundle, *, compare_bits: int | None = None) -> R
     result = add_twins(opened.report, program, profile_of(opened), map_options_of(opened), measured_rates_of(opened))
     save_report(opened.folder, result)
     return result
+
+
+def _record_beside(path: Path) -> Record:
+    """What is written to `path` at the end, kept on its disk. Raises InputError where nothing can be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Record(path.parent)
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror or error})") from None
 
 
 def _opened(bundle: str | Path | Bundle) -> Bundle:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -30,10 +30,7 @@ def simulate(
     debug: Debug = False,
 ) -> None:
     """Run a bundle on spikes and write its spikes, scores and predictions."""
-    import numpy as np
-
     from tern2lava import api
-    from tern2lava.bundle import write_aside
     from tern2lava.errors import InputError
 
     engines: dict[str, api.Engine] = {"fast": "fast", "reference": "reference", "images": "images", "ray": "ray"}
@@ -41,20 +38,8 @@ def simulate(
         raise InputError("--engine", f"found '{engine}'; choose {', '.join(engines)}")
     with progress_bar(as_json) as progress:
         result = api.simulate(
-            bundle, data, engine=engines[engine], states=states, keep=out is not None, progress=progress
+            bundle, data, engine=engines[engine], states=states, keep=False, out=out, progress=progress
         )
-    if out is not None:
-        arrays: dict[str, Any] = {"predictions": result.predictions, "scores": result.scores}
-        arrays |= {f"spikes.{name}": value for name, value in result.trace.spikes.items()}
-        if states:
-            arrays |= {f"v.{name}": value for name, value in result.trace.v.items()}
-            arrays |= {f"u.{name}": value for name, value in result.trace.u.items()}
-
-        def write(path: Path) -> None:
-            with path.open("wb") as stream:
-                np.savez_compressed(stream, **arrays)
-
-        write_aside(out, write)
     spikes = result.spikes
     summary = {
         "samples": len(result.predictions), "accuracy": result.accuracy, "spikes": spikes,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Population, size
+from tern2lava.compiler.ir import Array, Graph, Input, Population, size
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.band import Band, measure_band
 from tern2lava.sim.compare import Difference, compared_values, first_difference
@@ -99,8 +99,9 @@ def lava_amounts(mode: LavaMode, samples: int) -> tuple[tuple[str, int], ...]:
 
 
 def shard_size(program: Graph, steps: int) -> int:
-    """Samples that can be run at a time with traces of at most SHARD values of each kind."""
-    neurons = sum(size(p.shape) for p in program.of_kind(Population))
+    """Samples that can be run at a time with traces and inputs of at most SHARD values of each kind."""
+    nodes: tuple[Input | Population, ...] = (*program.of_kind(Input), *program.of_kind(Population))
+    neurons = sum(size(node.shape) for node in nodes)
     return max(1, SHARD // max(1, neurons * steps))
 
 
@@ -121,21 +122,21 @@ def run_shard(
     engine = engine or prepare(program)
     if plan.alone:
         began = time.perf_counter()
-        trace = run_engine(engine, data.inputs, states=needs_states(program), threads=threads).trace
+        trace = run_engine(engine, data.values(), states=needs_states(program), threads=threads).trace
         run = Execution(name="E", samples=data.samples, values=0, seconds=time.perf_counter() - began)
         correct = _correct(program, trace, data)
         return ShardResult(samples=data.samples, alone=True, executions=(run,), correct_engine=correct)
     bench = _Bench(executable, data, plan, progress)
-    reference = bench.run("I", "integer reference", lambda part, _: integer.run(program, part.inputs))
-    fast = bench.run("E", "fast engine", lambda part, _: run_engine(engine, part.inputs, threads=threads).trace)
+    reference = bench.run("I", "integer reference", lambda part, _: integer.run(program, part.values()))
+    fast = bench.run("E", "fast engine", lambda part, _: run_engine(engine, part.values(), threads=threads).trace)
     images, host = executable.images, executable.host_image
-    bench.run("M", "core images", lambda part, _: mapped.run(images, host, part.inputs))
+    bench.run("M", "core images", lambda part, _: mapped.run(images, host, part.values()))
     for name, amount in plan.amounts:
         count = min(plan.end, amount) - plan.begin
         if bench.difference is None and count > 0:
             _run_lava(bench, name, count, plan.timeout, child)
     bench.tell("float model", 0, data.samples)
-    real = run_float(executable.imported, data.inputs)
+    real = run_float(executable.imported, data.values())
     return ShardResult(
         samples=data.samples,
         alone=False,
@@ -143,7 +144,7 @@ def run_shard(
         link=bench.link,
         difference=bench.difference,
         processes=bench.processes,
-        bands=tuple(measure_band(executable.real, program, data.inputs)),
+        bands=tuple(measure_band(executable.real, program, data.values())),
         spikes={name: int(np.count_nonzero(spikes)) for name, spikes in reference.spikes.items()},
         float_differences={
             name: int(np.count_nonzero(reference.spikes[name] != spikes)) for name, spikes in real.spikes.items()
@@ -213,11 +214,11 @@ def _run_lava(bench: _Bench, name: str, samples: int, timeout: float, child: Lav
 
     def cores(part: SpikeData, tell: Callable[[int, int], None]) -> Trace:
         images, host = executable.images, executable.host_image
-        return run_cores(images, host, part.inputs, timeout=timeout, progress=tell, child=child).trace
+        return run_cores(images, host, part.values(), timeout=timeout, progress=tell, child=child).trace
 
     def processes(part: SpikeData, tell: Callable[[int, int], None]) -> Trace:
         found = run_stock(
-            executable.program, part.inputs, sequential=name == "L3", timeout=timeout, progress=tell, child=child
+            executable.program, part.values(), sequential=name == "L3", timeout=timeout, progress=tell, child=child
         )
         bench.processes = tuple((use.name, use.process, use.reason) for use in found.processes_used)
         return found.trace

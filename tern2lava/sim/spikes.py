@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +15,22 @@ import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Input, size
 from tern2lava.errors import InputError
+from tern2lava.sim.stored import StoredValues, read_header
 
 NPY = b"\x93NUMPY"
+# Bytes from which an array is left in its file and read in pieces.
+LARGE = 1 << 27
 # NotImplementedError and RuntimeError: zipfile's, for unknown and encrypted members.
 _DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SpikeData:
-    """inputs: for every Input its values (batch, steps, *shape); labels (batch,) int64 or None."""
+    """inputs: for every Input its values (batch, steps, *shape); labels (batch,) int64 or None.
 
-    inputs: dict[str, Array]
+    Values of a large file are read slice by slice."""
+
+    inputs: Mapping[str, Array | StoredValues]
     labels: Array | None = None
 
     @property
@@ -41,9 +48,16 @@ class SpikeData:
     def slice(self, begin: int, end: int) -> SpikeData:
         """Samples begin to end (exclusive)."""
         return SpikeData(
-            inputs={name: values[begin:end] for name, values in self.inputs.items()},
-            labels=None if self.labels is None else self.labels[begin:end],
+            inputs=self.values(begin, end), labels=None if self.labels is None else self.labels[begin:end]
         )
+
+    def values(self, begin: int = 0, end: int | None = None) -> dict[str, Array]:
+        """The inputs' values of samples begin to end (None: all). Raises InputError for what a file holds wrongly."""
+        try:
+            return {name: values[begin:end] for name, values in self.inputs.items()}
+        except _DAMAGED as error:
+            where = next((v.path for v in self.inputs.values() if isinstance(v, StoredValues)), "data")
+            raise InputError(where, f"is no readable npz file ({error})") from None
 
 
 def load_spikes(path: Path, graph: Graph) -> SpikeData:
@@ -72,23 +86,39 @@ def load_spikes(path: Path, graph: Graph) -> SpikeData:
     return make_spikes(arrays, graph, path)
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Array:
-    """One array of an npz file, its claimed size checked against what is stored before anything is allocated."""
-    npy_format: Any = np.lib.format
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Array | _Member:
+    """One array of an npz file, its claimed size checked against what is stored before anything is allocated; of a
+    large one only what it is."""
     with archive.open(member) as stream:
-        plain = npy_format.read_magic(stream) == (1, 0)
-        shape, _, dtype = (npy_format.read_array_header_1_0 if plain else npy_format.read_array_header_2_0)(stream)
+        shape, fortran, dtype = read_header(stream)
     if dtype.hasobject or math.prod(shape) * dtype.itemsize > member.file_size:
         raise InputError(f"{path}: {member.filename}", f"shape {shape} of {dtype} is not what is stored; save it again")
+    if member.file_size > LARGE and len(shape) > 1 and not fortran:
+        return _Member(path=path, name=member.filename, shape=shape, dtype=dtype)
+    npy_format: Any = np.lib.format
     with archive.open(member) as stream:
         array: Array = npy_format.read_array(stream, allow_pickle=False)
     return array
 
 
-def make_spikes(arrays: dict[str, Array], graph: Graph, where: object = "data") -> SpikeData:
+@dataclass(frozen=True, kw_only=True)
+class _Member:
+    """An array of a file that is left there."""
+
+    path: Path
+    name: str
+    shape: tuple[int, ...]
+    dtype: Any
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+
+def make_spikes(arrays: Mapping[str, Array | _Member], graph: Graph, where: object = "data") -> SpikeData:
     """SpikeData from named arrays (see load_spikes), checked against the inputs of `graph`."""
     nodes: tuple[Input, ...] = graph.of_kind(Input)
-    inputs: dict[str, Array] = {}
+    inputs: dict[str, Array | StoredValues] = {}
     for node in nodes:
         key = "spikes" if len(nodes) == 1 and node.name not in arrays else node.name
         if key not in arrays:
@@ -98,12 +128,15 @@ def make_spikes(arrays: dict[str, Array], graph: Graph, where: object = "data") 
         raise InputError(where, "its inputs differ in samples or steps")
     samples = next(iter(inputs.values())).shape[0]
     labels = arrays.get("labels")
+    if isinstance(labels, _Member):
+        raise InputError(f"{where}: labels", f"shape {labels.shape}; expected {samples} integers")
     if labels is not None and (labels.shape != (samples,) or labels.dtype.kind not in "iu"):
         raise InputError(f"{where}: labels", f"shape {labels.shape} of {labels.dtype}; expected {samples} integers")
     return SpikeData(inputs=inputs, labels=None if labels is None else labels.astype(np.int64))
 
 
-def _checked(values: Array, node: Input, where: str) -> Array:
+def _checked(values: Array | _Member, node: Input, where: str) -> Array | StoredValues:
+    """The values of one Input in its shape; those of a large file are checked as they are read."""
     if values.dtype.kind not in "biuf":
         raise InputError(where, f"holds {values.dtype}, expected numbers")
     if values.ndim < 3 or values.shape[0] == 0 or values.shape[1] == 0:
@@ -117,8 +150,17 @@ def _checked(values: Array, node: Input, where: str) -> Array:
             where, f"each step has shape {values.shape[2:]} ({width:,} values); the network's input '{node.name}' is "
             f"{node.shape} ({size(node.shape):,} values)",
         )  # fmt: skip
+    if isinstance(values, _Member):
+        check = partial(_whole, node, where)
+        return StoredValues(values.path, values.name, values.shape, values.dtype, node.shape, check)
+    return _whole(node, where, values)
+
+
+def _whole(node: Input, where: str, values: Array) -> Array:
+    """The values as the Input's whole numbers, (samples, steps, *shape). Raises InputError where they are others."""
     low, high = node.levels
-    if not np.all((values >= low) & (values <= high) & (values == np.rint(values))):
+    outside = bool(values.size) and not (values.min() >= low and values.max() <= high)
+    if outside or (values.dtype.kind == "f" and not np.array_equal(values, np.rint(values))):
         raise InputError(where, f"values must be whole numbers from {low} to {high}; encode the data as spikes first")
     kind = np.uint8 if (low, high) == (0, 1) else np.int32
-    return values.astype(kind).reshape(*values.shape[:2], *node.shape)
+    return values.astype(kind, copy=False).reshape(*values.shape[:2], *node.shape)

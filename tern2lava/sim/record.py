@@ -1,0 +1,72 @@
+"""An npz file that is written piece by piece: memory holds one piece, however many samples there are."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import IO, Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import InputError
+from tern2lava.sim.trace import Trace
+
+
+class Record:
+    """Arrays by name that grow along their first axis, kept in files without names until `save`.
+
+    folder: where these files are, on the disk that the result goes to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, IO[bytes]] = {}
+        self._kinds: dict[str, tuple[int, tuple[int, ...], np.dtype[Any]]] = {}
+        self._around = ExitStack()
+
+    def __enter__(self) -> Record:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._around.close()
+
+    def append(self, name: str, values: Array) -> None:
+        """Nothing; `values` follow those that `name` has already, which have the same shape from the second axis on.
+        Raises InputError where the folder takes no more."""
+        count, shape, dtype = self._kinds.get(name, (0, values.shape[1:], values.dtype))
+        if (shape, dtype) != (values.shape[1:], values.dtype):
+            raise ValueError(f"{name}: {values.shape[1:]} of {values.dtype} after {shape} of {dtype}")
+        try:
+            if name not in self._files:
+                file = TemporaryFile(dir=self._folder)  # noqa: SIM115
+                self._files[name] = self._around.enter_context(file)
+            self._files[name].write(np.ascontiguousarray(values).data)
+        except OSError as error:
+            raise InputError(self._folder, f"cannot be written to ({error.strerror or error})") from None
+        self._kinds[name] = (count + len(values), shape, dtype)
+
+    def append_trace(self, trace: Trace, states: bool) -> None:
+        """Nothing; the spikes of further samples as spikes.NAME, with `states` v.NAME and u.NAME too."""
+        kinds = {"spikes": trace.spikes} | ({"v": trace.v, "u": trace.u} if states else {})
+        for kind, of in kinds.items():
+            for name, values in of.items():
+                self.append(f"{kind}.{name}", values)
+
+    def save(self, path: Path, compressed: bool = True) -> None:
+        """Nothing; the arrays as an npz file."""
+        npy_format: Any = np.lib.format
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as archive:
+            for name, file in self._files.items():
+                count, shape, dtype = self._kinds[name]
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    header = {"descr": dtype.str, "fortran_order": False, "shape": (count, *shape)}
+                    npy_format.write_array_header_1_0(member, header)
+                    file.seek(0)
+                    shutil.copyfileobj(file, member, 1 << 20)
