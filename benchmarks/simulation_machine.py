@@ -27,8 +27,10 @@ CORES = 2
 # The command line in a process that then prints the most KiB it held (rusage would count what its parent held).
 _PEAK = """
 from tern2lava.__main__ import main
-main()
-print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
+try:
+    main()
+finally:
+    print(open("/proc/self/status").read().partition("VmHWM:")[2].split()[0])
 """
 
 
