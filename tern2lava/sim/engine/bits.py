@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
@@ -42,16 +43,27 @@ def halved(typing: Any, number: Any, times: Any) -> Any:
     return number(number, number), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def ones_of(typing: Any, spikes: Any, first: Any) -> Any:
+    """Word whose bit i says whether spikes[first + i] is not 0, of 64 bytes of a contiguous array, without a check."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        bytes_of = ir.VectorType(ir.IntType(8), 64)
+        place = builder.bitcast(builder.gep(data, [arguments[1]]), bytes_of.as_pointer())
+        values = builder.load(place, align=1)
+        return builder.bitcast(builder.icmp_unsigned("!=", values, ir.Constant(bytes_of, None)), ir.IntType(64))
+
+    return types.uint64(spikes, types.int64), generate
+
+
 @kernel
 def pack(spikes: Array, words: Array) -> int:
     """Number of spikes in `spikes` (n,) uint8 of 0 and 1, whose bit i goes to bit i % 64 of words[i // 64]."""
     n = spikes.size
     total = np.uint64(0)
     for k in range(n // 64):
-        part = spikes[k * 64 : k * 64 + 64]
-        word = np.uint64(0)
-        for i in range(64):
-            word |= np.uint64(part[i]) << np.uint64(i)
+        word = ones_of(spikes, k * 64)
         words[k] = word
         total += popcount(word)
     if n % 64:
