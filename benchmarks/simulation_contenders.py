@@ -201,7 +201,7 @@ def spikingjelly_cpu(mode: str) -> Callable[[Net], Runner]:
 CONTENDERS = (
     Contender(name="stock Lava, as documented, per sample", make=lava_plain, needs=("lava",), batches=(1,)),
     Contender(name="stock Lava, one run for all samples (L1)", make=lava_l1, needs=("lava",), batches=(8,)),
-    Contender(name="Lava's process models in sequence (L3)", make=lava_l3, needs=("lava",), batches=(8,)),
+    Contender(name="Lava's process models in sequence (L3)", make=lava_l3, needs=("lava",), batches=(32,)),
     Contender(name="core images in our Lava process (L2)", make=lava_l2, needs=("lava",), batches=(1, 256)),
     Contender(name="numpy (integer reference)", make=numpy_reference),
     Contender(name="snnTorch", make=snntorch_cpu, needs=("snntorch",), settles=True),

@@ -33,6 +33,8 @@ class Scratch(NamedTuple):
     lanes: Array
     windows: Array
     image_bits: Array
+    counters: Array
+    tally: Array
 
 
 def _array(kind: Any, dimensions: int = 1) -> Any:
@@ -42,7 +44,7 @@ def _array(kind: Any, dimensions: int = 1) -> Any:
 INTEGERS, BYTES, WORDS = _array(types.int64), _array(types.uint8), _array(types.uint64)
 SCRATCH = types.NamedTuple(  # type: ignore[attr-defined]
     (_array(types.uint64, 2), INTEGERS, INTEGERS, _array(types.int16, 2), BYTES, _array(types.int16), INTEGERS, WORDS,
-     _array(types.uint64, 2)),
+     _array(types.uint64, 2), WORDS, _array(types.int8)),
     Scratch,
 )  # fmt: skip
 

@@ -15,7 +15,9 @@ POPULATION_FIELDS = 14
 FROM_INPUT, SOURCE_AT, SOURCE_SIZE, SHIFT, ADD, LIMIT = range(6)
 WORDS, PLANES_AT, DIGITS, CODES_AT, FLUSH, GAIN_AT = range(6, 12)
 OUTPUTS, SEEN, SIGN, MAGNITUDE, POOL_CHANNELS, POOL_HEIGHT, POOL_WIDTH, WINDOW_Y, WINDOW_X, WINDOW_AT = range(12, 22)
-CONV_AT = 22
+# ROWS_AT, STRIDE: bits of a source's codes by source, and words from one to the next (0: codes of more than two bits).
+ROWS_AT, STRIDE = 22, 23
+CONV_AT = 24
 PROJECTION_FIELDS = CONV_AT + conv.FIELDS
 
 # Ways of summing and stepping, in the order of a group's addresses.

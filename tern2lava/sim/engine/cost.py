@@ -13,6 +13,8 @@ from tern2lava.sim.engine.weights import digits
 
 # A spike on a dense projection, and each of its outputs.
 DENSE_SPIKE, DENSE_ADD = 2.0, 0.02
+# The same of ternary codes in bits, for each 256 outputs; and a row of sums, each of its outputs.
+CARRY_SPIKE, CARRY_ROW, CARRY_ADD = 1.2, 10.0, 0.25
 # A word of a plane (an AND, a popcount and a sum, 64 synapses) and a row.
 PLANE_WORD, PLANE_ROW = 0.07, 20.0
 # A kernel tap of a spike on a convolution, each of its output channels; a value of the sums turned over to planes.
@@ -34,6 +36,9 @@ def spike_limit(projection: Projection, recurrent: bool) -> int:
         # One row alone shares no loads of planes.
         sharing = 2.0 if recurrent else 1.0
         bit_parallel = PLANE_ROW + planes * -(-inputs // 64) * max(8, outputs) * PLANE_WORD * sharing
+        if digits(projection) <= 1 and projection.pooling is None:
+            row = CARRY_ROW + outputs * CARRY_ADD
+            return max(0, int((bit_parallel - row) / (CARRY_SPIKE * -(-outputs // 256)))) + 1
         return int(bit_parallel / (DENSE_SPIKE + outputs * DENSE_ADD)) + 1
     out, per_group, ky, kx = weight.shape
     # Sums are held in 16 bits.

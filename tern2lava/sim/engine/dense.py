@@ -1,4 +1,4 @@
-"""Weighted sums of a dense projection: spike by spike, or bit-parallel by AND and popcount.
+"""Weighted sums of a dense projection: spike by spike (of ternary codes in bits), or bit-parallel by AND and popcount.
 
 Both add gain[o] * sum_i codes[o, i] * spikes[i] to a[row, o] and agree exactly; which is faster depends on how many
 inputs spike.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.ir import Array
+from tern2lava.sim.engine import carry
 from tern2lava.sim.engine.bits import popcount
 from tern2lava.sim.engine.kernels import kernel
 
@@ -45,6 +46,37 @@ def by_spikes(found: Array, count: int, codes: Array, flush: int, gain: Array, s
         for o in range(outputs):
             a[o] += kind(kind(part[o]) * gain[o])
         begin = end
+
+
+@kernel
+def by_carry(
+    found: Array, count: int, rows: Array, stride: int, gain: Array, counters: Array, tally: Array, a: Array
+) -> None:
+    """Add the ternary codes of the sources found[:count] to `a` (outputs,), times `gain`.
+
+    rows: of every source `stride` words, bits of the outputs whose code is +1, then of those where it is -1; after the
+    last source's a row of zeros. counters, tally: scratch (carry.BITS * stride,) uint64 and (64 * words,) int8.
+    """
+    kind = a.dtype.type
+    words = (a.size + 63) // 64
+    none = rows.size - stride
+    for begin in range(0, count, carry.MOST):
+        end = min(count, begin + carry.MOST)
+        counters[: carry.BITS * stride] = 0
+        for e in range(begin, end, carry.ROWS):
+            r0 = found[e] * stride
+            r1 = found[e + 1] * stride if e + 1 < end else none
+            r2 = found[e + 2] * stride if e + 2 < end else none
+            r3 = found[e + 3] * stride if e + 3 < end else none
+            r4 = found[e + 4] * stride if e + 4 < end else none
+            r5 = found[e + 5] * stride if e + 5 < end else none
+            r6 = found[e + 6] * stride if e + 6 < end else none
+            for k in range(0, stride, carry.WORDS):
+                carry.add_rows(rows, r0 + k, r1 + k, r2 + k, r3 + k, r4 + k, r5 + k, r6 + k, counters, k, stride)
+        for k in range(words):
+            carry.read_counters(counters, k, words + k, stride, tally, k * 64)
+        for o in range(a.size):
+            a[o] += kind(kind(tally[o]) * gain[o])
 
 
 @kernel

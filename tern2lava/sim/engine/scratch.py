@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir import Array
-from tern2lava.sim.engine import columns, conv, dense, neuron
+from tern2lava.sim.engine import carry, columns, conv, dense, neuron
 from tern2lava.sim.engine.calls import Scratch
 
 
@@ -22,6 +22,7 @@ class Sizes:
     values: int
     pixels: int
     window_words: int
+    stride: int
     states: int
     further: bool
 
@@ -38,6 +39,8 @@ class Sizes:
             lanes=np.empty(dense.ROWS * dense.LANES, np.int64),
             windows=np.empty(self.window_words, np.uint64),
             image_bits=np.empty((2, self.pixels), np.uint64),
+            counters=np.empty(carry.BITS * self.stride, np.uint64),
+            tally=np.empty(-(-self.neurons // 64) * 64, np.int8),
         )
 
     def states_in(self, kind: Any) -> tuple[Array, Array, Array, Array]:
@@ -64,6 +67,7 @@ def sizes_of(populations: list[Array], projections: list[Array], block: int) -> 
         values=max([1, *sources]),
         pixels=max([1, *images]),
         window_words=max([1, *windows]),
+        stride=max([1, *(int(row[columns.STRIDE]) for row in projections)]),
         states=int(populations[-1][columns.STATES] + populations[-1][columns.NEURONS]),
         further=any(row[columns.STEP] == columns.FURTHER for row in populations),
     )

@@ -24,11 +24,13 @@ from tern2lava.sim.engine.columns import (
     POOL_CHANNELS,
     POOL_HEIGHT,
     POOL_WIDTH,
+    ROWS_AT,
     SEEN,
     SHIFT,
     SIGN,
     SOURCE_AT,
     SOURCE_SIZE,
+    STRIDE,
     WINDOW_AT,
     WINDOW_X,
     WINDOW_Y,
@@ -46,12 +48,17 @@ def add_dense(row: Array, source: Array, k: int, rows: int, pools: Pools, scratc
     words, outputs = row[WORDS], row[OUTPUTS]
     gain = pools.gains[row[GAIN_AT] :]
     if total < row[LIMIT] * rows:
-        own = pools.codes[row[CODES_AT] : row[CODES_AT] + row[SEEN] * outputs]
+        stride = row[STRIDE]
+        own = pools.codes[row[CODES_AT] : row[CODES_AT] + (row[SEEN] * outputs if stride == 0 else 0)]
+        own_rows = pools.planes[row[ROWS_AT] : row[ROWS_AT] + (row[SEEN] + 1) * stride]
         for r in range(rows):
             if scratch.counts[r]:
                 count = positions(scratch.packed[r], words, scratch.found)
                 part = a[r * outputs : (r + 1) * outputs]
-                dense.by_spikes(scratch.found, count, own, row[FLUSH], gain, scratch.short, part)
+                if stride > 0:
+                    dense.by_carry(scratch.found, count, own_rows, stride, gain, scratch.counters, scratch.tally, part)
+                else:
+                    dense.by_spikes(scratch.found, count, own, row[FLUSH], gain, scratch.short, part)
         return
     each = (outputs + dense.LANES - 1) // dense.LANES * dense.LANES * 2 * words
     for digit in range(row[DIGITS]):

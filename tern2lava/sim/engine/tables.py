@@ -27,7 +27,7 @@ from tern2lava.sim.engine.calls import Pools
 from tern2lava.sim.engine.cost import spike_limit
 from tern2lava.sim.engine.coverage import seen_range
 from tern2lava.sim.engine.scratch import Sizes, sizes_of
-from tern2lava.sim.engine.weights import bit_planes, codes_by_source, digits, largest_code
+from tern2lava.sim.engine.weights import bit_planes, codes_by_source, digits, largest_code, rows_by_source
 
 # Bytes of summed input that are held at a time, so that they stay in a core's cache.
 SUMS = 1 << 17
@@ -175,7 +175,6 @@ def _projection_row(
     row[columns.SOURCE_SIZE] = size(source.shape)
     row[columns.SHIFT] = target.start - start - 1 - projection.delay
     row[columns.DIGITS] = digits(projection)
-    row[columns.CODES_AT] = _append(pools["codes"], codes_by_source(projection))
     row[columns.PLANES_AT] = _append(pools["planes"], bit_planes(projection))
     row[columns.FLUSH] = np.iinfo(np.int16).max // max(1, largest_code(projection))
     plain = (low, high) == (0, 1) and projection.pooling is None
@@ -192,11 +191,17 @@ def _projection_row(
     geometry = projection.geometry
     if geometry is None:
         row[columns.ADD] = columns.DENSE if plain else columns.DENSE_LEVELS
+        if plain and digits(projection) <= 1:
+            rows, row[columns.STRIDE] = rows_by_source(projection)
+            row[columns.ROWS_AT] = _append(pools["planes"], rows)
+        else:
+            row[columns.CODES_AT] = _append(pools["codes"], codes_by_source(projection))
         row[columns.WORDS] = -(-int(row[columns.SEEN]) // 64)
         row[columns.GAIN_AT] = _append(pools["gains"], per_neuron(projection.gain, projection))
         return row
     out, per_group, ky, kx = projection.weight.shape
     row[columns.ADD] = columns.CONV if plain else columns.CONV_LEVELS
+    row[columns.CODES_AT] = _append(pools["codes"], codes_by_source(projection))
     row[columns.WORDS] = -(-per_group * ky * kx // 64)
     row[columns.GAIN_AT] = _append(pools["gains"], np.broadcast_to(projection.gain, (out,)))
     field = row[columns.CONV_AT :]

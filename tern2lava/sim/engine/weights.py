@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Projection
+from tern2lava.sim.engine.carry import WORDS
 from tern2lava.sim.engine.dense import LANES
 
 
@@ -31,6 +32,17 @@ def codes_by_source(projection: Projection) -> Array:
     out, per_group, ky, kx = weight.shape
     grouped = weight[..., ::-1].reshape(groups, out // groups, per_group, ky, kx).transpose(0, 2, 3, 4, 1)
     return np.ascontiguousarray(grouped, np.int8).reshape(-1)
+
+
+def rows_by_source(projection: Projection) -> tuple[Array, int]:
+    """Flat uint64 of a dense projection with ternary codes, and its words per source: of every source the bits of the
+    outputs where the code is +1, then where it is -1, and of none a row of zeros behind (see dense.by_carry)."""
+    plus, minus = _signs(np.ascontiguousarray(projection.weight.T), 0)
+    words = plus.shape[1]
+    stride = -(-2 * words // WORDS) * WORDS
+    rows = np.zeros((len(plus) + 1, stride), np.uint64)
+    rows[:-1, :words], rows[:-1, words : 2 * words] = plus, minus
+    return rows.reshape(-1), stride
 
 
 def bit_planes(projection: Projection) -> Array:
