@@ -16,6 +16,7 @@ from tern2lava.compiler.ir import Graph, Input, Population, Projection, size
 from tern2lava.sim.engine.coverage import state_type
 from tern2lava.sim.engine.tables import Tables, make_tables
 from tern2lava.sim.engine.ways import Progress, addresses_of, load_ways
+from tern2lava.sim.integer import spike_type
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +40,16 @@ class Group:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Program:
-    """A graph ready to run. places: where each population's neurons begin in a row of all spikes, `width` long;
-    input_places: the same of every Input in a row of all inputs."""
+    """A graph ready to run. places: where each population's neurons begin in a row of all spikes, `width` long; spans:
+    all of its neurons there, emits: the type of its spikes; input_places: as places, of every Input in a row of all
+    inputs."""
 
     graph: Graph
     groups: tuple[Group, ...]
     places: dict[str, int]
     width: int
+    spans: dict[str, slice]
+    emits: dict[str, Any]
     input_places: dict[str, int]
     uses: tuple[Use, ...]
 
@@ -77,7 +81,9 @@ def prepare(graph: Graph, progress: Progress | None = None) -> Program:
                 reason = why if kind is None else f"in a loop with a population that needs it: {refused}"
                 uses[node.name] = Use(population=node.name, engine="reference", reason=reason)
     return Program(
-        graph=graph, groups=_with_addresses(groups, progress), places=places, width=width, input_places=input_places,
+        graph=graph, groups=_with_addresses(groups, progress), places=places, width=width,
+        spans={p.name: slice(places[p.name], places[p.name] + size(p.shape)) for p in graph.of_kind(Population)},
+        emits={p.name: spike_type(p) for p in graph.of_kind(Population)}, input_places=input_places,
         uses=tuple(uses[node.name] for node in graph.of_kind(Population)),
     )  # fmt: skip
 

@@ -65,14 +65,14 @@ def run(
             task(begin, end)
     else:
         _in_threads(count, task, bounds)
-    names = {p.name: slice(place, place + size(p.shape)) for p, place in _placed(program)}
+    spans = program.spans
     trace = Trace(
         spikes={
-            p.name: sums[p.name] if p.name in sums else spikes[:, :, names[p.name]].view(integer.spike_type(p))
-            for p in program.graph.of_kind(Population)
+            name: sums[name] if name in sums else spikes[:, :, span].view(program.emits[name])
+            for name, span in spans.items()
         },
-        v={name: v[:, :, span] for name, span in names.items()} if states else {},
-        u={name: u[:, :, span] for name, span in names.items()} if states else {},
+        v={name: v[:, :, span] for name, span in spans.items()} if states else {},
+        u={name: u[:, :, span] for name, span in spans.items()} if states else {},
     )
     return EngineRun(trace=trace, uses=program.uses)
 
@@ -103,11 +103,6 @@ def _in_threads(count: int, task: Callable[[int, int], None], bounds: list[int])
             raise
 
 
-def _placed(program: Program) -> Iterator[tuple[Population, int]]:
-    for population in program.graph.of_kind(Population):
-        yield population, program.places[population.name]
-
-
 def _run_samples(
     program: Program, inputs: Mapping[str, Array], spikes: Array, sums: Mapping[str, Array], v: Array, u: Array
 ) -> None:
@@ -123,12 +118,12 @@ def _run_samples(
         if packed is None:
             packed = _input_rows(program, inputs)
         tables = group.tables
-        a, own_u, own_v, further = tables.sizes.states_in(tables.kind)
-        run_group(
-            tables.populations, tables.projections, tables.addresses, tables.span, tables.pools, tables.parameters,
-            tables.sizes.scratch(), a, own_u, own_v, further, packed, spikes, v, u, arithmetic.decay_bits,
-            arithmetic.state_bits,
-        )  # fmt: skip
+        with tables.workspace() as (scratch, a, own_u, own_v, further):
+            run_group(
+                tables.populations, tables.projections, tables.addresses, tables.span, tables.pools,
+                tables.parameters, scratch, a, own_u, own_v, further, packed, spikes, v, u, arithmetic.decay_bits,
+                arithmetic.state_bits,
+            )  # fmt: skip
 
 
 def _input_rows(program: Program, inputs: Mapping[str, Array]) -> Array:

@@ -11,6 +11,8 @@ from tern2lava.compiler.ir import Array
 from tern2lava.sim.engine import carry, columns, conv, dense, neuron
 from tern2lava.sim.engine.calls import Scratch
 
+Workspace = tuple[Scratch, Array, Array, Array, Array]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
@@ -43,11 +45,11 @@ class Sizes:
             tally=np.empty(-(-self.neurons // 64) * 64, np.int8),
         )
 
-    def states_in(self, kind: Any) -> tuple[Array, Array, Array, Array]:
-        """New arrays for summed inputs, u, v and the further states, in the type `kind`."""
+    def workspace(self, kind: Any) -> Workspace:
+        """New scratch, and arrays for summed inputs, u, v and the further states in the type `kind`."""
         further = np.empty((neuron.FURTHER, self.states if self.further else 0), kind)
         a = np.empty(self.block * self.neurons, kind)
-        return a, np.empty(self.states, kind), np.empty(self.states, kind), further
+        return self.scratch(), a, np.empty(self.states, kind), np.empty(self.states, kind), further
 
 
 def sizes_of(populations: list[Array], projections: list[Array], block: int) -> Sizes:

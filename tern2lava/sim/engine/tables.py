@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from tern2lava.sim.engine import columns, conv, dense, neuron
 from tern2lava.sim.engine.calls import Pools
 from tern2lava.sim.engine.cost import spike_limit
 from tern2lava.sim.engine.coverage import seen_range
-from tern2lava.sim.engine.scratch import Sizes, sizes_of
+from tern2lava.sim.engine.scratch import Sizes, Workspace, sizes_of
 from tern2lava.sim.engine.weights import bit_planes, codes_by_source, digits, largest_code, rows_by_source
 
 # Bytes of summed input that are held at a time, so that they stay in a core's cache.
@@ -39,9 +41,9 @@ RESETS = {Reset.ZERO: neuron.TO_ZERO, Reset.SUBTRACT: neuron.SUBTRACTS, Reset.NO
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Tables:
     """The arguments of group.run_group that describe one group of populations (see there), what its states are kept
-    in, and the sizes of its scratch.
+    in, and what it computes in: the sizes, and workspaces that no run uses now.
 
-    addresses is empty until the kernels are made ready (`ready`)."""
+    addresses is empty until the kernels are loaded (see program)."""
 
     populations: Array
     projections: Array
@@ -51,6 +53,17 @@ class Tables:
     kind: Any
     sizes: Sizes
     addresses: Array
+    spare: list[Workspace] = field(default_factory=list)
+
+    @contextmanager
+    def workspace(self) -> Iterator[Workspace]:
+        """A workspace of its own for the run within it."""
+        try:
+            found = self.spare.pop()
+        except IndexError:
+            found = self.sizes.workspace(self.kind)
+        yield found
+        self.spare.append(found)
 
     @property
     def ways(self) -> tuple[int, ...]:
