@@ -102,9 +102,7 @@ def pack_windows(spikes: Array, group: int, field: Array, image_bits: Array, win
             rows = image_bits[1, : height * out_width]
             rows[:] = 0
             for kx in range(kernel_x):
-                for y in range(height):
-                    line, target = bits[y * width : (y + 1) * width], rows[y * out_width : (y + 1) * out_width]
-                    _shift_row(line, kx, kx * channels, field, target)
+                _shift_rows(bits, height, kx, kx * channels, field, rows)
             for ky in range(field[KERNEL_Y]):
                 bit = ky * kernel_x * channels
                 _place_rows(rows, ky, bit, channels * kernel_x, field, windows)
@@ -118,10 +116,10 @@ def pack_windows(spikes: Array, group: int, field: Array, image_bits: Array, win
                         continue
                     line = bits[y * width : (y + 1) * width]
                     to = bit // 64 * out_plane + out_y * out_width
-                    _shift_row(line, kx, bit % 64, field, windows[to : to + out_width])
+                    _shift_rows(line, 1, kx, bit % 64, field, windows[to : to + out_width])
                     if bit % 64 + here > 64:
                         to += out_plane
-                        _shift_row(line, kx, bit % 64 - 64, field, windows[to : to + out_width])
+                        _shift_rows(line, 1, kx, bit % 64 - 64, field, windows[to : to + out_width])
 
 
 @kernel
@@ -138,21 +136,25 @@ def _join8(spikes: Array, bit: int, bits: Array) -> None:
 
 
 @kernel
-def _shift_row(line: Array, kx: int, bit: int, field: Array, target: Array) -> None:
-    """Put what tap kx sees of an input row at every output column, from bit `bit` on (negative: its upper bits)."""
+def _shift_rows(lines: Array, count: int, kx: int, bit: int, field: Array, target: Array) -> None:
+    """Put what tap kx sees of `count` input rows at every output column of them, from bit `bit` on (negative: its upper
+    bits)."""
     stride, lead = field[STRIDE_X], field[LEFT] - kx * field[DILATION_X]
+    width, out_width = field[WIDTH], field[OUT_WIDTH]
     begin = max(0, (lead + stride - 1) // stride)
-    end = min(target.size, (line.size - 1 + lead) // stride + 1)
+    end = min(out_width, (width - 1 + lead) // stride + 1)
     if end <= begin:
         return
-    inside, seen = target[begin:end], line[begin * stride - lead :]
     left, right = np.uint64(max(bit, 0)), np.uint64(max(-bit, 0))
-    if stride == 1:
-        for i in range(inside.size):
-            inside[i] |= (seen[i] << left) >> right
-    else:
-        for i in range(inside.size):
-            inside[i] |= (seen[i * stride] << left) >> right
+    for y in range(count):
+        inside = target[y * out_width + begin : y * out_width + end]
+        seen = lines[y * width + begin * stride - lead : (y + 1) * width]
+        if stride == 1:
+            for i in range(inside.size):
+                inside[i] |= (seen[i] << left) >> right
+        else:
+            for i in range(inside.size):
+                inside[i] |= (seen[i * stride] << left) >> right
 
 
 @kernel
