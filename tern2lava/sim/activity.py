@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Input, Population
@@ -15,12 +17,16 @@ def measured_rates(program: Graph, data: SpikeData) -> dict[str, Array]:
     """Mean spikes per step of every neuron, by input and population, shaped as they are: the fast engine runs all
     samples of `data`, a piece at a time. An input of any value other than 0 is a spike."""
     piece = shard_size(program, data.steps)
-    parts = [data.slice(begin, begin + piece).inputs for begin in range(0, data.samples, piece)]
     total = {node.name: np.zeros(node.shape) for kind in (Input, Population) for node in program.of_kind(kind)}
-    for part in parts:
-        for name, values in part.items():
-            total[name] += np.count_nonzero(values, axis=(0, 1))
-    for run in stream(prepare(program), iter(parts), states=False):
+
+    def counted() -> Iterator[dict[str, Array]]:
+        for begin in range(0, data.samples, piece):
+            part = data.values(begin, begin + piece)
+            for name, values in part.items():
+                total[name] += np.count_nonzero(values, axis=(0, 1))
+            yield part
+
+    for run in stream(prepare(program), counted(), states=False):
         for name, values in run.trace.spikes.items():
             total[name] += np.count_nonzero(values, axis=(0, 1)).reshape(total[name].shape)
     return {name: value / (data.samples * data.steps) for name, value in total.items()}
