@@ -261,7 +261,7 @@ def check_equal(graph: Graph, program: Mapped, inputs: dict[str, Array]) -> None
 def test_random_networks_on_random_targets_are_mapped_whole_and_spike_alike(model: str) -> None:
     outcome = {"mapped": 0, "several cores": 0, "refused": 0, "spikes": 0}
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
     @given(seed=st.integers(0, 2**32 - 1), share=st.booleans())
     def check(seed: int, share: bool) -> None:
         rng = np.random.default_rng([seed, len(model)])
