@@ -48,7 +48,7 @@ from tern2lava.compiler.placement.exact import LARGEST, prove
 from tern2lava.compiler.placement.problem import Problem
 from tern2lava.compiler.traffic import traffic
 from tern2lava.errors import Tern2LavaError
-from tern2lava.hw_profiles import Profile, load_profile, profile_names
+from tern2lava.hw_profiles import Profile, load_profile
 
 CORES_BAR, SMALL_CORES_BAR, HOPS_BAR, SMALL_BAR, SECONDS_BAR, GIB_BAR = 1.10, 1.25, 0.6, 1.05, 20.0, 8.0
 ALGORITHMS = ("linear", "random", "hilbert", "spectral", "quadratic", "mtkahypar", "search", "auto")
@@ -57,6 +57,7 @@ QUICK_TARGETS = ("loihi2", "generic-ternary")
 PROOF_SECONDS = 5.0
 SHOWN = ("cores", "bound", "hops", "row_major", "seconds", "gib", "error")
 TIMED = ("vgg16", "kapoho-point")
+TARGETS = ("loihi2", "kapoho-point", "generic-ternary", "loihi1", "truenorth", "paicore2", "hala-point")
 GROWTH_TARGET = "hala-point"
 STOP = math.inf
 Rows = dict[tuple[str, str], dict[str, Any]]
@@ -206,7 +207,7 @@ def placement_table(rows: Rows, missed: list[str]) -> list[str]:
         if "error" in row or row["cores"] < 2:
             continue
         cells = [
-            "-" if math.isnan(row[name]) else f"{row[name] / row['linear']:.3f} ({row[f'{name} s']:.1f})"
+            "-" if math.isnan(row[name]) else f"{over(row[name], row['linear'])} ({row[f'{name} s']:.1f})"
             for name in ALGORITHMS[1:]
         ]  # fmt: skip
         lines.append(f"| {network} | {target} | {row['cores']:,} | {row['linear']:,.0f} | {' | '.join(cells)} |")
@@ -221,6 +222,10 @@ def placement_table(rows: Rows, missed: list[str]) -> list[str]:
                 f"{row['proof']:,.1f} | {'yes' if row['optimal'] else 'no'} |"
             )
     return lines + small
+
+
+def over(value: float, other: float) -> str:
+    return f"{value / other:.3f}" if other else f"{value:,.0f} / 0"
 
 
 def shown(value: float, digits: int = 0) -> str:
@@ -259,17 +264,17 @@ def main() -> None:
     options = parser.parse_args()
     stop_after(options.stop_after)
     networks = QUICK_NETWORKS if options.quick else tuple(NETWORKS)
-    targets = QUICK_TARGETS if options.quick else tuple(name for name in profile_names() if name != "tiny")
+    targets = QUICK_TARGETS if options.quick else TARGETS
     sizes = [("synapses", name) for name in SYNAPSES] + [("neurons", name) for name in NEURONS]
     few = sizes[:4] if options.quick else sizes
-    pairs = [(network, target) for network in networks for target in targets]
+    pairs = [(network, target) for target in targets for network in networks]
     with ThreadPoolExecutor(options.jobs) as pool:
         found = pool.map(lambda pair: in_child(row_of, *pair, limit=options.limit), pairs)
         grown = pool.map(lambda pair: in_child(growth_row, *pair, limit=options.limit), few)
     rows = dict(zip(pairs, found, strict=True))
     growth = dict(zip(few, grown, strict=True))
     missed: list[str] = []
-    command = "benchmarks/mapping.py" + (" --quick" if options.quick else "")
+    command = " ".join(["benchmarks/mapping.py", *sys.argv[1:]])
     where = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     tables = [
         ["# The mapper", "", f"By `uv run python {command}` on {where}."],
