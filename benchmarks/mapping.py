@@ -134,8 +134,12 @@ def row_of(network: str, target: str) -> dict[str, Any]:
     if 1 < found.cores <= LARGEST:
         proof = prove(work, seconds=PROOF_SECONDS)
         row |= {"best": min(work.cost(proof.slot), row["auto"]), "proof": proof.bound, "optimal": proof.optimal}
-    before = sequential(mapped.graph, profile)
-    row |= {"filled": before.cores, "row_major": math.nan, "anywhere": math.nan}
+    row |= {"filled": math.nan, "row_major": math.nan, "anywhere": math.nan}
+    try:
+        before = sequential(mapped.graph, profile)
+    except ValueError:
+        return row
+    row["filled"] = before.cores
     if before.cores <= profile.system.cores:
         filled = task(mapped.graph, profile, before)
         row |= {"row_major": place(filled, "linear").cost, "anywhere": place(filled, "random").cost}
@@ -159,7 +163,7 @@ def mapping_table(rows: Rows, missed: list[str]) -> list[str]:
     )  # fmt: skip
     lines = [
         "What a mapping takes. bound: no mapping takes fewer cores. filled: sequential filling, hops with its parts "
-        "placed at random and row by row (-: more cores than there are); ratio: our hops over the latter. link: "
+        "placed at random and row by row (-: it fits nowhere); ratio: our hops over the latter. link: "
         "spikes a step on the most loaded link. one a core, filled: their cores, output axons not looked at.",
         "", "| " + " | ".join(heads) + " |", "|---|---|" + "---:|" * (len(heads) - 2),
     ]  # fmt: skip
@@ -186,7 +190,7 @@ def mapping_table(rows: Rows, missed: list[str]) -> list[str]:
         lines.append(
             f"| {network} | {target} | {row['cores']:,} | {row['bound']:,} | {ratio:.2f} | {row['chips']:,} | "
             f"{row['hops']:,.0f} | {shown(row['anywhere'])} | {shown(row['row_major'])} | {shown(against, 2)} | "
-            f"{row['link']:,.0f} | {row['seconds']:.1f} | {row['gib']:.2f} | {row['alone']} | {row['filled']:,} |"
+            f"{row['link']:,.0f} | {row['seconds']:.1f} | {row['gib']:.2f} | {row['alone']} | {shown(row['filled'])} |"
         )
     return [*lines, "", "Not mapped, with the reason:", "", *reasons] if reasons else lines
 
