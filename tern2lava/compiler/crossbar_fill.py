@@ -406,18 +406,22 @@ class _Filler:
         return result
 
     def _total(self) -> dict[str, int]:
-        """What any partition takes at least: neurons once (twice where a ternary target takes two axons), the columns
-        of the least fold that their own fan-in needs, and axons for every source once."""
-        neurons = bits = axons = 0
-        read = {w.inputs[0] for p in self.populations for w in incoming(self.graph, p)}
+        """What any partition takes at least: neurons once (those that a ternary target reads twice where it takes two
+        axons), the columns of the least fold that their own fan-in needs, and axons for every source once, since
+        readers on one core share them."""
+        neurons = bits = 0
+        read: dict[str, int] = {}
         for population in self.populations:
-            count = size(population.shape) * (self.each if self.single and population.name in read else 1)
+            for wire in incoming(self.graph, population):
+                source = wire.inputs[0]
+                read[source] = max(read.get(source, 0), _used_sources(wire))
+        for population in self.populations:
+            count = size(population.shape) + ((self.each - 1) * read.get(population.name, 0) if self.single else 0)
             neurons += count
-            wires = incoming(self.graph, population)
-            axons += self.each * sum(_used_sources(p) for p in wires)
             if self.planes == "columns":
-                fold = fold_of(self.profile, sum(_least_fan_in(p) for p in wires))
+                fold = fold_of(self.profile, sum(_least_fan_in(p) for p in incoming(self.graph, population)))
                 bits += count * bits_of(self.graph, population, self.profile) * fold * self.crossbar.inputs.value
+        axons = self.each * sum(read.values())
         if self.planes == "axons":
             bits = axons * self.columns
         return {"neurons": neurons, "synapse_bits": bits, "in_axons": axons}

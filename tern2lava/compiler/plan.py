@@ -110,6 +110,9 @@ def _others(
     graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, first: Plan
 ) -> Iterator[Partition]:
     """The partitions that might serve the objective better than the first."""
+    if profile.crossbar is not None:
+        yield from _fillings(graph, profile, options, first)
+        return
     # Where bits count before traffic, the parts for the fewest cores stay as they were cut.
     kept = options.objective == "cores" and profile.routing.out_axon_model.value == "ranges"
     cuts = [] if kept else list(_cuts(graph, profile, options, first))
@@ -143,6 +146,17 @@ def _others(
         mean = float(work[0].sum()) / count
         for share in _SHARES:
             yield from _spread(graph, profile, options, rates, mixed(graph, profile, cuts, work, mean * share), count)
+
+
+def _fillings(graph: Graph, profile: Profile, options: MapOptions, first: Plan) -> Iterator[Partition]:
+    """Cores with a crossbar filled anew with fewer neurons each: columns, folds and copies depend on what shares a core
+    and on who reads it, so that no part can be moved by itself."""
+    largest = max(part.box.volume for part in first.partition.parts)
+    for cap in sorted({int(largest * share) for share in _FINER} - {0}, reverse=True):
+        try:
+            yield partition(graph, profile, replace(options, max_neurons_per_core=cap))
+        except CapacityError:
+            return
 
 
 def _levels(cuts: list[Partition], work: list[Array]) -> list[float]:

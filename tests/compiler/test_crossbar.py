@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ from tern2lava.compiler.ir import (
 )
 from tern2lava.compiler.linear import accumulate, per_neuron
 from tern2lava.compiler.mapped import Mapped, map_program
-from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.options import MapOptions, Objective
 from tern2lava.compiler.walk import walk
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
@@ -222,7 +222,8 @@ def test_random_networks_on_random_crossbars_are_mapped_whole_and_spike_alike(na
         assert isinstance(node, Input)
         values = {"in": rng.integers(0, 2, (2, 6, *node.shape))}
         try:
-            program = map_program(graph, profile, MapOptions(share_cores=share, placement="linear"))
+            options = MapOptions(share_cores=share, placement="linear", objective=get_args(Objective)[seed % 4])
+            program = map_program(graph, profile, options)
         except CapacityError:
             outcome["refused"] += 1
             return
