@@ -27,12 +27,14 @@ Array = Any
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Net:
-    """A network of the benchmark. thresholds: one per layer, in units of a weight; a spike needs more."""
+    """A network of the benchmark. thresholds: one per layer, in units of a weight; a spike needs more. leak: the share
+    of a membrane that is lost in a step."""
 
     name: str
     graph: Graph
     steps: int
     thresholds: tuple[int, ...]
+    leak: float = 0.0
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -53,10 +55,9 @@ class Net:
 
     def leaky(self) -> Net:
         """The same network with membranes that keep 15/16 in a step."""
-        nodes = [
-            replace(n, decay_v=frozen(256, np.int64)) if isinstance(n, Population) else n for n in self.graph.nodes
-        ]
-        return replace(self, graph=self.graph.with_nodes(nodes))
+        decay = frozen(4096 // 16, np.int64)
+        nodes = [replace(n, decay_v=decay) if isinstance(n, Population) else n for n in self.graph.nodes]
+        return replace(self, graph=self.graph.with_nodes(nodes), leak=1 / 16)
 
 
 def _population(name: str, source: str, shape: tuple[int, ...], start: int, threshold: int) -> Population:
