@@ -33,7 +33,8 @@ def divide(projection: Projection, synapses: int, axons: int) -> list[Projection
         weight @ x = sum over parts j of weight[:, part j] @ x[part j]
 
     A dense layer is divided by ranges of its inputs, a convolution by channels, rows and columns of its kernel (one in
-    groups by rows and columns alone). None where no part is narrow enough. Weights are views, not copies.
+    groups by rows and columns alone). None where no part is narrow enough, or no tap
+    sees more than padding. Weights are views, not copies.
     """
     assert projection.reads is None
     pieces: list[Projection] | None
@@ -43,7 +44,7 @@ def divide(projection: Projection, synapses: int, axons: int) -> list[Projection
         pieces = _divide_pooled(projection, projection.pooling, min(synapses, axons))
     else:
         pieces = _divide_dense(projection, min(synapses, axons))
-    if pieces is None:
+    if not pieces:
         return None
     # What the whole stands for, shared out by size.
     trained = np.zeros(len(pieces), np.int64)
