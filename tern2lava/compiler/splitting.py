@@ -10,7 +10,7 @@ import numpy as np
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.ir import ConvGeometry, Pooling, Projection, frozen
 from tern2lava.compiler.pooling import unpooled
-from tern2lava.compiler.slices import fan_in, source_window
+from tern2lava.compiler.slices import fan_in, source_window, taps
 
 
 def width(projection: Projection) -> tuple[int, int]:
@@ -33,8 +33,8 @@ def divide(projection: Projection, synapses: int, axons: int) -> list[Projection
         weight @ x = sum over parts j of weight[:, part j] @ x[part j]
 
     A dense layer is divided by ranges of its inputs, a convolution by channels, rows and columns of its kernel (one in
-    groups by rows and columns alone). None where no part is narrow enough, or no tap
-    sees more than padding. Weights are views, not copies.
+    groups by rows and columns alone). Parts that see only padding are left out. None where no part is narrow enough, or
+    all are left out. Weights are views, not copies.
     """
     assert projection.reads is None
     pieces: list[Projection] | None
@@ -130,10 +130,15 @@ def _conv_part(
     if pooling is not None:
         box = box.windows(pooling)
         pooling = replace(pooling, in_shape=(box.extent[0], box.extent[1], box.extent[2]))
+    weight = projection.weight[:, channels[0] : channels[1], rows[0] : rows[1], columns[0] : columns[1]]
+    part = replace(g, in_shape=extent, padding=(padding[0], padding[1], padding[2], padding[3]))
+    # Between its ends a span may still be stepped over by stride and dilation.
+    if not all((taps(part, weight.shape[2:], axis) >= 0).any() for axis in (0, 1)):
+        return None
     return replace(
         projection,
-        weight=projection.weight[:, channels[0] : channels[1], rows[0] : rows[1], columns[0] : columns[1]],
-        geometry=replace(g, in_shape=extent, padding=(padding[0], padding[1], padding[2], padding[3])),
+        weight=weight,
+        geometry=part,
         pooling=pooling,
         reads=box,
     )  # fmt: skip
