@@ -24,7 +24,7 @@ def total_resources(graph: Graph, profile: Profile, model: CostModel) -> dict[st
     return {
         "neurons": sum(size(p.shape) for p in populations),
         "synapse_bits": sum(least_synapse_bits(p, profile, model.encodings) for p in projections),
-        "in_axons": sum(_used_sources(p) for p in projections),
+        "in_axons": sum(used_sources(p) for p in projections),
     }
 
 
@@ -40,11 +40,11 @@ def fan_in_axons(graph: Graph, profile: Profile, model: CostModel, limit: dict[s
         projections = incoming(graph, population)
         bits = sum(least_synapse_bits(p, profile, model.encodings) for p in projections)
         cores = max(-(-size(population.shape) // limit["neurons"]), -(-bits // limit["synapse_bits"]))
-        total += sum(max(_used_sources(p), cores * _least_field(p)) for p in projections)
+        total += sum(max(used_sources(p), cores * least_field(p)) for p in projections)
     return total
 
 
-def _least_field(projection: Projection) -> int:
+def least_field(projection: Projection) -> int:
     """Source neurons that the neuron with the fewest of them has."""
     g = projection.geometry
     if g is None:
@@ -135,7 +135,7 @@ def _least_nxtf_bits(projection: Projection, encodings: tuple[str, ...]) -> int:
     return int(nonzero.sum()) * each + int(reach[same].sum())
 
 
-def _used_sources(projection: Projection) -> int:
+def used_sources(projection: Projection) -> int:
     """Source neurons that lie in at least one receptive field."""
     if projection.geometry is None:
         return int(projection.weight.shape[1])

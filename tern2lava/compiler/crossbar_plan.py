@@ -1,0 +1,134 @@
+"""How populations are cut into windows for cores with a crossbar.
+
+What decides is how columns add up: smaller windows need fewer axons (a lower fold) but overlap more, and each overlap
+copies the neurons in it on the cores before. See crossbar.py for what windows, folds and copies are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tern2lava.compiler.crossbar import (
+    bits_of,
+    fold_of,
+    grids,
+    spans,
+    window_neurons,
+    window_sources,
+    windows,
+)
+from tern2lava.compiler.crossbar_cores import Filler, Plan, Target, copies_of, single_targets
+from tern2lava.compiler.cutting import HINTS
+from tern2lava.compiler.grids import Cuts
+from tern2lava.compiler.ir import Array, Input, Population, size
+from tern2lava.compiler.slices import incoming, source_shape
+from tern2lava.errors import CapacityError
+
+
+class Planner:
+    """Chooses windows for the cores that `filler` fills."""
+
+    def __init__(self, filler: Filler) -> None:
+        self.filler = filler
+        self.graph, self.profile, self.options = filler.graph, filler.profile, filler.options
+        self.crossbar, self.columns, self.each = filler.crossbar, filler.columns, filler.each
+        self.populations = filler.populations
+        self.single = single_targets(filler.profile)
+
+    def plans(self, tried: int) -> dict[str, Plan]:
+        """A plan for each population; those that read one source have one fold, since a core sends to one.
+        tried: how many ways to cut each population are filled on trial."""
+        bits = {p.name: bits_of(self.graph, p, self.profile) for p in self.populations}
+        chosen: dict[str, tuple[Cuts, ...]] = {}
+        reads: dict[str, set[Target]] = {}
+        for population in reversed(self.populations):
+            grid = self._grid(population, bits, copies_of(self.graph, self.profile, population, reads), tried)
+            chosen[population.name] = grid
+            reads[population.name] = {r for w in windows(self.graph, population, grid) for r in w.reads}
+        fold = {
+            p.name: fold_of(self.profile, int(window_sources(self.graph, p, chosen[p.name]).max()))
+            for p in self.populations
+        }
+        changed = True
+        while changed:
+            changed = False
+            for source in {w.inputs[0] for p in self.populations for w in incoming(self.graph, p)}:
+                readers = [(p, incoming(self.graph, p)) for p in self.populations]
+                group = [p.name for p, wires in readers if any(w.inputs[0] == source for w in wires)]
+                most = max(fold[name] for name in group)
+                changed = changed or any(fold[name] < most for name in group)
+                fold.update(dict.fromkeys(group, most))
+        return {
+            p.name: Plan(p, windows(self.graph, p, chosen[p.name]), bits[p.name], fold[p.name])
+            for p in self.populations
+        }
+
+    def _grid(self, population: Population, bits: dict[str, int], copies: Array, tried: int) -> tuple[Cuts, ...]:
+        """The way to cut a population that takes the fewest cores here and, by copies, on the cores that feed it. Of
+        the `tried` best by estimate and the one with fewest windows, filling shows which it is; of one, no filling."""
+        found: list[tuple[float, int, float, int, tuple[Cuts, ...]]] = []
+        mean, least = float(copies.mean()), 0
+        delay = max((p.delay for p in incoming(self.graph, population)), default=0)
+        slots = self.crossbar.timeslots.value
+        for grid in grids(self.graph, population):
+            sources, neurons = window_sources(self.graph, population, grid), window_neurons(grid)
+            most = int(sources.max())
+            fold = fold_of(self.profile, most)
+            least = min(least, most) if least else most
+            if fold > self.crossbar.fold.value or (delay + 1) * fold > slots:
+                continue
+            columns = neurons * mean * bits[population.name] * fold
+            full, rest = np.divmod(columns, self.columns)
+            share = np.maximum(rest / self.columns, sources * self.each / (self.crossbar.inputs.value * fold))
+            share = np.where(rest > 0, share if self.options.share_cores else 1.0, 0.0)
+            before = self._upstream(population, grid, columns, bits)
+            found.append((float(full.sum() + share.sum()) + before, sources.size, before, fold, grid))
+        if not found:
+            have = self.crossbar.inputs.value * self.crossbar.fold.value
+            if least * self.each > have:
+                raise CapacityError(
+                    population.name, "in_axons", least * self.each, have,
+                    HINTS["in_axons"],
+                )  # fmt: skip
+            raise CapacityError(
+                population.name, "time slots for its delay", (delay + 1) * fold_of(self.profile, least), slots,
+                "shorten the paths that it must wait for",
+            )  # fmt: skip
+        found.sort(key=lambda item: item[:2])
+        if len(found) == 1 or tried == 1:
+            return found[0][-1]
+        best = [*found[:tried], min(found[tried:], key=lambda item: item[1], default=found[0])]
+        alone = [
+            self._alone(Plan(population, windows(self.graph, population, grid), bits[population.name], fold), copies)
+            for *_, fold, grid in best
+        ]
+        return min(zip(alone, best, strict=True), key=lambda item: (item[0] + item[1][2], item[1][1]))[1][-1]
+
+    def _alone(self, plan: Plan, copies: Array) -> float:
+        """Cores that a population takes if none but its own windows share them, the last one by what it holds."""
+        name = plan.population.name
+        cores = self.filler.cores({name: plan}, {name: copies})
+        rest = min(core.columns for core in cores)
+        return len(cores) - 1 + (rest / self.columns if self.options.share_cores else 1.0)
+
+    def _upstream(self, population: Population, grid: tuple[Cuts, ...], columns: Array, bits: dict[str, int]) -> float:
+        """Cores that copies of the neurons which feed a population take, if it is cut so."""
+        total = 0.0
+        for projection in incoming(self.graph, population):
+            source = projection.inputs[0]
+            if isinstance(self.graph[source], Input):
+                continue
+            seen = spans(projection, grid)
+            if self.single:
+                cores = np.ceil(columns / self.columns)
+                each = np.full(columns.size, seen) if isinstance(seen, int) else _outer(seen)
+                targets = float((each * cores).sum()) * self.each
+            else:
+                targets = float(seen) if isinstance(seen, int) else float(_outer(seen).sum())
+            extra = targets - size(source_shape(projection))
+            total += max(0.0, extra) * bits[source] / self.columns
+        return total
+
+
+def _outer(seen: tuple[Array, ...]) -> Array:
+    return np.multiply.outer(np.multiply.outer(seen[0], seen[1]), seen[2]).reshape(-1)
