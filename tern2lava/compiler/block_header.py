@@ -118,7 +118,7 @@ def header_at(data: bytes, at: int) -> tuple[BlockHeader, int]:
         out_shape, payload, kernel, stride, padding, dilation, groups,
     )  # fmt: skip
     plain = found == replace(found, kernel=(1, 1), stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), groups=1)
-    if square != found.square or not (found.conv or (plain and in_shape[1:] == out_shape[1:] == (1, 1))):
+    if delay >> 16 or square != found.square or not (found.conv or (plain and in_shape[1:] == out_shape[1:] == (1, 1))):
         raise ValueError("a head that no block has")
     return found, at
 

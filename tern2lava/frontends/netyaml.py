@@ -137,12 +137,11 @@ class _Net:
         names = [previous] if given is None else [given] if isinstance(given, str) else given
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
             raise self.file.error((*place, "from"), f"expected names of earlier layers, found {show(given)}")
+        earlier = [name for name in self.builder.shape if name not in self.builder.promised]
         for name in names:
-            if name not in self.builder.shape and kind == "delay":
-                continue
-            if name not in self.builder.shape:
-                known = ", ".join(self.builder.shape)
-                raise self.file.error((*place, "from"), f"no earlier layer is called {name!r}; there are {known}")
+            if name not in earlier and kind != "delay":
+                why = f"no earlier layer is called {name!r}; there are {', '.join(earlier)}"
+                raise self.file.error((*place, "from"), why)
         if kind == "add" and len(names) < 2:
             raise self.file.error((*place, "from"), "an add needs from: [a, b] with two earlier layers or more")
         if kind not in ("add", "neuron") and len(names) != 1:

@@ -194,6 +194,15 @@ def test_a_loop_over_several_layers_is_closed_by_a_delay(write: Write, tmp_path:
         net(write, tmp_path, layers.replace("name: last", "name: end"), tensors)
 
 
+def test_only_a_delay_reads_a_layer_below_it(write: Write, tmp_path: Path) -> None:
+    neuron = f"neuron: {{kind: if, threshold: 1, {RESET}}}"
+    back = "  - name: back\n    delay: {steps: 1, shape: [2]}\n    from: last\n"
+    for kind in ("maxpool: {kernel: 1}", "dropout: {}", "dense: {weight: w}", neuron):
+        layers = f"{back}  - {kind}\n    name: other\n    from: last\n  - name: last\n    {neuron}\n"
+        with pytest.raises(InputError, match=r"no earlier layer is called 'last'; there are input, back$"):
+            net(write, tmp_path, layers, {})
+
+
 def test_several_inputs_and_outputs(write: Write, tmp_path: Path) -> None:
     torch.save({"a": torch.eye(3), "b": torch.ones(3, 2)}, tmp_path / "m.pt")
     neuron = f"neuron: {{kind: if, threshold: 1, {RESET}}}"
