@@ -7,11 +7,12 @@ import pytest
 
 from tern2lava.compiler.ir import Array
 from tern2lava.compiler.place import Location, location, place, problem, router_positions
-from tern2lava.compiler.placement.algorithms import PLACEMENTS
+from tern2lava.compiler.placement.algorithms import PLACEMENTS, SMALL
 from tern2lava.compiler.placement.curves import hilbert_index
 from tern2lava.compiler.placement.exact import prove
+from tern2lava.compiler.placement.hypergraph import AT_ONCE
 from tern2lava.compiler.placement.problem import Problem
-from tern2lava.errors import CapacityError, InputError, UnsupportedError
+from tern2lava.errors import CapacityError, InputError
 from tern2lava.hw_profiles import Profile, load_profile
 
 OPTIONAL = {"exact": "ortools", "mtkahypar": "mtkahypar"}
@@ -162,8 +163,28 @@ def test_a_chip_border_is_dearer_than_a_hop() -> None:
     assert (slot[source] // 16 == slot[target] // 16).all()
 
 
-def test_mt_kahypar_refuses_more_cores_than_it_maps_by_name() -> None:
-    pytest.importorskip("mtkahypar")
-    assert place(task(64), "mtkahypar").core.size == 64
-    with pytest.raises(UnsupportedError, match="mtkahypar maps up to 64 cores: found 65 cores; use auto"):
-        place(task(65), "mtkahypar")
+def test_mt_kahypar_maps_any_number_of_cores_and_better_than_it_finds_them() -> None:
+    pytest.importorskip("mtkahypar", reason="mtkahypar is not installed")
+    for cores in (AT_ONCE + 1, 230):
+        # Neighbours on a line of cores, in an order that says nothing of it.
+        line = np.random.default_rng(cores).permutation(cores)
+        t = problem(load_profile("hala-point"), cores, line[:-1], line[1:], np.ones(cores - 1))
+        slot = PLACEMENTS["mtkahypar"](t, 0)
+        assert t.legal(slot)
+        np.testing.assert_array_equal(slot, PLACEMENTS["mtkahypar"](t, 0))
+        assert t.cost(slot) < 0.4 * place(t, "hilbert").cost
+        assert place(t, "auto").cost <= t.cost(slot)
+
+
+def test_distances_are_those_between_the_slots_asked_for() -> None:
+    t = task(20, profile=load_profile("tiny"))
+    slots = np.array([3, 17, 30])
+    at = t.coordinates[slots]
+    apart = np.abs(at[:, None] - at[None, :])
+    want = apart[:, :, 0] + apart[:, :, 1] + t.chip_hops * (apart[:, :, 2] + apart[:, :, 3])
+    np.testing.assert_array_equal(t.distances(slots), want)
+
+
+def test_auto_is_not_worse_than_annealing_where_cores_are_many() -> None:
+    t = task(SMALL + 40, seed=2)
+    assert place(t, "auto").cost <= min(place(t, name).cost for name in ("search", "spectral", "linear"))

@@ -16,6 +16,8 @@ from tern2lava.compiler.placement.spectral import place_spectral
 # Up to so many cores auto also tries the quadratic assignment, and anneals from several starts.
 SMALL = 160
 TINY = 24
+# Up to so many cores it anneals from the Hilbert curve too, as long as that takes.
+_BOTH = 2_000
 _RESTARTS = 6
 
 
@@ -31,14 +33,15 @@ def place_exact(problem: Problem, seed: int) -> Array:
 
 def place_auto(problem: Problem, seed: int) -> Array:
     """The best of Hilbert, linear and spectral (and for few cores the quadratic assignment), then annealed; few cores
-    are annealed from each of them, more than once."""
+    are annealed from each of them, more than once, many from the Hilbert curve too."""
     starts = [place_hilbert(problem, seed), place_linear(problem, seed), place_spectral(problem, seed)]
     if problem.cores <= SMALL:
         starts.append(place_quadratic(problem, seed))
     starts.sort(key=problem.cost)
     if problem.cores > SMALL:
         # A hot start would undo what the eigenvectors know of a large network.
-        return improve(problem, starts[0], seed, heat=0.05)
+        cold = improve(problem, starts[0], seed, heat=0.05)
+        return min((cold, place_search(problem, seed)), key=problem.cost) if problem.cores <= _BOTH else cold
     rounds = _RESTARTS if problem.cores <= TINY else 1
     tried = [
         improve(problem, start, seed + turn, BUDGET // (len(starts) * rounds), heat)

@@ -64,9 +64,9 @@ class Problem:
         free = self.allowed < 0
         return bool(np.unique(slot).size == slot.size and (free | (self.chip[slot] == self.allowed)).all())
 
-    def distances(self) -> Array:
-        """(slots, slots) hops, chip borders counted as chip_hops."""
-        at = self.coordinates.astype(np.float64)
+    def distances(self, slots: Array) -> Array:
+        """(n, n) hops between n of the slots, chip borders counted as chip_hops."""
+        at = self.coordinates[slots].astype(np.float64)
         apart = np.abs(at[:, None, :] - at[None, :, :])
         result: Array = apart[:, :, 0] + apart[:, :, 1] + self.chip_hops * (apart[:, :, 2] + apart[:, :, 3])
         return result

@@ -28,7 +28,7 @@ def place_quadratic(problem: Problem, seed: int) -> Array:
     flow, far = np.zeros((n + 1, n + 1)), np.zeros((n + 1, n + 1))
     flow[:n, :n] = problem.traffic().toarray()
     flow[n, :n] = flow[:n, n] = problem.host
-    far[:n, :n] = problem.distances()[np.ix_(slots, slots)]
+    far[:n, :n] = problem.distances(slots)
     far[n, :n] = far[:n, n] = problem.host_distances()[slots]
     fixed = np.array([[n, n]])
     result = quadratic_assignment(
