@@ -3,141 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
+from networks_net import ZEROS, Net, Style
 
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Node,
-    Output,
-    Pooling,
-    Population,
-    Projection,
-    Reset,
-    conv_out,
-    frozen,
-    size,
-)
+from tern2lava.compiler.ir import Graph
 
-ZEROS = 0.5
+PLAIN = Style()
+# What these chips refuse by name in the networks as they are, their twins do without.
+TWINS = {"paicore2": Style(leak=False), "truenorth": Style(leak=False, fan_in=128)}
 
 
-@dataclass
-class Net:
-    """Grows a network. `shapes` are those of what was added; each method returns the name of what it adds."""
-
-    seed: int = 0
-    zeros: float = ZEROS
-    nodes: list[Node] = field(default_factory=list)
-    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    starts: dict[str, int] = field(default_factory=dict)
-
-    def codes(self, *shape: int) -> Any:
-        rng = np.random.default_rng([self.seed, len(self.nodes)])
-        draw = rng.random(shape, dtype=np.float32)
-        low, high = (1 - self.zeros) / 2, (1 + self.zeros) / 2
-        return frozen((draw > high).astype(np.int8) - (draw < low).astype(np.int8))
-
-    def input(self, *shape: int) -> str:
-        self.nodes.append(Input(name="in", shape=shape))
-        self.shapes["in"], self.starts["in"] = shape, 0
-        return "in"
-
-    def population(self, name: str, wires: tuple[str, ...], shape: tuple[int, ...], start: int) -> str:
-        values: dict[str, Any] = {k: frozen(0, np.int64) for k in ("bias", "reset_amount", "v_init")}
-        self.nodes.append(
-            Population(
-                name=name, inputs=wires, shape=shape, reset=Reset.ZERO, lsb=frozen(1.0), start=start,
-                decay_u=frozen(4096, np.int64), decay_v=frozen(128, np.int64),
-                threshold=frozen(64 * 8, np.int64), **values,
-            )
-        )  # fmt: skip
-        self.shapes[name], self.starts[name] = shape, start
-        return name
-
-    def wire(self, name: str, source: str, **values: Any) -> str:
-        self.nodes.append(Projection(name=name, inputs=(source,), gain=frozen(64, np.int64), **values))
-        return name
-
-    def dense(self, source: str, outputs: int, pool: int = 1, loop: bool = False) -> str:
-        """A dense layer of neurons, behind pooling, feeding itself where `loop`."""
-        name = f"n{len(self.shapes)}"
-        pooling, shape = self.pooled(source, pool)
-        wires = [self.wire(f"w_{name}", source, weight=self.codes(outputs, size(shape)), pooling=pooling)]
-        if loop:
-            wires.append(self.wire(f"r_{name}", name, weight=self.codes(outputs, outputs)))
-        return self.population(name, tuple(wires), (outputs,), self.starts[source] + 1)
-
-    def pooled(self, source: str, pool: int) -> tuple[Pooling | None, tuple[int, ...]]:
-        shape = self.shapes[source]
-        if pool == 1:
-            return None, shape
-        pooling = Pooling(in_shape=(shape[0], shape[1], shape[2]), window=(pool, pool))
-        return pooling, pooling.out_shape
-
-    def conv(
-        self, source: str, out: int, kernel: int, stride: int = 1, pad: int = 0, groups: int = 1, pool: int = 1,
-        shortcut: str | None = None,
-    ) -> str:  # fmt: skip
-        """A convolution and its neurons, behind pooling; `shortcut` adds another population's spikes, projected by a
-        1 x 1 convolution where shapes differ."""
-        name = f"n{len(self.shapes)}"
-        pooling, shape = self.pooled(source, pool)
-        c, h, w = shape
-        oh, ow = (conv_out(n, kernel, stride, 2 * pad, 1) for n in (h, w))
-        geometry = ConvGeometry(
-            in_shape=(c, h, w), out_shape=(out, oh, ow), stride=(stride, stride), padding=(pad, pad, pad, pad),
-            dilation=(1, 1), groups=groups,
-        )  # fmt: skip
-        weight = self.codes(out, c // groups, kernel, kernel)
-        wires = [self.wire(f"w_{name}", source, weight=weight, geometry=geometry, pooling=pooling)]
-        start = self.starts[source] + 1
-        if shortcut is not None:
-            sc, sh, sw = self.shapes[shortcut]
-            same = sc == out
-            across = ConvGeometry(
-                in_shape=(sc, sh, sw), out_shape=(out, oh, ow), stride=(sh // oh, sw // ow), padding=(0, 0, 0, 0),
-                dilation=(1, 1), groups=out if same else 1,
-            )  # fmt: skip
-            codes = frozen(np.ones((out, 1, 1, 1), np.int8)) if same else self.codes(out, sc, 1, 1)
-            delay = start - self.starts[shortcut] - 1
-            wires.append(self.wire(f"s_{name}", shortcut, weight=codes, geometry=across, delay=delay))
-        return self.population(name, tuple(wires), (out, oh, ow), start)
-
-    def graph(self, last: str, title: str) -> Graph:
-        nodes = (*self.nodes, Output(name="out", inputs=(last,)))
-        return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes, source=title)
-
-
-def mlp(widths: tuple[int, ...] = (784, 512, 10), seed: int = 0, zeros: float = ZEROS) -> Graph:
-    net = Net(seed, zeros)
+def mlp(
+    style: Style = PLAIN, widths: tuple[int, ...] = (784, 512, 10), seed: int = 0, zeros: float = ZEROS
+) -> Graph:
+    net = Net(seed, zeros, style)
     at = net.input(widths[0])
-    for width in widths[1:]:
+    for width in widths[1:-1]:
         at = net.dense(at, width)
+    at = net.dense(at, widths[-1], classes=True)
     return net.graph(at, "MLP " + "-".join(map(str, widths)))
 
 
-def lenet5() -> Graph:
+def lenet5(style: Style = PLAIN) -> Graph:
     """Y. LeCun et al., 1998: two convolutions with pooling, three dense layers, on 28 x 28."""
-    net = Net()
+    net = Net(style=style)
     at = net.conv(net.input(1, 28, 28), 6, 5, pad=2)
     at = net.conv(at, 16, 5, pool=2)
     at = net.dense(at, 120, pool=2)
-    return net.graph(net.dense(net.dense(at, 84), 10), "LeNet-5")
+    return net.graph(net.dense(net.dense(at, 84), 10, classes=True), "LeNet-5")
 
 
-def small_cnn() -> Graph:
+def small_cnn(style: Style = PLAIN) -> Graph:
     """28 x 28 - 16c4s2 - 32c3s2 - 10, which PAIBox maps too."""
-    net = Net()
+    net = Net(style=style)
     at = net.conv(net.input(1, 28, 28), 16, 4, stride=2)
     at = net.conv(at, 32, 3, stride=2)
-    return net.graph(net.dense(at, 10), "CNN 16c4s2-32c3s2-10")
+    return net.graph(net.dense(at, 10, classes=True), "CNN 16c4s2-32c3s2-10")
 
 
 _VGG = {
@@ -147,9 +48,9 @@ _VGG = {
 }
 
 
-def vgg(depth: int, length: int = 32, dense: tuple[int, ...] = (512, 10)) -> Graph:
+def vgg(depth: int, length: int = 32, dense: tuple[int, ...] = (512, 10), style: Style = PLAIN) -> Graph:
     """K. Simonyan, A. Zisserman, 2014 (VGG-9 as spiking papers cut it); pooling by sums."""
-    net = Net()
+    net = Net(style=style)
     at, pool = net.input(3, length, length), 1
     for entry in _VGG[depth]:
         if entry == "M":
@@ -157,37 +58,37 @@ def vgg(depth: int, length: int = 32, dense: tuple[int, ...] = (512, 10)) -> Gra
         else:
             at, pool = net.conv(at, int(entry), 3, pad=1, pool=pool), 1
     for width in dense:
-        at, pool = net.dense(at, width, pool=pool), 1
+        at, pool = net.dense(at, width, pool=pool, classes=width == dense[-1]), 1
     return net.graph(at, f"VGG-{depth} {length}x{length}")
 
 
-def resnet18() -> Graph:
+def resnet18(style: Style = PLAIN) -> Graph:
     """K. He et al., 2015, as for 32 x 32 images: residual adds are summed in the neurons."""
-    net = Net()
+    net = Net(style=style)
     at = net.conv(net.input(3, 32, 32), 64, 3, pad=1)
     for width, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
         inner = net.conv(at, width, 3, stride=stride, pad=1)
         at = net.conv(inner, width, 3, pad=1, shortcut=at)
-    return net.graph(net.dense(at, 10, pool=4), "ResNet-18")
+    return net.graph(net.dense(at, 10, pool=4, classes=True), "ResNet-18")
 
 
-def mobilenet() -> Graph:
+def mobilenet(style: Style = PLAIN) -> Graph:
     """A. G. Howard et al., 2017, for 32 x 32 images: depthwise and pointwise layers, each with neurons."""
-    net = Net()
+    net = Net(style=style)
     at = net.conv(net.input(3, 32, 32), 32, 3, pad=1)
     for width, stride in ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1), (1024, 2)):
         channels = net.shapes[at][0]
         at = net.conv(at, channels, 3, stride=stride, pad=1, groups=channels)
         at = net.conv(at, width, 1)
-    return net.graph(net.dense(at, 10, pool=2), "MobileNet")
+    return net.graph(net.dense(at, 10, pool=2, classes=True), "MobileNet")
 
 
-def recurrent() -> Graph:
+def recurrent(style: Style = PLAIN) -> Graph:
     """Two recurrent layers of 256 on 700 inputs, 20 classes (the spoken digits of Heidelberg)."""
-    net = Net()
+    net = Net(style=style)
     at = net.dense(net.input(700), 256, loop=True)
     at = net.dense(at, 256, loop=True)
-    return net.graph(net.dense(at, 20), "RNN 700-256r-256r-20")
+    return net.graph(net.dense(at, 20, classes=True), "RNN 700-256r-256r-20")
 
 
 def stack(synapses: int, fan_in: int = 4096) -> Graph:
@@ -223,14 +124,19 @@ NEURONS: dict[str, Callable[[], Graph]] = {
     "503 M": lambda: camera(30, 512),
 }
 
-NETWORKS: dict[str, Callable[[], Graph]] = {
+NETWORKS: dict[str, Callable[..., Graph]] = {
     "mlp": mlp,
     "cnn": small_cnn,
     "lenet5": lenet5,
     "rnn": recurrent,
-    "vgg9": lambda: vgg(9),
-    "vgg11": lambda: vgg(11),
-    "vgg16": lambda: vgg(16),
+    "vgg9": lambda style=PLAIN: vgg(9, style=style),
+    "vgg11": lambda style=PLAIN: vgg(11, style=style),
+    "vgg16": lambda style=PLAIN: vgg(16, style=style),
     "resnet18": resnet18,
     "mobilenet": mobilenet,
 }
+
+
+def network(name: str, target: str) -> Graph:
+    """The network of that name, or the twin of it that the target can execute."""
+    return NETWORKS[name](TWINS.get(target, PLAIN))
