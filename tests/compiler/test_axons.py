@@ -2,78 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
+from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler.axons import single_edges
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.density import density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.grids import Grid, entries, ranges, reads
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Pooling,
-    Population,
-    Projection,
-    Reset,
-    conv_out,
-    frozen,
-)
+from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, frozen
 from tern2lava.compiler.lists import synapse_lists
 from tern2lava.compiler.lower_bound import least_row_bits
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.slices import cut
 from tern2lava.errors import CapacityError
-from tern2lava.hw_profiles import Profile, load_profile
-
-
-def variant(name: str, **values: Any) -> Profile:
-    data = load_profile(name).model_dump()
-    for key, value in values.items():
-        section, leaf = key.split("__")
-        data[section][leaf]["value"] = value
-    return Profile.model_validate(data)
-
-
-def layer(name: str, wires: tuple[str, ...], shape: tuple[int, ...]) -> Population:
-    values: dict[str, Any] = {
-        key: frozen(1, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
-    }
-    return Population(name=name, inputs=wires, shape=shape, reset=Reset.ZERO, lsb=frozen(1.0), start=0, **values)
+from tern2lava.hw_profiles import load_profile
 
 
 def conv(
     name: str, source: str, shape: tuple[int, int, int], out: int, kernel: tuple[int, int], stride: tuple[int, int],
     padding: tuple[int, int, int, int], groups: int = 1, window: tuple[int, int] | None = None,
 ) -> Projection:  # fmt: skip
-    pooling = None if window is None else Pooling(in_shape=shape, window=window)
-    seen = shape if pooling is None else pooling.out_shape
-    size = [conv_out(seen[1 + a], kernel[a], stride[a], sum(padding[2 * a : 2 * a + 2]), 1) for a in (0, 1)]
-    geometry = ConvGeometry(
-        in_shape=seen, out_shape=(out, size[0], size[1]), stride=stride, padding=padding, dilation=(1, 1), groups=groups
-    )
-    rng = np.random.default_rng(0)
-    weight = frozen(rng.choice([-1, 1], (out, seen[0] // groups, *kernel)), np.int8)
-    return Projection(name=name, inputs=(source,), weight=weight, geometry=geometry, pooling=pooling)
+    weight = frozen(np.random.default_rng(0).choice([-1, 1], (out, shape[0] // groups, *kernel)), np.int8)
+    return convolution(name, source, shape, weight, stride=stride, padding=padding, groups=groups, window=window)
 
 
 def two_layers(second: Projection) -> Graph:
     first = conv("a", "in", (1, 8, 9), 4, (1, 1), (1, 1), (0, 0, 0, 0))
     assert second.geometry is not None
-    nodes = (
-        Input(name="in", shape=(1, 8, 9)), first, layer("p", ("a",), (4, 8, 9)), second,
-        layer("q", (second.name,), second.geometry.out_shape), Output(name="out", inputs=("q",)),
-    )  # fmt: skip
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+    last = neurons("q", second.name, second.geometry.out_shape)
+    return integer_graph(Input(name="in", shape=(1, 8, 9)), first, neurons("p", "a", (4, 8, 9)), second, last)
 
 
 SECONDS = [
@@ -138,13 +99,12 @@ def test_a_part_of_few_pixels_has_lists_of_its_own_at_the_price_of_one() -> None
 
 
 def chain_of_convolutions(channels: int, length: int, layers: int) -> Graph:
-    nodes: list[Any] = [Input(name="n0", shape=(channels, length, length))]
+    nodes: list[Node] = [Input(name="n0", shape=(channels, length, length))]
     for index in range(1, layers + 1):
         shape = (channels, length, length)
         wire = conv(f"w{index}", f"n{index - 1}", shape, channels, (3, 3), (1, 1), (1, 1, 1, 1))
-        nodes += [wire, layer(f"n{index}", (wire.name,), shape)]
-    nodes.append(Output(name="out", inputs=(f"n{layers}",)))
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+        nodes += [wire, neurons(f"n{index}", wire.name, shape)]
+    return integer_graph(*nodes)
 
 
 def test_grids_are_chosen_together_where_output_axons_are_scarce() -> None:
@@ -160,12 +120,10 @@ def test_grids_are_chosen_together_where_output_axons_are_scarce() -> None:
 def test_layers_share_cores_where_one_needs_memory_and_the_other_neurons() -> None:
     rng = np.random.default_rng(0)
     wide = conv("a", "in", (1, 32, 32), 8, (3, 3), (1, 1), (1, 1, 1, 1))
-    nodes = (
-        Input(name="in", shape=(1, 32, 32)), wide, layer("p", ("a",), (8, 32, 32)),
-        Projection(name="b", inputs=("p",), weight=frozen(rng.integers(-1, 2, (400, 8192)), np.int8)),
-        layer("q", ("b",), (400,)), Output(name="out", inputs=("q",)),
+    graph = integer_graph(
+        Input(name="in", shape=(1, 32, 32)), wide, neurons("p", "a", (8, 32, 32)),
+        Projection(name="b", inputs=("p",), weight=codes(rng, 400, 8192)), neurons("q", "b", (400,)),
     )  # fmt: skip
-    graph = Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
     # 8,192 neurons in 2 cores, 6.5 Mbit of weights in 6.25: eight cores a layer at a time, fewer together.
     result = partition(graph, load_profile("loihi2"), MapOptions())
     apart = partition(graph, load_profile("loihi2"), MapOptions(share_cores=False))

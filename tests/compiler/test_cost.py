@@ -3,13 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 from math import ceil, log2
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nets import integer_graph, neurons, sparse_codes, variant
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.codecs import BY_NAME
 from tern2lava.compiler.cost import (
@@ -40,20 +40,7 @@ from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, partition
 from tern2lava.compiler.rows import code_rows
 from tern2lava.errors import CapacityError
-from tern2lava.hw_profiles import Profile, load_profile
-
-
-def ternary(rng: np.random.Generator, shape: tuple[int, ...], zeros: float) -> Array:
-    return rng.choice([-1, 0, 1], shape, p=[(1 - zeros) / 2, zeros, (1 - zeros) / 2])
-
-
-def variant(name: str, **values: Any) -> Profile:
-    data = load_profile(name).model_dump()
-    for key, value in values.items():
-        section, leaf = key.split("__")
-        data[section][leaf]["value"] = value
-    return Profile.model_validate(data)
-
+from tern2lava.hw_profiles import load_profile
 
 # NxTF's accounting once more, one synapse at a time, as its published code computes it.
 
@@ -116,7 +103,7 @@ def words_of(row: Array, index: Array, encoding: str, weight: int) -> int:
 def test_synapse_lists_take_the_words_that_nxtf_counts(encoding: str, seed: int, zeros: float, delay: int) -> None:
     rng = np.random.default_rng(seed)
     length = int(rng.integers(1, 400))
-    codes = ternary(rng, (6, length), zeros)
+    codes = sparse_codes(rng, 6, length, zeros=zeros)
     index = np.sort(rng.choice(1024, length, replace=False))
     words = list_words(codes, index, encoding, 2, delay_bits(delay), 60)
     width = 2 + {0: 0, 3: 3, 20: 5}[delay]
@@ -125,7 +112,7 @@ def test_synapse_lists_take_the_words_that_nxtf_counts(encoding: str, seed: int,
 
 def test_shared_sign_stores_each_polarity_apart_with_one_bit_less() -> None:
     rng = np.random.default_rng(0)
-    codes, index = ternary(rng, (9, 200), 0.5), np.arange(200)
+    codes, index = sparse_codes(rng, 9, 200, zeros=0.5), np.arange(200)
     found = list_words(codes, index, "shared_sign", 2, 0, 60)
     best = None
     for entries in ENTRIES.values():
@@ -144,21 +131,13 @@ def mlp(zeros: float, bits: int) -> Graph:
     rng = np.random.default_rng(0)
 
     def layer(name: str, source: str, out: int, inputs: int) -> tuple[Projection, Population]:
-        weight = ternary(rng, (out, inputs), zeros) * (127 if bits == 8 else 1)
-        values = {"decay_u": 4096, "decay_v": 0, "bias": 0, "threshold": 640, "reset_amount": 0, "v_init": 0}
-        z = {key: frozen(value, np.int64) for key, value in values.items()}
+        weight = sparse_codes(rng, out, inputs, zeros=zeros) * (127 if bits == 8 else 1)
         wire = Projection(
             name=f"w.{name}", inputs=(source,), weight=frozen(weight, np.int8), bits=bits, gain=frozen(64, np.int64)
         )
-        lsb = frozen(1.0)
-        return wire, Population(
-            name=name, inputs=(wire.name,), shape=(out,), reset=Reset.ZERO, lsb=lsb, start=0, **z  # type: ignore[arg-type]
-        )
+        return wire, neurons(name, wire.name, (out,))
 
-    nodes = (Input(name="in", shape=(784,)), *layer("h", "in", 512, 784), *layer("o", "h", 10, 512))
-    return Graph(
-        level=Level.INTEGER, arithmetic=Arithmetic(), nodes=(*nodes, Output(name="out", inputs=("o",)))
-    )
+    return integer_graph(Input(name="in", shape=(784,)), *layer("h", "in", 512, 784), *layer("o", "h", 10, 512))
 
 
 def on_loihi1(zeros: float, bits: int, encoding: str) -> tuple[Partition, float]:
@@ -228,7 +207,7 @@ def random_conv(rng: np.random.Generator) -> Projection:
         in_shape=shape, out_shape=(out, height, width), stride=stride, dilation=dilation, groups=groups,
         padding=(padding[0], padding[1], padding[2], padding[3]),
     )  # fmt: skip
-    weight = frozen(ternary(rng, (out, shape[0] // groups, *kernel), 0.3), np.int8)
+    weight = sparse_codes(rng, out, shape[0] // groups, *kernel, zeros=0.3)
     return Projection(name="c", inputs=("in",), weight=weight, geometry=geometry)
 
 
@@ -323,7 +302,7 @@ def test_the_codec_model_takes_the_smallest_codec_allowed() -> None:
     allowed = core.synapse.encodings.value
     found = {}
     for zeros in (0.0, 0.3, 0.5, 0.6, 0.95, 1.0):
-        wire = Projection(name="w", weight=frozen(ternary(rng, (100, 100), zeros), np.int8))
+        wire = Projection(name="w", weight=sparse_codes(rng, 100, 100, zeros=zeros))
         encoding, name, bits = codec_memory(wire, core, allowed, "p")
         codec = BY_NAME[name]
         assert codec.encoding == encoding
@@ -344,7 +323,7 @@ def test_stored_lists_never_take_more_than_the_best_of_nxtfs_encodings(zeros: fl
     profile = load_profile("loihi1")
     allowed = profile.synapse.encodings.value
     for shape, bits in (((512, 200), 2), ((64, 300), 2), ((10, 512), 2), ((100, 64), 8)):
-        weight = ternary(rng, shape, zeros) * (rng.integers(1, 128, shape) if bits == 8 else 1)
+        weight = sparse_codes(rng, *shape, zeros=zeros) * (rng.integers(1, 128, shape) if bits == 8 else 1)
         wire = Projection(name="w", weight=frozen(weight, np.int8), bits=bits, gain=frozen(64, np.int64))
         names, codec, stored = stored_lists(wire, profile, allowed, "p")
         assert codec == "loihi"
@@ -361,7 +340,8 @@ def test_a_layer_never_takes_more_than_nxtf_would_in_any_way_counted_one_synapse
     seed: int, inputs: int, outputs: int, zeros: float, bits: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    weight = ternary(rng, (outputs, inputs), zeros) * (rng.integers(1, 128, (outputs, inputs)) if bits == 8 else 1)
+    weight = sparse_codes(rng, outputs, inputs, zeros=zeros)
+    weight = weight * (rng.integers(1, 128, weight.shape) if bits == 8 else 1)
     profile = load_profile("loihi1")
     wire = Projection(name="w", weight=frozen(weight, np.int8), bits=bits, gain=frozen(64, np.int64))
     stored = stored_lists(wire, profile, profile.synapse.encodings.value, "p")[2]

@@ -7,21 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nets import codes, convolution, integer_graph, neurons
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.feeds import Feeds
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Population,
-    Projection,
-    Reset,
-    frozen,
-)
+from tern2lava.compiler.ir import Graph, Input, Node, Population
 from tern2lava.compiler.join import join_parts, union
 from tern2lava.compiler.pack import Packing, Part
 from tern2lava.hw_profiles import load_profile
@@ -30,26 +20,14 @@ from tern2lava.hw_profiles import load_profile
 def network(groups: int = 1) -> Graph:
     """A convolution of 4 x 6 x 6 into 8 x 6 x 6, and another to the same shape."""
     rng = np.random.default_rng(0)
-    nodes: list[Any] = [Input(name="x", shape=(4, 6, 6))]
+    nodes: list[Node] = [Input(name="x", shape=(4, 6, 6))]
     for source, name, channels in (("x", "p", 4), ("p", "q", 8)):
-        geometry = ConvGeometry(
-            in_shape=(channels, 6, 6), out_shape=(8, 6, 6), stride=(1, 1), padding=(1, 1, 1, 1), dilation=(1, 1),
-            groups=groups,
-        )  # fmt: skip
-        weight = frozen(rng.integers(-1, 2, (8, channels // groups, 3, 3)), np.int8)
-        nodes.append(
-            Projection(name=f"w{name}", inputs=(source,), weight=weight, geometry=geometry, gain=frozen(1, np.int64))
-        )
-        values: dict[str, Any] = {
-            key: frozen(1, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
-        }
-        nodes.append(
-            Population(
-                name=name, inputs=(f"w{name}",), shape=(8, 6, 6), reset=Reset.ZERO, lsb=frozen(1.0), start=0, **values
-            )
-        )
-    nodes.append(Output(name="out", inputs=("q",)))
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+        weight = codes(rng, 8, channels // groups, 3, 3)
+        nodes += [
+            convolution(f"w{name}", source, (channels, 6, 6), weight, padding=(1, 1, 1, 1), groups=groups),
+            neurons(name, f"w{name}", (8, 6, 6)),
+        ]
+    return integer_graph(*nodes)
 
 
 def packing(graph: Graph, boxes: dict[str, list[tuple[int, tuple[int, ...], tuple[int, ...]]]]) -> tuple[Any, ...]:

@@ -5,81 +5,47 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
 
+from nets import codes, convolution, geometry, integer_graph, neurons, variant
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, limits
 from tern2lava.compiler.density import density_bound
 from tern2lava.compiler.feeds import Feeds
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Population,
-    Projection,
-    Reset,
-    Shape,
-    conv_out,
-    frozen,
-    size,
-)
+from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, Shape, size
 from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_resources
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.slices import mapped_shape
 from tern2lava.errors import CapacityError
-from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.hw_profiles import Profile
 
 Need = dict[str, int]
-
-
-def variant(name: str, **values: Any) -> Profile:
-    data = load_profile(name).model_dump()
-    for key, value in values.items():
-        section, leaf = key.split("__")
-        data[section][leaf]["value"] = value
-    return Profile.model_validate(data)
 
 
 def network(rng: np.random.Generator) -> Graph:
     """Two layers of at most six neurons, convolutions or dense."""
     shape: Shape = (int(rng.integers(1, 3)), int(rng.integers(1, 3)), int(rng.integers(2, 5)))
-    nodes: list[Any] = [Input(name="n0", shape=shape)]
+    nodes: list[Node] = [Input(name="n0", shape=shape)]
     for index in (1, 2):
-        geometry = None
+        name, source = f"w{index}", f"n{index - 1}"
+        mine: Shape = ()
         if rng.random() < 0.6 and len(shape) == 3:
             kernel = (int(rng.integers(1, min(3, shape[1]) + 1)), int(rng.integers(1, min(3, shape[2]) + 1)))
-            pad = int(rng.integers(0, 2))
-            height, width = (conv_out(n, k, 1, 2 * pad, 1) for n, k in zip(shape[1:], kernel, strict=True))
-            out = max(1, min(2, 6 // (height * width)))
-            geometry = ConvGeometry(
-                in_shape=(shape[0], shape[1], shape[2]), out_shape=(out, height, width), stride=(1, 1),
-                padding=(pad, pad, pad, pad), dilation=(1, 1), groups=1,
-            )  # fmt: skip
-            if size(geometry.out_shape) > 6:
-                geometry = None
-        mine: Shape = (int(rng.integers(2, 6)),) if geometry is None else geometry.out_shape
-        rows = (mine[0], size(shape)) if geometry is None else (mine[0], shape[0], *kernel)
-        weight = frozen(rng.integers(-1, 2, rows), np.int8)
-        values: dict[str, Any] = {
-            key: frozen(1, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
-        }
-        nodes += [
-            Projection(name=f"w{index}", inputs=(f"n{index - 1}",), weight=weight, geometry=geometry),
-            Population(
-                name=f"n{index}", inputs=(f"w{index}",), shape=mine, reset=Reset.ZERO, lsb=frozen(1.0), start=0,
-                **values,
-            ),
-        ]  # fmt: skip
+            padding = (int(rng.integers(0, 2)),) * 4
+            area = size(geometry(shape, 1, kernel, padding=padding).out_shape)
+            if area <= 6:
+                mine = geometry(shape, min(2, 6 // area), kernel, padding=padding).out_shape
+        if mine:
+            wire = convolution(name, source, shape, codes(rng, mine[0], shape[0], *kernel), padding=padding)
+        else:
+            mine = (int(rng.integers(2, 6)),)
+            wire = Projection(name=name, inputs=(source,), weight=codes(rng, mine[0], size(shape)))
+        nodes += [wire, neurons(f"n{index}", name, mine)]
         shape = mine
-    nodes.append(Output(name="out", inputs=("n2",)))
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+    return integer_graph(*nodes)
 
 
 def tilings(shape: Shape) -> Iterator[tuple[Box, ...]]:

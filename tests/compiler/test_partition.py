@@ -6,75 +6,40 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nets import convolution, integer_graph, neurons, same, sparse_codes, variant
 from tern2lava.compiler.codecs.rans_model import SCALE, SHARE, model
 from tern2lava.compiler.cost import CostModel, codec_memory
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    Array,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Population,
-    Projection,
-    Reset,
-    frozen,
-)
+from tern2lava.compiler.ir import Array, Graph, Input, Node, Projection, frozen
 from tern2lava.compiler.lower_bound import least_synapse_bits
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, partition
 from tern2lava.compiler.slices import cut
 from tern2lava.errors import CapacityError
-from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.hw_profiles import load_profile
 
 
-def variant(name: str, **values: Any) -> Profile:
-    data = load_profile(name).model_dump()
-    for key, value in values.items():
-        section, leaf = key.split("__")
-        data[section][leaf]["value"] = value
-    return Profile.model_validate(data)
-
-
-def population(name: str, wire: str, shape: tuple[int, ...]) -> Population:
-    values: dict[str, Any] = {
-        key: frozen(1, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
-    }
-    return Population(name=name, inputs=(wire,), shape=shape, reset=Reset.ZERO, lsb=frozen(1.0), start=0, **values)
-
-
-def ternary(*shape: int, zeros: float = 1 / 3, seed: int = 0) -> Array:
-    rng = np.random.default_rng(seed)
-    return frozen(rng.choice([-1, 0, 1], shape, p=[(1 - zeros) / 2, zeros, (1 - zeros) / 2]), np.int8)
+def ternary(*shape: int) -> Array:
+    return sparse_codes(np.random.default_rng(0), *shape)
 
 
 def chain(*widths: int, bits: int = 2) -> Graph:
     """A chain of dense layers."""
-    nodes: list[Any] = [Input(name="l0", shape=(widths[0],))]
+    nodes: list[Node] = [Input(name="l0", shape=(widths[0],))]
     for index in range(1, len(widths)):
         wire = Projection(
             name=f"w{index}", inputs=(f"l{index - 1}",), weight=ternary(widths[index], widths[index - 1]),
             gain=frozen(64, np.int64), bits=bits,
         )  # fmt: skip
-        nodes += [wire, population(f"l{index}", wire.name, (widths[index],))]
-    nodes.append(Output(name="out", inputs=(f"l{len(widths) - 1}",)))
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+        nodes += [wire, neurons(f"l{index}", wire.name, (widths[index],))]
+    return integer_graph(*nodes)
 
 
-def convolution(channels: int, out: int, length: int, kernel: int = 3) -> Graph:
-    pad = kernel // 2
-    geometry = ConvGeometry(
-        in_shape=(channels, length, length), out_shape=(out, length, length), stride=(1, 1),
-        padding=(pad, pad, pad, pad), dilation=(1, 1), groups=1,
-    )  # fmt: skip
-    wire = Projection(name="c", inputs=("in",), weight=ternary(out, channels, kernel, kernel), geometry=geometry)
-    nodes = (
-        Input(name="in", shape=geometry.in_shape), wire, population("p", "c", geometry.out_shape),
-        Output(name="out", inputs=("p",)),
-    )  # fmt: skip
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+def image(channels: int, out: int, length: int) -> Graph:
+    """A 3 x 3 convolution of an image into one of the same sides."""
+    shape = (channels, length, length)
+    wire = convolution("c", "in", shape, ternary(out, channels, 3, 3), padding=same(3, 3))
+    return integer_graph(Input(name="in", shape=shape), wire, neurons("p", "c", (out, length, length)))
 
 
 def test_each_part_of_a_dense_layer_takes_as_many_rows_as_fit() -> None:
@@ -113,11 +78,9 @@ def test_a_neuron_with_more_targets_than_output_axons_is_refused() -> None:
 
 def recurrent() -> Graph:
     """A layer of 60 neurons that feeds itself."""
-    first, wire, layer, last = chain(10, 60).nodes
+    first, wire, _, _ = chain(10, 60).nodes
     loop = Projection(name="loop", inputs=("l1",), weight=ternary(60, 60))
-    assert isinstance(layer, Population)
-    layer = replace(layer, inputs=("w1", "loop"))
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=(first, wire, loop, layer, last))
+    return integer_graph(first, wire, loop, neurons("l1", ("w1", "loop"), (60,)))
 
 
 def test_output_axons_of_a_recurrent_layer_are_limited_too() -> None:
@@ -159,13 +122,8 @@ def test_fan_in_adds_up_over_projections_and_takes_the_largest_part_of_a_core() 
 
 
 def test_an_edge_into_shared_lists_costs_two_entries_on_loihi1() -> None:
-    geometry = ConvGeometry(
-        in_shape=(2, 4, 4), out_shape=(2, 4, 4), stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), groups=1
-    )
-    wire = Projection(name="c2", inputs=("p",), weight=ternary(2, 2, 1, 1), geometry=geometry)
-    nodes = convolution(1, 2, 4).nodes
-    nodes = (*nodes[:3], wire, population("q", "c2", (2, 4, 4)), Output(name="out", inputs=("q",)))
-    graph = Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+    wire = convolution("c2", "p", (2, 4, 4), ternary(2, 2, 1, 1))
+    graph = integer_graph(*image(1, 2, 4).nodes[:3], wire, neurons("q", "c2", (2, 4, 4)))
     for sharing, entries in (("lists", 64), ("none", 32)):
         program = map_program(graph, variant("loihi1", synapse__sharing=sharing), MapOptions(share_cores=False))
         assert program.routing.out_axons.tolist() == [entries, 0]
@@ -173,7 +131,7 @@ def test_an_edge_into_shared_lists_costs_two_entries_on_loihi1() -> None:
 
 
 def test_a_convolution_is_cut_by_channels_where_cores_can_receive_all_their_inputs() -> None:
-    graph = convolution(4, 8, 16)
+    graph = image(4, 8, 16)
     # 2,048 neurons on four cores, two channels each, that see all of 4 x 16 x 16.
     result = partition(graph, variant("tiny", core__neurons=512, core__in_axons=1024), MapOptions())
     assert [part.box.extent for part in result.parts] == [(2, 16, 16)] * 4
@@ -181,7 +139,7 @@ def test_a_convolution_is_cut_by_channels_where_cores_can_receive_all_their_inpu
 
 
 def test_an_unneeded_border_is_not_paid_for_in_a_convolution() -> None:
-    graph = convolution(4, 8, 16)
+    graph = image(4, 8, 16)
     result = partition(graph, variant("tiny", core__neurons=512, core__in_axons=1023), MapOptions())
     # By channels alone a core would need 1,024 axons: four channels of half the image, each weight stored twice.
     assert {part.box.extent for part in result.parts} in ({(4, 8, 16)}, {(4, 16, 8)})
@@ -198,15 +156,11 @@ def test_an_unneeded_border_is_not_paid_for_in_a_convolution() -> None:
 
 def test_weights_are_stored_again_where_the_routes_of_storing_them_once_would_take_more() -> None:
     """32 x 8 x 8 into as many by 1 x 1 kernels, 64 neurons a core: by channels 32 parts feed 32, by space one each."""
-    geometry = ConvGeometry(
-        in_shape=(32, 8, 8), out_shape=(32, 8, 8), stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), groups=1
-    )
-    nodes: list[Any] = [Input(name="in", shape=(32, 8, 8))]
+    nodes: list[Node] = [Input(name="in", shape=(32, 8, 8))]
     for source, name in (("in", "a"), ("a", "b")):
-        wire = Projection(name=f"w{name}", inputs=(source,), weight=ternary(32, 32, 1, 1), geometry=geometry)
-        nodes += [wire, population(name, wire.name, (32, 8, 8))]
-    nodes.append(Output(name="out", inputs=("b",)))
-    graph = Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+        wire = convolution(f"w{name}", source, (32, 8, 8), ternary(32, 32, 1, 1))
+        nodes += [wire, neurons(name, wire.name, (32, 8, 8))]
+    graph = integer_graph(*nodes)
     result = partition(graph, variant("generic-ternary", core__neurons=64), MapOptions())
     assert result.cores == 64
     assert {part.box.extent[0] for part in result.parts} == {32}
@@ -228,7 +182,7 @@ def size_of_kernels(graph: Graph, result: Partition) -> list[int]:
 
 @pytest.mark.parametrize("neurons", [100, 256, 300, 700])
 def test_storing_weights_less_often_never_costs_a_core(neurons: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for graph in (convolution(8, 16, 12), convolution(3, 7, 9), convolution(2, 40, 5)):
+    for graph in (image(8, 16, 12), image(3, 7, 9), image(2, 40, 5)):
         profile = variant("generic-ternary", core__neurons=neurons)
         found = partition(graph, profile, MapOptions())
         monkeypatch.setattr("tern2lava.compiler.partition._SPARES", (None,))
@@ -240,7 +194,7 @@ def test_storing_weights_less_often_never_costs_a_core(neurons: int, monkeypatch
 
 
 def test_the_lower_bound_is_met_or_missed_but_never_passed() -> None:
-    for graph in (chain(200, 300, 100), chain(150, 200, bits=8), convolution(8, 16, 12)):
+    for graph in (chain(200, 300, 100), chain(150, 200, bits=8), image(8, 16, 12)):
         for name in ("tiny", "loihi1", "loihi2", "generic-ternary"):
             if name == "tiny" and graph["out"].inputs == ("p",):
                 continue
@@ -268,7 +222,7 @@ def test_fan_in_forces_input_axons_on_every_core_of_a_layer() -> None:
     assert (result.total["in_axons"], result.total["fan_in_axons"]) == (100, 1000)
     assert (result.bounds["in_axons"], result.bounds["fan_in_axons"]) == (1, 10)
     # Of a convolution the neuron with the fewest inputs counts, here in a corner: 4 of 9 taps, 8 channels.
-    result = partition(convolution(8, 16, 12), variant("tiny", core__neurons=256), MapOptions())
+    result = partition(image(8, 16, 12), variant("tiny", core__neurons=256), MapOptions())
     assert result.total["fan_in_axons"] == max(8 * 12 * 12, -(-16 * 144 // 256) * 8 * 4)
     assert result.used["in_axons"].sum() >= result.total["fan_in_axons"]
 

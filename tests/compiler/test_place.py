@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nets import variant
 from tern2lava.compiler.ir import Array
 from tern2lava.compiler.place import Location, location, place, problem, router_positions
 from tern2lava.compiler.placement.algorithms import PLACEMENTS, SMALL
@@ -16,14 +17,6 @@ from tern2lava.errors import CapacityError, InputError
 from tern2lava.hw_profiles import Profile, load_profile
 
 OPTIONAL = {"exact": "ortools", "mtkahypar": "mtkahypar"}
-
-
-def variant(name: str, **values: Any) -> Profile:
-    data = load_profile(name).model_dump()
-    for key, value in values.items():
-        section, leaf = key.split("__")
-        data[section][leaf]["value"] = value
-    return Profile.model_validate(data)
 
 
 def task(cores: int, seed: int = 0, profile: Profile | None = None, **options: Any) -> Problem:

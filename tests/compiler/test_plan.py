@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler.connections import connections
-from tern2lava.compiler.ir import Arithmetic, ConvGeometry, Graph, Input, Level, Output, Population, Projection, Reset
-from tern2lava.compiler.ir import frozen as keep
+from tern2lava.compiler.ir import Graph, Input, Node, Projection, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import OBJECTIVES, MapOptions, Objective
@@ -20,17 +20,8 @@ from tern2lava.compiler.quality import event_times, part_work
 from tern2lava.compiler.repack import evenly, part_traffic, repacked, together
 from tern2lava.compiler.traffic import traffic
 from tern2lava.errors import InputError
-from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer, mapped
-
-
-def variant(name: str, **values: Any) -> Profile:
-    data = load_profile(name).model_dump()
-    for key, value in values.items():
-        section, leaf = key.split("__")
-        data[section][leaf]["value"] = value
-    return Profile.model_validate(data)
-
 
 TARGET = variant(
     "tiny", core__neurons=64, core__in_axons=4096, core__out_axons=4096, core__synapse_memory=1 << 15,
@@ -38,36 +29,19 @@ TARGET = variant(
 )  # fmt: skip
 
 
-def population(name: str, wire: str, shape: tuple[int, ...]) -> Population:
-    values: dict[str, Any] = {k: keep(0, np.int64) for k in ("decay_v", "bias", "reset_amount", "v_init")}
-    return Population(
-        name=name, inputs=(wire,), shape=shape, reset=Reset.ZERO, lsb=keep(1.0), start=0,
-        decay_u=keep(4096, np.int64), threshold=keep(2, np.int64), **values,
-    )  # fmt: skip
-
-
 def network() -> Graph:
     """Two convolutions, the second with much work and few neurons, and a dense layer."""
     rng = np.random.default_rng(0)
-    nodes: list[Any] = [Input(name="in", shape=(2, 8, 8))]
-    source, channels = "in", 2
-    for name, out in (("a", 4), ("b", 2)):
-        g = ConvGeometry(
-            in_shape=(channels, 8, 8), out_shape=(out, 8, 8), stride=(1, 1), padding=(1, 1, 1, 1), dilation=(1, 1),
-            groups=1,
-        )  # fmt: skip
-        weight = keep(rng.integers(-1, 2, (out, channels, 3, 3)), np.int8)
-        nodes += [
-            Projection(name=f"w{name}", inputs=(source,), weight=weight, geometry=g, gain=keep(64, np.int64)),
-            population(name, f"w{name}", (out, 8, 8)),
-        ]
-        source, channels = name, out
-    weight = keep(rng.integers(-1, 2, (10, 128)), np.int8)
-    nodes += [
-        Projection(name="wc", inputs=("b",), weight=weight, gain=keep(64, np.int64)), population("c", "wc", (10,)),
-        Output(name="out", inputs=("c",)),
-    ]  # fmt: skip
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+    a, b = (codes(rng, out, channels, 3, 3) for out, channels in ((4, 2), (2, 4)))
+    return integer_graph(
+        Input(name="in", shape=(2, 8, 8)),
+        convolution("wa", "in", (2, 8, 8), a, padding=(1, 1, 1, 1), gain=64),
+        neurons("a", "wa", (4, 8, 8)),
+        convolution("wb", "a", (4, 8, 8), b, padding=(1, 1, 1, 1), gain=64),
+        neurons("b", "wb", (2, 8, 8)),
+        Projection(name="wc", inputs=("b",), weight=codes(rng, 10, 128), gain=frozen(64, np.int64)),
+        neurons("c", "wc", (10,)),
+    )
 
 
 @cache
@@ -89,14 +63,14 @@ def test_each_objective_finds_the_best_of_all_in_what_it_minimises() -> None:
 def test_traffic_puts_populations_that_talk_on_one_core() -> None:
     """Two chains side by side: in the order of the network, each core would hold a layer of both."""
     rng = np.random.default_rng(0)
-    nodes: list[Any] = [Input(name="in", shape=(16,))]
+    nodes: list[Node] = [Input(name="in", shape=(16,))]
     for name, source, inputs in (("a", "in", 16), ("b", "in", 16), ("c", "a", 32), ("d", "b", 32)):
-        weight = keep(rng.integers(-1, 2, (32, inputs)), np.int8)
+        weight = codes(rng, 32, inputs)
         nodes += [
-            Projection(name=f"w{name}", inputs=(source,), weight=weight, gain=keep(64, np.int64)),
-            population(name, f"w{name}", (32,)),
+            Projection(name=f"w{name}", inputs=(source,), weight=weight, gain=frozen(64, np.int64)),
+            neurons(name, f"w{name}", (32,)),
         ]
-    graph = Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=(*nodes, Output(name="out", inputs=("d",))))
+    graph = integer_graph(*nodes)
     in_order = partition(graph, TARGET, MapOptions())
     assert [tuple(p.population for p in parts) for parts in in_order.by_core] == [("a", "b"), ("c", "d")]
     # So few parts are filled in other ways for `cores`, too: as few cores, less traffic.

@@ -8,18 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nets import codes, geometry, integer_graph, neurons, variant
 from tern2lava.compiler.image import decode_core, encode_core
 from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
     Graph,
     Input,
-    Level,
-    Output,
     Pooling,
-    Population,
     Projection,
-    Reset,
     frozen,
     size,
 )
@@ -27,7 +22,7 @@ from tern2lava.compiler.linear import accumulate, pooled
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.pooling import unpooled, unpooled_graph
 from tern2lava.errors import InputError
-from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer, mapped
 
 
@@ -35,17 +30,6 @@ def test_pooling_sums_whole_windows_and_leaves_the_rest_out() -> None:
     image = np.arange(15).reshape(1, 3, 5)
     sums = pooled(Pooling(in_shape=(1, 3, 5), window=(2, 2)), image.reshape(1, -1))
     np.testing.assert_array_equal(sums, [[0 + 1 + 5 + 6, 2 + 3 + 7 + 8]])
-
-
-def geometry(in_shape: tuple[int, int, int], out: int, **values: Any) -> ConvGeometry:
-    keys = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1} | values
-    kernel = keys.pop("kernel")
-    length = [
-        (in_shape[1 + a] + sum(keys["padding"][2 * a : 2 * a + 2]) - keys["dilation"][a] * (kernel[a] - 1) - 1)
-        // keys["stride"][a] + 1
-        for a in (0, 1)
-    ]  # fmt: skip
-    return ConvGeometry(in_shape=in_shape, out_shape=(out, length[0], length[1]), **keys)
 
 
 CONVOLUTIONS = [
@@ -61,7 +45,7 @@ def test_a_convolution_behind_pooling_is_one_with_repeated_taps(
 ) -> None:
     rng = np.random.default_rng(0)
     pooling = Pooling(in_shape=in_shape, window=window)
-    shape = geometry(pooling.out_shape, 4, kernel=kernel, **keys)
+    shape = geometry(pooling.out_shape, 4, kernel, **keys)
     weight = frozen(rng.integers(-1, 2, (4, in_shape[0] // shape.groups, *kernel)), np.int8)
     projection = Projection(name="c", weight=weight, geometry=shape, pooling=pooling)
     written = unpooled(projection)
@@ -85,16 +69,10 @@ def network() -> Graph:
     """A dense layer of 8 behind 4 x 4 windows of an image of 3 x 8 x 8."""
     rng = np.random.default_rng(2)
     wire = Projection(
-        name="d", inputs=("in",), weight=frozen(rng.integers(-1, 2, (8, 12)), np.int8),
-        pooling=Pooling(in_shape=(3, 8, 8), window=(4, 4)), gain=frozen(64, np.int64),
+        name="d", inputs=("in",), weight=codes(rng, 8, 12), pooling=Pooling(in_shape=(3, 8, 8), window=(4, 4)),
+        gain=frozen(64, np.int64),
     )  # fmt: skip
-    values: dict[str, Any] = {k: frozen(0, np.int64) for k in ("decay_v", "bias", "reset_amount", "v_init")}
-    population = Population(
-        name="p", inputs=("d",), shape=(8,), reset=Reset.ZERO, lsb=frozen(1.0), start=0,
-        decay_u=frozen(4096, np.int64), threshold=frozen(320, np.int64), **values,
-    )  # fmt: skip
-    nodes: tuple[Any, ...] = (Input(name="in", shape=(3, 8, 8)), wire, population, Output(name="out", inputs=("p",)))
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+    return integer_graph(Input(name="in", shape=(3, 8, 8)), wire, neurons("p", "d", (8,), threshold=frozen(320)))
 
 
 def test_writing_pooling_out_changes_no_spike() -> None:
@@ -104,17 +82,11 @@ def test_writing_pooling_out_changes_no_spike() -> None:
     np.testing.assert_array_equal(first.v["p"], second.v["p"])
 
 
-def without_sums(name: str) -> Profile:
-    data = load_profile(name).model_dump()
-    data["routing"]["axon_sums"]["value"] = False
-    return Profile.model_validate(data)
-
-
 @pytest.mark.parametrize("name", ["loihi1", "loihi2", "generic-ternary"])
 def test_the_neurons_of_a_window_share_an_axon_where_its_spikes_add_up(name: str) -> None:
     graph = network()
     shared = map_program(graph, load_profile(name))
-    apart = map_program(graph, without_sums(name))
+    apart = map_program(graph, variant(name, routing__axon_sums=False))
     assert shared.partition.used["in_axons"].tolist() == [12]
     assert apart.partition.used["in_axons"].tolist() == [192]
     assert shared.partition.used["synapse_bits"][0] < apart.partition.used["synapse_bits"][0]

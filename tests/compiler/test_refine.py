@@ -2,39 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
+from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler import partition as partition_module
 from tern2lava.compiler.cost import RESOURCES
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Population,
-    Projection,
-    Reset,
-    conv_out,
-    frozen,
-    size,
-)
+from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, Shape, size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import first_fit
 from tern2lava.compiler.partition import Partition, partition
-from tern2lava.hw_profiles import Profile, load_profile
-
-
-def variant(name: str, **values: Any) -> Profile:
-    data = load_profile(name).model_dump()
-    for key, value in values.items():
-        section, leaf = key.split("__")
-        data[section][leaf]["value"] = value
-    return Profile.model_validate(data)
 
 
 def network(seed: int) -> Graph:
@@ -42,32 +19,18 @@ def network(seed: int) -> Graph:
     layer."""
     rng = np.random.default_rng(seed)
     widths = [int(rng.integers(*bounds)) for bounds in ((6, 14), (12, 30), (30, 60), (20, 60))]
-    shape = (1, 16, 16)
-    nodes: list[Any] = [Input(name="n0", shape=shape)]
-    for index, (width, stride) in enumerate(zip(widths, (1, 2, 2, 0), strict=True), start=1):
-        if stride:
-            side = conv_out(shape[1], 3, stride, 2, 1)
-            geometry = ConvGeometry(
-                in_shape=shape, out_shape=(width, side, side), stride=(stride, stride), padding=(1, 1, 1, 1),
-                dilation=(1, 1), groups=1,
-            )  # fmt: skip
-            kernel, mine = (width, shape[0], 3, 3), geometry.out_shape
-        else:
-            geometry, kernel, mine = None, (width, size(shape)), (width,)
-        weight = frozen(rng.integers(-1, 2, kernel), np.int8)
-        values: dict[str, Any] = {
-            key: frozen(1, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
-        }
-        nodes += [
-            Projection(name=f"w{index}", inputs=(f"n{index - 1}",), weight=weight, geometry=geometry),
-            Population(
-                name=f"n{index}", inputs=(f"w{index}",), shape=mine, reset=Reset.ZERO, lsb=frozen(1.0), start=0,
-                **values,
-            ),
-        ]  # fmt: skip
-        shape = mine if len(mine) == 3 else shape
-    nodes.append(Output(name="out", inputs=("n4",)))
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+    shape: Shape = (1, 16, 16)
+    nodes: list[Node] = [Input(name="n0", shape=shape)]
+    for index, (width, stride) in enumerate(zip(widths, (1, 2, 2), strict=False), start=1):
+        weight = codes(rng, width, shape[0], 3, 3)
+        wire = convolution(
+            f"w{index}", f"n{index - 1}", shape, weight, stride=(stride, stride), padding=(1, 1, 1, 1)
+        )
+        assert wire.geometry is not None
+        shape = wire.geometry.out_shape
+        nodes += [wire, neurons(f"n{index}", wire.name, shape)]
+    last = Projection(name="w4", inputs=("n3",), weight=codes(rng, widths[3], size(shape)))
+    return integer_graph(*nodes, last, neurons("n4", "w4", (widths[3],)))
 
 
 def check_whole(graph: Graph, result: Partition) -> None:

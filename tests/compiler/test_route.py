@@ -8,19 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler.image import decode_core
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Population,
-    Projection,
-    Reset,
-    frozen,
-)
+from tern2lava.compiler.ir import Graph, Input, Node, Projection
 from tern2lava.compiler.links import DIRECTIONS, link_loads
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import ASSUMED_RATE, MapOptions
@@ -31,32 +21,17 @@ from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.sim import integer
 
 
-def variant(name: str, **values: Any) -> Profile:
-    data = load_profile(name).model_dump()
-    for key, value in values.items():
-        section, leaf = key.split("__")
-        data[section][leaf]["value"] = value
-    return Profile.model_validate(data)
-
-
 def network() -> Graph:
     """Dense layers 40, 60 and 30, the last of which also feeds itself."""
     rng = np.random.default_rng(0)
-
-    def wire(name: str, source: str, inputs: int, outputs: int) -> Projection:
-        return Projection(name=name, inputs=(source,), weight=frozen(rng.integers(-1, 2, (outputs, inputs)), np.int8))
-
-    def layer(name: str, inputs: tuple[str, ...], n: int) -> Population:
-        values: dict[str, Any] = {
-            k: frozen(0, np.int64) for k in ("decay_v", "bias", "reset_amount", "v_init")
-        } | {"decay_u": frozen(4096, np.int64), "threshold": frozen(2, np.int64)}
-        return Population(name=name, inputs=inputs, shape=(n,), reset=Reset.ZERO, lsb=frozen(1.0), start=0, **values)
-
-    nodes = (
-        Input(name="in", shape=(40,)), wire("a", "in", 40, 60), layer("h", ("a",), 60), wire("b", "h", 60, 30),
-        wire("c", "o", 30, 30), layer("o", ("b", "c"), 30), Output(name="out", inputs=("o",)),
-    )  # fmt: skip
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+    return integer_graph(
+        Input(name="in", shape=(40,)),
+        Projection(name="a", inputs=("in",), weight=codes(rng, 60, 40)),
+        neurons("h", "a", (60,)),
+        Projection(name="b", inputs=("h",), weight=codes(rng, 30, 60)),
+        Projection(name="c", inputs=("o",), weight=codes(rng, 30, 30)),
+        neurons("o", ("b", "c"), (30,)),
+    )
 
 
 def mapped(order: str = "xy", **options: Any) -> tuple[Mapped, Profile]:
@@ -106,26 +81,14 @@ def images_network() -> Graph:
     """Two convolutions on images of 4 x 24 x 24."""
     rng = np.random.default_rng(1)
     shape = (4, 24, 24)
-    geometry = ConvGeometry(
-        in_shape=shape, out_shape=shape, stride=(1, 1), padding=(1, 1, 1, 1), dilation=(1, 1), groups=1
-    )
-    nodes: list[Any] = [Input(name="n0", shape=shape)]
+    nodes: list[Node] = [Input(name="n0", shape=shape)]
     for index in (1, 2):
-        values: dict[str, Any] = {
-            k: frozen(0, np.int64) for k in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
-        }
+        weight = codes(rng, 4, 4, 3, 3)
         nodes += [
-            Projection(
-                name=f"w{index}", inputs=(f"n{index - 1}",), geometry=geometry,
-                weight=frozen(rng.integers(-1, 2, (4, 4, 3, 3)), np.int8),
-            ),
-            Population(
-                name=f"n{index}", inputs=(f"w{index}",), shape=shape, reset=Reset.ZERO, lsb=frozen(1.0), start=0,
-                **values,
-            ),
-        ]  # fmt: skip
-    nodes.append(Output(name="out", inputs=("n2",)))
-    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=tuple(nodes))
+            convolution(f"w{index}", f"n{index - 1}", shape, weight, padding=(1, 1, 1, 1)),
+            neurons(f"n{index}", f"w{index}", shape),
+        ]
+    return integer_graph(*nodes)
 
 
 @pytest.mark.parametrize("order", ["xy", "yx"])
