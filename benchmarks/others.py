@@ -10,12 +10,17 @@ Ours are those of `paicore2`, cores with neurons, which PAIBox calls required; i
 addresses leave unused between them (occupied). Recorded in results/paibox.json by the command in others_paibox.py.
 
 SANA-FE 2.2.9 (GPL-3), a simulator of such chips: it plays the spikes of one of our mappings and counts packets, hops
-and synapses by itself. Recorded in results/sanafe.json by `--sanafe`.
+and synapses by itself, and the energy of both at Loihi's published prices. Recorded in results/sanafe.json by
+`--sanafe`.
+
+Intel's own Loihi 2 compiler printed tables of its mappings into lava-dl's notebooks (others_loihi2.py): the same layers
+in our loihi2 cost model, beside what was printed. tests/compiler/test_loihi2_tables.py holds them too.
 
 Nothing of ours imports either; both run in other processes. --check ends with exit code 1 and names the bars missed:
 
     paibox      never more cores than PAIBox's required ones
-    sanafe      packets, hops, synapses and spikes equal to ours
+    sanafe      packets, hops, synapses and spikes equal to ours, energies to a millionth
+    intel       Total within 0.01 percentage points of the printed one, counts equal
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from others_loihi2 import table as loihi2_table
 from others_nets import BITS, NETS, QUICK, THRESHOLD, shapes, weights
 from others_oracle import TARGET, WIDTHS, compare
 
@@ -51,6 +57,8 @@ from tern2lava.compiler.partition import partition
 from tern2lava.compiler.rules import check_rules
 from tern2lava.hw_profiles import Profile, load_profile
 
+# Both add floats, in another order.
+ENERGY_BAR = 1e-6
 RESULTS = Path(__file__).with_name("results")
 HERE = Path(__file__).parent
 
@@ -153,7 +161,13 @@ def oracle_table(again: bool, missed: list[str]) -> list[str]:
     # What was recorded is that of the mapping of its day: after a change of the mapper it is to be run again.
     hint = "" if again else " (as recorded; a mapper that maps otherwise needs --sanafe)"
     missed += [f"sanafe: {what}: ours {a}, SANA-FE {b}{hint}" for what, a, b in rows if a != b]
-    return ["| count | ours | SANA-FE |", "|---|---|---|", *(f"| {what} | {a:,} | {b:,} |" for what, a, b in rows)]
+    lines = ["| count | ours | SANA-FE |", "|---|---|---|", *(f"| {what} | {a:,} | {b:,} |" for what, a, b in rows)]
+    for what, a, b in (("hops", mine.hop_energy, found["hop_energy"]),
+                       ("synapses", mine.synapse_energy, found["synapse_energy"])):  # fmt: skip
+        lines.append(f"| energy of {what}, pJ | {a:,.1f} | {b:,.1f} |")
+        if abs(a - b) > ENERGY_BAR * b:
+            missed.append(f"sanafe: energy of {what}: ours {a:,.1f} pJ, SANA-FE {b:,.1f}{hint}")
+    return lines
 
 
 def main() -> int:
@@ -171,7 +185,10 @@ def main() -> int:
         "## Cores on PAICORE 2.0, beside PAIBox 1.3.0", "",
         *cores_table(QUICK if args.quick else tuple(NETS), args.paibox, missed), "",
         f"## One mapping of {'-'.join(map(str, WIDTHS))} on {TARGET}, beside SANA-FE 2.2.9", "",
-        *oracle_table(args.sanafe, missed), "", "## Bars", "",
+        *oracle_table(args.sanafe, missed), "", "## Our loihi2 cost model, beside what Intel's compiler printed", "",
+        "Percent of a core (mnist) and counts (pilotnet_snn). Total is 0.80 (AxonIn + Synapses + AxonMap) + 0.205 "
+        "Neurons over all printed rows; Synapses, whose unit is not public, is taken from the table.", "",
+        *loihi2_table(missed), "", "## Bars", "",
         *(["All bars are met."] if not missed else [f"- missed: {line}" for line in missed]),
     ]  # fmt: skip
     if args.out:

@@ -32,6 +32,7 @@ from tern2lava.compiler.ir import (
 )
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.place import router_positions
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.sim import integer
 
@@ -42,12 +43,21 @@ STEPS = 20
 
 @dataclass(frozen=True)
 class Counts:
-    """Spikes of each population, packets from neurons to cores that they make, hops of those, nonzero synapses met."""
+    """Spikes of each population, packets from neurons to cores that they make, hops of those, nonzero synapses met, and
+    the energy in pJ of both, at what Loihi's are published to take."""
 
     spikes: dict[str, int]
     packets: int
     hops: int
     synapses: int
+    hop_energy: float
+    synapse_energy: float
+
+
+def energies() -> tuple[float, float, float]:
+    """J of a synaptic event, a hop east or west and one north or south (Davies 2018, in loihi1's profile)."""
+    table = load_profile("loihi1").energy["davies2018_table2"]
+    return table["synapse_op"].value, table["hop_east_west"].value, table["hop_north_south"].value
 
 
 def network(profile: Profile) -> Graph:
@@ -75,6 +85,13 @@ def ours(program: Mapped, spikes: dict[str, Array]) -> Counts:
     """Our counts for these spikes (steps, neurons): every route carries the spikes of its neurons over its hops."""
     routing, parts = program.routing, program.partition
     packets = hops = 0
+    synapse_op, across, along = energies()
+    cores = program.placement.core
+    begin = np.where(routing.source < 0, 0, cores[routing.source])
+    ends = (router_positions(program.profile, at)[:2] for at in (begin, cores[routing.target]))
+    (row, col), (to_row, to_col) = ends
+    each = np.abs(row - to_row) * along + np.abs(col - to_col) * across
+    energy = 0.0
     for i in range(routing.source.size):
         core, group = int(routing.source[i]), int(routing.group[i])
         if core < 0:
@@ -86,11 +103,13 @@ def ours(program: Mapped, spikes: dict[str, Array]) -> Counts:
             sent = int(spikes[part.population].reshape(STEPS, -1)[:, seen].sum())
         packets += sent
         hops += sent * int(routing.hops[i])
+        energy += sent * float(each[i])
     synapses = sum(
         int((spikes[p.inputs[0]].reshape(STEPS, -1).sum(axis=0) * np.count_nonzero(p.weight, axis=0)).sum())
         for p in program.graph.of_kind(Projection)
     )
-    return Counts({name: int(s.sum()) for name, s in spikes.items()}, packets, hops, synapses)
+    fired = {name: int(s.sum()) for name, s in spikes.items()}
+    return Counts(fired, packets, hops, synapses, energy * 1e12, synapses * synapse_op * 1e12)
 
 
 def files(program: Mapped, spikes: dict[str, Array], folder: Path) -> None:
@@ -98,8 +117,10 @@ def files(program: Mapped, spikes: dict[str, Array], folder: Path) -> None:
     system = program.profile.system
     height, width = system.chip_rows.value * system.mesh_rows.value, system.chip_cols.value * system.mesh_cols.value
     most = system.cores_per_router.value + 1
+    synapse_op, across, along = energies()
     numbers = {
-        "tile": dict.fromkeys((f"energy_{d}_hop" for d in ("north", "east", "south", "west")), 1e-12)
+        "tile": dict.fromkeys((f"energy_{d}_hop" for d in ("north", "south")), along)
+        | dict.fromkeys((f"energy_{d}_hop" for d in ("east", "west")), across)
         | dict.fromkeys((f"latency_{d}_hop" for d in ("north", "east", "south", "west")), 1e-9),
         "core": {"buffer_position": "soma", "buffer_inside_unit": False, "max_neurons_supported": 1 << 20},
     }
@@ -117,7 +138,7 @@ def files(program: Mapped, spikes: dict[str, Array], folder: Path) -> None:
         ],
         "synapse": [
             {"name": "s", "attributes": {
-                "model": "current_based", "energy_process_spike": 1e-12, "latency_process_spike": 1e-9}},
+                "model": "current_based", "energy_process_spike": synapse_op, "latency_process_spike": 1e-9}},
         ],
         "axon_out": [{"name": "out", "attributes": {"energy_message_out": 0.0, "latency_message_out": 1e-9}}],
     }  # fmt: skip
@@ -170,7 +191,8 @@ def compare(python: Path | None) -> tuple[Counts, dict[str, Any] | None]:
         files(program, spikes, Path(folder))
         script = Path(__file__).with_name("others_sanafe.py")
         done = subprocess.run(
-            [str(python), str(script), f"{folder}/arch.yaml", f"{folder}/net.yaml", str(STEPS + 1)],
+            [str(python), str(script), f"{folder}/arch.yaml", f"{folder}/net.yaml", str(STEPS + 1),
+             str(energies()[0])],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
     if done.returncode:

@@ -2,7 +2,7 @@
 
 Run by others.py in an environment that holds sanafe 2.2.9 (GPL-3; nothing of ours imports it):
 
-    DIR/bin/python benchmarks/others_sanafe.py arch.yaml net.yaml STEPS
+    DIR/bin/python benchmarks/others_sanafe.py arch.yaml net.yaml STEPS SYNAPSE_JOULES
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ def main() -> int:
         for neuron in step:
             fired[neuron.group_name] = fired.get(neuron.group_name, 0) + 1
     hops = int(sum(found["perf_trace"]["hops"]))
-    # A synapse that is met costs 1 pJ in these files.
-    synapses = round(found["energy"]["synapse"] / 1e-12)
+    # It counts no synapses, only their energy.
+    synapses = round(found["energy"]["synapse"] / float(sys.argv[4]))
     result = {"hops": hops, "packets": found["packets_sent"], "fired": fired, "synapses": synapses}
+    result |= {"hop_energy": found["energy"]["network"] * 1e12, "synapse_energy": found["energy"]["synapse"] * 1e12}
     json.dump({"sanafe": "2.2.9", **result}, sys.stdout, indent=1)
     return 0
 
