@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from networks_net import ZEROS, Net, Style
 
@@ -115,7 +116,7 @@ def camera(layers: int, length: int, channels: int = 64) -> Graph:
 
 # Networks that grow: synapses (a weight each), and neurons; names are their sizes.
 SYNAPSES: dict[str, Callable[[], Graph]] = {
-    f"10^{power}": (lambda power=power: stack(10**power)) for power in range(3, 9)
+    f"10^{power}": partial(stack, 10**power) for power in range(3, 9)
 }
 # Cores of hala-point (4,096 neurons each): 1,024, 10,240 and 122,880 (1,008 of its 1,152 chips).
 NEURONS: dict[str, Callable[[], Graph]] = {
@@ -129,9 +130,9 @@ NETWORKS: dict[str, Callable[..., Graph]] = {
     "cnn": small_cnn,
     "lenet5": lenet5,
     "rnn": recurrent,
-    "vgg9": lambda style=PLAIN: vgg(9, style=style),
-    "vgg11": lambda style=PLAIN: vgg(11, style=style),
-    "vgg16": lambda style=PLAIN: vgg(16, style=style),
+    "vgg9": partial(vgg, 9),
+    "vgg11": partial(vgg, 11),
+    "vgg16": partial(vgg, 16),
     "resnet18": resnet18,
     "mobilenet": mobilenet,
 }
@@ -139,4 +140,4 @@ NETWORKS: dict[str, Callable[..., Graph]] = {
 
 def network(name: str, target: str) -> Graph:
     """The network of that name, or the twin of it that the target can execute."""
-    return NETWORKS[name](TWINS.get(target, PLAIN))
+    return NETWORKS[name](style=TWINS.get(target, PLAIN))
