@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets import integer_graph, neurons
+from nets import integer_graph, neurons, variant
 from random_crossbars import Sketch, matrix
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.crossbar import boxes_of, stored, unrolled
@@ -67,6 +67,24 @@ def test_a_neuron_is_copied_for_every_core_on_truenorth_and_for_none_under_multi
     assert copies == 100 * 2 * 3
     multicast = map_program(dense(load_profile("paicore2"), (20, 100, 600)), load_profile("paicore2"), LINEAR)
     assert sum(use.neurons[0] for use in multicast.core_use()) == 700
+
+
+@pytest.mark.parametrize("name", ["paicore2", "truenorth"])
+def test_populations_pinned_to_different_chips_share_no_core(name: str) -> None:
+    profile = variant(name, system__chip_rows=2)
+    pinned = replace(LINEAR, pins=(("p1", 0), ("p2", 1)))
+    together, apart = (map_program(dense(profile, (20, 30, 10)), profile, o).core_use() for o in (LINEAR, pinned))
+    assert [(core.chip, core.populations) for core in together] == [(0, ("p1", "p2"))]
+    assert sorted((core.chip, core.populations) for core in apart) == [(0, ("p1",)), (1, ("p2",))]
+
+
+@pytest.mark.parametrize("name", ["paicore2", "truenorth"])
+def test_latency_fills_more_cores_with_fewer_neurons_each(name: str) -> None:
+    profile = load_profile(name)
+    graph = dense(profile, (20, 60, 90))
+    few, fast = (map_program(graph, profile, replace(LINEAR, objective=o)) for o in ("cores", "latency"))
+    assert fast.partition.cores > few.partition.cores
+    assert fast.quality.step < few.quality.step
 
 
 @pytest.mark.parametrize("name", ["paicore2", "truenorth"])

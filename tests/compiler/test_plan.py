@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from functools import cache
 from typing import Any
 
@@ -16,7 +17,7 @@ from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import OBJECTIVES, MapOptions, Objective
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.plan import make_plan
-from tern2lava.compiler.quality import event_times, part_work
+from tern2lava.compiler.quality import Quality, event_times, part_work
 from tern2lava.compiler.repack import evenly, part_traffic, repacked, together
 from tern2lava.compiler.traffic import traffic
 from tern2lava.errors import InputError
@@ -79,6 +80,55 @@ def test_traffic_puts_populations_that_talk_on_one_core() -> None:
         assert sorted(core.populations for core in result.core_use()) == [("a", "c"), ("b", "d")]
 
 
+DECIDES: list[tuple[Objective, tuple[str, ...]]] = [
+    ("cores", ("cores", "cost")),
+    ("traffic", ("cost", "cores")),
+    ("latency", ("step", "cost")),
+    ("balance", ("cores", "peak", "cost")),
+]
+
+
+@pytest.mark.parametrize(("objective", "order"), DECIDES)
+def test_what_an_objective_minimises_first_decides(objective: Objective, order: tuple[str, ...]) -> None:
+    one = Quality(cores=1, cost=1.0, peak=1.0, mean=1.0, route=1.0, link=1.0, step=1.0)
+    for at, name in enumerate(order):
+        better = replace(one, **{f.name: 9 for f in fields(Quality) if f.name not in order[: at + 1]})
+        assert better.rank(objective) < replace(one, **{name: 2}).rank(objective), name
+
+
+def test_traffic_cuts_populations_finer_where_halves_that_talk_fit_on_one_core() -> None:
+    """Each pixel of `a` feeds its own of `b`: a core for each layer sends every spike, one for each half none."""
+    one = frozen(np.ones((1, 1, 1, 1)), np.int8)
+    graph = integer_graph(
+        Input(name="in", shape=(1, 8, 8)),
+        convolution("wa", "in", (1, 8, 8), one, gain=64), neurons("a", "wa", (1, 8, 8)),
+        convolution("wb", "a", (1, 8, 8), one, gain=64), neurons("b", "wb", (1, 8, 8)),
+    )  # fmt: skip
+    whole, halves = (map_program(graph, TARGET, MapOptions(objective=o)) for o in OBJECTIVES[:2])
+    assert [core.populations for core in whole.core_use()] == [("a",), ("b",)]
+    assert [core.populations for core in halves.core_use()] == [("a", "b")] * 2
+    assert (whole.quality.route, halves.quality.route) == (1, 0)
+
+
+@pytest.mark.parametrize("loud", ["a", "b"])
+def test_measured_rates_say_which_populations_share_a_core(loud: str) -> None:
+    """`c` reads `a` and `b` and has room beside one of them."""
+    rng = np.random.default_rng(0)
+    nodes: list[Node] = [Input(name="in", shape=(16,))]
+    for name, sources in (("a", ("in",)), ("b", ("in",)), ("c", ("a", "b"))):
+        wires = [
+            Projection(
+                name=f"{name}.{source}", inputs=(source,), weight=codes(rng, 32, 16 if source == "in" else 32),
+                gain=frozen(64, np.int64),
+            )
+            for source in sources
+        ]  # fmt: skip
+        nodes += [*wires, neurons(name, tuple(wire.name for wire in wires), (32,))]
+    rates = {name: np.array(0.9 if name == loud else 0.01) for name in ("in", "a", "b", "c")}
+    result = map_program(integer_graph(*nodes), TARGET, MapOptions(objective="traffic"), rates)
+    assert (loud, "c") in [core.populations for core in result.core_use()]
+
+
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_every_objective_computes_the_same_spikes_within_every_limit(objective: Objective) -> None:
     result = found(objective)
@@ -129,6 +179,19 @@ def test_measured_rates_move_the_balance() -> None:
     sizes = [{p.population: p.box.volume for p in plan.partition.parts} for plan in (one, other)]
     assert sizes[0]["a"] < sizes[0]["b"]
     assert sizes[1]["b"] < sizes[1]["a"]
+
+
+def test_the_rate_that_is_assumed_moves_the_balance() -> None:
+    """Of seldom spikes only neurons make work, of many only synapses do, and `b` has twice those of `a` a neuron."""
+    for rate, ratio in ((0.001, 1), (1.0, 2)):
+        parts = make_plan(network(), TARGET, MapOptions(objective="balance", rate=rate)).partition.parts
+        largest = {name: max(part.box.volume for part in parts if part.population == name) for name in "ab"}
+        assert largest["a"] == ratio * largest["b"]
+
+
+def test_the_seed_decides_where_random_placement_puts_cores() -> None:
+    places = [found("cores", placement="random", seed=seed).placement.core.tolist() for seed in (0, 1, 2)]
+    assert len({tuple(place) for place in places}) == 3
 
 
 def test_the_work_of_a_part_is_its_neurons_and_the_synapses_that_spikes_reach() -> None:

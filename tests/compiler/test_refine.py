@@ -60,6 +60,17 @@ def test_a_layer_cut_finer_fills_the_cores_that_another_leaves_half_empty(
     assert plain.cores > result.cores
 
 
+def test_refined_parts_pinned_to_different_chips_share_no_core() -> None:
+    profile = variant(
+        "loihi2", core__neurons=400, core__synapse_memory=49152, core__in_axons=2000, core__out_axons=2000
+    )
+    chip = {"n1": 0, "n2": 1, "n3": 0, "n4": 1}
+    result = partition(network(5), profile, MapOptions(pins=tuple(chip.items())))
+    check_whole(network(5), result)
+    assert all(len({chip[part.population] for part in parts}) == 1 for parts in result.by_core)
+    assert any(len({part.population for part in parts}) > 1 for parts in result.by_core)
+
+
 def naive_first_fit(need: np.ndarray, pins: np.ndarray, most: np.ndarray) -> list[int]:
     """The first core with room, among all that were opened."""
     fan_in = RESOURCES.index("fan_in")

@@ -21,6 +21,7 @@ from torch import nn
 from tern2lava.errors import Tern2LavaError
 from tern2lava.frontends.inspect import inspect_file
 
+# Seconds of this process, whatever else the machine does.
 SECONDS, BYTES = 10.0, 256 << 20
 
 
@@ -56,13 +57,13 @@ FILES = real_files()
 def read(path: Path, data: bytes) -> bool:
     """Whether `data` is still a checkpoint. Fails the test for anything but a result or an error of ours."""
     path.write_bytes(data)
-    begin = time.perf_counter()
+    begin = time.process_time()
     text = ""
     try:
         inspect_file(path).to_dict()
     except Tern2LavaError as error:
         text = str(error)
-    assert time.perf_counter() - begin < SECONDS
+    assert time.process_time() - begin < SECONDS
     assert "\n" not in text
     assert len(text) < 1000
     return not text

@@ -172,6 +172,6 @@ def test_random_bytes_never_do_more_than_raise_an_input_error(data: bytes) -> No
 
 def test_a_huge_number_as_a_key_costs_no_time() -> None:
     number = b"\x8b" + (1_000_000).to_bytes(4, "little") + b"\x01" * 1_000_000
-    begin = time.perf_counter()
+    begin = time.process_time()
     read_pickle(BytesIO(number + b"q\x01}" + b"h\x01Ns" * 30_000 + b"."), "file")
-    assert time.perf_counter() - begin < 3
+    assert time.process_time() - begin < 3
