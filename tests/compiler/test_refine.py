@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, Sh
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import first_fit
 from tern2lava.compiler.partition import Partition, partition
+from tern2lava.compiler.refine import Refiner
 
 
 def network(seed: int) -> Graph:
@@ -60,15 +63,24 @@ def test_a_layer_cut_finer_fills_the_cores_that_another_leaves_half_empty(
     assert plain.cores > result.cores
 
 
-def test_refined_parts_pinned_to_different_chips_share_no_core() -> None:
+def test_grids_are_refined_for_cores_that_pins_keep_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     profile = variant(
         "loihi2", core__neurons=400, core__synapse_memory=49152, core__in_axons=2000, core__out_axons=2000
     )
-    chip = {"n1": 0, "n2": 1, "n3": 0, "n4": 1}
-    result = partition(network(5), profile, MapOptions(pins=tuple(chip.items())))
-    check_whole(network(5), result)
+    chip = {"n1": 0, "n2": 0, "n3": 1, "n4": 1}
+    options = MapOptions(pins=tuple(chip.items()))
+    result = partition(network(9), profile, options)
+    check_whole(network(9), result)
     assert all(len({chip[part.population] for part in parts}) == 1 for parts in result.by_core)
     assert any(len({part.population for part in parts}) > 1 for parts in result.by_core)
+    score = Refiner._score
+
+    def blind(self: Refiner, *arguments: Any) -> tuple[float, ...]:
+        self.pins = dict.fromkeys(self.pins, -1)
+        return score(self, *arguments)
+
+    monkeypatch.setattr(Refiner, "_score", blind)
+    assert partition(network(9), profile, options).cores > result.cores
 
 
 def naive_first_fit(need: np.ndarray, pins: np.ndarray, most: np.ndarray) -> list[int]:
