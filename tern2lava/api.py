@@ -23,6 +23,7 @@ from tern2lava.bundle import (
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir import Array, Graph, Population
 from tern2lava.compiler.options import MapOptions, Options
+from tern2lava.compiler.progress import Progress, silent
 from tern2lava.errors import InputError, Interrupted
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import Profile, load_profile
@@ -34,7 +35,7 @@ from tern2lava.sim.record import Record
 from tern2lava.sim.shard import engine_trace
 from tern2lava.sim.spikes import SpikeData, load_spikes, make_spikes
 from tern2lava.sim.trace import Trace, joined
-from tern2lava.sim.verify import Backend, LavaMode, Progress, shard_size
+from tern2lava.sim.verify import Backend, LavaMode, shard_size
 from tern2lava.sim.verify import verify as prove
 
 if TYPE_CHECKING:
@@ -67,19 +68,25 @@ def compile(
     options: Options | None = None,
     map_options: MapOptions | None = None,
     data: str | Path | SpikeData | dict[str, Array] | None = None,
+    progress: Progress | None = None,
     **load_options: Any,
 ) -> Compiled:
     """`source` compiled for `target` (a profile's name, YAML file, or Profile); written as a bundle to `out` if given.
 
     `source`: whatever `load` takes; `load_options` go to it. data: spikes on which the traffic between cores is
-    measured; without them map_options.rate is assumed. Raises InputError, ProfileError, UnsupportedError or
-    CapacityError, each saying where, what was found and what to do.
+    measured; without them map_options.rate is assumed. progress(stage, done, total) is told what is done, total being
+    0 where it cannot be known. Raises InputError, ProfileError, UnsupportedError or CapacityError, each saying where,
+    what was found and what to do; whatever ends it, `out` is a whole bundle or as it was before.
     """
+    tell = progress or silent
     profile = target if isinstance(target, Profile) else load_profile(target)
-    compiled = build(load(source, net, **load_options), profile, options, map_options, _measure(data))
+    tell("network", 0, 0)
+    graph = load(source, net, **load_options)
+    compiled = build(graph, profile, options, map_options, _measure(data), tell)
     if isinstance(source, (str, Path)) and Path(source).is_file():
         compiled = replace(compiled, source_bytes=Path(source).stat().st_size)
     if out is not None:
+        tell("bundle", 0, 0)
         write_bundle(compiled, Path(out))
     return compiled
 
@@ -92,14 +99,17 @@ def what_if(
     options: Options | None = None,
     map_options: MapOptions | None = None,
     data: str | Path | SpikeData | dict[str, Array] | None = None,
+    progress: Progress | None = None,
     **load_options: Any,
 ) -> list[WhatIfRow]:
     """`source` mapped onto each of `targets` as `compile` would: a row for each with cores, memory and traffic, or
-    with the reason why it does not fit. Raises InputError and ProfileError."""
+    with the reason why it does not fit. progress as for `compile`. Raises InputError and ProfileError."""
     from tern2lava.report.what_if import what_if as compare
 
     profiles = [target if isinstance(target, Profile) else load_profile(target) for target in targets]
-    return compare(load(source, net, **load_options), profiles, options, map_options, _measure(data))
+    tell = progress or silent
+    tell("network", 0, 0)
+    return compare(load(source, net, **load_options), profiles, options, map_options, _measure(data), tell)
 
 
 def simulate(

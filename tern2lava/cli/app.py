@@ -17,7 +17,7 @@ from tern2lava.errors import StoppedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tern2lava.sim.verify import Progress
+    from tern2lava.compiler.progress import Progress
 
 
 ORDER = ("inspect", "compile", "simulate", "verify", "report", "export", "profiles", "rules", "train", "demo")
@@ -86,7 +86,8 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Progress | None]:
-    """A progress bar on stderr (none when quiet or when stderr is no terminal)."""
+    """A progress bar on stderr (none when quiet or when stderr is no terminal); one that only moves for a stage whose
+    total is 0, which nobody knows."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -117,11 +118,13 @@ def progress_bar(quiet: bool) -> Iterator[Progress | None]:
         now = ""
 
         def advance(stage: str, done: int, total: int) -> None:
-            nonlocal now
+            nonlocal now, task
             if stage != now:
                 # Rate and remaining time are those of a stage, the stages' speeds being so different.
                 now = stage
-                bars.reset(task)
-            bars.update(task, description=stage, completed=done, total=total)
+                bars.remove_task(task)
+                task = bars.add_task(stage, total=total or None)
+                bars.refresh()
+            bars.update(task, completed=done, total=total or None)
 
         yield advance

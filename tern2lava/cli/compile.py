@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from tern2lava.cli.app import Debug, Json, Source, Target, app, console, print_json, said
+from tern2lava.cli.app import Debug, Json, Source, Target, app, console, print_json, progress_bar, said
 from tern2lava.cli.mapping import (
     MaxNeurons,
     ObjectiveName,
@@ -79,7 +79,11 @@ def compile(
     chosen = map_options(max_neurons, pin, spare_cores, placement, seed, objective, rate)
     if what_if:
         targets = [name.strip() for name in what_if.split(",") if name.strip()]
-        rows = api.what_if(file, targets, net=net, options=options, map_options=chosen, data=data, **said(dt, assume))
+        with progress_bar(as_json) as progress:
+            rows = api.what_if(
+                file, targets, net=net, options=options, map_options=chosen, data=data, progress=progress,
+                **said(dt, assume),
+            )  # fmt: skip
         if as_json:
             print_json([row.model_dump() for row in rows])
         else:
@@ -87,9 +91,11 @@ def compile(
         if not any(row.fits for row in rows):
             raise typer.Exit(4)
         return
-    compiled = api.compile(
-        file, target, net=net, out=out, options=options, map_options=chosen, data=data, **said(dt, assume)
-    )
+    with progress_bar(as_json) as progress:
+        compiled = api.compile(
+            file, target, net=net, out=out, options=options, map_options=chosen, data=data, progress=progress,
+            **said(dt, assume),
+        )  # fmt: skip
     if print_ir:
         texts = {s: print_graph(compiled.lowered.stages[s]) for s in STAGES if print_ir in (s, "all")}
         if as_json:

@@ -9,6 +9,7 @@ from tern2lava.compiler.ir import Arithmetic, Array, Graph
 from tern2lava.compiler.lower import Lowered, lower
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions, Options
+from tern2lava.compiler.progress import Progress, silent
 from tern2lava.hw_profiles import Profile
 
 
@@ -25,14 +26,19 @@ class Compiled:
 
 def build(
     graph: Graph, profile: Profile, options: Options | None = None, map_options: MapOptions | None = None,
-    measure: Callable[[Graph], dict[str, Array]] | None = None,
+    measure: Callable[[Graph], dict[str, Array]] | None = None, progress: Progress = silent,
 ) -> Compiled:  # fmt: skip
     """`graph` (IMPORTED) compiled for `profile`. measure: what runs the INTEGER program on sample data and returns
-    spikes per neuron and step by population (see traffic.traffic); without it a rate is assumed.
+    spikes per neuron and step by population (see traffic.traffic); without it a rate is assumed. progress is told of
+    the passes, the certificate, the activity measured, the mapping and the core images.
 
     Raises InputError, UnsupportedError (passes and rules) and CapacityError (mapping).
     """
     chosen = options or Options()
-    lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen, profile)
-    mapped = map_program(lowered.program, profile, map_options, measure(lowered.program) if measure else None)
+    lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen, profile, progress)
+    rates = None
+    if measure:
+        progress("activity on data", 0, 0)
+        rates = measure(lowered.program)
+    mapped = map_program(lowered.program, profile, map_options, rates, progress)
     return Compiled(lowered=lowered, mapped=mapped, profile=profile, options=chosen)

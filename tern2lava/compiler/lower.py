@@ -19,6 +19,7 @@ from tern2lava.compiler.passes.merge_linear import merge_linear
 from tern2lava.compiler.passes.split_fan_in import split_fan_in
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.compiler.passes.to_integer import to_integer
+from tern2lava.compiler.progress import Progress, silent
 from tern2lava.hw_profiles import Profile
 
 Pass = Callable[[Graph, Options, Arithmetic, Profile | None], Graph]
@@ -61,8 +62,9 @@ class Lowered:
 
 
 def lower(
-    graph: Graph, arithmetic: Arithmetic, options: Options | None = None, profile: Profile | None = None
-) -> Lowered:
+    graph: Graph, arithmetic: Arithmetic, options: Options | None = None, profile: Profile | None = None,
+    progress: Progress = silent,
+) -> Lowered:  # fmt: skip
     """All stages of an IMPORTED graph down to INTEGER, checked before and after every pass. profile: the target, where
     what its cores can hold matters (split_fan_in).
 
@@ -72,11 +74,13 @@ def lower(
     chosen = options or Options()
     check(graph)
     stages, seconds = {"imported": graph}, {}
-    for name, rewrite in PASSES:
+    for done, (name, rewrite) in enumerate(PASSES):
+        progress("passes", done, len(PASSES))
         begin = time.perf_counter()
         graph = rewrite(graph, chosen, arithmetic, profile)
         check(graph)
         seconds[name] = time.perf_counter() - begin
         stages[name] = graph
+    progress("certificate", 0, 0)
     certificates = certify(stages["fold_scale"], stages["to_integer"], chosen)
     return Lowered(stages=stages, certificates=certificates, seconds=seconds)

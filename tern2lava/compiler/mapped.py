@@ -27,6 +27,7 @@ from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.place import Placement, location
 from tern2lava.compiler.plan import make_plan
 from tern2lava.compiler.pooling import unpooled_graph
+from tern2lava.compiler.progress import Progress, silent
 from tern2lava.compiler.quality import Quality
 from tern2lava.compiler.route import Routing
 from tern2lava.compiler.rules import check_rules
@@ -123,8 +124,9 @@ class Mapped:
 
 
 def map_program(
-    graph: Graph, profile: Profile, options: MapOptions | None = None, rates: dict[str, Array] | None = None
-) -> Mapped:
+    graph: Graph, profile: Profile, options: MapOptions | None = None, rates: dict[str, Array] | None = None,
+    progress: Progress = silent,
+) -> Mapped:  # fmt: skip
     """The program on the cores of a target, with its core images.
 
     rates: spikes per neuron and step by population, from a run (see traffic.activity); a rate is assumed where there
@@ -137,16 +139,18 @@ def map_program(
     check_rules(graph, profile)
     if not profile.routing.axon_sums.value:
         graph = unpooled_graph(graph)
+    progress("partition, placement, routes", 0, 0)
     plan = make_plan(graph, profile, options, rates)
     cores, placement, routing = plan.partition, plan.placement, plan.routing
     encodings = allowed_encodings(profile, options.encodings)
-    images = tuple(
-        encode_core(_core_image(graph, profile, encodings, cores, placement, routing, k)) for k in range(cores.cores)
-    )
+    images = []
+    for core in range(cores.cores):
+        progress("core images", core, cores.cores)
+        images.append(encode_core(_core_image(graph, profile, encodings, cores, placement, routing, core)))
     host = encode_core(_host_image(graph, placement, routing))
     return Mapped(
         graph=graph, profile=profile, options=options, partition=cores, placement=placement, routing=routing,
-        images=images, host_image=host, quality=plan.quality,
+        images=tuple(images), host_image=host, quality=plan.quality,
         rates={name: float(np.mean(values)) for name, values in (rates or {}).items()},
     )  # fmt: skip
 

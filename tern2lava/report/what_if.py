@@ -10,6 +10,7 @@ from rich.text import Text
 from tern2lava.compiler.build import build
 from tern2lava.compiler.ir import Array, Graph
 from tern2lava.compiler.options import MapOptions, Options
+from tern2lava.compiler.progress import Progress, silent
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import Profile
 from tern2lava.report.model import WhatIfRow
@@ -22,13 +23,18 @@ def what_if(
     options: Options | None = None,
     map_options: MapOptions | None = None,
     measure: Callable[[Graph], dict[str, Array]] | None = None,
+    progress: Progress = silent,
 ) -> list[WhatIfRow]:
     """A row for each target: `graph` (IMPORTED) compiled and mapped as it would be for that target alone. A target that
     it does not fit on, or that lacks something, has the reason."""
     rows = []
     for profile in profiles:
+
+        def tell(stage: str, done: int, total: int, target: str = profile.name) -> None:
+            progress(f"{target}: {stage}", done, total)
+
         try:
-            mapped = build(graph, profile, options, map_options, measure).mapped
+            mapped = build(graph, profile, options, map_options, measure, tell).mapped
         except (CapacityError, UnsupportedError) as error:
             rows.append(
                 WhatIfRow(

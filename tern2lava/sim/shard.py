@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Input, Population, size
+from tern2lava.compiler.progress import Progress
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.band import Band, measure_band
 from tern2lava.sim.compare import Difference, compared_values, first_difference
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from tern2lava.sim.lava_child import LavaChild
 
 LavaMode = Literal["mixed", "stock", "fused", "inprocess", "all"]
-Progress = Callable[[str, int, int], None]
 # Samples that Lava's own process models run by default: in process, and in Lava's untouched runtime.
 SEQUENTIAL_SAMPLES, RUNTIME_SAMPLES = 32, 8
 # Values of one kind (spikes, v or u) held at a time; samples are run in shards of at most this many.

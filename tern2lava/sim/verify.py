@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.progress import Progress
 from tern2lava.errors import Interrupted
 from tern2lava.sim.band import Band
 from tern2lava.sim.compare import Comparison
@@ -15,7 +16,6 @@ from tern2lava.sim.shard import (
     Executable,
     Execution,
     LavaMode,
-    Progress,
     ShardPlan,
     ShardResult,
     lava_amounts,

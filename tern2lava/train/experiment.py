@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from tern2lava.compiler.ir import Arithmetic, Graph
 from tern2lava.compiler.lower import PASSES
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.progress import Progress
 from tern2lava.errors import InputError
 from tern2lava.train import checkpoint
 from tern2lava.train.config import Experiment
@@ -29,7 +29,6 @@ from tern2lava.train.ternarize import finalize, layers_with_weights, set_blend, 
 from tern2lava.train.trainer import Objective, Trainer, TrainingOptions, cross_entropy, together
 
 # (what is being done, batches done, batches in all)
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

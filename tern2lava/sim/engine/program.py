@@ -13,9 +13,10 @@ import numpy as np
 from tern2lava.compiler.bounds import emitted_range
 from tern2lava.compiler.check import execution_order
 from tern2lava.compiler.ir import Graph, Input, Population, Projection, size
+from tern2lava.compiler.progress import Progress
 from tern2lava.sim.engine.coverage import state_type
 from tern2lava.sim.engine.tables import Tables, make_tables
-from tern2lava.sim.engine.ways import Progress, addresses_of, load_ways
+from tern2lava.sim.engine.ways import addresses_of, load_ways
 from tern2lava.sim.integer import spike_type
 
 

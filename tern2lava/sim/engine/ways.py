@@ -9,12 +9,11 @@ import numpy as np
 from numba import from_dtype
 
 from tern2lava.compiler.ir import Array
+from tern2lava.compiler.progress import Progress
 from tern2lava.sim.engine import columns, neuron, sums
 from tern2lava.sim.engine.calls import add_signature, run_signature, step_signature
 from tern2lava.sim.engine.group import run_group
 from tern2lava.sim.engine.kernels import COMPILING, address, telling
-
-Progress = Callable[[str, int, int], None]
 
 WAYS: dict[int, tuple[Any, Callable[[Any], Any]]] = {
     columns.DENSE: (sums.add_dense, add_signature),
