@@ -87,6 +87,12 @@ def test_latency_fills_more_cores_with_fewer_neurons_each(name: str) -> None:
     assert fast.quality.step < few.quality.step
 
 
+def test_encodings_that_no_crossbar_has_are_refused() -> None:
+    profile = load_profile("paicore2")
+    with pytest.raises(CapacityError, match="of the encodings golomb, rans"):
+        map_program(dense(profile, (20, 10)), profile, MapOptions(encodings=("golomb", "rans")))
+
+
 @pytest.mark.parametrize("name", ["paicore2", "truenorth"])
 def test_what_the_neurons_lack_is_refused_by_name(name: str) -> None:
     profile = load_profile(name)

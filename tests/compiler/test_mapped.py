@@ -146,6 +146,18 @@ def test_populations_share_a_core_only_when_allowed() -> None:
     assert [use.populations for use in apart] == [("h",), ("o",)]
 
 
+def test_images_hold_the_lists_in_no_other_encodings_than_those_allowed() -> None:
+    graph, profile = mlp(np.random.default_rng(0)), load_profile("loihi1")
+    any_way, sparse = (
+        map_program(graph, profile, MapOptions(encodings=encodings)) for encodings in (None, ("sparse",))
+    )
+    assert len(any_way.images) == len(sparse.images) == 1
+    more = sparse.partition.used["synapse_bits"].sum() - any_way.partition.used["synapse_bits"].sum()
+    assert more > 0
+    # Each stores the words that were counted for it.
+    assert 8 * (len(sparse.images[0]) - len(any_way.images[0])) == pytest.approx(more, abs=0.1 * more)
+
+
 def test_distinct_thresholds_are_limited_on_loihi1() -> None:
     graph = mlp(np.random.default_rng(0), hidden=64)
     graph = changed(graph, "h", threshold=frozen(np.arange(1, 65), np.int64))

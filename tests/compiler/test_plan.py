@@ -163,6 +163,11 @@ def test_pins_hold_under_every_objective(objective: Objective) -> None:
     assert chips["c"] == {0}
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_no_objective_lets_parts_share_a_core_where_they_must_not(objective: Objective) -> None:
+    assert all(len(parts) == 1 for parts in found(objective, share_cores=False).partition.by_core)
+
+
 def test_latency_stays_on_the_chips_that_are_needed_anyway() -> None:
     result = found("latency")
     assert len({core.chip for core in result.core_use()}) == 1
