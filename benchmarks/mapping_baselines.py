@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from itertools import product
+
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel, PartCost, limits
 from tern2lava.compiler.cutting import fits
@@ -9,7 +12,7 @@ from tern2lava.compiler.ir import Graph, Population
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Part
 from tern2lava.compiler.partition import Partition, renumbered
-from tern2lava.compiler.slices import mapped_shape
+from tern2lava.compiler.slices import group_sizes, mapped_shape
 from tern2lava.hw_profiles import Profile
 
 FREE = 1 << 60
@@ -33,8 +36,9 @@ def sequential(graph: Graph, profile: Profile) -> Partition:
     """Sequential filling: each population cut in the order of its neurons, every part as many as fit, each on the core
     of the last one while that has room, else on the next.
 
-    An image goes by channels, then rows: in as few bands of rows as let one channel fit, as many channels as fit.
-    Output axons are not limited, which only makes it look better.
+    An image goes by channels, then rows: in as few bands of rows (and then of columns) as let one channel fit, as many
+    channels as fit. Output axons are not limited and no neuron is copied for its readers, which only makes it look
+    better.
     """
     model, limit = CostModel(graph, profile, MapOptions().encodings), limits(profile) | {"out_axons": FREE}
     populations: tuple[Population, ...] = graph.of_kind(Population)
@@ -55,19 +59,19 @@ def _in_order(model: CostModel, population: Population, limit: dict[str, int]) -
     shape = mapped_shape(model.graph, population)
     if len(shape) == 1:
         return _slabs(model, population, shape, (), (), limit)
-    for bands in range(1, shape[1] + 1):
-        height = -(-shape[1] // bands)
+    cuts = [(bands, 1) for bands in range(1, shape[1] + 1)] + [(shape[1], across) for across in range(2, shape[2] + 1)]
+    for bands, across in cuts:
+        height, width = -(-shape[1] // bands), -(-shape[2] // across)
         found = []
-        for low in range(0, shape[1], height):
-            slabs = _slabs(
-                model, population, shape, (low, 0), (min(low + height, shape[1]), shape[2]), limit
-            )
+        for top, left in product(range(0, shape[1], height), range(0, shape[2], width)):
+            end = (min(top + height, shape[1]), min(left + width, shape[2]))
+            slabs = _slabs(model, population, shape, (top, left), end, limit)
             if not slabs:
                 break
             found += slabs
         else:
             return found
-    raise ValueError(f"{population.name}: not even a channel of one row fits on a core")
+    raise ValueError(f"{population.name}: not even one neuron fits on a core")
 
 
 def _slabs(
@@ -76,17 +80,26 @@ def _slabs(
 ) -> list[tuple[Box, PartCost]]:  # fmt: skip
     """As many indices along the first axis as fit, again and again; none where one does not fit."""
     found: list[tuple[Box, PartCost]] = []
+    groups = group_sizes(model.graph, population)
     at = 0
     while at < shape[0]:
-        good, bad, best = 0, shape[0] - at + 1, None
-        step = min(found[-1][0].extent[0] if found else bad - 1, bad - 1)
+        # Channels of one group, or whole groups.
+        steps = [step for step in range(1, shape[0] - at + 1) if all(_whole(at, at + step, per) for per in groups)]
+        good, bad, best = 0, len(steps) + 1, None
+        first = found[-1][0].extent[0] if found else steps[-1]
+        turn = bisect_right(steps, first)
         while bad - good > 1:
-            box = Box(shape, (at, *low), (at + step, *high))
+            box = Box(shape, (at, *low), (at + steps[turn - 1], *high))
             cost = fits(model, population, box, limit, limit["neurons"], None)
-            good, bad, best = (good, step, best) if cost is None else (step, bad, (box, cost))
-            step = (good + bad) // 2
+            good, bad, best = (good, turn, best) if cost is None else (turn, bad, (box, cost))
+            turn = (good + bad) // 2
         if best is None:
             return []
         found.append(best)
-        at += good
+        at += steps[good - 1]
     return found
+
+
+def _whole(low: int, high: int, per_group: int) -> bool:
+    """Whether channels low to high - 1 lie in one group, or are whole groups."""
+    return low // per_group == (high - 1) // per_group or (low % per_group == 0 and high % per_group == 0)

@@ -68,6 +68,9 @@ class Planner:
         the `tried` best by estimate and the one with fewest windows, filling shows which it is; of one, no filling."""
         found: list[tuple[float, int, float, int, tuple[Cuts, ...]]] = []
         mean, least = float(copies.mean()), 0
+        # Columns of the neuron with most copies at a fold of 1; what no fold mends is refused where cores are filled.
+        widest = int(copies.max()) * bits[population.name]
+        widest = widest if widest <= self.columns else 1
         delay = max((p.delay for p in incoming(self.graph, population)), default=0)
         slots = self.crossbar.timeslots.value
         for grid in grids(self.graph, population):
@@ -75,7 +78,7 @@ class Planner:
             most = int(sources.max())
             fold = fold_of(self.profile, most)
             least = min(least, most) if least else most
-            if fold > self.crossbar.fold.value or (delay + 1) * fold > slots:
+            if fold > self.crossbar.fold.value or (delay + 1) * fold > slots or widest * fold > self.columns:
                 continue
             columns = neurons * mean * bits[population.name] * fold
             full, rest = np.divmod(columns, self.columns)
@@ -90,10 +93,15 @@ class Planner:
                     population.name, "in_axons", least * self.each, have,
                     HINTS["in_axons"],
                 )  # fmt: skip
+            fold = fold_of(self.profile, least)
+            if (delay + 1) * fold > slots:
+                raise CapacityError(
+                    population.name, "time slots for its delay", (delay + 1) * fold, slots,
+                    "shorten the paths that it must wait for",
+                )  # fmt: skip
             raise CapacityError(
-                population.name, "time slots for its delay", (delay + 1) * fold_of(self.profile, least), slots,
-                "shorten the paths that it must wait for",
-            )  # fmt: skip
+                population.name, "columns for one neuron", widest * fold, self.columns, HINTS["in_axons"]
+            )
         found.sort(key=lambda item: item[:2])
         if len(found) == 1 or tried == 1:
             return found[0][-1]

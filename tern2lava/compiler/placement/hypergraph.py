@@ -14,10 +14,12 @@ from tern2lava.compiler.placement.problem import Problem
 from tern2lava.errors import MissingPackageError
 
 # Up to so many cores it maps them all at once, in some seconds (time grows with their cube and faster). More go to
-# regions, and again inside of each: at most so many at a time (both are tried), of about so many cores.
+# regions, and again inside of each: at most so many at a time (both are tried, of many cores the last only), of about
+# so many cores.
 AT_ONCE = 96
 _REGIONS = (48, 8)
 _REGION = 8
+_MANY = 2_000
 # Weights and distances are integers there: the largest traffic, and a hop.
 _TRAFFIC = 1_000
 _HOP = 8
@@ -47,7 +49,8 @@ def place_mtkahypar(problem: Problem, seed: int) -> Array:
         far = np.rint(problem.distances(slots)).astype(np.int64)
         result: Array = slots[_mapped(problem.traffic(), far, np.ones(n, np.int64), np.zeros((n, 0)))]
         return result
-    return min((_divided(problem, slots, most) for most in _REGIONS), key=problem.cost)
+    tried = _REGIONS if n <= _MANY else _REGIONS[-1:]
+    return min((_divided(problem, slots, most) for most in tried), key=problem.cost)
 
 
 def _divided(problem: Problem, slots: Array, most: int) -> Array:
