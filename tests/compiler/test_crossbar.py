@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets import integer_graph, neurons, variant
+from nets import codes, convolution, integer_graph, neurons, variant
 from random_crossbars import Sketch, matrix
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.crossbar import boxes_of, stored, unrolled
 from tern2lava.compiler.ir import Arithmetic, Graph, Input, Node, Projection, Reset, frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.partition import partition
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
 
@@ -113,6 +114,25 @@ def test_what_the_neurons_lack_is_refused_by_name(name: str) -> None:
         assert f"{name} allows" in str(caught.value)
     exact = dense(profile, (20, 30, 10), -1, reset=Reset.SUBTRACT, reset_amount=frozen(7, np.int64))
     assert map_program(exact, profile, LINEAR).partition.cores >= 1
+
+
+def test_windows_whose_fold_leaves_no_room_for_a_neurons_copies_are_not_chosen() -> None:
+    # The middle of a VGG: neurons of p1 stand nine times on their cores; windows of its whole image fold them 32 times.
+    profile = load_profile("paicore2")
+    nodes: list[Node] = [Input(name="in", shape=(128, 16, 16))]
+    shape = (128, 16, 16)
+    layers = ((128, (3, 3), (1, 1), 1), (256, (6, 6), (2, 2), 2), (256, (3, 3), (1, 1), 1))
+    for at, (out, kernel, stride, pad) in enumerate(layers, 1):
+        weight = codes(np.random.default_rng(at), out, shape[0], *kernel)
+        wire = convolution(f"w{at}", nodes[-1].name, shape, weight, stride=stride, padding=(pad,) * 4)
+        shape = (out, shape[1] // stride[0], shape[2] // stride[1])
+        nodes += [wire, neurons(f"p{at}", f"w{at}", shape, start=at - 1)]
+    nodes.append(Projection(name="w4", inputs=("p3",), weight=codes(np.random.default_rng(4), 512, 256 * 64)))
+    nodes.append(neurons("p4", "w4", (512,), start=3))
+    graph = replace(integer_graph(*nodes), arithmetic=Arithmetic(**profile.arithmetic_values()))
+    found = partition(graph, profile, LINEAR)
+    assert sum(part.box.volume for part in found.parts if part.population == "p1") == 128 * 16 * 16
+    assert found.used["neurons"].max() <= 512
 
 
 def test_neurons_with_biases_that_start_at_different_steps_share_no_core_of_paicore() -> None:
