@@ -43,7 +43,9 @@ from tern2lava.sim import integer
 from tern2lava.sim.band import Tracker
 from tern2lava.sim.float import NeuronState, run_float
 
-# The same examples in every run, so that a change and not chance decides; TERN2LAVA_FUZZ=1 draws new ones.
+# The same examples in every run of the same code and the same files; TERN2LAVA_FUZZ=1 draws new ones. An edit anywhere
+# may bring others, since hypothesis also draws numbers that it finds in the modules that are loaded: a property must
+# hold for whatever comes, and what is counted over examples needs seeds of its own (random_programs.numbers).
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("fuzz", deadline=None)
 settings.load_profile("fuzz" if os.environ.get("TERN2LAVA_FUZZ") else "repeatable")
