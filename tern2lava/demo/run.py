@@ -104,19 +104,18 @@ def run_demo(folder: Path, target: str, samples: int, progress: Progress | None 
     metrics = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
     results = []
     for name in NETS:
+
+        def tell(what: str, done: int, total: int, net: str = name) -> None:
+            if progress is not None:
+                progress(f"{net}: {what}", done, total)
+
         arrays = test_spikes(metrics[name])
         spikes = folder / f"{name}-test.npz"
         write_aside(spikes, _writer(arrays))
         with resources.as_file(data / f"{name}.pt") as checkpoint, resources.as_file(data / f"{name}.yaml") as net:
-            api.compile(checkpoint, target, net=net, out=folder / name)
+            api.compile(checkpoint, target, net=net, out=folder / name, progress=tell)
         bundle = read_bundle(folder / name)
-        compiled = api.simulate(bundle, arrays)
-        stage = f"{name}: "
-
-        def tell(what: str, done: int, total: int, stage: str = stage) -> None:
-            if progress is not None:
-                progress(stage + what, done, total)
-
+        compiled = api.simulate(bundle, arrays, progress=tell)
         report = api.verify(bundle, arrays, samples=samples, progress=tell)
         assert compiled.accuracy is not None
         results.append(

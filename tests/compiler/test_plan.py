@@ -17,7 +17,7 @@ from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import OBJECTIVES, MapOptions, Objective
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.plan import make_plan
-from tern2lava.compiler.quality import Quality, event_times, part_work
+from tern2lava.compiler.quality import Quality, event_times, part_work, quality
 from tern2lava.compiler.repack import evenly, part_traffic, repacked, together
 from tern2lava.compiler.traffic import traffic
 from tern2lava.errors import InputError
@@ -210,6 +210,29 @@ def test_the_work_of_a_part_is_its_neurons_and_the_synapses_that_spikes_reach() 
     conv = [index for index, part in enumerate(cores.parts) if part.population == "b"]
     # 22 of 24 taps of a padded line of 8 lie inside: that many synapses a channel pair.
     assert sum(work[conv]) == pytest.approx(128 + 0.5 * 22 * 22 * 8, rel=0.15)
+
+
+@pytest.mark.parametrize("hop", [1.0, 1000.0])
+def test_a_step_lasts_as_long_as_the_busiest_core_or_link_and_then_the_longest_route(
+    hop: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = found("cores", pins=(("a", 1), ("b", 1), ("c", 0)), placement="random", seed=3)
+    graph, cores, routing = network(), result.partition, result.routing
+    times = replace(event_times(TARGET), hop=hop)
+    monkeypatch.setattr("tern2lava.compiler.quality.event_times", lambda profile: times)
+    wired = connections(graph, cores)
+    seen = quality(graph, TARGET, cores, wired, result.placement, routing)
+    lengths = routing.hops + TARGET.routing.chip_hops.value * routing.crossings
+    longest = {inside: max(lengths[(routing.source >= 0) == inside]) for inside in (True, False)}
+    # The host's spikes are there when a step begins, however far they came.
+    assert max(routing.hops[routing.source >= 0]) < longest[True] < longest[False]
+    each = part_work(graph, cores, wired, traffic(graph, cores, wired), times)
+    work = np.bincount([part.core for part in cores.parts], each)
+    assert (seen.cores, seen.route, seen.link) == (cores.cores, longest[True], max(routing.loads.links.flat))
+    assert (seen.peak, seen.mean) == (pytest.approx(max(work)), pytest.approx(np.mean(work)))
+    assert seen.mean < seen.peak
+    assert seen.step == pytest.approx(max(seen.peak, hop * seen.link) + hop * seen.route)
+    assert (seen.peak < hop * seen.link) == (hop > 1)
 
 
 def test_loihi_weighs_events_by_published_times_others_count_them() -> None:
