@@ -6,13 +6,14 @@ from bisect import bisect_right
 from itertools import product
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.cost import CostModel, PartCost, limits
+from tern2lava.compiler.cost import Block, CostModel, PartCost, limits, parameter_sets
+from tern2lava.compiler.crossbar import axons_per_source, bits_of, fold_of
 from tern2lava.compiler.cutting import fits
 from tern2lava.compiler.ir import Graph, Population
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Part
 from tern2lava.compiler.partition import Partition, renumbered
-from tern2lava.compiler.slices import group_sizes, mapped_shape
+from tern2lava.compiler.slices import cut, fan_in, group_sizes, incoming, mapped_shape
 from tern2lava.hw_profiles import Profile
 
 FREE = 1 << 60
@@ -27,7 +28,7 @@ def one_a_core(graph: Graph, profile: Profile) -> str:
     populations: tuple[Population, ...] = graph.of_kind(Population)
     for population in populations:
         box = Box.full(mapped_shape(graph, population))
-        if fits(model, population, box, limit, limit["neurons"], None) is None:
+        if _cost(model, population, box, limit) is None:
             return f"{population.name} too large"
     return str(len(populations))
 
@@ -44,13 +45,15 @@ def sequential(graph: Graph, profile: Profile) -> Partition:
     populations: tuple[Population, ...] = graph.of_kind(Population)
     parts: list[Part] = []
     core, load = -1, dict.fromkeys(limit, 0)
+    room = limit
     for population in populations:
         for box, cost in _in_order(model, population, limit):
             after = {name: load[name] + cost.used.get(name, 0) for name in limit}
             after["fan_in"] = cost.used["fan_in"]
-            if core < 0 or any(after[name] > limit[name] for name in limit):
+            own = limit | {"in_axons": _axons(profile, cost.used["in_axons"], limit["in_axons"])}
+            if core < 0 or own != room or any(after[name] > room[name] for name in limit):
                 core, after = core + 1, dict.fromkeys(limit, 0) | cost.used
-            load = after
+            load, room = after, own
             parts.append(Part(population.name, box, core, cost.blocks, cost.used | {"out_axons": 0}))
     return renumbered(populations, tuple(parts), limit, {"neurons": 1}, None)
 
@@ -90,7 +93,7 @@ def _slabs(
         turn = bisect_right(steps, first)
         while bad - good > 1:
             box = Box(shape, (at, *low), (at + steps[turn - 1], *high))
-            cost = fits(model, population, box, limit, limit["neurons"], None)
+            cost = _cost(model, population, box, limit)
             good, bad, best = (good, turn, best) if cost is None else (turn, bad, (box, cost))
             turn = (good + bad) // 2
         if best is None:
@@ -103,3 +106,31 @@ def _slabs(
 def _whole(low: int, high: int, per_group: int) -> bool:
     """Whether channels low to high - 1 lie in one group, or are whole groups."""
     return low // per_group == (high - 1) // per_group or (low % per_group == 0 and high % per_group == 0)
+
+
+def _axons(profile: Profile, axons: int, limit: int) -> int:
+    """Input axons of a core that holds a part with so many: where they cross all neurons, those of its fold."""
+    if profile.crossbar is None:
+        return limit
+    return profile.crossbar.inputs.value * fold_of(profile, axons // axons_per_source(profile))
+
+
+def _cost(model: CostModel, population: Population, box: Box, limit: dict[str, int]) -> PartCost | None:
+    """What a part takes if a core can hold it. On a crossbar (compiler/crossbar.py) no neuron is copied."""
+    profile, crossbar = model.profile, model.profile.crossbar
+    if crossbar is None:
+        return fits(model, population, box, limit, limit["neurons"], None)
+    shape = model.shape_of(population, box)
+    each, fold = axons_per_source(profile), fold_of(profile, shape["in_axons"])
+    columns = box.volume * bits_of(model.graph, population, profile) * fold
+    if fold > crossbar.fold.value or columns > crossbar.columns.value:
+        return None
+    pieces = [(wire, piece) for wire in incoming(model.graph, population) if (piece := cut(wire, box)) is not None]
+    blocks = tuple(
+        Block(wire.name, piece.source, "", "", 0, piece.axons * each, fan_in(piece.local), 0) for wire, piece in pieces
+    )
+    axons = shape["in_axons"] * each
+    bits = columns * crossbar.inputs.value if crossbar.planes.value == "columns" else axons * crossbar.columns.value
+    used = {"neurons": box.volume, "synapse_bits": bits, "in_axons": axons, "fan_in": sum(b.fan_in for b in blocks)}
+    used |= dict(zip(("threshold_sets", "decay_sets"), parameter_sets(population, box), strict=True))
+    return None if any(used[name] > limit[name] for name in used) else PartCost(used, blocks)

@@ -76,7 +76,8 @@ def mapping_table(rows: Rows, missed: list[str]) -> list[str]:
         "their cores, output axons not looked at. "
         f"{TWIN}: {', '.join(TWINS)} have no neurons that leak; there the network is a twin without leak, and on "
         "truenorth one whose layers are cut into groups of channels, so that a neuron has at most 128 inputs (two "
-        "axons each). (m): the ratio is shown, the bar is checked under `--objective traffic`, see there.",
+        "axons each). Those chips copy neurons for their readers (docs/targets.md): the bound counts few of the copies "
+        "and filling none. (m): the ratio is shown, the bar is checked under `--objective traffic`, see there.",
         "", *head("cores", "bound", "ratio", "chips", "hops", "filled, random", "filled, row-major", "ratio", "link",
                   "CPU s", "GiB", "one a core", "filled"),
     ]  # fmt: skip
@@ -107,7 +108,7 @@ def traffic_table(rows: Rows, defaults: Rows, missed: list[str]) -> list[str]:
     lines = [
         "## With `--objective traffic`", "",
         "What the other objective finds: the least traffic, whatever number of cores it takes. Columns as above. On "
-        f"{where}, both bars, cores and hops, are checked here.",
+        f"{where}, both bars, cores and hops, are checked here; elsewhere on the mappings above.",
         "", *head("cores", "bound", "ratio", "hops", "filled, row-major", "ratio", "CPU s"),
     ]  # fmt: skip
     both = [
