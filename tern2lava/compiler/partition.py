@@ -8,6 +8,7 @@ output axons of a part depend on the parts that it feeds.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -98,11 +99,15 @@ class Partition:
         return max(1, *self.bounds.values())
 
 
-def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_leave_chip: bool = False) -> Partition:
+def partition(
+    graph: Graph, profile: Profile, options: MapOptions, model: CostModel | None = None, *,
+    all_edges_leave_chip: bool = False,
+) -> Partition:  # fmt: skip
     """The parts of an INTEGER graph and their cores.
 
-    all_edges_leave_chip counts every output axon as if its target were on another chip. Raises CapacityError where one
-    neuron exceeds a core, or the whole exceeds the target's cores.
+    model: costs of this graph on this profile, where some are known already. all_edges_leave_chip counts every output
+    axon as if its target were on another chip. Raises CapacityError where one neuron exceeds a core, or the whole
+    exceeds the target's cores.
     """
     if profile.crossbar is not None:
         _check_delays(graph, profile)
@@ -114,7 +119,7 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
     limit = limits(profile)
     if options.max_neurons_per_core is not None:
         limit["neurons"] = max(1, min(limit["neurons"], options.max_neurons_per_core))
-    model = CostModel(graph, profile, options.encodings)
+    model = model or CostModel(graph, profile, options.encodings)
     populations: tuple[Population, ...] = graph.of_kind(Population)
     _check_delays(graph, profile)
     _check_single_neurons(model, populations, limit)
@@ -148,6 +153,21 @@ def partition(graph: Graph, profile: Profile, options: MapOptions, *, all_edges_
     if result.cores > profile.system.cores:
         raise _too_many_cores(profile, result.cores, result.cores_lower_bound)
     return result
+
+
+def cut_finer(
+    graph: Graph, options: MapOptions, model: CostModel, found: Partition, shares: Sequence[float]
+) -> Iterator[Partition]:
+    """Partitions whose parts take at most such a share of a core's output axons, where there are any; `found` gives
+    limits and bounds."""
+    populations: tuple[Population, ...] = graph.of_kind(Population)
+    for share in shares:
+        limit = found.limit | {"out_axons": max(1, int(share * found.limit["out_axons"]))}
+        try:
+            packing = _Cutter(model, populations, limit, options, False).packing(limit)
+        except CapacityError:
+            continue
+        yield renumbered(populations, packing.parts, found.limit, found.total, found.density)
 
 
 def _too_many_cores(profile: Profile, cores: int, least: int) -> CapacityError:

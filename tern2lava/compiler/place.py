@@ -79,7 +79,7 @@ def problem(
         if count > per_chip:
             raise CapacityError(f"chip {chip}", "cores pinned to it", count, per_chip, "pin fewer populations")
     needed = -(-cores // per_chip)
-    used = _nearest_chips(profile, needed)
+    used = nearest_chips(profile, needed)
     used = np.concatenate([used, np.setdiff1d(named, used)])
     if per_chip * used.size < cores or cores > per_chip * system.chips:
         raise CapacityError(
@@ -115,7 +115,7 @@ def place(task: Problem, algorithm: str = "auto", seed: int = 0) -> Placement:
     return Placement(task.number[slot], algorithm, task.cost(slot))
 
 
-def _nearest_chips(profile: Profile, count: int) -> Array:
+def nearest_chips(profile: Profile, count: int) -> Array:
     """The first `count` chips along a Hilbert curve through the array of chips."""
     rows, cols = profile.system.chip_rows.value, profile.system.chip_cols.value
     row, col = np.divmod(np.arange(rows * cols), cols)

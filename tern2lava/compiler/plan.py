@@ -14,14 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
+from tern2lava.compiler.by_chip import ByChip, by_chip
 from tern2lava.compiler.connections import connections
+from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.ir import Array, Graph
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.partition import Partition, partition
+from tern2lava.compiler.partition import Partition, cut_finer, partition
 from tern2lava.compiler.place import Placement, check_placement, place, problem
 from tern2lava.compiler.quality import Quality, event_times, part_work, quality
 from tern2lava.compiler.repack import evenly, part_traffic, repacked, together
@@ -33,6 +36,8 @@ from tern2lava.hw_profiles.profile import Leaf
 
 # Shares of the largest part's neurons that parts are cut to besides.
 _FINER = (1.0, 0.5, 0.25, 0.125, 0.0625)
+# Of a core's output axons, what parts may take while all that they reach is on their chip, so that some can leave.
+_LEAVING = (0.75, 0.65, 0.5)
 # Of partitions with more parts no others are tried.
 _MOST_PARTS = 5_000
 # Up to so many parts, the fewest cores are also filled in other ways.
@@ -63,11 +68,13 @@ def make_plan(
 ) -> Plan:  # fmt: skip
     """The best plan for the objective. Raises CapacityError where the network does not fit."""
     check_placement(options.placement)
-    first = _plan(graph, profile, options, rates, partition(graph, profile, options))
+    model = CostModel(graph, profile, options.encodings)
+    first = _plan(graph, profile, options, rates, partition(graph, profile, options, model))
     if _overflows(first):
-        # Axons that leave a chip cost more, and only placement shows which do: cut again as if all did.
-        cores = partition(graph, profile, options, all_edges_leave_chip=True)
-        first = _plan(graph, profile, options, rates, cores)
+        # Axons that leave a chip cost more: chips are chosen before cores, or parts are cut as if every axon left.
+        cuts = chain([first.partition], cut_finer(graph, options, model, first.partition, _LEAVING))
+        shared = by_chip(graph, profile, options, model, cuts)
+        first = _plan(graph, profile, options, rates, *_fewer(graph, profile, options, model, shared))
     few = first.partition.cores > 1 and len(first.partition.parts) <= _FEW_PARTS
     if first.partition.cores == 0 or (options.objective == "cores" and not few):
         return first
@@ -88,18 +95,36 @@ def make_plan(
 
 
 def _plan(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, cores: Partition
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, cores: Partition,
+    chips: tuple[int, ...] | None = None,
 ) -> Plan:  # fmt: skip
+    """chips: of each core, where they were chosen with the partition."""
     wired = connections(graph, cores)
     carried = traffic(graph, cores, wired, rates, options.rate)
     pins = _pins(cores, options)
-    chips = [max((int(pins[at]) for at in at_core), default=-1) for at_core in _parts_by_core(cores)]
+    if chips is None:
+        chips = tuple(max((int(pins[at]) for at in at_core), default=-1) for at_core in _parts_by_core(cores))
     task = problem(
         profile, cores.cores, wired.source, wired.target, carried.spikes, spare=options.spare_cores, chips=chips
     )
     placement = place(task, options.placement, options.seed)
     routing = route(graph, cores, placement, profile, wired, carried)
     return Plan(cores, placement, routing, quality(graph, profile, cores, wired, placement, routing))
+
+
+def _fewer(
+    graph: Graph, profile: Profile, options: MapOptions, model: CostModel, shared: ByChip | None
+) -> tuple[Partition, tuple[int, ...] | None]:
+    """The partition with fewer cores: of parts shared out among chips, and of those that may all lie apart."""
+    try:
+        apart = partition(graph, profile, options, model, all_edges_leave_chip=True)
+    except CapacityError:
+        if shared is None:
+            raise
+        return shared.partition, shared.chip
+    if shared is not None and shared.partition.cores <= apart.cores:
+        return shared.partition, shared.chip
+    return apart, None
 
 
 def _overflows(found: Plan) -> bool:

@@ -109,9 +109,14 @@ def test_edges_that_leave_the_chip_cost_more_and_are_cut_for() -> None:
     loose = map_program(graph, variant("tiny", core__out_axons=128, **values), linear)
     assert loose.partition.cores == 4
     assert loose.routing.out_axons.tolist() == [128, 128, 0, 0]
+    # With a part of either layer on each chip, one of a neuron's two axons stays: 32 + 64 entries.
     tight = map_program(graph, variant("tiny", core__out_axons=100, **values), linear)
-    assert tight.partition.cores > 4
-    assert tight.routing.out_axons.max() <= 100
+    assert tight.partition.cores == 4
+    assert sorted(tight.routing.out_axons.tolist()) == [0, 0, 96, 96]
+    # Of fewer than 96 entries some parts must be cut.
+    cut = map_program(graph, variant("tiny", core__out_axons=90, **values), linear)
+    assert cut.partition.cores > 4
+    assert cut.routing.out_axons.max() <= 90
 
 
 def test_fan_in_adds_up_over_projections_and_takes_the_largest_part_of_a_core() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.sparse import diags, identity
+from scipy.sparse import csr_matrix, diags, identity
 from scipy.sparse.linalg import eigsh
 
 from tern2lava.compiler.ir import Array
@@ -23,7 +23,7 @@ def place_spectral(problem: Problem, seed: int) -> Array:
     if problem.cores < 4 or (problem.allowed >= 0).any():
         return along(problem, order)
     region = order[: problem.cores]
-    vectors = embedding(problem, seed)
+    vectors = embedding(problem.traffic(), seed)
     best: Array | None = None
     for flip_x, flip_y, swap in np.ndindex(2, 2, 2):
         x, y = vectors[:, 0] * (1 - 2 * flip_x), vectors[:, 1] * (1 - 2 * flip_y)
@@ -33,16 +33,16 @@ def place_spectral(problem: Problem, seed: int) -> Array:
     return best
 
 
-def embedding(problem: Problem, seed: int) -> Array:
-    """Eigenvectors 2 and 3 of the normalised traffic, (cores, 2)."""
-    traffic = problem.traffic()
+def embedding(traffic: csr_matrix, seed: int) -> Array:
+    """Eigenvectors 2 and 3 of the normalised symmetric traffic (cores, cores), as (cores, 2)."""
+    cores = int(traffic.shape[0])
     degree = np.asarray(traffic.sum(axis=1)).reshape(-1)
     scale = diags(1 / np.sqrt(np.maximum(degree, 1e-12)))
-    normal = scale @ traffic @ scale + identity(problem.cores)
-    if problem.cores <= _DENSE:
+    normal = scale @ traffic @ scale + identity(cores)
+    if cores <= _DENSE:
         vectors = np.linalg.eigh(normal.toarray())[1][:, -2:-4:-1]
     else:
-        start = np.random.default_rng(seed).standard_normal(problem.cores)
+        start = np.random.default_rng(seed).standard_normal(cores)
         values, found = eigsh(normal, k=3, which="LA", v0=start, tol=1e-3, maxiter=2000)
         vectors = found[:, np.argsort(values)[::-1][1:3]]
     # The sign of an eigenvector is arbitrary: the largest entry is made positive.
