@@ -36,6 +36,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from mapping_rows import Row, growth_row, in_child, row_of, stop_after, traffic_row
@@ -66,6 +67,14 @@ def key(pair: tuple[str, str]) -> str:
 def load(path: Path) -> dict[str, Any]:
     """What was written before, nothing where nothing was."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {part: {} for part in ALL}
+
+
+def save(folder: Path, stored: dict[str, Any]) -> None:
+    """All rows so far, so that a run that is cut off keeps what it measured."""
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / "mapping.json.new"
+    aside.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+    aside.replace(folder / "mapping.json")
 
 
 def main() -> int:
@@ -102,9 +111,17 @@ def main() -> int:
     todo = [] if options.stored else [(part, pair) for part, pairs in wanted.items() for pair in pairs]
     stored = {part: {} for part in ALL} if options.quick or not options.out else load(options.out / "mapping.json")
 
+    writing = Lock()
+    if todo:
+        stored["where"] = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
     def measure(job: tuple[str, tuple[str, str]]) -> None:
         part, pair = job
-        stored[part][key(pair)] = in_child(WORK[part], *pair, limit=options.limit)
+        row = in_child(WORK[part], *pair, limit=options.limit)
+        with writing:
+            stored[part][key(pair)] = row
+            if options.out:
+                save(options.out, stored)
 
     with ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(measure, todo))
@@ -113,16 +130,13 @@ def main() -> int:
         part: {pair: stored[part][key(pair)] for pair in pairs if key(pair) in stored[part]}
         for part, pairs in ALL.items()
     }
-    if todo:
-        stored["where"] = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     origin = f"By `uv run python benchmarks/mapping.py -o benchmarks/results` on {stored['where']}."
     text, missed = render(found, origin)
     print(text)
     if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
+        # In the order of the tables, without rows that no table has any more.
         kept = {part: {key(pair): row for pair, row in rows.items()} for part, rows in found.items()}
-        content = json.dumps({"where": stored["where"], **kept}, indent=1) + "\n"
-        (options.out / "mapping.json").write_text(content, encoding="utf-8")
+        save(options.out, {"where": stored["where"], **kept})
         (options.out / "mapping.md").write_text(text, encoding="utf-8")
     if options.check and missed:
         print("missed: " + "; ".join(missed), file=sys.stderr)

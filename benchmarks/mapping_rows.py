@@ -38,6 +38,7 @@ def in_child(work: Callable[..., Row], *arguments: Any, limit: float = 600.0) ->
     left = _stop - time.monotonic()
     if left < 0:
         return {"error": "not measured: --stop-after was over"}
+    late = f"not done after {limit:.0f} s" if limit < left else "not measured: --stop-after was over"
     limit = min(limit, left)
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
@@ -45,7 +46,7 @@ def in_child(work: Callable[..., Row], *arguments: Any, limit: float = 600.0) ->
     child.start()
     theirs.close()
     try:
-        found: Row = ours.recv() if ours.poll(limit) else {"error": f"not done after {limit:.0f} s"}
+        found: Row = ours.recv() if ours.poll(limit) else {"error": late}
     except EOFError:
         found = {"error": "the process died"}
     child.kill()
