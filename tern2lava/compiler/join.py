@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, PartCost
+from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, PartCost, limits
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir import Population
 from tern2lava.compiler.pack import Packing, Part
@@ -16,7 +16,11 @@ from tern2lava.errors import CapacityError
 
 def join_parts(model: CostModel, populations: tuple[Population, ...], packing: Packing, feeds: Feeds) -> Packing:
     """`packing` with the parts of each core joined wherever that takes no more of any resource. feeds: without targets
-    yet; output axons are counted towards the joined parts."""
+    yet; output axons are counted towards the joined parts.
+
+    A joined part reads all between its first source and its last, also what a stride steps over: a core in front may
+    then send it axons that it sent to neither part. Where that is more than a core has, nothing is joined.
+    """
     by_name = {population.name: population for population in populations}
     groups: dict[tuple[str, int], list[Part]] = {}
     for part in packing.parts:
@@ -30,6 +34,11 @@ def join_parts(model: CostModel, populations: tuple[Population, ...], packing: P
         replace(part, used=part.used | {"out_axons": feeds.out_axons(by_name[part.population], part.box)})
         for part in joined
     ]
+    sent = [0] * packing.cores
+    for part in counted:
+        sent[part.core] += part.used["out_axons"]
+    if max(sent) > limits(model.profile)["out_axons"]:
+        return packing
     return Packing(tuple(counted), packing.cores)
 
 

@@ -75,6 +75,9 @@ def make_plan(
         cuts = chain([first.partition], cut_finer(graph, options, model, first.partition, _LEAVING))
         shared = by_chip(graph, profile, options, model, cuts)
         first = _plan(graph, profile, options, rates, *_fewer(graph, profile, options, model, shared))
+        if _overflows(first):
+            most, have = int(first.routing.out_axons.max()), first.partition.limit["out_axons"]
+            raise CapacityError("the network", "out_axons on a core", most, have, "limit the neurons per core")
     few = first.partition.cores > 1 and len(first.partition.parts) <= _FEW_PARTS
     if first.partition.cores == 0 or (options.objective == "cores" and not few):
         return first

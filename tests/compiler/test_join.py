@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets import codes, convolution, integer_graph, neurons
+from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir import Graph, Input, Node, Population
 from tern2lava.compiler.join import join_parts, union
 from tern2lava.compiler.pack import Packing, Part
-from tern2lava.hw_profiles import load_profile
 
 
 def network(groups: int = 1) -> Graph:
@@ -30,15 +29,17 @@ def network(groups: int = 1) -> Graph:
     return integer_graph(*nodes)
 
 
-def packing(graph: Graph, boxes: dict[str, list[tuple[int, tuple[int, ...], tuple[int, ...]]]]) -> tuple[Any, ...]:
-    """(model, populations, packing, feeds) of boxes (core, lo, hi) of each population."""
-    profile = load_profile("generic-ternary")
+def packing(
+    graph: Graph, boxes: dict[str, list[tuple[int, tuple[int, ...], tuple[int, ...]]]], **changed: Any
+) -> tuple[Any, ...]:
+    """(model, populations, packing, feeds) of boxes (core, lo, hi) of each population; see nets.variant."""
+    profile = variant("generic-ternary", **changed)
     model, feeds = CostModel(graph, profile), Feeds(graph, profile, False)
     populations = graph.of_kind(Population)
     parts = []
     for population in populations:
         for core, lo, hi in boxes[population.name]:
-            box = Box((8, 6, 6), lo, hi)
+            box = Box(population.shape, lo, hi)
             cost = model.part(population, box)
             parts.append(Part(population.name, box, core, cost.blocks, cost.used | {"out_axons": 99}))
     return model, populations, Packing(tuple(parts), 1 + max(part.core for part in parts)), feeds
@@ -73,6 +74,25 @@ def test_channels_are_joined_within_groups_or_to_whole_ones() -> None:
     across = [(core, (low, 0, 0), (low + 2, 6, 6)) for core, low in ((0, 2), (0, 4), (1, 0), (2, 6))]
     found = join_parts(*packing(network(groups=2), {"p": across, "q": whole}))
     assert len([part for part in found.parts if part.population == "p"]) == 4
+
+
+def test_parts_stay_apart_where_joined_they_would_be_sent_more_axons_than_a_core_in_front_has() -> None:
+    rng = np.random.default_rng(0)
+    graph = integer_graph(
+        Input(name="x", shape=(4, 6, 6)),
+        convolution("wp", "x", (4, 6, 6), codes(rng, 4, 4, 1, 1)), neurons("p", "wp", (4, 6, 6)),
+        # Rows 1, 3 and 5 of p are read by none; what joined parts read of x for less makes up for row 3.
+        convolution("wq", "p", (4, 6, 6), codes(rng, 4, 4, 1, 1), stride=(2, 1)),
+        convolution("wx", "x", (4, 6, 6), codes(rng, 4, 4, 3, 1), stride=(2, 1), padding=(1, 0, 0, 0)),
+        neurons("q", ("wq", "wx"), (4, 3, 6)),
+    )  # fmt: skip
+    # Row 3 lies with row 0, which sends its 24 spikes already.
+    rows = [(0, (0, 3, 0), (4, 4, 6)), *((row, (0, row, 0), (4, row + 1, 6)) for row in (0, 1, 2, 4, 5))]
+    q = [(6, (0, 1, 0), (4, 2, 6)), (6, (0, 2, 0), (4, 3, 6)), (7, (0, 0, 0), (4, 1, 6))]
+    edges = {"routing__out_axon_model": "edges", "routing__shared_cost": 1}
+    for have, parts in ((48, 2), (47, 3)):
+        found = join_parts(*packing(graph, {"p": rows, "q": q}, core__out_axons=have, **edges))
+        assert sum(part.population == "q" for part in found.parts) == parts
 
 
 @settings(max_examples=60, deadline=None)
