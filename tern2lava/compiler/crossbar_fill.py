@@ -47,7 +47,10 @@ def fill(graph: Graph, profile: Profile, options: MapOptions) -> Filled:
         raise CapacityError("the network", f"of the encodings {wanted}", 1, 0, "allow the target's own encoding")
     filler = Filler(graph, profile, options)
     planner = Planner(filler)
-    cores, copies = min((_settled(filler, planner.plans(tried)) for tried in (1, _TRIED)), key=lambda c: len(c[0]))
+    plans = [planner.plans(tried) for tried in (1, _TRIED)]
+    jointly = planner.together()
+    plans += [] if jointly is None else [jointly]
+    cores, copies = min((_settled(filler, plan) for plan in plans), key=lambda c: len(c[0]))
     return _filled(filler, cores, copies)
 
 

@@ -17,6 +17,7 @@ from tern2lava.compiler.crossbar import (
     window_sources,
     windows,
 )
+from tern2lava.compiler.crossbar_choice import choose_together
 from tern2lava.compiler.crossbar_cores import Filler, Plan, Target, copies_of, single_targets
 from tern2lava.compiler.cutting import HINTS
 from tern2lava.compiler.grids import Cuts
@@ -45,6 +46,16 @@ class Planner:
             grid = self._grid(population, bits, copies_of(self.graph, self.profile, population, reads), tried)
             chosen[population.name] = grid
             reads[population.name] = {r for w in windows(self.graph, population, grid) for r in w.reads}
+        return self._planned(chosen, bits)
+
+    def together(self) -> dict[str, Plan] | None:
+        """The same where all are chosen together; None where a target is a core, or no choice was found."""
+        grids = None if self.single else choose_together(self.graph, self.profile)
+        if grids is None:
+            return None
+        return self._planned(grids, {p.name: bits_of(self.graph, p, self.profile) for p in self.populations})
+
+    def _planned(self, chosen: dict[str, tuple[Cuts, ...]], bits: dict[str, int]) -> dict[str, Plan]:
         fold = {
             p.name: fold_of(self.profile, int(window_sources(self.graph, p, chosen[p.name]).max()))
             for p in self.populations
