@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tern2lava.compiler.crossbar import axons_per_source, bits_of, crossbar_of, fold_of
+from tern2lava.compiler.crossbar_copies import least_columns
 from tern2lava.compiler.crossbar_cores import single_targets
 from tern2lava.compiler.ir import Graph, Population, size
 from tern2lava.compiler.lower_bound import least_field, used_sources
@@ -12,8 +13,8 @@ from tern2lava.hw_profiles import Profile
 
 def total_crossbar_resources(graph: Graph, profile: Profile) -> dict[str, int]:
     """What any partition takes at least: neurons once (those that a ternary target reads twice where it takes two
-    axons), the columns of the least fold that their own fan-in needs, and axons for every source once, since
-    readers on one core share them."""
+    axons), the columns of the least fold that their own fan-in needs (of windows and of copies for them, where that is
+    more), and axons for every source once, since readers on one core share them."""
     crossbar, each, single = crossbar_of(profile), axons_per_source(profile), single_targets(profile)
     planes = crossbar.planes.value
     populations: tuple[Population, ...] = graph.of_kind(Population)
@@ -29,6 +30,8 @@ def total_crossbar_resources(graph: Graph, profile: Profile) -> dict[str, int]:
         if planes == "columns":
             fold = fold_of(profile, sum(least_field(p) for p in incoming(graph, population)))
             bits += count * bits_of(graph, population, profile) * fold * crossbar.inputs.value
+    if planes == "columns" and not single:
+        bits = max(bits, least_columns(graph, profile) * crossbar.inputs.value)
     axons = each * sum(read.values())
     if planes == "axons":
         bits = axons * crossbar.columns.value
