@@ -30,6 +30,8 @@ from tern2lava.hw_profiles.profile import Crossbar
 
 # Numbers of cuts that are tried along an axis lie at least so far apart.
 _STEP = 1.1
+# Along axes of no more positions, all cuts are tried that are as long as may be.
+_SHORT = 16
 ENCODING = {"columns": "bit_planes", "axons": "axon_pairs"}
 
 
@@ -111,7 +113,8 @@ def bits_of(graph: Graph, population: Population, profile: Profile) -> int:
 
 def grids(graph: Graph, population: Population) -> Iterator[tuple[Cuts, ...]]:
     """Ways to cut a population into windows: cuts along each axis of its mapped shape. Dense layers are not cut, and
-    channels only between groups."""
+    channels only between groups. Rows and columns are cut evenly, and as long as windows can be that see no more than
+    so much: a window at a border, which sees padding, is longer."""
     shape = mapped_shape(graph, population)
     if len(shape) == 1:
         yield (((0, shape[0]),),)
@@ -123,7 +126,11 @@ def grids(graph: Graph, population: Population) -> Iterator[tuple[Cuts, ...]]:
         for count, cuts in axes[0].items()
         if count == 1 or (units and all(low % unit == 0 for unit in units for low, _ in cuts))
     }
-    yield from product(*(_thinned(axis) for axis in (channels, axes[1], axes[2])))
+    images = [
+        wire for wire in incoming(graph, population) if wire.geometry is not None
+    ]
+    along = [{*_thinned(axes[1 + a]), *_thinned_by_span(images, a, shape[1 + a])} for a in (0, 1)]
+    yield from product(_thinned(channels), *(sorted(cuts, key=lambda c: (len(c), c)) for cuts in along))
 
 
 def _thinned(axis: dict[int, Cuts]) -> list[Cuts]:
@@ -134,6 +141,34 @@ def _thinned(axis: dict[int, Cuts]) -> list[Cuts]:
             result.append(axis[count])
             last = float(count)
     return result
+
+
+def _thinned_by_span(wires: list[Projection], axis: int, length: int) -> list[Cuts]:
+    """Cuts along an axis that are as long as may be for some span of the source: all of them along a short axis, else
+    of each number the one that sees least at a time."""
+    ends = np.zeros((length, length), np.int64)
+    for wire in wires:
+        assert wire.geometry is not None
+        kernel = int(wire.weight.shape[2 + axis])
+        for low in range(length):
+            for high in range(low + 1, length + 1):
+                a, b = source_window(wire.geometry, kernel, axis, low, high)
+                ends[low, high - 1] += b - a
+    found: dict[Cuts, None] = {}
+    for most in np.unique(ends[np.triu_indices(length)]).tolist():
+        cuts: list[tuple[int, int]] = []
+        low = 0
+        while low < length:
+            high = int(np.searchsorted(ends[low, low:], most, side="right")) + low
+            if high == low:
+                break
+            cuts.append((low, high))
+            low = high
+        if low == length:
+            found[tuple(cuts)] = None
+    if length <= _SHORT:
+        return list(found)
+    return _thinned({len(cuts): cuts for cuts in reversed(found)})
 
 
 def spans(projection: Projection, grid: tuple[Cuts, ...]) -> tuple[Array, ...] | int:

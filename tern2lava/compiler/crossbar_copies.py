@@ -5,11 +5,13 @@ overlap, so that each of their neurons has more of the source to itself; large o
 in windows of which fold, and how many copies they have there, is left open as the variables of a linear program:
 
     least  sum over s, f of bits_s f copies_sf
-    where  copies_sf <= columns / (bits_s f) neurons_sf,  copies_sf >= neurons_sf,
+    where  copies_sf <= min(columns / (bits_s f), most_s) neurons_sf,  copies_sf >= neurons_sf,
            sum over f of copies_sf >= sum over readers r, f of share_rs(f) neurons_rf  (+ one each, read as an output),
 
-with share_rs(f) the fewest neurons of s for each neuron of r that any window of fold f or less reads. Neurons near a
-border of an image may lie in windows that see padding, and are counted apart from those that only large ones do.
+with share_rs(f) the fewest neurons of s for each neuron of r that any window of fold f or less reads, and most_s the
+most windows that can read one neuron of s: as many as positions do. Neurons near a border of an image may lie in
+windows that see padding, and are counted apart from those that only large ones do. A core has one fold, so that cores
+are whole for each fold: then the program is a mixed-integer one.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from scipy.sparse import coo_matrix
 
 from tern2lava.compiler.crossbar import bits_of, crossbar_of, fold_of
 from tern2lava.compiler.ir import Array, Graph, Input, Output, Population, Projection, Shape, size
-from tern2lava.compiler.slices import incoming, mapped_shape, source_window
+from tern2lava.compiler.slices import incoming, mapped_shape, source_window, taps
 from tern2lava.hw_profiles import Profile
 
 # Distances from a border at which another class of positions begins.
@@ -44,20 +46,33 @@ class _Class:
 def least_columns(graph: Graph, profile: Profile) -> int:
     """Columns that any windows take at least; 0 where an image is too large, or no window can be had (which is refused
     where windows are chosen)."""
+    classes = _all_classes(graph, profile)
+    return _solved(graph, profile, classes, whole=False) if classes else 0
+
+
+def least_cores(graph: Graph, profile: Profile) -> int:
+    """Cores that any windows take at least, those of each fold whole; 0 as above."""
+    classes = _all_classes(graph, profile)
+    return _solved(graph, profile, classes, whole=True) if classes else 0
+
+
+def _all_classes(graph: Graph, profile: Profile) -> dict[str, list[_Class]]:
+    """Classes of all populations, none where there is no bound."""
     populations: tuple[Population, ...] = graph.of_kind(Population)
     classes: dict[str, list[_Class]] = {}
     for population in populations:
         shape = mapped_shape(graph, population)
         if len(shape) == 3 and shape[1] * shape[2] > _LARGEST_IMAGE:
-            return 0
+            return {}
         found = _classes(graph, profile, population, shape)
         if not all(each.share for each in found):
-            return 0
+            return {}
         classes[population.name] = found
-    return _solved(graph, profile, classes)
+    return classes
 
 
-def _solved(graph: Graph, profile: Profile, classes: dict[str, list[_Class]]) -> int:
+def _solved(graph: Graph, profile: Profile, classes: dict[str, list[_Class]], *, whole: bool) -> int:
+    """Least columns, or cores where these are `whole` for each fold."""
     have = crossbar_of(profile).columns.value
     outputs: tuple[Output, ...] = graph.of_kind(Output)
     output = [name for node in outputs for name in node.inputs]
@@ -78,12 +93,14 @@ def _solved(graph: Graph, profile: Profile, classes: dict[str, list[_Class]]) ->
                 cost.append(0.0)
     entries: list[tuple[int, int, float]] = []
     right: list[float] = []
+    most_read = _most_readers(graph, output)
+    integral = [0] * len(cost)
     for (name, fold), column in c.items():
         mine = [x[name, at, fold] for at in range(len(classes[name])) if (name, at, fold) in x]
         # copies >= neurons, and copies <= most * neurons.
         entries += [(len(right), column, -1.0), *((len(right), k, 1.0) for k in mine)]
         right.append(0.0)
-        most = max(1.0, have // cost[column])
+        most = max(1.0, min(have // cost[column], most_read[name]))
         entries += [(len(right), column, 1.0), *((len(right), k, -most) for k in mine)]
         right.append(0.0)
     for name in classes:
@@ -93,14 +110,36 @@ def _solved(graph: Graph, profile: Profile, classes: dict[str, list[_Class]]) ->
             if read:
                 entries.append((len(right), column, read))
         right.append(-float(output.count(name) * sum(one.neurons for one in classes[name])))
+    if whole:
+        for fold in sorted({fold for _, fold in c}):
+            # Columns of this fold <= columns of whole cores.
+            entries += [(len(right), k, cost[k]) for (_, f), k in c.items() if f == fold]
+            entries.append((len(right), len(integral), -float(have)))
+            right.append(0.0)
+            integral.append(1)
+        cost = [0.0] * len(cost) + [1.0] * (len(integral) - len(cost))
     pairs = [(name, at) for name, each in classes.items() for at in range(len(each))]
     equal = [(row, x[name, at, fold]) for row, (name, at) in enumerate(pairs) for fold in classes[name][at].share]
     counts = [float(classes[name][at].neurons) for name, at in pairs]
     rows, columns, values = zip(*entries, strict=True)
     upper = coo_matrix((values, (rows, columns)), shape=(len(right), len(cost))).tocsr()
     sums = coo_matrix((np.ones(len(equal)), tuple(zip(*equal, strict=True))), shape=(len(counts), len(cost))).tocsr()
-    solved = linprog(cost, upper, right, sums, counts, bounds=(0, None), method="highs")
+    solved = linprog(cost, upper, right, sums, counts, bounds=(0, None), method="highs", integrality=integral)
     return max(0, int(np.ceil(solved.fun * (1 - _TOLERANCE) - _TOLERANCE))) if solved.status == 0 else 0
+
+
+def _most_readers(graph: Graph, output: list[str]) -> dict[str, int]:
+    """By population, the most windows that one of its neurons can have a copy for."""
+    result: dict[str, int] = {}
+    populations: tuple[Population, ...] = graph.of_kind(Population)
+    for wire in (wire for population in populations for wire in incoming(graph, population)):
+        positions = 1
+        for axis in (0, 1) if wire.geometry is not None else ():
+            assert wire.geometry is not None
+            reached = taps(wire.geometry, wire.weight.shape[2:], axis)
+            positions *= int((reached >= 0).sum(axis=1).max(initial=0))
+        result[wire.inputs[0]] = result.get(wire.inputs[0], 0) + positions
+    return {p.name: result.get(p.name, 0) + output.count(p.name) for p in populations}
 
 
 def _classes(graph: Graph, profile: Profile, population: Population, shape: Shape) -> list[_Class]:

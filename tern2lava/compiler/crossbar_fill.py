@@ -1,12 +1,11 @@
 """All parts of a network on cores with a crossbar, and what they use.
 
-Windows are chosen (crossbar_plan.py) and filled onto cores (crossbar_cores.py); where a target is a core, copies follow
-from how the readers were filled, so both are repeated until they agree.
+Windows are chosen (crossbar_plan.py, crossbar_choice.py), filled onto cores (crossbar_cores.py) and changed where that
+takes fewer (crossbar_refine.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,11 @@ import numpy as np
 from tern2lava.compiler.cost import RESOURCES, Block, allowed_encodings, parameter_sets
 from tern2lava.compiler.crossbar import ENCODING, boxes_of
 from tern2lava.compiler.crossbar_bounds import total_crossbar_resources
-from tern2lava.compiler.crossbar_cores import Core, Filler, Plan, Segment, Target, copies_of, single_targets
+from tern2lava.compiler.crossbar_contents import least_cores_by_contents
+from tern2lava.compiler.crossbar_copies import least_cores
+from tern2lava.compiler.crossbar_cores import Core, Filler, Segment, single_targets
 from tern2lava.compiler.crossbar_plan import Planner
+from tern2lava.compiler.crossbar_refine import refined
 from tern2lava.compiler.ir import Array, Graph
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Part
@@ -23,20 +25,17 @@ from tern2lava.compiler.slices import cut, fan_in, group_sizes, incoming, synaps
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 
-_ROUNDS = 12
-# Ways to cut a population that are filled to see how many cores they take.
-_TRIED = 6
-
 
 @dataclass(frozen=True, eq=False)
 class Filled:
-    """Parts sorted by core, number of cores, and what each core uses by resource."""
+    """Parts sorted by core, number of cores, what each core uses by resource, and bounds on cores (Partition)."""
 
     parts: tuple[Part, ...]
     cores: int
     used: dict[str, Array]
     limit: dict[str, int]
     total: dict[str, int]
+    contents: int
 
 
 def fill(graph: Graph, profile: Profile, options: MapOptions) -> Filled:
@@ -46,43 +45,19 @@ def fill(graph: Graph, profile: Profile, options: MapOptions) -> Filled:
         wanted = ", ".join(options.encodings or ())
         raise CapacityError("the network", f"of the encodings {wanted}", 1, 0, "allow the target's own encoding")
     filler = Filler(graph, profile, options)
-    planner = Planner(filler)
-    plans = [planner.plans(tried) for tried in (1, _TRIED)]
-    jointly = planner.together()
-    plans += [] if jointly is None else [jointly]
-    cores, copies = min((_settled(filler, plan) for plan in plans), key=lambda c: len(c[0]))
-    return _filled(filler, cores, copies)
-
-
-def _settled(filler: Filler, plans: dict[str, Plan]) -> tuple[list[Core], dict[str, Array]]:
-    """Cores of these plans, and how often each neuron stands on its core."""
-    wide: dict[str, Iterable[Target]] = {
-        name: {read for window in plan.windows for read in window.reads} for name, plan in plans.items()
-    }
-    graph, profile, populations = filler.graph, filler.profile, filler.populations
-    copies = {p.name: copies_of(graph, profile, p, wide) for p in populations}
-    cores = filler.cores(plans, copies)
-    for _ in range(_ROUNDS if single_targets(profile) else 0):
-        # A target is a core here: copies follow from how the readers were filled, and change how they are.
-        reached: dict[str, list[Target]] = {p.name: [] for p in populations}
-        for core in cores:
-            for segment in core.segments:
-                reached[segment.plan.population.name] += segment.window.reads
-        found = {p.name: copies_of(graph, profile, p, reached) for p in populations}
-        if all(np.array_equal(found[name], copies[name]) for name in found):
-            break
-        copies = found
-        cores = filler.cores(plans, copies)
+    total = total_crossbar_resources(graph, profile)
+    if single_targets(profile):
+        contents = least_cores_by_contents(graph, profile, filler.limit)
     else:
-        if single_targets(profile):
-            raise CapacityError(
-                populations[0].name, "rounds to settle copies in a loop of layers", _ROUNDS + 1, _ROUNDS,
-                "use a target with multicast",
-            )  # fmt: skip
-    return cores, copies
+        contents = least_cores(graph, profile)
+    least = max(contents, *(-(-total[name] // filler.limit[name]) for name in total))
+    settled = refined(Planner(filler), least)
+    return _filled(filler, settled.cores, settled.copies, total, contents)
 
 
-def _filled(filler: Filler, cores: list[Core], copies: dict[str, Array]) -> Filled:
+def _filled(
+    filler: Filler, cores: list[Core], copies: dict[str, Array], total: dict[str, int], contents: int
+) -> Filled:  # fmt: skip
     used = {name: np.zeros(len(cores), np.int64) for name in RESOURCES}
     parts: list[Part] = []
     for number, core in enumerate(cores):
@@ -91,7 +66,7 @@ def _filled(filler: Filler, cores: list[Core], copies: dict[str, Array]) -> Fill
             values = [part.used[name] for part in mine]
             used[name][number] = max(values) if name == "fan_in" else sum(values)
         parts += mine
-    return Filled(tuple(parts), len(cores), used, filler.limit, total_crossbar_resources(filler.graph, filler.profile))
+    return Filled(tuple(parts), len(cores), used, filler.limit, total, contents)
 
 
 def _parts(filler: Filler, segment: Segment, core: int, copies: dict[str, Array]) -> list[Part]:

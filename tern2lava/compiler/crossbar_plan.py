@@ -6,6 +6,8 @@ copies the neurons in it on the cores before. See crossbar.py for what windows, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tern2lava.compiler.crossbar import (
@@ -25,6 +27,20 @@ from tern2lava.compiler.ir import Array, Input, Population, size
 from tern2lava.compiler.slices import incoming, source_shape
 from tern2lava.errors import CapacityError
 
+Grids = dict[str, tuple[Cuts, ...]]
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to cut a population: its grid, the fold that it needs, and how many windows it has. before: cores that
+    copies take on the cores that feed it; estimate: these and its own."""
+
+    grid: tuple[Cuts, ...]
+    fold: int
+    windows: int
+    before: float
+    estimate: float
+
 
 class Planner:
     """Chooses windows for the cores that `filler` fills."""
@@ -35,27 +51,27 @@ class Planner:
         self.crossbar, self.columns, self.each = filler.crossbar, filler.columns, filler.each
         self.populations = filler.populations
         self.single = single_targets(filler.profile)
+        self.bits = {p.name: bits_of(self.graph, p, self.profile) for p in self.populations}
+        read = {p.name: {wire.inputs[0] for wire in incoming(self.graph, p)} for p in self.populations}
+        sources = {source for names in read.values() for source in names}
+        self._groups = [[name for name, names in read.items() if source in names] for source in sorted(sources)]
 
-    def plans(self, tried: int) -> dict[str, Plan]:
-        """A plan for each population; those that read one source have one fold, since a core sends to one.
-        tried: how many ways to cut each population are filled on trial."""
-        bits = {p.name: bits_of(self.graph, p, self.profile) for p in self.populations}
-        chosen: dict[str, tuple[Cuts, ...]] = {}
+    def one_by_one(self, tried: int) -> Grids:
+        """A grid for each population, readers first. tried: how many ways to cut each are filled on trial."""
+        chosen: Grids = {}
         reads: dict[str, set[Target]] = {}
         for population in reversed(self.populations):
-            grid = self._grid(population, bits, copies_of(self.graph, self.profile, population, reads), tried)
+            grid = self._grid(population, copies_of(self.graph, self.profile, population, reads), tried)
             chosen[population.name] = grid
             reads[population.name] = {r for w in windows(self.graph, population, grid) for r in w.reads}
-        return self._planned(chosen, bits)
+        return chosen
 
-    def together(self) -> dict[str, Plan] | None:
+    def together(self) -> Grids | None:
         """The same where all are chosen together; None where a target is a core, or no choice was found."""
-        grids = None if self.single else choose_together(self.graph, self.profile)
-        if grids is None:
-            return None
-        return self._planned(grids, {p.name: bits_of(self.graph, p, self.profile) for p in self.populations})
+        return None if self.single else choose_together(self.graph, self.profile)
 
-    def _planned(self, chosen: dict[str, tuple[Cuts, ...]], bits: dict[str, int]) -> dict[str, Plan]:
+    def plans(self, chosen: Grids) -> dict[str, Plan]:
+        """A plan for each population; those that read one source have one fold, since a core sends to one."""
         fold = {
             p.name: fold_of(self.profile, int(window_sources(self.graph, p, chosen[p.name]).max()))
             for p in self.populations
@@ -63,24 +79,22 @@ class Planner:
         changed = True
         while changed:
             changed = False
-            for source in {w.inputs[0] for p in self.populations for w in incoming(self.graph, p)}:
-                readers = [(p, incoming(self.graph, p)) for p in self.populations]
-                group = [p.name for p, wires in readers if any(w.inputs[0] == source for w in wires)]
+            for group in self._groups:
                 most = max(fold[name] for name in group)
                 changed = changed or any(fold[name] < most for name in group)
                 fold.update(dict.fromkeys(group, most))
         return {
-            p.name: Plan(p, windows(self.graph, p, chosen[p.name]), bits[p.name], fold[p.name])
+            p.name: Plan(p, windows(self.graph, p, chosen[p.name]), self.bits[p.name], fold[p.name])
             for p in self.populations
         }
 
-    def _grid(self, population: Population, bits: dict[str, int], copies: Array, tried: int) -> tuple[Cuts, ...]:
-        """The way to cut a population that takes the fewest cores here and, by copies, on the cores that feed it. Of
-        the `tried` best by estimate and the one with fewest windows, filling shows which it is; of one, no filling."""
-        found: list[tuple[float, int, float, int, tuple[Cuts, ...]]] = []
+    def ways(self, population: Population, copies: Array) -> list[Way]:
+        """Ways to cut a population whose neurons have so many copies, by the cores that they are estimated to take here
+        and, by copies, on the cores that feed it. Raises CapacityError where there is none."""
+        found: list[Way] = []
         mean, least = float(copies.mean()), 0
         # Columns of the neuron with most copies at a fold of 1; what no fold mends is refused where cores are filled.
-        widest = int(copies.max()) * bits[population.name]
+        widest = int(copies.max()) * self.bits[population.name]
         widest = widest if widest <= self.columns else 1
         delay = max((p.delay for p in incoming(self.graph, population)), default=0)
         slots = self.crossbar.timeslots.value
@@ -91,19 +105,16 @@ class Planner:
             least = min(least, most) if least else most
             if fold > self.crossbar.fold.value or (delay + 1) * fold > slots or widest * fold > self.columns:
                 continue
-            columns = neurons * mean * bits[population.name] * fold
+            columns = neurons * mean * self.bits[population.name] * fold
             full, rest = np.divmod(columns, self.columns)
             share = np.maximum(rest / self.columns, sources * self.each / (self.crossbar.inputs.value * fold))
             share = np.where(rest > 0, share if self.options.share_cores else 1.0, 0.0)
-            before = self._upstream(population, grid, columns, bits)
-            found.append((float(full.sum() + share.sum()) + before, sources.size, before, fold, grid))
+            before = self._upstream(population, grid, columns)
+            found.append(Way(grid, fold, sources.size, before, float(full.sum() + share.sum()) + before))
         if not found:
             have = self.crossbar.inputs.value * self.crossbar.fold.value
             if least * self.each > have:
-                raise CapacityError(
-                    population.name, "in_axons", least * self.each, have,
-                    HINTS["in_axons"],
-                )  # fmt: skip
+                raise CapacityError(population.name, "in_axons", least * self.each, have, HINTS["in_axons"])
             fold = fold_of(self.profile, least)
             if (delay + 1) * fold > slots:
                 raise CapacityError(
@@ -113,15 +124,23 @@ class Planner:
             raise CapacityError(
                 population.name, "columns for one neuron", widest * fold, self.columns, HINTS["in_axons"]
             )
-        found.sort(key=lambda item: item[:2])
+        return sorted(found, key=lambda way: (way.estimate, way.windows))
+
+    def _grid(self, population: Population, copies: Array, tried: int) -> tuple[Cuts, ...]:
+        """The best way to cut a population: of the `tried` best by estimate and the one with fewest windows, filling
+        shows which it is; of one, no filling."""
+        found = self.ways(population, copies)
         if len(found) == 1 or tried == 1:
-            return found[0][-1]
-        best = [*found[:tried], min(found[tried:], key=lambda item: item[1], default=found[0])]
-        alone = [
-            self._alone(Plan(population, windows(self.graph, population, grid), bits[population.name], fold), copies)
-            for *_, fold, grid in best
-        ]
-        return min(zip(alone, best, strict=True), key=lambda item: (item[0] + item[1][2], item[1][1]))[1][-1]
+            return found[0].grid
+        best = [*found[:tried], min(found[tried:], key=lambda way: way.windows, default=found[0])]
+
+        def cores(way: Way) -> tuple[float, int]:
+            plan = Plan(
+                population, windows(self.graph, population, way.grid), self.bits[population.name], way.fold
+            )
+            return self._alone(plan, copies) + way.before, way.windows
+
+        return min(best, key=cores).grid
 
     def _alone(self, plan: Plan, copies: Array) -> float:
         """Cores that a population takes if none but its own windows share them, the last one by what it holds."""
@@ -130,7 +149,7 @@ class Planner:
         rest = min(core.columns for core in cores)
         return len(cores) - 1 + (rest / self.columns if self.options.share_cores else 1.0)
 
-    def _upstream(self, population: Population, grid: tuple[Cuts, ...], columns: Array, bits: dict[str, int]) -> float:
+    def _upstream(self, population: Population, grid: tuple[Cuts, ...], columns: Array) -> float:
         """Cores that copies of the neurons which feed a population take, if it is cut so."""
         total = 0.0
         for projection in incoming(self.graph, population):
@@ -145,7 +164,7 @@ class Planner:
             else:
                 targets = float(seen) if isinstance(seen, int) else float(_outer(seen).sum())
             extra = targets - size(source_shape(projection))
-            total += max(0.0, extra) * bits[source] / self.columns
+            total += max(0.0, extra) * self.bits[source] / self.columns
         return total
 
 

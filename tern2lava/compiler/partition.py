@@ -61,7 +61,7 @@ _FRACTIONS: tuple[dict[str, float], ...] = (
 class Partition:
     """All parts, ordered by core, and what each core uses: used[name] is an array (cores,), limit[name] one core's;
     total[name] is what any mapping needs at least (lower_bound.py), density a bound for mappings into boxes where one
-    was needed."""
+    was needed, contents one on cores with a crossbar, from what a core can hold at once (0: none)."""
 
     parts: tuple[Part, ...]
     cores: int
@@ -69,6 +69,7 @@ class Partition:
     limit: dict[str, int]
     total: dict[str, int]
     density: DensityBound | None = None
+    contents: int = 0
 
     def of_core(self, core: int) -> tuple[Part, ...]:
         """The parts on one core, in the order of their groups in its image."""
@@ -89,9 +90,10 @@ class Partition:
     @property
     def bounds(self) -> dict[str, int]:
         """Cores that no mapping under these limits can go below: by resource, total over the limit of one core; from
-        fan_in_axons; and from boxes, where density.py was asked."""
+        fan_in_axons; from boxes, where density.py was asked; and from the contents of cores."""
         bounds = {name: -(-need // self.limit[_LIMIT.get(name, name)]) for name, need in self.total.items()}
-        return bounds | ({"boxes": math.ceil(self.density.cores - 1e-6)} if self.density else {})
+        bounds |= {"boxes": math.ceil(self.density.cores - 1e-6)} if self.density else {}
+        return bounds | ({"contents": self.contents} if self.contents else {})
 
     @property
     def cores_lower_bound(self) -> int:
@@ -112,7 +114,9 @@ def partition(
     if profile.crossbar is not None:
         _check_delays(graph, profile)
         filled = fill(graph, profile, options)
-        result = Partition(filled.parts, filled.cores, filled.used, filled.limit, filled.total)
+        result = Partition(
+            filled.parts, filled.cores, filled.used, filled.limit, filled.total, contents=filled.contents
+        )  # fmt: skip
         if result.cores > profile.system.cores:
             raise _too_many_cores(profile, result.cores, result.cores_lower_bound)
         return result

@@ -182,9 +182,11 @@ def _fillings(graph: Graph, profile: Profile, options: MapOptions, first: Plan) 
     largest = max(part.box.volume for part in first.partition.parts)
     for cap in sorted({int(largest * share) for share in _FINER} - {0}, reverse=True):
         try:
-            yield partition(graph, profile, replace(options, max_neurons_per_core=cap))
+            found = partition(graph, profile, replace(options, max_neurons_per_core=cap))
         except CapacityError:
             return
+        # The cap is a means here: what a core can hold, and so the bounds, are those of the first.
+        yield replace(found, limit=first.partition.limit, contents=first.partition.contents)
 
 
 def _levels(cuts: list[Partition], work: list[Array]) -> list[float]:

@@ -216,7 +216,8 @@ class BoundRow(_Block):
     name: str = Field(
         description="neurons, synapse_bits, in_axons: what the network needs in all over what a core has. "
         "fan_in_axons: axons for all inputs of each neuron on every core that a layer needs. boxes: what parts of any "
-        "shape take."
+        "shape take. contents: what a core with a crossbar can hold at once, copies of neurons and their columns "
+        "included."
     )
     cores: int = Field(description="Cores at least.")
 

@@ -13,8 +13,8 @@ from nets import codes, convolution, integer_graph, neurons, same, variant
 from random_crossbars import Sketch, small_crossbar
 from tern2lava.compiler.crossbar_choice import _Search, choose_together
 from tern2lava.compiler.crossbar_cores import Filler
-from tern2lava.compiler.crossbar_fill import _settled
 from tern2lava.compiler.crossbar_plan import Planner
+from tern2lava.compiler.crossbar_refine import settled
 from tern2lava.compiler.ir import Graph, Input, Node, Output, size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
@@ -45,16 +45,18 @@ def chain(channels: tuple[int, ...] = (4, 8, 8, 8), length: int = 8) -> Graph:
 
 def held(graph: Graph, profile: Profile) -> int:
     """Columns on all cores of the windows chosen together."""
-    filler = Filler(graph, profile, MapOptions())
-    plans = Planner(filler).together()
-    assert plans is not None
-    return sum(core.columns for core in _settled(filler, plans)[0])
+    planner = Planner(Filler(graph, profile, MapOptions()))
+    grids = planner.together()
+    assert grids is not None
+    return sum(core.columns for core in settled(planner, grids).cores)
 
 
 def unread(graph: Graph, profile: Profile) -> int:
     """Columns of neurons that no window reads, nor an output."""
-    plans = Planner(Filler(graph, profile, MapOptions())).together()
-    assert plans is not None
+    planner = Planner(Filler(graph, profile, MapOptions()))
+    grids = planner.together()
+    assert grids is not None
+    plans = planner.plans(grids)
     outputs: tuple[Output, ...] = graph.of_kind(Output)
     total = 0
     for name, plan in plans.items():
@@ -104,11 +106,10 @@ def test_cores_are_filled_by_the_better_of_windows_chosen_together_and_one_by_on
     for name, channels in (("deep", (16, 16, 32, 32)), ("flat", (4, 8, 8, 8))):
         graph = chain(channels)
         profile = wide if name == "deep" else SMALL
-        filler = Filler(graph, profile, MapOptions())
-        planner = Planner(filler)
-        plans = [planner.plans(1), planner.plans(6), planner.together()]
-        counts = [len(_settled(filler, plan)[0]) for plan in plans if plan is not None]
-        assert partition(graph, profile, MapOptions()).cores == min(counts)
+        planner = Planner(Filler(graph, profile, MapOptions()))
+        chosen = [planner.one_by_one(1), planner.one_by_one(6), planner.together()]
+        counts = [len(settled(planner, grids).cores) for grids in chosen if grids is not None]
+        assert partition(graph, profile, MapOptions()).cores <= min(counts)
         found[name] = counts
     assert found["deep"][2] < min(found["deep"][:2])
     assert found["flat"][2] > min(found["flat"][:2])

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from nets import codes, convolution, integer_graph, neurons, same, variant
 from random_crossbars import Sketch, small_crossbar
-from tern2lava.compiler.crossbar_copies import least_columns
+from tern2lava.compiler.crossbar_copies import least_columns, least_cores
 from tern2lava.compiler.crossbar_cores import Filler
-from tern2lava.compiler.crossbar_fill import _settled
 from tern2lava.compiler.crossbar_plan import Planner
+from tern2lava.compiler.crossbar_refine import settled
 from tern2lava.compiler.ir import Graph, Input, Projection, frozen, size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
@@ -24,8 +24,8 @@ def held(graph: Graph, profile: Profile) -> list[int]:
     """Columns on all cores, by each way to choose windows."""
     filler = Filler(graph, profile, MapOptions())
     planner = Planner(filler)
-    plans = [planner.plans(1), planner.plans(4), planner.together()]
-    return [sum(core.columns for core in _settled(filler, plan)[0]) for plan in plans if plan is not None]
+    chosen = [planner.one_by_one(1), planner.one_by_one(4), planner.together()]
+    return [sum(core.columns for core in settled(planner, grids).cores) for grids in chosen if grids is not None]
 
 
 def two_convolutions(kernel: int, length: int = 12) -> Graph:
@@ -50,6 +50,7 @@ def test_no_windows_take_fewer_columns_than_the_bound(seed: int) -> None:
     except CapacityError:
         return
     assert 0 < least_columns(graph, profile) <= min(found)
+    assert 0 < least_cores(graph, profile) <= partition(graph, profile, MapOptions()).cores
 
 
 def test_neurons_that_two_layers_read_are_copied_and_the_bound_is_met() -> None:
