@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from itertools import product
+
+import numpy as np
 
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import Block, CostModel, PartCost, limits, parameter_sets
 from tern2lava.compiler.crossbar import axons_per_source, bits_of, fold_of
+from tern2lava.compiler.crossbar_cores import Core, Filler, Segment
+from tern2lava.compiler.crossbar_fill import on_cores
+from tern2lava.compiler.crossbar_plan import Planner
+from tern2lava.compiler.crossbar_refine import settled
 from tern2lava.compiler.cutting import fits
-from tern2lava.compiler.ir import Graph, Population
+from tern2lava.compiler.feeds import Feeds
+from tern2lava.compiler.ir import Array, Graph, Population, Shape
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Part
 from tern2lava.compiler.partition import Partition, renumbered
@@ -38,37 +46,108 @@ def sequential(graph: Graph, profile: Profile) -> Partition:
     of the last one while that has room, else on the next.
 
     An image goes by channels, then rows: in as few bands of rows (and then of columns) as let one channel fit, as many
-    channels as fit. Output axons are not limited and no neuron is copied for its readers, which only makes it look
-    better.
+    channels as fit. Output axons are looked at only where cores have too few without: then readers are cut first, since
+    axons go to their parts, and where one chip is too small all axons count as leaving it. On a crossbar, populations
+    are cut into the windows that are estimated best one by one (compiler/crossbar_plan.py), and only cores are filled
+    in order. Raises ValueError or CapacityError where that fits nowhere.
     """
-    model, limit = CostModel(graph, profile, MapOptions().encodings), limits(profile) | {"out_axons": FREE}
+    if profile.crossbar is not None:
+        return _windows_in_order(graph, profile)
+    found = _filled(graph, profile, all_edges_leave_chip=False, free=True)
+    if (found.used["out_axons"] <= limits(profile)["out_axons"]).all():
+        return found
+    found = _filled(graph, profile, all_edges_leave_chip=False, free=False)
+    if found.cores > profile.system.cores_per_chip and profile.routing.offchip_cost.value:
+        found = _filled(graph, profile, all_edges_leave_chip=True, free=False)
+    return found
+
+
+def _windows_in_order(graph: Graph, profile: Profile) -> Partition:
+    filler = _InOrder(graph, profile, MapOptions())
+    planner = Planner(filler)
+    found = settled(planner, planner.one_by_one(1))
+    filled = on_cores(filler, found.cores, found.copies, {}, 0)
+    return Partition(filled.parts, filled.cores, filled.used, filled.limit, {"neurons": 1})
+
+
+class _InOrder(Filler):
+    """Fills cores in the order of the network, and opens the next where the last has no room."""
+
+    def packed(self, segments: list[Segment]) -> list[Core]:
+        cores: list[Core] = []
+        for segment in segments:
+            if not cores or cores[-1].kind != segment.kind or not self.has_room(cores[-1], segment):
+                cores.append(Core(segment.kind, []))
+            cores[-1].add(segment)
+        return cores
+
+
+def _filled(graph: Graph, profile: Profile, *, all_edges_leave_chip: bool, free: bool) -> Partition:
+    """The same for output axons that are priced so, or do not matter."""
+    model, limit = CostModel(graph, profile, MapOptions().encodings), limits(profile)
+    limit |= {"out_axons": FREE} if free else {}
     populations: tuple[Population, ...] = graph.of_kind(Population)
+    feeds = Feeds(graph, profile, all_edges_leave_chip)
+    boxes: dict[str, list[tuple[Box, PartCost]]] = {}
+    # A second time for what a population sends to itself and to those before it, if it does.
+    at = {p.name: index for index, p in enumerate(populations)}
+    back = any(at.get(w.inputs[0], -1) >= at[p.name] for p in populations for w in incoming(graph, p))
+    for _ in range(1 + back):
+        for population in reversed(populations):
+            boxes[population.name] = _in_order(model, population, limit, feeds)
+            feeds.set_targets(population, [cost.blocks for _, cost in boxes[population.name]])
     parts: list[Part] = []
     core, load = -1, dict.fromkeys(limit, 0)
-    room = limit
     for population in populations:
-        for box, cost in _in_order(model, population, limit):
-            after = {name: load[name] + cost.used.get(name, 0) for name in limit}
-            after["fan_in"] = cost.used["fan_in"]
-            own = limit | {"in_axons": _axons(profile, cost.used["in_axons"], limit["in_axons"])}
-            if core < 0 or own != room or any(after[name] > room[name] for name in limit):
-                core, after = core + 1, dict.fromkeys(limit, 0) | cost.used
-            load, room = after, own
-            parts.append(Part(population.name, box, core, cost.blocks, cost.used | {"out_axons": 0}))
+        out = feeds.out_axons_of(population, [box for box, _ in boxes[population.name]]).tolist()
+        for (box, cost), axons in zip(boxes[population.name], out, strict=True):
+            used = cost.used | {"out_axons": axons}
+            after = {name: load[name] + used.get(name, 0) for name in limit}
+            after["fan_in"] = used["fan_in"]
+            if core < 0 or any(after[name] > limit[name] for name in limit):
+                core, after = core + 1, dict.fromkeys(limit, 0) | used
+            load = after
+            parts.append(Part(population.name, box, core, cost.blocks, used))
     return renumbered(populations, tuple(parts), limit, {"neurons": 1}, None)
 
 
-def _in_order(model: CostModel, population: Population, limit: dict[str, int]) -> list[tuple[Box, PartCost]]:
+class _Sent:
+    """Output axons of boxes of a population towards the parts cut so far."""
+
+    def __init__(self, feeds: Feeds, population: Population, shape: Shape) -> None:
+        self.feeds, self.population = feeds, population
+        self.sums: Array | None = None
+        if feeds.edges:
+            # They add up over neurons, so that sums from the first corner give those of each box.
+            cells = [Box(shape, at, tuple(n + 1 for n in at)) for at in np.ndindex(*shape)]
+            sums = feeds.out_axons_of(population, cells).reshape(shape)
+            for axis in range(len(shape)):
+                sums = np.cumsum(sums, axis=axis)
+            self.sums = np.pad(sums, [(1, 0)] * len(shape))
+
+    def __call__(self, box: Box) -> int:
+        if self.sums is None:
+            return self.feeds.out_axons(self.population, box)
+        corners = product(*(((low, -1), (high, 1)) for low, high in zip(box.lo, box.hi, strict=True)))
+        return sum(
+            math.prod(sign for _, sign in corner) * int(self.sums[tuple(at for at, _ in corner)]) for corner in corners
+        )
+
+
+def _in_order(
+    model: CostModel, population: Population, limit: dict[str, int], feeds: Feeds
+) -> list[tuple[Box, PartCost]]:  # fmt: skip
     shape = mapped_shape(model.graph, population)
+    sent = _Sent(feeds, population, shape)
     if len(shape) == 1:
-        return _slabs(model, population, shape, (), (), limit)
+        return _slabs(model, population, shape, (), (), limit, sent)
     cuts = [(bands, 1) for bands in range(1, shape[1] + 1)] + [(shape[1], across) for across in range(2, shape[2] + 1)]
     for bands, across in cuts:
         height, width = -(-shape[1] // bands), -(-shape[2] // across)
         found = []
         for top, left in product(range(0, shape[1], height), range(0, shape[2], width)):
             end = (min(top + height, shape[1]), min(left + width, shape[2]))
-            slabs = _slabs(model, population, shape, (top, left), end, limit)
+            slabs = _slabs(model, population, shape, (top, left), end, limit, sent)
             if not slabs:
                 break
             found += slabs
@@ -79,7 +158,7 @@ def _in_order(model: CostModel, population: Population, limit: dict[str, int]) -
 
 def _slabs(
     model: CostModel, population: Population, shape: tuple[int, ...], low: tuple[int, ...], high: tuple[int, ...],
-    limit: dict[str, int],
+    limit: dict[str, int], sent: _Sent,
 ) -> list[tuple[Box, PartCost]]:  # fmt: skip
     """As many indices along the first axis as fit, again and again; none where one does not fit."""
     found: list[tuple[Box, PartCost]] = []
@@ -93,7 +172,8 @@ def _slabs(
         turn = bisect_right(steps, first)
         while bad - good > 1:
             box = Box(shape, (at, *low), (at + steps[turn - 1], *high))
-            cost = _cost(model, population, box, limit)
+            room = sent(box) <= limit["out_axons"]
+            cost = fits(model, population, box, limit, limit["neurons"], None) if room else None
             good, bad, best = (good, turn, best) if cost is None else (turn, bad, (box, cost))
             turn = (good + bad) // 2
         if best is None:
@@ -108,15 +188,9 @@ def _whole(low: int, high: int, per_group: int) -> bool:
     return low // per_group == (high - 1) // per_group or (low % per_group == 0 and high % per_group == 0)
 
 
-def _axons(profile: Profile, axons: int, limit: int) -> int:
-    """Input axons of a core that holds a part with so many: where they cross all neurons, those of its fold."""
-    if profile.crossbar is None:
-        return limit
-    return profile.crossbar.inputs.value * fold_of(profile, axons // axons_per_source(profile))
-
-
 def _cost(model: CostModel, population: Population, box: Box, limit: dict[str, int]) -> PartCost | None:
-    """What a part takes if a core can hold it. On a crossbar (compiler/crossbar.py) no neuron is copied."""
+    """What a part takes if a core can hold it. On a crossbar (compiler/crossbar.py) no neuron is copied: its readers
+    have a core each."""
     profile, crossbar = model.profile, model.profile.crossbar
     if crossbar is None:
         return fits(model, population, box, limit, limit["neurons"], None)

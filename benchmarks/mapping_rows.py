@@ -22,7 +22,7 @@ from tern2lava.compiler.place import place, problem
 from tern2lava.compiler.placement.exact import LARGEST, prove
 from tern2lava.compiler.placement.problem import Problem
 from tern2lava.compiler.traffic import traffic
-from tern2lava.errors import Tern2LavaError
+from tern2lava.errors import CapacityError, Tern2LavaError
 from tern2lava.hw_profiles import Profile, load_profile
 
 ALGORITHMS = ("linear", "random", "hilbert", "spectral", "quadratic", "mtkahypar", "search", "auto")
@@ -100,7 +100,7 @@ def _filled(mapped: Mapped) -> Row:
     row: Row = {"filled": None, "row_major": None, "anywhere": None}
     try:
         before = sequential(mapped.graph, mapped.profile)
-    except ValueError:
+    except (ValueError, CapacityError):
         return row
     row["filled"] = before.cores
     if before.cores <= mapped.profile.system.cores:

@@ -73,11 +73,11 @@ def mapping_table(rows: Rows, missed: list[str]) -> list[str]:
         "bound: no mapping takes fewer cores. filled: sequential filling, hops with its parts placed at random and row "
         "by row (-: it fits nowhere); ratio: our hops over the latter. link: spikes a step on the most loaded link. "
         "CPU s: partition, placement, routes and images. GiB: the most that the process held. one a core, filled: "
-        "their cores, output axons not looked at. "
+        "their cores; output axons are looked at only where filling without takes more than cores have. "
         f"{TWIN}: {', '.join(TWINS)} have no neurons that leak; there the network is a twin without leak, and on "
         "truenorth one whose layers are cut into groups of channels, so that a neuron has at most 128 inputs (two "
-        "axons each). Those chips copy neurons for their readers (docs/targets.md): the bound counts few of the copies "
-        "and filling none. (m): the ratio is shown, the bar is checked under `--objective traffic`, see there.",
+        "axons each). Those chips copy neurons for their readers (docs/targets.md), which the bound and filling count. "
+        "(m): the ratio is shown, the bar is checked under `--objective traffic`, see there.",
         "", *head("cores", "bound", "ratio", "chips", "hops", "filled, random", "filled, row-major", "ratio", "link",
                   "CPU s", "GiB", "one a core", "filled"),
     ]  # fmt: skip

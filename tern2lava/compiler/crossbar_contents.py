@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from itertools import combinations, product
 
 import numpy as np
+from numba import njit
 from scipy.optimize import linprog
 
 from tern2lava.compiler.crossbar import axons_per_source, bits_of, crossbar_of
@@ -165,26 +166,28 @@ def _most(items: list[_Item], neuron: Array, copy: Array, sources: int, columns:
 def _knapsack(items: list[_Item], values: Array, sources: int, columns: int) -> tuple[Array, Array]:
     """The most that any items are worth on so many sources and columns, (sources + 1, columns + 1), and the item that
     was added last, -1 where one source fewer is worth as much."""
+    useful = np.flatnonzero(values > 0)
+    takes = np.array([(items[k].sources, items[k].neurons * items[k].columns) for k in useful], np.int64).reshape(-1, 2)
+    worth, choice = _filled(takes, values[useful], sources, columns)
+    return worth, np.where(choice < 0, -1, useful[choice] if useful.size else -1)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _filled(takes: Array, values: Array, sources: int, columns: int) -> tuple[Array, Array]:
+    """takes (items, 2): sources and columns of each."""
     worth = np.zeros((sources + 1, columns + 1))
-    choice = np.full((sources + 1, columns + 1), -1, np.int32)
-    useful = [k for k in range(len(items)) if values[k] > 0]
+    choice = np.full((sources + 1, columns + 1), -1, np.int64)
     for room in range(sources + 1):
-        row = worth[room]
         if room:
-            row[:] = worth[room - 1]
-        for k in useful:
-            item = items[k]
-            if item.sources > room:
-                continue
-            taken = item.neurons * item.columns
-            # What takes no axon of its own is added as often as columns let it.
-            for _ in range(1 if item.sources else columns // taken):
-                trial = worth[room - item.sources, : columns + 1 - taken] + values[k]
-                better = trial > row[taken:]
-                if not better.any():
-                    break
-                row[taken:][better] = trial[better]
-                choice[room, taken:][better] = k
+            worth[room] = worth[room - 1]
+        # Upwards, so that what takes no axon of its own is added as often as columns let it.
+        for left in range(columns + 1):
+            for k in range(len(takes)):
+                if takes[k, 0] <= room and takes[k, 1] <= left:
+                    value = worth[room - takes[k, 0], left - takes[k, 1]] + values[k]
+                    if value > worth[room, left]:
+                        worth[room, left] = value
+                        choice[room, left] = k
     return worth, choice
 
 

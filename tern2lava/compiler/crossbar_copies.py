@@ -25,7 +25,7 @@ from scipy.sparse import coo_matrix
 
 from tern2lava.compiler.crossbar import bits_of, crossbar_of, fold_of
 from tern2lava.compiler.ir import Array, Graph, Input, Output, Population, Projection, Shape, size
-from tern2lava.compiler.slices import incoming, mapped_shape, source_window, taps
+from tern2lava.compiler.slices import incoming, mapped_shape, source_window
 from tern2lava.hw_profiles import Profile
 
 # Distances from a border at which another class of positions begins.
@@ -134,10 +134,15 @@ def _most_readers(graph: Graph, output: list[str]) -> dict[str, int]:
     populations: tuple[Population, ...] = graph.of_kind(Population)
     for wire in (wire for population in populations for wire in incoming(graph, population)):
         positions = 1
-        for axis in (0, 1) if wire.geometry is not None else ():
-            assert wire.geometry is not None
-            reached = taps(wire.geometry, wire.weight.shape[2:], axis)
-            positions *= int((reached >= 0).sum(axis=1).max(initial=0))
+        g = wire.geometry
+        for axis in (0, 1) if g is not None else ():
+            assert g is not None
+            # Windows share no outputs: as many see a position as outputs do, and one where it lies between outputs.
+            seen = np.zeros(g.in_shape[1 + axis], np.int64)
+            for at in range(g.out_shape[1 + axis]):
+                start, stop = source_window(g, int(wire.weight.shape[2 + axis]), axis, at, at + 1)
+                seen[start:stop] += 1
+            positions *= max(1, int(seen.max()))
         result[wire.inputs[0]] = result.get(wire.inputs[0], 0) + positions
     return {p.name: result.get(p.name, 0) + output.count(p.name) for p in populations}
 

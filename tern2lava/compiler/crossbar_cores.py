@@ -63,6 +63,12 @@ class Core:
     copies: int = 0
     axons: int = 0
 
+    def add(self, segment: Segment) -> None:
+        self.segments.append(segment)
+        self.columns += segment.columns
+        self.copies += segment.copies
+        self.axons += segment.axons
+
 
 def single_targets(profile: Profile) -> bool:
     """Whether an output axon reaches one core, so that a neuron is copied for each core that reads it."""
@@ -99,7 +105,7 @@ class Filler:
         self.populations: tuple[Population, ...] = graph.of_kind(Population)
 
     def cores(self, plans: dict[str, Plan], copies: dict[str, Array]) -> list[Core]:
-        """Windows as segments, each as many neurons as a core takes; then segments on cores, the largest first."""
+        """Windows as segments, each as many neurons as a core takes; then segments on cores."""
         target_fold = {w.inputs[0]: plan.fold for plan in plans.values() for w in incoming(self.graph, plan.population)}
         chip = dict(self.options.pins)
         segments: list[Segment] = []
@@ -112,23 +118,7 @@ class Filler:
             )  # fmt: skip
             for window in plan.windows:
                 segments += self._segments(plan, window, window.box.select(copies[plan.population.name]), kind)
-        inputs = self.crossbar.inputs.value
-        shares = [max(s.columns / self.columns, s.axons / (inputs * s.plan.fold)) for s in segments]
-        cores: list[Core] = []
-        opened: dict[tuple[object, ...], list[Core]] = {}
-        for at in np.argsort([-share for share in shares], kind="stable"):
-            segment = segments[at]
-            there = opened.setdefault(segment.kind, [])
-            core = next((c for c in there[-_OPEN_CORES:] if self._room(c, segment)), None)
-            if core is None:
-                core = Core(segment.kind, [])
-                cores.append(core)
-                if self.options.share_cores:
-                    there.append(core)
-            core.segments.append(segment)
-            core.columns += segment.columns
-            core.copies += segment.copies
-            core.axons += segment.axons
+        cores = self.packed(segments)
         order = {p.name: index for index, p in enumerate(self.populations)}
         for core in cores:
             core.segments.sort(key=lambda s: (order[s.plan.population.name], s.ranges[0][0].lo, s.ranges[0][1]))
@@ -139,7 +129,26 @@ class Filler:
 
         return sorted(cores, key=place)
 
-    def _room(self, core: Core, segment: Segment) -> bool:
+    def packed(self, segments: list[Segment]) -> list[Core]:
+        """Segments on cores, the largest first, each on the first of the cores opened last that has room."""
+        inputs = self.crossbar.inputs.value
+        shares = [max(s.columns / self.columns, s.axons / (inputs * s.plan.fold)) for s in segments]
+        cores: list[Core] = []
+        opened: dict[tuple[object, ...], list[Core]] = {}
+        for at in np.argsort([-share for share in shares], kind="stable"):
+            segment = segments[at]
+            there = opened.setdefault(segment.kind, [])
+            core = next((c for c in there[-_OPEN_CORES:] if self.has_room(c, segment)), None)
+            if core is None:
+                core = Core(segment.kind, [])
+                cores.append(core)
+                if self.options.share_cores:
+                    there.append(core)
+            core.add(segment)
+        return cores
+
+    def has_room(self, core: Core, segment: Segment) -> bool:
+        """Whether a core of the same kind can hold a segment too."""
         return (
             core.columns + segment.columns <= self.columns
             and core.copies + segment.copies <= self.limit["neurons"]

@@ -17,7 +17,7 @@ from tern2lava.compiler.crossbar_contents import least_cores_by_contents
 from tern2lava.compiler.crossbar_copies import least_cores
 from tern2lava.compiler.crossbar_cores import Core, Filler, Segment, single_targets
 from tern2lava.compiler.crossbar_plan import Planner
-from tern2lava.compiler.crossbar_refine import refined
+from tern2lava.compiler.crossbar_refine import estimated, refined
 from tern2lava.compiler.ir import Array, Graph
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Part
@@ -46,18 +46,22 @@ def fill(graph: Graph, profile: Profile, options: MapOptions) -> Filled:
         raise CapacityError("the network", f"of the encodings {wanted}", 1, 0, "allow the target's own encoding")
     filler = Filler(graph, profile, options)
     total = total_crossbar_resources(graph, profile)
-    if single_targets(profile):
-        contents = least_cores_by_contents(graph, profile, filler.limit)
-    else:
-        contents = least_cores(graph, profile)
-    least = max(contents, *(-(-total[name] // filler.limit[name]) for name in total))
-    settled = refined(Planner(filler), least)
-    return _filled(filler, settled.cores, settled.copies, total, contents)
+    planner, contents = Planner(filler), 0
+    starts = estimated(planner)
+    settled = starts[0]
+    if len(settled.cores) > max(-(-total[name] // filler.limit[name]) for name in total):
+        if single_targets(profile):
+            contents = least_cores_by_contents(graph, profile, filler.limit)
+        else:
+            contents = least_cores(graph, profile)
+        settled = refined(planner, starts, contents)
+    return on_cores(filler, settled.cores, settled.copies, total, contents)
 
 
-def _filled(
+def on_cores(
     filler: Filler, cores: list[Core], copies: dict[str, Array], total: dict[str, int], contents: int
 ) -> Filled:  # fmt: skip
+    """What these cores hold, as parts."""
     used = {name: np.zeros(len(cores), np.int64) for name in RESOURCES}
     parts: list[Part] = []
     for number, core in enumerate(cores):

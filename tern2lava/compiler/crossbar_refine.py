@@ -43,13 +43,17 @@ class Settled:
         return sum(len(core.segments) for core in self.cores)
 
 
-def refined(planner: Planner, least: int) -> Settled:
-    """The fewest cores of windows chosen by estimate one by one or all together, of windows filled on trial, and of
-    what changes of one population make of these. least: cores that no choice goes below."""
+def estimated(planner: Planner) -> list[Settled]:
+    """Cores of windows chosen one by one, by estimate and filled on trial, and all together; the fewest first."""
     chosen = [planner.one_by_one(tried) for tried in (1, _TRIED)]
     jointly = planner.together()
     chosen += [] if jointly is None else [jointly]
-    starts = sorted((settled(planner, grids) for grids in chosen), key=lambda each: each.key)
+    return sorted((settled(planner, grids) for grids in chosen), key=lambda each: each.key)
+
+
+def refined(planner: Planner, starts: list[Settled], least: int) -> Settled:
+    """The fewest cores that changes of one population make of these, the best of which is the first. least: cores that
+    no choice goes below."""
     best, left = starts[0], _WORK
     for start in starts:
         if len(best.cores) > least:

@@ -1,0 +1,104 @@
+"""Windows changed on trial, and cut where an image ends: fewer cores than estimates find, never more."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nets import codes, convolution, integer_graph, neurons, same
+from random_crossbars import Sketch, small_crossbar
+from tern2lava.compiler.crossbar import grids, window_sources
+from tern2lava.compiler.crossbar_cores import Filler
+from tern2lava.compiler.crossbar_plan import Planner
+from tern2lava.compiler.crossbar_refine import estimated, refined, settled
+from tern2lava.compiler.ir import Graph, Input, Population
+from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.pooling import unpooled_graph
+from tern2lava.errors import CapacityError
+from tern2lava.hw_profiles import Profile, load_profile
+
+PAICORE = load_profile("paicore2")
+
+
+def planner_of(graph: Graph, profile: Profile) -> Planner:
+    return Planner(Filler(graph, profile, MapOptions()))
+
+
+def population(graph: Graph, name: str) -> Population:
+    found = graph[name]
+    assert isinstance(found, Population)
+    return found
+
+
+def two_layers(length: int, stride: int) -> Graph:
+    """28 x 28 - 16c4s2 - 32c3s2 where length is 28 and stride 2."""
+    rng = np.random.default_rng(0)
+    first = convolution("wa", "x", (1, length, length), codes(rng, 16, 1, 4, 4), stride=(stride, stride))
+    shape = first.geometry.out_shape  # type: ignore[union-attr]
+    second = convolution("wb", "a", shape, codes(rng, 32, 16, 3, 3), stride=(2, 2))
+    return integer_graph(
+        Input(name="x", shape=(1, length, length)), first, neurons("a", "wa", shape),
+        second, neurons("b", "wb", second.geometry.out_shape, start=1),  # type: ignore[union-attr]
+    )  # fmt: skip
+
+
+def test_a_window_that_sees_padding_is_longer() -> None:
+    rng = np.random.default_rng(0)
+    shape = (128, 8, 8)
+    graph = integer_graph(
+        Input(name="x", shape=shape), convolution("w", "x", shape, codes(rng, 256, 128, 3, 3), padding=same(3, 3)),
+        neurons("a", "w", (256, 8, 8)),
+    )  # fmt: skip
+    # In the middle 2 rows see 4, at a border 3 do.
+    cuts = ((0, 3), (3, 5), (5, 8))
+    found = [grid for grid in grids(graph, population(graph, "a")) if grid[1:] == (cuts, cuts)]
+    assert len(found) == 1
+    assert set(window_sources(graph, population(graph, "a"), found[0]).tolist()) == {128 * 4 * 4}
+
+
+def test_uneven_windows_fill_whole_cores() -> None:
+    # 6 x 6 positions of 32 neurons: 3 windows of 12 positions take 2 cores each, windows of 8 and of 4 fill 5.
+    graph = two_layers(28, 2)
+    planner = planner_of(graph, PAICORE)
+    at = planner.one_by_one(1)
+    found = {}
+    for grid in grids(graph, population(graph, "b")):
+        lengths = tuple(tuple(high - low for low, high in cuts) for cuts in grid[1:])
+        cores = settled(planner, at | {"b": grid}).cores if lengths in (((6,), (2, 2, 2)), ((4, 2), (2, 2, 2))) else []
+        found[lengths] = sum(any(s.plan.population.name == "b" for s in core.segments) for core in cores)
+    assert found[(6,), (2, 2, 2)] == 6
+    assert found[(4, 2), (2, 2, 2)] == 5
+
+
+def test_what_is_tried_takes_fewer_cores_than_what_is_estimated() -> None:
+    planner = planner_of(two_layers(28, 2), PAICORE)
+    starts = estimated(planner)
+    assert len(refined(planner, starts, 0).cores) < len(starts[0].cores)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 100_000), target=st.sampled_from(["paicore2", "truenorth"]))
+def test_what_is_tried_never_takes_more_cores_than_what_is_estimated(seed: int, target: str) -> None:
+    rng = np.random.default_rng(seed)
+    profile = small_crossbar(rng, target)
+    graph = unpooled_graph(Sketch(rng, profile).graph())
+    try:
+        planner = planner_of(graph, profile)
+        starts = estimated(planner)
+    except CapacityError:
+        return
+    found = refined(planner, starts, 0)
+    assert found.key <= starts[0].key == min(start.key for start in starts)
+    # What it says is what its grids give.
+    assert settled(planner, found.grids).key == found.key
+
+
+def test_nothing_is_tried_where_the_bound_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    planner = planner_of(two_layers(28, 2), PAICORE)
+    starts = estimated(planner)
+    monkeypatch.setattr(Planner, "ways", None)
+    assert refined(planner, starts, len(starts[0].cores)) is starts[0]
+    with pytest.raises(TypeError):
+        refined(planner, starts, len(starts[0].cores) - 1)
