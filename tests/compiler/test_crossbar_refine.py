@@ -72,6 +72,13 @@ def test_uneven_windows_fill_whole_cores() -> None:
     assert found[(4, 2), (2, 2, 2)] == 5
 
 
+def test_a_short_image_is_cut_in_windows_of_two_lengths() -> None:
+    graph = two_layers(28, 2)
+    lengths = {tuple(high - low for low, high in grid[1]) for grid in grids(graph, population(graph, "b"))}
+    # Pairs of rows and then single ones: what pairs leave of a core's axons is too little for other windows.
+    assert {(6,), (4, 2), (2, 2, 2), (2, 2, 1, 1), (2, 1, 1, 1, 1), (1,) * 6} <= lengths
+
+
 def test_what_is_tried_takes_fewer_cores_than_what_is_estimated() -> None:
     planner = planner_of(two_layers(28, 2), PAICORE)
     starts = estimated(planner)
