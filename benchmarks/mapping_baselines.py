@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
 
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import Block, CostModel, PartCost, limits, parameter_sets
-from tern2lava.compiler.crossbar import axons_per_source, bits_of, fold_of
+from tern2lava.compiler.crossbar import axons_per_source, bits_of, crossbar_of, fold_of, window_sources
 from tern2lava.compiler.crossbar_cores import Core, Filler, Segment
 from tern2lava.compiler.crossbar_fill import on_cores
 from tern2lava.compiler.crossbar_plan import Planner
 from tern2lava.compiler.crossbar_refine import settled
 from tern2lava.compiler.cutting import fits
 from tern2lava.compiler.feeds import Feeds
+from tern2lava.compiler.grids import Cuts, ranges
 from tern2lava.compiler.ir import Array, Graph, Population, Shape
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Part
@@ -47,9 +49,9 @@ def sequential(graph: Graph, profile: Profile) -> Partition:
 
     An image goes by channels, then rows: in as few bands of rows (and then of columns) as let one channel fit, as many
     channels as fit. Output axons are looked at only where cores have too few without: then readers are cut first, since
-    axons go to their parts, and where one chip is too small all axons count as leaving it. On a crossbar, populations
-    are cut into the windows that are estimated best one by one (compiler/crossbar_plan.py), and only cores are filled
-    in order. Raises ValueError or CapacityError where that fits nowhere.
+    axons go to their parts, and where one chip is too small all axons count as leaving it. On a crossbar, bands are the
+    windows that neurons are copied for (compiler/crossbar.py), in as few as let one channel of neurons fit without
+    copies. Raises ValueError or CapacityError where that fits nowhere.
     """
     if profile.crossbar is not None:
         return _windows_in_order(graph, profile)
@@ -65,9 +67,32 @@ def sequential(graph: Graph, profile: Profile) -> Partition:
 def _windows_in_order(graph: Graph, profile: Profile) -> Partition:
     filler = _InOrder(graph, profile, MapOptions())
     planner = Planner(filler)
-    found = settled(planner, planner.one_by_one(1))
+    found = settled(planner, {p.name: _bands(graph, profile, p) for p in planner.populations})
     filled = on_cores(filler, found.cores, found.copies, {}, 0)
     return Partition(filled.parts, filled.cores, filled.used, filled.limit, {"neurons": 1})
+
+
+def _bands(graph: Graph, profile: Profile, population: Population) -> tuple[Cuts, ...]:
+    shape, crossbar = mapped_shape(graph, population), crossbar_of(profile)
+    if len(shape) == 1:
+        return (((0, shape[0]),),)
+    bits, delay = bits_of(graph, population, profile), max(wire.delay for wire in incoming(graph, population))
+    # All channels, or where their axons are too many those of one group.
+    for wide in (shape[0], *group_sizes(graph, population)):
+        for height, width in _lengths(shape):
+            grid = (ranges(shape[0], wide), ranges(shape[1], height), ranges(shape[2], width))
+            fold = fold_of(profile, int(window_sources(graph, population, grid).max()))
+            room = fold <= crossbar.fold.value and (delay + 1) * fold <= crossbar.timeslots.value
+            if room and height * width * bits * fold <= crossbar.columns.value:
+                return grid
+    raise ValueError(f"{population.name}: not even one neuron fits on a core")
+
+
+def _lengths(shape: Shape) -> Iterator[tuple[int, int]]:
+    """Heights and widths of bands: whole rows, ever fewer, then pieces of one row."""
+    cuts = [(bands, 1) for bands in range(1, shape[1] + 1)] + [(shape[1], across) for across in range(2, shape[2] + 1)]
+    for bands, across in cuts:
+        yield -(-shape[1] // bands), -(-shape[2] // across)
 
 
 class _InOrder(Filler):
@@ -141,9 +166,7 @@ def _in_order(
     sent = _Sent(feeds, population, shape)
     if len(shape) == 1:
         return _slabs(model, population, shape, (), (), limit, sent)
-    cuts = [(bands, 1) for bands in range(1, shape[1] + 1)] + [(shape[1], across) for across in range(2, shape[2] + 1)]
-    for bands, across in cuts:
-        height, width = -(-shape[1] // bands), -(-shape[2] // across)
+    for height, width in _lengths(shape):
         found = []
         for top, left in product(range(0, shape[1], height), range(0, shape[2], width)):
             end = (min(top + height, shape[1]), min(left + width, shape[2]))
