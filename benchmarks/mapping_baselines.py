@@ -165,7 +165,10 @@ def _in_order(
     shape = mapped_shape(model.graph, population)
     sent = _Sent(feeds, population, shape)
     if len(shape) == 1:
-        return _slabs(model, population, shape, (), (), limit, sent)
+        rows = _slabs(model, population, shape, (), (), limit, sent)
+        if not rows:
+            raise ValueError(f"{population.name}: not even one neuron fits on a core")
+        return rows
     for height, width in _lengths(shape):
         found = []
         for top, left in product(range(0, shape[1], height), range(0, shape[2], width)):
