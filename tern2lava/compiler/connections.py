@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,8 +16,8 @@ from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.slices import sources
 
 HOST = -1
-# Readers that are compared with all parts at a time.
-_READERS = 1 << 15
+# Pairs of readers and parts that are looked at together, or little more.
+_PAIRS = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,15 +93,12 @@ def _meet(
         seen_lo = np.array([boxes[row[2]].lo for row in rows])
         seen_hi = np.array([boxes[row[2]].hi for row in rows])
         alone = np.array([singles[row[2]] for row in rows])
-        for begin in range(0, len(rows), _READERS):
-            some = slice(begin, begin + _READERS)
-            reader, part = _pairs(lo, hi, seen_lo[some], seen_hi[some])
-            at = begin + reader
-            common = np.ones(reader.size, np.int64)
+        for at, part in _pairs(lo, hi, seen_lo, seen_hi):
+            common = np.ones(at.size, np.int64)
             for axis in range(len(shape)):
                 common *= overlap(lo[part, axis], hi[part, axis], seen_lo[at, axis], seen_hi[at, axis])
-            single = np.zeros(reader.size, np.int64)
-            if len(shape) == 3 and alone[some].any():
+            single = np.zeros(at.size, np.int64)
+            if len(shape) == 3 and alone.any():
                 single = overlap(lo[part, 0], hi[part, 0], seen_lo[at, 0], seen_hi[at, 0])
                 for axis, ends in ((1, alone[at, :2]), (2, alone[at, 2:])):
                     mine, seen = (lo[part, axis], hi[part, axis]), (seen_lo[at, axis], seen_hi[at, axis])
@@ -122,31 +121,61 @@ def _meet(
     return np.concatenate(found) if found else np.zeros((0, 8), np.int64)
 
 
-def _pairs(lo: Array, hi: Array, seen_lo: Array, seen_hi: Array) -> tuple[Array, Array]:
-    """(readers, parts): indices of all pairs of a box that is seen and a part's box with a neuron in common.
+def _pairs(lo: Array, hi: Array, seen_lo: Array, seen_hi: Array) -> Iterator[tuple[Array, Array]]:
+    """(readers, parts): indices of all pairs of a box that is seen and a part's box with a neuron in common, some
+    readers at a time.
 
     Ranges are compared axis by axis, where few different ones occur; what remains for each reader are the combinations
-    of ranges that meet its own, looked up among the parts.
+    of ranges that meet its own and that some part has.
     """
-    reader = np.arange(len(seen_lo))
-    code, wanted = np.zeros(len(lo), np.int64), np.zeros(len(seen_lo), np.int64)
-    for axis in range(lo.shape[1]):
-        mine, my_place = np.unique(np.stack([lo[:, axis], hi[:, axis]], axis=1), axis=0, return_inverse=True)
-        seen, place = np.unique(np.stack([seen_lo[:, axis], seen_hi[:, axis]], axis=1), axis=0, return_inverse=True)
+    axes = [_Meeting.of(lo[:, axis], hi[:, axis], seen_lo[:, axis], seen_hi[:, axis]) for axis in range(lo.shape[1])]
+    # Combinations of the ranges of parts on the first axes, numbered, the last of which are the parts' boxes.
+    known, codes = np.zeros(len(lo), np.int64), []
+    for axis in axes:
+        code, known = np.unique(known * axis.different + axis.mine, return_inverse=True)
+        codes.append(code)
+    # No two parts have one box.
+    part = np.argsort(known)
+    candidates = np.ones(len(seen_lo))
+    for axis in axes:
+        candidates *= axis.counts[axis.seen]
+    ends = np.flatnonzero(np.diff(np.cumsum(candidates) // _PAIRS, prepend=0)) if candidates.size else np.zeros(0, int)
+    for begin, end in pairwise(np.unique([0, *ends.tolist(), len(seen_lo)]).tolist()):
+        reader, at = np.arange(begin, end), np.zeros(end - begin, np.int64)
+        for axis, code in zip(axes, codes, strict=True):
+            here = axis.seen[reader]
+            many = axis.counts[here]
+            again = np.repeat(np.arange(here.size), many)
+            offset = np.arange(again.size) - np.repeat(np.cumsum(many) - many, many)
+            wanted = at[again] * axis.different + axis.listed[axis.first[here][again] + offset]
+            place = np.minimum(np.searchsorted(code, wanted), code.size - 1)
+            found = code[place] == wanted
+            reader, at = reader[again][found], place[found]
+        yield reader, part[at]
+
+
+@dataclass(frozen=True, eq=False)
+class _Meeting:
+    """Along one axis: which of the `different` ranges of parts each part has (mine), which of those of readers each
+    reader has (seen); for each range of readers, listed[first : first + counts] are the ranges of parts that it
+    meets."""
+
+    mine: Array
+    seen: Array
+    different: int
+    listed: Array
+    first: Array
+    counts: Array
+
+    @staticmethod
+    def of(lo: Array, hi: Array, seen_lo: Array, seen_hi: Array) -> _Meeting:
+        mine, my_place = np.unique(np.stack([lo, hi], axis=1), axis=0, return_inverse=True)
+        seen, place = np.unique(np.stack([seen_lo, seen_hi], axis=1), axis=0, return_inverse=True)
         meets = overlap(mine[None, :, 0], mine[None, :, 1], seen[:, :1], seen[:, 1:]) > 0
-        listed, counts = np.nonzero(meets)[1], meets.sum(axis=1)
-        first = np.cumsum(counts) - counts
-        code = code * len(mine) + my_place.reshape(-1)
-        here = place.reshape(-1)[reader]
-        many = counts[here]
-        again = np.repeat(np.arange(reader.size), many)
-        offset = np.arange(again.size) - np.repeat(np.cumsum(many) - many, many)
-        wanted = wanted[again] * len(mine) + listed[first[here][again] + offset]
-        reader = reader[again]
-    order = np.argsort(code, kind="stable")
-    at = np.minimum(np.searchsorted(code[order], wanted), len(lo) - 1)
-    found = code[order][at] == wanted
-    return reader[found], order[at[found]]
+        counts = meets.sum(axis=1)
+        return _Meeting(
+            my_place.reshape(-1), place.reshape(-1), len(mine), np.nonzero(meets)[1], np.cumsum(counts) - counts, counts
+        )
 
 
 def _rows(who: Array, reads: Array, common: Array, single: Array) -> Array:
