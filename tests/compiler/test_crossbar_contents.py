@@ -62,6 +62,18 @@ def test_layers_with_axons_to_spare_share_a_core() -> None:
     assert bound(dense(60, 60, 10)) == partition(dense(60, 60, 10), TRUENORTH, MapOptions()).cores == 1
 
 
+def test_layers_that_read_the_same_source_might_share_its_axons() -> None:
+    rng = np.random.default_rng(0)
+    graph = integer_graph(
+        Input(name="x", shape=(100,)),
+        Projection(name="wa", inputs=("x",), weight=codes(rng, 10, 100)), neurons("a", "wa", (10,)),
+        Projection(name="wb", inputs=("x",), weight=codes(rng, 10, 100)), neurons("b", "wb", (10,)),
+    )  # fmt: skip
+    # 200 of 256 axons are enough for both; ours take 200 each.
+    assert bound(graph) == 1
+    assert partition(graph, TRUENORTH, MapOptions()).cores == 2
+
+
 def test_copies_for_many_readers_need_cores_of_their_own() -> None:
     # The second layer's 512 neurons fill 2 cores, to which each of the first sends by 2 copies: 400, on 2 more.
     graph = dense(20, 100, 512)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nets import codes, convolution, integer_graph, neurons, same, variant
 from random_crossbars import Sketch, small_crossbar
+from tern2lava.compiler import crossbar_copies
 from tern2lava.compiler.crossbar_copies import least_columns, least_cores
 from tern2lava.compiler.crossbar_cores import Filler
 from tern2lava.compiler.crossbar_plan import Planner
 from tern2lava.compiler.crossbar_refine import settled
-from tern2lava.compiler.ir import Graph, Input, Projection, frozen, size
+from tern2lava.compiler.ir import Graph, Input, Node, Projection, frozen, size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.pooling import unpooled_graph
@@ -81,3 +83,32 @@ def test_the_bound_of_a_partition_counts_copies() -> None:
     result = partition(graph, narrow, MapOptions())
     assert result.bounds["synapse_bits"] == -(-least_columns(graph, narrow) // 512)
     assert result.bounds["neurons"] < result.bounds["synapse_bits"] <= result.cores
+
+
+def test_cores_of_each_fold_are_whole() -> None:
+    rng = np.random.default_rng(0)
+    graph = integer_graph(
+        Input(name="x", shape=(100,)),
+        Projection(name="wa", inputs=("x",), weight=codes(rng, 1200, 100)), neurons("a", "wa", (1200,)),
+        Projection(name="wb", inputs=("a",), weight=codes(rng, 10, 1200)), neurons("b", "wb", (10,), start=1),
+    )  # fmt: skip
+    # 1,200 neurons of 2 columns, 10 of 4 (1,200 inputs take two folds of 1,152): 4.77 cores, but a core has one fold.
+    profile = load_profile("paicore2")
+    assert least_columns(graph, profile) == 2 * 1200 + 4 * 10
+    result = partition(graph, profile, MapOptions())
+    assert least_cores(graph, profile) == 6 == result.cores
+    assert result.bounds["synapse_bits"] == 5
+    assert result.bounds["contents"] == 6
+
+
+def test_a_neuron_has_no_more_copies_than_windows_can_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    shape = (16, 8, 8)
+    nodes: list[Node] = [Input(name="n0", shape=shape)]
+    for at in (1, 2, 3):
+        wire = convolution(f"w{at}", f"n{at - 1}", shape, codes(rng, 16, 16, 3, 3), padding=same(3, 3))
+        nodes += [wire, neurons(f"n{at}", f"w{at}", shape, start=at - 1)]
+    graph, narrow = integer_graph(*nodes), variant("paicore2", crossbar__inputs=72)
+    bound = least_columns(graph, narrow)
+    monkeypatch.setattr(crossbar_copies, "_most_readers", lambda graph, output: dict.fromkeys(("n1", "n2", "n3"), 1000))
+    assert least_columns(graph, narrow) < bound <= min(held(graph, narrow))
