@@ -6,6 +6,7 @@ takes fewer (crossbar_refine.py).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,15 @@ def fill(graph: Graph, profile: Profile, options: MapOptions) -> Filled:
             contents = least_cores(graph, profile)
         settled = refined(planner, starts, contents)
     return on_cores(filler, settled.cores, settled.copies, total, contents)
+
+
+def fill_by_estimate(graph: Graph, profile: Profile, options: MapOptions) -> Iterator[Filled]:
+    """All parts for each way in which windows are chosen before any is changed, whatever cores they take: ways with
+    smaller windows take more cores, whose spikes go to fewer. No bound is counted."""
+    planner = Planner(Filler(graph, profile, options))
+    total = total_crossbar_resources(graph, profile)
+    for start in estimated(planner):
+        yield on_cores(planner.filler, start.cores, start.copies, total, 0)
 
 
 def on_cores(

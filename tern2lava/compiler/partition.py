@@ -16,7 +16,7 @@ import numpy as np
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.choose import GridChooser
 from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, PartCost, limits
-from tern2lava.compiler.crossbar_fill import fill
+from tern2lava.compiler.crossbar_fill import Filled, fill, fill_by_estimate
 from tern2lava.compiler.cutting import cut_by, cut_population, cut_rows, hint
 from tern2lava.compiler.density import DensityBound, density_bound
 from tern2lava.compiler.feeds import Feeds
@@ -113,10 +113,7 @@ def partition(
     """
     if profile.crossbar is not None:
         _check_delays(graph, profile)
-        filled = fill(graph, profile, options)
-        result = Partition(
-            filled.parts, filled.cores, filled.used, filled.limit, filled.total, contents=filled.contents
-        )  # fmt: skip
+        result = _of(fill(graph, profile, options))
         if result.cores > profile.system.cores:
             raise _too_many_cores(profile, result.cores, result.cores_lower_bound)
         return result
@@ -157,6 +154,17 @@ def partition(
     if result.cores > profile.system.cores:
         raise _too_many_cores(profile, result.cores, result.cores_lower_bound)
     return result
+
+
+def by_estimate(graph: Graph, profile: Profile, options: MapOptions) -> Iterator[Partition]:
+    """Partitions onto a crossbar's cores by each way to choose windows, where the target has the cores."""
+    for filled in fill_by_estimate(graph, profile, options):
+        if filled.cores <= profile.system.cores:
+            yield _of(filled)
+
+
+def _of(filled: Filled) -> Partition:
+    return Partition(filled.parts, filled.cores, filled.used, filled.limit, filled.total, contents=filled.contents)
 
 
 def cut_finer(

@@ -24,7 +24,7 @@ from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.ir import Array, Graph
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.partition import Partition, cut_finer, partition
+from tern2lava.compiler.partition import Partition, by_estimate, cut_finer, partition
 from tern2lava.compiler.place import Placement, check_placement, place, problem
 from tern2lava.compiler.quality import Quality, event_times, part_work, quality
 from tern2lava.compiler.repack import evenly, part_traffic, repacked, together
@@ -40,6 +40,8 @@ _FINER = (1.0, 0.5, 0.25, 0.125, 0.0625)
 _LEAVING = (0.75, 0.65, 0.5)
 # Of partitions with more parts no others are tried.
 _MOST_PARTS = 5_000
+# More cores of a crossbar are not filled with fewer neurons each, which takes minutes.
+_MANY_CORES = 2_000
 # Up to so many parts, the fewest cores are also filled in other ways.
 _FEW_PARTS = 24
 # For latency: so many bounds on the work of a part are tried, the least first, until so many gave a part for each core;
@@ -178,7 +180,12 @@ def _others(
 
 def _fillings(graph: Graph, profile: Profile, options: MapOptions, first: Plan) -> Iterator[Partition]:
     """Cores with a crossbar filled anew with fewer neurons each: columns, folds and copies depend on what shares a core
-    and on who reads it, so that no part can be moved by itself."""
+    and on who reads it, so that no part can be moved by itself; and with windows chosen in other ways. Where cores are
+    many, only the latter."""
+    for found in by_estimate(graph, profile, options):
+        yield replace(found, contents=first.partition.contents)
+    if first.partition.cores > _MANY_CORES:
+        return
     largest = max(part.box.volume for part in first.partition.parts)
     for cap in sorted({int(largest * share) for share in _FINER} - {0}, reverse=True):
         try:

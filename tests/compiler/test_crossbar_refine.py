@@ -9,12 +9,15 @@ from hypothesis import strategies as st
 
 from nets import codes, convolution, integer_graph, neurons, same
 from random_crossbars import Sketch, small_crossbar
+from tern2lava.compiler import plan
 from tern2lava.compiler.crossbar import grids, window_sources
 from tern2lava.compiler.crossbar_cores import Filler
 from tern2lava.compiler.crossbar_plan import Planner
 from tern2lava.compiler.crossbar_refine import estimated, refined, settled
-from tern2lava.compiler.ir import Graph, Input, Population
+from tern2lava.compiler.ir import Graph, Input, Population, size
 from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.partition import by_estimate
+from tern2lava.compiler.plan import make_plan
 from tern2lava.compiler.pooling import unpooled_graph
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile, load_profile
@@ -109,3 +112,18 @@ def test_nothing_is_tried_where_the_bound_is_met(monkeypatch: pytest.MonkeyPatch
     assert refined(planner, starts, len(starts[0].cores)) is starts[0]
     with pytest.raises(TypeError):
         refined(planner, starts, len(starts[0].cores) - 1)
+
+
+def test_for_less_traffic_windows_are_chosen_in_other_ways_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = two_layers(28, 2)
+    options = MapOptions(objective="traffic", placement="linear")
+    found = make_plan(graph, PAICORE, options)
+    ways = list(by_estimate(graph, PAICORE, options))
+    for way in ways:
+        assert sum(part.box.volume for part in way.parts) == sum(size(p.shape) for p in graph.of_kind(Population))
+    monkeypatch.setattr(plan, "by_estimate", lambda *_: [])
+    assert found.placement.cost < make_plan(graph, PAICORE, options).placement.cost
+    # Many cores are filled in these ways only.
+    monkeypatch.setattr(plan, "_MANY_CORES", 1)
+    monkeypatch.setattr(plan, "partition", lambda *_, **__: pytest.fail("filled with fewer neurons"))
+    assert list(plan._fillings(graph, PAICORE, options, found)) == []
