@@ -1,6 +1,6 @@
 """Measures the mapper: cores, traffic, time and memory on the shapes of published networks, against what others do.
 
-    uv run python benchmarks/mapping.py                                       # some 20 minutes
+    uv run python benchmarks/mapping.py                                       # some 45 minutes
     uv run python benchmarks/mapping.py -o benchmarks/results                 # and writes mapping.json and mapping.md
     uv run python benchmarks/mapping.py -o benchmarks/results --targets loihi1 --networks vgg9  # these rows anew
     uv run python benchmarks/mapping.py -o benchmarks/results --stored        # tables of what was measured before
