@@ -69,6 +69,29 @@ def fold_of(profile: Profile, sources: int) -> int:
     return 1 << (max(0, -(-sources // inputs) - 1)).bit_length()
 
 
+def read_together(graph: Graph) -> list[list[str]]:
+    """Populations that read the same source, for each source."""
+    populations: tuple[Population, ...] = graph.of_kind(Population)
+    groups: dict[str, list[str]] = {}
+    for population in populations:
+        for source in dict.fromkeys(wire.inputs[0] for wire in incoming(graph, population)):
+            groups.setdefault(source, []).append(population.name)
+    return list(groups.values())
+
+
+def with_readers(fold: dict[str, int], groups: list[list[str]]) -> dict[str, int]:
+    """Folds of populations, no less than those of others that read the same source, since a core sends to one fold."""
+    result = dict(fold)
+    changed = True
+    while changed:
+        changed = False
+        for group in groups:
+            most = max(result[name] for name in group)
+            changed = changed or any(result[name] < most for name in group)
+            result.update(dict.fromkeys(group, most))
+    return result
+
+
 def stored(projection: Projection, profile: Profile) -> Projection:
     """The same linear map with the integers that cells hold as its weight: code times gain where planes are columns,
     codes where they are axons (the gain is the neuron's value for the axon's type)."""

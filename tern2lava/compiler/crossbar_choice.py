@@ -14,7 +14,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.crossbar import bits_of, crossbar_of, fold_of, grids, spans, window_sources
+from tern2lava.compiler.crossbar import (
+    bits_of,
+    crossbar_of,
+    fold_of,
+    grids,
+    read_together,
+    spans,
+    window_sources,
+    with_readers,
+)
 from tern2lava.compiler.grids import Cuts
 from tern2lava.compiler.ir import Array, Graph, Input, Output, Population, Projection, size
 from tern2lava.compiler.slices import incoming, source_window
@@ -55,8 +64,7 @@ class _Search:
         self.output = {name for node in outputs for name in node.inputs}
         self.sources = {p.name: [w.inputs[0] for w in incoming(graph, p)] for p in populations}
         self.readers = {n: [r for r, names in self.sources.items() if n in names] for n in self.size}
-        names = {source for each in self.sources.values() for source in each}
-        self.groups = [[n for n, each in self.sources.items() if source in each] for source in names]
+        self.groups = read_together(graph)
         self.cuts = {p.name: self._cuts(p) for p in populations}
 
     def improve(self, at: dict[str, int]) -> tuple[float, dict[str, int]]:
@@ -83,14 +91,7 @@ class _Search:
         """Columns that all populations take, infinite where a neuron has more copies than a core holds."""
         chosen = {name: self.cuts[name][k] for name, k in at.items()}
         fold = {name: cut.fold for name, cut in chosen.items()}
-        # Those that read one source have one fold, since a core sends to one.
-        changed = True
-        while changed:
-            changed = False
-            for group in self.groups:
-                top = max(fold[name] for name in group)
-                changed = changed or any(fold[name] < top for name in group)
-                fold.update(dict.fromkeys(group, top))
+        fold = with_readers(fold, self.groups)
         total = 0.0
         for name in chosen:
             read, most = int(name in self.output) * self.size[name], int(name in self.output)

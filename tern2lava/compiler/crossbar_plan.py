@@ -14,10 +14,12 @@ from tern2lava.compiler.crossbar import (
     bits_of,
     fold_of,
     grids,
+    read_together,
     spans,
     window_neurons,
     window_sources,
     windows,
+    with_readers,
 )
 from tern2lava.compiler.crossbar_choice import choose_together
 from tern2lava.compiler.crossbar_cores import Filler, Plan, Target, copies_of, single_targets
@@ -52,9 +54,7 @@ class Planner:
         self.populations = filler.populations
         self.single = single_targets(filler.profile)
         self.bits = {p.name: bits_of(self.graph, p, self.profile) for p in self.populations}
-        read = {p.name: {wire.inputs[0] for wire in incoming(self.graph, p)} for p in self.populations}
-        sources = {source for names in read.values() for source in names}
-        self._groups = [[name for name, names in read.items() if source in names] for source in sorted(sources)]
+        self._groups = read_together(self.graph)
 
     def one_by_one(self, tried: int) -> Grids:
         """A grid for each population, readers first. tried: how many ways to cut each are filled on trial."""
@@ -71,18 +71,12 @@ class Planner:
         return None if self.single else choose_together(self.graph, self.profile)
 
     def plans(self, chosen: Grids) -> dict[str, Plan]:
-        """A plan for each population; those that read one source have one fold, since a core sends to one."""
+        """A plan for each population."""
         fold = {
             p.name: fold_of(self.profile, int(window_sources(self.graph, p, chosen[p.name]).max()))
             for p in self.populations
         }
-        changed = True
-        while changed:
-            changed = False
-            for group in self._groups:
-                most = max(fold[name] for name in group)
-                changed = changed or any(fold[name] < most for name in group)
-                fold.update(dict.fromkeys(group, most))
+        fold = with_readers(fold, self._groups)
         return {
             p.name: Plan(p, windows(self.graph, p, chosen[p.name]), self.bits[p.name], fold[p.name])
             for p in self.populations
