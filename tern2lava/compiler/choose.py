@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import product
 
 import numpy as np
 
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.estimate import MemoryEstimate
-from tern2lava.compiler.grids import Grid, Reads, axis_choices, entries, ranges, reads, total_edges
+from tern2lava.compiler.grids import Grid, Reads, axis_choices, entries, grid_choices, ranges, reads, total_edges
 from tern2lava.compiler.ir import Array, Graph, Population, Projection, Shape
 from tern2lava.compiler.slices import group_sizes, incoming, mapped_shape
 from tern2lava.hw_profiles import Profile
@@ -89,17 +88,15 @@ class GridChooser:
     ) -> list[Candidate]:
         """copies: for each number of boxes those that store weights least often first."""
         axes = axis_choices(shape, group_sizes(self.graph, population))
-        counts = np.array(list(product(*axes)))
-        volume = np.ones(len(counts), np.int64)
+        index, counts = grid_choices(axes)
+        volume = np.ones(len(index), np.int64)
         for axis, choice in enumerate(axes):
-            widest = np.zeros(max(choice) + 1, np.int64)
-            for number, cuts in choice.items():
-                widest[number] = max(high - low for low, high in cuts)
-            volume *= widest[counts[:, axis]]
+            widest = np.array([max(high - low for low, high in cuts) for cuts in choice], np.int64)
+            volume *= widest[index[:, axis]]
         parts = counts.prod(axis=1)
-        axons, largest = np.zeros(len(counts)), np.zeros(len(counts))
+        axons, largest = np.zeros(len(index)), np.zeros(len(index))
         for projection in incoming(self.graph, population):
-            total, most = total_edges(projection, axes, counts)
+            total, most = total_edges(projection, axes, index)
             axons, largest = axons + total, largest + most
         good = np.flatnonzero((volume <= cap) & (largest <= limit["in_axons"]))
         result: list[Candidate] = []
@@ -113,7 +110,7 @@ class GridChooser:
                 continue
             if number == last and alike == _ALIKE:
                 continue
-            grid = Grid(shape, tuple(axes[a][int(counts[at, a])] for a in range(3)))
+            grid = Grid(shape, tuple(axes[a][int(index[at, a])] for a in range(3)))
             memory = self.memory.bits(population, grid)
             if memory > _DOUBT * limit["synapse_bits"] or (population.name, grid) in self.refused:
                 continue

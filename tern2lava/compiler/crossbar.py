@@ -15,26 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import product
 
 import numpy as np
 
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.codecs import bit_planes
-from tern2lava.compiler.grids import Cuts, axis_choices
+from tern2lava.compiler.grids import Cuts, axis_choices, by_span, thinned
 from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Population, Projection, Shape, frozen, size
 from tern2lava.compiler.slices import cut, group_sizes, incoming, mapped_shape, source_window
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 from tern2lava.hw_profiles.profile import Crossbar
 
-# Numbers of cuts that are tried along an axis lie at least so far apart.
-_STEP = 1.1
-# Along axes of no more positions, all cuts are tried that are as long as may be.
-_SHORT = 16
-# Along axes of no more positions, cuts of two lengths are tried too.
-_MIXED = 8
 ENCODING = {"columns": "bit_planes", "axons": "axon_pairs"}
 
 
@@ -147,63 +140,14 @@ def grids(graph: Graph, population: Population) -> Iterator[tuple[Cuts, ...]]:
         return
     units = group_sizes(graph, population)
     axes = axis_choices(shape, units)
-    channels = {
-        count: cuts
-        for count, cuts in axes[0].items()
-        if count == 1 or (units and all(low % unit == 0 for unit in units for low, _ in cuts))
-    }
+    channels = [
+        cuts
+        for cuts in axes[0]
+        if len(cuts) == 1 or (units and all(low % unit == 0 for unit in units for low, _ in cuts))
+    ]
     images = tuple((w.geometry, w.weight.shape[2:]) for w in incoming(graph, population) if w.geometry is not None)
-    along = [{*_thinned(axes[1 + a]), *_by_span(images, a, shape[1 + a])} for a in (0, 1)]
-    yield from product(_thinned(channels), *(sorted(cuts, key=lambda c: (len(c), c)) for cuts in along))
-
-
-def _thinned(axis: dict[int, Cuts]) -> list[Cuts]:
-    result: list[Cuts] = []
-    last = 0.0
-    for count in sorted(axis):
-        if count >= last * _STEP or count == max(axis):
-            result.append(axis[count])
-            last = float(count)
-    return result
-
-
-@lru_cache(maxsize=1024)
-def _by_span(images: tuple[tuple[ConvGeometry, Shape], ...], axis: int, length: int) -> tuple[Cuts, ...]:
-    """Cuts along an axis that are as long as may be for some span of the source: all of them along a short axis, along
-    a very short one also those that begin with one and go on with the next shorter, else of each number of cuts the one
-    that sees least at a time. images: geometry and kernel of each projection."""
-    ends = np.zeros((length, length), np.int64)
-    for geometry, kernel in images:
-        seen = np.array([source_window(geometry, int(kernel[axis]), axis, at, at + 1) for at in range(length)])
-        ends += np.maximum(seen[None, :, 1] - seen[:, None, 0], 0)
-    found: dict[Cuts, None] = {}
-    least = 0
-    for most in np.unique(ends[np.triu_indices(length)]).tolist():
-        cuts = _longest(ends, most, ())
-        if cuts is None:
-            continue
-        found[cuts] = None
-        for begin in range(1, len(cuts)) if least and length <= _MIXED else ():
-            mixed = _longest(ends, least, cuts[:begin])
-            found |= {} if mixed is None else {mixed: None}
-        least = most
-    if length <= _SHORT:
-        return tuple(found)
-    return tuple(_thinned({len(cuts): cuts for cuts in reversed(found)}))
-
-
-def _longest(ends: Array, most: int, first: Cuts) -> Cuts | None:
-    """Cuts as long as they can be without seeing more than `most`, after the first ones; None where one position does.
-    ends (positions, positions): what positions from ... to ... see."""
-    cuts = list(first)
-    low = cuts[-1][1] if cuts else 0
-    while low < len(ends):
-        high = int(np.searchsorted(ends[low, low:], most, side="right")) + low
-        if high == low:
-            return None
-        cuts.append((low, high))
-        low = high
-    return tuple(cuts)
+    along = [{*thinned(axes[1 + a]), *by_span(images, a, shape[1 + a])} for a in (0, 1)]
+    yield from product(thinned(channels), *(sorted(cuts, key=lambda c: (len(c), c)) for cuts in along))
 
 
 def spans(projection: Projection, grid: tuple[Cuts, ...]) -> tuple[Array, ...] | int:

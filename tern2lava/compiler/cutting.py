@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import LIST_WORDS, RESOURCES, CostModel, PartCost
 from tern2lava.compiler.feeds import Feeds
-from tern2lava.compiler.grids import Grid, axis_choices, total_edges
+from tern2lava.compiler.grids import Grid, axis_choices, grid_choices, total_edges
 from tern2lava.compiler.ir import Population, Shape, size
 from tern2lava.compiler.slices import group_sizes, incoming, mapped_shape
 from tern2lava.errors import CapacityError
@@ -125,11 +123,11 @@ def cut_grid(
     neurons need, those that store each weight least often come first.
     """
     axes = axis_choices(shape, group_sizes(model.graph, population))
-    counts = np.array(list(product(*axes)))
+    index, counts = grid_choices(axes)
     parts = counts.prod(axis=1)
-    axons, upstream = np.zeros(len(counts)), np.zeros(len(counts))
+    axons, upstream = np.zeros(len(index)), np.zeros(len(index))
     for projection in incoming(model.graph, population):
-        found, _ = total_edges(projection, axes, counts)
+        found, _ = total_edges(projection, axes, index)
         axons += found
         upstream += found * feeds.upstream_price(projection) * (projection.pooling.area if projection.pooling else 1)
     order = np.lexsort((axons, parts, parts + upstream / limit["out_axons"]))
@@ -139,7 +137,7 @@ def cut_grid(
         order = np.lexsort((axons, np.where(few, parts, copies), np.where(few, copies, parts), ~few))
     refused: Box | None = None
     for candidate in order[parts[order] * cap >= size(shape)]:
-        grid = Grid(shape, tuple(axis[int(n)] for axis, n in zip(axes, counts[candidate], strict=True)))
+        grid = Grid(shape, tuple(axis[int(n)] for axis, n in zip(axes, index[candidate], strict=True)))
         cells = cut_by(model, population, grid, limit, cap, feeds)
         if not isinstance(cells, Box):
             return cells

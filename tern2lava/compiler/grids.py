@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 
 import numpy as np
 
 from tern2lava.compiler.axons import overlap, single_ends, single_overlap
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import Array, Projection, Shape, size
+from tern2lava.compiler.ir import Array, ConvGeometry, Projection, Shape, size
 from tern2lava.compiler.slices import channel_cuts, source_shape, source_span, source_window
 from tern2lava.hw_profiles import Profile
 
+# Numbers of cuts that are tried along an axis lie at least so far apart, where not all are.
+_STEP = 1.1
+# Along axes of no more positions, all cuts are tried that are as long as may be.
+_SHORT = 16
+# Along axes of no more positions, cuts of two lengths are tried too.
+_MIXED = 8
 Cuts = tuple[tuple[int, int], ...]
 
 
@@ -62,13 +69,67 @@ def widths(length: int) -> list[int]:
     return sorted({-(-length // n) for n in range(1, length + 1)}, reverse=True)
 
 
-def axis_choices(shape: Shape, units: tuple[int, ...]) -> list[dict[int, Cuts]]:
-    """For each axis of an image, cuts by their number; `units` are sizes of channel groups (see channel_cuts)."""
+def axis_choices(shape: Shape, units: tuple[int, ...]) -> list[list[Cuts]]:
+    """For each axis of an image, even cuts by their number, one for each number; `units` are sizes of channel groups
+    (see channel_cuts)."""
     channels = [tuple(channel_cuts(shape[0], width, units)) for width in widths(shape[0])]
-    return [
-        {len(cuts): cuts for cuts in channels},
-        *({len(cuts): cuts for cuts in (ranges(shape[a], width) for width in widths(shape[a]))} for a in (1, 2)),
-    ]
+    along_axes = [channels, *([ranges(shape[a], width) for width in widths(shape[a])] for a in (1, 2))]
+    return [list({len(cuts): cuts for cuts in axis}.values()) for axis in along_axes]
+
+
+def grid_choices(axes: list[list[Cuts]]) -> tuple[Array, Array]:
+    """All combinations of cuts: which of each axis, and how many these are, both int64 (grids, axes)."""
+    index = np.array(list(product(*(range(len(axis)) for axis in axes))), np.int64)
+    counts = np.stack([np.array([len(c) for c in axis])[index[:, a]] for a, axis in enumerate(axes)], axis=1)
+    return index, counts
+
+
+def thinned(axis: Sequence[Cuts]) -> list[Cuts]:
+    """Of cuts in the order of their number, those that lie at least a tenth apart, and the last."""
+    result: list[Cuts] = []
+    for cuts in axis:
+        if not result or len(cuts) >= len(result[-1]) * _STEP or cuts == axis[-1]:
+            result.append(cuts)
+    return result
+
+
+@lru_cache(maxsize=1024)
+def by_span(images: tuple[tuple[ConvGeometry, Shape], ...], axis: int, length: int) -> tuple[Cuts, ...]:
+    """Cuts along an axis that are as long as may be for some span of the source: all of them along a short axis, along
+    a very short one also those that begin with one and go on with the next shorter, else of each number of cuts the one
+    that sees least at a time. images: geometry and kernel of each projection."""
+    ends = np.zeros((length, length), np.int64)
+    for geometry, kernel in images:
+        seen = np.array([source_window(geometry, int(kernel[axis]), axis, at, at + 1) for at in range(length)])
+        ends += np.maximum(seen[None, :, 1] - seen[:, None, 0], 0)
+    found: dict[Cuts, None] = {}
+    least = 0
+    for most in np.unique(ends[np.triu_indices(length)]).tolist():
+        cuts = _longest(ends, most, ())
+        if cuts is None:
+            continue
+        found[cuts] = None
+        for begin in range(1, len(cuts)) if least and length <= _MIXED else ():
+            mixed = _longest(ends, least, cuts[:begin])
+            found |= {} if mixed is None else {mixed: None}
+        least = most
+    if length <= _SHORT:
+        return tuple(found)
+    return tuple(thinned(list({len(cuts): cuts for cuts in reversed(found)}.values())))
+
+
+def _longest(ends: Array, most: int, first: Cuts) -> Cuts | None:
+    """Cuts as long as they can be without seeing more than `most`, after the first ones; None where one position does.
+    ends (positions, positions): what positions from ... to ... see."""
+    cuts = list(first)
+    low = cuts[-1][1] if cuts else 0
+    while low < len(ends):
+        high = int(np.searchsorted(ends[low, low:], most, side="right")) + low
+        if high == low:
+            return None
+        cuts.append((low, high))
+        low = high
+    return tuple(cuts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,20 +217,19 @@ def entries(profile: Profile, grid: Grid, read: Reads, extra: int) -> Array:
     return (cost + extra) * every - ((cost - 1) * single if cost > 1 else 0)
 
 
-def total_edges(projection: Projection, axes: list[dict[int, Cuts]], counts: Array) -> tuple[Array, Array]:
-    """(axons of all boxes together, of the largest box) of each grid of one projection; counts (grids, 3): cuts by
-    axis."""
+def total_edges(projection: Projection, axes: list[list[Cuts]], index: Array) -> tuple[Array, Array]:
+    """(axons of all boxes together, of the largest box) of each grid of one projection; index (grids, axes): which cuts
+    of each axis."""
     g = projection.geometry
     if g is None:
         axons = size(source_shape(projection))
-        return counts.prod(axis=1).astype(float) * axons, np.full(len(counts), float(axons))
-    total, largest = np.ones(len(counts)), np.ones(len(counts))
-    for axis in range(3):
-        most = max(axes[axis]) + 1
-        sums, tops = np.zeros(most), np.zeros(most)
-        for count, cuts in axes[axis].items():
-            spans = [source_span(g, projection.weight.shape[2:], axis, low, high) for low, high in cuts]
-            sums[count], tops[count] = sum(spans), max(spans)
-        total *= sums[counts[:, axis]]
-        largest *= tops[counts[:, axis]]
+        parts = np.ones(len(index))
+        for axis, choices in enumerate(axes):
+            parts *= np.array([len(cuts) for cuts in choices])[index[:, axis]]
+        return parts * axons, np.full(len(index), float(axons))
+    total, largest = np.ones(len(index)), np.ones(len(index))
+    for axis, choices in enumerate(axes):
+        spans = [[source_span(g, projection.weight.shape[2:], axis, low, high) for low, high in c] for c in choices]
+        total *= np.array([float(sum(each)) for each in spans])[index[:, axis]]
+        largest *= np.array([float(max(each)) for each in spans])[index[:, axis]]
     return total, largest
