@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
@@ -31,6 +32,8 @@ from tern2lava.hw_profiles import Profile
 # Numbers of chips that are tried, and times that parts are cut or shared out anew, less hot than at first; of the
 # parts, how many may have to be cut at first.
 _TRIED, _ROUNDS, _WARM, _MANY = 3, 16, 0.05, 0.1
+# Cuts that can be shared out, of which the best is taken.
+_COMPARED = 2
 # A chip takes at first so much of its even share of all load; cores are never filled better than this.
 _SLACK, _FULL = 1.03, 0.98
 # A part that must be cut keeps so much of the output axons of a core.
@@ -52,11 +55,12 @@ class ByChip:
 def by_chip(
     graph: Graph, profile: Profile, options: MapOptions, model: CostModel, cuts: Iterable[Partition]
 ) -> ByChip | None:
-    """The parts of the first of `cuts` of which few must be cut again, on chips and cores. None where there is none, or
-    all take more than the target has."""
+    """The parts of one of `cuts` on chips and cores: of the first of which few must be cut again, the one that takes
+    the fewest cores. None where there is none, or all take more than the target has."""
     sharer = _Sharer(graph, profile, options, model)
-    found = (sharer.share(cut) for cut in cuts)
-    return next((each for each in found if each is not None), None)
+    shared = (sharer.share(cut) for cut in cuts)
+    found = islice((each for each in shared if each is not None), _COMPARED)
+    return min(found, key=lambda each: each.partition.cores, default=None)
 
 
 class _Sharer:

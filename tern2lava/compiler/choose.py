@@ -9,20 +9,46 @@ import numpy as np
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.estimate import MemoryEstimate
-from tern2lava.compiler.grids import Grid, Reads, axis_choices, entries, grid_choices, ranges, reads, total_edges
+from tern2lava.compiler.grids import (
+    Grid,
+    Reads,
+    axis_choices,
+    by_span,
+    entries,
+    grid_choices,
+    ranges,
+    reads,
+    total_edges,
+)
 from tern2lava.compiler.ir import Array, Graph, Population, Projection, Shape
 from tern2lava.compiler.slices import group_sizes, incoming, mapped_shape
 from tern2lava.hw_profiles import Profile
 
-# States kept after each population, and candidates for each.
-BEAM = 24
-CANDIDATES = 40
-_FINER = 8.0
-# Numbers of boxes that are tried lie at least so far apart; grids tried for each.
+# Numbers of boxes that are tried lie at least so far apart.
 _STEP = 1.05
-_ALIKE = 2
+# What counts besides output axons where these are pooled: axons and memory, and boxes.
+_BESIDES, _EACH = 0.02, 1e-5
 # Estimates this far above the memory are not tried.
 _DOUBT = 1.03
+
+
+@dataclass(frozen=True)
+class Search:
+    """How grids are looked for: candidates for each population, of so many times the boxes that are needed at most, how
+    many of them may have about as many boxes, and states kept after each population.
+
+    pooled: boxes are small and chips fill cores with them, so that all output axons together count, not the cores that
+    boxes take; and cuts that see padding are made longer.
+    """
+
+    candidates: int = 40
+    finer: float = 8.0
+    alike: int = 2
+    beam: int = 24
+    pooled: bool = False
+
+
+QUICK, POOLED = Search(), Search(candidates=120, finer=16.0, alike=4, beam=120, pooled=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +74,7 @@ class GridChooser:
 
     model: CostModel
     extra: int
+    search: Search = QUICK
     refused: set[tuple[str, Grid]] = field(default_factory=set)
     memory: MemoryEstimate = field(init=False)
     _reads: dict[tuple[str, Grid], Reads] = field(default_factory=dict)
@@ -66,21 +93,28 @@ class GridChooser:
 
     def candidates(self, population: Population, limit: dict[str, int], cap: int) -> list[Candidate]:
         """Grids of at most `cap` neurons a box within the target's input axons, fewest boxes first: for each number of
-        boxes the one with the fewest input axons, up to _FINER times as many boxes as are needed, thinned out."""
+        boxes the one with the fewest input axons, up to `finer` times as many boxes as are needed, thinned out."""
         shape = mapped_shape(self.graph, population)
         cap = max(1, min(cap, limit["neurons"]))
         found = self._rows(population, shape, cap) if len(shape) == 1 else self._images(population, shape, cap, limit)
-        return [c for c in found if (population.name, c.grid) not in self.refused][:CANDIDATES]
+        return [c for c in found if (population.name, c.grid) not in self.refused][: self.search.candidates]
 
     def _rows(self, population: Population, shape: Shape, cap: int) -> list[Candidate]:
         least = -(-shape[0] // cap)
         axons = sum(size_of(p) for p in incoming(self.graph, population))
         result: list[Candidate] = []
-        for parts in _spread(least, min(shape[0], int(least * _FINER) + 8)):
+        for parts in self._spread(least, min(shape[0], int(least * self.search.finer) + 8)):
             width = -(-shape[0] // parts)
             grid = Grid(shape, (ranges(shape[0], width),))
             if not result or result[-1].largest != width:
                 result.append(Candidate(grid, float(axons * grid.parts), width, self.memory.bits(population, grid)))
+        return result
+
+    def _spread(self, least: int, most: int) -> list[int]:
+        """Numbers from least to most, each at least 3 % above the last."""
+        result = [least]
+        while result[-1] < most and len(result) < self.search.candidates:
+            result.append(max(result[-1] + 1, int(result[-1] * 1.03)))
         return result
 
     def _images(
@@ -88,6 +122,11 @@ class GridChooser:
     ) -> list[Candidate]:
         """copies: for each number of boxes those that store weights least often first."""
         axes = axis_choices(shape, group_sizes(self.graph, population))
+        if self.search.pooled:
+            wires = incoming(self.graph, population)
+            images = tuple((w.geometry, w.weight.shape[2:]) for w in wires if w.geometry is not None)
+            for axis in (1, 2):
+                axes[axis] = list(dict.fromkeys([*axes[axis], *by_span(images, axis - 1, shape[axis])]))
         index, counts = grid_choices(axes)
         volume = np.ones(len(index), np.int64)
         for axis, choice in enumerate(axes):
@@ -102,13 +141,16 @@ class GridChooser:
         result: list[Candidate] = []
         last, alike = 0, 0
         stored = counts[good, 1] * counts[good, 2] if copies else np.zeros(len(good))
-        for at in good[np.lexsort((axons[good], stored, parts[good]))].tolist():
-            number = int(parts[at])
-            if result and number > result[0].grid.parts * _FINER + 8:
+        # Numbers of boxes that count as the same.
+        about = np.floor(np.log(parts) / np.log(_STEP)).astype(np.int64) if self.search.pooled else parts
+        for at in good[np.lexsort((axons[good], stored, about[good]))].tolist():
+            number = int(about[at])
+            if result and parts[at] > result[0].grid.parts * self.search.finer + 8:
                 break
-            if number != last and number < last * _STEP:
+            if not self.search.pooled and number != last and number < last * _STEP:
                 continue
-            if number == last and alike == _ALIKE:
+            larger = self.search.pooled and number == last and volume[at] >= result[-1].largest
+            if larger or (number == last and alike == self.search.alike):
                 continue
             grid = Grid(shape, tuple(axes[a][int(index[at, a])] for a in range(3)))
             memory = self.memory.bits(population, grid)
@@ -186,7 +228,7 @@ class GridChooser:
                         found[key] = new
             if not found:
                 return population.name
-            states = sorted(found.values(), key=lambda s: s.score)[:BEAM]
+            states = sorted(found.values(), key=lambda s: s.score)[: self.search.beam]
         return {name: candidate.grid for name, candidate in states[0].chosen.items()}
 
     def _load(self, name: str, chosen: dict[str, Candidate], targets: list[Population]) -> Array:
@@ -197,7 +239,12 @@ class GridChooser:
         return total
 
     def _share(self, candidate: Candidate, load: Array, limit: dict[str, int], share: bool) -> float:
-        """Cores that a candidate takes, boxes that share cores counted by their scarcest resource."""
+        """Cores that a candidate takes, boxes that share cores counted by their scarcest resource; pooled: by their
+        output axons."""
+        if self.search.pooled:
+            memory = candidate.memory * candidate.grid.parts / limit["synapse_bits"]
+            besides = _BESIDES * (candidate.in_axons / limit["in_axons"] + memory)
+            return float(load.sum()) / limit["out_axons"] + besides + _EACH * candidate.grid.parts
         if not share:
             return float(candidate.grid.parts)
         each = candidate.in_axons / candidate.grid.parts / limit["in_axons"]
@@ -225,12 +272,3 @@ class GridChooser:
 def size_of(projection: Projection) -> int:
     """Input axons of one block of a dense projection."""
     return int(projection.weight.shape[1])
-
-
-def _spread(least: int, most: int) -> list[int]:
-    """Numbers from least to most, each at least 3 % above the last."""
-    result = [least]
-    while result[-1] < most and len(result) < CANDIDATES:
-        result.append(max(result[-1] + 1, int(result[-1] * 1.03)))
-    return result
-

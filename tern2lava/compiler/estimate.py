@@ -26,9 +26,10 @@ class MemoryEstimate:
         self._taps: dict[object, tuple[int, ...]] = {}
 
     def bits(self, population: Population, grid: Grid) -> float:
-        """Estimated bits of the box in the middle of a grid."""
-        box, wires = grid.middle(), incoming(self.model.graph, population)
-        return sum(self._block(p, box) * self._calibration(population, p) for p in wires)
+        """Estimated bits of the box of a grid that takes most: of the one in the middle, and the longest."""
+        wires = incoming(self.model.graph, population)
+        boxes = dict.fromkeys((grid.middle(), grid.longest()))
+        return max(sum(self._block(p, box) * self._calibration(population, p) for p in wires) for box in boxes)
 
     def _block(self, projection: Projection, box: Box) -> float:
         """Bits of one block at 2 bits a ternary code, zeros included, headers counted."""

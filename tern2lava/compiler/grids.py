@@ -49,8 +49,13 @@ class Grid:
         return [Box(self.shape, tuple(r[0] for r in cell), tuple(r[1] for r in cell)) for cell in product(*self.axes)]
 
     def middle(self) -> Box:
-        """The box in the middle, which has no border where any has none, and so costs most."""
-        cell = [max(cuts[len(cuts) // 2 : len(cuts) // 2 + 1]) for cuts in self.axes]
+        """The box in the middle, which has no border where any has none, and so costs most where all are alike."""
+        cell = [cuts[len(cuts) // 2] for cuts in self.axes]
+        return Box(self.shape, tuple(r[0] for r in cell), tuple(r[1] for r in cell))
+
+    def longest(self) -> Box:
+        """The box of the longest range along each axis, those in the middle first."""
+        cell = [max(cuts[len(cuts) // 2 :] + cuts[: len(cuts) // 2], key=lambda c: c[1] - c[0]) for cuts in self.axes]
         return Box(self.shape, tuple(r[0] for r in cell), tuple(r[1] for r in cell))
 
 

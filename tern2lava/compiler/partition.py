@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.choose import GridChooser
+from tern2lava.compiler.choose import POOLED, QUICK, GridChooser, Search
 from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, PartCost, limits
 from tern2lava.compiler.crossbar_fill import Filled, fill, fill_by_estimate
 from tern2lava.compiler.cutting import cut_by, cut_population, cut_rows, hint
@@ -176,7 +176,7 @@ def cut_finer(
     for share in shares:
         limit = found.limit | {"out_axons": max(1, int(share * found.limit["out_axons"]))}
         try:
-            packing = _Cutter(model, populations, limit, options, False).packing(limit)
+            packing = _Cutter(model, populations, limit, options, False, POOLED).packing(limit)
         except CapacityError:
             continue
         yield renumbered(populations, packing.parts, found.limit, found.total, found.density)
@@ -218,7 +218,7 @@ class _Cutter:
 
     def __init__(
         self, model: CostModel, populations: tuple[Population, ...], limit: dict[str, int], options: MapOptions,
-        all_edges_leave_chip: bool,
+        all_edges_leave_chip: bool, search: Search = QUICK,
     ) -> None:  # fmt: skip
         self.model, self.populations, self.options, self.share = model, populations, options, options.share_cores
         self.limit = limit
@@ -230,7 +230,7 @@ class _Cutter:
         fewest = options.objective == "cores" and shared and not self.edges
         self.spares: tuple[float | None, ...] = _SPARES if fewest else (None,)
         extra = model.profile.routing.offchip_cost.value if all_edges_leave_chip else 0
-        self.chooser = GridChooser(model, extra)
+        self.chooser = GridChooser(model, extra, search)
 
     def packing(self, limit: dict[str, int]) -> Packing:
         """The parts under `limit` on cores: the fewest cores of several ways to cut, and of those with as few the

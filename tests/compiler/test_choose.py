@@ -1,0 +1,108 @@
+"""Grids of all populations together: fewer output axons where these are pooled, and cuts that see padding longer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from nets import codes, convolution, integer_graph, neurons, same, variant
+from tern2lava.compiler.box import Box
+from tern2lava.compiler.choose import POOLED, QUICK, GridChooser, Search
+from tern2lava.compiler.cost import CostModel, limits
+from tern2lava.compiler.estimate import MemoryEstimate
+from tern2lava.compiler.grids import Grid
+from tern2lava.compiler.ir import Graph, Input, Node, Population, frozen
+from tern2lava.compiler.slices import incoming
+from tern2lava.hw_profiles import Profile, load_profile
+
+CHANNELS, LENGTH = 6, 16
+
+
+def network(layers: int) -> Graph:
+    """Convolutions of 3 x 3."""
+    rng = np.random.default_rng(0)
+    nodes: list[Node] = [Input(name="in", shape=(1, LENGTH, LENGTH))]
+    source, seen = "in", 1
+    for layer in range(layers):
+        weight = codes(rng, CHANNELS, seen, 3, 3)
+        nodes += [
+            convolution(f"w{layer}", source, (seen, LENGTH, LENGTH), weight, padding=same(3, 3), gain=64),
+            neurons(
+                f"n{layer}", f"w{layer}", (CHANNELS, LENGTH, LENGTH), threshold=frozen(64, np.int64), start=layer
+            ),
+        ]
+        source, seen = f"n{layer}", CHANNELS
+    return integer_graph(*nodes)
+
+
+@pytest.fixture
+def target() -> Profile:
+    return variant(
+        "tiny", core__neurons=64, core__out_axons=200, core__in_axons=512, core__synapse_memory=1 << 16,
+        routing__out_axon_model="edges", routing__shared_cost=2,
+    )  # fmt: skip
+
+
+def output_axons(chooser: GridChooser, grids: dict[str, Grid]) -> dict[str, np.ndarray]:
+    """Of each box, by population."""
+    populations: tuple[Population, ...] = chooser.graph.of_kind(Population)
+    result = {p.name: np.zeros_like(grids[p.name].volumes) for p in populations}
+    for reader in populations:
+        for source in {wire.inputs[0] for wire in incoming(chooser.graph, reader)} & set(result):
+            result[source] = result[source] + chooser.entries(source, grids[source], reader, grids[reader.name])
+    return result
+
+
+@pytest.fixture
+def chosen(target: Profile) -> Callable[[Search, float], dict[str, np.ndarray]]:
+    """Output axons of boxes that take at most a share of a core's."""
+    graph = network(4)
+    model = CostModel(graph, target, None)
+
+    def choose(search: Search, share: float) -> dict[str, np.ndarray]:
+        chooser = GridChooser(model, 0, search)
+        limit = limits(target) | {"out_axons": int(200 * share)}
+        grids = chooser.choose(limit, {p.name: 64 for p in graph.of_kind(Population)}, share=True)
+        assert not isinstance(grids, str)
+        return output_axons(chooser, grids)
+
+    return choose
+
+
+@pytest.mark.parametrize("share", [1.0, 0.6, 0.4])
+def test_pooled_output_axons_are_fewer_and_no_box_has_more_than_its_share(
+    chosen: Callable[[Search, float], dict[str, np.ndarray]], share: float
+) -> None:
+    quick, pooled = chosen(QUICK, share), chosen(POOLED, share)
+    assert sum(map(np.sum, pooled.values())) < 0.98 * sum(map(np.sum, quick.values()))
+    assert max(map(np.max, pooled.values())) <= 200 * share
+
+
+def test_cuts_that_see_padding_may_be_longer_where_output_axons_are_pooled(target: Profile) -> None:
+    graph = network(2)
+    population = graph.of_kind(Population)[1]
+    found: dict[str, list[Grid]] = {}
+    for name, search in {"quick": QUICK, "pooled": POOLED}.items():
+        chooser = GridChooser(CostModel(graph, target, None), 0, search)
+        found[name] = [c.grid for c in chooser.candidates(population, limits(target), 64)]
+
+    def longer_at_borders(grid: Grid) -> bool:
+        lengths = [high - low for low, high in grid.axes[1]]
+        return len(lengths) > 2 and min(lengths[0], lengths[-1]) > max(lengths[1:-1])
+
+    assert any(map(longer_at_borders, found["pooled"]))
+    assert not any(map(longer_at_borders, found["quick"]))
+
+
+def test_the_memory_of_a_grid_is_that_of_its_longest_box() -> None:
+    graph, target = network(2), load_profile("loihi1")
+    population = graph.of_kind(Population)[1]
+    estimate = MemoryEstimate(CostModel(graph, target, None))
+    shape = (CHANNELS, LENGTH, LENGTH)
+    whole, columns = ((0, CHANNELS),), ((0, LENGTH),)
+    uneven = Grid(shape, (whole, ((0, 6), (6, 7), (7, 8), (8, 16)), columns))
+    assert uneven.longest() == Box(shape, (0, 8, 0), (CHANNELS, 16, LENGTH))
+    even = Grid(shape, (whole, ((0, 8), (8, 16)), columns))
+    assert estimate.bits(population, uneven) == estimate.bits(population, even)
