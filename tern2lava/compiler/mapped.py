@@ -139,8 +139,7 @@ def map_program(
     check_rules(graph, profile)
     if not profile.routing.axon_sums.value:
         graph = unpooled_graph(graph)
-    progress("partition, placement, routes", 0, 0)
-    plan = make_plan(graph, profile, options, rates)
+    plan = make_plan(graph, profile, options, rates, progress)
     cores, placement, routing = plan.partition, plan.placement, plan.routing
     encodings = allowed_encodings(profile, options.encodings)
     images = []

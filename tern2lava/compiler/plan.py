@@ -26,9 +26,10 @@ from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, by_estimate, cut_finer, partition
 from tern2lava.compiler.place import Placement, check_placement, place, problem
+from tern2lava.compiler.progress import Progress, silent
 from tern2lava.compiler.quality import Quality, event_times, part_work, quality
 from tern2lava.compiler.repack import evenly, part_traffic, repacked, together
-from tern2lava.compiler.route import Routing, route
+from tern2lava.compiler.route import Routing, entries, route
 from tern2lava.compiler.traffic import traffic
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
@@ -38,6 +39,8 @@ from tern2lava.hw_profiles.profile import Leaf
 _FINER = (1.0, 0.5, 0.25, 0.125, 0.0625)
 # Of a core's output axons, what parts may take while all that they reach is on their chip, so that some can leave.
 _LEAVING = (0.75, 0.65, 0.5)
+# So many times the output axons of its cores, if all left the chip: no other cut is that much better.
+_FAR = 1.2
 # Of partitions with more parts no others are tried.
 _MOST_PARTS = 5_000
 # More cores of a crossbar are not filled with fewer neurons each, which takes minutes.
@@ -66,17 +69,20 @@ class Plan:
 
 
 def make_plan(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None = None
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None = None,
+    progress: Progress = silent,
 ) -> Plan:  # fmt: skip
     """The best plan for the objective. Raises CapacityError where the network does not fit."""
     check_placement(options.placement)
     model = CostModel(graph, profile, options.encodings)
-    first = _plan(graph, profile, options, rates, partition(graph, profile, options, model))
+    progress("partition", 0, 0)
+    first = _plan(graph, profile, options, rates, partition(graph, profile, options, model), progress=progress)
     if _overflows(first):
         # Axons that leave a chip cost more: chips are chosen before cores, or parts are cut as if every axon left.
+        progress("partition by chips", 0, 0)
         cuts = chain([first.partition], cut_finer(graph, options, model, first.partition, _LEAVING))
         shared = by_chip(graph, profile, options, model, cuts)
-        first = _plan(graph, profile, options, rates, *_fewer(graph, profile, options, model, shared))
+        first = _plan(graph, profile, options, rates, *_fewer(graph, profile, options, model, shared), progress)
         if _overflows(first):
             most, have = int(first.routing.out_axons.max()), first.partition.limit["out_axons"]
             raise CapacityError("the network", "out_axons on a core", most, have, "limit the neurons per core")
@@ -85,13 +91,15 @@ def make_plan(
         return first
     quick = replace(options, placement="spectral") if options.placement == "auto" else options
     ranked: list[Plan] = []
-    for other in _others(graph, profile, options, rates, first):
+    for number, other in enumerate(_others(graph, profile, options, rates, first)):
+        progress("other mappings", number, 0)
         try:
             found = _plan(graph, profile, quick, rates, other)
         except CapacityError:
             continue
         if not _overflows(found):
             ranked = sorted([*ranked, found], key=lambda plan: plan.quality.rank(options.objective))[:_FINALISTS]
+    progress("placement", 0, 0)
     finalists = [_plan(graph, profile, options, rates, found.partition) for found in ranked]
     return min(
         (first, *(found for found in finalists if not _overflows(found))),
@@ -101,9 +109,10 @@ def make_plan(
 
 def _plan(
     graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, cores: Partition,
-    chips: tuple[int, ...] | None = None,
+    chips: tuple[int, ...] | None = None, progress: Progress = silent,
 ) -> Plan:  # fmt: skip
     """chips: of each core, where they were chosen with the partition."""
+    progress("placement", 0, 0)
     wired = connections(graph, cores)
     carried = traffic(graph, cores, wired, rates, options.rate)
     pins = _pins(cores, options)
@@ -113,6 +122,7 @@ def _plan(
         profile, cores.cores, wired.source, wired.target, carried.spikes, spare=options.spare_cores, chips=chips
     )
     placement = place(task, options.placement, options.seed)
+    progress("routes", 0, 0)
     routing = route(graph, cores, placement, profile, wired, carried)
     return Plan(cores, placement, routing, quality(graph, profile, cores, wired, placement, routing))
 
@@ -120,16 +130,22 @@ def _plan(
 def _fewer(
     graph: Graph, profile: Profile, options: MapOptions, model: CostModel, shared: ByChip | None
 ) -> tuple[Partition, tuple[int, ...] | None]:
-    """The partition with fewer cores: of parts shared out among chips, and of those that may all lie apart."""
+    """The partition with fewer cores: of parts shared out among chips, and of those that may all lie apart. The latter
+    are not looked for where the former, whose output axons are few, would have too many by far if all left the chip."""
+    if shared is not None:
+        wired = connections(graph, shared.partition)
+        apart = entries(graph, shared.partition, profile, wired, np.ones_like(wired.neurons))[wired.source >= 0]
+        if apart.sum() > _FAR * shared.partition.cores * shared.partition.limit["out_axons"]:
+            return shared.partition, shared.chip
     try:
-        apart = partition(graph, profile, options, model, all_edges_leave_chip=True)
+        found = partition(graph, profile, options, model, all_edges_leave_chip=True)
     except CapacityError:
         if shared is None:
             raise
         return shared.partition, shared.chip
-    if shared is not None and shared.partition.cores <= apart.cores:
+    if shared is not None and shared.partition.cores <= found.cores:
         return shared.partition, shared.chip
-    return apart, None
+    return found, None
 
 
 def _overflows(found: Plan) -> bool:
