@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -12,40 +10,18 @@ import numpy as np
 import pytest
 import yaml
 
-from tern2lava.__main__ import main
+from command_line import Done, Run, in_process
 from tern2lava.frontends.checkpoint import read_checkpoint
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
-Run = Callable[..., "Done"]
 Arrays = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs the entry point of the command line in this process, in an empty folder."""
+    """Runs the command line in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: object) -> Done:
-        monkeypatch.setattr(sys, "argv", ["tern2lava", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as done:
-            code = int(done.code or 0)
-        said = capsys.readouterr()
-        return Done(code, said.out, said.err)
-
-    return call
+    return in_process(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 import tern2lava
+from command_line import in_process
 from tern2lava import api
 from tern2lava.__main__ import main
 from tern2lava.cli import app
@@ -26,19 +27,7 @@ COMMANDS = typer.main.get_command(app).commands
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Runs the command line in this process: (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["tern2lava", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as done:
-            code = done.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+    return in_process(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")

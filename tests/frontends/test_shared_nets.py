@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,8 +13,8 @@ import snntorch as snn
 import torch
 from torch import nn
 
+from command_line import in_process
 from tern2lava import api
-from tern2lava.__main__ import main
 from tern2lava.compiler.ir import Input
 from tern2lava.errors import InputError
 from tern2lava.frontends.checkpoint import read_checkpoint
@@ -117,15 +116,9 @@ def test_every_network_is_inspected_compiled_and_verified_as_the_docs_say(
     monkeypatch.chdir(ROOT)
 
     def run(*words: str) -> str:
-        monkeypatch.setattr(sys, "argv", ["tern2lava", *words])
-        code: object = 0
-        try:
-            main()
-        except SystemExit as done:
-            code = done.code
-        said = capsys.readouterr()
-        assert not code, said.err
-        return said.out
+        done = in_process(monkeypatch, capsys)(*words)
+        assert not done.returncode, done.stderr
+        return done.stdout
 
     inspected = json.loads(run("inspect", file, "--json"))
     assert inspected["tensors"]
