@@ -212,6 +212,20 @@ def test_the_work_of_a_part_is_its_neurons_and_the_synapses_that_spikes_reach() 
     assert sum(work[conv]) == pytest.approx(128 + 0.5 * 22 * 22 * 8, rel=0.15)
 
 
+def test_every_neuron_of_a_pooling_window_makes_the_work_of_its_axon() -> None:
+    rng = np.random.default_rng(0)
+    graph = integer_graph(
+        Input(name="in", shape=(2, 8, 8)),
+        convolution("w", "in", (2, 8, 8), codes(rng, 3, 2, 4, 4), window=(2, 2), gain=64),
+        neurons("a", "w", (3, 1, 1)),
+    )
+    cores = partition(graph, TARGET, MapOptions())
+    wired = connections(graph, cores)
+    work = part_work(graph, cores, wired, traffic(graph, cores, wired, assumed=0.5), event_times(TARGET))
+    # Three neurons, each reached by all 128 inputs behind 32 axons.
+    assert sum(work) == pytest.approx(3 + 0.5 * 128 * 3)
+
+
 @pytest.mark.parametrize("hop", [1.0, 1000.0])
 def test_a_step_lasts_as_long_as_the_busiest_core_or_link_and_then_the_longest_route(
     hop: float, monkeypatch: pytest.MonkeyPatch
