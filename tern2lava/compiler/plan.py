@@ -39,7 +39,7 @@ from tern2lava.hw_profiles.profile import Leaf
 _FINER = (1.0, 0.5, 0.25, 0.125, 0.0625)
 # Of a core's output axons, what parts may take while all that they reach is on their chip, so that some can leave.
 _LEAVING = (0.75, 0.65, 0.5)
-# So many times the output axons of its cores, if all left the chip: no other cut is that much better.
+# So many times the output axons of its cores, if all left the chip: other cuts are hardly that much better.
 _FAR = 1.2
 # Of partitions with more parts no others are tried.
 _MOST_PARTS = 5_000
