@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 
 import numpy as np
+from numba import njit
 
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import limits
@@ -23,6 +24,8 @@ from tern2lava.hw_profiles import Profile
 
 # Only so many of the cores opened last are looked at for room.
 _OPEN_CORES = 256
+# Ways of each population to fill cores that are remembered.
+_KNOWN = 4
 # Windows are not taken apart by copies into more pieces than these.
 _PIECES = 64
 # A window of a reader, named by the projection into it: what a neuron sends to.
@@ -55,7 +58,7 @@ class Segment:
     kind: tuple[object, ...]
 
 
-@dataclass
+@dataclass(eq=False)
 class Core:
     kind: tuple[object, ...]
     segments: list[Segment]
@@ -81,11 +84,10 @@ def copies_of(graph: Graph, profile: Profile, population: Population, reads: Map
     shape = mapped_shape(graph, population)
     each = axons_per_source(profile) if single_targets(profile) else 1
     count = np.zeros(size(shape), np.int64)
+    mine = {p.name for p in graph.of_kind(Projection) if p.inputs[0] == population.name}
     for wires in reads.values():
         for name, box in wires:
-            projection = graph[name]
-            assert isinstance(projection, Projection)
-            if projection.inputs[0] == population.name:
+            if name in mine:
                 box.select(count.reshape(box.shape))[...] += each
     count += population.name in {node.inputs[0] for node in graph.of_kind(Output)}
     return np.maximum(count, 1).reshape(shape)
@@ -103,6 +105,7 @@ class Filler:
         if options.max_neurons_per_core is not None:
             self.limit["neurons"] = max(1, min(self.limit["neurons"], options.max_neurons_per_core))
         self.populations: tuple[Population, ...] = graph.of_kind(Population)
+        self._segments_of: dict[str, list[tuple[Plan, Array, tuple[object, ...], list[Segment]]]] = {}
 
     def cores(self, plans: dict[str, Plan], copies: dict[str, Array]) -> list[Core]:
         """Windows as segments, each as many neurons as a core takes; then segments on cores."""
@@ -116,8 +119,7 @@ class Filler:
                 chip.get(plan.population.name, -1), plan.bits, plan.fold, target_fold.get(plan.population.name, 1),
                 self._start(plan.population), plan.population.name if mixed else None,
             )  # fmt: skip
-            for window in plan.windows:
-                segments += self._segments(plan, window, window.box.select(copies[plan.population.name]), kind)
+            segments += self._known_segments(plan, copies[plan.population.name], kind)
         cores = self.packed(segments)
         order = {p.name: index for index, p in enumerate(self.populations)}
         for core in cores:
@@ -129,22 +131,35 @@ class Filler:
 
         return sorted(cores, key=place)
 
+    def _known_segments(self, plan: Plan, copies: Array, kind: tuple[object, ...]) -> list[Segment]:
+        """Segments of all windows, which on trial are the same for most populations."""
+        known = self._segments_of.setdefault(plan.population.name, [])
+        for with_plan, with_copies, with_kind, segments in known:
+            if with_plan is plan and with_kind == kind and np.array_equal(with_copies, copies):
+                return segments
+        found = [s for w in plan.windows for s in self._segments(plan, w, w.box.select(copies), kind)]
+        self._segments_of[plan.population.name] = [*known[1 - _KNOWN :], (plan, copies, kind, found)]
+        return found
+
     def packed(self, segments: list[Segment]) -> list[Core]:
         """Segments on cores, the largest first, each on the first of the cores opened last that has room."""
         inputs = self.crossbar.inputs.value
-        shares = [max(s.columns / self.columns, s.axons / (inputs * s.plan.fold)) for s in segments]
+        need = np.array([(s.columns, s.copies, s.axons) for s in segments], np.int64).reshape(-1, 3)
+        most = np.array([(self.columns, self.limit["neurons"], inputs * s.plan.fold) for s in segments], np.int64)
+        shares = np.maximum(need[:, 0] / self.columns, need[:, 2] / most.reshape(-1, 3)[:, 2])
+        alike: dict[tuple[object, ...], list[int]] = {}
+        for at in np.argsort(-shares, kind="stable").tolist():
+            alike.setdefault(segments[at].kind, []).append(at)
         cores: list[Core] = []
-        opened: dict[tuple[object, ...], list[Core]] = {}
-        for at in np.argsort([-share for share in shares], kind="stable"):
-            segment = segments[at]
-            there = opened.setdefault(segment.kind, [])
-            core = next((c for c in there[-_OPEN_CORES:] if self.has_room(c, segment)), None)
-            if core is None:
-                core = Core(segment.kind, [])
-                cores.append(core)
-                if self.options.share_cores:
-                    there.append(core)
-            core.add(segment)
+        for kind, members in alike.items():
+            if self.options.share_cores:
+                core_of = _first_fit(need[members], most[members[0]], _OPEN_CORES)
+            else:
+                core_of = np.arange(len(members))
+            mine = [Core(kind, []) for _ in range(int(core_of.max()) + 1)]
+            for at, core in zip(members, core_of.tolist(), strict=True):
+                mine[core].add(segments[at])
+            cores += mine
         return cores
 
     def has_room(self, core: Core, segment: Segment) -> bool:
@@ -205,6 +220,44 @@ class Filler:
             return CapacityError(name, "copies of a neuron", copies, most, HINTS["out_axons"])
         columns = copies * plan.bits * plan.fold
         return CapacityError(name, "columns for one neuron", columns, self.columns, HINTS["in_axons"])
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator]
+def _first_fit(need: Array, most: Array, opened: int) -> Array:
+    """The core of each item, need (items, resources), on cores of these limits; of those with room for anything, the
+    `opened` last ones are looked at."""
+    count, names = need.shape
+    core_of = np.empty(count, np.int64)
+    load = np.zeros((count, names), np.int64)
+    live = np.empty(count, np.int64)
+    alive, cores = 0, 0
+    for item in range(count):
+        at = -1
+        for k in range(max(0, alive - opened), alive):
+            room = True
+            for name in range(names):
+                if load[live[k], name] + need[item, name] > most[name]:
+                    room = False
+                    break
+            if room:
+                at = k
+                break
+        if at < 0:
+            at = alive
+            live[at] = cores
+            alive += 1
+            cores += 1
+        core = live[at]
+        core_of[item] = core
+        full = False
+        for name in range(names):
+            load[core, name] += need[item, name]
+            # Columns and copies are taken by every neuron; axons of windows may be none.
+            full = full or (name < 2 and load[core, name] == most[name])
+        if full:
+            live[at : alive - 1] = live[at + 1 : alive].copy()
+            alive -= 1
+    return core_of
 
 
 def _corner(boxes: list[Box]) -> tuple[int, ...]:

@@ -30,6 +30,8 @@ from tern2lava.compiler.slices import incoming, source_shape
 from tern2lava.errors import CapacityError
 
 Grids = dict[str, tuple[Cuts, ...]]
+# Plans of each population that are remembered.
+_KNOWN = 2
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Planner:
         self.single = single_targets(filler.profile)
         self.bits = {p.name: bits_of(self.graph, p, self.profile) for p in self.populations}
         self._groups = read_together(self.graph)
+        self._plans: dict[str, dict[tuple[tuple[Cuts, ...], int], Plan]] = {}
 
     def one_by_one(self, tried: int) -> Grids:
         """A grid for each population, readers first. tried: how many ways to cut each are filled on trial."""
@@ -77,10 +80,17 @@ class Planner:
             for p in self.populations
         }
         fold = with_readers(fold, self._groups)
-        return {
-            p.name: Plan(p, windows(self.graph, p, chosen[p.name]), self.bits[p.name], fold[p.name])
-            for p in self.populations
-        }
+        return {p.name: self._plan(p, chosen[p.name], fold[p.name]) for p in self.populations}
+
+    def _plan(self, population: Population, grid: tuple[Cuts, ...], fold: int) -> Plan:
+        """The same object for the same grid and fold, so that what follows from it is known too."""
+        known = self._plans.setdefault(population.name, {})
+        if (grid, fold) not in known:
+            if len(known) == _KNOWN:
+                del known[next(iter(known))]
+            found = windows(self.graph, population, grid)
+            known[grid, fold] = Plan(population, found, self.bits[population.name], fold)
+        return known[grid, fold]
 
     def ways(self, population: Population, copies: Array) -> list[Way]:
         """Ways to cut a population whose neurons have so many copies, by the cores that they are estimated to take here

@@ -20,9 +20,10 @@ _ROUNDS = 12
 # Ways to cut a population that are filled to see how many cores they take.
 _TRIED = 6
 # Ways to cut a population that are tried with the others as they are, and how often all populations are gone through.
-_WAYS, _SWEEPS = 12, 3
-# Segments that may be filled by trials: some seconds.
-_WORK = 60_000
+_WAYS, _SWEEPS, _SWEEPS_TO_FIT = 12, 3, 12
+# Segments that may be filled by trials: some seconds; and a minute or two where cores are over those of the target by
+# no more than this.
+_WORK, _WORK_TO_FIT, _NEAR = 240_000, 4_000_000, 1.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,12 +60,16 @@ def refined(planner: Planner, starts: list[Settled], least: int) -> Settled:
         if len(best.cores) > least:
             found, left = _improved(planner, start, left)
             best = min(best, found, key=lambda each: each.key)
+    have = planner.profile.system.cores
+    if have < len(best.cores) <= _NEAR * have:
+        best, _ = _improved(planner, best, _WORK_TO_FIT, have)
     return best
 
 
-def _improved(planner: Planner, best: Settled, left: int) -> tuple[Settled, int]:
-    """The best that changes of one population at a time make of it, and the work left."""
-    for _ in range(_SWEEPS):
+def _improved(planner: Planner, best: Settled, left: int, enough: int = 0) -> tuple[Settled, int]:
+    """The best that changes of one population at a time make of it, or the first of `enough` cores, and the work
+    left."""
+    for _ in range(_SWEEPS if not enough else _SWEEPS_TO_FIT):
         before = best.key
         for population in reversed(planner.populations):
             for way in planner.ways(population, best.copies[population.name])[:_WAYS]:
@@ -78,6 +83,8 @@ def _improved(planner: Planner, best: Settled, left: int) -> tuple[Settled, int]
                 except CapacityError:
                     continue
                 best = min(best, trial, key=lambda each: each.key)
+                if len(best.cores) <= enough:
+                    return best, left
         if best.key == before:
             break
     return best, left

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nets import codes, convolution, integer_graph, neurons, same
+from nets import codes, convolution, integer_graph, neurons, same, variant
 from random_crossbars import Sketch, small_crossbar
-from tern2lava.compiler import plan
+from tern2lava.compiler import crossbar_refine, plan
 from tern2lava.compiler.crossbar import grids, window_sources
 from tern2lava.compiler.crossbar_cores import Filler
 from tern2lava.compiler.crossbar_plan import Planner
@@ -101,8 +101,23 @@ def test_what_is_tried_never_takes_more_cores_than_what_is_estimated(seed: int, 
         return
     found = refined(planner, starts, 0)
     assert found.key <= starts[0].key == min(start.key for start in starts)
-    # What it says is what its grids give.
-    assert settled(planner, found.grids).key == found.key
+    # What it says is what its grids give to one who remembers nothing.
+    assert settled(planner_of(graph, profile), found.grids).key == found.key
+
+
+@pytest.mark.parametrize(("near", "fits"), [(1.1, True), (1.01, False)])
+def test_where_few_cores_are_missing_more_is_tried_until_the_network_fits(
+    near: float, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = two_layers(28, 2)
+    fewest = len(refined(planner_of(graph, PAICORE), estimated(planner_of(graph, PAICORE)), 0).cores)
+    small = variant("paicore2", system__chip_rows=1, system__chip_cols=1, system__chip_cores=fewest)
+    monkeypatch.setattr(crossbar_refine, "_WORK", 0)
+    monkeypatch.setattr(crossbar_refine, "_NEAR", near)
+    planner = planner_of(graph, small)
+    starts = estimated(planner)
+    assert len(starts[0].cores) > fewest
+    assert (len(refined(planner, starts, 0).cores) == fewest) == fits
 
 
 def test_nothing_is_tried_where_the_bound_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
