@@ -1,7 +1,7 @@
 """Windows of cores with a crossbar as they come out when cores are filled: chosen by estimate, then changed on trial.
 
 Estimates leave out how whole neurons and windows fit cores. Where filling is quick, populations are cut in other ways,
-one at a time, and what takes fewer cores is kept.
+one at a time, and what takes fewer cores is kept; where few cores are missing, for longer, until the network fits.
 """
 
 from __future__ import annotations
