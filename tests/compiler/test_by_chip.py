@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import coo_matrix
 
-from nets import codes, convolution, integer_graph, neurons, same, variant
+from nets import convolutions, variant
 from tern2lava.compiler.by_chip import by_chip
 from tern2lava.compiler.chips import Sharing, exchange, halve
 from tern2lava.compiler.cost import CostModel
-from tern2lava.compiler.ir import Graph, Input, Node, Population, frozen
+from tern2lava.compiler.ir import Graph, Population
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, cut_finer, partition
@@ -36,19 +36,8 @@ def target(**changed: Any) -> Profile:
     return variant("tiny", **(small | changed))
 
 
-def network(layers: int = 3, channels: int = 4, length: int = 12) -> Graph:
-    """Convolutions of 3 x 3."""
-    rng = np.random.default_rng(0)
-    nodes: list[Node] = [Input(name="in", shape=(1, length, length))]
-    source, seen = "in", 1
-    for layer in range(layers):
-        weight = codes(rng, channels, seen, 3, 3)
-        nodes += [
-            convolution(f"w{layer}", source, (seen, length, length), weight, padding=same(3, 3), gain=64),
-            neurons(f"n{layer}", f"w{layer}", (channels, length, length), threshold=frozen(64, np.int64), start=layer),
-        ]
-        source, seen = f"n{layer}", channels
-    return integer_graph(*nodes)
+def network(layers: int = 3, channels: int = 4) -> Graph:
+    return convolutions(layers, channels, 12)
 
 
 @cache

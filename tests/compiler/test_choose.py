@@ -7,34 +7,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from nets import codes, convolution, integer_graph, neurons, same, variant
+from nets import convolutions, variant
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.choose import POOLED, QUICK, GridChooser, Search
 from tern2lava.compiler.cost import CostModel, limits
 from tern2lava.compiler.estimate import MemoryEstimate
 from tern2lava.compiler.grids import Grid
-from tern2lava.compiler.ir import Graph, Input, Node, Population, frozen
+from tern2lava.compiler.ir import Population
 from tern2lava.compiler.slices import incoming
 from tern2lava.hw_profiles import Profile, load_profile
 
 CHANNELS, LENGTH = 6, 16
-
-
-def network(layers: int) -> Graph:
-    """Convolutions of 3 x 3."""
-    rng = np.random.default_rng(0)
-    nodes: list[Node] = [Input(name="in", shape=(1, LENGTH, LENGTH))]
-    source, seen = "in", 1
-    for layer in range(layers):
-        weight = codes(rng, CHANNELS, seen, 3, 3)
-        nodes += [
-            convolution(f"w{layer}", source, (seen, LENGTH, LENGTH), weight, padding=same(3, 3), gain=64),
-            neurons(
-                f"n{layer}", f"w{layer}", (CHANNELS, LENGTH, LENGTH), threshold=frozen(64, np.int64), start=layer
-            ),
-        ]
-        source, seen = f"n{layer}", CHANNELS
-    return integer_graph(*nodes)
 
 
 @pytest.fixture
@@ -58,7 +41,7 @@ def output_axons(chooser: GridChooser, grids: dict[str, Grid]) -> dict[str, np.n
 @pytest.fixture
 def chosen(target: Profile) -> Callable[[Search, float], dict[str, np.ndarray]]:
     """Output axons of boxes that take at most a share of a core's."""
-    graph = network(4)
+    graph = convolutions(4, CHANNELS, LENGTH)
     model = CostModel(graph, target, None)
 
     def choose(search: Search, share: float) -> dict[str, np.ndarray]:
@@ -81,7 +64,7 @@ def test_pooled_output_axons_are_fewer_and_no_box_has_more_than_its_share(
 
 
 def test_cuts_that_see_padding_may_be_longer_where_output_axons_are_pooled(target: Profile) -> None:
-    graph = network(2)
+    graph = convolutions(2, CHANNELS, LENGTH)
     population = graph.of_kind(Population)[1]
     found: dict[str, list[Grid]] = {}
     for name, search in {"quick": QUICK, "pooled": POOLED}.items():
@@ -97,7 +80,7 @@ def test_cuts_that_see_padding_may_be_longer_where_output_axons_are_pooled(targe
 
 
 def test_the_memory_of_a_grid_is_that_of_its_longest_box() -> None:
-    graph, target = network(2), load_profile("loihi1")
+    graph, target = convolutions(2, CHANNELS, LENGTH), load_profile("loihi1")
     population = graph.of_kind(Population)[1]
     estimate = MemoryEstimate(CostModel(graph, target, None))
     shape = (CHANNELS, LENGTH, LENGTH)

@@ -11,6 +11,7 @@ from tern2lava.compiler.ir import (
     Array,
     ConvGeometry,
     Graph,
+    Input,
     Level,
     Node,
     Output,
@@ -96,3 +97,18 @@ def integer_graph(*nodes: Node) -> Graph:
     last = [node.name for node in nodes if isinstance(node, Population)][-1]
     output = Output(name="out", inputs=(last,))
     return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=(*nodes, output))
+
+
+def convolutions(layers: int, channels: int, length: int) -> Graph:
+    """Convolutions of 3 x 3 on an image of one channel, padded, all of so many channels."""
+    rng = np.random.default_rng(0)
+    nodes: list[Node] = [Input(name="in", shape=(1, length, length))]
+    source, seen = "in", 1
+    for layer in range(layers):
+        weight, shape = codes(rng, channels, seen, 3, 3), (channels, length, length)
+        nodes += [
+            convolution(f"w{layer}", source, (seen, length, length), weight, padding=same(3, 3), gain=64),
+            neurons(f"n{layer}", f"w{layer}", shape, threshold=frozen(64, np.int64), start=layer),
+        ]
+        source, seen = f"n{layer}", channels
+    return integer_graph(*nodes)
