@@ -60,7 +60,8 @@ def refined(planner: Planner, starts: list[Settled], least: int) -> Settled:
         if len(best.cores) > least:
             found, left = _improved(planner, start, left)
             best = min(best, found, key=lambda each: each.key)
-    have = planner.profile.system.cores
+    system = planner.profile.system
+    have = system.chips * (system.cores_per_chip - planner.options.spare_cores)
     if have < len(best.cores) <= _NEAR * have:
         best, _ = _improved(planner, best, _WORK_TO_FIT, have)
     return best

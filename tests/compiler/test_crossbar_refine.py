@@ -25,8 +25,8 @@ from tern2lava.hw_profiles import Profile, load_profile
 PAICORE = load_profile("paicore2")
 
 
-def planner_of(graph: Graph, profile: Profile) -> Planner:
-    return Planner(Filler(graph, profile, MapOptions()))
+def planner_of(graph: Graph, profile: Profile, **options: int) -> Planner:
+    return Planner(Filler(graph, profile, MapOptions(**options)))
 
 
 def population(graph: Graph, name: str) -> Population:
@@ -105,16 +105,17 @@ def test_what_is_tried_never_takes_more_cores_than_what_is_estimated(seed: int, 
     assert settled(planner_of(graph, profile), found.grids).key == found.key
 
 
+@pytest.mark.parametrize("spare", [0, 3])
 @pytest.mark.parametrize(("near", "fits"), [(1.1, True), (1.01, False)])
 def test_where_few_cores_are_missing_more_is_tried_until_the_network_fits(
-    near: float, fits: bool, monkeypatch: pytest.MonkeyPatch
+    near: float, fits: bool, spare: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graph = two_layers(28, 2)
     fewest = len(refined(planner_of(graph, PAICORE), estimated(planner_of(graph, PAICORE)), 0).cores)
-    small = variant("paicore2", system__chip_rows=1, system__chip_cols=1, system__chip_cores=fewest)
+    small = variant("paicore2", system__chip_rows=1, system__chip_cols=1, system__chip_cores=fewest + spare)
     monkeypatch.setattr(crossbar_refine, "_WORK", 0)
     monkeypatch.setattr(crossbar_refine, "_NEAR", near)
-    planner = planner_of(graph, small)
+    planner = planner_of(graph, small, spare_cores=spare)
     starts = estimated(planner)
     assert len(starts[0].cores) > fewest
     assert (len(refined(planner, starts, 0).cores) == fewest) == fits
