@@ -98,6 +98,25 @@ def test_where_too_few_chips_are_left_the_network_is_refused_or_cut_otherwise() 
     assert by_chip(graph, profile, options, model, [cut]) is None
 
 
+def test_of_the_first_two_cuts_that_chips_can_share_out_the_one_of_fewer_cores_is_taken() -> None:
+    graph, profile, options = network(), target(), MapOptions()
+    model = CostModel(graph, profile, options.encodings)
+    cuts = list(cut_finer(graph, options, model, partition(graph, profile, options), (0.75, 0.3)))
+    alone = [by_chip(graph, profile, options, model, [cut]) for cut in cuts]
+    cores = [each.partition.cores for each in alone if each is not None]
+    assert len(set(cores)) == 2
+    for order in (cuts, cuts[::-1]):
+        together = by_chip(graph, profile, options, model, order)
+        assert together is not None
+        assert together.partition.cores == min(cores)
+
+
+def test_sharing_parts_out_among_chips_is_a_stage_of_its_own() -> None:
+    told: list[str] = []
+    map_program(network(), target(), progress=lambda stage, *_: told.append(stage))
+    assert list(dict.fromkeys(told)) == ["partition", "placement", "routes", "partition by chips", "core images"]
+
+
 def test_finer_cuts_leave_output_axons_free() -> None:
     graph, profile, options = network(), target(), MapOptions(share_cores=False)
     model = CostModel(graph, profile, options.encodings)
