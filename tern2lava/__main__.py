@@ -6,8 +6,8 @@ import sys
 
 
 def main() -> None:
-    """Run the command line; exits 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit,
-    70 an error of tern2lava itself."""
+    """Run the command line; exits 0 ok, 1 a required verdict is not met, 2 bad input or usage, 3 unsupported, 4 does
+    not fit, 5 a backend did not finish, 70 an error of tern2lava itself."""
     from tern2lava.cli import app
     from tern2lava.errors import StoppedError, Tern2LavaError
 

@@ -28,8 +28,10 @@ from tern2lava.errors import InputError, Interrupted
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.model import Report, WhatIfRow
+from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer, mapped
+from tern2lava.sim.fitting import fitted
 from tern2lava.sim.readout import accuracy, needs_states, predictions, scores
 from tern2lava.sim.record import Record
 from tern2lava.sim.shard import engine_trace
@@ -67,22 +69,26 @@ def compile(
     out: str | Path | None = None,
     options: Options | None = None,
     map_options: MapOptions | None = None,
-    data: str | Path | SpikeData | dict[str, Array] | None = None,
+    data: str | Path | SpikeData | dict[str, Any] | None = None,
+    any_steps: bool = False,
+    pad: bool = False,
     progress: Progress | None = None,
     **load_options: Any,
 ) -> Compiled:
     """`source` compiled for `target` (a profile's name, YAML file, or Profile); written as a bundle to `out` if given.
 
     `source`: whatever `load` takes; `load_options` go to it. data: spikes on which the traffic between cores is
-    measured; without them map_options.rate is assumed. progress(stage, done, total) is told what is done, total being
-    0 where it cannot be known. Raises InputError, ProfileError, UnsupportedError or CapacityError, each saying where,
-    what was found and what to do; whatever ends it, `out` is a whole bundle or as it was before.
+    measured (any_steps, pad: see `verify`); without them map_options.rate is assumed. progress(stage, done, total) is
+    told what is done, total being 0 where it cannot be known. Raises InputError, ProfileError, UnsupportedError or
+    CapacityError, each saying where, what was found and what to do; whatever ends it, `out` is a whole bundle or as it
+    was before.
     """
     tell = progress or silent
     profile = target if isinstance(target, Profile) else load_profile(target)
     tell("network", 0, 0)
     graph = load(source, net, **load_options)
-    compiled = build(graph, profile, options, map_options, _measure(data), tell)
+    compiled = build(graph, profile, options, map_options, _measure(data, options, any_steps, pad), tell)
+    compiled = replace(compiled, described=_described(source, net))
     if isinstance(source, (str, Path)) and Path(source).is_file():
         compiled = replace(compiled, source_bytes=Path(source).stat().st_size)
     if out is not None:
@@ -98,24 +104,30 @@ def what_if(
     net: str | Path | None = None,
     options: Options | None = None,
     map_options: MapOptions | None = None,
-    data: str | Path | SpikeData | dict[str, Array] | None = None,
+    data: str | Path | SpikeData | dict[str, Any] | None = None,
+    any_steps: bool = False,
+    pad: bool = False,
     progress: Progress | None = None,
     **load_options: Any,
 ) -> list[WhatIfRow]:
     """`source` mapped onto each of `targets` as `compile` would: a row for each with cores, memory and traffic, or
-    with the reason why it does not fit. progress as for `compile`. Raises InputError and ProfileError."""
+    with the reason why it does not fit. data, any_steps, pad and progress as for `compile`. Raises InputError
+    and ProfileError."""
     from tern2lava.report.what_if import what_if as compare
 
     profiles = [target if isinstance(target, Profile) else load_profile(target) for target in targets]
     tell = progress or silent
     tell("network", 0, 0)
-    return compare(load(source, net, **load_options), profiles, options, map_options, _measure(data), tell)
+    measure = _measure(data, options, any_steps, pad)
+    return compare(load(source, net, **load_options), profiles, options, map_options, measure, tell)
 
 
 def simulate(
     bundle: str | Path | Bundle,
-    data: str | Path | SpikeData | dict[str, Array],
+    data: str | Path | SpikeData | dict[str, Any],
     *,
+    any_steps: bool = False,
+    pad: bool = False,
     engine: Engine = "fast",
     states: bool = False,
     keep: bool = True,
@@ -125,6 +137,7 @@ def simulate(
     """A run of a bundle on spikes: by the fast engine, by it in Ray tasks (engine "ray"), by the integer reference
     ("reference"), or recomputed from its core images ("images"); all give the same. Samples run in pieces.
 
+    any_steps, pad: see `verify`.
     states: keep v and u in the trace. keep: without it the trace stays empty, so that memory holds one piece. out: npz
     file for predictions, scores, spikes (and states), written piece by piece, there when the run is whole.
     progress(stage, done, total) counts samples. Raises Interrupted (a KeyboardInterrupt) with what was done.
@@ -132,7 +145,7 @@ def simulate(
     opened = _opened(bundle)
     executable = opened.executable
     program = executable.program
-    spikes = _spikes(data, program)
+    spikes = _spikes(data, program, steps_of(opened), any_steps, pad)
     needed = states or needs_states(program)
     piece = shard_size(program, spikes.steps)
     parts = (spikes.values(begin, begin + piece) for begin in range(0, spikes.samples, piece))
@@ -193,31 +206,43 @@ def simulate(
 
 def verify(
     bundle: str | Path | Bundle,
-    data: str | Path | SpikeData | dict[str, Array],
+    data: str | Path | SpikeData | dict[str, Any],
     *,
+    any_steps: bool = False,
+    pad: bool = False,
     backend: Backend = "lava",
     lava_mode: LavaMode = "mixed",
     engine: Literal["local", "ray"] = "local",
     samples: int | None = None,
     timeout: float = 600.0,
+    require: str | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """The bundle's report with the proof on `data`; also written into the bundle's report.json.
+    """The bundle's report with the verification on `data`; also written into the bundle's report.json.
+
+    Its first keys are three verdicts (report.verification.verdicts): execution (images, Lava and engine against the
+    integers), arithmetic (integers against the float model), reading (float model against the framework's own run).
+    require: which must hold for report.verification.met, as "execution,arithmetic=0.1%,reading" (see
+    report.requirements); None: execution, and arithmetic with at most 1 % of the spikes missing or extra. No error is
+    raised for a verdict that is not met.
 
     The fast engine runs all samples; on the first `samples` (None: all) the executions are compared, Lava's as
     `lava_mode` says: "fused", "inprocess", "stock" (each alone), "all", or "mixed", which runs the fused one on all of
-    them, the others on some. engine "ray": shards of samples run as Ray tasks. The report's verification says whether
-    all agree and how many samples each ran; no error is raised for a difference.
+    them, the others on some. engine "ray": shards of samples run as Ray tasks.
+    Data of another number of steps than the bundle was compiled for are refused unless `any_steps`; `pad` adds steps
+    of zeros to samples that have fewer (docs/data.md). Raises InputError, and BackendError where Lava or Ray did not
+    finish.
     """
+    required = parse_requirements(require)
     opened = _opened(bundle)
-    spikes = _spikes(data, opened.executable.program)
+    spikes = _spikes(data, opened.executable.program, steps_of(opened), any_steps, pad)
     if samples is not None and samples < 1:
         raise InputError("samples", f"found {samples}; verify at least one")
     proof = prove(
         opened.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
         timeout=timeout, progress=progress,
     )  # fmt: skip
-    result = add_verification(opened.report, proof)
+    result = add_verification(opened.report, proof, required, _ternarize(opened))
     save_report(opened.folder, result)
     return result
 
@@ -254,20 +279,53 @@ def _opened(bundle: str | Path | Bundle) -> Bundle:
     return bundle if isinstance(bundle, Bundle) else read_bundle(Path(bundle))
 
 
-def _measure(data: str | Path | SpikeData | dict[str, Array] | None) -> Callable[[Graph], dict[str, Array]] | None:
+def steps_of(bundle: Bundle) -> int:
+    """Steps that a bundle was compiled for; 0: the network does not say, nor did who compiled it."""
+    asked = bundle.manifest.get("options", {}).get("steps", 0)
+    return int(asked or bundle.executable.program.steps)
+
+
+def _ternarize(bundle: Bundle) -> str | None:
+    """How weights that were not ternary were changed ("twn", "int8"); None where that was not asked for."""
+    asked = bundle.manifest.get("options", {}).get("ternarize", "refuse")
+    return None if asked == "refuse" else str(asked)
+
+
+def _described(source: str | Path | Graph | torch.nn.Module, net: str | Path | None) -> str:
+    """What says how the neurons of `source` compute, in words that follow "the float model"."""
+    if isinstance(source, Graph):
+        return "as the graph describes it"
+    if isinstance(source, (str, Path)):
+        return f"as {Path(source).name} was read" if net is None else f"as {Path(net).name} describes it"
+    return "as the module was read"
+
+
+def _measure(
+    data: str | Path | SpikeData | dict[str, Any] | None, options: Options | None, any_steps: bool, pad: bool
+) -> Callable[[Graph], dict[str, Array]] | None:
     """What measures spikes per neuron and step of a program on `data`."""
     if data is None:
         return None
+    asked = 0 if options is None else options.steps
 
     def measure(program: Graph) -> dict[str, Array]:
         from tern2lava.sim.activity import measured_rates
 
-        return measured_rates(program, _spikes(data, program))
+        return measured_rates(program, _spikes(data, program, asked or program.steps, any_steps, pad))
 
     return measure
 
 
-def _spikes(data: str | Path | SpikeData | dict[str, Array], program: Graph) -> SpikeData:
+def _spikes(
+    data: str | Path | SpikeData | dict[str, Any], program: Graph, steps: int, any_steps: bool, pad: bool
+) -> SpikeData:
+    """The data for `program`, held against the `steps` it was compiled for and its outputs."""
+    where: object = "data"
     if isinstance(data, SpikeData):
-        return data
-    return make_spikes(data, program) if isinstance(data, dict) else load_spikes(Path(data), program)
+        found = data
+    elif isinstance(data, dict):
+        found = make_spikes(data, program, steps=steps, pad=pad)
+    else:
+        where = data
+        found = load_spikes(Path(data), program, steps=steps, pad=pad)
+    return fitted(found, program, steps, any_steps=any_steps, pad=pad, where=where)

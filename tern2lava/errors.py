@@ -1,6 +1,7 @@
 """Every error a user can meet, each saying where, what was found and what to do, and the exit code it ends in.
 
-Exit codes of the command line: 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit.
+Exit codes of the command line: 0 ok, 1 a required verdict is not met, 2 bad input or usage, 3 unsupported, 4 does not
+fit, 5 a backend did not finish, 70 an error of tern2lava itself.
 """
 
 from __future__ import annotations
@@ -81,6 +82,13 @@ class StoppedError(Exception):
 
 
 class VerificationError(Tern2LavaError):
-    """Two executions of one program that differ, or a backend that did not finish; names the first difference."""
+    """Two executions of one program that cannot be compared, their traces having other populations or shapes."""
 
     exit_code = 1
+
+
+class BackendError(Tern2LavaError):
+    """A backend that did not finish, so that it says nothing of the network: Lava raised, died or took too long, or
+    Ray lost a worker."""
+
+    exit_code = 5

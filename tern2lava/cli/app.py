@@ -46,8 +46,8 @@ app = typer.Typer(
     # Rich help would import a Markdown renderer and a highlighter: twice the start-up time of every command.
     rich_markup_mode=None,
     context_settings={"max_content_width": 120},
-    epilog="Exit codes: 0 ok, 1 verification differs, 2 bad input or usage, 3 unsupported, 4 does not fit the target, "
-    "70 an error of tern2lava itself.",
+    epilog="Exit codes: 0 ok, 1 a required verdict is not met, 2 bad input or usage, 3 unsupported, 4 does not fit the "
+    "target, 5 a backend (Lava, Ray) did not finish, 70 an error of tern2lava itself.",
 )
 
 Source = Annotated[
@@ -60,6 +60,12 @@ BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder wri
 Data = Annotated[
     Path,
     typer.Option("--data", help="npz file: `spikes` (samples, steps, *input shape), optional `labels` (samples,)."),
+]
+AnySteps = Annotated[
+    bool, typer.Option("--any-steps", help="Run data of another number of steps than the network is compiled for.")
+]
+Pad = Annotated[
+    bool, typer.Option("--pad", help="Add steps of zeros to samples that have fewer steps (docs/data.md).")
 ]
 Target = Annotated[
     str, typer.Option("--target", "-t", help="Hardware profile: a name (see `profiles`) or a YAML file.")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from tern2lava.cli.app import Debug, Json, Source, Target, app, console, print_json, progress_bar, said
+from tern2lava.cli.app import AnySteps, Debug, Json, Pad, Source, Target, app, console, print_json, progress_bar, said
 from tern2lava.cli.mapping import (
     MaxNeurons,
     ObjectiveName,
@@ -50,6 +50,8 @@ def compile(
     seed: Seed = 0,
     objective: ObjectiveName = "cores",
     data: TrafficData = None,
+    any_steps: AnySteps = False,
+    pad: Pad = False,
     rate: Rate = 0.1,
     what_if: WhatIf = "",
     print_ir: Annotated[str, typer.Option(metavar="STAGE", help="Print the graph after this pass (`all`: each).")] = "",
@@ -82,7 +84,7 @@ def compile(
         with progress_bar(as_json) as progress:
             rows = api.what_if(
                 file, targets, net=net, options=options, map_options=chosen, data=data, progress=progress,
-                **said(dt, assume),
+                any_steps=any_steps, pad=pad, **said(dt, assume),
             )  # fmt: skip
         if as_json:
             print_json([row.model_dump() for row in rows])
@@ -94,7 +96,7 @@ def compile(
     with progress_bar(as_json) as progress:
         compiled = api.compile(
             file, target, net=net, out=out, options=options, map_options=chosen, data=data, progress=progress,
-            **said(dt, assume),
+            any_steps=any_steps, pad=pad, **said(dt, assume),
         )  # fmt: skip
     if print_ir:
         texts = {s: print_graph(compiled.lowered.stages[s]) for s in STAGES if print_ir in (s, "all")}

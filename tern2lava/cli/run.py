@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tern2lava.cli.app import BundleFolder, Data, Debug, Json, app, console, print_json, progress_bar
+from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, Json, Pad, app, console, print_json, progress_bar
 
 if TYPE_CHECKING:
     from tern2lava.sim.verify import LavaMode
@@ -26,6 +26,8 @@ def simulate(
         ),
     ] = "fast",
     states: Annotated[bool, typer.Option("--states", help="Write the membrane potentials and currents too.")] = False,
+    any_steps: AnySteps = False,
+    pad: Pad = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -38,8 +40,9 @@ def simulate(
         raise InputError("--engine", f"found '{engine}'; choose {', '.join(engines)}")
     with progress_bar(as_json) as progress:
         result = api.simulate(
-            bundle, data, engine=engines[engine], states=states, keep=False, out=out, progress=progress
-        )
+            bundle, data, engine=engines[engine], states=states, keep=False, out=out, progress=progress,
+            any_steps=any_steps, pad=pad,
+        )  # fmt: skip
     spikes = result.spikes
     summary = {
         "samples": len(result.predictions), "accuracy": result.accuracy, "spikes": spikes,
@@ -57,7 +60,10 @@ def simulate(
         print(f"written to {out}")
 
 
-@app.command(epilog="Example: tern2lava verify build/ --data test.npz --samples 100")
+@app.command(
+    epilog="Example: tern2lava verify build/ --data test.npz --samples 100\n\n"
+    "Another: tern2lava verify build/ --data test.npz --require execution,arithmetic=0.1%"
+)
 def verify(
     bundle: BundleFolder,
     data: Data,
@@ -78,13 +84,26 @@ def verify(
         int, typer.Option(min=0, help="Samples for all executions; 0: all. The fast engine (E) runs all.")
     ] = 0,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds that one Lava run may take.")] = 600.0,
+    require: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERDICT,...",
+            help="Verdicts without which the exit code is 1: `execution` (images, Lava and engine equal the integers), "
+            "`arithmetic=0.1%` (spikes missing or extra in integers, of the float model's; alone: 1 %; `0`: none), "
+            "`reading` (the float model equals the framework's own run). Default: execution,arithmetic=1%, and reading "
+            "where the data carry such a run.",
+        ),
+    ] = None,
+    any_steps: AnySteps = False,
+    pad: Pad = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Prove on data that core images and Lava spike, in every neuron and step, as the integer program does."""
+    """Three verdicts on data: whether core images and Lava equal the integers, whether the integers spike as the float
+    model, and whether that is your framework's network."""
     from tern2lava import api
     from tern2lava.errors import InputError
-    from tern2lava.report.terminal import verification_table
+    from tern2lava.report.verdict_tables import verification_table
 
     if backend not in ("lava", "reference"):
         raise InputError("--backend", f"found '{backend}'; choose lava or reference")
@@ -99,6 +118,7 @@ def verify(
         report = api.verify(
             bundle, data, backend="lava" if backend == "lava" else "reference", lava_mode=modes[lava_mode],
             engine="ray" if engine == "ray" else "local", samples=samples or None, timeout=timeout, progress=progress,
+            require=require, any_steps=any_steps, pad=pad,
         )  # fmt: skip
     found = report.verification
     assert found is not None
@@ -106,5 +126,5 @@ def verify(
         print(found.model_dump_json(indent=1))
     else:
         console().print(verification_table(found))
-    if not found.equal:
+    if not found.met:
         raise typer.Exit(1)

@@ -54,5 +54,5 @@ def demo(
         print_json(result.to_dict())
     else:
         console().print(result.render())
-    if not result.verified:
+    if not result.met:
         raise typer.Exit(1)

@@ -15,13 +15,15 @@ from tern2lava.hw_profiles import Profile
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Compiled:
-    """A network lowered to integers and mapped onto a target. source_bytes: size of the file it came from, if any."""
+    """A network lowered to integers and mapped onto a target. source_bytes: size of the file it came from, if any;
+    described: what says how its neurons compute, in words that follow "the float model"."""
 
     lowered: Lowered
     mapped: Mapped
     profile: Profile
     options: Options
     source_bytes: int | None = None
+    described: str = "as the graph describes it"
 
 
 def build(

@@ -18,7 +18,8 @@ from tern2lava import api
 from tern2lava.bundle import read_bundle, write_aside
 from tern2lava.report.account import memory_table
 from tern2lava.report.model import Report
-from tern2lava.report.terminal import certificate_table, core_table, verification_table
+from tern2lava.report.terminal import certificate_table, core_table
+from tern2lava.report.verdict_tables import verdict_lines, verification_table
 from tern2lava.sim.verify import Progress
 from tern2lava.train.data import digits
 from tern2lava.train.encode import encode
@@ -45,13 +46,14 @@ class DemoResult:
     nets: tuple[NetResult, ...]
 
     @property
-    def verified(self) -> bool:
-        return all(net.report.verification is not None and net.report.verification.equal for net in self.nets)
+    def met(self) -> bool:
+        """Whether every verdict that is required is met, for both networks."""
+        return all(net.report.verification is not None and net.report.verification.met for net in self.nets)
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "folder": str(self.folder),
-            "verified": self.verified,
+            "met": self.met,
             "nets": {
                 net.name: {
                     "test_samples": net.test_samples,
@@ -64,7 +66,7 @@ class DemoResult:
         }
 
     def render(self) -> RenderableType:
-        """Proof and certificates of each network, then the cores, the memory and the verdict."""
+        """Verification and certificates of each network, its cores and memory; then the verdicts of all."""
         parts: list[RenderableType] = []
         for net in self.nets:
             assert net.report.verification is not None
@@ -76,19 +78,18 @@ class DemoResult:
                 memory_table(net.report),
                 "",
             ]
-        parts.append(Rule("Verdict"))
+        parts.append(Rule("Verdicts"))
         for net in self.nets:
             proof = net.report.verification
             assert proof is not None
-            verdict = "VERIFIED in Lava" if proof.equal else "DIFFERS in Lava"
-            parts.append(
+            parts += [
                 Text(
-                    f"{net.name}: {verdict}, {proof.compared_values:,} spikes and states of {proof.samples} samples "
-                    f"({' == '.join(proof.chain)}); accuracy on all {net.test_samples} test samples: compiled "
-                    f"{100 * net.compiled_accuracy:.2f} %, trained model {100 * net.trained_accuracy:.2f} %",
-                    style="bold green" if proof.equal else "bold red",
-                )
-            )
+                    f"{net.name}: accuracy on all {net.test_samples} test samples: compiled "
+                    f"{100 * net.compiled_accuracy:.2f} %, as trained {100 * net.trained_accuracy:.2f} %",
+                    style="bold",
+                ),
+                verdict_lines(proof),
+            ]
         parts.append(
             Text(
                 f"Bundles, spikes and report.json are in {self.folder}. Every approximation made: "

@@ -31,6 +31,7 @@ def make_report(compiled: Compiled, version: str) -> Report:
     return Report(
         version=version,
         source=program.source,
+        described=compiled.described,
         target=compiled.profile.name,
         steps=program.steps,
         populations=populations,

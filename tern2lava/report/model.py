@@ -153,8 +153,67 @@ class BandRow(_Block):
     closest: float = Field(
         description="Least distance of a potential from its threshold, relative to it (from a threshold of 0: itself)."
     )
-    spikes: int = Field(description="Spikes of the integer program.")
-    float_differences: int = Field(description="Neuron-steps where the float model's spike differs.")
+
+
+class VerdictRow(_Block):
+    """One of the three verdicts; none of them says anything of the others."""
+
+    name: str = Field(
+        description="execution: core images, Lava and the fast engine against the integers, bit for bit. arithmetic: "
+        "the integers against the float model. reading: the float model against the framework's own run."
+    )
+    status: str = Field(
+        description="execution: equal or differs. arithmetic: equal, within (no more differ than is allowed) or "
+        "differs. reading: equal, differs or not compared."
+    )
+    required: str | None = Field(description="What is required of it; null: nothing.")
+    met: bool | None = Field(description="Whether that holds; null: nothing is required.")
+    sentence: str = Field(description="The verdict in plain words, with its numbers.")
+
+
+class ArithmeticRow(_Block):
+    """Spikes of one population in integers against those in the float model, on the samples compared."""
+
+    population: str = Field(description="Name of the population.")
+    float_spikes: int = Field(description="Spikes of the float model.")
+    integer_spikes: int = Field(description="Spikes of the integer program.")
+    missing: int = Field(
+        description="Spikes of the float model that the integers do not make; a spike of the other sign counts here "
+        "and as extra."
+    )
+    extra: int = Field(description="Spikes of the integers that the float model does not make.")
+    share: float = Field(description="(missing + extra) / float_spikes (/ 1 where there are none).")
+    rate_float: float = Field(description="Spikes per neuron and step in the float model.")
+    rate_integer: float = Field(description="Spikes per neuron and step in integers.")
+    died: bool = Field(description="Whether it spikes in the float model and never in integers.")
+    silent: bool = Field(
+        description="Whether it never spikes in either, so that nothing is known of its spikes; false for populations "
+        "whose potentials alone are read."
+    )
+
+
+class Arithmetic(_Block):
+    """The integers against the float model, on the samples compared."""
+
+    float_model: str = Field(description="What the float model is: as mlp.yaml describes it, as the module was read.")
+    ternarize: str | None = Field(
+        description="How --ternarize changed weights that were not ternary; the float model has them as they were. "
+        "null: it was not asked to."
+    )
+    samples: int = Field(description="Samples on which spikes were compared.")
+    data_samples: int = Field(description="Samples of the data.")
+    float_spikes: int = Field(description="Spikes of the float model, all populations together.")
+    integer_spikes: int = Field(description="Spikes of the same populations in integers.")
+    missing: int = Field(description="Spikes of the float model that the integers do not make.")
+    extra: int = Field(description="Spikes of the integers that the float model does not make.")
+    share: float = Field(description="(missing + extra) / float_spikes (/ 1 where there are none).")
+    worst: str | None = Field(description="Population with the largest share; null: no spike differs.")
+    changed_decisions: int | None = Field(
+        description="Samples whose predicted class is not the float model's; null: one output, which decides nothing."
+    )
+    died: list[str] = Field(description="Populations that spike in the float model and never in integers.")
+    silent: list[str] = Field(description="Populations that never spike in either: nothing is known of their spikes.")
+    populations: list[ArithmeticRow] = Field(description="One entry per population of the source.")
 
 
 class ProcessRow(_Block):
@@ -183,8 +242,11 @@ class ExecutionRow(_Block):
 
 
 class Verification(_Block):
-    """The proof on data."""
+    """The verification on data: three verdicts, and what they rest on."""
 
+    verdicts: list[VerdictRow] = Field(description="The verdicts on execution, arithmetic and reading, in this order.")
+    met: bool = Field(description="Whether every verdict that is required is met (exit code 0; 1 where not).")
+    arithmetic: Arithmetic = Field(description="The integers against the float model, in numbers.")
     chain: list[str] = Field(
         description="Executions compared: I integer reference, E fast engine, M mapped reference (from the core "
         "images), L1 Lava's runtime with a process per layer, L2 Lava neuro-cores, L3 the processes of L1 in sequence."
@@ -201,13 +263,15 @@ class Verification(_Block):
     processes: list[ProcessRow] = Field(description="What L1 was made of; empty where Lava was not run.")
     accuracy_integer: float | None = Field(description="Accuracy of the integer program; null without labels.")
     accuracy_float: float | None = Field(description="Accuracy of the float model on the same samples; null without.")
-    band: list[BandRow] = Field(
-        description="Per population: distance from the thresholds and spikes of the float model."
-    )
+    band: list[BandRow] = Field(description="Per population: distance of the potentials from the thresholds.")
     spike_exact: bool = Field(
         description="Whether integers provably spike as the real dynamics on this data: no accumulator can overflow "
-        "within the steps run, and no potential came near its threshold."
+        "within the steps run, no potential came near its threshold, and no spike differs from the float model's."
     )
+
+    def verdict(self, name: str) -> VerdictRow:
+        """The verdict called `name`: execution, arithmetic or reading. Raises KeyError for another name."""
+        return {row.name: row for row in self.verdicts}[name]
 
 
 class BoundRow(_Block):
@@ -284,6 +348,10 @@ class Report(_Block):
 
     version: str = Field(description="Version of tern2lava that wrote the report.")
     source: str = Field(description="What was compiled.")
+    described: str = Field(
+        description="What the float model rests on: as FILE describes it (the net.yaml), as the module was read, as "
+        "FILE was read, as the graph describes it."
+    )
     target: str = Field(description="Name of the hardware profile.")
     steps: int = Field(description="Time steps per sample; 0: the network does not say.")
     populations: list[PopulationRow] = Field(description="The populations, in network order.")

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from tern2lava.report.account import memory_table, twin_table
 from tern2lava.report.mapping import mapping_text
-from tern2lava.report.model import CoreRow, Report, Verification
+from tern2lava.report.model import CoreRow, Report
 from tern2lava.report.sheet import sheet
+from tern2lava.report.verdict_tables import verification_table
 
 RESOURCES = (
     ("Neurons", "neurons"), ("SynBits", "synapse_bits"), ("AxonIn", "in_axons"), ("AxonOut", "out_axons"),
@@ -103,74 +104,6 @@ def certificate_table(report: Report) -> Table:
     return table
 
 
-def verification_table(verification: Verification) -> RenderableType:
-    """The verdict and what it rests on."""
-    chain = " == ".join(verification.chain)
-    lines: list[RenderableType] = []
-    if verification.equal:
-        lines.append(
-            Text(
-                f"VERIFIED {chain}: {verification.compared_values:,} spikes and states equal, "
-                f"{verification.samples:,} samples x {verification.steps} steps",
-                style="bold green",
-            )
-        )
-    else:
-        lines.append(Text(f"DIFFERS {verification.first_difference}", style="bold red"))
-    if verification.accuracy_integer is not None and verification.accuracy_float is not None:
-        lines.append(
-            Text(
-                f"Accuracy: compiled {100 * verification.accuracy_integer:.2f} %, float model "
-                f"{100 * verification.accuracy_float:.2f} % on the same {verification.samples:,} samples"
-            )
-        )
-    if verification.equal and verification.engine_samples:
-        lines.append(Text(_engine_line(verification)))
-    lines.append(_execution_table(verification))
-    table = sheet(
-        "Against the float model on this data",
-        ("Population", "Spikes", "Spikes that differ", "Near threshold", "of neuron-steps", "Closest"),
-    )
-    for row in verification.band:
-        table.add_row(
-            row.population, f"{row.spikes:,}", f"{row.float_differences:,}", f"{row.near:,}", f"{row.neuron_steps:,}",
-            f"{row.closest:.1e}",
-        )  # fmt: skip
-    lines.append(table)
-    if verification.spike_exact:
-        lines.append(Text("Proven on this data: integers and real dynamics spike alike in every neuron and step."))
-    if verification.processes:
-        used = sheet("Lava processes of L1", ("Node", "Process", "Why"), left=("Process", "Why"))
-        for process in verification.processes:
-            used.add_row(process.node, process.process, process.reason)
-        lines.append(used)
-    return Group(*lines)
-
-
 def print_report(report: Report, console: Console) -> None:
     """Print the whole report."""
     console.print(render(report))
-
-
-def _execution_table(verification: Verification) -> Table:
-    """How many samples each execution ran and how many of its values were compared with the reference."""
-    table = sheet(
-        "Executions, each held against I in every spike and state",
-        ("Name", "What", "Samples", "Values", "Seconds", "Samples/s"),
-        left=("What",),
-    )
-    for row in verification.executions:
-        rate = row.samples / row.seconds if row.seconds else 0.0
-        values = f"{row.values:,}" if row.values else ""
-        table.add_row(row.name, row.what, f"{row.samples:,}", values, f"{row.seconds:.2f}", f"{rate:,.3g}")
-    return table
-
-
-def _engine_line(verification: Verification) -> str:
-    """How many samples the fast engine ran, and what it found on all of them."""
-    line = f"Fast engine (E): ran all {verification.engine_samples:,} samples"
-    if verification.accuracy_engine is not None:
-        line += f", accuracy {100 * verification.accuracy_engine:.2f} %"
-    for row in verification.engine_fallbacks:
-        line += f"; left {row.population} to the integer reference: {row.reason}"
-    return line

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tern2lava.report.model import BandRow, ExecutionRow, FallbackRow, ProcessRow, Report, Verification
+from tern2lava.report.model import (
+    Arithmetic,
+    ArithmeticRow,
+    BandRow,
+    ExecutionRow,
+    FallbackRow,
+    ProcessRow,
+    Report,
+    Verification,
+)
+from tern2lava.report.requirements import Requirements
+from tern2lava.report.verdicts import arithmetic_verdict, execution_verdict, reading_verdict
 from tern2lava.sim.verify import Proof
 
 WHAT = {
@@ -15,23 +26,31 @@ WHAT = {
 }
 
 
-def add_verification(report: Report, proof: Proof) -> Report:
-    """`report` with the result of `proof`."""
+def add_verification(
+    report: Report, proof: Proof, require: Requirements | None = None, ternarize: str | None = None
+) -> Report:
+    """`report` with the result of `proof`, judged by what is required (None: the default).
+
+    ternarize: how weights were changed on the way from the source ("twn", "int8"; None: not at all)."""
+    required = require or Requirements()
     comparison = proof.comparison
+    arithmetic = arithmetic_block(proof, report.described, ternarize)
+    verdicts = [
+        execution_verdict(proof, required), arithmetic_verdict(arithmetic, required), reading_verdict(required),
+    ]  # fmt: skip
     bands = [
         BandRow(
-            population=band.population,
-            neuron_steps=band.neuron_steps,
-            near=band.near,
-            closest=band.closest,
-            spikes=proof.spikes[band.population],
-            float_differences=proof.float_differences[band.population],
+            population=band.population, neuron_steps=band.neuron_steps, near=band.near, closest=band.closest,
         )
         for band in proof.bands
-    ]
+    ]  # fmt: skip
     # The data may run for more steps than the network was compiled for.
     safe = all(row.safe_steps is None or row.safe_steps >= proof.steps for row in report.certificate)
+    alike = arithmetic.missing + arithmetic.extra == 0
     verification = Verification(
+        verdicts=verdicts,
+        met=all(verdict.met is not False for verdict in verdicts),
+        arithmetic=arithmetic,
         chain=list(comparison.chain),
         equal=comparison.equal,
         executions=[
@@ -49,6 +68,38 @@ def add_verification(report: Report, proof: Proof) -> Report:
         engine_samples=proof.engine_samples,
         accuracy_engine=proof.accuracy_engine,
         engine_fallbacks=[FallbackRow(population=name, reason=why) for name, why in proof.engine_fallbacks],
-        spike_exact=safe and all(band.near == 0 for band in proof.bands),
+        spike_exact=safe and alike and all(band.near == 0 for band in proof.bands),
     )
     return report.model_copy(update={"verification": verification})
+
+
+def arithmetic_block(proof: Proof, float_model: str, ternarize: str | None) -> Arithmetic:
+    """The counts of `proof` as a block of the report."""
+    rows = [
+        ArithmeticRow(
+            population=counts.population, float_spikes=counts.float_spikes, integer_spikes=counts.integer_spikes,
+            missing=counts.missing, extra=counts.extra, share=counts.share,
+            rate_float=counts.float_spikes / max(1, counts.neuron_steps),
+            rate_integer=counts.integer_spikes / max(1, counts.neuron_steps), died=counts.died, silent=counts.silent,
+        )
+        for counts in proof.counts
+    ]  # fmt: skip
+    spikes = sum(row.float_spikes for row in rows)
+    missing, extra = sum(row.missing for row in rows), sum(row.extra for row in rows)
+    worst = max(rows, key=lambda row: row.share, default=None)
+    return Arithmetic(
+        float_model=float_model,
+        ternarize=ternarize,
+        samples=proof.samples,
+        data_samples=proof.data_samples,
+        float_spikes=spikes,
+        integer_spikes=sum(row.integer_spikes for row in rows),
+        missing=missing,
+        extra=extra,
+        share=(missing + extra) / max(1, spikes),
+        worst=worst.population if worst is not None and worst.share > 0 else None,
+        changed_decisions=proof.changed_decisions,
+        died=[row.population for row in rows if row.died],
+        silent=[row.population for row in rows if row.silent],
+        populations=rows,
+    )

@@ -30,7 +30,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from tern2lava.errors import MissingPackageError, VerificationError
+from tern2lava.errors import BackendError, MissingPackageError
 from tern2lava.sim.lava_shared import STEPS_DONE, SharedArrays, unnamed_file
 
 Progress = Callable[[int, int], None]
@@ -99,7 +99,7 @@ class LavaChild:
 
         steps: Lava steps the job will make; progress(done, steps) is called as shared[STEPS_DONE] grows.
         Closes the descriptor of `shared` (its arrays stay). Raises MissingPackageError where the child finds no Lava,
-        VerificationError (one line) where the job raises, a process of its group dies, or `timeout` seconds pass; then
+        BackendError (one line) where the job raises, a process of its group dies, or `timeout` seconds pass; then
         nothing of the child is left: no process, file or shared memory.
         """
         reply: dict[str, Any] = {}
@@ -121,7 +121,7 @@ class LavaChild:
         if "missing" in reply:
             raise MissingPackageError(*reply["missing"])
         if "error" in reply:
-            raise VerificationError(f"the run in Lava failed: {reply['error']}{words}")
+            raise BackendError(f"the run in Lava failed: {reply['error']}{words}")
         if progress is not None:
             progress(steps, steps)
 

@@ -58,7 +58,7 @@ def run_cores(
     """The trace of the program in `images` on `inputs` (per input, values (batch, steps, *shape)), executed by Lava.
 
     states: record u and v too. progress(done, total) counts Lava steps. child: where it runs (None: in one of its own).
-    Raises InputError for damaged images or wrong inputs, MissingPackageError where Lava is absent, VerificationError
+    Raises InputError for damaged images or wrong inputs, MissingPackageError where Lava is absent, BackendError
     where the run dies or exceeds `timeout` seconds.
     """
     cores = [decode_core(data, f"image of core {k}") for k, data in enumerate(images)]

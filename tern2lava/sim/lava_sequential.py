@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir import Array
-from tern2lava.errors import UnsupportedError, VerificationError
+from tern2lava.errors import BackendError, UnsupportedError
 from tern2lava.sim.lava_compat import require_lava
 from tern2lava.sim.lava_runtime import Observer, forget_processes, observe
 
@@ -38,7 +38,7 @@ class SendPort:
             self.skip -= 1
             return
         if data.shape != self.shape:
-            raise VerificationError(f"port {self.name}: a message of shape {data.shape}, expected {self.shape}")
+            raise BackendError(f"port {self.name}: a message of shape {data.shape}, expected {self.shape}")
         message = np.empty(self.shape, self.dtype)
         message[...] = data
         self.waiting.append(message)
@@ -119,7 +119,7 @@ def execute_sequentially(process: Any, steps: int, observers: Mapping[Any, Obser
             continue
         for unit, ends in order:
             if unit.attempt() is not ends:
-                raise VerificationError(f"{unit.name} receives in another order than in its first step")
+                raise BackendError(f"{unit.name} receives in another order than in its first step")
     forget_processes()
 
 

@@ -26,7 +26,7 @@ def run_stock(
     Stock lava.proc processes wherever they are exact, ours elsewhere (`processes_used` says which). All samples run
     one after the other in one Lava run (see lava_plan). sequential: without Lava's runtime. progress(done, total)
     counts Lava steps. child: where it runs (None: in a child of its own).
-    Raises InputError where there is nothing to run, MissingPackageError where Lava is absent, VerificationError where
+    Raises InputError where there is nothing to run, MissingPackageError where Lava is absent, BackendError where
     the run dies or exceeds `timeout` seconds.
     """
     batch, steps = samples_and_steps(inputs)

@@ -16,6 +16,7 @@ import numpy as np
 from tern2lava.compiler.ir import Array, Graph, Input, Population, size
 from tern2lava.compiler.progress import Progress
 from tern2lava.sim import integer, mapped
+from tern2lava.sim.arithmetic import SpikeCounts, changed_decisions, count_spikes
 from tern2lava.sim.band import Band, measure_band
 from tern2lava.sim.compare import Difference, compared_values, first_difference
 from tern2lava.sim.float import run_float
@@ -69,8 +70,8 @@ class ShardPlan:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ShardResult:
-    """What a shard found. link: the execution in which the first difference is; counts of labelled samples are 0 where
-    there are no labels."""
+    """What a shard found. link: the execution in which the first difference is; counts and changed_decisions: integers
+    against the float model (sim.arithmetic); counts of correct samples are 0 where there are no labels."""
 
     samples: int
     alone: bool
@@ -79,8 +80,8 @@ class ShardResult:
     difference: Difference | None = None
     processes: tuple[tuple[str, str, str], ...] = ()
     bands: tuple[Band, ...] = ()
-    spikes: dict[str, int] = field(default_factory=dict)
-    float_differences: dict[str, int] = field(default_factory=dict)
+    counts: tuple[SpikeCounts, ...] = ()
+    changed_decisions: int | None = None
     correct_engine: int = 0
     correct_integer: int = 0
     correct_float: int = 0
@@ -112,7 +113,7 @@ def run_shard(
     """The result of the samples in `data`, which are those of `plan`.
 
     engine: the prepared program; child: where Lava runs (None: each made here). progress(stage, done, total) counts
-    samples. Stops after the first execution that differs. Raises VerificationError where Lava dies or exceeds the
+    samples. Stops after the first execution that differs. Raises BackendError where Lava dies or exceeds the
     plan's timeout, MissingPackageError where it is absent.
     """
     from tern2lava.sim.engine.program import prepare
@@ -145,10 +146,8 @@ def run_shard(
         difference=bench.difference,
         processes=bench.processes,
         bands=tuple(measure_band(executable.real, program, data.values())),
-        spikes={name: int(np.count_nonzero(spikes)) for name, spikes in reference.spikes.items()},
-        float_differences={
-            name: int(np.count_nonzero(reference.spikes[name] != spikes)) for name, spikes in real.spikes.items()
-        },
+        counts=count_spikes(executable.imported, real, reference),
+        changed_decisions=changed_decisions(executable.imported, real, program, reference),
         correct_engine=_correct(program, fast, data),
         correct_integer=_correct(program, reference, data),
         correct_float=_correct(executable.imported, real, data),
@@ -206,7 +205,7 @@ class _Bench:
 
 
 def _run_lava(bench: _Bench, name: str, samples: int, timeout: float, child: LavaChild | None) -> None:
-    """Nothing; the first `samples` in Lava: L2 core images, L3 Lava's process models in sequence, L1 its runtime."""
+    """Run the first `samples` in Lava: L2 core images, L3 Lava's process models in sequence, L1 its runtime."""
     from tern2lava.sim.lava_cores import run_cores
     from tern2lava.sim.lava_stock import run_stock
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tern2lava.errors import MissingPackageError, Tern2LavaError, VerificationError
+from tern2lava.errors import BackendError, MissingPackageError, Tern2LavaError
 
 Common = TypeVar("Common")
 Part = TypeVar("Part")
@@ -27,14 +27,18 @@ def map_on_ray(
     `common` travels once to each machine, `function` by its name: tern2lava must be installed there. At most two tasks
     per core wait or run at a time, so that memory holds few parts. A worker that dies costs its own part alone, which
     runs again. Raises MissingPackageError where Ray is absent, what a task raised on purpose (errors.py), and
-    VerificationError where a part's workers die again and again. A Ray that was started here is ended.
+    BackendError where Ray does not start or a part's workers die again and again. A Ray that was started here is ended.
     """
     ray = _require_ray()
     started = not ray.is_initialized()
     if started:
         # A dashboard is Ray's own; a cluster that is there already has made that choice.
         options = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **options)
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR, configure_logging=False, **options)
+        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:300]
+            raise BackendError(f"Ray did not start: {reason}; see RAY_ADDRESS, or leave --engine ray out") from None
     waiting: deque[Any] = deque()
     try:
         task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(_run)
@@ -80,7 +84,7 @@ def _result(ray: Any, reference: Any) -> Any:
         result = ray.get(reference)
     except ray.exceptions.RayError as error:
         reason = " ".join(str(error).split())[:300]
-        raise VerificationError(f"a shard of samples did not finish on Ray after {RETRIES} retries: {reason}") from None
+        raise BackendError(f"a shard of samples did not finish on Ray after {RETRIES} retries: {reason}") from None
     if isinstance(result, _Refusal):
         raise result.error()
     return result

@@ -15,7 +15,9 @@ import numpy as np
 
 from tern2lava.compiler.ir import Array, Graph, Input, size
 from tern2lava.errors import InputError
+from tern2lava.sim.ragged import cut, is_ragged, padded
 from tern2lava.sim.stored import StoredValues, read_header
+from tern2lava.sim.wrapped import what_is_wrong
 
 NPY = b"\x93NUMPY"
 # Bytes from which an array is left in its file and read in pieces.
@@ -26,12 +28,14 @@ _DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotIm
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SpikeData:
-    """inputs: for every Input its values (batch, steps, *shape); labels (batch,) int64 or None.
+    """inputs: for every Input its values (batch, steps, *shape); labels (batch,) int64 or None; pad_to: steps that are
+    run, zeros in those that the inputs lack.
 
     Values of a large file are read slice by slice."""
 
     inputs: Mapping[str, Array | StoredValues]
     labels: Array | None = None
+    pad_to: int = 0
 
     @property
     def samples(self) -> int:
@@ -39,7 +43,7 @@ class SpikeData:
 
     @property
     def steps(self) -> int:
-        return int(next(iter(self.inputs.values())).shape[1])
+        return max(self.pad_to, int(next(iter(self.inputs.values())).shape[1]))
 
     def first(self, count: int) -> SpikeData:
         """The first `count` samples (all where there are fewer)."""
@@ -52,48 +56,67 @@ class SpikeData:
         )
 
     def values(self, begin: int = 0, end: int | None = None) -> dict[str, Array]:
-        """The inputs' values of samples begin to end (None: all). Raises InputError for what a file holds wrongly."""
+        """The inputs' values of samples begin to end (None: all), padded. Raises InputError for what a file holds
+        wrongly."""
         try:
-            return {name: values[begin:end] for name, values in self.inputs.items()}
+            return {name: self._padded(values[begin:end]) for name, values in self.inputs.items()}
         except _DAMAGED as error:
             where = next((v.path for v in self.inputs.values() if isinstance(v, StoredValues)), "data")
             raise InputError(where, f"is no readable npz file ({error})") from None
 
 
-def load_spikes(path: Path, graph: Graph) -> SpikeData:
+    def _padded(self, values: Array) -> Array:
+        missing = self.pad_to - values.shape[1]
+        return np.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2)) if missing > 0 else values
+
+
+def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False) -> SpikeData:
     """The data of an npz file for the inputs of `graph`.
 
     Arrays: `spikes` (batch, steps, *input shape), or one array per Input under its name; `labels` (batch,) optional.
-    Raises InputError for a file that is no npz, has no such array, or holds other shapes or values.
+    Samples of different lengths: all their steps one after another, (sum of steps, *input shape), and `lengths`
+    (batch,), the steps of each; `pad` and `steps` as for make_spikes. Raises InputError for a file that is no npz, has
+    no such array or one twice, or holds other shapes or values.
     """
-    wanted = {"spikes", "labels", *(node.name for node in graph.of_kind(Input))}
+    wanted = {"spikes", "labels", "lengths", *(node.name for node in graph.of_kind(Input))}
     try:
         with Path(path).open("rb") as stream:
             if stream.read(len(NPY)) == NPY:
                 raise InputError(path, "holds one bare array; save it with np.savez(..., spikes=array)")
         with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            arrays = {name: _read(archive, info, path) for name, info in members.items() if name in wanted}
+            members: dict[str, zipfile.ZipInfo] = {}
+            for info in archive.infolist():
+                name = info.filename.removesuffix(".npy")
+                if name in members:
+                    raise InputError(path, f"holds two arrays called '{name}'; save it again with one")
+                members[name] = info
+            whole = "lengths" in members
+            arrays = {name: _read(archive, info, path, whole) for name, info in members.items() if name in wanted}
     except FileNotFoundError:
         raise InputError(path, "does not exist") from None
     except MemoryError:
         raise InputError(path, "holds more than fits into memory; split it into files of fewer samples") from None
     except _DAMAGED as error:
         raise InputError(path, f"is no readable npz file ({error})") from None
-    if not arrays:
+    if not arrays.keys() - {"labels", "lengths"}:
         names = ", ".join(list(members)[:8]) or "none"
         raise InputError(path, f"has no array 'spikes' (found: {names})")
-    return make_spikes(arrays, graph, path)
+    return make_spikes(arrays, graph, path, steps=steps, pad=pad)
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> Array | _Member:
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, whole: bool) -> Array | _Member:
     """One array of an npz file, its claimed size checked against what is stored before anything is allocated; of a
-    large one only what it is."""
+    large one only what it is, unless the `whole` is needed."""
     with archive.open(member) as stream:
         shape, fortran, dtype = read_header(stream)
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize > member.file_size:
+    if dtype.hasobject:
+        raise InputError(
+            f"{path}: {member.filename}", "holds Python objects, which are never unpickled; samples of different "
+            "lengths are stored as all their steps one after another, and their steps as `lengths` (docs/data.md)",
+        )  # fmt: skip
+    if math.prod(shape) * dtype.itemsize > member.file_size:
         raise InputError(f"{path}: {member.filename}", f"shape {shape} of {dtype} is not what is stored; save it again")
-    if member.file_size > LARGE and len(shape) > 1 and not fortran:
+    if not whole and member.file_size > LARGE and len(shape) > 1 and not fortran:
         return _Member(path=path, name=member.filename, shape=shape, dtype=dtype)
     npy_format: Any = np.lib.format
     with archive.open(member) as stream:
@@ -115,24 +138,49 @@ class _Member:
         return len(self.shape)
 
 
-def make_spikes(arrays: Mapping[str, Array | _Member], graph: Graph, where: object = "data") -> SpikeData:
-    """SpikeData from named arrays (see load_spikes), checked against the inputs of `graph`."""
+def make_spikes(
+    arrays: Mapping[str, Any], graph: Graph, where: object = "data", *, steps: int = 0, pad: bool = False
+) -> SpikeData:
+    """SpikeData from named arrays (see load_spikes), checked against the inputs of `graph`.
+
+    Samples of different lengths may be a list of arrays (steps_i, *input shape) as well; with `pad` steps of zeros
+    follow the shorter ones, up to `steps` or the longest sample. Raises InputError.
+    """
     nodes: tuple[Input, ...] = graph.of_kind(Input)
+    named = [node.name for node in nodes if node.name in arrays]
+    if "spikes" in arrays and named and "spikes" not in named:
+        raise InputError(where, f"holds both 'spikes' and '{named[0]}', the input's name; leave one of them out")
     inputs: dict[str, Array | StoredValues] = {}
     for node in nodes:
         key = "spikes" if len(nodes) == 1 and node.name not in arrays else node.name
         if key not in arrays:
             raise InputError(where, f"has no array '{key}' (found: {', '.join(arrays) or 'none'})")
-        inputs[node.name] = _checked(arrays[key], node, f"{where}: {key}")
+        given = _as_array(arrays[key], arrays.get("lengths"), node, steps, pad, f"{where}: {key}")
+        inputs[node.name] = _checked(given, node, f"{where}: {key}")
     if len({values.shape[:2] for values in inputs.values()}) > 1:
         raise InputError(where, "its inputs differ in samples or steps")
     samples = next(iter(inputs.values())).shape[0]
     labels = arrays.get("labels")
     if isinstance(labels, _Member):
         raise InputError(f"{where}: labels", f"shape {labels.shape}; expected {samples} integers")
-    if labels is not None and (labels.shape != (samples,) or labels.dtype.kind not in "iu"):
-        raise InputError(f"{where}: labels", f"shape {labels.shape} of {labels.dtype}; expected {samples} integers")
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape != (samples,) or labels.dtype.kind not in "iu":
+            raise InputError(f"{where}: labels", f"shape {labels.shape} of {labels.dtype}; expected {samples} integers")
     return SpikeData(inputs=inputs, labels=None if labels is None else labels.astype(np.int64))
+
+
+def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, where: str) -> Array | _Member:
+    """The values of one Input as one array: samples given one by one or one after another are padded."""
+    if isinstance(values, _Member):
+        return values
+    if is_ragged(values):
+        return padded(values, steps, pad, where)
+    found: Array = np.asarray(values)
+    joined = found.ndim >= 2 and (found.shape[1:] == node.shape or found.shape[1:] == (size(node.shape),))
+    if lengths is None or not joined:
+        return found
+    return padded(cut(found, np.asarray(lengths), where), steps, pad, where)
 
 
 def _checked(values: Array | _Member, node: Input, where: str) -> Array | StoredValues:
@@ -153,14 +201,16 @@ def _checked(values: Array | _Member, node: Input, where: str) -> Array | Stored
     if isinstance(values, _Member):
         check = partial(_whole, node, where)
         return StoredValues(values.path, values.name, values.shape, values.dtype, node.shape, check)
-    return _whole(node, where, values)
+    return _whole(node, where, values, placed=True)
 
 
-def _whole(node: Input, where: str, values: Array) -> Array:
-    """The values as the Input's whole numbers, (samples, steps, *shape). Raises InputError where they are others."""
+def _whole(node: Input, where: str, values: Array, placed: bool = False) -> Array:
+    """The values as the Input's whole numbers, (samples, steps, *shape). placed: they begin with the data's first
+    sample, so that a wrong one has a place. Raises InputError where they are others."""
     low, high = node.levels
     outside = bool(values.size) and not (values.min() >= low and values.max() <= high)
     if outside or (values.dtype.kind == "f" and not np.array_equal(values, np.rint(values))):
-        raise InputError(where, f"values must be whole numbers from {low} to {high}; encode the data as spikes first")
+        wrong = what_is_wrong(node, values, placed)
+        raise InputError(where, f"values must be whole numbers from {low} to {high}; {wrong}")
     kind = np.uint8 if (low, high) == (0, 1) else np.int32
     return values.astype(kind, copy=False).reshape(*values.shape[:2], *node.shape)

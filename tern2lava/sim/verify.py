@@ -10,6 +10,7 @@ from typing import Literal
 from tern2lava.compiler.ir import Graph
 from tern2lava.compiler.progress import Progress
 from tern2lava.errors import Interrupted
+from tern2lava.sim.arithmetic import SpikeCounts, added
 from tern2lava.sim.band import Band
 from tern2lava.sim.compare import Comparison
 from tern2lava.sim.shard import (
@@ -32,8 +33,10 @@ Backend = Literal["lava", "reference"]
 @dataclass(frozen=True, kw_only=True)
 class Proof:
     """Result of verify. comparison: over `samples` of them; executions: how many of them each ran (the fast engine all
-    of the data); processes: (node, process, reason) of Lava's L1; bands: distance from the thresholds; spikes and
-    float_differences per population; accuracies where labels were given.
+    of the data); processes: (node, process, reason) of Lava's L1; bands: distance from the thresholds; counts: spikes
+    of integers against the float model, per population; changed_decisions: samples of the compared ones whose predicted
+    class differs (None: one output, which decides nothing); accuracies where labels were given. data_samples: samples
+    of the data.
 
     accuracy_engine: of the fast engine, on all samples; engine_fallbacks: (population, reason) of what it left to the
     integer reference."""
@@ -44,8 +47,9 @@ class Proof:
     steps: int
     processes: tuple[tuple[str, str, str], ...]
     bands: tuple[Band, ...]
-    spikes: dict[str, int]
-    float_differences: dict[str, int]
+    counts: tuple[SpikeCounts, ...]
+    changed_decisions: int | None
+    data_samples: int
     accuracy_integer: float | None
     accuracy_float: float | None
     engine_samples: int
@@ -63,7 +67,7 @@ def verify(
     lava_mode: "fused" L2 (core images in our neuro-core processes), "inprocess" L3 (Lava's process models in sequence),
     "stock" L1 (Lava's runtime), "all" these three on all compared samples, "mixed" L2 on all, L3 and L1 on some. ray:
     shards of samples run as Ray tasks. Stops at the first shard of samples that differs. `progress(stage, done, total)`
-    counts samples. Raises VerificationError where Lava dies or exceeds `timeout` seconds, MissingPackageError where it
+    counts samples. Raises BackendError where Lava dies or exceeds `timeout` seconds, MissingPackageError where it
     or Ray is absent, Interrupted (a KeyboardInterrupt) with what was done.
     """
     from tern2lava.sim.engine.program import prepare
@@ -108,8 +112,9 @@ def verify(
         steps=data.steps,
         processes=tally.processes,
         bands=tuple(_merged(bands) for bands in tally.bands.values()),
-        spikes=tally.spikes,
-        float_differences=tally.float_differences,
+        counts=tuple(added(parts) for parts in tally.counts.values()),
+        changed_decisions=tally.changed_decisions,
+        data_samples=data.samples,
         accuracy_integer=tally.correct_integer / tally.samples if labelled else None,
         accuracy_float=tally.correct_float / tally.samples if labelled else None,
         engine_samples=run_by_engine,
@@ -163,8 +168,8 @@ class _Tally:
     correct_engine: int = 0
     correct_integer: int = 0
     correct_float: int = 0
-    spikes: dict[str, int] = field(default_factory=dict)
-    float_differences: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, list[SpikeCounts]] = field(default_factory=dict)
+    changed_decisions: int | None = None
     bands: dict[str, list[Band]] = field(default_factory=dict)
 
     def add(self, result: ShardResult) -> None:
@@ -182,10 +187,10 @@ class _Tally:
         self.processes = self.processes or result.processes
         self.correct_integer += result.correct_integer
         self.correct_float += result.correct_float
-        for name, count in result.spikes.items():
-            self.spikes[name] = self.spikes.get(name, 0) + count
-        for name, count in result.float_differences.items():
-            self.float_differences[name] = self.float_differences.get(name, 0) + count
+        for counts in result.counts:
+            self.counts.setdefault(counts.population, []).append(counts)
+        if result.changed_decisions is not None:
+            self.changed_decisions = (self.changed_decisions or 0) + result.changed_decisions
         for band in result.bands:
             self.bands.setdefault(band.population, []).append(band)
         if result.difference is not None:

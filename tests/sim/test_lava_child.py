@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tern2lava.errors import MissingPackageError, VerificationError
+from tern2lava.errors import BackendError, MissingPackageError
 from tern2lava.sim.lava_child import LavaChild, run_in_child
 from tern2lava.sim.lava_shared import SharedArrays
 
@@ -48,7 +48,7 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 @has_shared_memory_folder
 def test_shared_memory_of_a_run_carries_its_name_and_is_swept() -> None:
     shared = SharedArrays({"values": ((3,), "int64")})
-    with pytest.raises(VerificationError, match="was killed by SIGKILL"):
+    with pytest.raises(BackendError, match="was killed by SIGKILL"):
         run_in_child("lava_faults:leave_shared_memory", None, shared, steps=1, timeout=60)
     assert int(shared["values"][0]) == 1, "the segment was not named as the sweep expects"
 
@@ -82,13 +82,13 @@ def test_results_come_back_and_progress_ends_at_the_total() -> None:
 
 
 def test_an_exception_becomes_one_line() -> None:
-    with pytest.raises(VerificationError) as caught:
+    with pytest.raises(BackendError) as caught:
         run("raise_at_once", "two\nlines of text")
     assert str(caught.value) == "the run in Lava failed: ValueError: two lines of text"
 
 
 def test_a_child_that_is_killed_is_named_with_its_last_words() -> None:
-    with pytest.raises(VerificationError, match=r"was killed by SIGKILL .*out of memory, said the child"):
+    with pytest.raises(BackendError, match=r"was killed by SIGKILL .*out of memory, said the child"):
         run("die", int(signal.SIGKILL))
 
 
@@ -97,7 +97,7 @@ def test_a_job_that_hangs_ends_at_the_timeout_and_leaves_no_process() -> None:
     with LavaChild() as child:
         child.run("lava_faults:count", 1, SharedArrays({"values": ((3,), "int64")}), steps=1, timeout=60)
         began = time.monotonic()
-        with pytest.raises(VerificationError, match="did not finish within 2 seconds"):
+        with pytest.raises(BackendError, match="did not finish within 2 seconds"):
             child.run("lava_faults:report_process", None, shared, steps=1, timeout=2)
         assert time.monotonic() - began < 8
     assert int(shared["values"][0]) > 0
@@ -118,7 +118,7 @@ def test_processes_that_a_good_job_left_behind_are_ended() -> None:
 )
 def test_a_lava_process_that_misbehaves_is_reported(how: str, message: str, timeout: float) -> None:
     began = time.monotonic()
-    with pytest.raises(VerificationError, match=message):
+    with pytest.raises(BackendError, match=message):
         run("run_network", how, timeout=timeout)
     assert time.monotonic() - began < max(15, timeout)
 
@@ -133,12 +133,12 @@ def test_a_lava_process_that_misbehaves_is_reported(how: str, message: str, time
 )
 def test_a_model_that_misbehaves_in_sequence_is_reported(how: str, message: str, timeout: float) -> None:
     shared = SharedArrays({"values": ((3,), "int64")})
-    with pytest.raises(VerificationError, match=message):
+    with pytest.raises(BackendError, match=message):
         run_in_child("lava_faults:run_in_sequence", how, shared, steps=9, timeout=timeout)
 
 
 def test_a_loop_without_delay_is_named_instead_of_hanging() -> None:
-    with pytest.raises(VerificationError, match="LIF left, LIF right: every loop has a connection with a delay"):
+    with pytest.raises(BackendError, match="LIF left, LIF right: every loop has a connection with a delay"):
         run("run_a_loop_without_delay", None)
 
 
@@ -151,7 +151,7 @@ def test_a_child_does_many_jobs_and_another_starts_after_a_failure() -> None:
             assert np.array_equal(shared["values"], [payload] * 3)
             numbers.append(child.number)
         assert len(set(numbers)) == 1
-        with pytest.raises(VerificationError, match="ValueError: no more"):
+        with pytest.raises(BackendError, match="ValueError: no more"):
             child.run("lava_faults:raise_at_once", "no more", SharedArrays({}), steps=1, timeout=60)
         assert child.number is None
         assert not process_lives(numbers[0])
@@ -188,7 +188,7 @@ def test_a_long_folder_for_temporary_files_is_not_used_for_sockets(
     long = tmp_path / ("long" * 20)
     long.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(long))
-    with pytest.raises(VerificationError, match="divided by its own shadow"):
+    with pytest.raises(BackendError, match="divided by its own shadow"):
         run("run_network", "raise")
     assert not list(long.iterdir())
 

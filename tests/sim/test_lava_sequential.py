@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tern2lava.errors import UnsupportedError, VerificationError
+from tern2lava.errors import BackendError, UnsupportedError
 from tern2lava.sim.lava_sequential import ReceivePort, SendPort, Unit, find_order
 
 Values = NDArray[np.int64]
@@ -113,5 +113,5 @@ def test_messages_take_the_shape_and_type_of_the_channel_and_are_copies() -> Non
     message = receiver.recv()
     assert message.dtype == np.int16
     assert message.tolist() == [3, 4]
-    with pytest.raises(VerificationError, match="shape"):
+    with pytest.raises(BackendError, match="shape"):
         sender.send(np.zeros(3))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tern2lava.compiler.ir import Input
-from tern2lava.errors import InputError, MissingPackageError, VerificationError
+from tern2lava.errors import BackendError, InputError, MissingPackageError
 from tern2lava.sim import integer, shard
 from tern2lava.sim.compare import compare
 from tern2lava.sim.shard import Executable
@@ -68,7 +68,7 @@ def test_an_error_raised_on_purpose_keeps_its_type_and_text(jobs: Any) -> None:
 
 
 def test_an_error_of_the_task_itself_is_one_line(jobs: Any) -> None:
-    with pytest.raises(VerificationError, match="ZeroDivisionError") as caught:
+    with pytest.raises(BackendError, match="ZeroDivisionError") as caught:
         list(map_on_ray(jobs.divide, 0, [1]))
     assert "\n" not in str(caught.value)
 

@@ -10,7 +10,7 @@ import pytest
 
 from tern2lava.compiler.image import decode_core, encode_core
 from tern2lava.compiler.ir import frozen
-from tern2lava.errors import Interrupted, VerificationError
+from tern2lava.errors import BackendError, Interrupted
 from tern2lava.sim import integer, shard, verify
 from tern2lava.sim.lava_child import LavaChild
 from tern2lava.sim.shard import Executable, lava_amounts
@@ -130,7 +130,7 @@ def test_lava_that_dies_is_one_line_and_the_child_is_closed(
         close(self, 0.0)
 
     monkeypatch.setattr(LavaChild, "close", note)
-    with pytest.raises(VerificationError, match="did not finish within 0.01 seconds") as caught:
+    with pytest.raises(BackendError, match="did not finish within 0.01 seconds") as caught:
         prove(executable, data, lava_mode="fused", timeout=0.01)
     assert "\n" not in str(caught.value)
     assert closed

@@ -1,0 +1,118 @@
+"""A verification as terminal text: the three verdicts first, then the tables they rest on."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tern2lava.report.model import Arithmetic, VerdictRow, Verification
+from tern2lava.report.sheet import sheet
+from tern2lava.report.verdicts import percent
+
+
+def verdict_lines(verification: Verification) -> Table:
+    """The verdicts, each with its name before it, and the names of populations that died or never spiked below."""
+    lines = Table.grid(padding=(0, 2, 0, 0))
+    lines.add_column(min_width=10)
+    lines.add_column(overflow="fold")
+    for row in verification.verdicts:
+        style = _style(row)
+        lines.add_row(Text(row.name.capitalize(), style=style), Text(row.sentence, style=style))
+        if row.name == "arithmetic":
+            for words, style in _silence(verification.arithmetic):
+                lines.add_row("", Text(words, style=style))
+    return lines
+
+
+def _style(row: VerdictRow) -> str:
+    """Green for what holds, red for what was required and does not, yellow for what differs or is not known."""
+    if row.met is False:
+        return "bold red"
+    if row.status == "equal":
+        return "bold green"
+    return "green" if row.status == "within" else "yellow"
+
+
+def _silence(arithmetic: Arithmetic) -> list[tuple[str, str]]:
+    """Which populations died, and which never spiked in either."""
+    found = []
+    if arithmetic.died:
+        found.append((f"died (spikes in the float model, none in integers): {', '.join(arithmetic.died)}", "bold red"))
+    if arithmetic.silent:
+        found.append(
+            (f"never spiked in either, nothing is known of their spikes: {', '.join(arithmetic.silent)}", "yellow")
+        )
+    return found
+
+
+def verification_table(verification: Verification) -> RenderableType:
+    """The verdicts and what they rest on."""
+    lines: list[RenderableType] = [verdict_lines(verification)]
+    if verification.accuracy_integer is not None and verification.accuracy_float is not None:
+        lines.append(
+            Text(
+                f"Accuracy: compiled {100 * verification.accuracy_integer:.2f} %, float model "
+                f"{100 * verification.accuracy_float:.2f} % on the same {verification.samples:,} samples"
+            )
+        )
+    if verification.equal and verification.engine_samples:
+        lines.append(Text(_engine_line(verification)))
+    if verification.spike_exact:
+        lines.append(Text("Proven on this data: integers and real dynamics spike alike in every neuron and step."))
+    lines += [_execution_table(verification), arithmetic_table(verification.arithmetic), _band_table(verification)]
+    if verification.processes:
+        used = sheet("Lava processes of L1", ("Node", "Process", "Why"), left=("Process", "Why"))
+        for process in verification.processes:
+            used.add_row(process.node, process.process, process.reason)
+        lines.append(used)
+    return Group(*lines)
+
+
+def arithmetic_table(arithmetic: Arithmetic) -> Table:
+    """Spikes of every population in integers beside those of the float model."""
+    table = sheet(
+        "Integers against the float model, spikes and spikes per neuron and step",
+        ("Population", "Float", "Integer", "Missing", "Extra", "Differ", "Rate float", "Rate integer"),
+    )
+    for row in arithmetic.populations:
+        table.add_row(
+            row.population, f"{row.float_spikes:,}", f"{row.integer_spikes:,}", f"{row.missing:,}", f"{row.extra:,}",
+            percent(row.share), f"{row.rate_float:.4f}", f"{row.rate_integer:.4f}",
+        )  # fmt: skip
+    return table
+
+
+def _band_table(verification: Verification) -> Table:
+    """How near potentials came to their thresholds."""
+    table = sheet(
+        "Potentials within the error bound of their threshold",
+        ("Population", "Near threshold", "of neuron-steps", "Closest"),
+    )
+    for row in verification.band:
+        table.add_row(row.population, f"{row.near:,}", f"{row.neuron_steps:,}", f"{row.closest:.1e}")
+    return table
+
+
+def _execution_table(verification: Verification) -> Table:
+    """How many samples each execution ran and how many of its values were compared with the reference."""
+    table = sheet(
+        "Executions, each held against I in every spike and state",
+        ("Name", "What", "Samples", "Values", "Seconds", "Samples/s"),
+        left=("What",),
+    )
+    for row in verification.executions:
+        rate = row.samples / row.seconds if row.seconds else 0.0
+        values = f"{row.values:,}" if row.values else ""
+        table.add_row(row.name, row.what, f"{row.samples:,}", values, f"{row.seconds:.2f}", f"{rate:,.3g}")
+    return table
+
+
+def _engine_line(verification: Verification) -> str:
+    """How many samples the fast engine ran, and what it found on all of them."""
+    line = f"Fast engine (E): ran all {verification.engine_samples:,} samples"
+    if verification.accuracy_engine is not None:
+        line += f", accuracy {100 * verification.accuracy_engine:.2f} %"
+    for row in verification.engine_fallbacks:
+        line += f"; left {row.population} to the integer reference: {row.reason}"
+    return line

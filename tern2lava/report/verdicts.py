@@ -1,0 +1,124 @@
+"""The three verdicts of a verification, each in one plain sentence with its numbers; none stands for another.
+
+execution: the core images, Lava and the engine against the integers. arithmetic: the integers against the float model.
+reading: the float model against the framework's own run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Sized
+from math import floor, log10
+
+from tern2lava.report.model import Arithmetic, VerdictRow
+from tern2lava.report.requirements import Requirements
+from tern2lava.sim.verify import Proof
+
+
+def execution_verdict(proof: Proof, require: Requirements) -> VerdictRow:
+    """Whether every execution equals the integers bit for bit, on which data, and which did not run all of it."""
+    comparison = proof.comparison
+    if comparison.equal:
+        fewer = [f"{run.name} on {run.samples:,}" for run in proof.executions if run.samples < proof.samples]
+        sentence = (
+            f"VERIFIED {' == '.join(comparison.chain)}: {comparison.compared_values:,} spikes and states equal, "
+            f"{count(proof.samples, 'sample')} x {count(proof.steps, 'step')}"
+        )
+        if fewer:
+            sentence += f" ({', '.join(fewer)} of them)"
+        if not any(name.startswith("L") for name in comparison.chain):
+            sentence += "; Lava was not run"
+    else:
+        sentence = f"DIFFERS {comparison}"
+    return VerdictRow(
+        name="execution",
+        status="equal" if comparison.equal else "differs",
+        required="every spike and state equal" if require.execution else None,
+        met=comparison.equal if require.execution else None,
+        sentence=sentence,
+    )
+
+
+def arithmetic_verdict(found: Arithmetic, require: Requirements) -> VerdictRow:
+    """How many spikes the integers miss or add against the float model, and whether that is within what is allowed.
+
+    A population that spikes in the float model and never in integers breaks the verdict whatever its share.
+    """
+    limit = require.arithmetic
+    within = limit is not None and found.share <= limit and not found.died
+    if not found.missing + found.extra:
+        status, word = "equal", "EQUAL"
+    elif limit is None:
+        status, word = "differs", "DIFFERS"
+    elif within:
+        status, word = "within", f"WITHIN {percent(limit)}"
+    else:
+        status, word = "differs", f"EXCEEDS {percent(limit)}" if found.share > limit else "POPULATIONS DIED"
+    return VerdictRow(
+        name="arithmetic",
+        status=status,
+        required=None if limit is None else f"at most {percent(limit)} of spikes missing or extra, no population dies",
+        met=None if limit is None else within,
+        sentence=f"{word}: {_arithmetic_words(found)}",
+    )
+
+
+def reading_verdict(require: Requirements) -> VerdictRow:
+    """Whether the float model is the framework's own network: not compared where no run of the framework is given."""
+    sentence = (
+        "NOT COMPARED with your framework: whether the float model is the network that was trained is not known; "
+        "record your framework's own run with tern2lava.record(module, data) (docs/oracle.md)"
+    )
+    return VerdictRow(
+        name="reading",
+        status="not compared",
+        required="equal to the framework's own run" if require.reading else None,
+        met=False if require.reading else None,
+        sentence=sentence,
+    )
+
+
+def _arithmetic_words(found: Arithmetic) -> str:
+    """The numbers of the arithmetic verdict, most important first."""
+    model = f"float model ({found.float_model})"
+    if found.missing + found.extra:
+        parts = [
+            f"{found.missing:,} spikes missing and {found.extra:,} extra of {found.float_spikes:,} in the {model}, "
+            f"{percent(found.share)}"
+        ]
+    elif found.float_spikes:
+        parts = [f"all {found.float_spikes:,} spikes are those of the {model}"]
+    else:
+        parts = [f"no neuron spiked, neither in integers nor in the {model}"]
+    rows = {row.population: row for row in found.populations}
+    if found.worst is not None and len(rows) > 1:
+        parts.append(f"worst {found.worst} {percent(rows[found.worst].share)}")
+    if found.died:
+        parts.append(f"{_of(found.died, rows)} died")
+    if found.silent and found.float_spikes:
+        parts.append(f"{_of(found.silent, rows)} never spiked in either")
+    if found.changed_decisions is not None:
+        parts.append(f"predicted class changed in {found.changed_decisions:,} of {count(found.samples, 'sample')}")
+    if found.samples < found.data_samples:
+        parts.append(f"measured on {found.samples:,} of {count(found.data_samples, 'sample')}")
+    if found.ternarize is not None:
+        parts.append(f"the float model has the weights as they were before --ternarize {found.ternarize}")
+    return "; ".join(parts)
+
+
+def _of(names: Sequence[str], among: Sized) -> str:
+    return f"{len(names)} of {count(len(among), 'population')}"
+
+
+def count(number: int, thing: str) -> str:
+    """`number` with its noun: 1 sample, 1,000 samples."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage of three digits: 0.00123 is 0.123 %, 0.2 is 20 %."""
+    value = 100 * share
+    if value == 0:
+        return "0 %"
+    digits = max(0, 2 - floor(log10(value)))
+    text = f"{value:,.{digits}f}"
+    return f"{text.rstrip('0').rstrip('.') if '.' in text else text} %"

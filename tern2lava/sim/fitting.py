@@ -1,0 +1,54 @@
+"""Data held against the bundle that is to run them: steps, the order of the axes, labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tern2lava.compiler.ir import Graph, Neuron, Output, Population, size
+from tern2lava.errors import InputError
+from tern2lava.sim.spikes import SpikeData
+
+
+def fitted(
+    data: SpikeData, program: Graph, steps: int, *, any_steps: bool = False, pad: bool = False, where: object = "data"
+) -> SpikeData:
+    """`data` as they are to be run: as they are, or with `pad` and fewer steps than `steps`, zeros after them.
+
+    steps: those that the network was compiled for; 0 where it does not say, and any number runs. any_steps: run
+    another number all the same. Raises InputError for another number of steps, naming a likely swap of samples and
+    steps, and for labels that are no output of the network.
+    """
+    _check_labels(data, program, where)
+    found = data.steps
+    if not steps or found == steps:
+        return data
+    if not any_steps:
+        holds = f"holds {data.samples:,} samples of {found:,} steps; the network is compiled for {steps:,} steps"
+        if data.samples == steps:
+            raise InputError(
+                where, f"{holds}: this looks like (steps, samples, ...); transpose with np.swapaxes(x, 0, 1), or pass "
+                "--any-steps (any_steps=True) if it is meant",
+            )  # fmt: skip
+        if found > steps or not pad:
+            fewer = "--pad (pad=True) to add steps of zeros, or " if found < steps else ""
+            raise InputError(where, f"{holds}; pass {fewer}--any-steps (any_steps=True) to run it as it is")
+    return replace(data, pad_to=steps) if pad and found < steps else data
+
+
+def _check_labels(data: SpikeData, program: Graph, where: object) -> None:
+    """Raise InputError for the first label that is no output of the network."""
+    if data.labels is None:
+        return
+    node = program[program.of_kind(Output)[0].inputs[0]]
+    if not isinstance(node, Neuron | Population):
+        return
+    outputs = size(node.shape)
+    outside = np.flatnonzero((data.labels < 0) | (data.labels >= outputs))
+    if outside.size:
+        first = int(outside[0])
+        raise InputError(
+            f"{where}: labels", f"sample {first:,} has label {int(data.labels[first]):,}; the network's outputs are "
+            f"0 to {outputs - 1:,}; leave out samples without a class",
+        )  # fmt: skip

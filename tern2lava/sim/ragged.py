@@ -1,0 +1,63 @@
+"""Samples of different lengths, padded with steps of zeros to one array."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array
+from tern2lava.errors import InputError
+
+
+def padded(samples: Sequence[Any], steps: int, pad: bool, where: str) -> Array:
+    """One array (samples, steps, ...) of samples (steps_i, ...), zeros after the shorter ones.
+
+    It has `steps` steps, or as many as the longest sample where that has more. Raises InputError for samples of
+    different lengths without `pad`, and for samples that are no arrays of numbers of one shape per step.
+    """
+    parts = [_array(sample, f"{where}: sample {at}") for at, sample in enumerate(samples)]
+    shapes = {part.shape[1:] for part in parts}
+    if len(shapes) > 1:
+        raise InputError(where, f"its samples differ in the shape of a step: {', '.join(map(str, sorted(shapes)))}")
+    lengths = {len(part) for part in parts}
+    if len(lengths) == 1:
+        return np.stack(parts)
+    if not lengths:
+        raise InputError(where, "holds no samples")
+    if not pad:
+        raise InputError(
+            where, f"its samples have {min(lengths):,} to {max(lengths):,} steps; pad them with steps of zeros: --pad "
+            "(pad=True)",
+        )  # fmt: skip
+    result = np.zeros((len(parts), max(steps, *lengths), *next(iter(shapes))), np.result_type(*parts))
+    for row, part in zip(result, parts, strict=True):
+        row[: len(part)] = part
+    return result
+
+
+def cut(values: Array, lengths: Array, where: str) -> list[Array]:
+    """The samples (steps_i, ...) that `values` (sum of steps_i, ...) holds one after another. Raises InputError."""
+    if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or not lengths.size or lengths.min() < 1:
+        raise InputError(f"{where}: lengths", f"{lengths.dtype} {lengths.shape}; expected the steps of each sample")
+    if int(lengths.sum()) != len(values):
+        raise InputError(
+            f"{where}: lengths", f"add up to {int(lengths.sum()):,} steps; the spikes have {len(values):,}"
+        )
+    return np.split(values, np.cumsum(lengths)[:-1])
+
+
+def _array(sample: Any, where: str) -> Array:
+    try:
+        array = np.asarray(sample)
+    except ValueError as error:
+        raise InputError(where, f"is no array ({error})") from None
+    if array.dtype.kind not in "biuf" or array.ndim < 1:
+        raise InputError(where, f"shape {array.shape} of {array.dtype}; expected numbers (steps, ...)")
+    return array
+
+
+def is_ragged(values: Any) -> bool:
+    """Whether `values` are samples one by one: a list, or an array of objects."""
+    return isinstance(values, list | tuple) or (isinstance(values, np.ndarray) and values.dtype.kind == "O")
