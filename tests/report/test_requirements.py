@@ -1,0 +1,52 @@
+"""What --require says: the verdicts without which the exit code is 1."""
+
+from __future__ import annotations
+
+import pytest
+
+from tern2lava.errors import InputError
+from tern2lava.report.requirements import Requirements, parse_requirements
+
+
+@pytest.mark.parametrize(
+    ("text", "execution", "arithmetic", "reading"),
+    [
+        (None, True, 0.01, None),
+        ("execution,arithmetic=0.1%,reading", True, 0.001, True),
+        ("arithmetic", False, 0.01, False),
+        ("arithmetic=0", False, 0.0, False),
+        ("arithmetic=0%", False, 0.0, False),
+        (" reading , execution ", True, None, True),
+        ("arithmetic = 12.5 %", False, 0.125, False),
+        ("arithmetic=250%", False, 2.5, False),
+    ],
+)
+def test_verdicts_are_required_as_named(
+    text: str | None, execution: bool, arithmetic: float | None, reading: bool | None
+) -> None:
+    wanted = Requirements(execution=execution, arithmetic=arithmetic, reading=reading)
+    assert parse_requirements(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "found ''"),
+        ("execution,", "found ''"),
+        ("everything", "found 'everything'"),
+        ("arithmetic=0.5", "write 0.5%"),
+        ("arithmetic=", "in percent"),
+        ("arithmetic=-1%", "in percent"),
+        ("arithmetic=nan%", "in percent"),
+        ("arithmetic=inf%", "in percent"),
+        ("arithmetic=1_0%", "in percent"),
+        ("arithmetic=a\nfew%", "in percent"),
+        ("reading=1%", "reading takes no number"),
+        ("execution,execution", "names execution twice"),
+    ],
+)
+def test_what_is_no_requirement_is_one_line(text: str, said: str) -> None:
+    with pytest.raises(InputError) as raised:
+        parse_requirements(text)
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
