@@ -174,7 +174,7 @@ def streamed(counts: tuple[int, ...]) -> list[tuple[int, float, float]]:
                 for _ in range(count // len(some)):
                     record.append("spikes", some)
                 record.save(file, compressed=False)
-            command = [sys.executable, "-c", _PEAK, "simulate", f"{folder}/mlp", "--data", str(file)]
+            command = [sys.executable, "-c", _PEAK, "simulate", f"{folder}/mlp", "--data", str(file), "--any-steps"]
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             found.append((count, file.stat().st_size / 2**20, int(done.stdout.split()[-1]) / 2**10))
     return found

@@ -14,11 +14,13 @@ import typer.main
 
 import tern2lava
 from command_line import in_process
+from lossy import samples, write_lossy
 from tern2lava import api
 from tern2lava.__main__ import main
 from tern2lava.cli import app
 from tern2lava.compiler.lower import STAGES
 from tern2lava.errors import Interrupted
+from tern2lava.sim import lava_child
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
 NET = (DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml")
@@ -63,8 +65,9 @@ def test_without_a_command_the_commands_are_listed(run):
 
 def test_the_exit_codes_are_in_the_help(run):
     out = " ".join(run("--help")[1].split())
-    for text in ("0 ok", "1 verification differs", "2 bad input or usage", "3 unsupported", "4 does not fit"):
+    for text in ("0 ok", "1 a required verdict", "2 bad input or usage", "3 unsupported", "4 does not fit"):
         assert text in out
+    assert "5 a backend (Lava, Ray) did not finish" in out
 
 
 def test_compile_writes_a_bundle_and_prints_its_report(run, tmp_path):
@@ -121,6 +124,83 @@ def test_verify_and_report_agree_on_the_proof(run, bundle, data):
     assert json.loads(out)["verification"] == proof
     code, out, _ = run("report", bundle)
     assert "VERIFIED" in out
+
+
+def test_verify_begins_with_the_verdicts_in_tables_and_json(run, bundle, data):
+    code, out, _ = run("verify", bundle, "--data", data, "--backend", "reference")
+    assert code == 0
+    assert out.startswith("Execution   VERIFIED I == E == M: ")
+    assert [line.split()[0] for line in out.splitlines() if line and not line.startswith(" ")][1:3] == [
+        "Arithmetic", "Reading",
+    ]  # fmt: skip
+    assert "float model (as mlp.yaml describes it)" in " ".join(out.split())
+    code, out, _ = run("verify", bundle, "--data", data, "--backend", "reference", "--json")
+    assert list(json.loads(out))[:2] == ["verdicts", "met"]
+
+
+def test_spikes_that_are_lost_end_in_one_and_what_is_required_decides(run, tmp_path):
+    lossy = write_lossy(tmp_path / "b", {"h": 1})
+    np.savez(tmp_path / "x.npz", **samples())
+    verify = ("verify", lossy, "--data", tmp_path / "x.npz", "--backend", "reference")
+    code, out, err = run(*verify)
+    assert (code, err) == (1, "")
+    assert "EXCEEDS 1 %" in out
+    assert run(*verify, "--require", "execution")[0] == 0
+    assert run(*verify, "--require", "execution,arithmetic=90%")[0] == 0
+    assert run(*verify, "--require", "execution,arithmetic=0.1%")[0] == 1
+    code, out, _ = run(*verify, "--require", "reading")
+    assert code == 1
+    assert "NOT COMPARED with your framework" in out
+    code, out, err = run(*verify, "--require", "arithmetic=0.1")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "require: found 'arithmetic=0.1'; write 0.1%" in err
+
+
+def test_a_right_network_meets_arithmetic_to_the_last_spike(run, tmp_path):
+    right = write_lossy(tmp_path / "b", {})
+    np.savez(tmp_path / "x.npz", **samples())
+    verify = ("verify", right, "--data", tmp_path / "x.npz", "--backend", "reference", "--require")
+    assert run(*verify, "arithmetic=0")[0] == 0
+    assert run(*verify, "execution,reading")[0] == 1
+
+
+def test_a_backend_that_dies_ends_in_five_and_leaves_the_report_as_it_was(run, bundle, data, monkeypatch):
+    monkeypatch.setattr(lava_child, "_BOOT", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    before = api.report(bundle)
+    code, out, err = run("verify", bundle, "--data", data, "--lava-mode", "fused")
+    assert (code, out) == (5, "")
+    assert err.startswith("tern2lava: the run in Lava failed: its main process was killed by SIGKILL")
+    assert err.count("\n") == 1
+    assert api.report(bundle) == before
+
+
+@pytest.mark.parametrize("command", [("simulate",), ("verify", "--backend", "reference")])
+def test_data_of_other_steps_are_refused_unless_they_are_meant(run, bundle, tmp_path, command):
+    x = np.random.default_rng(0).integers(0, 2, (3, 9, 1, 8, 8)).astype(np.uint8)
+    np.savez(tmp_path / "x.npz", spikes=x)
+    words = (command[0], bundle, "--data", tmp_path / "x.npz", *command[1:])
+    code, out, err = run(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "holds 3 samples of 9 steps; the network is compiled for 16 steps" in err
+    assert "--any-steps" in err
+    found = {}
+    for option in ("--any-steps", "--pad"):
+        code, out, _ = run(*words, option, "--json")
+        assert code == 0
+        found[option] = json.loads(out)
+    if command[0] == "verify":
+        assert (found["--any-steps"]["steps"], found["--pad"]["steps"]) == (9, 16)
+
+
+def test_traffic_is_measured_on_data_of_the_networks_steps(run, tmp_path):
+    np.savez(tmp_path / "x.npz", spikes=np.ones((16, 3, 1, 8, 8), np.uint8))
+    words = ("compile", *NET, "-t", "tiny", "-o", tmp_path / "b", "--data", tmp_path / "x.npz")
+    code, out, err = run(*words)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "looks like (steps, samples, ...); transpose with np.swapaxes(x, 0, 1)" in err
+    assert not (tmp_path / "b").exists()
+    assert run(*words, "--any-steps")[0] == 0
+    assert run("compile", *NET, "--what-if", "tiny", "--data", tmp_path / "x.npz")[0] == 2
 
 
 @pytest.mark.parametrize("command", [("profiles",), ("profiles", "loihi2"), ("rules",), ("inspect", DEMO / "conv.pt")])

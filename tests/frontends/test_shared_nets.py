@@ -133,6 +133,6 @@ def test_every_network_is_inspected_compiled_and_verified_as_the_docs_say(
     (source,) = read_bundle(Path(folder)).executable.program.of_kind(Input)
     x = (np.random.default_rng(0).random((2, 20, *source.shape)) < 0.2).astype(np.uint8)
     np.savez(tmp_path / "x.npz", spikes=x)
-    verification = api.verify(folder, tmp_path / "x.npz", backend="reference").verification
+    verification = api.verify(folder, tmp_path / "x.npz", backend="reference", any_steps=True).verification
     assert verification is not None
     assert verification.equal

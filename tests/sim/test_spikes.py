@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 
 import numpy as np
@@ -100,3 +101,41 @@ def test_a_claimed_size_is_checked_before_anything_is_allocated(tmp_path):
         archive.writestr("spikes.npy", claim)
     with pytest.raises(InputError, match="is not what is stored"):
         load_spikes(tmp_path / "bomb.npz", graph())
+
+
+def test_a_name_that_stands_twice_in_a_file_is_refused(tmp_path):
+    np.save(tmp_path / "a.npy", SPIKES)
+    content = (tmp_path / "a.npy").read_bytes()
+    for second in ("spikes.npy", "spikes"):
+        with zipfile.ZipFile(tmp_path / "two.npz", "w") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            archive.writestr("spikes.npy", content)
+            archive.writestr(second, content)
+        with pytest.raises(InputError, match="two.npz: holds two arrays called 'spikes'"):
+            load_spikes(tmp_path / "two.npz", graph())
+
+
+def test_spikes_beside_the_inputs_own_name_are_ambiguous(tmp_path):
+    np.savez(tmp_path / "both.npz", spikes=SPIKES, x=SPIKES)
+    with pytest.raises(InputError, match="holds both 'spikes' and 'x', the input's name; leave one of them out"):
+        load_spikes(tmp_path / "both.npz", graph())
+    assert make_spikes({"x": SPIKES}, graph()).samples == 5
+    named = graph(Input(name="spikes", shape=(2, 3)))
+    assert make_spikes({"spikes": SPIKES}, named).samples == 5
+    two = graph(Input(name="spikes", shape=(2, 3)), Input(name="x", shape=(2, 3)))
+    assert make_spikes({"spikes": SPIKES, "x": SPIKES}, two).samples == 5
+
+
+def test_arrays_of_other_names_are_let_be(tmp_path):
+    np.savez(tmp_path / "more.npz", **{"spikes": SPIKES, "spikes.lif1": SPIKES, "v.lif1": SPIKES, "scores": SPIKES})
+    assert load_spikes(tmp_path / "more.npz", graph()).samples == 5
+
+
+def test_a_file_with_labels_alone_says_what_is_missing(tmp_path):
+    np.savez(tmp_path / "labels.npz", labels=np.arange(5))
+    with pytest.raises(InputError, match=r"has no array 'spikes' \(found: labels\)"):
+        load_spikes(tmp_path / "labels.npz", graph())
+
+
+def test_labels_may_be_a_list():
+    assert make_spikes({"spikes": SPIKES, "labels": [0, 1, 2, 3, 4]}, graph()).labels.tolist() == [0, 1, 2, 3, 4]
