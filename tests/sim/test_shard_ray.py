@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,42 @@ def test_without_ray_the_error_is_the_command_that_adds_it(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingPackageError, match=r"pip install 'tern2lava\[ray\]'"):
         next(map_on_ray(shard.engine_trace, None, [None]))  # type: ignore[arg-type, list-item]
+
+
+def fake_ray(monkeypatch: pytest.MonkeyPatch, init: Exception | None = None) -> None:
+    """A Ray whose tasks all lose their worker, or that raises `init` as it starts."""
+
+    class RayError(Exception):
+        pass
+
+    def start(**_: Any) -> None:
+        if init is not None:
+            raise init
+
+    def lose(reference: Any) -> None:
+        raise RayError("the worker died\nunexpectedly")
+
+    task = SimpleNamespace(remote=lambda *_: object())
+    package = SimpleNamespace(
+        is_initialized=lambda: False, init=start, shutdown=lambda: None, put=lambda value: value, get=lose,
+        remote=lambda **_: lambda function: task, cluster_resources=lambda: {"CPU": 1},
+        cancel=lambda reference, force: None, exceptions=SimpleNamespace(RayError=RayError),
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "ray", package)
+
+
+def test_a_worker_that_is_lost_for_good_is_one_line_and_exit_code_five(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_ray(monkeypatch)
+    with pytest.raises(BackendError, match="after 3 retries: the worker died unexpectedly") as lost:
+        list(map_on_ray(shard.engine_trace, None, range(3)))  # type: ignore[arg-type]
+    assert lost.value.exit_code == 5
+
+
+def test_a_ray_that_does_not_start_is_one_line_and_exit_code_five(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_ray(monkeypatch, ConnectionError("no cluster\nat 10.0.0.1"))
+    with pytest.raises(BackendError, match="Ray did not start: no cluster at 10.0.0.1; see RAY_ADDRESS") as lost:
+        list(map_on_ray(shard.engine_trace, None, range(3)))  # type: ignore[arg-type]
+    assert lost.value.exit_code == 5
 
 
 @pytest.fixture(scope="module")
