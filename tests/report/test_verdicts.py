@@ -23,6 +23,7 @@ from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer
 from tern2lava.sim.arithmetic import SpikeCounts
 from tern2lava.sim.float import run_float
+from tern2lava.sim.shard import Execution
 from tern2lava.sim.spikes import make_spikes
 from tern2lava.sim.verify import Proof, verify
 
@@ -81,6 +82,16 @@ def test_a_network_that_spikes_as_it_should_says_three_things(tmp_path: Path) ->
     assert "NOT COMPARED with your framework" in reading.sentence
     assert "tern2lava.record(module, data)" in reading.sentence
     assert found.spike_exact
+
+
+def test_an_execution_that_ran_fewer_samples_is_said_to_have_done_so(proof: tuple[Any, Proof]) -> None:
+    runs = tuple(replace(run, samples=3) if run.name == "M" else run for run in proof[1].executions)
+    comparison = replace(proof[1].comparison, chain=("I", "E", "M", "L1"))
+    lava = Execution(name="L1", samples=1, values=80, seconds=1.0)
+    report = add_verification(proof[0], replace(proof[1], executions=(*runs, lava), comparison=comparison))
+    assert report.verification is not None
+    sentence = report.verification.verdict("execution").sentence
+    assert sentence.endswith("spikes and states equal, 4 samples x 10 steps (M on 3, L1 on 1 of them)")
 
 
 def test_spikes_that_are_lost_turn_arithmetic_red_and_leave_execution_verified(tmp_path: Path) -> None:
