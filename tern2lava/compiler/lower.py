@@ -32,7 +32,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("merge_linear", lambda graph, options, arithmetic, profile: merge_linear(graph)),
     ("ternarize", lambda graph, options, arithmetic, profile: ternarize(graph, options)),
     ("fold_scale", lambda graph, options, arithmetic, profile: fold_scale(graph)),
-    ("to_integer", lambda graph, options, arithmetic, profile: to_integer(graph, arithmetic, options)),
+    ("to_integer", lambda graph, options, arithmetic, profile: to_integer(graph, arithmetic, options, profile)),
     ("split_fan_in", lambda graph, options, arithmetic, profile: split_fan_in(graph, profile)),
 )
 STAGES: tuple[str, ...] = ("imported", *(name for name, _ in PASSES))

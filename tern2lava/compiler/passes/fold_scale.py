@@ -22,10 +22,12 @@ def fold_scale(graph: Graph) -> Graph:
     threshold, bias, bias_u, v_init and reset_amount are divided by s (of the neuron's channel where scales are per
     channel) and unit is multiplied by it; the scale of a further projection becomes its ratio to s. Exact in real
     numbers; the threshold's quotient is rounded away from the values that must not cross it (down for >, up for >=),
-    so that no integer sum of codes changes sides. Where layers of different shapes are summed in a neuron, s is of the
-    one with the fewest scales. Neurons that compute in integers already keep them: s is the power of two in it, which
-    divides without a remainder. Raises UnsupportedError for scales of such layers that cut the neurons differently,
-    and for quotients beyond floating point.
+    so that no integer sum of codes changes sides, and a quotient that is a short fraction but for the rounding of its
+    operands is that fraction (see meant): three weights of 1/3 meet a threshold of 1.
+    Where layers of different shapes are summed in a neuron, s is of the one with the fewest scales. Neurons that
+    compute in integers already keep them: s is the power of two in it, which divides without a remainder. Raises
+    UnsupportedError for scales of such layers that cut the neurons differently, and for quotients beyond floating
+    point.
     """
     scales: dict[str, Array] = {}
     nodes: list[Node] = []
@@ -36,7 +38,8 @@ def fold_scale(graph: Graph) -> Graph:
             if node.quantum is not None:
                 first = replace(first, scale=power_of_two(first.scale))
             for projection in projections:
-                scales[projection.name] = projection.scale / _on_channels(first, projection, node.name)
+                ratio = _on_channels(first, projection, node.name)
+                scales[projection.name] = meant(projection.scale / ratio, projection.scale, ratio)
             nodes.append(_divided(node, _on_shape(first.scale, first, node)))
         else:
             nodes.append(node)
@@ -96,20 +99,48 @@ def _divided(neuron: Neuron, s: Array) -> Neuron:
             f"a quotient above {LARGEST:.0e}",
             "scale the layer's weights up, or its thresholds and biases down",
         )
+
+    def over(value: Array) -> Array:
+        return compact(meant(value / s, value, s), neuron.shape)
+
+    def side(value: Array, *, up: bool) -> Array:
+        return compact(meant(divide(value, s, up=up), value, s), neuron.shape)
+
     return replace(
         neuron,
-        threshold=compact(divide(neuron.threshold, s, up=neuron.compare is Compare.GE), neuron.shape),
+        threshold=side(neuron.threshold, up=neuron.compare is Compare.GE),
         threshold_low=None
         if neuron.threshold_low is None
-        else compact(divide(neuron.threshold_low, s, up=neuron.compare is Compare.GT), neuron.shape),
-        gain_a=None if neuron.gain_a is None else compact(neuron.gain_a / s, neuron.shape),
+        else side(neuron.threshold_low, up=neuron.compare is Compare.GT),
+        gain_a=None if neuron.gain_a is None else over(neuron.gain_a),
         quantum=None if neuron.quantum is None else compact(neuron.quantum / s, neuron.shape),
-        bias=compact(neuron.bias / s, neuron.shape),
-        bias_u=compact(neuron.bias_u / s, neuron.shape),
-        v_init=compact(neuron.v_init / s, neuron.shape),
-        reset_amount=compact(neuron.reset_amount / s, neuron.shape),
+        bias=over(neuron.bias),
+        bias_u=over(neuron.bias_u),
+        v_init=over(neuron.v_init),
+        reset_amount=over(neuron.reset_amount),
         unit=neuron.unit * s,
     )
+
+
+# A quotient is taken for a multiple of 1 / FRACTION where the rounding of its operands explains the difference: two
+# last bits of float64, or of float32 where the scale is one. Chance does that to one quotient of 2^17 / itself.
+FRACTION = 16.0
+CLOSE64, CLOSE32 = 2.0**-51, 2.0**-22
+
+
+def meant(quotient: Array, a: Array, b: Array) -> Array:
+    """`quotient` (a / b), elements that differ from a multiple of 1 / FRACTION by no more than the rounding of a and b
+    explains set to that multiple.
+
+    1 / 3 in float32 is 0.3333333433; three such weights sum to 1 in a framework, and to more in real numbers.
+    """
+    near = np.rint(quotient * FRACTION) / FRACTION
+    single = np.asarray(b, np.float64).astype(np.float32).astype(np.float64) == b
+    # A power of two has no rounding: its quotients are exact, and so is what they differ by.
+    single = single & (np.frexp(b)[0] != 0.5)
+    close = np.where(single, CLOSE32, CLOSE64) * np.abs(quotient)
+    rounded = (quotient != near) & (np.abs(quotient - near) <= close) & (a != 0)
+    return np.asarray(np.where(rounded, near, quotient))
 
 
 def divide(a: Array, b: Array, *, up: bool) -> Array:

@@ -7,20 +7,36 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tern2lava.compiler.bounds import bounds, fits, summed_input
-from tern2lava.compiler.ir import Arithmetic, Array, Compare, Graph, Level, Neuron, Node, Population, Projection, Reset
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    Array,
+    Compare,
+    Graph,
+    Level,
+    Neuron,
+    Node,
+    Output,
+    Population,
+    Projection,
+    Readout,
+    Reset,
+)
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.quantum import quantum_unit, strict_threshold
 from tern2lava.compiler.retime import chip_delay, lags
+from tern2lava.compiler.ties import place, tie_note
 from tern2lava.errors import UnsupportedError
+from tern2lava.hw_profiles import Profile
 
 
-def to_integer(graph: Graph, arithmetic: Arithmetic, options: Options) -> Graph:
+def to_integer(graph: Graph, arithmetic: Arithmetic, options: Options, profile: Profile | None = None) -> Graph:
     """The INTEGER graph: chip time, integer decays, thresholds, biases and gains. Certified by certificate.certify.
 
     With 2^e membrane units to one ternary unit and D decay bits:
         decay = round((1 - alpha) 2^D)      gain = round(scale 2^e), a multiple of 2^gain_shift
-        bias, bias_u, v_init, reset_amount = round(x 2^e)     threshold = floor(theta 2^e) for >, ceil(theta 2^e) - 1
-        for >=, on the multiples of 2^threshold_shift (rounded so that sums on that lattice never change sides)
+        bias, bias_u, v_init, reset_amount = round(x 2^e)
+        threshold, a multiple of 2^threshold_shift: see ties.place, which may move bias and reset_amount by last bits
+        where `profile` (None: any target) lets neurons have a bias of their own
     e is the least one where nothing is lost by it (no leak, no fractions), else the largest for which no accumulator
     can overflow within the steps of a sample and every threshold and bias has a code. Lags come from retime.lags.
     Neurons that compute in integers already (quantum) keep theirs: their membrane unit is the quantum.
@@ -33,6 +49,8 @@ def to_integer(graph: Graph, arithmetic: Arithmetic, options: Options) -> Graph:
     for neuron in graph.of_kind(Neuron):
         _check(neuron, arithmetic)
         chosen = _choose_scale(graph, neuron, arithmetic, steps, lag[neuron.name])
+        if quantum_unit(neuron) is None:
+            chosen = _placed(graph, neuron, chosen, arithmetic, steps, offsets=_offsets_allowed(graph, neuron, profile))
         notes += chosen.notes
         nodes[neuron.name] = chosen.population
         for projection in chosen.projections:
@@ -117,6 +135,54 @@ def _choose_scale(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, steps: i
             "scale the layer's weights up, or its thresholds and biases down, and summed layers to like sizes",
         )
     return best
+
+
+def _offsets_allowed(graph: Graph, neuron: Neuron, profile: Profile | None) -> bool:
+    """Whether biases and reset amounts may be moved to pay for a missing code: not where potentials are read, nor where
+    the target has no bias for each neuron, or lets no neuron with one rest until its input arrives."""
+    read = any(neuron.name in o.inputs and o.readout is not Readout.SPIKE_COUNT for o in graph.of_kind(Output))
+    if read or profile is None:
+        return not read
+    return (
+        profile.neuron.per_neuron_bias.value
+        and profile.neuron.late_start.value == "population"
+        and (neuron.reset is not Reset.SUBTRACT or profile.neuron.subtracts.value == "any")
+    )
+
+
+def _placed(
+    graph: Graph, neuron: Neuron, candidate: _Candidate, arithmetic: Arithmetic, steps: int, *, offsets: bool
+) -> _Candidate:
+    """`candidate` with its thresholds placed (ties.place); without offsets where a bias with one has no code, or where
+    a potential with one could overflow and without could not."""
+    population = candidate.population
+    unit = float(np.max(neuron.unit / population.lsb))
+    gains = [(p, _real_scale(graph, p) * unit) for p in candidate.projections]
+    for allowed in (True, False) if offsets else (False,):
+        placed = place(neuron, population, gains, arithmetic, steps, offsets=allowed)
+        moved = placed.population
+        bias = _bias(moved.bias.astype(np.float64), arithmetic)
+        held = _holds(graph, moved, candidate.projections, arithmetic, steps)
+        if bias is not None and np.all(bias == moved.bias) and (held or not candidate.fits):
+            break
+    top = arithmetic.threshold_max
+    moved = replace(moved, threshold=np.minimum(moved.threshold, top).astype(np.int64))
+    return replace(candidate, population=moved, notes=(*candidate.notes, *tie_note(neuron.name, placed, arithmetic)))
+
+
+def _real_scale(graph: Graph, projection: Projection) -> Array:
+    found = graph[projection.name]
+    assert isinstance(found, Projection)
+    return found.scale
+
+
+def _holds(
+    graph: Graph, population: Population, projections: tuple[Projection, ...], arithmetic: Arithmetic, steps: int
+) -> bool:
+    """Whether no accumulator of `population` can overflow within `steps` steps."""
+    members = {node.name: node for node in graph.nodes} | {p.name: p for p in projections}
+    low, high = summed_input(graph.with_nodes(members.values()), population.inputs, population.shape)
+    return bool(np.all(fits(population, bounds(population, low, high, arithmetic, steps), arithmetic)))
 
 
 def loses_nothing(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, unit: float) -> bool:
@@ -208,16 +274,13 @@ def _notes(name: str, unreachable: int) -> tuple[str, ...]:
 
 
 def _threshold(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: bool) -> Array:
-    """The strict integer threshold: exact where potentials stay on the threshold lattice, else the nearest code."""
+    """A strict integer threshold: the nearest code, which ties.place moves to where it belongs; of sources that compute
+    in these integers already the one that they have."""
     lattice = float(1 << arithmetic.threshold_shift)
-    if quantum_unit(neuron) == unit and not on_lattice:
-        return np.asarray(np.rint(strict_threshold(neuron, unit) / lattice) * lattice)
-    scaled = neuron.threshold * unit / lattice
-    if not on_lattice and lattice > 1:
-        return np.asarray(np.rint(scaled) * lattice)
-    if neuron.compare is Compare.GT:
-        return np.asarray(np.floor(scaled) * lattice)
-    return np.asarray((np.ceil(scaled) - 1) * lattice)
+    if quantum_unit(neuron) != unit:
+        return np.asarray(np.rint(neuron.threshold * unit / lattice) * lattice)
+    strict = strict_threshold(neuron, unit) / lattice
+    return np.asarray((np.floor(strict) if on_lattice else np.rint(strict)) * lattice)
 
 
 def _threshold_low(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: bool) -> Array | None:
