@@ -55,7 +55,7 @@ def place(
         first = fires_from(real, neuron.compare, spacing)
         below = np.floor((first - 1) / step) * step
         code = np.where((code < first - spacing) | (code >= first), np.maximum(below, 0), code)
-    placed = replace(population, threshold=code)
+    placed = replace(population, threshold=code, threshold_low=_lower(neuron, unit, found, steps, arithmetic))
     proven = decided(neuron, placed, np.zeros(()), found, steps, arithmetic)
     if spacing and offsets and simple and neuron.compare is Compare.GE:
         lifted = np.where(proven, code, np.floor(real / step) * step)
@@ -92,6 +92,21 @@ def _exact_side(neuron: Neuron, real: Array, found: Lattice, steps: int, step: i
         return np.asarray(side)
     tie = tie_possible(real, found, steps)
     return np.asarray(np.where(tie, side, np.rint(real / step)) * step)
+
+
+def _lower(neuron: Neuron, unit: float, found: Lattice, steps: int, arithmetic: Arithmetic) -> Array | None:
+    """Codes of the lower thresholds: those of the upper ones mirrored; beyond the largest code they become it."""
+    if neuron.threshold_low is None:
+        return None
+    step, real = 1 << arithmetic.threshold_shift, neuron.threshold_low * unit
+    side = np.ceil(real / step) if neuron.compare is Compare.GT else np.floor(real / step) + 1
+    code = np.asarray(np.where(tie_possible(real, found, steps) | (step == 1), side, np.rint(real / step)) * step)
+    spacing = found.spacing(steps)
+    if spacing:
+        last = -fires_from(-real, neuron.compare, spacing)
+        above = (np.floor(last / step) + 1) * step
+        code = np.where((code <= last) | (code > last + spacing), np.minimum(above, 0), code)
+    return np.asarray(np.maximum(code, -arithmetic.threshold_max).astype(np.int64))
 
 
 PARAMETERS = ("alpha_u", "alpha_v", "bias_u", "bias", "v_init", "threshold", "reset_amount")

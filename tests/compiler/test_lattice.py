@@ -1,0 +1,187 @@
+"""Where potentials can lie, and what a code between them proves, tried by exact arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tern2lava.compiler.ir import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset, frozen
+from tern2lava.compiler.lattice import Lattice, decided, drift, fires_from, lattice, tie_possible
+from tern2lava.compiler.lower import lower
+
+LOIHI, FINE = Arithmetic(), Arithmetic(threshold_shift=0, threshold_bits=23, gain_shift=0, bias_bits=24, bias_max_exp=0)
+
+
+def lowered(arithmetic=LOIHI, codes=((1, -1, 1, 0, 1, 1),), scale=1.0, steps=8, **fields):
+    """(neuron, population, gains) of one layer."""
+    weight = np.asarray(codes) * scale
+    graph = Graph(
+        level=Level.IMPORTED,
+        steps=steps,
+        nodes=(
+            Input(name="x", shape=(weight.shape[1],)),
+            Dense(name="w", inputs=("x",), weight=frozen(weight)),
+            Neuron(name="n", inputs=("w",), shape=(len(weight),), **fields),
+            Output(name="y", inputs=("n",)),
+        ),
+    )
+    found = lower(graph, arithmetic)
+    neuron, population, projection = found.real["n"], found.program["n"], found.program["w"]
+    unit = float(np.max(neuron.unit / population.lsb))
+    return neuron, population, [(projection, found.real["w"].scale * unit)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "halvings"),
+    [
+        ({"alpha_v": frozen(0.5)}, 1),
+        ({"alpha_v": frozen(0.75)}, 2),
+        ({"alpha_v": frozen(0.5), "alpha_u": frozen(0.875)}, 3),
+        ({"alpha_v": frozen(1.0)}, 0),
+        ({"alpha_v": frozen(0.0)}, 0),
+    ],
+)
+def test_a_step_adds_as_many_bits_to_a_potential_as_its_decay_has(fields, halvings):
+    neuron, population, gains = lowered(threshold=frozen(2.0), **fields)
+    found = lattice(neuron, population, gains, LOIHI)
+    assert found.exact
+    assert found.halvings == halvings
+
+
+def test_the_grain_divides_all_that_is_added():
+    neuron, population, gains = lowered(threshold=frozen(2.0), alpha_v=frozen(0.5), bias=frozen(0.25))
+    unit = int(gains[0][1])
+    assert lattice(neuron, population, gains, LOIHI).grain == unit // 4
+    rounded = replace(neuron, bias=frozen(0.1))
+    assert lattice(rounded, population, gains, LOIHI) == Lattice(exact=False, grain=0, halvings=1)
+
+
+def test_a_decay_that_has_no_code_leaves_only_the_first_potentials_known():
+    neuron, population, gains = lowered(threshold=frozen(2.0), alpha_v=frozen(0.9))
+    found = lattice(neuron, population, gains, LOIHI)
+    assert not found.exact
+    assert found.grain == int(gains[0][1])
+    assert found.spacing(1) == 0
+    assert tie_possible(2.0 * gains[0][1], found, 64)
+    assert not tie_possible(2.5 * gains[0][1], found, 64)
+
+
+@given(st.integers(-40, 40), st.sampled_from([0.25, 0.5, 1.0, 3.0]), st.sampled_from(list(Compare)))
+def test_the_first_point_that_fires_is_the_first_one(numerator, spacing, compare):
+    threshold = numerator / 8
+    first = float(fires_from(np.asarray(threshold), compare, spacing))
+
+    def meets(value):
+        return value > threshold if compare is Compare.GT else value >= threshold
+
+    assert meets(first)
+    assert not meets(first - spacing)
+
+
+@given(st.integers(0, 4096), st.integers(-40, 40), st.integers(1, 40), st.integers(0, 1 << 30))
+def test_a_bias_drifts_no_further_than_is_said(decay, offset, steps, seed):
+    rng = np.random.default_rng(seed)
+    low, high = drift(np.asarray(decay), np.asarray(offset), steps, LOIHI)
+    kept = 4096 - decay
+    with_it, without = np.zeros(200, np.int64), np.zeros(200, np.int64)
+
+    def decayed(x):
+        product = x * kept
+        return np.sign(product) * (np.abs(product) >> 12)
+
+    for _ in range(steps):
+        # Whole numbers without the bias: only potentials that the decay keeps whole.
+        fraction = 4096 // np.gcd(kept, 4096)
+        x = rng.integers(-1000, 1000, 200) * fraction
+        whole = without % fraction == 0
+        without = np.where(whole, decayed(without), 0) + x
+        with_it = np.where(whole, decayed(with_it), 0) + x + offset
+        assert np.all(with_it - without >= low)
+        assert np.all(with_it - without <= high)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 1 << 30), st.sampled_from([0.5, 0.75, 0.0, 1.0]), st.sampled_from([0.0, 0.5]),
+    st.sampled_from(list(Compare)), st.sampled_from(list(Reset)), st.sampled_from([1.0, 0.5, 2.25, 3.0]),
+    st.sampled_from([LOIHI, FINE]), st.integers(1, 12),
+)  # fmt: skip
+def test_neurons_that_are_decided_spike_as_exact_arithmetic_does(
+    seed, alpha_v, alpha_u, compare, reset, threshold, arithmetic, steps
+):
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(-1, 2, (12, 20))
+    codes[:, 0] = 1
+    neuron, population, gains = lowered(
+        arithmetic, codes, steps=steps, alpha_v=frozen(alpha_v), alpha_u=frozen(alpha_u), threshold=frozen(threshold),
+        compare=compare, reset=reset, reset_amount=frozen(threshold),
+    )  # fmt: skip
+    found = lattice(neuron, population, gains, arithmetic)
+    offset = population.bias
+    proven = np.broadcast_to(decided(neuron, population, offset, found, steps, arithmetic), (12,))
+    x = rng.integers(0, 2, (30, steps, 20))
+    got = integers(population, gains, x, codes, arithmetic)
+    own = exact(codes, x, Fraction(alpha_u), Fraction(alpha_v), Fraction(threshold), compare, reset)
+    assert np.array_equal(got[:, :, proven], own[:, :, proven])
+
+
+def integers(population, gains, x, codes, arithmetic):
+    """Spikes (samples, steps, neurons) by the equations of ir.Population, written here."""
+    unit = int(gains[0][0].gain)
+    sums = np.einsum("oi,sti->sto", codes, x) * unit
+    u = v = np.zeros(sums[:, 0].shape, np.int64)
+    fired = np.zeros(sums.shape, np.uint8)
+
+    def decayed(value, decay):
+        product = value * ((1 << arithmetic.decay_bits) - decay)
+        return np.sign(product) * (np.abs(product) >> arithmetic.decay_bits)
+
+    for t in range(sums.shape[1]):
+        u = decayed(u, population.decay_u) + sums[:, t]
+        v = decayed(v, population.decay_v) + u + population.bias
+        fired[:, t] = v > population.threshold
+        if population.reset is Reset.ZERO:
+            v = np.where(fired[:, t], 0, v)
+        elif population.reset is Reset.SUBTRACT:
+            v = v - fired[:, t] * population.reset_amount
+    return fired
+
+
+def exact(codes, x, alpha_u, alpha_v, threshold, compare, reset):
+    """Spikes (samples, steps, neurons) in fractions."""
+    sums = np.einsum("oi,sti->sto", codes, x)
+    fired = np.zeros(sums.shape, np.uint8)
+    u = v = np.full(sums[:, 0].shape, Fraction(0), object)
+    for t in range(sums.shape[1]):
+        u = alpha_u * u + sums[:, t].astype(object)
+        v = alpha_v * v + u
+        meets = (v > threshold if compare is Compare.GT else v >= threshold).astype(bool)
+        fired[:, t] = meets
+        if reset is Reset.ZERO:
+            v = np.where(meets, Fraction(0), v)
+        elif reset is Reset.SUBTRACT:
+            v = np.where(meets, v - threshold, v)
+    return fired
+
+
+def test_most_layers_of_round_numbers_are_decided_within_eight_steps():
+    for arithmetic in (LOIHI, FINE):
+        for compare in Compare:
+            neuron, population, gains = lowered(
+                arithmetic, steps=8, alpha_v=frozen(0.5), threshold=frozen(1.0), compare=compare
+            )
+            found = lattice(neuron, population, gains, arithmetic)
+            assert decided(neuron, population, population.bias, found, 8, arithmetic).all()
+
+
+def test_a_code_on_the_wrong_side_of_a_tie_is_not_decided():
+    neuron, population, gains = lowered(steps=8, alpha_v=frozen(0.5), threshold=frozen(1.0), compare=Compare.GE)
+    found = lattice(neuron, population, gains, LOIHI)
+    wrong = replace(population, threshold=population.threshold + 64)
+    assert not decided(neuron, wrong, population.bias, found, 8, LOIHI).any()
+    assert not decided(neuron, population, population.bias, found, 40, LOIHI).any()

@@ -1,0 +1,175 @@
+"""No spike is lost where a potential meets its threshold exactly; the oracle is arithmetic in fractions."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tern2lava.compiler.ir import (
+    Arithmetic,
+    Compare,
+    Dense,
+    Graph,
+    Input,
+    Level,
+    Neuron,
+    Output,
+    Readout,
+    Reset,
+    frozen,
+)
+from tern2lava.compiler.lower import lower
+from tern2lava.hw_profiles import load_profile
+from tern2lava.sim import integer
+
+TARGETS = ("loihi1", "loihi2", "generic-ternary")
+
+
+def layer(codes, scale, steps, readout=Readout.SPIKE_COUNT, **fields):
+    return Graph(
+        level=Level.IMPORTED,
+        steps=steps,
+        nodes=(
+            Input(name="x", shape=(codes.shape[1],)),
+            Dense(name="w", inputs=("x",), weight=frozen(codes * scale)),
+            Neuron(name="n", inputs=("w",), shape=(len(codes),), **fields),
+            Output(name="y", inputs=("n",), readout=readout),
+        ),
+    )
+
+
+def compiled(graph, target):
+    profile = load_profile(target)
+    return lower(graph, Arithmetic(**profile.arithmetic_values()), None, profile)
+
+
+def drawn(seed, steps, static=False, outputs=24, inputs=40):
+    rng = np.random.default_rng(seed)
+    codes = np.where(rng.random((outputs, inputs)) < 0.5, 0, rng.choice([-1, 1], (outputs, inputs)))
+    x = (rng.random((12, 1 if static else steps, inputs)) < 0.3).astype(np.uint8)
+    return codes, np.repeat(x, steps, axis=1) if static else x
+
+
+def exact(codes, x, scale, alpha, threshold, compare, reset):
+    """Spikes (samples, steps, neurons) and ties among them, in fractions."""
+    sums = np.einsum("oi,sti->sto", codes, x.astype(int)).astype(object) * scale
+    v = np.full(sums[:, 0].shape, Fraction(0), object)
+    fired, ties = np.zeros(sums.shape, np.uint8), 0
+    for t in range(sums.shape[1]):
+        v = alpha * v + sums[:, t]
+        ties += int((v == threshold).sum())
+        meets = (v > threshold if compare is Compare.GT else v >= threshold).astype(bool)
+        fired[:, t] = meets
+        v = np.where(meets, v - threshold if reset is Reset.SUBTRACT else Fraction(0), v)
+    return fired, ties
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("compare", list(Compare))
+@pytest.mark.parametrize("scale", [Fraction(1), Fraction(1, 2), Fraction(1, 3), Fraction(1, 5)])
+def test_ties_are_kept_on_every_target(target, compare, scale):
+    met = 0
+    for seed, (alpha, steps, static) in enumerate(
+        ((Fraction(1, 2), 8, False), (Fraction(3, 4), 16, False), (Fraction(1, 2), 32, True))
+    ):
+        codes, x = drawn(seed, steps, static)
+        for reset in (Reset.ZERO,) if target == "loihi1" else (Reset.ZERO, Reset.SUBTRACT):
+            graph = layer(
+                codes, float(scale), steps, alpha_v=frozen(float(alpha)), threshold=frozen(1.0), compare=compare,
+                reset=reset, reset_amount=frozen(1.0),
+            )  # fmt: skip
+            own, ties = exact(codes, x, scale, alpha, 1, compare, reset)
+            got = integer.run(compiled(graph, target).program, {"x": x}, states=False).spikes["n"]
+            assert np.array_equal(got, own), (alpha, steps, reset)
+            met += ties
+    assert met > 100
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("compare", list(Compare))
+def test_weights_of_a_third_and_a_tenth_meet_the_threshold_that_is_meant(dtype, compare):
+    for scale, threshold, count in ((1 / 3, 1.0, 3), (0.1, 0.3, 3), (0.2, 1.0, 5), (0.3, 0.9, 3)):
+        codes = np.ones((1, 8), int)
+        graph = layer(
+            codes, float(dtype(scale)), 4, alpha_v=frozen(0.5), threshold=frozen(float(dtype(threshold))),
+            compare=compare,
+        )  # fmt: skip
+        x = np.zeros((1, 4, 8), np.uint8)
+        x[:, 0, :count] = 1
+        for target in TARGETS:
+            got = integer.run(compiled(graph, target).program, {"x": x}, states=False).spikes["n"]
+            assert bool(got[0, 0, 0]) == (compare is Compare.GE), (scale, target)
+
+
+@pytest.mark.parametrize("compare", list(Compare))
+def test_a_first_potential_on_the_threshold_is_kept_by_decays_that_have_no_code(compare):
+    codes = np.array([[1] * 6 + [-1] * 4, [1] * 10])
+    graph = layer(codes, 0.5, 30, alpha_v=frozen(0.9), threshold=frozen(1.0), compare=compare)
+    x = np.zeros((1, 30, 10), np.uint8)
+    x[0, ::15, :2] = 1
+    for target in TARGETS:
+        got = integer.run(compiled(graph, target).program, {"x": x}, states=False).spikes["n"]
+        assert got[0, 0].tolist() == [int(compare is Compare.GE)] * 2, target
+
+
+def test_potentials_that_are_read_are_not_moved():
+    codes, _ = drawn(3, 40)
+    fields = {"alpha_v": frozen(0.5), "threshold": frozen(1.0), "compare": Compare.GE, "reset": Reset.SUBTRACT}
+    moved = compiled(layer(codes, 0.5, 40, **fields), "loihi2").program["n"]
+    assert np.any(moved.bias != 0)
+    for readout in (Readout.MEMBRANE_SUM, Readout.MEMBRANE_LAST, Readout.MEMBRANE_MAX):
+        kept = compiled(layer(codes, 0.5, 40, readout, **fields), "loihi2").program["n"]
+        assert not np.any(kept.bias)
+        assert np.all(kept.reset_amount * kept.lsb == 1.0)
+
+
+def test_targets_that_cannot_let_a_bias_rest_get_none():
+    codes, _ = drawn(3, 40)
+    graph = layer(codes, 0.5, 40, alpha_v=frozen(0.5), threshold=frozen(1.0), compare=Compare.GE)
+    profile = load_profile("loihi2")
+    neuron = profile.neuron.model_copy(
+        update={"late_start": profile.neuron.late_start.model_copy(update={"value": "none"})}
+    )
+    without = lower(
+        graph, Arithmetic(**profile.arithmetic_values()), None, profile.model_copy(update={"neuron": neuron})
+    ).program["n"]
+    assert not np.any(without.bias)
+    assert np.any(compiled(graph, "loihi2").program["n"].bias)
+
+
+def test_neurons_for_which_no_code_is_proven_are_counted_in_a_note():
+    codes, _ = drawn(3, 40)
+    fields = {"alpha_v": frozen(0.5), "threshold": frozen(1.0), "compare": Compare.GE}
+    short = compiled(layer(codes, 0.5, 8, **fields), "loihi2").program.notes
+    long = compiled(layer(codes, 0.5, 40, **fields), "loihi2").program.notes
+    assert not any("no code" in note for note in short)
+    (note,) = (note for note in long if "no code" in note)
+    assert note.startswith("n: 24 thresholds have no code (of multiples of 64 last bits) between")
+
+
+def test_the_same_network_gives_the_same_integers():
+    codes, _ = drawn(3, 40)
+    graph = layer(codes, 0.5, 40, alpha_v=frozen(0.75), threshold=frozen(1.0), reset=Reset.SUBTRACT)
+    first, second = (compiled(graph, "loihi2").program["n"] for _ in range(2))
+    for name in ("threshold", "bias", "reset_amount"):
+        assert np.array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_signed_neurons_keep_ties_at_both_thresholds():
+    codes, x = drawn(5, 8)
+    for compare in Compare:
+        graph = layer(
+            codes, 0.5, 8, alpha_v=frozen(0.5), threshold=frozen(1.0), threshold_low=frozen(-1.0), compare=compare
+        )
+        sums = np.einsum("oi,sti->sto", codes, x.astype(int)) / 2
+        v, own = np.zeros(sums[:, 0].shape), np.zeros(sums.shape, np.int8)
+        for t in range(8):
+            v = v / 2 + sums[:, t]
+            up, down = (v > 1, v < -1) if compare is Compare.GT else (v >= 1, v <= -1)
+            own[:, t] = up.astype(int) - down
+            v = np.where(up | down, 0, v)
+        for target in ("loihi2", "generic-ternary"):
+            got = integer.run(compiled(graph, target).program, {"x": x}, states=False).spikes["n"]
+            assert np.array_equal(got, own), (compare, target)
