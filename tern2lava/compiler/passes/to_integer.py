@@ -9,8 +9,9 @@ import numpy as np
 from tern2lava.compiler.bounds import bounds, fits, summed_input
 from tern2lava.compiler.ir import Arithmetic, Array, Compare, Graph, Level, Neuron, Node, Population, Projection, Reset
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
-from tern2lava.compiler.quantum import quantum_unit, strict_threshold
+from tern2lava.compiler.quantum import membrane_unit, quantum_unit, strict_threshold
 from tern2lava.compiler.retime import chip_delay, lags
+from tern2lava.compiler.rounding import never_spikes
 from tern2lava.errors import UnsupportedError
 
 
@@ -173,7 +174,7 @@ def _candidate(
         bias=bias,
         threshold=np.minimum(threshold, top).astype(np.int64),
         reset=neuron.reset,
-        # Beyond the state's width they saturate; the certificate counts that as rounding.
+        # Beyond the state's width they saturate; the rounding is refused unless it never happens (rounding_limits).
         reset_amount=np.rint(np.minimum(neuron.reset_amount * unit, most)).astype(np.int64),
         v_init=np.rint(np.clip(neuron.v_init * unit, -most, most)).astype(np.int64),
         lsb=neuron.unit / unit,
@@ -196,9 +197,17 @@ def _candidate(
     return _Candidate(
         population=population,
         projections=projections,
-        fits=bool(np.all(fits(population, found, arithmetic))),
+        fits=bool(np.all(fits(population, found, arithmetic))) and _resets_fit(neuron, population, arithmetic),
         notes=_notes(neuron.name, int(np.count_nonzero(np.broadcast_to(unreachable, neuron.shape)))),
     )
+
+
+def _resets_fit(neuron: Neuron, population: Population, arithmetic: Arithmetic) -> bool:
+    """Whether every subtraction that can happen takes off an amount that the state holds."""
+    if neuron.reset is not Reset.SUBTRACT:
+        return True
+    fit = neuron.reset_amount * membrane_unit(neuron, population) <= arithmetic.state_max
+    return bool(np.all(fit | never_spikes(neuron, population, arithmetic)))
 
 
 def _notes(name: str, unreachable: int) -> tuple[str, ...]:
