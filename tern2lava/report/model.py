@@ -128,9 +128,12 @@ class CertificateRow(_Block):
         "alike. MEASURED: no useful bound; agreement is only observed."
     )
     eps: float | None = Field(
-        description="Largest difference of potentials at the threshold, in units of the weights' scale; null: no bound."
+        description="Largest difference of potentials at the threshold, adaptation included, in units of the weights' "
+        "scale; null: no bound."
     )
-    eps_relative: float | None = Field(description="Largest eps over its threshold; null: no bound.")
+    eps_relative: float | None = Field(
+        description="Largest eps over its threshold, of neurons whose threshold is not 0; null: no bound, or all are 0."
+    )
     steps: int = Field(description="Time steps of a sample over which the bound and the overflow analysis hold.")
     no_overflow: bool = Field(description="Whether no accumulator can overflow within these steps, for any input.")
     safe_steps: int | None = Field(description="Steps for which no accumulator can overflow; null: any number.")
