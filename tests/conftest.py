@@ -386,10 +386,9 @@ def _met_in_integers(p: Population, arithmetic: Arithmetic, v: Any, u: Any, spik
         met[:, k] = np.where(held, before[:, k], met[:, k])
     if p.gain_a is not None:
         b = np.zeros_like(met)
-        fired = np.concatenate([np.zeros_like(spikes[:, :1]), spikes[:, :-1]], axis=1).astype(np.int64)
-        for k in range(met.shape[1]):
-            previous = b[:, k - 1] if k else b[:, 0] * 0
-            b[:, k] = integer.decay(previous, flat(p.decay_a)[0], arithmetic.decay_bits) + flat(p.gain_a)[0] * fired[:, k]
+        for k in range(1, met.shape[1]):
+            kept = integer.decay(b[:, k - 1], flat(p.decay_a)[0], arithmetic.decay_bits)
+            b[:, k] = kept + flat(p.gain_a)[0] * spikes[:, k - 1].astype(np.int64)
         # The recorded potential has lost what its last spike cost, and meets the risen threshold.
         met = v - b
     if p.rearm:

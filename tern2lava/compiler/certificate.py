@@ -84,7 +84,7 @@ def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certifica
     induction as long as both have spiked alike: a reset to zero only lowers it, a
     subtraction adds its rounding. eps is (e_v + |threshold - its real value|) / S; no real potential within eps of its
     threshold on some data proves equal spikes there.
-    With an adaptive threshold, b' = f_a b + gain_a s_previous in last bits beside the real alpha_a a + gain_a s_previous:
+    With an adaptive threshold, b' = f_a b + gain_a s_previous (integer, beside the real a'):
         e_b <= g(f_a, n) * (t_a + d_a |B| + |gain_a - its real value|)
     and since v' - b' meets the threshold, where v' has lost (reset_amount + b') s_previous, e_v takes in e_b once in
     each step (a neuron may spike in all of them), and eps once more: eps = (e_v + e_b + |threshold - ...|) / S.
@@ -160,8 +160,9 @@ def _why_measured(safe: int, steps: int, eps: Array, threshold: Array) -> str:
     if safe < steps:
         return f"an accumulator can overflow after {safe:,} steps"
     if not np.all(np.isfinite(eps)):
-        return f"no bound, because over {steps:,} steps a decay's rounding adds more to the error than the decay takes off"
-    return "the bound exceeds the threshold" if np.all(threshold > 0) else "the bound exceeds the threshold or one weight"
+        return f"no bound, because in {steps:,} steps a rounded decay adds more to the error than it takes off"
+    zero = "" if np.all(threshold > 0) else ", or one weight where it is 0"
+    return f"the bound exceeds the threshold{zero}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

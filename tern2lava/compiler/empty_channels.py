@@ -1,4 +1,4 @@
-"""The unit of neurons whose weights are all zero: any scale describes such weights, so it is the layer's that counts."""
+"""The unit of neurons whose weights are all zero: any scale describes such weights, so that the layer's counts."""
 
 from __future__ import annotations
 

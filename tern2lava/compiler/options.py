@@ -37,6 +37,11 @@ class Options:
     steps: int = 0
     allow_rounding: float = 0.05
 
+    def __post_init__(self) -> None:
+        """Raise InputError for a share that is none."""
+        if not 0 <= self.allow_rounding < math.inf:
+            raise InputError("allow_rounding", f"found {self.allow_rounding}; a share of the value, 0.05 for 5 %")
+
 
 @dataclass(frozen=True)
 class MapOptions:

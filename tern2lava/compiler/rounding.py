@@ -10,7 +10,7 @@ import numpy as np
 
 from tern2lava.compiler.bounds import growth, on_shape
 from tern2lava.compiler.ir import Arithmetic, Array, Graph, Neuron, Population, Projection, Reset, size
-from tern2lava.compiler.quantum import membrane_unit
+from tern2lava.compiler.quantum import membrane_unit, quantum_unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,8 @@ class Rounding:
     inexact of `neurons` are. worst, median: relative error over the neurons whose real value is not 0, None where all
     are 0 (see Compared). absolute: the largest difference, of any neuron. neuron: index of the worst one, whose `real`
     value became `became`. shift: for biases, the largest shift of a potential over its threshold (bias_shift). real,
-    became and absolute are in the source's units.
+    became and absolute are in the source's units. Of potentials (POTENTIAL), which decays cut to whole last bits in
+    every step, worst, median and absolute are what that may add up to (cut_off); they have no real and became.
     """
 
     population: str
@@ -31,21 +32,27 @@ class Rounding:
     median: float | None
     absolute: float
     neuron: tuple[int, ...]
-    real: float
-    became: float
+    real: float | None
+    became: float | None
     shift: float | None = None
 
     @property
     def line(self) -> str:
         """One line for the notes."""
         by = f"{self.absolute:.3g}" if self.worst is None else percent(self.worst)
-        text = f"{self.population}: {self.quantity} rounded in {self.inexact:,} of {self.neurons:,} neurons by up to {by}"
-        text += f" ({list(self.neuron)}: {self.real:.6g} became {self.became:.6g})"
+        text = f"{self.population}: {self.quantity} rounded in {self.inexact:,} of {self.neurons:,} neurons"
+        if self.real is None:
+            text += f", a last bit in each step, which adds up to {by} of the threshold (or one weight) at most"
+        else:
+            text += f" by up to {by} ({list(self.neuron)}: {self.real:.6g} became {self.became:.6g})"
         if self.median is not None:
             text += f", median {percent(self.median)}"
         if self.shift is not None:
             text += f"; shifts a potential by up to {percent(self.shift)} of its threshold"
         return text
+
+
+POTENTIAL = "potential"
 
 
 def percent(share: float) -> str:
@@ -93,6 +100,11 @@ def list_roundings(ternary: Graph, integer: Graph, steps: int) -> tuple[tuple[Ro
                 exact += 1
             else:
                 found.append(rounding)
+        cut = cut_off(neuron, population, integer.arithmetic, steps)
+        if np.any(cut > 0):
+            found.append(_cut(neuron, population, cut))
+        else:
+            exact += 1
     return tuple(sorted(found, key=lambda r: (r.worst is None, -(r.worst or 0.0), -r.absolute))), exact
 
 
@@ -180,6 +192,39 @@ def bias_shift(neuron: Neuron, population: Population, arithmetic: Arithmetic, s
     off_u = np.abs(population.bias_u - neuron.bias_u * unit) * growth(population.decay_u, arithmetic, steps)
     off = (np.abs(population.bias - neuron.bias * unit) + off_u) * growth(population.decay_v, arithmetic, steps)
     return np.asarray(off / np.where(neuron.threshold > 0, neuron.threshold * unit, unit))
+
+
+def cut_off(neuron: Neuron, population: Population, arithmetic: Arithmetic, steps: int) -> Array:
+    """What truncating decays may add up to where the threshold is met, over it (over one weight where that is 0).
+
+    g(f_v) (t_v + g(f_u) t_u + g(f_a) t_a) + g(f_a) t_a last bits, g the growth over the steps of a sample, t 1 where a
+    decay truncates and 0 elsewhere. Nothing where the source computes in the same integers.
+    """
+    unit = membrane_unit(neuron, population)
+    if quantum_unit(neuron) == unit:
+        return np.zeros(())
+
+    def summed(decay: Array, fed: Array) -> Array:
+        truncates = (decay > 0) & (decay < 1 << arithmetic.decay_bits)
+        return (truncates + fed) * growth(decay, arithmetic, steps)
+
+    zero = np.zeros(())
+    adaptation = zero if population.gain_a is None else summed(population.decay_a, zero)
+    total = summed(population.decay_v, summed(population.decay_u, zero) + adaptation) + adaptation
+    return np.asarray(total / np.where(neuron.threshold > 0, neuron.threshold * unit, unit))
+
+
+def _cut(neuron: Neuron, population: Population, cut: Array) -> Rounding:
+    """The Rounding of potentials that decays truncate."""
+    worst = np.unravel_index(int(np.argmax(cut)), cut.shape)
+    index, neurons = tuple(int(i) for i in worst), size(population.shape)
+    scale = np.where(neuron.threshold > 0, neuron.threshold, 1.0) * neuron.unit
+    return Rounding(
+        population=population.name, quantity=POTENTIAL, neurons=neurons,
+        inexact=int(np.count_nonzero(cut > 0)) * neurons // max(cut.size, 1), worst=float(cut.max()),
+        median=float(np.median(cut)), absolute=float(np.max(cut * scale)),
+        neuron=(0,) * (len(population.shape) - len(index)) + index, real=None, became=None,
+    )  # fmt: skip
 
 
 def _difference(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from tern2lava.hw_profiles import Profile, load_profile, profile_names
 REFUSED = ("threshold", "lower threshold", "reset amount")
 # A target for tests alone is no advice.
 NO_CHIP = ("tiny",)
+# Nobody shortens samples to fewer steps.
+FEWEST_STEPS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +94,8 @@ def _loss(
     population: Population, quantity: str, share: Array, real: Array, became: Array, options: Options
 ) -> Iterator[Loss]:
     share, real, became = np.broadcast_arrays(share, real, became)
-    lost = share > options.allow_rounding
+    # Shares are quotients of floating point numbers, which may come out a last digit too large.
+    lost = share > options.allow_rounding * (1 + 1e-9)
     if not lost.any():
         return
     worst = np.unravel_index(int(np.argmax(share)), share.shape)
@@ -106,19 +109,50 @@ def _loss(
 
 
 def _hint(ternary: Graph, integer: Graph, options: Options, losses: tuple[Loss, ...]) -> str:
-    """What would hold the network: other targets, then what is left where there are none."""
+    """What would hold the network: other targets, shorter samples, then what is left where these do not."""
     assert integer.arithmetic is not None
     ways = []
     targets = holding_targets(ternary, integer.arithmetic, options)
     if targets:
         ways.append(f"compile for {' or '.join(targets)}, which hold{'s' if len(targets) == 1 else ''} all of it")
-    else:
-        ways.append(f"give {losses[0].population} neurons of like thresholds and biases (they share one unit)")
-    if not (options.steps or integer.steps):
-        ways.append(f"say how many steps a sample has (--steps; {DEFAULT_STEPS:,} are assumed)")
+    steps = holding_steps(ternary, integer, options)
+    if steps and not (options.steps or integer.steps):
+        assumed = f"{DEFAULT_STEPS:,} are assumed, {steps:,} would do"
+        ways.append(f"say how many steps a sample has ({assumed}: --steps {steps})")
+    elif steps and not targets:
+        ways.append(f"run samples of at most {steps:,} steps (--steps {steps})")
+    if not ways:
+        ways.append(_unit_hint(ternary, losses[0].population))
     most = max(loss.share for loss in losses)
     ways.append(f"accept the change (--allow-rounding {rounded_up(most)})")
     return ", or ".join(ways)
+
+
+def _unit_hint(ternary: Graph, population: str) -> str:
+    """What the neurons of a population, which share one unit, would have to have in common."""
+    neuron = ternary[population]
+    assert isinstance(neuron, Neuron)
+    positive = np.ravel(neuron.threshold[neuron.threshold > 0])
+    spread = f"thresholds are {positive.min():.3g} to {positive.max():.3g} of their weights" if positive.size else ""
+    largest = float(max(np.max(np.abs(neuron.bias)), np.max(np.abs(neuron.bias_u))))
+    spread += f"{' and ' if spread and largest else ''}{f'biases up to {largest:.3g}' if largest else ''}"
+    return f"give {population} weights' scales that make these alike, as one scale for all (its {spread}, in one unit)"
+
+
+def holding_steps(ternary: Graph, integer: Graph, options: Options) -> int:
+    """The most steps of a sample, halved again and again, over which the same integers hold `ternary` within
+    options.allow_rounding, since finer ones do not overflow and biases add up to less; 0 where there are none."""
+    assert integer.arithmetic is not None
+    steps = (options.steps or integer.steps or DEFAULT_STEPS) // 2
+    while steps >= FEWEST_STEPS:
+        shorter = replace(options, steps=steps)
+        try:
+            if not any(find_losses(ternary, to_integer(ternary, integer.arithmetic, shorter), shorter)):
+                return steps
+        except UnsupportedError:
+            return 0
+        steps //= 2
+    return 0
 
 
 def rounded_up(share: float) -> str:

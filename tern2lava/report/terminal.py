@@ -11,7 +11,8 @@ from rich.text import Text
 
 from tern2lava.report.account import memory_table, twin_table
 from tern2lava.report.mapping import mapping_text
-from tern2lava.report.model import CoreRow, Report, Verification
+from tern2lava.report.model import CertificateRow, CoreRow, Report, Verification
+from tern2lava.report.rounding import other_notes, rounding_table
 from tern2lava.report.sheet import sheet
 
 RESOURCES = (
@@ -24,11 +25,13 @@ def render(report: Report) -> RenderableType:
     parts: list[RenderableType] = []
     if report.verification is not None:
         parts.append(verification_table(report.verification))
-    parts += [certificate_table(report), core_table(report), mapping_text(report.mapping), memory_table(report)]
+    parts += [certificate_table(report), rounding_table(report)]
+    parts += [core_table(report), mapping_text(report.mapping), memory_table(report)]
     if report.twins:
         parts.append(twin_table(report))
-    if report.notes:
-        parts += ["", Text("Notes", style="bold"), *(Text(f"- {note}") for note in report.notes)]
+    notes = other_notes(report)
+    if notes:
+        parts += ["", Text("Notes", style="bold"), *(Text(f"- {note}") for note in notes)]
     if report.assumptions:
         keys = ", ".join(assumption.split(" = ")[0].split(": ")[1] for assumption in report.assumptions)
         parts += [
@@ -95,12 +98,19 @@ def certificate_table(report: Report) -> Table:
     for item in report.certificate:
         row = rows[item.population]
         overflow = "never" if item.safe_steps is None else f"not within {item.safe_steps:,} steps"
-        eps = "no bound" if item.eps_relative is None else f"{item.eps_relative:.1e}"
+        eps = _eps(item)
         table.add_row(
             item.population, "x".join(map(str, row.shape)), str(row.lag), item.verdict, eps,
             overflow if item.no_overflow else item.first_overflow, item.reason,
         )  # fmt: skip
     return table
+
+
+def _eps(item: CertificateRow) -> str:
+    """The bound over the threshold; in weights where that is 0."""
+    if item.eps is None:
+        return "no bound"
+    return f"{item.eps:.1e} weights" if item.eps_relative is None else f"{item.eps_relative:.1e}"
 
 
 def verification_table(verification: Verification) -> RenderableType:
@@ -129,12 +139,12 @@ def verification_table(verification: Verification) -> RenderableType:
     lines.append(_execution_table(verification))
     table = sheet(
         "Against the float model on this data",
-        ("Population", "Spikes", "Spikes that differ", "Near threshold", "of neuron-steps", "Closest"),
+        ("Population", "Spikes", "Spikes that differ", "Near threshold", "of neuron-steps", "Closest", "in eps"),
     )
     for row in verification.band:
         table.add_row(
             row.population, f"{row.spikes:,}", f"{row.float_differences:,}", f"{row.near:,}", f"{row.neuron_steps:,}",
-            f"{row.closest:.1e}",
+            f"{row.closest:.1e}", "exact" if row.closest_eps is None else f"{row.closest_eps:.1e}",
         )  # fmt: skip
     lines.append(table)
     if verification.spike_exact:

@@ -24,6 +24,7 @@ def add_verification(report: Report, proof: Proof) -> Report:
             neuron_steps=band.neuron_steps,
             near=band.near,
             closest=band.closest,
+            closest_eps=band.closest_eps,
             spikes=proof.spikes[band.population],
             float_differences=proof.float_differences[band.population],
         )
