@@ -229,7 +229,8 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         if population.gain_a is not None:
             # to_integer rounds their thresholds to the nearest code, whatever potentials lie on.
             step = potential_step(integer, population, whole)
-            met_exactly &= not np.any(boundary_moved(threshold, population.threshold, step, arithmetic.threshold_max))
+            moved = boundary_moved(threshold, population.threshold, neuron.compare, step, arithmetic.threshold_max)
+            met_exactly &= not np.any(moved > 0)
     if not rounded and not met_exactly:
         rounded = ["threshold"]
     arrays = {

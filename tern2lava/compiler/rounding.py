@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from tern2lava.compiler.bounds import growth, on_shape
-from tern2lava.compiler.ir import Arithmetic, Array, Graph, Neuron, Population, Projection, Reset, size
+from tern2lava.compiler.ir import Arithmetic, Array, Compare, Graph, Neuron, Population, Projection, Reset, size
 from tern2lava.compiler.quantum import membrane_unit, quantum_unit
 
 
@@ -57,7 +57,7 @@ POTENTIAL = "potential"
 
 def percent(share: float) -> str:
     """A share as text in per cent, three digits."""
-    return f"{100 * share:.3g} %"
+    return f"{float(f'{100 * share:.3g}'):,.12g} %"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -128,11 +128,11 @@ def compare(ternary: Graph, integer: Graph, population: Population) -> Iterator[
     step = potential_step(integer, population, whole)
     yield _difference(
         "threshold", neuron.threshold * unit, population.threshold, lsb, population.origin,
-        boundary_moved(neuron.threshold * unit, population.threshold, step, top),
+        boundary_moved(neuron.threshold * unit, population.threshold, neuron.compare, step, top),
     )  # fmt: skip
     if neuron.threshold_low is not None and population.threshold_low is not None:
         low, code = neuron.threshold_low * unit, population.threshold_low
-        moved = boundary_moved(-low, -code, step, top)
+        moved = boundary_moved(-low, -code, neuron.compare, step, top)
         yield _difference("lower threshold", low, code, lsb, population.origin, moved)
     if population.reset is Reset.SUBTRACT:
         amount, code = neuron.reset_amount * unit, population.reset_amount
@@ -148,14 +148,17 @@ def compare(ternary: Graph, integer: Graph, population: Population) -> Iterator[
         yield _difference("adaptation by a spike", neuron.gain_a * unit, population.gain_a, lsb)
 
 
-def boundary_moved(threshold: Array, code: Array, step: int, top: int) -> Array:
-    """How far a real threshold lies outside [code, code + step], in last bits.
+def boundary_moved(threshold: Array, code: Array, compare: Compare, step: int, top: int) -> Array:
+    """The distance from a real threshold of the farthest integer potential that decides otherwise, in last bits; 0
+    where none does, 1 where only the potential equal to the threshold does.
 
-    Integer potentials are multiples of `step`, and s = v > code: no potential lies between the code and code + step, so
-    that a threshold anywhere there (met by >= or by >) is executed as it is. So is one beyond the largest code `top`
-    that became it, since to_integer does that only where no potential gets there.
+    Integer potentials are multiples of `step`, and s = v > code: none lies between the code and code + step, so that a
+    threshold there is executed as it is (>: from the code on and below code + step; >=: above the code and up to that).
+    So is one beyond the largest code `top` that became it: to_integer does that only where no potential gets there.
     """
-    moved = np.maximum(np.maximum(code - threshold, threshold - code - step), 0.0)
+    above, below = code - threshold, threshold - code - step
+    tie = above == 0 if compare is Compare.GE else below == 0
+    moved = np.maximum(np.maximum(above, below), np.where(tie, 1.0, 0.0))
     return np.asarray(np.where((threshold > top) & (code == top), 0.0, moved))
 
 

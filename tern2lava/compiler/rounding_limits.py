@@ -12,12 +12,13 @@ from tern2lava.compiler.ir import Arithmetic, Array, Graph, Neuron, Population
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.quantum import membrane_unit
-from tern2lava.compiler.rounding import bias_shift, compare, percent
+from tern2lava.compiler.rounding import bias_shift, compare, cut_off, percent
 from tern2lava.compiler.rules import check_rules
 from tern2lava.errors import Tern2LavaError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
 
-REFUSED = ("threshold", "lower threshold", "reset amount")
+THRESHOLDS = ("threshold", "lower threshold")
+REFUSED = (*THRESHOLDS, "reset amount")
 # A target for tests alone is no advice.
 NO_CHIP = ("tiny",)
 # Nobody shortens samples to fewer steps.
@@ -42,9 +43,10 @@ def refuse_roundings(ternary: Graph, integer: Graph, options: Options, profile: 
     """Raise UnsupportedError where `integer` (of to_integer) changes `ternary` by more than options.allow_rounding.
 
     That is a positive threshold or reset amount that moves by a larger share of itself (by all of it where it becomes
-    0), and a bias whose rounding, summed over the neuron's memory, shifts the potential by a larger share of the
-    threshold (of one weight where that is 0; rounding.bias_shift). The error names the worst neuron of the first such
-    quantity, and targets whose integers hold the whole network within the same limit.
+    0, as do thresholds below a last bit where potentials are rounded), and a bias whose rounding, summed over the
+    neuron's memory, shifts the potential by a larger share of the threshold (of one weight where that is 0;
+    rounding.bias_shift). The error names the worst neuron of the first such quantity, and targets whose integers hold
+    the whole network within the same limit.
     """
     losses = tuple(find_losses(ternary, integer, options))
     if not losses:
@@ -70,11 +72,16 @@ def find_losses(ternary: Graph, integer: Graph, options: Options) -> Iterator[Lo
     for population in integer.of_kind(Population):
         neuron = ternary[population.name]
         assert isinstance(neuron, Neuron)
-        for compared in compare(ternary, integer, population):
+        everything = tuple(compare(ternary, integer, population))
+        exact = not np.any(cut_off(neuron, population, integer.arithmetic, steps)) and not any(
+            np.any(compared.moved > 0) for compared in everything if compared.quantity not in THRESHOLDS
+        )
+        for compared in everything:
             if compared.quantity not in REFUSED:
                 continue
-            # Whichever way a threshold of 0 last bits came about, no distance is left of it.
-            gone = (compared.moved > 0) & (compared.became * np.sign(compared.real) <= 0)
+            # Where potentials are whole numbers, as the source's are, v > 0 says the same as v > 1/2.
+            below = (np.abs(compared.real) < 1) & (compared.real != 0) & (not exact)
+            gone = (below | (compared.moved > 0)) & (compared.became * np.sign(compared.real) <= 0)
             share = np.where(gone, np.maximum(compared.relative, 1.0), compared.relative)
             source, origin = compared.source, compared.origin
             yield from _loss(

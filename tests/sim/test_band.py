@@ -30,6 +30,53 @@ def test_potentials_never_part_by_more_than_the_running_bound(make_leaky, lockst
     assert closest > 0.5
 
 
+def test_adaptive_potentials_never_part_by_more_than_the_running_bound(make_adaptive, lockstep, arithmetic):
+    looked, closest = 0, 0.0
+    for seed in range(80):
+        graph, inputs = make_adaptive(seed)
+        for pair in lockstep(lower(graph, arithmetic, ANY_ROUNDING), inputs).values():
+            valid = np.broadcast_to(pair.agreed & ~pair.saturated, pair.difference.shape)
+            assert np.all((pair.difference <= pair.bound * (1 + 1e-9) + 1e-9) | ~valid), f"seed {seed}"
+            looked += int(valid.sum())
+            ratio = np.where(pair.bound > 1e-6, pair.difference / np.maximum(pair.bound, 1e-6), 0)
+            closest = max(closest, float(ratio[valid].max(initial=0)))
+    assert looked > 20_000
+    # A bound of half the size would not hold.
+    assert closest > 0.75
+
+
+def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adaptive):
+    coarse = Arithmetic(
+        threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=10
+    )
+    proven, unproven, differing = 0, 0, 0
+    for seed in range(250):
+        graph, inputs = make_adaptive(seed)
+        inputs = {"x": inputs["x"][:1]}
+        lowered = lower(graph, coarse, ANY_ROUNDING)
+        bands = measure_band(lowered.real, lowered.program, inputs)
+        wanted, found = run_float(lowered.real, inputs).spikes, integer.run(lowered.program, inputs).spikes
+        equal = all(np.array_equal(wanted[name], found[name]) for name in wanted)
+        assert all((band.near == 0) == (band.closest_eps > 1) for band in bands)
+        if all(band.near == 0 for band in bands) and all(c.no_overflow for c in lowered.certificates):
+            proven += 1
+            assert equal, f"seed {seed}"
+        else:
+            unproven += 1
+            differing += not equal
+    assert proven > 30
+    assert unproven > 30
+    assert differing > 3
+
+
+def test_distances_are_counted_in_units_of_the_bound_too(fine):
+    # v is 1, 1.75, 2.3125: each step loses less than a last bit of 2^-20, 1, 1.75 and 2.3125 of them.
+    band = band_of(one_neuron(1.0, threshold=frozen(50.0), alpha_v=frozen(0.75)), [1, 1, 1], fine)
+    lsb = 50.0 / int(lower(one_neuron(1.0, threshold=frozen(50.0), alpha_v=frozen(0.75)), fine).program["n"].threshold)
+    assert band.closest_eps == pytest.approx((50 - 2.3125) / (2.3125 * lsb), rel=1e-3)
+    assert band_of(one_neuron(1.0, threshold=frozen(2.0)), [1, 1], fine).closest_eps is None
+
+
 def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky):
     # Coarse integers: at most 2^6 membrane units to a synapse, so that the proof is neither always nor never there.
     coarse = Arithmetic(
