@@ -62,7 +62,7 @@ def _share(value: float | None) -> str:
 
 
 def _value(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
+    return "" if value is None else f"{value:.6g}"
 
 
 def other_notes(report: Report) -> list[str]:
