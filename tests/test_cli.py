@@ -336,7 +336,7 @@ def test_options_that_cannot_be_followed_are_one_line_and_an_exit_code(run, tmp_
 def test_rounding_that_loses_too_much_is_refused_until_it_is_allowed(run, tmp_path):
     np.savez(tmp_path / "net.npz", weight=np.ones((3, 4)), bias=np.full(3, 0.125))
     (tmp_path / "net.yaml").write_text(
-        "input: {shape: [4]}\nsteps: 8\nlayers:\n  - dense: {weight: weight, bias: bias}\n"
+        "input: {shape: [4]}\nsteps: 8\nreadout: spike_count\nlayers:\n  - dense: {weight: weight, bias: bias}\n"
         "  - neuron: {kind: leaky, beta: 1.0, threshold: 1.0, fire: '>=', reset: zero, reset_delay: false}\n"
     )
     arguments = ("compile", tmp_path / "net.npz", "--net", tmp_path / "net.yaml", "-o", tmp_path / "build")
