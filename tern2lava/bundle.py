@@ -155,7 +155,7 @@ def _write(compiled: Compiled, report: Report, folder: Path) -> None:
             {"name": node.name, "shape": list(node.shape), "levels": list(node.levels)}
             for node in lowered.program.of_kind(Input)
         ],
-        "options": {"ternarize": compiled.options.ternarize, "steps": compiled.options.steps},
+        "options": asdict(compiled.options),
         "map_options": asdict(mapped.options),
         "measured_rates": mapped.rates,
         "images": names,

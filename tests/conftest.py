@@ -286,6 +286,45 @@ def make_leaky() -> Callable[[int], Network]:
     return draw_leaky
 
 
+def draw_adaptive(seed: int) -> Network:
+    """A random IMPORTED layer of adaptive neurons, half of them recurrent, with thresholds that may be 0 and decays,
+    scales and adaptations that no integer holds exactly, and spikes for it."""
+    rng = np.random.default_rng(seed)
+    sketch = Sketch(rng, leak=True)
+    source = sketch.add(Input(name="x", shape=(6,)))
+    scale = rng.uniform(0.05, 0.5, (4, 1) if sketch.chance(0.5) else ())
+    bias = frozen(rng.uniform(-0.05, 0.1, 4)) if sketch.chance(0.5) else None
+    weight = frozen(rng.integers(-1, 2, (4, 6)) * scale)
+    feeds = [sketch.add(Dense(name=sketch.name("dense"), inputs=(source,), weight=weight, bias=bias))]
+    kind: dict[str, Any] = {
+        "alpha_u": frozen(sketch.pick(0.0, rng.uniform(0, 0.9))),
+        "alpha_v": frozen(rng.uniform(0.1, 1.0, sketch.pick((), (4,)))),
+        "gain_u": frozen(1.0), "gain_v": frozen(sketch.pick(1.0, rng.uniform(0.2, 1.0))),
+        "bias_u": frozen(0.0), "bias": frozen(0.0), "v_init": frozen(sketch.pick(0.0, rng.uniform(-0.3, 0.3))),
+        "threshold": frozen(sketch.pick(0.0, rng.uniform(0.1, 0.5, 4))), "compare": Compare.GT,
+        "reset": Reset.SUBTRACT, "reset_delay": True, "reset_value": frozen(0.0),
+        "reset_amount": frozen(sketch.pick(0.0, rng.uniform(0.1, 0.5))),
+        "alpha_a": frozen(rng.uniform(0.3, 1.0, sketch.pick((), (4,)))),
+        "gain_a": frozen(rng.uniform(0.01, 0.2, sketch.pick((), (4,)))),
+        "refractory": 0, "rearm": False, "threshold_low": None,
+    }  # fmt: skip
+    if sketch.chance(0.5):
+        feeds.append(_loop(sketch, feeds[0], kind))
+        source = sketch.nodes[-1].name
+    else:
+        source = sketch.neuron(*feeds, **kind)
+    sketch.add(Output(name="output", inputs=(source,)))
+    steps = int(rng.integers(8, 40))
+    graph = Graph(level=Level.IMPORTED, nodes=tuple(sketch.nodes), source="random", steps=steps)
+    return graph, {"x": rng.integers(0, 2, (4, steps, 6))}
+
+
+@pytest.fixture(scope="session")
+def make_adaptive() -> Callable[[int], Network]:
+    """draw_adaptive: a random layer of adaptive neurons and spikes for it by seed."""
+    return draw_adaptive
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Lockstep:
     """Real and integer execution of one population side by side, arrays (batch, steps, neurons).
@@ -306,7 +345,8 @@ def run_lockstep(lowered: Lowered, inputs: Inputs) -> dict[str, Lockstep]:
     program, real = lowered.program, lowered.real
     assert program.arithmetic is not None
     populations = program.of_kind(Population)
-    trackers = {p.name: Tracker(real, program, p) for p in populations}
+    steps = next(iter(inputs.values())).shape[1]
+    trackers = {p.name: Tracker(real, program, p, steps) for p in populations}
     met: dict[str, list[NDArray[Any]]] = {p.name: [] for p in populations}
     bound: dict[str, list[NDArray[Any]]] = {p.name: [] for p in populations}
 
@@ -345,6 +385,13 @@ def _met_in_integers(p: Population, arithmetic: Arithmetic, v: Any, u: Any, spik
     for k in range(met.shape[1]):
         held = (spikes[:, max(0, k - p.refractory) : k] != 0).any(axis=1)
         met[:, k] = np.where(held, before[:, k], met[:, k])
+    if p.gain_a is not None:
+        b = np.zeros_like(met)
+        for k in range(1, met.shape[1]):
+            kept = integer.decay(b[:, k - 1], flat(p.decay_a)[0], arithmetic.decay_bits)
+            b[:, k] = kept + flat(p.gain_a)[0] * spikes[:, k - 1].astype(np.int64)
+        # The recorded potential has lost what its last spike cost, and meets the risen threshold.
+        met = v - b
     if p.rearm:
         met = met - flat(p.reset_amount) * (before > flat(p.threshold))
     return np.asarray(met)

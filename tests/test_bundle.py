@@ -220,7 +220,7 @@ def test_certificates_without_a_bound_survive_the_report(make_leaky, tmp_path):
     ]  # fmt: skip
     from tern2lava.compiler.options import Options
 
-    long = build(graph.with_nodes(nodes), load_profile("tiny"), Options(steps=100_000))
+    long = build(graph.with_nodes(nodes), load_profile("tiny"), Options(steps=100_000, allow_rounding=1e6))
     assert any(c.to_dict()["eps"] is None for c in long.lowered.certificates)
     write_bundle(long, tmp_path / "build")
     assert any(row.eps is None for row in read_bundle(tmp_path / "build").report.certificate)

@@ -411,3 +411,33 @@ def test_options_that_cannot_be_followed_are_one_line_and_an_exit_code(run, tmp_
     assert message in err
     assert err.count("\n") == 1
     assert not (tmp_path / "build").exists()
+
+
+def test_rounding_that_loses_too_much_is_refused_until_it_is_allowed(run, tmp_path):
+    np.savez(tmp_path / "net.npz", weight=np.ones((3, 4)), bias=np.full(3, 0.125))
+    (tmp_path / "net.yaml").write_text(
+        "input: {shape: [4]}\nsteps: 8\nreadout: spike_count\nlayers:\n  - dense: {weight: weight, bias: bias}\n"
+        "  - neuron: {kind: leaky, beta: 1.0, threshold: 1.0, fire: '>=', reset: zero, reset_delay: false}\n"
+    )
+    arguments = ("compile", tmp_path / "net.npz", "--net", tmp_path / "net.yaml", "-o", tmp_path / "build")
+    code, out, err = run(*arguments, "--target", "paicore2")
+    assert (code, out, err.count("\n")) == (3, "", 1)
+    assert "found bias 0.125 that would become 0 on paicore2, a shift of 100 %" in err
+    assert "compile for loihi2" in err
+    assert not (tmp_path / "build").exists()
+    for share in ("100%", "1.0"):
+        assert run(*arguments, "--target", "paicore2", "--allow-rounding", share)[0] == 0
+        manifest = json.loads((tmp_path / "build" / "manifest.json").read_text())
+        assert manifest["options"]["allow_rounding"] == 1.0
+    (row,) = api.report(tmp_path / "build").roundings
+    assert (row.quantity, row.real, row.became) == ("bias", 0.125, 0.0)
+    assert run(*arguments, "--target", "loihi2")[0] == 0
+    assert api.report(tmp_path / "build").roundings == []
+
+
+@pytest.mark.parametrize("share", ["much", "-5%", "nan", "inf%"])
+def test_a_share_that_is_none_is_one_line(run, tmp_path, share):
+    code, out, err = run("compile", *NET, "-o", tmp_path / "b", f"--allow-rounding={share}")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
+    assert f"--allow-rounding: found '{share}'; write a share as 20% or 0.2" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,6 +84,20 @@ def console() -> Console:
 def said(dt: float | None, assume: str) -> dict[str, Any]:
     """Load options for what the user said of a NIR or lava-dl file."""
     return {key: value for key, value in (("dt", dt), ("assume", assume)) if value not in (None, "")}
+
+
+def share(option: str, text: str) -> float:
+    """A share written as 5% or 0.05. Raises InputError for anything else."""
+    from tern2lava.errors import InputError
+
+    number = text.strip().removesuffix("%")
+    try:
+        value = float(number) / (100 if number != text.strip() else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise InputError(option, f"found '{text}'; write a share as 20% or 0.2")
+    return value
 
 
 def print_json(value: Any) -> None:

@@ -7,7 +7,20 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from tern2lava.cli.app import AnySteps, Debug, Json, Pad, Source, Target, app, console, print_json, progress_bar, said
+from tern2lava.cli.app import (
+    AnySteps,
+    Debug,
+    Json,
+    Pad,
+    Source,
+    Target,
+    app,
+    console,
+    print_json,
+    progress_bar,
+    said,
+    share,
+)
 from tern2lava.cli.mapping import (
     MaxNeurons,
     ObjectiveName,
@@ -43,6 +56,14 @@ def compile(
         typer.Option(help="Weights that are not ternary: `refuse`, `twn` (ternarise now), `int8` (round to 8 bits)."),
     ] = "refuse",
     steps: Annotated[int, typer.Option(min=0, help="Steps the certificate holds for; 0: those of the network.")] = 0,
+    allow_rounding: Annotated[
+        str,
+        typer.Option(
+            metavar="SHARE",
+            help="How far rounding to integers may move a threshold or reset amount, or rounded biases a potential (of "
+            "its threshold), before compilation is refused; 20% or 0.2.",
+        ),
+    ] = "5%",
     max_neurons: MaxNeurons = 0,
     pin: Pins = None,
     spare_cores: SpareCores = 0,
@@ -77,7 +98,10 @@ def compile(
         raise InputError("--what-if", "only compares and writes nothing; leave out --out and --print-ir")
     if out is None and not print_ir and not what_if:
         raise InputError("--out", "say where the bundle goes, for example -o build/ (or only look: --print-ir all)")
-    options = Options(ternarize=cast('Literal["refuse", "twn", "int8"]', ternarize), steps=steps)
+    options = Options(
+        ternarize=cast('Literal["refuse", "twn", "int8"]', ternarize), steps=steps,
+        allow_rounding=share("--allow-rounding", allow_rounding),
+    )  # fmt: skip
     chosen = map_options(max_neurons, pin, spare_cores, placement, seed, objective, rate)
     if what_if:
         targets = [name.strip() for name in what_if.split(",") if name.strip()]

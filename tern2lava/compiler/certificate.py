@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
 
 import numpy as np
 
 from tern2lava.compiler.bounds import FOREVER, bounds, fits, growth, input_range, on_shape, safe_steps, summed_input
 from tern2lava.compiler.ir import Arithmetic, Array, Graph, Neuron, Population, Projection, Reset, broadcast
+from tern2lava.compiler.lattice import drift, real_gains
+from tern2lava.compiler.offset import bias_offset
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.quantum import quantum_unit, strict_threshold
+from tern2lava.compiler.rounding import boundary_moved, potential_step
+from tern2lava.compiler.ties import Ties, examine
 
 
 class Verdict(str, Enum):
@@ -28,15 +32,16 @@ class Certificate:
     """What is proven of one population, within `steps` steps of a sample.
 
     eps: per neuron (broadcasts to its shape), the largest difference between integer and real membrane potential
-    where they meet the threshold, threshold rounding included, in units of the synapses' scale (those of the TERNARY
-    graph after fold_scale). eps_relative: the largest eps over its threshold. safe_steps: steps for which no
+    where they meet the threshold, threshold rounding and adaptation included, in units of the synapses' scale (those of
+    the TERNARY graph after fold_scale). eps_relative: the largest eps over its threshold, of neurons whose threshold
+    is not 0; None where all are 0. safe_steps: steps for which no
     accumulator can overflow (bounds.FOREVER: never); reason: why the verdict is what it is.
     """
 
     population: str
     verdict: Verdict
     eps: Array
-    eps_relative: float
+    eps_relative: float | None
     steps: int
     safe_steps: int
     first_overflow: str
@@ -44,6 +49,7 @@ class Certificate:
     v_limit: float
     state_max: int
     reason: str
+    ties: Ties
 
     @property
     def no_overflow(self) -> bool:
@@ -52,11 +58,12 @@ class Certificate:
     def to_dict(self) -> dict[str, object]:
         """The certificate as JSON values (eps as its largest value, None where errors have no bound)."""
         largest = float(np.max(self.eps))
+        relative = self.eps_relative
         return {
             "population": self.population,
             "verdict": self.verdict.value,
             "eps": largest if math.isfinite(largest) else None,
-            "eps_relative": self.eps_relative if math.isfinite(self.eps_relative) else None,
+            "eps_relative": relative if relative is not None and math.isfinite(relative) else None,
             "steps": self.steps,
             "no_overflow": self.no_overflow,
             "safe_steps": None if self.safe_steps >= FOREVER else self.safe_steps,
@@ -65,6 +72,7 @@ class Certificate:
             "v_limit": self.v_limit,
             "state_max": self.state_max,
             "reason": self.reason,
+            "ties": asdict(self.ties),
         }
 
 
@@ -79,8 +87,13 @@ def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certifica
     where g = growth / (1 - growth d), for |U| and |V| are bounded by the integers plus the error itself; t = 1 if the
     decay truncates and 0 otherwise, and |U|, |V|, |A| are worst cases over all inputs (bounds.bounds). It holds by
     induction as long as both have spiked alike: a reset to zero only lowers it, a
-    subtraction adds its rounding. eps is (e_v + |threshold - its real value|) / S; no real potential within eps of its
-    threshold on some data proves equal spikes there.
+    subtraction adds its rounding; a bias that is there for a threshold's sake (offset) counts as one that is rounded.
+    eps is (e_v + |threshold - its real value|) / S; no real potential within eps of its threshold on some data proves
+    equal spikes there.
+    With an adaptive threshold, b' = f_a b + gain_a s_previous (integer, beside the real a'):
+        e_b <= g(f_a, n) * (t_a + d_a |B| + |gain_a - its real value|)
+    and since v' - b' meets the threshold, where v' has lost (reset_amount + b') s_previous, e_v takes in e_b once in
+    each step (a neuron may spike in all of them), and eps once more: eps = (e_v + e_b + |threshold - ...|) / S.
     """
     assert integer.arithmetic is not None
     steps = options.steps or integer.steps or DEFAULT_STEPS
@@ -100,6 +113,9 @@ def _certify(
     safe = safe_steps(population, a_low, a_high, arithmetic)
     terms = error_terms(ternary, integer, population)
     t = terms.arrays
+    gains = real_gains(ternary, integer, population, terms.unit)
+    offset = bias_offset(neuron, population, arithmetic)
+    ties, kept = examine(neuron, population, gains, arithmetic, steps, offset)
     u_limit, v_limit = np.maximum(-found.u_low, found.u_high), np.maximum(-found.met_low, found.met_high)
     fed_u = t["drift_u"] * u_limit + t["round_u"]
     e_u = _accumulated(population.decay_u, t["drift_u"], fed_u, arithmetic, steps)
@@ -107,19 +123,26 @@ def _certify(
     silent = t["initial"] + _accumulated(population.decay_v, t["drift_v"], fed_v, arithmetic, steps)
     top = arithmetic.threshold_max
     never = (neuron.threshold * terms.unit > top) & (found.met_high + silent <= top) & (neuron.threshold_low is None)
-    fed_v = fed_v + np.where(never, 0.0, t["amount"])
+    e_b: Array = np.zeros(())
+    if population.gain_a is not None:
+        fed_b = t["drift_a"] * found.adaptation + t["round_a"] + t["gain_a"]
+        e_b = _accumulated(population.decay_a, t["drift_a"], fed_b, arithmetic, steps)
+        e_b = np.where(never, 0.0, e_b)
+    fed_v = fed_v + np.where(never, 0.0, t["amount"]) + np.abs(offset) + e_b
     e_v = t["initial"] + _accumulated(population.decay_v, t["drift_v"], fed_v, arithmetic, steps)
     rounding = np.maximum(np.where(never, 0.0, t["threshold"]), t.get("threshold_low", 0.0))
-    eps = np.zeros(()) if terms.exact else (e_v + rounding) / terms.unit
-    relative = float(np.max(eps / np.maximum(np.abs(neuron.threshold), 1e-300)))
+    eps = np.zeros(()) if terms.exact else (e_v + e_b + rounding) / terms.unit
+    if kept and not terms.exact:
+        eps = np.max(np.abs(drift(population.decay_v, offset, steps, arithmetic)), axis=0) / terms.unit
+    relative, useful = _over_threshold(eps, neuron.threshold)
     if terms.exact and safe >= steps:
         verdict, reason = Verdict.EXACT, "nothing is rounded: decays, gains, biases and resets are whole numbers"
-    elif population.gain_a is not None:
-        verdict, reason = Verdict.MEASURED, "no bound is derived for adaptive thresholds"
-    elif safe >= steps and relative < 1.0:
+    elif kept and safe >= steps:
+        verdict, reason = Verdict.EXACT, f"nothing is rounded within {steps:,} steps: potentials stay whole numbers"
+    elif safe >= steps and useful:
         verdict, reason = Verdict.BOUNDED, "rounded: " + ", ".join(terms.rounded)
     else:
-        why = f"an accumulator can overflow after {safe:,} steps" if safe < steps else "the bound exceeds the threshold"
+        why = _why_measured(safe, steps, eps, neuron.threshold)
         verdict, reason = Verdict.MEASURED, f"{why}; rounded: {', '.join(terms.rounded) or 'nothing'}"
     return Certificate(
         population=population.name,
@@ -133,7 +156,27 @@ def _certify(
         v_limit=float(np.max(v_limit)),
         state_max=arithmetic.state_max,
         reason=reason,
+        ties=ties,
     )
+
+
+def _over_threshold(eps: Array, threshold: Array) -> tuple[float | None, bool]:
+    """The largest eps over a threshold that is not 0 (None where all are 0), and whether every eps is below its
+    threshold, or below one weight where that is 0: then it says something."""
+    eps, threshold = np.broadcast_arrays(eps, threshold)
+    positive = threshold > 0
+    relative = float(np.max(eps[positive] / threshold[positive])) if positive.any() else None
+    return relative, bool(np.all(eps < np.where(positive, threshold, 1.0)))
+
+
+def _why_measured(safe: int, steps: int, eps: Array, threshold: Array) -> str:
+    """Why nothing useful is proven."""
+    if safe < steps:
+        return f"an accumulator can overflow after {safe:,} steps"
+    if not np.all(np.isfinite(eps)):
+        return f"no bound, because in {steps:,} steps a rounded decay adds more to the error than it takes off"
+    zero = "" if np.all(threshold > 0) else ", or one weight where it is 0"
+    return f"the bound exceeds the threshold{zero}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -141,9 +184,10 @@ class ErrorTerms:
     """Where integer and real dynamics of a population part, in membrane units (`unit` of them to one real unit).
 
     arrays, each broadcasting to the population's shape: factor_u, factor_v (f = 1 - decay / 2^D); drift_u, drift_v
-    (|f - alpha|); round_u (truncation of u, gains and bias_u), round_v (truncation of v, bias), amount (of a
-    subtraction), initial (of v), threshold, threshold_low (where there is one). rounded: names of what is not exact;
-    exact: nothing is, for ever.
+    (|f - alpha|); round_u (truncation of u, gains and bias_u), round_v (truncation of v, bias), offset (what was added
+    to a bias for the threshold's sake, with its sign), amount (of a subtraction), initial (of v), threshold,
+    threshold_low (where there is one); of adaptive thresholds factor_a, drift_a, round_a (truncation of the adaptation)
+    and gain_a (of what a spike adds). rounded: names of what is not exact; exact: nothing is, for ever.
     """
 
     unit: float
@@ -168,11 +212,13 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     drift_u, drift_v = np.abs(factor_u - neuron.alpha_u), np.abs(factor_v - neuron.alpha_v)
     gains = _gain_error(ternary, integer, population, unit)
     bias_u = np.abs(population.bias_u - neuron.bias_u * unit)
-    bias = np.abs(population.bias - neuron.bias * unit)
+    offset = bias_offset(neuron, population, arithmetic)
+    bias = np.abs(population.bias - offset - neuron.bias * unit)
     amount = np.abs(population.reset_amount - neuron.reset_amount * unit) if subtracts else np.zeros(())
     initial = np.abs(population.v_init - neuron.v_init * unit)
     threshold = neuron.threshold * unit
-    off = (drift_u, drift_v, gains, bias_u, bias, amount, initial)
+    adaptation = _adaptation_terms(neuron, population, unit, whole)
+    off = (drift_u, drift_v, gains, bias_u, bias, amount, initial, *(adaptation[k] for k in ("drift_a", "gain_a")))
     # Source and target truncate alike where nothing else parts them.
     alike = quantum_unit(neuron) == unit and not any(np.any(value > 0) for value in off)
     if alike:
@@ -185,9 +231,10 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         "membrane decay": truncates_v + drift_v,
         "scale of a projection": gains,
         "bias": np.asarray(np.max(bias_u) + np.max(bias)),
+        "offset of the threshold": np.asarray(np.max(np.abs(offset))),
         "reset amount": amount,
         "initial potential": initial,
-        "adaptive threshold": np.asarray(float(population.gain_a is not None)),
+        "adaptation": adaptation["drift_a"] + adaptation["round_a"] + adaptation["gain_a"],
     }
     rounded = [name for name, value in causes.items() if np.any(value > 0)]
     # Truncated potentials take every value; others only multiples of the lattice, where all that moves them does.
@@ -195,16 +242,33 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         met_exactly = not np.any(threshold != population.threshold)
     else:
         met_exactly = _on_threshold_lattice(integer, population, float(1 << arithmetic.threshold_shift))
+        if population.gain_a is not None:
+            # to_integer rounds their thresholds to the nearest code, whatever potentials lie on.
+            step = potential_step(integer, population, whole)
+            moved = boundary_moved(threshold, population.threshold, neuron.compare, step, arithmetic.threshold_max)
+            met_exactly &= not np.any(moved > 0)
     if not rounded and not met_exactly:
         rounded = ["threshold"]
     arrays = {
         "factor_u": factor_u, "factor_v": factor_v, "drift_u": drift_u, "drift_v": drift_v,
-        "round_u": truncates_u + gains + bias_u, "round_v": truncates_v + bias, "amount": amount, "initial": initial,
-        "threshold": np.abs(population.threshold - threshold),
+        "round_u": truncates_u + gains + bias_u, "round_v": truncates_v + bias, "offset": offset,
+        "amount": amount, "initial": initial,
+        "threshold": np.abs(population.threshold - threshold), **adaptation,
     }  # fmt: skip
     if population.threshold_low is not None and neuron.threshold_low is not None:
         arrays["threshold_low"] = np.abs(population.threshold_low - neuron.threshold_low * unit)
     return ErrorTerms(unit=unit, arrays=arrays, rounded=tuple(rounded))
+
+
+def _adaptation_terms(neuron: Neuron, population: Population, unit: float, whole: float) -> dict[str, Array]:
+    """The error terms of an adaptive threshold; all 0 where there is none."""
+    if neuron.gain_a is None or population.gain_a is None:
+        return dict.fromkeys(("factor_a", "drift_a", "round_a", "gain_a"), np.zeros(()))
+    factor = 1.0 - population.decay_a / whole
+    return {
+        "factor_a": factor, "drift_a": np.abs(factor - neuron.alpha_a),
+        "round_a": _truncates(population.decay_a, whole), "gain_a": np.abs(population.gain_a - neuron.gain_a * unit),
+    }  # fmt: skip
 
 
 def _truncates(decay: Array, whole: float) -> Array:
@@ -247,6 +311,8 @@ def _on_threshold_lattice(integer: Graph, population: Population, lattice: float
     moving = [population.bias, population.bias_u, population.v_init]
     if population.reset is Reset.SUBTRACT:
         moving.append(population.reset_amount)
+    if population.gain_a is not None:
+        moving.append(population.gain_a)
     moving += [p.gain for name in population.inputs if isinstance(p := integer[name], Projection)]
     return not any(np.any(np.mod(value, lattice) != 0) for value in moving)
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Arithmetic, Array, Compare, Neuron, Population, Projection, Reset
+from tern2lava.compiler.ir import Arithmetic, Array, Compare, Graph, Neuron, Population, Projection, Reset
+from tern2lava.compiler.quantum import membrane_unit
 
 # Fractions of a lattice point beyond these bits are taken for what they are: chance, no potential that is meant.
 DEEPEST = 20
@@ -51,10 +52,23 @@ class Lattice:
 Gains = list[tuple[Projection, Array]]
 
 
+def real_gains(ternary: Graph, integer: Graph, population: Population, unit: float) -> Gains:
+    """Every projection of `integer` that feeds `population`, with the last bits that its scale in `ternary` is, `unit`
+    of them to one real unit; partial sums that relays bring stand for the projection that was split."""
+    found: dict[str, tuple[Projection, Array]] = {}
+    for name in population.inputs:
+        coded = integer[name]
+        assert isinstance(coded, Projection)
+        real = ternary[coded.part_of or name]
+        assert isinstance(real, Projection)
+        found[coded.part_of or name] = (coded, real.scale * unit)
+    return list(found.values())
+
+
 def lattice(neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic) -> Lattice:
     """The lattice of `population`, lowered from `neuron` of the TERNARY graph; gains: of every projection that feeds
     it, as an integer projection and as the real number of last bits that its scale is."""
-    unit = float(np.max(neuron.unit / population.lsb))
+    unit = membrane_unit(neuron, population)
     whole = 1 << arithmetic.decay_bits
     moved = [neuron.bias * unit, neuron.bias_u * unit, neuron.v_init * unit]
     if population.reset is Reset.SUBTRACT:
@@ -131,7 +145,7 @@ def decided(
     and the first that must, whatever a bias of `offset` last bits beyond the real one adds to them. Holds by induction:
     spikes that were alike leave both on the same point of the lattice.
     """
-    unit = float(np.max(neuron.unit / population.lsb))
+    unit = membrane_unit(neuron, population)
     arrays = [population.threshold, neuron.threshold, population.decay_v, offset]
     if population.reset is Reset.SUBTRACT or population.rearm:
         arrays += [population.reset_amount, neuron.reset_amount]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tern2lava.compiler.certificate import Certificate, certify
 from tern2lava.compiler.check import check
 from tern2lava.compiler.ir import Arithmetic, Graph
-from tern2lava.compiler.options import Options
+from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.canonical_neurons import canonical_neurons
 from tern2lava.compiler.passes.drop_identity import drop_identity
 from tern2lava.compiler.passes.fold_batchnorm import fold_batchnorm
@@ -20,6 +20,8 @@ from tern2lava.compiler.passes.split_fan_in import split_fan_in
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.progress import Progress, silent
+from tern2lava.compiler.rounding import Rounding, list_roundings
+from tern2lava.compiler.rounding_limits import refuse_roundings
 from tern2lava.hw_profiles import Profile
 
 Pass = Callable[[Graph, Options, Arithmetic, Profile | None], Graph]
@@ -40,11 +42,14 @@ STAGES: tuple[str, ...] = ("imported", *(name for name, _ in PASSES))
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Lowered:
-    """A lowered network: the graph after each stage (STAGES order), its certificates, seconds spent in each pass."""
+    """A lowered network: the graph after each stage (STAGES order), its certificates, seconds spent in each pass, what
+    to_integer rounded (worst first), and how many quantities it did not."""
 
     stages: dict[str, Graph]
     certificates: tuple[Certificate, ...]
     seconds: dict[str, float]
+    roundings: tuple[Rounding, ...]
+    exact_quantities: int
 
     @property
     def imported(self) -> Graph:
@@ -68,19 +73,29 @@ def lower(
     """All stages of an IMPORTED graph down to INTEGER, checked before and after every pass. profile: the target, where
     what its cores can hold matters (split_fan_in).
 
-    The certificates speak of what to_integer made; what follows changes no spike and no state. Raises InputError,
-    UnsupportedError and CapacityError as the checks and passes do.
+    The certificates and roundings speak of what to_integer made; what follows changes no spike and no state. Every
+    rounding is a note. Raises InputError, UnsupportedError and CapacityError as the checks and passes do, and
+    UnsupportedError for roundings beyond options.allow_rounding.
     """
     chosen = options or Options()
     check(graph)
     stages, seconds = {"imported": graph}, {}
+    roundings: tuple[Rounding, ...] = ()
+    exact = 0
     for done, (name, rewrite) in enumerate(PASSES):
         progress("passes", done, len(PASSES))
         begin = time.perf_counter()
         graph = rewrite(graph, chosen, arithmetic, profile)
         check(graph)
+        if name == "to_integer":
+            real = stages["fold_scale"]
+            refuse_roundings(real, graph, chosen, profile)
+            roundings, exact = list_roundings(real, graph, chosen.steps or graph.steps or DEFAULT_STEPS)
+            graph = graph.with_nodes(graph.nodes, notes=(rounding.line for rounding in roundings))
         seconds[name] = time.perf_counter() - begin
         stages[name] = graph
     progress("certificate", 0, 0)
     certificates = certify(stages["fold_scale"], stages["to_integer"], chosen)
-    return Lowered(stages=stages, certificates=certificates, seconds=seconds)
+    return Lowered(
+        stages=stages, certificates=certificates, seconds=seconds, roundings=roundings, exact_quantities=exact
+    )

@@ -29,10 +29,18 @@ class Options:
     rounded ("int8").
     steps: time steps of a sample, over which the certificate bounds errors and overflow; 0 takes the network's own
     number, or DEFAULT_STEPS where it names none.
+    allow_rounding: the largest share by which rounding to integers may move a positive threshold or reset amount, or
+    biases a potential (of its threshold; rounding_limits.refuse_roundings).
     """
 
     ternarize: Literal["refuse", "twn", "int8"] = "refuse"
     steps: int = 0
+    allow_rounding: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Raise InputError for a share that is none."""
+        if not 0 <= self.allow_rounding < math.inf:
+            raise InputError("allow_rounding", f"found {self.allow_rounding}; a share of the value, 0.05 for 5 %")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Compare, Neuron
+from tern2lava.compiler.ir import Array, Compare, Neuron, Population
 
 
 def quantum_unit(neuron: Neuron) -> float | None:
@@ -18,3 +18,8 @@ def strict_threshold(neuron: Neuron, unit: float) -> Array:
     """The largest integer that makes no spike: for whole v * unit, v compare threshold iff v * unit > it."""
     scaled = neuron.threshold * unit
     return np.asarray(np.floor(scaled) if neuron.compare is Compare.GT else np.ceil(scaled) - 1)
+
+
+def membrane_unit(neuron: Neuron, population: Population) -> float:
+    """Membrane units to one ternary unit in the integers that `neuron` became."""
+    return float(np.max(neuron.unit / population.lsb))

@@ -9,24 +9,19 @@ offset and reset amount under which exact runs of the neuron (compiler/probe.py)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tern2lava.compiler import probe
-from tern2lava.compiler.ir import Arithmetic, Array, Compare, Neuron, Population, Reset, broadcast
+from tern2lava.compiler.bounds import growth
+from tern2lava.compiler.ir import Arithmetic, Array, Compare, Neuron, Population, broadcast
 from tern2lava.compiler.lattice import Gains, Lattice, decided, fires_from, lattice, tie_possible
+from tern2lava.compiler.probe import run_integer
+from tern2lava.compiler.quantum import membrane_unit
+from tern2lava.compiler.tie_search import COARSEST, exact_run, integers_of, kinds_of, search
 
-# Kinds of neurons (sets of parameters) of a population that are run exactly; others take the code of the exact side.
-MOST_PROBED = 48
-# Sequences drawn for each rate, shared among the kinds but not below FEWEST; constant inputs are held for thresholds
-# below MOST_HELD synapses.
-DRAWN, FEWEST, MOST_HELD = 400, 64, 64
-# Offsets are 2^j last bits for these j: a bias that shifts the potentials of a decaying neuron by 2^j in the end.
-SHIFTS = range(4, 17)
-# Last bits by which a subtraction may fall short, so that an offset survives it.
-SHORT = (0, 1, 2, 4)
+# Kinds of neurons that are run exactly to say what becomes of their ties.
+MOST_EXAMINED = 4
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -38,13 +33,44 @@ class Placed:
     chosen: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ties:
+    """What becomes of potentials of one population that equal their threshold.
+
+    possible: neurons of which a potential can within the steps; kept: of these, neurons that are proven to spike as the
+    real dynamics for every input; lost: neurons whose very first potential, if it equals the threshold, spikes
+    otherwise. ran: neurons that exact runs stand for, where not all are kept; met, differ: in these runs, potentials
+    that equalled the threshold, and those of them whose spike is another in integers.
+    """
+
+    possible: int
+    kept: int
+    lost: int
+    ran: int = 0
+    met: int = 0
+    differ: int = 0
+
+    @property
+    def text(self) -> str:
+        """A few words for a table."""
+        if not self.possible:
+            return "none can be"
+        if self.kept == self.possible:
+            return "all kept"
+        if self.lost:
+            return f"lost in {self.lost:,} neurons"
+        if self.ran:
+            return f"{self.met - self.differ:,} of {self.met:,} kept in exact runs"
+        return "first ones kept"
+
+
 def place(
     neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, *, offsets: bool
 ) -> Placed:
     """`population` (lowered from `neuron` of the TERNARY graph, thresholds yet anywhere) with thresholds placed for
     `steps` steps. gains: see lattice.lattice. offsets: whether a bias and a reset amount may be moved by last bits to
     pay for a code that is missing; they never are where potentials are read."""
-    unit = float(np.max(neuron.unit / population.lsb))
+    unit = membrane_unit(neuron, population)
     found = lattice(neuron, population, gains, arithmetic)
     step = 1 << arithmetic.threshold_shift
     real = neuron.threshold * unit
@@ -70,13 +96,49 @@ def place(
         return Placed(population=placed)
     if not found.exact:
         # Only potentials that nothing has decayed yet are known to meet the threshold; a last bit lifts them over it.
+        adds_up = growth(population.decay_v, arithmetic, steps)
         lift = unproven & (code < np.floor(real / step) * step)
+        lift = lift & (adds_up < step) & (COARSEST * adds_up <= found.grain)
         if not offsets or not lift.any():
             return Placed(population=placed)
         code = np.where(lift, code + step, code)
         bias = np.where(lift, population.bias + 1, population.bias)
         return Placed(population=replace(population, threshold=code, bias=bias))
-    return _probed(neuron, placed, gains, arithmetic, steps, found.halvings, unproven, offsets=offsets)
+    placed, chosen = search(
+        neuron, placed, gains, arithmetic, steps, found.halvings, unproven, offsets=offsets
+    )
+    return Placed(population=placed, chosen=chosen)
+
+
+def examine(
+    neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, offset: Array
+) -> tuple[Ties, bool]:
+    """What becomes of ties in `population` as it is, and whether all its neurons are proven to spike as `neuron` within
+    `steps` steps. offset: last bits of its bias that are there for the thresholds' sake."""
+    found = lattice(neuron, population, gains, arithmetic)
+    real = neuron.threshold * membrane_unit(neuron, population)
+    proven = decided(neuron, population, offset, found, steps, arithmetic)
+    possible = tie_possible(real, found, steps)
+    fires = real + offset > population.threshold
+    first = np.mod(real, max(found.grain, 1)) == 0
+    lost = possible & first & ~proven & (fires != (neuron.compare is Compare.GE))
+    unproven = possible & ~proven
+    counts = [
+        int(np.count_nonzero(broadcast(np.asarray(mask), population.shape)))
+        for mask in (possible & np.ones(proven.shape, bool), possible & proven, lost)
+    ]
+    ties = Ties(possible=counts[0], kept=counts[1], lost=counts[2])
+    if unproven.any() and found.exact and _simple(neuron) and gains:
+        ran, met, differ = 0, 0, 0
+        for kind in kinds_of(neuron, population, gains, unproven)[:MOST_EXAMINED]:
+            inputs, _, exact = exact_run(kind, gains, steps, MOST_EXAMINED)
+            choice = [(kind.coded["threshold"], kind.coded["bias"], kind.coded["reset_amount"])]
+            spikes, _ = run_integer(kind.single, integers_of(kind, choice, arithmetic), inputs)
+            ran += kind.neurons
+            met += int(exact.ties.sum())
+            differ += int((exact.ties & (spikes[0] != exact.spikes)).sum())
+        ties = replace(ties, ran=ran, met=met, differ=differ)
+    return ties, bool(proven.all())
 
 
 def _simple(neuron: Neuron) -> bool:
@@ -107,116 +169,6 @@ def _lower(neuron: Neuron, unit: float, found: Lattice, steps: int, arithmetic: 
         above = (np.floor(last / step) + 1) * step
         code = np.where((code <= last) | (code > last + spacing), np.minimum(above, 0), code)
     return np.asarray(np.maximum(code, -arithmetic.threshold_max).astype(np.int64))
-
-
-PARAMETERS = ("alpha_u", "alpha_v", "bias_u", "bias", "v_init", "threshold", "reset_amount")
-CODED = ("decay_u", "decay_v", "bias_u", "bias", "v_init", "threshold", "reset_amount")
-
-
-def _probed(
-    neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, halvings: int,
-    wanted: Array, *, offsets: bool,
-) -> Placed:  # fmt: skip
-    """`population` with code, bias and reset amount of its `wanted` neurons chosen by exact runs, kind by kind."""
-    unit = float(np.max(neuron.unit / population.lsb))
-    grain = int(np.gcd.reduce(np.concatenate([p.gain.reshape(-1) for p, _ in gains])))
-    real = [np.asarray(getattr(neuron, name), np.float64) for name in PARAMETERS]
-    coded = [np.asarray(getattr(population, name), np.int64) for name in CODED]
-    stacked = np.broadcast_arrays(wanted, *real, *coded)
-    shape = stacked[0].shape
-    rows = np.stack([array.reshape(-1).astype(np.float64) for array in stacked[1:]], axis=1)
-    rows[~stacked[0].reshape(-1)] = np.nan
-    kinds, which, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True, equal_nan=True)
-    sums = _sums(gains, grain)
-    ran = min(steps, probe.STEPS)
-    chosen = {"threshold": stacked[-2].copy(), "bias": stacked[-4].copy(), "reset_amount": stacked[-1].copy()}
-    count = 0
-    order = [k for k in np.argsort(-counts, kind="stable") if not np.isnan(kinds[k, 0])][:MOST_PROBED]
-    for k in order:
-        alpha_u, alpha_v, *scaled = kinds[k, : len(PARAMETERS)]
-        bias_u, bias, v_init, threshold, amount = (value * unit / grain for value in scaled)
-        single = probe.Single(
-            alpha_u=alpha_u, alpha_v=alpha_v, bias_u=bias_u, bias=bias, v_init=v_init, threshold=threshold,
-            amount=amount, compare=neuron.compare, reset=neuron.reset, refractory=neuron.refractory,
-        )  # fmt: skip
-        integers = dict(zip(CODED, (int(value) for value in kinds[k, len(PARAMETERS) :]), strict=True))
-        choices = list(_choices(single, integers, grain, arithmetic, offsets=offsets))
-        drawn = probe.draw(sums, max(FEWEST, DRAWN // len(order)), ran)
-        held = probe.hold(int(np.ceil(2 * threshold)) if threshold < MOST_HELD else 0, ran)
-        inputs = np.concatenate([drawn, held])
-        exact = probe.run_exact(single, inputs)
-        candidates = _integers(integers, choices, grain, arithmetic)
-        found = probe.run_integer(single, candidates, inputs)
-        wrong = found[0] != exact.spikes
-        risk = probe.spikes_at_risk(single, exact, candidates, found, len(drawn), halvings)
-        best = int(np.argmin(wrong.sum(axis=(1, 2)) + risk))
-        here = (which.reshape(-1) == k).reshape(shape)
-        for name, value in zip(("threshold", "bias", "reset_amount"), choices[best], strict=True):
-            chosen[name][here] = value
-        count += int(np.count_nonzero(broadcast(here, population.shape)))
-    bias, amount = (
-        getattr(population, name) if np.all(chosen[name] == getattr(population, name)) else chosen[name]
-        for name in ("bias", "reset_amount")
-    )
-    placed = replace(population, threshold=chosen["threshold"], bias=bias, reset_amount=amount)
-    return Placed(population=placed, chosen=count)
-
-
-def _sums(gains: Gains, grain: int) -> list[tuple[int, int, int]]:
-    """For each projection how many positive and negative synapses a neuron has on average, and what a spike adds."""
-    result = []
-    for projection, _ in gains:
-        codes = projection.weight.reshape(projection.weight.shape[0], -1)
-        area = 1 if projection.pooling is None else projection.pooling.area
-        positive, negative = np.maximum(codes, 0).sum() * area, np.maximum(-codes, 0).sum() * area
-        rows = max(1, len(codes))
-        gain = int(np.median(projection.gain)) // grain
-        result.append((max(1, round(float(positive) / rows)), round(float(negative) / rows), gain))
-    return result
-
-
-def _integers(
-    coded: dict[str, int], choices: list[tuple[int, int, int]], grain: int, arithmetic: Arithmetic
-) -> probe.Integers:
-    threshold, bias, amount = (np.array(column, np.int64) for column in zip(*choices, strict=True))
-    return probe.Integers(
-        unit=grain, decay_bits=arithmetic.decay_bits, state_max=arithmetic.state_max, decay_u=coded["decay_u"],
-        decay_v=coded["decay_v"], bias_u=coded["bias_u"], v_init=coded["v_init"], bias=bias, threshold=threshold,
-        amount=amount,
-    )  # fmt: skip
-
-
-def _choices(
-    neuron: probe.Single, coded: dict[str, int], grain: int, arithmetic: Arithmetic, *, offsets: bool
-) -> Iterator[tuple[int, int, int]]:
-    """(threshold, bias, reset amount) to try, the plainest first; of equals the first is taken.
-
-    An offset of 2^j, to the side that keeps ties, reached by a bias of (1 - alpha) 2^j: after a reset it is small and
-    grows towards 2^j as the distance of real potentials from the threshold shrinks, so that the code stays between
-    them at every depth. A subtraction that falls a little short keeps it from being used up.
-    """
-    step, top = 1 << arithmetic.threshold_shift, arithmetic.threshold_max
-    real = neuron.threshold * grain
-    bias, amount, decay = coded["bias"], coded["reset_amount"], coded["decay_v"]
-    short = SHORT if offsets and neuron.reset is Reset.SUBTRACT else (0,)
-    least = int(np.ceil(real / step) - 1) * step
-    at = int(np.floor(real / step)) * step
-    plain = [coded["threshold"], at if neuron.compare is Compare.GT else least, int(np.rint(real / step)) * step]
-    for less in short:
-        yield from ((code, bias, amount - less) for code in dict.fromkeys(plain))
-    if not offsets:
-        return
-    if neuron.compare is Compare.GE:
-        yield from ((at, bias + lift, amount - less) for lift in (1, 2) for less in short)
-    sign = -1 if neuron.compare is Compare.GE else 1
-    for j in SHIFTS:
-        shift = sign << j if sign > 0 else -(1 << j)
-        code = int(np.floor((real + shift) / step)) * step
-        lifted = int(np.rint(decay * shift / (1 << arithmetic.decay_bits)))
-        most = 1 << (arithmetic.bias_bits - 1)
-        if not decay or not 0 <= code <= top or 32 * abs(shift) > grain or abs(bias + lifted) + 2 > most:
-            continue
-        yield from ((code, bias + lifted + sign * more, amount - less) for more in (0, 1) for less in short)
 
 
 def tie_note(name: str, placed: Placed, arithmetic: Arithmetic) -> tuple[str, ...]:

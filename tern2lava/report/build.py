@@ -7,6 +7,7 @@ from tern2lava.compiler.ir import Population, size
 from tern2lava.report.mapping import mapping_block
 from tern2lava.report.memory import axon_bits, image_sections, memory_account, state_bits
 from tern2lava.report.model import BoundRow, CertificateRow, CoreRow, PopulationRow, Report
+from tern2lava.report.rounding import rounding_rows
 
 
 def make_report(compiled: Compiled, version: str) -> Report:
@@ -43,6 +44,8 @@ def make_report(compiled: Compiled, version: str) -> Report:
         mapping=mapping_block(mapped),
         memory=memory_account(compiled),
         certificate=[CertificateRow.model_validate(c.to_dict()) for c in compiled.lowered.certificates],
+        roundings=rounding_rows(compiled.lowered.roundings),
+        exact_quantities=compiled.lowered.exact_quantities,
         verification=None,
         twins=[],
         notes=list(compiled.lowered.program.notes),

@@ -119,6 +119,22 @@ class PopulationRow(_Block):
     )
 
 
+class TieRow(_Block):
+    """What becomes of potentials that equal their threshold: spikes hang on them, however small an error is."""
+
+    possible: int = Field(description="Neurons of which a potential can equal the threshold within the steps.")
+    kept: int = Field(description="Of these, neurons proven to spike as the real dynamics for every input.")
+    lost: int = Field(
+        description="Of these, neurons whose first potential after a rest spikes otherwise if it equals the threshold."
+    )
+    ran: int = Field(
+        description="Neurons for which exact runs (rational arithmetic on drawn inputs) stand; 0: not all are kept by "
+        "proof and none was run, or none needed to be."
+    )
+    met: int = Field(description="Potentials in these runs that equalled the threshold.")
+    differ: int = Field(description="Those of them whose spike is another in integers.")
+
+
 class CertificateRow(_Block):
     """What is proven of a population's integers against its real dynamics."""
 
@@ -128,9 +144,12 @@ class CertificateRow(_Block):
         "alike. MEASURED: no useful bound; agreement is only observed."
     )
     eps: float | None = Field(
-        description="Largest difference of potentials at the threshold, in units of the weights' scale; null: no bound."
+        description="Largest difference of potentials at the threshold, adaptation included, in units of the weights' "
+        "scale; null: no bound."
     )
-    eps_relative: float | None = Field(description="Largest eps over its threshold; null: no bound.")
+    eps_relative: float | None = Field(
+        description="Largest eps over its threshold, of neurons whose threshold is not 0; null: no bound, or all are 0."
+    )
     steps: int = Field(description="Time steps of a sample over which the bound and the overflow analysis hold.")
     no_overflow: bool = Field(description="Whether no accumulator can overflow within these steps, for any input.")
     safe_steps: int | None = Field(description="Steps for which no accumulator can overflow; null: any number.")
@@ -139,6 +158,35 @@ class CertificateRow(_Block):
     v_limit: float = Field(description="Worst case of the membrane potential's magnitude, in membrane units.")
     state_max: int = Field(description="Largest magnitude that the target's states hold.")
     reason: str = Field(description="What is rounded, or why there is no bound.")
+    ties: TieRow = Field(description="What becomes of potentials that equal their threshold.")
+
+
+class RoundingRow(_Block):
+    """One quantity of a population that the integers do not hold exactly. Values are in the source's units; of a
+    threshold, what counts is the distance to where the integers decide."""
+
+    population: str = Field(description="Name of the population.")
+    quantity: str = Field(
+        description="What was rounded: weights of a projection (its scale), threshold, lower threshold, reset amount, "
+        "bias, bias of the current, initial potential, decay of the potential, of the current or of the adaptation, "
+        "adaptation by a spike, or potential: what decays cut off in each step, less than a last bit, which adds up; "
+        "errors are then sums over a sample, relative to the threshold (to one weight where that is 0)."
+    )
+    neurons: int = Field(description="Number of neurons.")
+    inexact: int = Field(description="Neurons of which it is not exact.")
+    worst: float | None = Field(
+        description="Largest relative error over the neurons whose value is not 0 (of a decay: relative to the factor "
+        "or to what it leaves of 1, whichever is smaller); null: all are 0."
+    )
+    median: float | None = Field(description="Median of the relative errors of these neurons; null: all are 0.")
+    absolute: float = Field(description="Largest error.")
+    neuron: list[int] = Field(description="Index of the neuron with the largest relative error.")
+    real: float | None = Field(description="Its value in the trained network; null: of potentials.")
+    became: float | None = Field(description="What it became; null: of potentials.")
+    shift: float | None = Field(
+        description="For biases: the largest shift of a potential by it within a sample, without a reset, over the "
+        "threshold (over one weight where that is 0); null: no bias."
+    )
 
 
 class BandRow(_Block):
@@ -152,6 +200,10 @@ class BandRow(_Block):
     )
     closest: float = Field(
         description="Least distance of a potential from its threshold, relative to it (from a threshold of 0: itself)."
+    )
+    closest_eps: float | None = Field(
+        description="Least distance of a potential from its threshold, in units of the error bound there: above 1 "
+        "nothing came near; null: nothing is rounded."
     )
 
 
@@ -365,6 +417,10 @@ class Report(_Block):
     mapping: MappingBlock = Field(description="How the network was mapped, its traffic and its work per step.")
     memory: Memory = Field(description="Synaptic memory.")
     certificate: list[CertificateRow] = Field(description="Certificates, one per population.")
+    roundings: list[RoundingRow] = Field(
+        description="Every quantity that was rounded, worst first; empty: the integers are the trained numbers."
+    )
+    exact_quantities: int = Field(description="Quantities, counted by population, that were not rounded.")
     verification: Verification | None = Field(description="Result of the last verify; null: not verified yet.")
     twins: list[TwinRow] = Field(
         description="The network and its twins with 8-bit weights, each really mapped; empty: not compared."

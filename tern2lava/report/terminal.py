@@ -9,9 +9,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tern2lava.compiler.ties import Ties
 from tern2lava.report.account import memory_table, twin_table
 from tern2lava.report.mapping import mapping_text
-from tern2lava.report.model import CoreRow, Report
+from tern2lava.report.model import CertificateRow, CoreRow, Report
+from tern2lava.report.rounding import other_notes, rounding_table
 from tern2lava.report.sheet import sheet
 from tern2lava.report.verdict_tables import verification_table
 
@@ -25,11 +27,13 @@ def render(report: Report) -> RenderableType:
     parts: list[RenderableType] = []
     if report.verification is not None:
         parts.append(verification_table(report.verification))
-    parts += [certificate_table(report), core_table(report), mapping_text(report.mapping), memory_table(report)]
+    parts += [certificate_table(report), rounding_table(report)]
+    parts += [core_table(report), mapping_text(report.mapping), memory_table(report)]
     if report.twins:
         parts.append(twin_table(report))
-    if report.notes:
-        parts += ["", Text("Notes", style="bold"), *(Text(f"- {note}") for note in report.notes)]
+    notes = other_notes(report)
+    if notes:
+        parts += ["", Text("Notes", style="bold"), *(Text(f"- {note}") for note in notes)]
     if report.assumptions:
         keys = ", ".join(assumption.split(" = ")[0].split(": ")[1] for assumption in report.assumptions)
         parts += [
@@ -89,19 +93,26 @@ def certificate_table(report: Report) -> Table:
     horizon = report.certificate[0].steps if report.certificate else 0
     table = sheet(
         f"Certificate over {horizon:,} steps, for any input",
-        ("Population", "Shape", "Lag", "Verdict", "eps/threshold", "Overflow", "Why"),
-        left=("Shape", "Verdict", "Overflow", "Why"),
+        ("Population", "Shape", "Lag", "Verdict", "eps/threshold", "Ties", "Overflow", "Why"),
+        left=("Shape", "Verdict", "Ties", "Overflow", "Why"),
     )
     rows = {row.name: row for row in report.populations}
     for item in report.certificate:
         row = rows[item.population]
         overflow = "never" if item.safe_steps is None else f"not within {item.safe_steps:,} steps"
-        eps = "no bound" if item.eps_relative is None else f"{item.eps_relative:.1e}"
+        eps = _eps(item)
         table.add_row(
             item.population, "x".join(map(str, row.shape)), str(row.lag), item.verdict, eps,
-            overflow if item.no_overflow else item.first_overflow, item.reason,
+            Ties(**item.ties.model_dump()).text, overflow if item.no_overflow else item.first_overflow, item.reason,
         )  # fmt: skip
     return table
+
+
+def _eps(item: CertificateRow) -> str:
+    """The bound over the threshold; in weights where that is 0."""
+    if item.eps is None:
+        return "no bound"
+    return f"{item.eps:.1e} weights" if item.eps_relative is None else f"{item.eps_relative:.1e}"
 
 
 def print_report(report: Report, console: Console) -> None:

@@ -87,10 +87,11 @@ def _band_table(verification: Verification) -> Table:
     """How near potentials came to their thresholds."""
     table = sheet(
         "Potentials within the error bound of their threshold",
-        ("Population", "Near threshold", "of neuron-steps", "Closest"),
+        ("Population", "Near threshold", "of neuron-steps", "Closest", "in bounds"),
     )
     for row in verification.band:
-        table.add_row(row.population, f"{row.near:,}", f"{row.neuron_steps:,}", f"{row.closest:.1e}")
+        bounds = "exact" if row.closest_eps is None else f"{row.closest_eps:.1e}"
+        table.add_row(row.population, f"{row.near:,}", f"{row.neuron_steps:,}", f"{row.closest:.1e}", bounds)
     return table
 
 

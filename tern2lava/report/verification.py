@@ -41,6 +41,7 @@ def add_verification(
     bands = [
         BandRow(
             population=band.population, neuron_steps=band.neuron_steps, near=band.near, closest=band.closest,
+            closest_eps=band.closest_eps,
         )
         for band in proof.bands
     ]  # fmt: skip

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.certificate import ErrorTerms, error_terms
-from tern2lava.compiler.ir import Array, Graph, Neuron, Population, Reset
+from tern2lava.compiler.ir import Array, Compare, Graph, Neuron, Population, Reset
+from tern2lava.compiler.lattice import decided, lattice, real_gains
 from tern2lava.sim.float import NeuronState, run_float
 
 
@@ -18,13 +19,15 @@ class Band:
 
     near of neuron_steps real potentials came within the error bound of their threshold; with none, integer and real
     dynamics provably spiked alike (given alike inputs). closest: the least distance from a threshold, relative to it
-    (absolute where the threshold is 0).
+    (absolute where the threshold is 0). closest_eps: the least distance in units of the error bound there, None where
+    nothing is rounded; above 1 nothing is near.
     """
 
     population: str
     neuron_steps: int
     near: int
     closest: float
+    closest_eps: float | None = None
 
 
 def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tuple[Band, ...]:
@@ -33,12 +36,18 @@ def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tu
 
     The bound runs along with the data instead of assuming the worst case: with the terms of certificate.error_terms,
         E_u <- f_u E_u + d_u |U| S + r_u        E_v <- f_v E_v + d_v |V| S + E_u + r_v
-    0 after a reset to zero, plus the rounding of the amount after a subtraction; a neuron-step is near its threshold
-    where |v - threshold| S <= E_v + threshold rounding. A threshold that became the largest code because it is never
-    reached counts as near where v S + E_v exceeds that code.
+    0 after a reset to zero, plus the rounding of the amount after a subtraction. A bias that is there for a threshold's
+    sake moves integer potentials by a known d: d <- f_v d + offset, 0 after a reset to zero. A neuron-step is near its
+    threshold unless v S + d - E_v and v S + d + E_v are on that side of the code on which v is of the threshold; none
+    is in neurons that are proven to spike alike within the data's steps (lattice.decided).
+    Adaptation a has an error of its own, 0 before the first spike,
+        E_b <- f_a E_b + d_a |a| S + t_a + |gain_a - its real value| s_previous
+    of which (|reset_amount - its real value| + E_b) s_previous goes into E_v in the step after a spike, and which is
+    added to it where v - a meets the threshold.
     """
     populations = [population for population in program.of_kind(Population) if population.name in real.by_name]
-    trackers = {population.name: Tracker(real, program, population) for population in populations}
+    steps = next(iter(inputs.values())).shape[1]
+    trackers = {population.name: Tracker(real, program, population, steps) for population in populations}
 
     def observe(name: str, state: NeuronState, met: Array) -> None:
         trackers[name].step(state, met)
@@ -48,9 +57,9 @@ def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tu
 
 
 class Tracker:
-    """Running error bound of one population, arrays (batch, neurons) in membrane units."""
+    """Running error bound of one population over `steps` steps, arrays (batch, neurons) in membrane units."""
 
-    def __init__(self, real: Graph, program: Graph, population: Population) -> None:
+    def __init__(self, real: Graph, program: Graph, population: Population, steps: int) -> None:
         neuron = real[population.name]
         assert isinstance(neuron, Neuron)
         self.name = population.name
@@ -61,18 +70,31 @@ class Tracker:
         }
         self.rearm, self.adapts = population.rearm, population.gain_a is not None
         self.threshold = np.broadcast_to(neuron.threshold, population.shape).reshape(1, -1)
-        self.low = None
-        if neuron.threshold_low is not None:
+        self.code = np.broadcast_to(population.threshold, population.shape).reshape(1, -1)
+        self.low = self.low_code = None
+        if neuron.threshold_low is not None and population.threshold_low is not None:
             self.low = np.broadcast_to(neuron.threshold_low, population.shape).reshape(1, -1)
-        assert program.arithmetic is not None
-        self.top = program.arithmetic.threshold_max
+            self.low_code = np.broadcast_to(population.threshold_low, population.shape).reshape(1, -1)
+        self.compare = neuron.compare
+        arithmetic = program.arithmetic
+        assert arithmetic is not None
+        self.top = arithmetic.threshold_max
+        found = lattice(neuron, population, real_gains(real, program, population, self.terms.unit), arithmetic)
+        offset = self.terms.arrays["offset"]
+        alike = decided(neuron, population, offset, found, steps, arithmetic)
+        self.alike = np.broadcast_to(alike, population.shape).reshape(1, -1)
+        self.shift: Array = np.zeros((1, 1))
         self.held: Array | None = np.zeros((1, 1), bool) if population.refractory else None
         self.e_u: Array = np.zeros((1, 1))
         self.e_v: Array = self.flat["initial"]
+        self.e_a: Array = np.zeros((1, 1))
+        self.a: Array = np.zeros((1, 1))
+        self.spiked: Array = np.zeros((1, 1))
         self.u: Array = np.zeros((1, 1))
         self.v = np.broadcast_to(neuron.v_init, population.shape).reshape(1, -1)
+        self.cancelled: Array = np.zeros((1, 1))
         self.neuron_steps = self.near = 0
-        self.closest = np.inf
+        self.closest = self.closest_eps = np.inf
 
     def step(self, state: NeuronState, met: Array) -> Array:
         """Account for one step: the state after it and the potentials that met the threshold.
@@ -80,22 +102,22 @@ class Tracker:
         The result bounds the difference of integer and real potentials where they meet it, (batch, neurons).
         """
         flat, unit = self.flat, self.terms.unit
-        before, e_before = self.v, self.e_v
+        before, e_before, shift_before = self.v, self.e_v, self.shift
         self.e_u = flat["factor_u"] * self.e_u + flat["drift_u"] * np.abs(self.u) * unit + flat["round_u"]
         self.e_v = flat["factor_v"] * self.e_v + flat["drift_v"] * np.abs(self.v) * unit + self.e_u + flat["round_v"]
+        self.shift = flat["factor_v"] * self.shift + flat["offset"]
         if self.held is not None:
             # A potential that is held keeps its error.
             self.e_v = np.where(self.held, e_before, self.e_v)
-        error = self.e_v + flat["amount"] if self.rearm else self.e_v
-        near = self._near(met, error)
+            self.shift = np.where(self.held, shift_before, self.shift)
+        if self.adapts:
+            self._adapt(state)
+        error = self.e_v + self.e_a + flat["amount"] if self.rearm else self.e_v + self.e_a
+        near = self._near(met, error, self.shift)
         if self.rearm and not self.terms.exact:
             # Whether it rearms is decided by the potential left after the last step.
-            near = near | self._near(before, e_before)
-        if self.adapts:
-            near = np.ones(met.shape, bool)
+            near = near | self._near(before, e_before, shift_before)
         if self.held is not None:
-            # It makes no spike, however near it is.
-            near = near & ~self.held
             self.held = state.held > 0
         distance = np.abs(met - self.threshold)
         if self.low is not None:
@@ -103,37 +125,59 @@ class Tracker:
         self.neuron_steps += met.size
         self.closest = min(self.closest, float((distance / np.where(self.threshold, self.threshold, 1.0)).min()))
         self.near += int(np.count_nonzero(near))
-        if self.reset is Reset.ZERO:
+        error = error + np.abs(self.shift)
+        if self.adapts:
+            self.a, self.spiked = state.a, np.abs(state.spiked)
+        elif self.reset is Reset.ZERO:
             self.e_v = np.where(state.spiked != 0, 0.0, self.e_v)
+            self.shift = np.where(state.spiked != 0, 0.0, self.shift)
         elif self.reset is Reset.SUBTRACT:
             self.e_v = self.e_v + np.abs(state.spiked) * flat["amount"]
         self.u, self.v = state.u, state.v
         return np.asarray(np.broadcast_to(error, met.shape))
 
-    def _near(self, met: Array, error: Array) -> Array:
-        """Where potentials with this error may spike otherwise in integers, (batch, neurons).
+    def _adapt(self, state: NeuronState) -> None:
+        """Carry the error of the adaptation on by one step, and into the potential where it was subtracted."""
+        flat, unit = self.flat, self.terms.unit
+        # While nothing was added yet, nothing decays and nothing is cut off.
+        truncated = np.where((self.a != 0) | (self.e_a > 0), flat["round_a"], 0.0)
+        drifted = flat["drift_a"] * np.abs(self.a) * unit
+        self.e_a = flat["factor_a"] * self.e_a + drifted + truncated + flat["gain_a"] * self.spiked
+        self.e_v = self.e_v + (flat["amount"] + self.e_a) * self.spiked
+        # What float64 rounds off where a risen threshold is taken from a potential that is as large.
+        self.cancelled = 1e-9 * (np.abs(state.v) + np.abs(state.a)) * unit
 
-        A threshold cut to the largest code is met by no real potential; the integer must not meet the code either.
-        """
-        unit = self.terms.unit
-        result = self._near_one(met, error, self.threshold, self.flat["threshold"], met * unit)
-        if self.low is not None:
-            result = result | self._near_one(met, error, self.low, self.flat["threshold_low"], -met * unit)
-        return result
+    def _near(self, met: Array, error: Array, shift: Array) -> Array:
+        """Where potentials with this error, moved by `shift`, may spike otherwise in integers, (batch, neurons)."""
+        reach, greater = met * self.terms.unit + shift, self.compare is Compare.GT
+        # How far the integer is from spiking otherwise: it must lie above its code, or not.
+        fires = met > self.threshold if greater else met >= self.threshold
+        near = self._within(np.where(fires, reach - self.code, self.code - reach + 1), met, error, self.threshold)
+        if self.low is not None and self.low_code is not None:
+            fires = met < self.low if greater else met <= self.low
+            room = np.where(fires, self.low_code - reach, reach - self.low_code + 1)
+            near = near | self._within(room, met, error, self.low)
+        return near
 
-    def _near_one(self, met: Array, error: Array, threshold: Array, rounding: Array, height: Array) -> Array:
+    def _within(self, room: Array, met: Array, error: Array, threshold: Array) -> Array:
+        """Where `room` (last bits to the next integer potential that spikes otherwise) lies within the error."""
         unit = self.terms.unit
-        # 1e-9 of the potential: float64 rounding of this reference itself.
-        slack = 1e-9 * (np.abs(met) + np.abs(threshold)) * unit
+        # 1e-9 of the potential: float64 rounding of this reference itself, which whole numbers without error have not.
+        noise = 1e-9 * (np.abs(met) + np.abs(threshold)) * unit + self.cancelled
+        error = error + np.where((error == 0) & (room == np.rint(room)), 0.0, noise)
+        # A potential that is held makes no spike, however near it is.
+        counts = np.broadcast_to(~self.alike if self.held is None else ~self.alike & ~self.held, room.shape)
         if self.terms.exact:
-            near: Array = np.zeros(met.shape, bool)
+            # Only a threshold that became the largest code is not executed as it is.
+            counts = counts & (np.abs(threshold) * unit > self.top)
         else:
-            near = np.abs(met - threshold) * unit <= error + rounding + slack
-        cut = np.abs(threshold) * unit > self.top
-        return np.where(cut, height + error + 1e-9 * np.abs(height) > self.top, near) if cut.any() else near
+            ratio = np.divide(np.maximum(room, 0.0), error, out=np.full(room.shape, np.inf), where=counts & (error > 0))
+            self.closest_eps = min(self.closest_eps, float(ratio.min()))
+        return np.asarray((room <= error) & counts)
 
     def band(self) -> Band:
         return Band(
             population=self.name, neuron_steps=self.neuron_steps, near=self.near,
             closest=self.closest if np.isfinite(self.closest) else 0.0,
+            closest_eps=self.closest_eps if np.isfinite(self.closest_eps) else None,
         )  # fmt: skip

@@ -220,4 +220,5 @@ def _merged(bands: list[Band]) -> Band:
         neuron_steps=sum(band.neuron_steps for band in bands),
         near=sum(band.near for band in bands),
         closest=min(band.closest for band in bands),
+        closest_eps=min((band.closest_eps for band in bands if band.closest_eps is not None), default=None),
     )

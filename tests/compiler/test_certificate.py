@@ -234,3 +234,88 @@ def test_certificates_speak_of_their_own_neurons(make_leaky, fine):
         written = certificate.to_dict()
         assert written["steps"] == graph.steps
         assert written["verdict"] == certificate.verdict.value
+
+
+def test_adaptive_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(make_adaptive, lockstep, arithmetic):
+    looked, closest = 0, 0.0
+    for seed in range(80):
+        graph, inputs = make_adaptive(seed)
+        lowered = lower(graph, arithmetic, Options(allow_rounding=1.0))
+        for certificate, pair in zip(lowered.certificates, lockstep(lowered, inputs).values(), strict=True):
+            assert np.all(np.isfinite(certificate.eps))
+            valid = np.broadcast_to(pair.agreed & ~pair.saturated, pair.difference.shape)
+            eps = np.broadcast_to(certificate.eps, (pair.difference.shape[2],))
+            assert np.all((pair.difference <= eps * (1 + SLACK) + SLACK) | ~valid), f"seed {seed}"
+            looked += int(valid.sum())
+            closest = max(closest, float((pair.difference / np.maximum(eps, SLACK))[valid].max()))
+    assert looked > 20_000
+    # A bound of half the size would not hold.
+    assert closest > 0.5
+
+
+def adaptive(threshold, **neuron):
+    usual = {"alpha_v": frozen(0.5), "alpha_a": frozen(0.75), "gain_a": frozen(0.25), "reset_amount": frozen(0.5)}
+    return one_layer(
+        [[1.0, -1.0]], threshold=frozen(threshold), reset=Reset.SUBTRACT, reset_delay=True, **usual | neuron
+    )
+
+
+def test_the_adaptations_error_is_part_of_the_bound(fine):
+    coarse = replace(fine, gain_max_shift=4)
+    plain = lower(adaptive(0.5, alpha_a=frozen(0.0)), coarse).certificates[0]
+    # Whatever forgets at once and is exact adds nothing: v alone loses two last bits of 1/16.
+    assert float(np.max(plain.eps)) == pytest.approx(2 / 16, rel=0.01)
+    # b loses 1 / (1 - 3/4) last bits, which v takes in every step, 1 / (1 - 1/2) times, and the threshold once more.
+    remembering = lower(replace(adaptive(0.5), steps=500), coarse).certificates[0]
+    assert float(np.max(remembering.eps)) == pytest.approx((2 * (1 + 4) + 4) / 16, rel=0.01)
+    # A gain of 0.26 is 4.16 last bits; without a memory its rounding comes once into v, twice over, and once beside it.
+    odd = lower(adaptive(0.5, alpha_a=frozen(0.0), gain_a=frozen(0.26)), coarse).certificates[0]
+    assert float(np.max(odd.eps)) == pytest.approx((2 * (1 + 0.16) + 0.16) / 16, rel=0.01)
+    assert "adaptation" in odd.reason
+
+
+def test_adaptive_neurons_are_exact_where_nothing_is_rounded(fine):
+    kinds = {"alpha_v": frozen(1.0), "alpha_a": frozen(1.0)}
+    exact = lower(adaptive(0.5, **kinds), fine)
+    assert exact.certificates[0].verdict is Verdict.EXACT
+    x = {"x": np.random.default_rng(0).integers(0, 2, (20, 8, 2))}
+    assert np.array_equal(run_float(exact.real, x).spikes["n"], integer.run(exact.program, x).spikes["n"])
+    assert lower(adaptive(0.5, **kinds | {"gain_a": frozen(0.3)}), fine).certificates[0].verdict is Verdict.BOUNDED
+
+
+def test_an_adaptive_threshold_that_lost_a_tie_is_not_exact():
+    # Every number is a multiple of 64, but the code of a threshold met by >= is the nearest one.
+    graph = adaptive(2.0, alpha_v=frozen(1.0), alpha_a=frozen(1.0), compare=Compare.GE)
+    lowered = lower(graph, Arithmetic(gain_max_shift=8))
+    x = {"x": np.random.default_rng(0).integers(0, 2, (20, 8, 2))}
+    equal = np.array_equal(run_float(lowered.real, x).spikes["n"], integer.run(lowered.program, x).spikes["n"])
+    assert equal or lowered.certificates[0].verdict is not Verdict.EXACT
+
+
+@pytest.mark.parametrize("kind", [{}, {"reset": Reset.SUBTRACT, "reset_delay": True, "gain_a": frozen(0.3)}])
+def test_a_threshold_of_0_has_a_bound_in_weights_and_none_relative_to_it(fine, kind):
+    graph = one_layer([[1.0, 1.0]], threshold=frozen(0.0), alpha_v=frozen(0.6), alpha_a=frozen(0.7), **kind)
+    certificate = lower(graph, fine).certificates[0]
+    assert certificate.verdict is Verdict.BOUNDED
+    assert certificate.eps_relative is None
+    written = certificate.to_dict()
+    assert written["eps_relative"] is None
+    assert 0 < written["eps"] < 1e-2
+    coarse = lower(graph, replace(fine, gain_max_shift=0), Options(allow_rounding=9.0)).certificates[0]
+    assert coarse.verdict is Verdict.MEASURED
+    assert "or one weight where it is 0" in coarse.reason
+    assert coarse.to_dict()["eps"] > 1
+
+
+def test_neurons_with_thresholds_of_0_beside_others_leave_these_their_relative_bound(fine):
+    graph = one_layer(np.ones((2, 1)), threshold=frozen([0.0, 4.0]), alpha_v=frozen(0.6))
+    certificate = lower(graph, fine).certificates[0]
+    eps = np.broadcast_to(certificate.eps, (2,))
+    assert certificate.eps_relative == pytest.approx(eps[1] / 4.0)
+    assert certificate.verdict is Verdict.BOUNDED
+
+
+def test_why_there_is_no_bound_is_said():
+    graph = one_layer([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
+    certificate = lower(graph, Arithmetic(), Options(steps=200_000)).certificates[0]
+    assert certificate.reason.startswith("no bound, because in 200,000 steps a rounded decay adds more")

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from tern2lava.compiler.empty_channels import empty_channels, filled, power_of_two, unit_scale
 from tern2lava.compiler.ir import Array, Compare, Graph, Neuron, Node, Projection, compact, size
 from tern2lava.compiler.linear import per_neuron, target_shape
 from tern2lava.errors import UnsupportedError
@@ -25,9 +26,9 @@ def fold_scale(graph: Graph) -> Graph:
     so that no integer sum of codes changes sides, and a quotient that is a short fraction but for the rounding of its
     operands is that fraction (see meant): three weights of 1/3 meet a threshold of 1.
     Where layers of different shapes are summed in a neuron, s is of the one with the fewest scales. Neurons that
-    compute in integers already keep them: s is the power of two in it, which divides without a remainder. Raises
-    UnsupportedError for scales of such layers that cut the neurons differently, and for quotients beyond floating
-    point.
+    compute in integers already keep them: s is the power of two in it, which divides without a remainder. A neuron
+    without weights, for which any unit would do, has its layer's (empty_channels). Raises UnsupportedError for scales
+    of such layers that cut the neurons differently, and for quotients beyond floating point.
     """
     scales: dict[str, Array] = {}
     nodes: list[Node] = []
@@ -37,9 +38,12 @@ def fold_scale(graph: Graph) -> Graph:
             first = _reference(projections)
             if node.quantum is not None:
                 first = replace(first, scale=power_of_two(first.scale))
+            else:
+                first = replace(first, scale=unit_scale(first, projections, node))
             for projection in projections:
-                ratio = _on_channels(first, projection, node.name)
-                scales[projection.name] = meant(projection.scale / ratio, projection.scale, ratio)
+                divisor = _on_channels(first, projection, node.name)
+                ratio = meant(projection.scale / divisor, projection.scale, divisor)
+                scales[projection.name] = ratio if node.quantum is not None else filled(ratio, projection)
             nodes.append(_divided(node, _on_shape(first.scale, first, node)))
         else:
             nodes.append(node)
@@ -48,15 +52,9 @@ def fold_scale(graph: Graph) -> Graph:
     )
 
 
-def power_of_two(scale: Array) -> Array:
-    """The largest power of two that divides each scale (floating point: an odd number times a power of two)."""
-    mantissa, exponent = np.frexp(scale)
-    whole = np.ldexp(mantissa, 53).astype(np.int64)
-    return np.asarray(np.ldexp((whole & -whole).astype(np.float64), exponent - 53))
-
-
 def _reference(projections: list[Projection]) -> Projection:
-    """The projection whose scale becomes the neuron's unit."""
+    """The projection whose scale becomes the neuron's unit: one with weights where there is one."""
+    projections = [p for p in projections if not empty_channels(p).all()] or projections
     if len({target_shape(p) for p in projections}) == 1:
         return projections[0]
     return min(projections, key=lambda p: p.scale.size)

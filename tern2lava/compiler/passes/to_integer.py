@@ -21,9 +21,11 @@ from tern2lava.compiler.ir import (
     Readout,
     Reset,
 )
+from tern2lava.compiler.offset import coded_bias
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
-from tern2lava.compiler.quantum import quantum_unit, strict_threshold
+from tern2lava.compiler.quantum import membrane_unit, quantum_unit, strict_threshold
 from tern2lava.compiler.retime import chip_delay, lags
+from tern2lava.compiler.rounding import never_spikes
 from tern2lava.compiler.ties import place, tie_note
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile
@@ -156,12 +158,12 @@ def _placed(
     """`candidate` with its thresholds placed (ties.place); without offsets where a bias with one has no code, or where
     a potential with one could overflow and without could not."""
     population = candidate.population
-    unit = float(np.max(neuron.unit / population.lsb))
+    unit = membrane_unit(neuron, population)
     gains = [(p, _real_scale(graph, p) * unit) for p in candidate.projections]
     for allowed in (True, False) if offsets else (False,):
         placed = place(neuron, population, gains, arithmetic, steps, offsets=allowed)
         moved = placed.population
-        bias = _bias(moved.bias.astype(np.float64), arithmetic)
+        bias = coded_bias(moved.bias.astype(np.float64), arithmetic)
         held = _holds(graph, moved, candidate.projections, arithmetic, steps)
         if bias is not None and np.all(bias == moved.bias) and (held or not candidate.fits):
             break
@@ -222,7 +224,7 @@ def _candidate(
         for name in neuron.inputs
         if isinstance(p := graph[name], Projection)
     )
-    bias, bias_u = _bias(neuron.bias * unit, arithmetic), _bias(neuron.bias_u * unit, arithmetic)
+    bias, bias_u = coded_bias(neuron.bias * unit, arithmetic), coded_bias(neuron.bias_u * unit, arithmetic)
     if bias is None or bias_u is None:
         return None
     on_lattice = loses_nothing(graph, neuron, arithmetic, unit)
@@ -239,7 +241,7 @@ def _candidate(
         bias=bias,
         threshold=np.minimum(threshold, top).astype(np.int64),
         reset=neuron.reset,
-        # Beyond the state's width they saturate; the certificate counts that as rounding.
+        # Beyond the state's width they saturate; the rounding is refused unless it never happens (rounding_limits).
         reset_amount=np.rint(np.minimum(neuron.reset_amount * unit, most)).astype(np.int64),
         v_init=np.rint(np.clip(neuron.v_init * unit, -most, most)).astype(np.int64),
         lsb=neuron.unit / unit,
@@ -262,9 +264,17 @@ def _candidate(
     return _Candidate(
         population=population,
         projections=projections,
-        fits=bool(np.all(fits(population, found, arithmetic))),
+        fits=bool(np.all(fits(population, found, arithmetic))) and _resets_fit(neuron, population, arithmetic),
         notes=_notes(neuron.name, int(np.count_nonzero(np.broadcast_to(unreachable, neuron.shape)))),
     )
+
+
+def _resets_fit(neuron: Neuron, population: Population, arithmetic: Arithmetic) -> bool:
+    """Whether every subtraction that can happen takes off an amount that the state holds."""
+    if neuron.reset is not Reset.SUBTRACT:
+        return True
+    fit = neuron.reset_amount * membrane_unit(neuron, population) <= arithmetic.state_max
+    return bool(np.all(fit | never_spikes(neuron, population, arithmetic)))
 
 
 def _notes(name: str, unreachable: int) -> tuple[str, ...]:
@@ -296,14 +306,3 @@ def _threshold_low(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_latti
     else:
         low = (np.floor(scaled) + 1) * lattice
     return np.asarray(np.maximum(low, -arithmetic.threshold_max).astype(np.int64))
-
-
-def _bias(value: Array, arithmetic: Arithmetic) -> Array | None:
-    """`value` as mantissa * 2^exponent, the least exponent for the whole population; None where there is none."""
-    top = (1 << (arithmetic.bias_bits - 1)) - 1
-    for exponent in range(arithmetic.bias_max_exp + 1):
-        mantissa = np.rint(value / (1 << exponent))
-        if np.all(np.abs(mantissa) <= top):
-            result: Array = mantissa.astype(np.int64) << exponent
-            return result
-    return None
