@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from rich.box import SIMPLE_HEAD
 from rich.console import JustifyMethod
 from rich.table import Table
+
+
+NOTHING = "-"
+"""What a cell shows where there is no number: a ratio to nothing, a mean over nothing."""
+
+
+def plain(value: float | None, digits: int = 3) -> str:
+    """`value` with this many significant digits and no exponent, or NOTHING where it is None or not finite; what is
+    less than a thousandth (and not 0) keeps its exponent, since only its order matters: 4.1e-05."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    if value == 0:
+        return "0"
+    magnitude = math.floor(math.log10(abs(value)))
+    if magnitude < -3:
+        return f"{value:.{digits - 2}e}"
+    rounded = round(value, digits - 1 - magnitude)
+    return f"{rounded:,.{max(0, digits - 1 - magnitude)}f}"
 
 
 def sheet(title: str | None, columns: Iterable[str], left: Iterable[str] = ()) -> Table:

@@ -12,7 +12,7 @@ from rich.text import Text
 from tern2lava.report.account import memory_table, twin_table
 from tern2lava.report.mapping import mapping_text
 from tern2lava.report.model import CoreRow, Report, Verification
-from tern2lava.report.sheet import sheet
+from tern2lava.report.sheet import NOTHING, plain, sheet
 
 RESOURCES = (
     ("Neurons", "neurons"), ("SynBits", "synapse_bits"), ("AxonIn", "in_axons"), ("AxonOut", "out_axons"),
@@ -80,7 +80,15 @@ def _alike(cores: list[CoreRow]) -> Iterable[list[CoreRow]]:
 
 def _usage(pair: tuple[int, int]) -> str:
     used, available = pair
-    return f"{used:,}/{available:,} {100 * used / available:6.2f}%"
+    share = f"{100 * used / available:.2f}%" if available else NOTHING
+    return f"{used:,}/{available:,} {share:>7}"
+
+
+def _relative(eps: float) -> str:
+    """An error as a share of its threshold; one of a thousand thresholds or more is only said to be that."""
+    if not eps < 1000:
+        return "over 1,000"
+    return f"{eps:.1e}" if 0 < eps < 1 else plain(eps, 2)
 
 
 def certificate_table(report: Report) -> Table:
@@ -95,7 +103,7 @@ def certificate_table(report: Report) -> Table:
     for item in report.certificate:
         row = rows[item.population]
         overflow = "never" if item.safe_steps is None else f"not within {item.safe_steps:,} steps"
-        eps = "no bound" if item.eps_relative is None else f"{item.eps_relative:.1e}"
+        eps = "no bound" if item.eps_relative is None else _relative(item.eps_relative)
         table.add_row(
             item.population, "x".join(map(str, row.shape)), str(row.lag), item.verdict, eps,
             overflow if item.no_overflow else item.first_overflow, item.reason,
@@ -134,7 +142,7 @@ def verification_table(verification: Verification) -> RenderableType:
     for row in verification.band:
         table.add_row(
             row.population, f"{row.spikes:,}", f"{row.float_differences:,}", f"{row.near:,}", f"{row.neuron_steps:,}",
-            f"{row.closest:.1e}",
+            plain(row.closest),
         )  # fmt: skip
     lines.append(table)
     if verification.spike_exact:
@@ -160,9 +168,9 @@ def _execution_table(verification: Verification) -> Table:
         left=("What",),
     )
     for row in verification.executions:
-        rate = row.samples / row.seconds if row.seconds else 0.0
+        rate = plain(row.samples / row.seconds if row.seconds else None)
         values = f"{row.values:,}" if row.values else ""
-        table.add_row(row.name, row.what, f"{row.samples:,}", values, f"{row.seconds:.2f}", f"{rate:,.3g}")
+        table.add_row(row.name, row.what, f"{row.samples:,}", values, f"{row.seconds:.2f}", rate)
     return table
 
 
