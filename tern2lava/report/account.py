@@ -19,7 +19,7 @@ def memory_table(report: Report) -> RenderableType:
 
 
 def _weights_table(report: Report) -> Table:
-    codes = "2 bit" if all(layer.code_bits == 2 for layer in report.memory.layers if layer.weights) else "Codes"
+    codes = "2-bit" if all(layer.code_bits == 2 for layer in report.memory.layers if layer.weights) else "Codes"
     table = sheet("Weights alone", ("Layer", "Weights", "Zeros", *_PLAIN, codes, "Entropy", "rANS"))
 
     def cells(row: Baselines) -> list[str]:

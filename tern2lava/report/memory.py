@@ -72,6 +72,7 @@ def _layer(
     stored = sum(int(block.synapse_bits) for block in blocks)
     bound = entropy(projection.weight) * weights
     rows = code_rows(projection.weight, 1 if projection.geometry is None else projection.geometry.groups)
+    codec = "rans_storage" if projection.bits == 2 else "raw8"
     conv = projection.geometry is not None
     return LayerMemory(
         projection=projection.name,
@@ -85,7 +86,7 @@ def _layer(
         int4_bits=4 * weights,
         ternary_bits=projection.bits * weights,
         entropy_bits=bound,
-        transport_bits=8 * len(write_stream(rows, "rans_storage" if projection.bits == 2 else "raw8")) if weights else 0,
+        transport_bits=8 * len(write_stream(rows, codec)) if weights else 0,
         cores=cores,
         copies=held / int(projection.weight.size),
         sharing={"kernel": "kernel", "lists": "lists", "none": "unrolled"}[sharing] if conv else "dense",
