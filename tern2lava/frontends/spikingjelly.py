@@ -19,6 +19,7 @@ from tern2lava.frontends.conventions import (
     check_tau,
     current_based,
     integrate_and_fire,
+    leak_rate,
     time_constant,
 )
 from tern2lava.frontends.layers import as_array, weight_and_bias
@@ -66,8 +67,9 @@ def _decays(module: Any, kind: str, rest: Array, where: str) -> dict[str, Array]
             tau = check_tau(f"{where}.tau", _number(module.tau, f"{where}.tau"))
             return time_constant(tau, decay_input=bool(module.decay_input), v_rest=rest)
         case "ParametricLIFNode":
-            tau = 1.0 / as_array(f"{where}.w", module.w.detach().double().sigmoid())
-            return time_constant(tau, decay_input=bool(module.decay_input), v_rest=rest)
+            # In the precision of w, as the module computes it in every step.
+            rate = as_array(f"{where}.w", module.w.detach().sigmoid())
+            return leak_rate(rate, decay_input=bool(module.decay_input), v_rest=rest)
         case _:
             current = check_decay(f"{where}.c_decay", _number(module.c_decay, f"{where}.c_decay"))
             return current_based(current, check_decay(f"{where}.v_decay", _number(module.v_decay, f"{where}.v_decay")))
