@@ -27,13 +27,14 @@ def euler_factors(node: Hdf5Node, tau_key: str, gain_key: str, dt: float) -> tup
     8 eps of 1 are 1.
 
     float32 (the array's type, or all its values are float32 numbers): the exporter's module held one float32 parameter,
-    from which tau was computed with a few roundings of 2^-24 each. Where the gain is 1 but for rounding (snnTorch: tau = dt / (1 -
-    beta), r = tau / dt) the parameter is the decay; else (Norse: tau = dt / (dt tau_inv)) it is the rate. Read is the
-    float32 number next to the simple value within the rounding interval: a fraction of a denominator up to 4096 that is
-    a power of two, a decimal of up to 4 digits, or the decay of a time constant of a whole number of eighths of a step
-    or of 3 digits, in this order. So 0.5 is 0.5 exactly, and 0.9 is the float32 0.9 that the module has. Where there is
-    no simple value, it is what an importing framework computes in float32: 1 - dt / tau, or dt / tau. (In an array of
-    float64 the simple value is not rounded to float32, and what is not simple is computed in float64.)
+    from which tau was computed with a few roundings of 2^-24 each. Where the gain is 1 but for rounding (snnTorch: tau
+    = dt / (1 - beta), r = tau / dt) the parameter is the decay; else (Norse: tau = dt / (dt tau_inv)) it is the rate.
+    Read is the float32 number next to the simple value within the rounding interval: a fraction of a denominator up to
+    4096 that is a power of two, a decimal of up to 4 digits, or the decay of a time constant of a whole number of
+    eighths of a step or of 3 digits, in this order. So 0.5 is 0.5 exactly, and 0.9 is the float32 0.9 that the module
+    has. Where there is no simple value, it is what an importing framework computes in float32: 1 - dt / tau, or dt /
+    tau. (In an array of float64 the simple value is not rounded to float32, and what is not simple is computed in
+    float64.)
 
     A neuron whose tau and gain are both infinite (exported with a decay of 1) takes 1 of its input. Raises InputError
     where only the gain is infinite.
