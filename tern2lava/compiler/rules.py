@@ -13,9 +13,13 @@ import numpy as np
 
 from tern2lava.compiler.bounds import payload_width
 from tern2lava.compiler.cost import stored_weights
-from tern2lava.compiler.ir import Graph, Input, Population, Projection, Reset
+from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, Reset
 from tern2lava.errors import UnsupportedError
+from tern2lava.hw_profiles import load_profile, profile_names
 from tern2lava.hw_profiles.profile import Profile
+
+NO_CHIP = ("tiny",)
+"""Profiles that are never suggested."""
 
 Test = Callable[[Any], str | None]
 Rule = Callable[[Profile], tuple[str, Test]]
@@ -169,23 +173,26 @@ def channel_gain(profile: Profile) -> tuple[str, Test]:
 
 
 POPULATION_RULES: tuple[tuple[Rule, str], ...] = (
-    (neuron_kind, "choose a target that has it (generic-ternary, loihi2), or retrain with other neurons"),
-    (relay_payload, "prune the layer's inputs, or choose a target that relays wider sums (loihi2)"),
-    (reset_mode, "choose a target that has it (generic-ternary, loihi2), or retrain with another reset"),
-    (synaptic_current, "choose a target that has it, or retrain with neurons without a synaptic current"),
-    (neuron_bias, "choose a target that has it, or retrain without biases and batch normalisation"),
-    (membrane_decay, "choose a target that has it, or retrain with neurons that do not leak (or lose a constant)"),
-    (reset_amount, "choose a target that has it, compare with >= and subtract the threshold, or reset to zero"),
-    (initial_potential, "choose a target that has it, or begin at 0"),
-    (late_start, "choose a target that has it, or retrain without biases and batch normalisation"),
+    (neuron_kind, "choose a target that has it{targets}, or retrain with other neurons"),
+    (relay_payload, "choose a target that relays wider sums{targets}, or prune the layer's inputs"),
+    (reset_mode, "choose a target that has it{targets}, or retrain with another reset"),
+    (synaptic_current, "choose a target that has it{targets}, or retrain with neurons without a synaptic current"),
+    (neuron_bias, "choose a target that has it{targets}, or retrain without biases and batch normalisation"),
+    (
+        membrane_decay,
+        "choose a target that has it{targets}, or retrain with neurons that do not leak (or lose a constant)",
+    ),
+    (reset_amount, "choose a target that has it{targets}, compare with >= and subtract the threshold, or reset to 0"),
+    (initial_potential, "choose a target that has it{targets}, or begin at 0"),
+    (late_start, "choose a target that has it{targets}, or retrain without biases and batch normalisation"),
 )
 INPUT_RULES: tuple[tuple[Rule, str], ...] = (
-    (input_payload, "encode the input as spikes (0 or 1), or choose a target with graded spikes"),
+    (input_payload, "choose a target with graded spikes{targets}, or encode the input as spikes (0 or 1)"),
 )
 PROJECTION_RULES: tuple[tuple[Rule, str], ...] = (
-    (weight_bits, "ternarise the layer, or choose a target with wider weights"),
-    (synaptic_delay, "choose a target with longer delays, or make the parallel paths equally deep"),
-    (channel_gain, "choose generic-ternary, or train the summed layers with one scale"),
+    (weight_bits, "choose a target with wider weights{targets}, or ternarise the layer (--ternarize twn)"),
+    (synaptic_delay, "choose a target with longer delays{targets}, or make the parallel paths equally deep"),
+    (channel_gain, "choose a target that has them{targets}, or train the summed layers with one scale"),
 )
 
 
@@ -198,7 +205,28 @@ def check_rules(program: Graph, profile: Profile) -> None:
                 found = test(node)
                 if found is not None:
                     sentence = (rule.__doc__ or rule.__name__).rstrip(".")
-                    raise UnsupportedError(node.name, f"{sentence} ({profile.name} allows: {allowed})", found, hint)
+                    names = executing(program, rule, node, profile) or ["none that is shipped"]
+                    raise UnsupportedError(
+                        node.name, f"{sentence} ({profile.name} allows: {allowed})", found,
+                        hint.format(targets=f" ({', '.join(names)})"),
+                    )  # fmt: skip
+
+
+def executing(program: Graph, rule: Rule, node: Node, profile: Profile) -> list[str]:
+    """The shipped targets that execute the whole INTEGER graph; where there are none, those that pass `rule` on `node`.
+    Targets that no chip has, and `profile` itself, are left out."""
+    others = [load_profile(name) for name in profile_names() if name not in (profile.name, *NO_CHIP)]
+    whole = [other.name for other in others if _passes(program, other)]
+    return whole or [other.name for other in others if rule(other)[1](node) is None]
+
+
+def _passes(program: Graph, profile: Profile) -> bool:
+    return all(
+        rule(profile)[1](node) is None
+        for kind, rules in ((Input, INPUT_RULES), (Population, POPULATION_RULES), (Projection, PROJECTION_RULES))
+        for rule, _ in rules
+        for node in program.of_kind(kind)
+    )
 
 
 def support_table(profiles: list[Profile]) -> list[dict[str, str]]:
@@ -208,7 +236,7 @@ def support_table(profiles: list[Profile]) -> list[dict[str, str]]:
             "rule": rule.__name__,
             "meaning": rule.__doc__ or "",
             **{profile.name: rule(profile)[0] for profile in profiles},
-            "hint": hint,
+            "hint": hint.format(targets=""),
         }
         for rule, hint in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES)
     ]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tern2lava import api
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.build import build as compile_network
 from tern2lava.compiler.check import check
@@ -231,10 +232,12 @@ def test_a_loop_without_a_step_to_spare_is_refused_by_name_and_one_with_it_is_sp
     assert all(np.array_equal(whole.v[name], found.v[name]) for name in whole.v)
 
 
-def test_without_relays_the_numbers_and_the_targets_that_have_them_are_named() -> None:
+def test_without_relays_the_numbers_and_targets_that_hold_the_network_are_named() -> None:
     profile = narrow(16, neuron__kinds=("plain",))
-    with pytest.raises(CapacityError, match=r"h: needs 40 in_axons, the target has 16.*generic-ternary.*loihi2"):
+    with pytest.raises(CapacityError, match=r"h: needs 40 in_axons, the target has 16; prune its neurons to 40 %"):
         build(dense_net(), profile)
+    with pytest.raises(CapacityError, match=r"the target has 16; use loihi2 \(\d+ cores?\) or kapoho-point.*prune"):
+        api.compile(dense_net(), profile)
 
 
 def convolution(channels: int, out: int, kernel: tuple[int, int], groups: int, dilation: int, pool: int) -> Graph:
