@@ -36,7 +36,7 @@ def reset_mode(profile: Profile) -> tuple[str, Test]:
 
 
 def neuron_kind(profile: Profile) -> tuple[str, Test]:
-    """Refractory periods, signed spikes, rearming, adaptive thresholds and relays need neurons that have them."""
+    """Refractory, signed, rearming, adaptive and relaying neurons are ones that the target has."""
     allowed = profile.neuron.kinds.value
 
     def test(population: Population) -> str | None:
@@ -47,7 +47,7 @@ def neuron_kind(profile: Profile) -> tuple[str, Test]:
 
 
 def input_payload(profile: Profile) -> tuple[str, Test]:
-    """Input values other than 0 and 1 need spikes that carry a payload."""
+    """Input values other than 0 and 1 fit the payload of a spike."""
     allowed = profile.routing.payload_bits.value
 
     def test(node: Input) -> str | None:
@@ -58,7 +58,7 @@ def input_payload(profile: Profile) -> tuple[str, Test]:
 
 
 def relay_payload(profile: Profile) -> tuple[str, Test]:
-    """Inputs of a neuron beyond a core's are split over relay neurons, whose partial sums a spike must carry."""
+    """Inputs of a neuron beyond a core's are split over relay neurons whose partial sums fit the payload of a spike."""
     relays = "relay" in profile.neuron.kinds.value
     allowed = profile.routing.payload_bits.value
 
@@ -71,7 +71,7 @@ def relay_payload(profile: Profile) -> tuple[str, Test]:
 
 
 def synaptic_current(profile: Profile) -> tuple[str, Test]:
-    """A population with a decaying synaptic current needs neurons that have one."""
+    """Neurons with a decaying synaptic current are ones that the target has."""
     allowed = profile.neuron.synaptic_current.value
     whole = 1 << profile.arithmetic.decay_bits.value
 
@@ -82,7 +82,7 @@ def synaptic_current(profile: Profile) -> tuple[str, Test]:
 
 
 def neuron_bias(profile: Profile) -> tuple[str, Test]:
-    """Biases that differ between neurons need neurons with their own bias."""
+    """Biases that differ between neurons go to neurons with a bias of their own."""
     allowed = profile.neuron.per_neuron_bias.value
 
     def test(population: Population) -> str | None:
@@ -93,7 +93,7 @@ def neuron_bias(profile: Profile) -> tuple[str, Test]:
 
 
 def membrane_decay(profile: Profile) -> tuple[str, Test]:
-    """A potential that shrinks by a factor in each step needs neurons that multiply."""
+    """A potential that shrinks by a factor in each step is one of neurons that multiply."""
     allowed = profile.neuron.decay.value
 
     def test(population: Population) -> str | None:
@@ -121,7 +121,7 @@ def reset_amount(profile: Profile) -> tuple[str, Test]:
 
 
 def initial_potential(profile: Profile) -> tuple[str, Test]:
-    """Potentials that do not begin at 0 need neurons whose potential can be loaded."""
+    """Potentials that do not begin at 0 can be loaded into the target's neurons."""
     allowed = profile.neuron.initial_potential.value
 
     def test(population: Population) -> str | None:
@@ -131,7 +131,7 @@ def initial_potential(profile: Profile) -> tuple[str, Test]:
 
 
 def late_start(profile: Profile) -> tuple[str, Test]:
-    """Neurons with a bias behind other layers need a target that lets them rest until their input arrives."""
+    """Neurons with a bias behind other layers can rest until their input arrives."""
     allowed = profile.neuron.late_start.value
 
     def test(population: Population) -> str | None:
@@ -162,7 +162,7 @@ def synaptic_delay(profile: Profile) -> tuple[str, Test]:
 
 
 def channel_gain(profile: Profile) -> tuple[str, Test]:
-    """Gains that are no common power of two need gains per projection, or synapses that hold code times gain."""
+    """Gains that are no common power of two are held per projection, or in synapses as code times gain."""
     allowed, widest = profile.synapse.channel_gain.value, max(profile.synapse.weight_bits.value)
 
     def test(projection: Projection) -> str | None:
@@ -205,6 +205,7 @@ def check_rules(program: Graph, profile: Profile) -> None:
                 found = test(node)
                 if found is not None:
                     sentence = (rule.__doc__ or rule.__name__).rstrip(".")
+                    sentence = f"that {sentence[0].lower()}{sentence[1:]}"
                     names = executing(program, rule, node, profile) or ["none that is shipped"]
                     raise UnsupportedError(
                         node.name, f"{sentence} ({profile.name} allows: {allowed})", found,

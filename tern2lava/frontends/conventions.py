@@ -71,7 +71,7 @@ def check_threshold(node: str, threshold: Array) -> None:
     """Raise UnsupportedError for a negative threshold: such a neuron fires at rest, and frameworks disagree then."""
     if threshold.size and threshold.min() < 0:
         raise UnsupportedError(
-            node, "thresholds are not negative", _span(threshold), "train with a threshold clamped above 0"
+            node, "thresholds of 0 or more", _span(threshold), "train with a threshold clamped above 0"
         )
 
 

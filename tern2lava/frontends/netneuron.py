@@ -222,13 +222,13 @@ class _Reader:
             if (factor != 1).any():
                 raise UnsupportedError(
                     self.name,
-                    "spikes are 0 or 1",
+                    "spikes of 0 or 1",
                     f"{graded} {factor.flat[int(np.argmax(factor != 1))]:g}",
                     "fold the factor into the next layer's weights",
                 )
         for option in ("inhibition", "state_quant"):
             if self.source.value(f"{prefix}.{option}") not in (None, False):
-                raise UnsupportedError(self.name, "neurons are independent", option, f"train without {option}")
+                raise UnsupportedError(self.name, "independent neurons", option, f"train without {option}")
 
     def parameter(self, key: str, default: float | None = None) -> Array:
         """A real parameter as an array, from the entry or the checkpoint; InputError where neither has it."""

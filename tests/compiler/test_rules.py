@@ -111,7 +111,7 @@ def test_what_a_target_lacks_is_refused_by_its_rule(rule, profile, graph, found)
         check_rules(graph, profile)
     assert raised.value.found == found
     named = next(r for r, _ in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES) if r.__name__ == rule)
-    assert str(named.__doc__).rstrip(".") in raised.value.rule
+    assert raised.value.rule.startswith(f"that {named.__doc__[0].lower()}{named.__doc__[1:].rstrip('.')} (")
     assert f"tiny allows: {named(profile)[0]}" in raised.value.rule
     assert raised.value.hint
 
@@ -172,3 +172,14 @@ def test_every_rule_is_a_row_of_the_table_with_what_each_target_allows():
         assert row["meaning"] == rule.__doc__
         assert row["hint"] == hint.format(targets="")
         assert all(row[profile.name] for profile in profiles)
+
+
+def test_a_refusal_reads_as_what_is_required_and_what_was_found():
+    _, profile, graph, _ = CASES[0]
+    with pytest.raises(UnsupportedError) as raised:
+        check_rules(graph, profile)
+    assert str(raised.value) == (
+        "n: requires that a population's reset is one that the target's neurons have (tiny allows: zero); found reset "
+        "subtract; choose a target that has it (generic-ternary, hala-point, kapoho-point, loihi2), or "
+        "retrain with another reset"
+    )

@@ -249,7 +249,7 @@ class _Split:
         others = (load_profile(name) for name in profile_names() if name not in NO_CHIP)
         wider = [p.name for p in others if RELAY in p.neuron.kinds.value and p.routing.payload_bits.value >= need]
         raise UnsupportedError(
-            self.population.name, f"partial sums fit a spike's payload of {self.limit.payload} bits",
+            self.population.name, f"partial sums within a spike's payload of {self.limit.payload} bits",
             f"sums from {int(low.min()):,} to {int(high.max()):,}",
             f"choose a target that relays wider sums ({', '.join(wider) or 'none that is shipped'}), or prune inputs",
         )  # fmt: skip
@@ -286,7 +286,7 @@ class _Split:
         gain = compact(per_neuron(projection.gain, projection).reshape(shape), shape).reshape(-1)
         if gain.size not in (1, shape[0]):
             raise UnsupportedError(
-                self.population.name, "relays bring one scale for each channel", "a scale for each neuron",
+                self.population.name, "one scale for each channel behind relays", "a scale for each neuron",
                 f"use one scale for the layer, or prune its neurons to {self.limit.synapses:,} inputs",
             )  # fmt: skip
         return frozen(gain[0] if gain.size == 1 else gain)
@@ -352,7 +352,7 @@ def _in_chip_time(graph: Graph, wide: list[str], limit: _Limit) -> Graph:
         lag = lags(graph)
     except UnsupportedError as error:
         raise UnsupportedError(
-            error.node, f"a loop has a step of delay for each synapse, relays (of {', '.join(wide)}) included",
+            error.node, f"a step of delay for each synapse of a loop, relays (of {', '.join(wide)}) included",
             error.found, f"prune its neurons to {limit.synapses:,} inputs, or retrain with a longer delay in the loop",
         ) from None  # fmt: skip
     nodes: dict[str, Node] = {node.name: node for node in graph.nodes}

@@ -207,10 +207,10 @@ def test_sums_that_no_spike_carries_are_made_narrower_or_refused() -> None:
     # Four signed bits hold -7 to 7.
     assert all(relay.levels[0] >= -7 and relay.levels[1] <= 7 for relay in relays_of(program) if relay.levels)
     assert len(relays_of(program)) > 2
-    with pytest.raises(UnsupportedError, match="h: partial sums fit a spike's payload of 3 bits: found sums from"):
+    with pytest.raises(UnsupportedError, match="h: requires partial sums within a spike's payload of 3 bits; found"):
         lower(dense_net(), arithmetic_of(profile), profile=narrow(4, routing__payload_bits=3))
     wider = lower(dense_net(), arithmetic_of(profile), profile=narrow(30)).program
-    with pytest.raises(UnsupportedError, match="whose partial sums a spike must carry"):
+    with pytest.raises(UnsupportedError, match="whose partial sums fit the payload of a spike"):
         check_rules(wider, profile)
 
 
