@@ -24,7 +24,7 @@ from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir import Array, Graph, Population
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.progress import Progress, silent
-from tern2lava.errors import InputError, Interrupted
+from tern2lava.errors import CapacityError, InputError, Interrupted
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.model import Report, WhatIfRow
@@ -87,7 +87,13 @@ def compile(
     profile = target if isinstance(target, Profile) else load_profile(target)
     tell("network", 0, 0)
     graph = load(source, net, **load_options)
-    compiled = build(graph, profile, options, map_options, _measure(data, options, any_steps, pad), tell)
+    try:
+        compiled = build(graph, profile, options, map_options, _measure(data, options, any_steps, pad), tell)
+    except CapacityError as error:
+        from tern2lava.compiler.advice import advised
+
+        tell("what would fit", 0, 0)
+        raise advised(error, graph, profile, options or Options(), map_options or MapOptions()) from None
     compiled = replace(compiled, described=_described(source, net))
     if isinstance(source, (str, Path)) and Path(source).is_file():
         compiled = replace(compiled, source_bytes=Path(source).stat().st_size)

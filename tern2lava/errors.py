@@ -29,12 +29,13 @@ class InputError(Tern2LavaError):
 
 
 class UnsupportedError(Tern2LavaError):
-    """A well-formed network that uses something a rule rejects."""
+    """A well-formed network that uses something a rule rejects. `rule` reads well after "requires": what is needed, as
+    "the same computation in every step", or a sentence behind "that"."""
 
     exit_code = 3
 
     def __init__(self, node: str, rule: str, found: str, hint: str) -> None:
-        super().__init__(one_line(f"{node}: {rule}: found {found}; {hint}"))
+        super().__init__(one_line(f"{node}: requires {rule}; found {found}; {hint}"))
         self.node = node
         self.rule = rule
         self.found = found

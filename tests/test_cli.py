@@ -400,7 +400,7 @@ def test_what_if_compares_targets_in_one_table_and_names_why_one_is_out(run, tmp
         (("--objective", "fast"), 2, "choose cores, traffic, latency, balance"),
         (("--placement", "best"), 2, "no algorithm 'best'"),
         (("--rate", "-1"), 2, "rate: found -1.0"),
-        (("--spare-cores", "16"), 4, "spare fewer cores"),
+        (("--spare-cores", "16"), 4, "spare at most 15"),
         (("--data", "missing.npz"), 2, "missing.npz: does not exist"),
         (("--seed", "99999999999"), 2, "seed: found 99999999999"),
     ],

@@ -124,11 +124,13 @@ def progress_bar(quiet: bool) -> Iterator[Progress | None]:
     )
     from rich.text import Text
 
+    from tern2lava.report.sheet import plain
+
     class RateColumn(TextColumn):
         """Work done per second in this stage."""
 
         def render(self, task: Task) -> Text:
-            return Text("" if task.speed is None else f"{task.speed:,.3g}/s")
+            return Text("" if task.speed is None else f"{plain(task.speed)}/s")
 
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(""), TimeElapsedColumn(),

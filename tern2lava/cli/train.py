@@ -30,7 +30,7 @@ def train(
     if as_json:
         print_json(result)
         return
-    from tern2lava.train.table import render_training
+    from tern2lava.report.training import render_training
 
     console().print(render_training(result))
 

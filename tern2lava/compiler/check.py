@@ -54,7 +54,7 @@ def check(graph: Graph) -> None:
     for node in graph.nodes:
         if not isinstance(node, LEGAL[graph.level]):
             raise UnsupportedError(
-                node.name, f"kinds at level {graph.level.name}", type(node).__name__, "a pass should have rewritten it"
+                node.name, f"nodes of level {graph.level.name}", type(node).__name__, "a pass should have rewritten it"
             )
         if node.name in names:
             raise InputError(node.name, "two nodes have this name; rename one")
@@ -108,7 +108,7 @@ def step_order(graph: Graph, members: set[str]) -> tuple[str, ...]:
     except networkx.NetworkXUnfeasible:
         loop = " -> ".join(edge[0] for edge in networkx.find_cycle(digraph))
         raise UnsupportedError(
-            loop, "every loop has a delay of at least one step", "a loop without delay", "add a delay to the loop"
+            loop, "a delay of at least one step in every loop", "a loop without delay", "add a delay to the loop"
         ) from None
 
 

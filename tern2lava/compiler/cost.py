@@ -225,7 +225,8 @@ def codec_memory(
     if not choices and not ternary:
         choices = [(BY_NAME["raw8"].size(codes), BY_NAME["raw8"])]
     if not choices:
-        raise CapacityError(node, "allowed encodings of ternary codes", 1, 0, "allow 'dense' in the profile or options")
+        own = f"allow one of the target's own, {', '.join(profile.synapse.encodings.value)}"
+        raise CapacityError(node, "allowed encodings of ternary codes", 1, 0, own)
     payload, codec = min(choices, key=lambda choice: choice[0])
     # The group's number has a field of fixed width: a block takes the same on every core.
     head = len(header_of(local, codec.number, integer_width(local.gain), payload).encode()) + gain_bytes(local)
@@ -275,7 +276,7 @@ def nxtf_memory(local: Projection, profile: Profile, encodings: tuple[str, ...],
     if not totals:
         raise CapacityError(
             node, LIST_WORDS, synapse.max_words_per_list.value + 1, synapse.max_words_per_list.value,
-            "limit the neurons per core",
+            _shorter_lists(local),
         )  # fmt: skip
     encoding = min(totals, key=lambda name: totals[name])
     return encoding, "loihi", totals[encoding] * synapse.word_bits.value
@@ -289,11 +290,17 @@ def stored_lists(local: Projection, profile: Profile, encodings: tuple[str, ...]
     longest = max((int(lists.words.max(initial=0)) for lists in planned), default=0)
     if longest > synapse.max_words_per_list.value:
         raise CapacityError(
-            node, LIST_WORDS, longest, synapse.max_words_per_list.value, "limit the neurons per core",
+            node, LIST_WORDS, longest, synapse.max_words_per_list.value, _shorter_lists(local),
         )  # fmt: skip
     unrolled = synapse.sharing.value == "none"
     words = sum(int(lists.words.sum()) * (lists.times if unrolled else 1) for lists in planned)
     return "+".join(encodings_used(planned)), "loihi", words * synapse.word_bits.value
+
+
+def _shorter_lists(local: Projection) -> str:
+    """What shortens the synapse lists of a slice: fewer of its neurons on a core."""
+    neurons = local.weight.shape[0] if local.geometry is None else size(local.geometry.out_shape)
+    return f"put fewer than {neurons:,} of its neurons on a core (--max-neurons {max(1, neurons // 2):,})"
 
 
 def stored_projection(local: Projection, profile: Profile, node: str) -> Projection:
@@ -325,5 +332,6 @@ def _check_bits(bits: int, profile: Profile, node: str) -> int:
     allowed = [width for width in profile.synapse.weight_bits.value if width >= bits]
     if not allowed:
         have = max(profile.synapse.weight_bits.value)
-        raise CapacityError(node, "weight bits", bits, have, "use one scale per layer, or ternary weights")
+        hint = "train the layer, and those summed with it, with one scale, or ternarise them (--ternarize twn: 2 bits)"
+        raise CapacityError(node, "weight bits", bits, have, hint)
     return min(allowed)

@@ -30,6 +30,8 @@ from tern2lava.hw_profiles.profile import Crossbar
 
 ENCODING = {"columns": "bit_planes", "axons": "axon_pairs"}
 
+_TERNARY = "ternarise them: --ternarize twn takes 2 bits"
+
 
 @dataclass(frozen=True, eq=False)
 class Window:
@@ -94,9 +96,8 @@ def stored(projection: Projection, profile: Profile) -> Projection:
     weight = projection.weight.astype(np.int64) * projection.gain.reshape(by_row)
     most = int(np.abs(weight).max(initial=0))
     if most > 127:
-        raise CapacityError(
-            projection.name, "bits of a weight and its gain", most.bit_length() + 1, 8, "use one scale per layer"
-        )
+        hint = f"let the scales summed in one neuron differ by at most 127 times (here {most:,}), or train one scale"
+        raise CapacityError(projection.name, "bits of a weight and its gain", most.bit_length() + 1, 8, hint)
     bits = 2 if most <= 1 else 8
     return replace(projection, weight=frozen(weight, np.int8), gain=frozen(1, np.int64), bits=bits)
 
@@ -112,20 +113,20 @@ def bits_of(graph: Graph, population: Population, profile: Profile) -> int:
         allowed = [bits for bits in profile.synapse.weight_bits.value if bits >= max(widths)]
         if not allowed:
             most = max(profile.synapse.weight_bits.value)
-            raise CapacityError(population.name, "weight bits", max(widths), most, "use ternary weights")
+            raise CapacityError(population.name, "weight bits", max(widths), most, _TERNARY)
         return min(allowed)
     for projection in wires:
         if projection.bits > 2:
-            raise CapacityError(projection.name, "weight bits", projection.bits, 2, "use ternary weights")
+            raise CapacityError(projection.name, "weight bits", projection.bits, 2, _TERNARY)
         if int(np.abs(projection.gain).max(initial=0)) > 255:
             raise CapacityError(
                 projection.name, "as a neuron's value of an axon type", int(np.abs(projection.gain).max()), 255,
-                "use scales that differ less",
+                "let the scales summed in one neuron differ by at most 255 times",
             )  # fmt: skip
     if len({projection.gain.tobytes() for projection in wires}) > 2:
         raise CapacityError(
             population.name, "axon types for layers of different scale", 2 * len(wires), 4,
-            "sum fewer layers in one neuron, or train them with one scale",
+            "sum at most 2 layers of different scale in one neuron, or train them with one scale",
         )  # fmt: skip
     return 1
 

@@ -15,7 +15,7 @@ from numba import njit
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import limits
 from tern2lava.compiler.crossbar import Window, axons_per_source, crossbar_of
-from tern2lava.compiler.cutting import HINTS
+from tern2lava.compiler.cutting import hint
 from tern2lava.compiler.ir import Array, Graph, Output, Population, Projection, Shape, size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.slices import incoming, mapped_shape
@@ -217,9 +217,9 @@ class Filler:
     def _refused(self, plan: Plan, copies: int, most: int) -> CapacityError:
         name = plan.population.name
         if copies > min(self.columns, self.limit["neurons"]):
-            return CapacityError(name, "copies of a neuron", copies, most, HINTS["out_axons"])
-        columns = copies * plan.bits * plan.fold
-        return CapacityError(name, "columns for one neuron", columns, self.columns, HINTS["in_axons"])
+            return CapacityError(name, "copies of a neuron", copies, most, hint("out_axons", copies, most))
+        need, have = copies * plan.bits * plan.fold, self.columns
+        return CapacityError(name, "columns for one neuron", need, have, hint("dendrites", need, have))
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

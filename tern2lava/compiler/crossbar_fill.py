@@ -44,7 +44,8 @@ def fill(graph: Graph, profile: Profile, options: MapOptions) -> Filled:
     windows filled on trial. Raises CapacityError for what no core can hold."""
     if not allowed_encodings(profile, options.encodings):
         wanted = ", ".join(options.encodings or ())
-        raise CapacityError("the network", f"of the encodings {wanted}", 1, 0, "allow the target's own encoding")
+        own = f"allow the target's own, {', '.join(profile.synapse.encodings.value)}"
+        raise CapacityError("the network", f"of the encodings {wanted}", 1, 0, own)
     filler = Filler(graph, profile, options)
     total = total_crossbar_resources(graph, profile)
     planner, contents = Planner(filler), 0

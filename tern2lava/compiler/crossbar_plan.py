@@ -23,7 +23,7 @@ from tern2lava.compiler.crossbar import (
 )
 from tern2lava.compiler.crossbar_choice import choose_together
 from tern2lava.compiler.crossbar_cores import Filler, Plan, Target, copies_of, single_targets
-from tern2lava.compiler.cutting import HINTS
+from tern2lava.compiler.cutting import hint
 from tern2lava.compiler.grids import Cuts
 from tern2lava.compiler.ir import Array, Input, Population, size
 from tern2lava.compiler.slices import incoming, source_shape
@@ -118,16 +118,17 @@ class Planner:
         if not found:
             have = self.crossbar.inputs.value * self.crossbar.fold.value
             if least * self.each > have:
-                raise CapacityError(population.name, "in_axons", least * self.each, have, HINTS["in_axons"])
+                used = least * self.each
+                raise CapacityError(population.name, "in_axons", used, have, hint("in_axons", used, have))
             fold = fold_of(self.profile, least)
             if (delay + 1) * fold > slots:
                 raise CapacityError(
                     population.name, "time slots for its delay", (delay + 1) * fold, slots,
-                    "shorten the paths that it must wait for",
+                    f"shorten the paths that it must wait for to {max(0, slots // fold - 1)} steps",
                 )  # fmt: skip
-            raise CapacityError(
-                population.name, "columns for one neuron", widest * fold, self.columns, HINTS["in_axons"]
-            )
+            used = widest * fold
+            text = hint("dendrites", used, self.columns)
+            raise CapacityError(population.name, "columns for one neuron", used, self.columns, text)
         return sorted(found, key=lambda way: (way.estimate, way.windows))
 
     def _grid(self, population: Population, copies: Array, tried: int) -> tuple[Cuts, ...]:

@@ -115,6 +115,6 @@ def settled(planner: Planner, grids: Grids) -> Settled:
         if single_targets(profile):
             raise CapacityError(
                 populations[0].name, "rounds to settle copies in a loop of layers", _ROUNDS + 1, _ROUNDS,
-                "use a target with multicast",
+                "cut the loop, or let fewer layers read those in it",
             )  # fmt: skip
     return Settled(grids, cores, copies)

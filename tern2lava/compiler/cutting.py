@@ -11,7 +11,6 @@ from tern2lava.compiler.grids import Grid, axis_choices, grid_choices, total_edg
 from tern2lava.compiler.ir import Population, Shape, size
 from tern2lava.compiler.slices import group_sizes, incoming, mapped_shape
 from tern2lava.errors import CapacityError
-from tern2lava.hw_profiles import Profile, load_profile, profile_names
 
 
 def exceeded(used: dict[str, int], limit: dict[str, int]) -> str | None:
@@ -36,21 +35,19 @@ def fits(
     return None if exceeded(cost.used, limit) else cost
 
 
-HINTS = {
-    "synapse_bits": "use fewer inputs to the layer, or a target with more synaptic memory",
-    "in_axons": "the layer has more inputs than a core can receive: prune its inputs, or use another target",
-    "fan_in": "the layer has more inputs than a neuron can have: prune its inputs, or use another target",
-    "out_axons": "its spikes go to more cores than a neuron can reach: make the layers it feeds smaller",
-}
-
-
-def hint(name: str, profile: Profile) -> str:
-    """What to do where a resource is exceeded; for inputs, which targets would split them over relay neurons."""
-    text = HINTS.get(name, "use another target")
-    if name in ("in_axons", "fan_in") and "relay" not in profile.neuron.kinds.value:
-        relaying = [n for n in profile_names() if "relay" in load_profile(n).neuron.kinds.value]
-        text += f" ({', '.join(relaying)} split them over relay neurons)"
-    return text
+def hint(name: str, used: int, have: int) -> str:
+    """What to change in the network where one neuron takes `used` of a core's resource of which there are `have`; what
+    keeps the network as it is, advice.advised finds."""
+    share = f"{100 * have // max(used, 1)} %"
+    return {
+        "synapse_bits": f"leave at most {share} of its synapses, or fewer bits a weight (--ternarize twn: 2)",
+        "in_axons": f"prune its neurons to {share} of their inputs ({have:,} axons)",
+        "fan_in": f"prune its neurons to {have:,} inputs each",
+        "out_axons": "its spikes go to more cores than a neuron can reach: leave the layers that it feeds at most "
+        f"{share} of their neurons",
+        "neurons": f"let a core hold {used:,} of its neurons, or use smaller groups of channels",
+        "dendrites": f"prune its neurons to {share} of their inputs",
+    }.get(name, f"let it take at most {share} of that")
 
 
 def refuse(model: CostModel, population: Population, box: Box, limit: dict[str, int], feeds: Feeds) -> CapacityError:
@@ -58,7 +55,7 @@ def refuse(model: CostModel, population: Population, box: Box, limit: dict[str, 
     used = model.part(population, box).used | {"out_axons": feeds.out_axons(population, box)}
     name = exceeded(used, limit) or "neurons"
     what = name if box.volume == 1 else f"{name} for {box.volume} neurons"
-    return CapacityError(population.name, what, used[name], limit[name], hint(name, model.profile))
+    return CapacityError(population.name, what, used[name], limit[name], hint(name, used[name], limit[name]))
 
 
 def cut_population(

@@ -16,6 +16,8 @@ import numpy as np
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.choose import POOLED, QUICK, GridChooser, Search
 from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, PartCost, limits
+from tern2lava.compiler.crossbar_bounds import total_crossbar_resources
+from tern2lava.compiler.crossbar_cores import Filler
 from tern2lava.compiler.crossbar_fill import Filled, fill, fill_by_estimate
 from tern2lava.compiler.cutting import cut_by, cut_population, cut_rows, hint
 from tern2lava.compiler.density import DensityBound, density_bound
@@ -122,10 +124,7 @@ def partition(
         limit["neurons"] = max(1, min(limit["neurons"], options.max_neurons_per_core))
     model = model or CostModel(graph, profile, options.encodings)
     populations: tuple[Population, ...] = graph.of_kind(Population)
-    _check_delays(graph, profile)
-    _check_single_neurons(model, populations, limit)
-    total = total_resources(graph, profile, model)
-    total["fan_in_axons"] = fan_in_axons(graph, profile, model, limit)
+    total = _total(model, populations, limit)
     if _least_cores(total, limit) > profile.system.cores:
         _check_single_neurons(model, populations, limit, memory=True)
         raise _too_many_cores(profile, _least_cores(total, limit), _least_cores(total, limit))
@@ -156,6 +155,24 @@ def partition(
     return result
 
 
+def least_cores(graph: Graph, profile: Profile) -> int:
+    """Cores that any partition of an INTEGER graph takes by the plainest bounds. Raises CapacityError where one neuron
+    exceeds a core."""
+    if profile.crossbar is not None:
+        filler = Filler(graph, profile, MapOptions())
+        return _least_cores(total_crossbar_resources(graph, profile), filler.limit)
+    model, limit = CostModel(graph, profile, None), limits(profile)
+    return _least_cores(_total(model, graph.of_kind(Population), limit), limit)
+
+
+def _total(model: CostModel, populations: tuple[Population, ...], limit: dict[str, int]) -> dict[str, int]:
+    """What any partition takes at least of each resource. Raises CapacityError where one neuron exceeds a core."""
+    _check_delays(model.graph, model.profile)
+    _check_single_neurons(model, populations, limit)
+    total = total_resources(model.graph, model.profile, model)
+    return total | {"fan_in_axons": fan_in_axons(model.graph, model.profile, model, limit)}
+
+
 def by_estimate(graph: Graph, profile: Profile, options: MapOptions) -> Iterator[Partition]:
     """Partitions onto a crossbar's cores by each way to choose windows, where the target has the cores."""
     for filled in fill_by_estimate(graph, profile, options):
@@ -183,9 +200,12 @@ def cut_finer(
 
 
 def _too_many_cores(profile: Profile, cores: int, least: int) -> CapacityError:
+    have, chips = profile.system.cores, -(-cores // profile.system.cores_per_chip)
+    share = f"leave out {100 - 100 * have // cores} % of its neurons and synapses"
     return CapacityError(
-        "the network", "cores", cores, profile.system.cores,
-        f"use a target with more chips, or a smaller network (no mapping needs fewer than {least:,} cores)",
+        "the network", "cores", cores, have,
+        f"{chips:,} such chips would hold it (a profile of your own: docs/targets.md), or {share} (no mapping needs "
+        f"fewer than {least:,} cores)",
     )  # fmt: skip
 
 
@@ -205,7 +225,7 @@ def _check_single_neurons(
             used |= {"synapse_bits": model.part(population, middle).used["synapse_bits"]}
         for name, value in used.items():
             if value > limit[name]:
-                raise CapacityError(population.name, name, value, limit[name], hint(name, model.profile))
+                raise CapacityError(population.name, name, value, limit[name], hint(name, value, limit[name]))
 
 
 def _least_cores(total: dict[str, int], limit: dict[str, int]) -> int:
@@ -340,14 +360,13 @@ class _Cutter:
                 return self._stored(parts, feeds)
             for name, (used, volume) in over.items():
                 if volume == 1:
-                    raise CapacityError(
-                        name, "out_axons", used, limit["out_axons"],
-                        "its spikes go to more cores than a neuron can reach: make the layers it feeds smaller",
-                    )  # fmt: skip
+                    have = limit["out_axons"]
+                    raise CapacityError(name, "out_axons", used, have, hint("out_axons", used, have))
                 caps[name] = max(1, min(volume - 1, volume * limit["out_axons"] // used))
+        name, (used, volume) = next(iter(over.items()))
         raise CapacityError(
-            next(iter(over)), "out_axons", next(iter(over.values()))[0], limit["out_axons"],
-            "limit the neurons per core",
+            name, "out_axons", used, limit["out_axons"],
+            f"put fewer than its {volume:,} neurons on a core (--max-neurons {max(1, volume // 2):,})",
         )  # fmt: skip
 
     def _stored(self, parts: dict[str, list[tuple[Box, PartCost]]], feeds: Feeds) -> Pieces:
@@ -367,7 +386,8 @@ def _check_delays(graph: Graph, profile: Profile) -> None:
     for projection in graph.of_kind(Projection):
         if projection.delay > most:
             raise CapacityError(
-                projection.name, "steps of delay", projection.delay, most, "shorten the paths that it must wait for"
+                projection.name, "steps of delay", projection.delay, most,
+                f"shorten the paths that it must wait for by {projection.delay - most:,} layers or steps of delay",
             )
 
 

@@ -71,20 +71,23 @@ def problem(
     allowed = np.full(cores, -1, np.int64) if chips is None else np.asarray(chips, np.int64)
     if per_chip < 1:
         what = "cores on a chip besides the spare ones"
-        raise CapacityError("the network", what, 1, max(0, per_chip), "spare fewer cores")
+        raise CapacityError("the network", what, 1, max(0, per_chip), f"spare at most {system.cores_per_chip - 1:,}")
     named, wanted = np.unique(allowed[allowed >= 0], return_counts=True)
     for chip, count in zip(named.tolist(), wanted.tolist(), strict=True):
         if chip >= system.chips:
-            raise CapacityError("the network", f"chips for a pin to chip {chip}", chip + 1, system.chips, "pin lower")
+            what, hint = f"chips for a pin to chip {chip}", f"pin to a chip from 0 to {system.chips - 1:,}"
+            raise CapacityError("the network", what, chip + 1, system.chips, hint)
         if count > per_chip:
-            raise CapacityError(f"chip {chip}", "cores pinned to it", count, per_chip, "pin fewer populations")
+            hint = f"pin populations of {count - per_chip:,} of these cores to other chips, or to none"
+            raise CapacityError(f"chip {chip}", "cores pinned to it", count, per_chip, hint)
     needed = -(-cores // per_chip)
     used = nearest_chips(profile, needed)
     used = np.concatenate([used, np.setdiff1d(named, used)])
     if per_chip * used.size < cores or cores > per_chip * system.chips:
-        raise CapacityError(
-            "the network", "cores", cores, per_chip * system.chips, "use a target with more chips, or spare fewer cores"
-        )
+        fewest = system.cores_per_chip - -(-cores // system.chips)
+        chips_do = f"{needed:,} such chips would hold it"
+        hint = f"spare at most {fewest:,} cores a chip" if 0 <= fewest < spare else chips_do
+        raise CapacityError("the network", "cores", cores, per_chip * system.chips, hint)
     number = (used[:, None] * system.cores_per_chip + np.arange(per_chip)[None, :]).reshape(-1)
     row, col, chip_of = router_positions(profile, number)
     chip_row, chip_col = np.divmod(chip_of, system.chip_cols.value)

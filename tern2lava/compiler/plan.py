@@ -85,7 +85,8 @@ def make_plan(
         first = _plan(graph, profile, options, rates, *_fewer(graph, profile, options, model, shared), progress)
         if _overflows(first):
             most, have = int(first.routing.out_axons.max()), first.partition.limit["out_axons"]
-            raise CapacityError("the network", "out_axons on a core", most, have, "limit the neurons per core")
+            share = f"leave its layers {100 * have // most} % of their neurons"
+            raise CapacityError("the network", "out_axons on a core", most, have, share)
     few = first.partition.cores > 1 and len(first.partition.parts) <= _FEW_PARTS
     if first.partition.cores == 0 or (options.objective == "cores" and not few):
         return first

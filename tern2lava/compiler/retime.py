@@ -50,7 +50,7 @@ def _too_fast(node: str, origin: dict[str, str], edges: list[tuple[str, str, int
     )
     return UnsupportedError(
         " -> ".join([*loop, loop[0]]),
-        "a loop has at least one step of delay for each synapse",
+        "at least one step of delay for each synapse of a loop",
         f"{steps} steps of delay over {len(loop)} synapses",
         "retrain with a longer delay in the loop; a chip takes one step per synapse",
     )

@@ -13,9 +13,13 @@ import numpy as np
 
 from tern2lava.compiler.bounds import payload_width
 from tern2lava.compiler.cost import stored_weights
-from tern2lava.compiler.ir import Graph, Input, Population, Projection, Reset
+from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, Reset
 from tern2lava.errors import UnsupportedError
+from tern2lava.hw_profiles import load_profile, profile_names
 from tern2lava.hw_profiles.profile import Profile
+
+NO_CHIP = ("tiny",)
+"""Profiles that are never suggested."""
 
 Test = Callable[[Any], str | None]
 Rule = Callable[[Profile], tuple[str, Test]]
@@ -32,7 +36,7 @@ def reset_mode(profile: Profile) -> tuple[str, Test]:
 
 
 def neuron_kind(profile: Profile) -> tuple[str, Test]:
-    """Refractory periods, signed spikes, rearming, adaptive thresholds and relays need neurons that have them."""
+    """Refractory, signed, rearming, adaptive and relaying neurons are ones that the target has."""
     allowed = profile.neuron.kinds.value
 
     def test(population: Population) -> str | None:
@@ -43,7 +47,7 @@ def neuron_kind(profile: Profile) -> tuple[str, Test]:
 
 
 def input_payload(profile: Profile) -> tuple[str, Test]:
-    """Input values other than 0 and 1 need spikes that carry a payload."""
+    """Input values other than 0 and 1 fit the payload of a spike."""
     allowed = profile.routing.payload_bits.value
 
     def test(node: Input) -> str | None:
@@ -54,7 +58,7 @@ def input_payload(profile: Profile) -> tuple[str, Test]:
 
 
 def relay_payload(profile: Profile) -> tuple[str, Test]:
-    """Inputs of a neuron beyond a core's are split over relay neurons, whose partial sums a spike must carry."""
+    """Inputs of a neuron beyond a core's are split over relay neurons whose partial sums fit the payload of a spike."""
     relays = "relay" in profile.neuron.kinds.value
     allowed = profile.routing.payload_bits.value
 
@@ -67,7 +71,7 @@ def relay_payload(profile: Profile) -> tuple[str, Test]:
 
 
 def synaptic_current(profile: Profile) -> tuple[str, Test]:
-    """A population with a decaying synaptic current needs neurons that have one."""
+    """Neurons with a decaying synaptic current are ones that the target has."""
     allowed = profile.neuron.synaptic_current.value
     whole = 1 << profile.arithmetic.decay_bits.value
 
@@ -78,7 +82,7 @@ def synaptic_current(profile: Profile) -> tuple[str, Test]:
 
 
 def neuron_bias(profile: Profile) -> tuple[str, Test]:
-    """Biases that differ between neurons need neurons with their own bias."""
+    """Biases that differ between neurons go to neurons with a bias of their own."""
     allowed = profile.neuron.per_neuron_bias.value
 
     def test(population: Population) -> str | None:
@@ -89,7 +93,7 @@ def neuron_bias(profile: Profile) -> tuple[str, Test]:
 
 
 def membrane_decay(profile: Profile) -> tuple[str, Test]:
-    """A potential that shrinks by a factor in each step needs neurons that multiply."""
+    """A potential that shrinks by a factor in each step is one of neurons that multiply."""
     allowed = profile.neuron.decay.value
 
     def test(population: Population) -> str | None:
@@ -117,7 +121,7 @@ def reset_amount(profile: Profile) -> tuple[str, Test]:
 
 
 def initial_potential(profile: Profile) -> tuple[str, Test]:
-    """Potentials that do not begin at 0 need neurons whose potential can be loaded."""
+    """Potentials that do not begin at 0 can be loaded into the target's neurons."""
     allowed = profile.neuron.initial_potential.value
 
     def test(population: Population) -> str | None:
@@ -127,7 +131,7 @@ def initial_potential(profile: Profile) -> tuple[str, Test]:
 
 
 def late_start(profile: Profile) -> tuple[str, Test]:
-    """Neurons with a bias behind other layers need a target that lets them rest until their input arrives."""
+    """Neurons with a bias behind other layers can rest until their input arrives."""
     allowed = profile.neuron.late_start.value
 
     def test(population: Population) -> str | None:
@@ -158,7 +162,7 @@ def synaptic_delay(profile: Profile) -> tuple[str, Test]:
 
 
 def channel_gain(profile: Profile) -> tuple[str, Test]:
-    """Gains that are no common power of two need gains per projection, or synapses that hold code times gain."""
+    """Gains that are no common power of two are held per projection, or in synapses as code times gain."""
     allowed, widest = profile.synapse.channel_gain.value, max(profile.synapse.weight_bits.value)
 
     def test(projection: Projection) -> str | None:
@@ -169,23 +173,26 @@ def channel_gain(profile: Profile) -> tuple[str, Test]:
 
 
 POPULATION_RULES: tuple[tuple[Rule, str], ...] = (
-    (neuron_kind, "choose a target that has it (generic-ternary, loihi2), or retrain with other neurons"),
-    (relay_payload, "prune the layer's inputs, or choose a target that relays wider sums (loihi2)"),
-    (reset_mode, "choose a target that has it (generic-ternary, loihi2), or retrain with another reset"),
-    (synaptic_current, "choose a target that has it, or retrain with neurons without a synaptic current"),
-    (neuron_bias, "choose a target that has it, or retrain without biases and batch normalisation"),
-    (membrane_decay, "choose a target that has it, or retrain with neurons that do not leak (or lose a constant)"),
-    (reset_amount, "choose a target that has it, compare with >= and subtract the threshold, or reset to zero"),
-    (initial_potential, "choose a target that has it, or begin at 0"),
-    (late_start, "choose a target that has it, or retrain without biases and batch normalisation"),
+    (neuron_kind, "choose a target that has it{targets}, or retrain with other neurons"),
+    (relay_payload, "choose a target that relays wider sums{targets}, or prune the layer's inputs"),
+    (reset_mode, "choose a target that has it{targets}, or retrain with another reset"),
+    (synaptic_current, "choose a target that has it{targets}, or retrain with neurons without a synaptic current"),
+    (neuron_bias, "choose a target that has it{targets}, or retrain without biases and batch normalisation"),
+    (
+        membrane_decay,
+        "choose a target that has it{targets}, or retrain with neurons that do not leak (or lose a constant)",
+    ),
+    (reset_amount, "choose a target that has it{targets}, compare with >= and subtract the threshold, or reset to 0"),
+    (initial_potential, "choose a target that has it{targets}, or begin at 0"),
+    (late_start, "choose a target that has it{targets}, or retrain without biases and batch normalisation"),
 )
 INPUT_RULES: tuple[tuple[Rule, str], ...] = (
-    (input_payload, "encode the input as spikes (0 or 1), or choose a target with graded spikes"),
+    (input_payload, "choose a target with graded spikes{targets}, or encode the input as spikes (0 or 1)"),
 )
 PROJECTION_RULES: tuple[tuple[Rule, str], ...] = (
-    (weight_bits, "ternarise the layer, or choose a target with wider weights"),
-    (synaptic_delay, "choose a target with longer delays, or make the parallel paths equally deep"),
-    (channel_gain, "choose generic-ternary, or train the summed layers with one scale"),
+    (weight_bits, "choose a target with wider weights{targets}, or ternarise the layer (--ternarize twn)"),
+    (synaptic_delay, "choose a target with longer delays{targets}, or make the parallel paths equally deep"),
+    (channel_gain, "choose a target that has them{targets}, or train the summed layers with one scale"),
 )
 
 
@@ -198,7 +205,29 @@ def check_rules(program: Graph, profile: Profile) -> None:
                 found = test(node)
                 if found is not None:
                     sentence = (rule.__doc__ or rule.__name__).rstrip(".")
-                    raise UnsupportedError(node.name, f"{sentence} ({profile.name} allows: {allowed})", found, hint)
+                    sentence = f"that {sentence[0].lower()}{sentence[1:]}"
+                    names = executing(program, rule, node, profile) or ["none that is shipped"]
+                    raise UnsupportedError(
+                        node.name, f"{sentence} ({profile.name} allows: {allowed})", found,
+                        hint.format(targets=f" ({', '.join(names)})"),
+                    )  # fmt: skip
+
+
+def executing(program: Graph, rule: Rule, node: Node, profile: Profile) -> list[str]:
+    """The shipped targets that execute the whole INTEGER graph; where there are none, those that pass `rule` on `node`.
+    Targets that no chip has, and `profile` itself, are left out."""
+    others = [load_profile(name) for name in profile_names() if name not in (profile.name, *NO_CHIP)]
+    whole = [other.name for other in others if _passes(program, other)]
+    return whole or [other.name for other in others if rule(other)[1](node) is None]
+
+
+def _passes(program: Graph, profile: Profile) -> bool:
+    return all(
+        rule(profile)[1](node) is None
+        for kind, rules in ((Input, INPUT_RULES), (Population, POPULATION_RULES), (Projection, PROJECTION_RULES))
+        for rule, _ in rules
+        for node in program.of_kind(kind)
+    )
 
 
 def support_table(profiles: list[Profile]) -> list[dict[str, str]]:
@@ -208,7 +237,7 @@ def support_table(profiles: list[Profile]) -> list[dict[str, str]]:
             "rule": rule.__name__,
             "meaning": rule.__doc__ or "",
             **{profile.name: rule(profile)[0] for profile in profiles},
-            "hint": hint,
+            "hint": hint.format(targets=""),
         }
         for rule, hint in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES)
     ]

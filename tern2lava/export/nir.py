@@ -101,7 +101,7 @@ def nir_content(graph: Graph, *, dt: float = DEFAULT_DT, lossy: bool = False) ->
     if not (np.isfinite(dt) and dt > 0):
         raise InputError("--dt", f"found {dt}; expected seconds, for example 1e-4")
     if graph.level is Level.INTEGER:
-        raise UnsupportedError(graph.source or "network", "NIR holds real numbers", "integers", "write the real graph")
+        raise UnsupportedError(graph.source or "network", "real numbers (NIR's)", "integers", "write the real graph")
     return _Writer(unfold(graph), dt, lossy).content()
 
 
@@ -217,14 +217,14 @@ class _Writer:
             if after:
                 raise UnsupportedError(
                     node.name,
-                    "NIR neurons have the shape of their input",
+                    "neurons of the shape of their input (NIR)",
                     f"{shape} read as {node.shape} by {after[0]}",
                     "reshape in front of the neurons",
                 )
         said = say_neuron(node, shape, self.result.dt, read_only=self.read_only(node))
         if said.lost and not self.lossy:
             raise UnsupportedError(
-                node.name, "NIR can say reset and comparison", ", ".join(said.lost),
+                node.name, "a reset and a comparison that NIR can say", ", ".join(said.lost),
                 "allow it with --lossy: other readers will run a hard reset and >, ours reads the rest from metadata",
             )  # fmt: skip
         if said.lost:
@@ -262,7 +262,7 @@ def _closes_own_loop(graph: Graph, delay: Delay) -> bool:
 def _symmetric(node: Node, padding: tuple[int, int, int, int]) -> tuple[int, int]:
     if padding[0] != padding[1] or padding[2] != padding[3]:
         raise UnsupportedError(
-            node.name, "NIR pads both ends alike", f"padding {padding}", "pad symmetrically, or crop the input"
+            node.name, "both ends padded alike (NIR)", f"padding {padding}", "pad symmetrically, or crop the input"
         )
     return (padding[0], padding[2])
 
@@ -285,7 +285,8 @@ def _affine(node: ChannelAffine, shape: Shape) -> tuple[str, Fields]:
     if len(shape) == 1:
         if shape[0] > MAX_DIAGONAL:
             raise UnsupportedError(
-                node.name, "NIR has no offset alone", f"{shape[0]:,} of them", "fold them into the layer in front"
+                node.name, "offsets behind weights (NIR has none alone)", f"{shape[0]:,} of them",
+                "fold them into the layer in front",
             )
         return "Affine", {"weight": np.diag(gain), "bias": offset}
     weight = gain.reshape(shape[0], -1)[:, :1].reshape(-1, 1, 1, 1)

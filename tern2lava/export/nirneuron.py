@@ -45,7 +45,7 @@ def say_neuron(neuron: Neuron, shape: Shape, dt: float, *, read_only: bool) -> S
     bias = full(neuron.bias)
     if np.any(bias[alpha_v == 1] != 0):
         raise UnsupportedError(
-            neuron.name, "NIR's neurons without leak have no bias", f"{bias[alpha_v == 1].reshape(-1)[0]:g}",
+            neuron.name, "neurons with a leak where there is a bias (NIR)", f"{bias[alpha_v == 1].reshape(-1)[0]:g}",
             "move the bias into the layer in front",
         )  # fmt: skip
     gain = gain_v if cuba else gain_v * gain_u
@@ -89,7 +89,7 @@ def _check(neuron: Neuron) -> None:
             hint = "keep to a bundle, which says all"
             if neuron.quantum is not None:
                 hint = "read the network with --assume arithmetic=real, and write the real dynamics"
-            raise UnsupportedError(neuron.name, "NIR can say the neuron", found, hint)
+            raise UnsupportedError(neuron.name, "a neuron that NIR can say", found, hint)
 
 
 def _lost(neuron: Neuron) -> tuple[str, ...]:

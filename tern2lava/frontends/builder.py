@@ -193,7 +193,7 @@ class GraphBuilder:
         if not spikes:
             raise UnsupportedError(
                 str(where),
-                "maxima are taken of spikes of 0 and 1, where they are an OR",
+                "maxima of spikes of 0 and 1, where they are an OR",
                 f"a maximum of what {source} ({type(node).__name__}) gives out",
                 "move the pooling behind the neurons, or use average pooling",
             )
@@ -270,7 +270,7 @@ class GraphBuilder:
             if feed.weight.size != 1 and feed.weight.shape != lengths:
                 raise UnsupportedError(
                     str(where),
-                    "neurons feed themselves back with one weight, or one per channel",
+                    "one weight, or one per channel, where neurons feed themselves back",
                     f"weights of shape {feed.weight.shape} for neurons of {shape}",
                     "use a dense recurrence",
                 )
@@ -328,7 +328,7 @@ class GraphBuilder:
         if not isinstance(last, Neuron):
             raise UnsupportedError(
                 last.name,
-                "a network ends in neurons",
+                "a network that ends in neurons",
                 type(last).__name__,
                 "add a neuron layer; one without leak and reset, read as membrane_last, sums its input over the steps",
             )

@@ -33,6 +33,21 @@ def time_constant(tau: Array, *, decay_input: bool, v_rest: Array) -> Fields:
     return {**fields, "gain_v": 1.0 / tau} if decay_input else fields
 
 
+def leak_rate(rate: Array, *, decay_input: bool, v_rest: Array) -> Fields:
+    """As `time_constant` with 1 / tau = rate, in (0, 1]: that it is not inverted twice keeps float32 rates exact."""
+    fields = {"alpha_v": 1.0 - rate, "bias": v_rest * rate}
+    return {**fields, "gain_v": rate} if decay_input else fields
+
+
+def sigmoid(w: Array) -> Array:
+    """1 / (1 + exp(-w)), for float32 values in torch's own float32 arithmetic: the rate that a module with them uses,
+    so that an init_tau of 4 is 0.25 and not 0.2499999963."""
+    import torch
+
+    single = np.array_equal(w, w.astype(np.float32))
+    return np.asarray(torch.from_numpy(np.array(w, np.float32 if single else np.float64)).sigmoid().double().numpy())
+
+
 def current_based(alpha: Array, beta: Array) -> Fields:
     """u' = alpha u + x; v' = beta v + u'."""
     return {"alpha_u": alpha, "alpha_v": beta}
@@ -56,7 +71,7 @@ def check_threshold(node: str, threshold: Array) -> None:
     """Raise UnsupportedError for a negative threshold: such a neuron fires at rest, and frameworks disagree then."""
     if threshold.size and threshold.min() < 0:
         raise UnsupportedError(
-            node, "thresholds are not negative", _span(threshold), "train with a threshold clamped above 0"
+            node, "thresholds of 0 or more", _span(threshold), "train with a threshold clamped above 0"
         )
 
 

@@ -88,7 +88,7 @@ def parse_layers(tree: Tree, where: object) -> list[tuple[Hdf5Node, Hdf5Node | N
         name = f"{kind}{i}"
         fields = {key: value for key, value in member.items() if not isinstance(value, dict)}
         if isinstance(member.get("weight"), dict):
-            raise UnsupportedError(name, "weights are real", "complex weights", "use dense or conv with CUBA neurons")
+            raise UnsupportedError(name, "real weights", "complex weights", "use dense or conv with CUBA neurons")
         own = member.get("neuron")
         neuron = None
         if isinstance(own, dict):
@@ -130,7 +130,7 @@ class _Assembly:
     def add(self, layer: Hdf5Node, neuron: Hdf5Node | None) -> None:
         """Add one layer behind the last."""
         if layer.kind not in KINDS:
-            raise UnsupportedError(layer.name, f"layers are {', '.join(KINDS)}", layer.kind, "export without it")
+            raise UnsupportedError(layer.name, f"one of the layers {', '.join(KINDS)}", layer.kind, "export without it")
         if not self.layers:
             self.input(layer)
             if layer.kind == "input":
@@ -151,7 +151,7 @@ class _Assembly:
             case "add":
                 self.layers.append([self.sum(layer)])
             case _:
-                raise UnsupportedError(layer.name, "the input is the first layer", "an input further on", "remove it")
+                raise UnsupportedError(layer.name, "the input as the first layer", "an input further on", "remove it")
 
     def input(self, layer: Hdf5Node) -> None:
         """The network's input; its shape is that of the input layer, or the first dense layer's inputs."""
@@ -200,7 +200,7 @@ class _Assembly:
             raise InputError(layer.name, f"takes {weight.shape[1]} values but is fed {sum(lengths)}")
         delays = self.delays(layer, weight.shape)
         if layer.kind == "dense_rec" and np.any(delays):
-            raise UnsupportedError(layer.name, "recurrent layers have no delays", "delays", "export without them")
+            raise UnsupportedError(layer.name, "recurrent layers without delays", "delays", "export without them")
         feeds = []
         ends = np.cumsum([0, *lengths])
         for part, source in enumerate(sources):
@@ -280,7 +280,7 @@ class _Assembly:
     def convolution(self, layer: Hdf5Node, neuron: Hdf5Node | None, sources: list[str]) -> str:
         """A convolution or pooling (a convolution of each channel with one kernel) and its neurons."""
         if neuron is None:
-            raise UnsupportedError(layer.name, "convolutions have neurons", "none", "export with them")
+            raise UnsupportedError(layer.name, "convolutions with neurons", "none", "export with them")
         weight = self.numbers(layer, "weight")
         while weight.ndim > 4 and weight.shape[-1] == 1:
             weight = weight[..., 0]
@@ -293,7 +293,7 @@ class _Assembly:
         delay = self.delays(layer, (weight.shape[0], 1))
         if np.any(delay != delay[0, 0]) or (groups != 1 and len(sources) > 1):
             what = "delays that differ" if len(sources) == 1 else "groups behind a concat"
-            raise UnsupportedError(layer.name, "a convolution has one delay and one group of inputs", what, "split it")
+            raise UnsupportedError(layer.name, "one delay and one group of inputs in a convolution", what, "split it")
         feeds, at = [], 0
         for source in sources:
             width = weight.shape[1] if groups != 1 else self.builder.shape[source][0]
@@ -334,13 +334,13 @@ class _Assembly:
         ahead = [n for n in found if not 0 <= n <= last]
         if ahead:
             found_there = f"layer {ahead[0] - self.before}"
-            raise UnsupportedError(layer.name, "layers name earlier ones", found_there, "use dense_rec for a loop")
+            raise UnsupportedError(layer.name, "layers that name earlier ones", found_there, "use dense_rec for a loop")
         return [last, *(n for n in found if n != last)]
 
     def sum(self, layer: Hdf5Node) -> str:
         parts = [self.layers[index] for index in self.named(layer)]
         if any(len(part) != 1 for part in parts):
-            raise UnsupportedError(layer.name, "an add reads layers", "a concat", "put neurons between them")
+            raise UnsupportedError(layer.name, "an add that reads layers", "a concat", "put neurons between them")
         self.builder.add(Add(name=layer.name, inputs=tuple(part[0] for part in parts)), self.where)
         return layer.name
 
@@ -360,7 +360,7 @@ class _Assembly:
         builder, last = self.builder, self.layers[-1]
         by_name = {node.name: node for node in builder.nodes}
         if len(last) != 1 or not any(isinstance(node, Neuron) for node in builder.nodes):
-            raise UnsupportedError(str(self.where), "a network ends in one layer with neurons", "none", "add one")
+            raise UnsupportedError(str(self.where), "a network that ends in one layer with neurons", "none", "add one")
         name = last[0]
         node = by_name[name]
         while isinstance(node, Flatten):
@@ -375,7 +375,7 @@ class _Assembly:
         said = self.assumptions.get("output", "readout")
         readout = Readout(said) if said else Readout.MEMBRANE_LAST if silent else Readout.SPIKE_COUNT
         if silent and readout is Readout.SPIKE_COUNT:
-            raise UnsupportedError("output", "an integrator is read by its potential", "spike_count", "leave it out")
+            raise UnsupportedError("output", "an integrator to be read by its potential", "spike_count", "leave it out")
         builder.add(Output(name="output", inputs=(name,), readout=readout), self.where)
         nodes = {each.name: each for each in builder.nodes}
         for source, target in self.backward:
@@ -394,7 +394,7 @@ class _Assembly:
         for node in self.builder.nodes:
             inside = node.name != output and node.name in read
             if isinstance(node, Neuron) and inside and float(np.max(node.threshold)) >= NEVER:
-                raise UnsupportedError(node.name, "layers inside a network have neurons", "none", "export with neurons")
+                raise UnsupportedError(node.name, "neurons in layers inside a network", "none", "export with neurons")
 
     def assumed(self) -> list[str]:
         neurons = [node for node in self.builder.nodes if isinstance(node, Neuron)]

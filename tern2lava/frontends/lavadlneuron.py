@@ -31,9 +31,9 @@ def neuron_fields(neuron: Hdf5Node, assumptions: Assumptions, layer: str, notes:
     Raises UnsupportedError for other kinds, graded spikes and weight exponents, InputError for values out of range.
     """
     if neuron.kind not in KINDS:
-        raise UnsupportedError(layer, f"neurons are {' or '.join(KINDS)}", neuron.kind, "retrain with CUBA neurons")
-    for key, meaning in (("gradedSpike", "spikes are binary"), ("wgtExp", "weights have no further exponent"),
-                         ("weight_exp", "weights have no further exponent")):  # fmt: skip
+        raise UnsupportedError(layer, f"{' or '.join(KINDS)} neurons", neuron.kind, "retrain with CUBA neurons")
+    for key, meaning in (("gradedSpike", "binary spikes"), ("wgtExp", "weights without a further exponent"),
+                         ("weight_exp", "weights without a further exponent")):  # fmt: skip
         if key in neuron.fields and np.any(neuron.array(key) != 0):
             raise UnsupportedError(layer, meaning, f"{key} {neuron.array(key).reshape(-1)[0]:g}", "export without it")
     decays = {key: _whole(neuron, key, 0, WHOLE) for key in ("iDecay", "vDecay")}

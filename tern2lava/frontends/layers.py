@@ -49,7 +49,7 @@ def _linear(builder: GraphBuilder, name: str, source: str, where: str, layer: An
 
 def _conv(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
     if layer.padding_mode != "zeros":
-        raise UnsupportedError(where, "padding is zeros", f"padding_mode {layer.padding_mode}", "train with zeros")
+        raise UnsupportedError(where, "padding with zeros", f"padding_mode {layer.padding_mode}", "train with zeros")
     weight, bias = weight_and_bias(layer, where)
     padding = layer.padding if isinstance(layer.padding, str) else pair(layer.padding, 0)
     builder.conv(
@@ -67,7 +67,7 @@ def _conv(builder: GraphBuilder, name: str, source: str, where: str, layer: Any)
 
 def _batchnorm(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
     if layer.running_mean is None:
-        raise UnsupportedError(where, "statistics are stored", "track_running_stats=False", "train with them stored")
+        raise UnsupportedError(where, "stored statistics", "track_running_stats=False", "train with them stored")
     builder.batchnorm(
         name,
         source,
@@ -83,18 +83,18 @@ def _batchnorm(builder: GraphBuilder, name: str, source: str, where: str, layer:
 def _avgpool(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
     kernel, stride, padding = _windows(builder, source, where, layer)
     if getattr(layer, "divisor_override", None) is not None:
-        raise UnsupportedError(where, "averages divide by the window", "divisor_override", "scale the next weights")
+        raise UnsupportedError(where, "averages over the whole window", "divisor_override", "scale the next weights")
     if padding != (0, 0) and not layer.count_include_pad:
-        raise UnsupportedError(where, "padding counts as zeros", "count_include_pad=False", "train with True")
+        raise UnsupportedError(where, "padding that counts as zeros", "count_include_pad=False", "train with True")
     builder.pool(name, source, where, kind=PoolKind.AVG, kernel=kernel, stride=stride, padding=padding)
 
 
 def _maxpool(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
     kernel, stride, padding = _windows(builder, source, where, layer)
     if pair(layer.dilation, 1) != (1, 1):
-        raise UnsupportedError(where, "windows have no holes", f"dilation {layer.dilation}", "train without dilation")
+        raise UnsupportedError(where, "windows without holes", f"dilation {layer.dilation}", "train without dilation")
     if layer.return_indices:
-        raise UnsupportedError(where, "a layer gives out one tensor", "return_indices", "train without them")
+        raise UnsupportedError(where, "one tensor from a layer", "return_indices", "train without them")
     builder.maxpool(name, source, where, kernel=kernel, stride=stride, padding=padding)
 
 
@@ -105,7 +105,7 @@ def _windows(builder: GraphBuilder, source: str, where: str, layer: Any) -> tupl
     sizes = builder.shape[source][-2:]
     spare = [(n + 2 * p - k) % s for n, p, k, s in zip(sizes, padding, kernel, stride, strict=False)]
     if layer.ceil_mode and any(spare):
-        raise UnsupportedError(where, "windows lie inside the input", "ceil_mode", "train with ceil_mode=False")
+        raise UnsupportedError(where, "windows that lie inside the input", "ceil_mode", "train with ceil_mode=False")
     return kernel, stride, padding
 
 
@@ -114,7 +114,7 @@ def _flatten(builder: GraphBuilder, name: str, source: str, where: str, layer: A
     if layer.start_dim != 1 or layer.end_dim not in (-1, dimensions):
         raise UnsupportedError(
             where,
-            "all axes but the batch are flattened",
+            "all axes but the batch to be flattened",
             f"start_dim={layer.start_dim}, end_dim={layer.end_dim}",
             "use nn.Flatten()",
         )

@@ -58,12 +58,12 @@ def refuse_unknown(module: torch.nn.Module, source: str) -> None:
         elif class_path(part).startswith(FRAMEWORKS) and not any(is_layer(child) for child in part.modules()):
             known = ", ".join(sorted({p.rsplit(".", 1)[1] for p in (*READERS, *NEURONS)}))
             raise UnsupportedError(
-                f"{source}: layer {name}", "layers are of known classes", class_path(part), f"known are {known}"
+                f"{source}: layer {name}", "layers of known classes", class_path(part), f"known are {known}"
             )
     if not found:
         raise UnsupportedError(
             source,
-            "a network ends in neurons",
+            "a network that ends in neurons",
             "no neuron of snnTorch, SpikingJelly or Norse",
             "pass the spiking network itself, or a checkpoint with a net.yaml",
         )
@@ -90,7 +90,7 @@ def add_layer(builder: GraphBuilder, name: str, source: str, where: str, module:
         READERS[path](builder, name, source, where, module)
     else:
         known = ", ".join(sorted({p.rsplit(".", 1)[1] for p in (*READERS, *NEURONS)}))
-        raise UnsupportedError(where, "layers are of known classes", path, f"known are {known}")
+        raise UnsupportedError(where, "layers of known classes", path, f"known are {known}")
 
 
 def refuse_changes(module: torch.nn.Module, where: str) -> None:
@@ -98,10 +98,10 @@ def refuse_changes(module: torch.nn.Module, where: str) -> None:
     for hooks in _HOOKS:
         if getattr(module, hooks, None):
             raise UnsupportedError(
-                where, "layers have no hooks", hooks.strip("_"), "remove them (for pruning: prune.remove)"
+                where, "layers without hooks", hooks.strip("_"), "remove them (for pruning: prune.remove)"
             )
     if "forward" in vars(module):
-        raise UnsupportedError(where, "layers keep the forward of their class", "a replaced forward", "restore it")
+        raise UnsupportedError(where, "layers with the forward of their class", "a replaced forward", "restore it")
 
 
 def fresh_copy(module: torch.nn.Module) -> torch.nn.Module:

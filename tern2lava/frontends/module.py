@@ -159,7 +159,7 @@ def _load_sequence(
         elif class_path(placed.layer) in norse.NEURONS and not placed.stateful and index < len(layers) - 1:
             raise UnsupportedError(
                 where,
-                "a Norse neuron gives out its state too",
+                "a container that passes on the states that Norse neurons give out",
                 "one inside a container that does not pass states on",
                 "use norse.torch.SequentialState",
             )
@@ -184,15 +184,15 @@ def _check_modes(layers: list[Placed], source: str) -> None:
         own = reads_sequences(placed.layer)
         if placed.inside and own:
             raise UnsupportedError(
-                _where(source, placed), "inside a container over time layers take single steps", "a layer that reads "
-                "sequences", "set step_mode 's'",
+                _where(source, placed), "layers that take single steps inside a container over time",
+                "a layer that reads sequences", "set step_mode 's'",
             )  # fmt: skip
         if own is not None or placed.inside:
             modes.setdefault(placed.inside or bool(own), placed)
     if len(modes) == 2:
         raise UnsupportedError(
             _where(source, modes[False]),
-            "all layers read single steps, or all read sequences",
+            "layers that all read single steps, or all sequences",
             f"single steps, where layer {modes[True].name} reads (time, batch, ...)",
             "set one step_mode (spikingjelly: functional.set_step_mode), or put the layer into a SeqToANNContainer",
         )

@@ -16,7 +16,9 @@ from tern2lava.frontends.conventions import (
     check_tau,
     current_based,
     integrate_and_fire,
+    leak_rate,
     leaky,
+    sigmoid,
     snntorch_reset,
     time_constant,
 )
@@ -142,7 +144,9 @@ class _Reader:
             case "lif":
                 return self.lif(check_tau(self.where("tau"), self.parameter("tau")))
             case "plif":
-                return self.lif(1.0 + np.exp(-self.parameter("w")))
+                decay_input = bool(self.needed("decay_input"))
+                rest = self.parameter("v_rest", 0.0)
+                return leak_rate(sigmoid(self.parameter("w")), decay_input=decay_input, v_rest=rest)
             case "cuba" if self.keys.tau is not None:
                 if self.keys.beta is not None:
                     raise self.error("tau", "stands beside beta; give either")
@@ -218,13 +222,13 @@ class _Reader:
             if (factor != 1).any():
                 raise UnsupportedError(
                     self.name,
-                    "spikes are 0 or 1",
+                    "spikes of 0 or 1",
                     f"{graded} {factor.flat[int(np.argmax(factor != 1))]:g}",
                     "fold the factor into the next layer's weights",
                 )
         for option in ("inhibition", "state_quant"):
             if self.source.value(f"{prefix}.{option}") not in (None, False):
-                raise UnsupportedError(self.name, "neurons are independent", option, f"train without {option}")
+                raise UnsupportedError(self.name, "independent neurons", option, f"train without {option}")
 
     def parameter(self, key: str, default: float | None = None) -> Array:
         """A real parameter as an array, from the entry or the checkpoint; InputError where neither has it."""

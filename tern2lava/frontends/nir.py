@@ -88,7 +88,7 @@ class _Assembly:
         self.where = where
         kinds = {node.kind for node in graph.nodes.values()}
         if "Conv1d" in kinds and kinds & {"Conv2d", "SumPool2d", "AvgPool2d"}:
-            raise UnsupportedError(str(where), "images have one number of dimensions", "Conv1d and Conv2d", "use one")
+            raise UnsupportedError(str(where), "images of one number of dimensions", "Conv1d and Conv2d", "use one")
         self.builder = GraphBuilder(source, steps, one_dimensional="Conv1d" in kinds)
         self.builder.notes += [*graph.notes, *timing.notes]
         self.wait = {node.name: self.delay_steps(node) for node in graph.nodes.values() if node.kind == "Delay"}
@@ -100,7 +100,7 @@ class _Assembly:
         """The finished graph, checked."""
         notes = self.builder.notes
         if not any(node.kind in NEURONS for node in self.nir.nodes.values()):
-            raise UnsupportedError(str(self.where), "a network has neurons", "none", "add a neuron layer")
+            raise UnsupportedError(str(self.where), "a network with neurons", "none", "add a neuron layer")
         if self.assumptions.texts:
             notes.append(f"assumed, or said in the file's metadata: {', '.join(self.assumptions.texts)}")
         notes.append(
@@ -133,7 +133,7 @@ class _Assembly:
         if np.any(np.abs(steps - whole) > 1e-3) or np.any(whole != whole.reshape(-1)[0]) or np.any(whole < 0):
             raise UnsupportedError(
                 node.name,
-                "a delay is one whole number of time steps",
+                "one whole number of time steps as a delay",
                 f"{float(steps.min()):g} to {float(steps.max()):g} steps of {self.dt:g} s",
                 "round the delays, or split the layer by delay",
             )
@@ -181,7 +181,7 @@ class _Assembly:
 
     def check_unfed(self, node: Hdf5Node, sources: list[str]) -> None:
         if sources:
-            raise UnsupportedError(node.name, "an Input is fed by nothing", sources[0], "remove the edge")
+            raise UnsupportedError(node.name, "an Input that nothing feeds", sources[0], "remove the edge")
 
     def layer(self, node: Hdf5Node, source: str) -> None:
         """Add a node without neurons, or an Output."""
@@ -229,7 +229,7 @@ class _Assembly:
             return
         raise UnsupportedError(
             node.name,
-            "all dimensions are flattened",
+            "all dimensions to be flattened",
             f"start_dim {start}, end_dim {end} on {shape}",
             "write start_dim 0",
         )
@@ -241,7 +241,7 @@ class _Assembly:
                 if self.nir.nodes[name].kind not in ("Output", "Identity", "Flatten"):
                     raise UnsupportedError(
                         node.name,
-                        "potentials are read at outputs only; synapses carry spikes",
+                        "potentials to be read at outputs only, since synapses carry spikes",
                         f"{node.kind} feeding {name}",
                         "use a LIF, CubaLIF or IF there, or make it an output",
                     )
@@ -275,12 +275,12 @@ class _Assembly:
             )
             analog = True
         else:
-            raise UnsupportedError(node.name, "outputs read neurons", source, "put a neuron layer before the output")
+            raise UnsupportedError(node.name, "outputs that read neurons", source, "put a neuron layer before it")
         said = self.assumptions.get(node.name, "readout")
         readout = Readout(said) if said else Readout.MEMBRANE_LAST if analog else Readout.SPIKE_COUNT
         if analog and readout is Readout.SPIKE_COUNT:
             raise UnsupportedError(
-                node.name, "a neuron without threshold is read by its potential", "readout spike_count",
+                node.name, "a neuron without threshold to be read by its potential", "readout spike_count",
                 "assume readout membrane_last, membrane_sum or membrane_max",
             )  # fmt: skip
         if said is None and analog:

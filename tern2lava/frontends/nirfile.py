@@ -140,7 +140,7 @@ def _open(
 def _node(full: str, kind: str, member: Tree) -> Hdf5Node:
     if kind not in FIELDS:
         raise UnsupportedError(
-            full, "nodes are primitives of NIR 1.0", kind, f"rewrite it with {', '.join(FIELDS)} or a nested NIRGraph"
+            full, "primitives of NIR 1.0", kind, f"rewrite it with {', '.join(FIELDS)} or a nested NIRGraph"
         )
     fields: dict[str, Leaf] = {
         key: value for key, value in member.items() if not isinstance(value, dict) and key != "type"

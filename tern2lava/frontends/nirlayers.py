@@ -16,7 +16,7 @@ def dense_layer(node: Hdf5Node, source: str, shape: Shape) -> Dense:
     weight = node.array("weight")
     if weight.ndim < 2 or any(n != 1 for n in weight.shape[:-2]):
         raise UnsupportedError(
-            node.name, "a dense weight is one matrix", f"shape {weight.shape}", "use one Linear node per leading index"
+            node.name, "one matrix as a dense weight", f"shape {weight.shape}", "use one Linear node per leading index"
         )
     weight = weight.reshape(weight.shape[-2:])
     if shape[-1] != weight.shape[1] or size(shape) != weight.shape[1]:
@@ -39,7 +39,7 @@ def channel_gain(node: Hdf5Node, value: Array, shape: Shape) -> Array:
     rows = full.reshape(shape[0], -1)
     if np.any(rows != rows[:, :1]):
         raise UnsupportedError(
-            node.name, "a scale is one number or one per channel", "scales per position", "scale the weights behind it"
+            node.name, "a scale of one number or one per channel", "scales per position", "scale the next weights"
         )
     return np.asarray(rows[:, 0])
 

@@ -40,7 +40,7 @@ def order_nodes(graph: NirGraph, delayed: frozenset[str]) -> Order:
     unreachable = [name for name in graph.nodes if name not in reached]
     if unreachable:
         raise UnsupportedError(
-            unreachable[0], "every node can be reached from an input", "a loop on its own", "remove it, or feed it"
+            unreachable[0], "nodes that can be reached from an input", "a loop on its own", "remove it, or feed it"
         )
     above = networkx.immediate_dominators(flow, ROOT)
 
@@ -60,7 +60,7 @@ def order_nodes(graph: NirGraph, delayed: frozenset[str]) -> Order:
         loop = " -> ".join(edge[0] for edge in networkx.find_cycle(forward))
         raise UnsupportedError(
             loop,
-            "a loop is entered at one node, so that it is clear which edge waits a step",
+            "a loop to be entered at one node, so that it is clear which edge waits a step",
             "a loop entered at two nodes",
             "put a Delay of one step into it",
         ) from None

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Compare, Reset, frozen
+from tern2lava.compiler.ir import Compare, Reset, frozen
 from tern2lava.errors import InputError
 from tern2lava.frontends.assume import Assumptions
 from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.nirfactors import euler_factors, rate_factor
 from tern2lava.frontends.nirfile import ANALOG
-from tern2lava.frontends.nirtime import decay_factor, gain_factor
 
 NEVER = 1e30
 """Threshold of neurons without one: above any potential."""
@@ -30,19 +30,15 @@ def neuron_fields(node: Hdf5Node, dt: float | None, assumptions: Assumptions) ->
             "compare": _compare(node, assumptions), "refractory": assumptions.steps(node.name, "refractory"),
         }  # fmt: skip
     if node.kind in ("IF", "I"):
-        r = node.array("r", infinite=True)
-        gain = np.where(r == 1, 1.0, _gain_of_rate(node, r, dt))
-        fields = {"alpha_v": frozen(1.0), "gain_v": gain}
+        fields = {"alpha_v": frozen(1.0), "gain_v": rate_factor(node, "r", dt)}
     else:
         assert dt is not None
         cuba = node.kind in ("CubaLIF", "CubaLI")
         tau = "tau_mem" if cuba else "tau"
-        alpha = decay_factor(node, tau, dt)
-        leak = node.array("v_leak")
-        fields = {"alpha_v": alpha, "gain_v": gain_factor(node, "r", tau, dt), "bias": leak * (1.0 - alpha)}
+        decay, gain, rate = euler_factors(node, tau, "r", dt)
+        fields = {"alpha_v": decay, "gain_v": gain, "bias": node.array("v_leak") * rate}
         if cuba:
-            fields["alpha_u"] = decay_factor(node, "tau_syn", dt)
-            fields["gain_u"] = gain_factor(node, "w_in", "tau_syn", dt)
+            fields["alpha_u"], fields["gain_u"], _ = euler_factors(node, "tau_syn", "w_in", dt)
     if "v_threshold" not in node.fields:
         return silent_fields(fields)
     if node.kind in ANALOG:
@@ -51,17 +47,6 @@ def neuron_fields(node: Hdf5Node, dt: float | None, assumptions: Assumptions) ->
             "refractory": assumptions.steps(node.name, "refractory"),
         }  # fmt: skip
     return fields | _firing(node, assumptions)
-
-
-def _gain_of_rate(node: Hdf5Node, r: Array, dt: float | None) -> Array:
-    """r dt, what an IF neuron takes of its input in a step; 1 where it is 1 but for rounding."""
-    if dt is None:
-        return np.ones_like(r)
-    gain = r * dt
-    if np.any(~np.isfinite(gain)):
-        raise InputError(f"{node.name}.r", "is infinite; repair the network")
-    rounding = 8 * float(np.finfo(np.float32 if node.stored("r") == np.float32 else np.float64).eps)
-    return np.asarray(np.where(np.abs(gain - 1) <= rounding, 1.0, gain))
 
 
 def silent_fields(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The time step of a NIR graph, which the format does not store, and the factors of a forward Euler step."""
+"""The time step of a NIR graph, which the format does not store."""
 
 from __future__ import annotations
 
@@ -122,28 +122,3 @@ def _check_stable(graph: NirGraph, dt: float) -> None:
                         f"{node.name}.{key}",
                         f"is {least:g} s, shorter than the time step of {dt:g} s; give the right --dt",
                     )
-
-
-def decay_factor(node: Hdf5Node, key: str, dt: float) -> Array:
-    """1 - dt / tau of forward Euler, shape of the field: what a state keeps of itself in a step."""
-    tau = node.array(key, infinite=True)
-    alpha = np.maximum(1.0 - dt / tau, 0.0)
-    # A factor that came from float32 comes back to it exactly; another number lies within 2e-15 of one by no chance.
-    near = alpha.astype(np.float32).astype(np.float64)
-    return np.asarray(np.where(np.abs(near - alpha) <= 2e-15, near, alpha))
-
-
-def gain_factor(node: Hdf5Node, gain_key: str, tau_key: str, dt: float) -> Array:
-    """gain * dt / tau of forward Euler: what a state takes of its input in a step; 1 where it is 1 but for rounding.
-
-    A neuron whose tau and gain are both infinite (exported with a decay factor of 1) takes 1.
-    """
-    gain = node.array(gain_key, infinite=True) if gain_key in node.fields else np.ones(())
-    tau = node.array(tau_key, infinite=True)
-    with np.errstate(invalid="ignore"):
-        result = np.where(np.isinf(tau) & np.isinf(gain), 1.0, gain * dt / tau)
-    if np.any(~np.isfinite(result)):
-        raise InputError(f"{node.name}.{gain_key}", f"is infinite where {tau_key} is not; repair the network")
-    single = np.float32 in (node.stored(tau_key), node.stored(gain_key) if gain_key in node.fields else None)
-    rounding = 8 * float(np.finfo(np.float32 if single else np.float64).eps)
-    return np.asarray(np.where(np.abs(result - 1) <= rounding, 1.0, result))

@@ -40,12 +40,12 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     kind = type(module).__name__.removesuffix("Cell")
     step = getattr(module.activation, "__name__", "")
     if step not in _STEPS or not getattr(module.activation, "__module__", "").startswith("norse.torch.functional"):
-        raise UnsupportedError(where, "the update is Norse's own", f"activation {step}", "use a plain cell")
+        raise UnsupportedError(where, "Norse's own update", f"activation {step}", "use a plain cell")
     p = module.p.lif if "Refrac" in kind else module.p
     threshold, reset_value = _array(p.v_th, f"{where}.v_th"), _array(p.v_reset, f"{where}.v_reset")
     subtract = kind == "LIFBox" and getattr(p.reset_method, "__name__", "") == "reset_subtract"
     if kind == "LIFBox" and getattr(p.reset_method, "__name__", "") not in ("reset_value", "reset_subtract"):
-        raise UnsupportedError(where, "the reset is Norse's own", f"{p.reset_method}", "use reset_value")
+        raise UnsupportedError(where, "Norse's own reset", f"{p.reset_method}", "use reset_value")
     fields: dict[str, Any] = {
         "threshold": threshold,
         "compare": Compare.GT,
@@ -82,7 +82,7 @@ def _refractory(value: Any, where: str) -> int:
     steps = _array(value, where)
     if steps.size != 1 or not 0 <= float(steps.reshape(-1)[0]) < 1 << 20:
         found = f"{steps!s:.40}"
-        raise UnsupportedError(where, "all neurons of a layer rest for as many steps", found, "use one number")
+        raise UnsupportedError(where, "the same steps of rest for all neurons of a layer", found, "use one number")
     return math.ceil(float(steps.reshape(-1)[0]))
 
 

@@ -34,11 +34,11 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     notes: list[str] = []
     for option in ("inhibition", "state_quant"):
         if getattr(module, option):
-            raise UnsupportedError(where, "neurons are independent", f"{option} set", f"train without {option}")
+            raise UnsupportedError(where, "independent neurons", f"{option} set", f"train without {option}")
     factor = numbers(f"{where}.graded_spikes_factor", _numpy(module.graded_spikes_factor))
     if (factor != 1).any():
         found = f"graded_spikes_factor {factor.flat[int(np.argmax(factor != 1))]:g}"
-        raise UnsupportedError(where, "spikes are 0 or 1", found, "fold the factor into the next layer's weights")
+        raise UnsupportedError(where, "spikes of 0 or 1", found, "fold the factor into the next layer's weights")
     beta = _clamped(module, "beta", name, where, notes)
     synaptic, recurrent = "Synaptic" in kind, kind.startswith("R")
     decays = current_based(_clamped(module, "alpha", name, where, notes), beta) if synaptic else leaky(beta)
@@ -47,7 +47,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
         if module.init_hidden:
             raise UnsupportedError(
                 where,
-                "a neuron's own forward runs",
+                "a neuron whose own forward runs",
                 "RSynaptic with reset_delay=False and init_hidden=True, which snnTorch 1.0 cannot run",
                 "use reset_delay=True",
             )
@@ -72,13 +72,13 @@ def reset_mode(module: Any, where: str) -> Reset:
     """
     chosen = getattr(module.state_function, "__name__", "")
     if chosen not in _RESETS:
-        raise UnsupportedError(where, "the update is snnTorch's own", f"state_function {chosen}", "use a plain neuron")
+        raise UnsupportedError(where, "snnTorch's own update", f"state_function {chosen}", "use a plain neuron")
     reset, index = _RESETS[chosen]
     stored = int(module.reset_mechanism_val)
     if stored != index:
         raise UnsupportedError(
             where,
-            "the reset mode is one",
+            "one reset mode",
             f"a neuron made with reset {reset.value} whose reset_mechanism_val is {stored}",
             f"make the neuron with the reset_mechanism of the checkpoint ({list(_RESETS.values())[stored][0].value})",
         )
@@ -90,7 +90,7 @@ def sequential_output(module: Any, where: str) -> None:
     if not module.init_hidden or module.output:
         raise UnsupportedError(
             where,
-            "a neuron inside a Sequential gives out its spikes alone",
+            "a neuron inside a Sequential to give out its spikes alone",
             f"init_hidden={bool(module.init_hidden)}, output={bool(module.output)}",
             "make it with init_hidden=True, output=False",
         )
@@ -105,13 +105,13 @@ def _feedback(module: Any, where: str) -> Feed:
             return Feed(weight=weight, bias=bias)
         case "Conv2d":
             if inner.stride != (1, 1) or inner.dilation != (1, 1) or inner.groups != 1 or inner.padding_mode != "zeros":
-                raise UnsupportedError(place, "the recurrence is snnTorch's own", "a changed Conv2d", "restore it")
+                raise UnsupportedError(place, "snnTorch's own recurrence", "a changed Conv2d", "restore it")
             weight, bias = weight_and_bias(inner, place)
             return Feed(weight=weight, bias=bias, padding=pair(inner.padding, 0))
         case "RecurrentOneToOne":
             return Feed(weight=as_array(f"{where}.V", inner.V), one_to_one=True)
         case other:
-            raise UnsupportedError(place, "the recurrence is snnTorch's own", other, "use linear_features or V")
+            raise UnsupportedError(place, "snnTorch's own recurrence", other, "use linear_features or V")
 
 
 def _clamped(module: Any, key: str, name: str, where: str, notes: list[str]) -> Array:

@@ -19,6 +19,7 @@ from tern2lava.frontends.conventions import (
     check_tau,
     current_based,
     integrate_and_fire,
+    leak_rate,
     time_constant,
 )
 from tern2lava.frontends.layers import as_array, weight_and_bias
@@ -39,7 +40,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     for a setting that ir.Neuron cannot say, InputError for numbers that are not finite.
     """
     if getattr(module, "_neuron_precision", None) is not None:
-        raise UnsupportedError(where, "states are of the input's precision", "a neuron precision", "train without it")
+        raise UnsupportedError(where, "states of the input's precision", "a neuron precision", "train without it")
     kind = type(module).__name__
     threshold = _number(module.v_threshold, f"{where}.v_threshold")
     hard = module.v_reset is not None
@@ -66,8 +67,9 @@ def _decays(module: Any, kind: str, rest: Array, where: str) -> dict[str, Array]
             tau = check_tau(f"{where}.tau", _number(module.tau, f"{where}.tau"))
             return time_constant(tau, decay_input=bool(module.decay_input), v_rest=rest)
         case "ParametricLIFNode":
-            tau = 1.0 / as_array(f"{where}.w", module.w.detach().double().sigmoid())
-            return time_constant(tau, decay_input=bool(module.decay_input), v_rest=rest)
+            # In the precision of w, as the module computes it in every step.
+            rate = as_array(f"{where}.w", module.w.detach().sigmoid())
+            return leak_rate(rate, decay_input=bool(module.decay_input), v_rest=rest)
         case _:
             current = check_decay(f"{where}.c_decay", _number(module.c_decay, f"{where}.c_decay"))
             return current_based(current, check_decay(f"{where}.v_decay", _number(module.v_decay, f"{where}.v_decay")))
@@ -96,7 +98,7 @@ def element_wise_recurrent(module: Any, name: str, where: str) -> NeuronLayer:
     with torch.no_grad():
         found = module.element_wise_function(a, b)
     if not (isinstance(found, torch.Tensor) and found.shape == a.shape and torch.equal(found, a + b)):
-        raise UnsupportedError(where, "spikes fed back are added", "another element_wise_function", "use addition")
+        raise UnsupportedError(where, "spikes fed back to be added", "another element_wise_function", "use addition")
     inner = _inner(module, name, where)
     return NeuronLayer(fields=inner.fields, notes=inner.notes, feedback=Feed(weight=np.ones(()), one_to_one=True))
 
@@ -106,7 +108,7 @@ def _inner(module: Any, name: str, where: str) -> NeuronLayer:
     path = f"{type(inner).__module__}.{type(inner).__qualname__}"
     if path not in _NODES:
         raise UnsupportedError(
-            f"{where}.sub_module", "a recurrent container holds one neuron layer", path, "build the loop of layers"
+            f"{where}.sub_module", "one neuron layer in a recurrent container", path, "build the loop of layers"
         )
     return neuron_layer(inner, name, f"{where}.sub_module")
 

@@ -30,7 +30,7 @@ def firing_rule(function: Callable[[Any], Any], where: str) -> Compare:
             return Compare.GE
     raise UnsupportedError(
         where,
-        "spikes are a step function of v - threshold",
+        "spikes that are a step function of v - threshold",
         "another forward of the spike function",
         "use a surrogate whose forward is a step",
     )

@@ -162,8 +162,8 @@ class Recorder(TorchFunctionMode):
             where = f"{self.source}: layer {name} ({type(layer).__name__})"
             values = [*args, *kwargs.values()]
             if not values or not isinstance(values[0], Tensor):
-                raise UnsupportedError(where, "layers read tensors", type(values[0]).__name__ if values else "nothing",
-                                       "pass a tensor")  # fmt: skip
+                found = type(values[0]).__name__ if values else "nothing"
+                raise UnsupportedError(where, "tensors as the input of layers", found, "pass a tensor")
             self.pending.append(self._read(where, layer, values))
             doubled = [value.double() if _is_float(value) else value for value in args]
             return tuple(doubled), {k: value.double() if _is_float(value) else value for k, value in kwargs.items()}
@@ -176,17 +176,17 @@ class Recorder(TorchFunctionMode):
         if isinstance(meaning, State | Foreign):
             what = meaning.what if isinstance(meaning, Foreign) else "a membrane potential or current of neurons"
             raise UnsupportedError(
-                where, "layers read spikes, or sums of layers of the same or earlier steps", what, "feed it spikes"
+                where, "layers that read spikes, or sums of layers of the same or earlier steps", what, "feed it spikes"
             )
         if meaning is not None:
             sequences = reads_sequences(layer)
             if sequences is True and meaning.axes != "time":
-                raise AxesError(where, "the layer reads (time, batch, ...)", meaning.axes, "give it the sequence")
+                raise AxesError(where, "(time, batch, ...) for this layer", meaning.axes, "give it the sequence")
             if sequences is False and meaning.axes not in ("step", "merged") and not _flattens_inner(layer):
-                raise AxesError(where, "the layer reads single steps", "a sequence", "give it one step after the other")
+                raise AxesError(where, "single steps for this layer", "a sequence", "give it one step after the other")
         if class_path(layer) in NEURONS:
             if meaning is not None and meaning.axes == "merged":
-                raise AxesError(where, "neurons read steps in order", "time and batch in one axis", "unflatten them")
+                raise AxesError(where, "neurons that read steps in order", "time and batch in one axis", "unflatten")
             self._check_states(where, layer, values[1:])
         return meaning
 
@@ -198,7 +198,7 @@ class Recorder(TorchFunctionMode):
             own = isinstance(meaning, State | Symbol) and meaning.key == key and meaning.time == t - 1
             if not own and not (t == 0 and meaning is None):
                 raise UnsupportedError(
-                    where, "a neuron goes on from its own state of the step before", "another state",
+                    where, "neurons that go on from their own state of the step before", "another state",
                     "hand each neuron what it gave out the step before",
                 )  # fmt: skip
 

@@ -43,7 +43,7 @@ def check_spikes(graph: Graph, inputs: dict[str, Array], own: dict[str, Array], 
     differing = sum(int((own[n] != trace.spikes[n]).sum()) for n in own)
     raise UnsupportedError(
         f"{source}: {name}",
-        "the graph read from a forward spikes as the module does",
+        "a graph that spikes as the module does",
         f"the first difference in step {step}, {differing:,} in all",
         "pass an nn.Sequential of its layers, or a checkpoint with a net.yaml",
     )

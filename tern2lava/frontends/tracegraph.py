@@ -171,7 +171,7 @@ class _Fold:
             builder.notes.append(IN_TRAINING)
         read = {key: self.read_by(key) for key in recorder.calls}
         if not read:
-            raise UnsupportedError(self.source, "a forward calls its neurons", "no call", "pass the network itself")
+            raise UnsupportedError(self.source, "a forward that calls its neurons", "no call", "pass the whole network")
         for key in recorder.calls:
             expression = recorder.expressions[key]
             shape = expression.shape
@@ -210,16 +210,16 @@ class _Fold:
         last = calls[-1]
         if last is None:
             raise UnsupportedError(
-                where, "neurons read layers of this network", "numbers made outside of torch's functions",
+                where, "neurons that read layers of this network", "numbers made outside of torch's functions",
                 "use torch functions and known layers in front of it",
             )  # fmt: skip
         if last.time == ALL:
             if len(calls) != 1:
-                raise UnsupportedError(where, "one sequence is read once", f"{len(calls)} calls", "call it once")
+                raise UnsupportedError(where, "one call for a sequence", f"{len(calls)} calls", "call it once")
             return last.key, 0
         if len(calls) != self.recorder.steps:
             raise UnsupportedError(
-                where, "a neuron layer is called once per step", f"{len(calls)} calls in {self.recorder.steps} steps",
+                where, "one call of a neuron layer per step", f"{len(calls)} calls in {self.recorder.steps} steps",
                 "use a neuron layer of its own in each place, and as many steps as the module runs",
             )  # fmt: skip
         delay = 0 if last.time == STATIC else len(calls) - 1 - last.time
@@ -229,7 +229,7 @@ class _Fold:
             same = found is not None and found.key == last.key
             if not same or (found is not None and found.time != STATIC and t - found.time != delay) or delay < 0:
                 raise UnsupportedError(
-                    where, "every step computes the same", f"another input in step {t} than in the last",
+                    where, "the same computation in every step", f"another input in step {t} than in the last",
                     "keep the loop over time the same in every step",
                 )  # fmt: skip
         return last.key, delay
@@ -279,7 +279,7 @@ class _Fold:
                 bias = array(data[1]) if len(data) > 1 and data[1] is not None else None
                 if len(builder.shape[sources[0]]) != 1:
                     shape = builder.shape[sources[0]]
-                    raise UnsupportedError(where, "a matrix maps vectors", f"shape {shape}", "flatten first")
+                    raise UnsupportedError(where, "vectors in front of a matrix", f"shape {shape}", "flatten first")
                 builder.add(Dense(name=name, inputs=(sources[0],), weight=weight, bias=bias), where)
             case "conv":
                 weight, bias, stride, padding, dilation, groups = data
@@ -298,7 +298,7 @@ class _Fold:
                     builder.pool(name, sources[0], where, kind=PoolKind.AVG, **window, padding=sides)
             case _:
                 raise UnsupportedError(
-                    self.source, "numbers added to a layer are one per channel, the same in every step",
+                    self.source, "numbers added to a layer to be one per channel and the same in every step",
                     "a tensor of another shape", "use a bias, or batch normalisation",
                 )  # fmt: skip
         return name
@@ -307,7 +307,7 @@ class _Fold:
         """Raise UnsupportedError where a layer gave out another shape in the module's run than the node has."""
         if self.builder.shape[name] != expression.shape:
             raise UnsupportedError(
-                where, "all axes but the batch are flattened", f"shape {expression.shape}", "use nn.Flatten()"
+                where, "all axes but the batch to be flattened", f"shape {expression.shape}", "use nn.Flatten()"
             )
 
     def refuse_unused(self) -> None:
@@ -320,7 +320,7 @@ class _Fold:
             emitted = id(expression.module) in modules if expression.module is not None else True
             if weights and not emitted:
                 raise UnsupportedError(
-                    self.where(expression), "a network ends in neurons", "a layer that no neuron reads",
+                    self.where(expression), "a network that ends in neurons", "a layer that no neuron reads",
                     "add a neuron layer; one without leak and reset, read as membrane_last, sums its input",
                 )  # fmt: skip
 

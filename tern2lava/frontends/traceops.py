@@ -26,7 +26,7 @@ def follow(recorder: Recorder, name: str, args: Sequence[Any], kwargs: dict[str,
     if name in _OUTSIDE:
         raise UnsupportedError(
             recorder.source,
-            "what a forward does depends on no spike",
+            "a forward that depends on no spike",
             f"Tensor.{name} of a tensor that depends on the input",
             "keep Python's control flow free of data",
         )

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tern2lava.report.model import Baselines, LayerMemory, MemoryTotal, Report, TwinRow
-from tern2lava.report.sheet import sheet
+from tern2lava.report.sheet import NOTHING, sheet
 
 _PLAIN = ("fp32", "fp16", "int8", "int4")
 
@@ -19,7 +19,7 @@ def memory_table(report: Report) -> RenderableType:
 
 
 def _weights_table(report: Report) -> Table:
-    codes = "2 bit" if all(layer.code_bits == 2 for layer in report.memory.layers) else "Codes"
+    codes = "2-bit" if all(layer.code_bits == 2 for layer in report.memory.layers if layer.weights) else "Codes"
     table = sheet("Weights alone", ("Layer", "Weights", "Zeros", *_PLAIN, codes, "Entropy", "rANS"))
 
     def cells(row: Baselines) -> list[str]:
@@ -27,7 +27,8 @@ def _weights_table(report: Report) -> Table:
         return [size_text(b) for b in (*bits, row.ternary_bits, row.entropy_bits, row.transport_bits)]
 
     for layer in report.memory.layers:
-        table.add_row(layer.projection, f"{layer.weights:,}", f"{100 * layer.zeros:.1f}%", *cells(layer))
+        zeros = NOTHING if layer.zeros is None else f"{100 * layer.zeros:.1f}%"
+        table.add_row(layer.projection, f"{layer.weights:,}", zeros, *cells(layer))
     total = report.memory.total
     table.add_section()
     table.add_row("Total", f"{total.weights:,}", "", *cells(total), style="bold")
@@ -43,7 +44,7 @@ def _stored_table(report: Report) -> Table:
     )
 
     def cells(row: LayerMemory | MemoryTotal) -> list[str]:
-        return [f"{row.synapses:,}", size_text(row.stored_bits), f"{row.stored_bits / max(row.weights, 1):.2f}"]
+        return [f"{row.synapses:,}", size_text(row.stored_bits), _per_weight(row.stored_bits, row)]
 
     for layer in report.memory.layers:
         counts = f"{layer.cores:,}", f"{layer.copies:.1f}"
@@ -63,12 +64,13 @@ _SHARING = {
 
 
 def _sharing(report: Report) -> list[Text]:
-    """For each way in which convolutions are stored, what it is and what it costs."""
+    """For each way in which convolutions are stored, what it is and what it costs. Projections that pass the sums of
+    relays on have no weights: what they take is no kernel's cost."""
     lines = []
     for sharing, what in _SHARING.items():
-        layers = [layer for layer in report.memory.layers if layer.sharing == sharing]
+        layers = [layer for layer in report.memory.layers if layer.sharing == sharing and layer.weights]
         if layers:
-            costs = [layer.stored_bits / (layer.code_bits * layer.weights) for layer in layers]
+            costs = [layer.stored_bits / layer.ternary_bits for layer in layers]
             low, high = min(costs), max(costs)
             times = f"{low:.1f}" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f}"
             bits = "/".join(str(b) for b in sorted({layer.code_bits for layer in layers}))
@@ -84,10 +86,10 @@ def _ratio_table(report: Report) -> Table:
     )
 
     def cells(row: LayerMemory | MemoryTotal) -> list[str]:
-        over = "-" if row.over_entropy is None else f"{100 * row.over_entropy:+.1f}%"
+        over = NOTHING if row.over_entropy is None else f"{100 * row.over_entropy:+,.1f}%"
         return [
-            *(f"{getattr(row, f'ratio_{name}'):.1f}x" for name in _PLAIN),
-            f"{row.stored_bits / max(row.weights, 1):.2f}", f"{row.entropy_bits / max(row.weights, 1):.2f}", over,
+            *(NOTHING if ratio is None else f"{ratio:,.1f}x" for ratio in (getattr(row, f"ratio_{n}") for n in _PLAIN)),
+            _per_weight(row.stored_bits, row), _per_weight(row.entropy_bits, row), over,
         ]  # fmt: skip
 
     for layer in report.memory.layers:
@@ -95,6 +97,10 @@ def _ratio_table(report: Report) -> Table:
     table.add_section()
     table.add_row("Total", *cells(report.memory.total), style="bold")
     return table
+
+
+def _per_weight(bits: float, row: LayerMemory | MemoryTotal) -> str:
+    return f"{bits / row.weights:,.2f}" if row.weights else NOTHING
 
 
 def _short(layer: LayerMemory) -> list[str]:

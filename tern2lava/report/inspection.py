@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tern2lava.frontends.inspect import Form, Inspection, TensorFacts
-from tern2lava.report.sheet import sheet
+from tern2lava.report.sheet import plain, sheet
 
 
 def render_inspection(found: Inspection) -> RenderableType:
@@ -62,6 +64,5 @@ def _row(tensor: TensorFacts) -> list[str]:
     scale = "" if not scales else f"{scales[0]:.6g}" if len(scales) == 1 else f"{scales[0]:.4g} .. {scales[-1]:.4g}"
     exact = facts.form in (Form.TENSOR, Form.ROW, Form.ZERO)
     form = facts.form.value + (" (to float rounding)" if facts.rounded and exact else "")
-    return [
-        *cells, f"{100 * facts.zeros:.1f}%", form, scale, f"{facts.error_tensor:.3f}", f"{facts.error_row:.3f}",
-    ]  # fmt: skip
+    errors = (plain(error) if math.isnan(error) else f"{error:.3f}" for error in (facts.error_tensor, facts.error_row))
+    return [*cells, f"{100 * facts.zeros:.1f}%", form, scale, *errors]

@@ -72,11 +72,12 @@ def _layer(
     stored = sum(int(block.synapse_bits) for block in blocks)
     bound = entropy(projection.weight) * weights
     rows = code_rows(projection.weight, 1 if projection.geometry is None else projection.geometry.groups)
+    codec = "rans_storage" if projection.bits == 2 else "raw8"
     conv = projection.geometry is not None
     return LayerMemory(
         projection=projection.name,
         weights=weights,
-        zeros=float(np.mean(projection.weight == 0)),
+        zeros=float(np.mean(projection.weight == 0)) if weights else None,
         synapses=sum(block.synapses for block in blocks),
         code_bits=projection.bits,
         fp32_bits=32 * weights,
@@ -85,19 +86,24 @@ def _layer(
         int4_bits=4 * weights,
         ternary_bits=projection.bits * weights,
         entropy_bits=bound,
-        transport_bits=8 * len(write_stream(rows, "rans_storage" if projection.bits == 2 else "raw8")),
+        transport_bits=8 * len(write_stream(rows, codec)) if weights else 0,
         cores=cores,
         copies=held / int(projection.weight.size),
         sharing={"kernel": "kernel", "lists": "lists", "none": "unrolled"}[sharing] if conv else "dense",
         encodings=sorted({block.encoding for block in blocks}),
         stored_bits=stored,
-        bits_per_weight=stored / max(weights, 1),
+        bits_per_weight=_ratio(stored, weights),
         over_entropy=stored / bound - 1 if bound else None,
-        ratio_fp32=32 * weights / max(stored, 1),
-        ratio_fp16=16 * weights / max(stored, 1),
-        ratio_int8=8 * weights / max(stored, 1),
-        ratio_int4=4 * weights / max(stored, 1),
+        ratio_fp32=_ratio(32 * weights, stored),
+        ratio_fp16=_ratio(16 * weights, stored),
+        ratio_int8=_ratio(8 * weights, stored),
+        ratio_int4=_ratio(4 * weights, stored),
     )
+
+
+def _ratio(amount: float, baseline: float) -> float | None:
+    """amount / baseline; None where either is 0 and the ratio says nothing (no weights, nothing stored)."""
+    return amount / baseline if amount and baseline else None
 
 
 def _total(compiled: Compiled, layers: list[LayerMemory]) -> MemoryTotal:
@@ -129,10 +135,10 @@ def _total(compiled: Compiled, layers: list[LayerMemory]) -> MemoryTotal:
         image_bits=whole,
         checkpoint_bits=file_bits,
         ratio_checkpoint=None if file_bits is None else file_bits / whole,
-        ratio_fp32=over("fp32_bits") / max(stored, 1),
-        ratio_fp16=over("fp16_bits") / max(stored, 1),
-        ratio_int8=over("int8_bits") / max(stored, 1),
-        ratio_int4=over("int4_bits") / max(stored, 1),
+        ratio_fp32=_ratio(over("fp32_bits"), stored),
+        ratio_fp16=_ratio(over("fp16_bits"), stored),
+        ratio_int8=_ratio(over("int8_bits"), stored),
+        ratio_int4=_ratio(over("int4_bits"), stored),
     )
 
 

@@ -39,10 +39,18 @@ class Baselines(_Block):
     fp16_bits: int = Field(description="The weights in 16-bit floating point, 16 bits each, nothing else.")
     int8_bits: int = Field(description="The weights in 8-bit integers, 8 bits each, nothing else.")
     int4_bits: int = Field(description="The weights in 4-bit integers, 4 bits each, nothing else.")
-    ratio_fp32: float = Field(description="fp32_bits / stored_bits: against 32-bit floating point, overheads counted.")
-    ratio_fp16: float = Field(description="fp16_bits / stored_bits: against 16-bit floating point, overheads counted.")
-    ratio_int8: float = Field(description="int8_bits / stored_bits: against 8-bit integers, overheads counted.")
-    ratio_int4: float = Field(description="int4_bits / stored_bits: against 4-bit integers, overheads counted.")
+    ratio_fp32: float | None = Field(
+        description="fp32_bits / stored_bits: against 32-bit floating point, overheads counted; null where either is 0."
+    )
+    ratio_fp16: float | None = Field(
+        description="fp16_bits / stored_bits: against 16-bit floating point, overheads counted; null where either is 0."
+    )
+    ratio_int8: float | None = Field(
+        description="int8_bits / stored_bits: against 8-bit integers, overheads counted; null where either is 0."
+    )
+    ratio_int4: float | None = Field(
+        description="int4_bits / stored_bits: against 4-bit integers, overheads counted; null where either is 0."
+    )
     ternary_bits: int = Field(description="The codes alone at their width (2 bits where ternary), nothing else.")
     entropy_bits: float = Field(
         description="Entropy of the codes' frequencies times their number: h(p) + (1 - p) bits a code at a share p of "
@@ -70,7 +78,7 @@ class LayerMemory(Baselines):
         description="Number of trained weights (a shared convolution kernel counts once; 0 where the sums of relays "
         "are passed on)."
     )
-    zeros: float = Field(description="Share of the weights that are 0.")
+    zeros: float | None = Field(description="Share of the weights that are 0; null where there are no weights.")
     code_bits: int = Field(description="Width of a code: 2 for ternary weights, up to 8 for others.")
     cores: int = Field(description="Cores that hold synapses of it.")
     copies: float = Field(
@@ -81,7 +89,7 @@ class LayerMemory(Baselines):
         "each way it falls at borders and strides. unrolled: once for each source neuron."
     )
     encodings: list[str] = Field(description="Encodings in use on these cores.")
-    bits_per_weight: float = Field(description="stored_bits / weights, or stored_bits where there are none.")
+    bits_per_weight: float | None = Field(description="stored_bits / weights; null where there are no weights.")
 
 
 class MemoryTotal(Baselines):

@@ -10,19 +10,18 @@ from tern2lava.report.sheet import sheet
 
 
 def profiles_table(profiles: list[Profile]) -> RenderableType:
-    """One row per profile: size and what a core holds."""
+    """One row per profile: size and what a core holds; then what each is."""
     table = sheet(
         "Hardware profiles",
-        ("Profile", "Chips", "Cores", "Neurons/core", "Synapses/core", "AxonIn", "AxonOut", "Summary"),
-        left=("Summary",),
+        ("Profile", "Chips", "Cores", "Neurons/core", "Synapses/core", "AxonIn", "AxonOut"),
     )
     for p in profiles:
         memory = f"{p.core.synapse_memory.value / 8192:.0f} KiB"
         table.add_row(
             p.name, f"{p.system.chips:,}", f"{p.system.cores:,}", f"{p.core.neurons.value:,}", memory,
-            f"{p.core.in_axons.value:,}", f"{p.core.out_axons.value:,}", p.summary,
+            f"{p.core.in_axons.value:,}", f"{p.core.out_axons.value:,}",
         )  # fmt: skip
-    return table
+    return Group(table, *(Text.assemble((p.name, "bold"), f": {p.summary}") for p in profiles))
 
 
 def profile_table(profile: Profile) -> RenderableType:
@@ -36,9 +35,13 @@ def profile_table(profile: Profile) -> RenderableType:
 
 
 def rules_table(rows: list[dict[str, str]], profiles: list[str]) -> RenderableType:
-    """The support table: what each target allows."""
-    table = sheet("What each target can execute", ("Rule", *profiles), left=profiles)
+    """The support table: what is allowed by each rule, and by which targets."""
+    table = sheet("What each target can execute", ("Rule", "Allowed", "Targets"), left=("Allowed", "Targets"))
     for row in rows:
-        table.add_row(row["rule"], *(row[name] for name in profiles))
+        targets: dict[str, list[str]] = {}
+        for name in profiles:
+            targets.setdefault(row[name], []).append(name)
+        for at, (allowed, names) in enumerate(targets.items()):
+            table.add_row(row["rule"] if at == 0 else "", allowed, ", ".join(names))
     details = [Text.assemble((row["rule"], "bold"), f": {row['meaning']} Otherwise: {row['hint']}.") for row in rows]
     return Group(table, *details)

@@ -14,7 +14,7 @@ from tern2lava.report.account import memory_table, twin_table
 from tern2lava.report.mapping import mapping_text
 from tern2lava.report.model import CertificateRow, CoreRow, Report
 from tern2lava.report.rounding import other_notes, rounding_table
-from tern2lava.report.sheet import sheet
+from tern2lava.report.sheet import NOTHING, plain, sheet
 from tern2lava.report.verdict_tables import verification_table
 
 RESOURCES = (
@@ -85,7 +85,15 @@ def _alike(cores: list[CoreRow]) -> Iterable[list[CoreRow]]:
 
 def _usage(pair: tuple[int, int]) -> str:
     used, available = pair
-    return f"{used:,}/{available:,} {100 * used / available:6.2f}%"
+    share = f"{100 * used / available:.2f}%" if available else NOTHING
+    return f"{used:,}/{available:,} {share:>7}"
+
+
+def _relative(eps: float) -> str:
+    """An error as a share of its threshold; one of a thousand thresholds or more is only said to be that."""
+    if not eps < 1000:
+        return "over 1,000"
+    return f"{eps:.1e}" if 0 < eps < 1 else plain(eps, 2)
 
 
 def certificate_table(report: Report) -> Table:
@@ -112,7 +120,7 @@ def _eps(item: CertificateRow) -> str:
     """The bound over the threshold; in weights where that is 0."""
     if item.eps is None:
         return "no bound"
-    return f"{item.eps:.1e} weights" if item.eps_relative is None else f"{item.eps_relative:.1e}"
+    return f"{_relative(item.eps)} weights" if item.eps_relative is None else _relative(item.eps_relative)
 
 
 def print_report(report: Report, console: Console) -> None:

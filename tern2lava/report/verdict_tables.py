@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tern2lava.report.model import Arithmetic, VerdictRow, Verification
-from tern2lava.report.sheet import sheet
+from tern2lava.report.sheet import plain, sheet
 from tern2lava.report.verdicts import percent
 
 
@@ -90,8 +90,8 @@ def _band_table(verification: Verification) -> Table:
         ("Population", "Near threshold", "of neuron-steps", "Closest", "in bounds"),
     )
     for row in verification.band:
-        bounds = "exact" if row.closest_eps is None else f"{row.closest_eps:.1e}"
-        table.add_row(row.population, f"{row.near:,}", f"{row.neuron_steps:,}", f"{row.closest:.1e}", bounds)
+        bounds = "exact" if row.closest_eps is None else plain(row.closest_eps)
+        table.add_row(row.population, f"{row.near:,}", f"{row.neuron_steps:,}", plain(row.closest), bounds)
     return table
 
 
@@ -103,9 +103,9 @@ def _execution_table(verification: Verification) -> Table:
         left=("What",),
     )
     for row in verification.executions:
-        rate = row.samples / row.seconds if row.seconds else 0.0
+        rate = plain(row.samples / row.seconds if row.seconds else None)
         values = f"{row.values:,}" if row.values else ""
-        table.add_row(row.name, row.what, f"{row.samples:,}", values, f"{row.seconds:.2f}", f"{rate:,.3g}")
+        table.add_row(row.name, row.what, f"{row.samples:,}", values, f"{row.seconds:.2f}", rate)
     return table
 
 

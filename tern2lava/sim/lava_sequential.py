@@ -133,7 +133,7 @@ def build_units(executable: Any) -> list[Unit]:
     units = {process: Unit(f"{type(process).__name__} {process.name}") for process in builders}
     for channel in executable.channel_builders:
         if channel.channel_type is not ChannelType.PyPy:
-            raise UnsupportedError(str(channel.src_process.name), "channels join Python models", "another", "use stock")
+            raise UnsupportedError(str(channel.src_process.name), "channels of Python models", "another", "use stock")
         source, target = channel.src_port_initializer, channel.dst_port_initializer
         sender = SendPort(source.name, tuple(source.shape), source.d_type)
         receiver = ReceivePort(target.name, sender)
@@ -149,7 +149,7 @@ def build_units(executable: Any) -> list[Unit]:
         for guard in ("pre_guard", "lrn_guard", "post_guard"):
             if getattr(type(unit.model), guard) is not getattr(PyLoihiProcessModel, guard):
                 raise UnsupportedError(
-                    unit.name, "models act in the spiking phase alone", f"a {guard}", "run it in Lava's runtime"
+                    unit.name, "models that act in the spiking phase alone", f"a {guard}", "run it in Lava's runtime"
                 )
     return list(units.values())
 
@@ -175,7 +175,7 @@ def find_order(units: list[Unit]) -> list[tuple[Unit, bool]]:
         if len(order) == before:
             names = ", ".join(sorted(unit.name for unit in waiting))
             raise UnsupportedError(
-                names, "every loop has a connection with a delay", "processes that wait for each other for ever",
+                names, "a connection with a delay in every loop", "processes that wait for each other for ever",
                 "put a connection (Dense, Sparse, Conv) between them",
             )  # fmt: skip
     return order

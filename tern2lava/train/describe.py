@@ -36,7 +36,8 @@ def describe_layer(name: str, module: Any) -> dict[str, dict[str, Any]]:
         return {"avgpool": {"kernel": module.kernel_size, "stride": module.stride}}
     if isinstance(module, nn.Flatten):
         return {"flatten": {}}
-    raise UnsupportedError(name, "net.yaml", type(module).__name__, "describe the network in a net.yaml by hand")
+    found = type(module).__name__
+    raise UnsupportedError(name, "a layer that net.yaml can say", found, "describe the network in a net.yaml by hand")
 
 
 def describe(

@@ -72,7 +72,7 @@ def run_leaky(name: str, layer: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         ("graded_spikes_factor", bool((layer.graded_spikes_factor != 1).any())),
     ):
         if used:
-            raise UnsupportedError(name, "snnTorch Leaky in training", option, "leave this option at its default")
+            raise UnsupportedError(name, "a plain snnTorch Leaky", option, "leave this option at its default")
     beta, threshold = layer.beta.clamp(0, 1), layer.threshold
     mode = int(layer.reset_mechanism_val)
     if isinstance(layer.spike_grad, ArcTangent) and not (beta.requires_grad or threshold.requires_grad):
@@ -116,8 +116,9 @@ def unroll(model: nn.Sequential, x: Tensor) -> Activity:
             x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         else:
             raise UnsupportedError(
-                name, "training", type(module).__name__, "use an nn.Sequential of torch.nn layers and snnTorch Leaky"
+                name, "layers that training knows", type(module).__name__,
+                "use an nn.Sequential of torch.nn layers and snnTorch Leaky",
             )
     if not activity.spikes or x is not activity.output:
-        raise UnsupportedError("model", "training", "a last layer without spikes", "end it with a snnTorch Leaky")
+        raise UnsupportedError("model", "a last layer of neurons", "one without spikes", "end it with a snnTorch Leaky")
     return activity

@@ -216,7 +216,7 @@ def test_a_lower_threshold_beyond_the_codes_is_cut_only_where_nothing_comes_near
         [[-1.0]], steps=31, threshold=frozen(10.0), threshold_low=frozen(low), reset=Reset.NONE, compare=Compare.GE
     )
     if low < -15:
-        with pytest.raises(UnsupportedError, match="thresholds fit 4 bits"):
+        with pytest.raises(UnsupportedError, match="thresholds of 4 bits"):
             lower(graph, coarse)
         lower(graph, coarse, Options(steps=15))
         return

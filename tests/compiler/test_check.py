@@ -113,7 +113,7 @@ def test_layers_of_different_shape_may_meet_in_a_neuron_if_their_sizes_agree():
 
 @pytest.mark.parametrize("level", [Level.NORMAL, Level.TERNARY, Level.INTEGER])
 def test_kinds_of_another_level_are_refused(level):
-    with pytest.raises(UnsupportedError, match=f"conv: kinds at level {level.name}: found Conv2d"):
+    with pytest.raises(UnsupportedError, match=f"conv: requires nodes of level {level.name}; found Conv2d"):
         check(replace(network(), level=level))
 
 

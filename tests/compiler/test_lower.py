@@ -29,7 +29,7 @@ from tern2lava.sim.readout import scores
 
 REFUSED = (
     "padding between two linear layers meets whole windows only",
-    "a delayed subtraction needs a decay above 0",
+    "a decay above 0 for a delayed subtraction",
 )
 SEEDS = st.integers(0, 2**32 - 1)
 

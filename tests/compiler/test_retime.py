@@ -107,5 +107,5 @@ def test_a_loop_with_fewer_steps_than_synapses_is_refused_by_its_names(fine):
 
 def test_a_loop_without_any_delay_is_refused_by_its_names(fine):
     graph = network(dense("r", "a"), dense("w1", "x"), neurons("a", "w1", "r"))
-    with pytest.raises(UnsupportedError, match="every loop has a delay of at least one step"):
+    with pytest.raises(UnsupportedError, match="a delay of at least one step in every loop"):
         lower(graph, fine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -110,9 +111,48 @@ def test_what_a_target_lacks_is_refused_by_its_rule(rule, profile, graph, found)
         check_rules(graph, profile)
     assert raised.value.found == found
     named = next(r for r, _ in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES) if r.__name__ == rule)
-    assert str(named.__doc__).rstrip(".") in raised.value.rule
+    assert raised.value.rule.startswith(f"that {named.__doc__[0].lower()}{named.__doc__[1:].rstrip('.')} (")
     assert f"tiny allows: {named(profile)[0]}" in raised.value.rule
     assert raised.value.hint
+
+
+def passes(graph, profile):
+    try:
+        check_rules(graph, profile)
+    except UnsupportedError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("rule", "profile", "graph", "found"), CASES)
+def test_the_targets_that_a_refusal_names_execute_the_network_and_no_other_does(rule, profile, graph, found):
+    with pytest.raises(UnsupportedError) as raised:
+        check_rules(graph, profile)
+    (names,) = re.findall(r"\(([\w -]+(?:, [\w -]+)*)\), (?:or|compare|encode)", raised.value.hint)
+    chips = [load_profile(name) for name in profile_names() if name not in (profile.name, "tiny")]
+    assert names.split(", ") == [chip.name for chip in chips if passes(graph, chip)]
+
+
+@pytest.mark.parametrize("target", profile_names())
+@pytest.mark.parametrize("rule", [rule.__name__ for rule, _ in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES)])
+def test_every_target_names_others_only_where_they_pass_the_rule(target, rule):
+    """Each rule's cases on each shipped target: whatever it refuses, the names in the hint are true."""
+    for case, _, graph, _ in CASES:
+        if case != rule:
+            continue
+        try:
+            check_rules(graph, load_profile(target))
+        except UnsupportedError as error:
+            for name in profile_names():
+                if re.search(rf"[(, ]{name}[,)]", error.hint):
+                    assert passes(graph, load_profile(name))
+
+
+def test_what_no_shipped_target_has_is_said_to_be_so(monkeypatch):
+    monkeypatch.setattr("tern2lava.compiler.rules.profile_names", lambda: ("tiny",))
+    _, profile, graph, _ = CASES[0]
+    with pytest.raises(UnsupportedError, match=r"choose a target that has it \(none that is shipped\), or"):
+        check_rules(graph, profile)
 
 
 def test_a_target_that_has_everything_takes_what_others_refuse():
@@ -130,5 +170,16 @@ def test_every_rule_is_a_row_of_the_table_with_what_each_target_allows():
     assert {case[0] for case in CASES} == {row["rule"] for row in rows}, "every rule has a case here"
     for row, (rule, hint) in zip(rows, rules, strict=True):
         assert row["meaning"] == rule.__doc__
-        assert row["hint"] == hint
+        assert row["hint"] == hint.format(targets="")
         assert all(row[profile.name] for profile in profiles)
+
+
+def test_a_refusal_reads_as_what_is_required_and_what_was_found():
+    _, profile, graph, _ = CASES[0]
+    with pytest.raises(UnsupportedError) as raised:
+        check_rules(graph, profile)
+    assert str(raised.value) == (
+        "n: requires that a population's reset is one that the target's neurons have (tiny allows: zero); found reset "
+        "subtract; choose a target that has it (generic-ternary, hala-point, kapoho-point, loihi2), or "
+        "retrain with another reset"
+    )

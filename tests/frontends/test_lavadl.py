@@ -297,19 +297,19 @@ def test_rest_after_a_spike_and_real_arithmetic() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[], tuple[dict[str, Any], ...]], str]] = {
-    "sigma-delta": (lambda: (dense(np.eye(2), {"type": "SDNN", "vThMant": 1}),), "CUBA or LOIHI: found SDNN"),
-    "graded": (lambda: (dense(np.eye(2), cuba(gradedSpike=True)),), "spikes are binary"),
-    "exponent": (lambda: (dense(np.eye(2), cuba(wgtExp=2)),), "weights have no further exponent: found wgtExp 2"),
+    "sigma-delta": (lambda: (dense(np.eye(2), {"type": "SDNN", "vThMant": 1}),), "CUBA or LOIHI neurons; found SDNN"),
+    "graded": (lambda: (dense(np.eye(2), cuba(gradedSpike=True)),), "binary spikes"),
+    "exponent": (lambda: (dense(np.eye(2), cuba(wgtExp=2)),), "weights without a further exponent; found wgtExp 2"),
     "fractions": (lambda: (dense(np.eye(2) / 3, cuba()),), "dense0.weight: are no whole numbers"),
     "decay": (lambda: (dense(np.eye(2), cuba(5000)),), "iDecay: is .5000.; expected one number of 0 to 4096"),
     "missing": (lambda: (dense(np.eye(2), {"type": "CUBA", "iDecay": 1}),), "vDecay: is missing"),
     "unpool": (lambda: (dense(np.eye(2), cuba()), {"type": "unpool", "shape": np.array([2])}), "found unpool"),
     "no shape": (lambda: ({"type": "conv", "weight": np.ones((1, 1, 1, 1)), "neuron": cuba()},), "says no input shape"),
     "sizes": (lambda: (dense(np.eye(2), cuba()), dense(np.ones((2, 3)), cuba())), "takes 3 values but is fed 2"),
-    "inside": (lambda: (dense(np.eye(2), None), dense(np.eye(2), cuba())), "layers inside a network have neurons"),
+    "inside": (lambda: (dense(np.eye(2), None), dense(np.eye(2), cuba())), "neurons in layers inside a network"),
     "shape": (lambda: (dense(np.eye(2), cuba()) | {"shape": np.array([7])},), r"dense0.shape: is \(7,\)"),
     "ahead": (
-        lambda: (dense(np.eye(2), cuba()), {"type": "concat", "layers": np.array([4])}), "layers name earlier ones"
+        lambda: (dense(np.eye(2), cuba()), {"type": "concat", "layers": np.array([4])}), "layers that name earlier ones"
     ),
     "late delay": (lambda: (dense(np.eye(2), cuba(), delay=np.array([63])),), "expected 0 to 62"),
     "bias": (lambda: (dense(np.eye(2), cuba(), bias=np.ones(3)),), "3 values for 2 channels"),

@@ -241,9 +241,9 @@ def with_nan() -> nn.Module:
 @pytest.mark.parametrize(
     ("layers", "error", "why"),
     [
-        (lambda: [Custom(), nn.Flatten(0), leaky()], UnsupportedError, "all axes but the batch are flattened"),
+        (lambda: [Custom(), nn.Flatten(0), leaky()], UnsupportedError, "all axes but the batch to be flattened"),
         (lambda: [Doubled(3, 2), leaky()], UnsupportedError, "Doubled"),
-        (lambda: [hooked(), leaky()], UnsupportedError, "layers have no hooks"),
+        (lambda: [hooked(), leaky()], UnsupportedError, "layers without hooks"),
         (lambda: [pruned(), leaky()], UnsupportedError, "prune.remove"),
         (lambda: [replaced(), leaky()], UnsupportedError, "replaced forward"),
         (lambda: [nn.Linear(3, 2), nn.ReLU(), leaky()], UnsupportedError, r"layer 1 \(ReLU\).*known are .*Linear"),
@@ -251,7 +251,7 @@ def with_nan() -> nn.Module:
         (lambda: [nn.Linear(4, 2), leaky()], InputError, r"layer 0 \(Linear\): weight of shape \(2, 4\)"),
         (lambda: [with_nan(), leaky()], InputError, r"layer 0 .*weight: 1 of 6 numbers .* nan at index \[1, 2\]"),
         (lambda: [nn.Linear(3, 2), leaky(threshold=torch.inf)], InputError, "threshold: .*inf"),
-        (lambda: [nn.Linear(3, 2), leaky(threshold=-1.0)], UnsupportedError, "not negative"),
+        (lambda: [nn.Linear(3, 2), leaky(threshold=-1.0)], UnsupportedError, "thresholds of 0 or more"),
         (lambda: [nn.Linear(3, 2), leaky(beta=torch.ones(3))], InputError, r"alpha_v: shape \(3,\) does not fit"),
         (lambda: [nn.Linear(3, 2), leaky(graded_spikes_factor=2.0)], UnsupportedError, "graded_spikes_factor 2"),
         (lambda: [nn.Linear(3, 2), leaky(state_quant=lambda v: v)], UnsupportedError, "state_quant"),

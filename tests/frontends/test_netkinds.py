@@ -220,7 +220,7 @@ def test_several_inputs_and_outputs(write: Write, tmp_path: Path) -> None:
     for old, new, why in (
         ("outputs: [one, two]", "outputs: [three]", "no layer is called 'three'; there are left"),
         ("outputs: [one, two]", "outputs: [two]", "layer one is read by no other layer"),
-        ("outputs: [one, two]", "outputs: [one, a]", "a network ends in neurons"),
+        ("outputs: [one, two]", "outputs: [one, a]", "a network that ends in neurons"),
         ("outputs: [one, two]", "input: {shape: [3]}", "expected either input"),
         ("inputs: {left: {shape: [3]}, right: {shape: [2], levels: [-1, 1]}}\n", "", "expected either input"),
         ("{shape: [3]}, right", "{shape: []}, right", "inputs.left.shape: expected one to three sizes"),

@@ -280,7 +280,7 @@ def test_snntorch_clamps_beta_and_a_note_says_so(write: Write, tmp_path: Path) -
     ("neuron", "tensors", "why"),
     [
         ('{kind: leaky, tensors: l, reset_delay: true, fire: ">"}', snntorch_tensors(0, graded=2.0), "factor 2"),
-        ('{kind: if, threshold: -1, reset: zero, reset_delay: true, fire: ">"}', {}, "not negative"),
+        ('{kind: if, threshold: -1, reset: zero, reset_delay: true, fire: ">"}', {}, "thresholds of 0 or more"),
     ],
 )
 def test_neurons_without_an_exact_form_are_refused(

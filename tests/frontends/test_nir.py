@@ -59,7 +59,7 @@ def test_a_potential_that_feeds_synapses_is_refused_but_one_that_meets_a_thresho
     li = {key: value for key, value in lif(3, rng).items() if key not in ("v_threshold", "v_reset")} | {"type": "LI"}
     fc = {"type": "Linear", "weight": np.eye(3)}
     tree = chain(source(3), ("li", li), ("fc", fc), ("lif", lif(3, rng)), sink(3))
-    with pytest.raises(UnsupportedError, match=r"li: potentials are read at outputs only.*LI feeding fc"):
+    with pytest.raises(UnsupportedError, match=r"li: requires potentials to be read at outputs only.*LI feeding fc"):
         read(tree, dt=DT)
     threshold = {"type": "Threshold", "threshold": np.array([0.1, 0.2, 0.3])}
     graph = read(chain(source(3), ("li", li), ("z", threshold), ("fc", fc), ("lif", lif(3, rng)), sink(3)), dt=DT)

@@ -145,7 +145,7 @@ def test_delays_are_whole_steps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "error"), [(0, None), (1, None), (2, "all dimensions are flattened: found start_dim 2")]
+    ("start", "error"), [(0, None), (1, None), (2, "all dimensions to be flattened; found start_dim 2")]
 )
 def test_flatten_counts_dimensions_with_or_without_a_batch(start: int, error: str | None) -> None:
     flat = {"type": "Flatten", "start_dim": start, "end_dim": -1, "input_type": np.array([2, 3, 2])}
@@ -167,7 +167,7 @@ def test_missing_ends_are_added_and_noted() -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "unknown kind": (lambda g: g["nodes"]["fc"].update(type="MaxPool2d"), "primitives of NIR 1.0: found MaxPool2d"),
+    "unknown kind": (lambda g: g["nodes"]["fc"].update(type="MaxPool2d"), "primitives of NIR 1.0; found MaxPool2d"),
     "missing field": (lambda g: g["nodes"]["n"].pop("tau"), "n: LIF lacks tau"),
     "dangling edge": (lambda g: g["edges"].append(["n", "nowhere"]), "an edge to 'nowhere', which does not exist"),
     "double edge": (lambda g: g["edges"].append(["fc", "n"]), "the edge fc -> n twice"),
@@ -177,7 +177,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no graph": (lambda g: g.update(type="LIF"), "is no NIR graph"),
     "no nodes": (lambda g: g.update(nodes={}), "holds no nodes"),
     "text for numbers": (lambda g: g["nodes"]["n"].update(r="one"), "n.r: is 'one'; expected numbers"),
-    "negative threshold": (lambda g: g["nodes"]["n"].update(v_threshold=-np.ones(3)), "thresholds are not negative"),
+    "negative threshold": (lambda g: g["nodes"]["n"].update(v_threshold=-np.ones(3)), "thresholds of 0 or more"),
     "absurd shape": (lambda g: g["nodes"]["input"].update(shape=np.array([-2])), "expected positive sizes"),
     "unread": (lambda g: g["edges"].remove(["n", "output"]), r"output \(Output\) is fed by nothing"),
 }

@@ -206,7 +206,7 @@ def test_the_terminal_shows_baselines_stored_bits_and_everything_else() -> None:
     report = make_report(compiled(), "0")
     text = render(memory_table(report))
     words = (
-        "fp32", "fp16", "int8", "int4", "2 bit", "Entropy", "rANS", "against the weights alone", "kernel",
+        "fp32", "fp16", "int8", "int4", "2-bit", "Entropy", "rANS", "against the weights alone", "kernel",
         "axon tables and routes", "neuron parameters", "neuron states", "The file that was compiled",
     )  # fmt: skip
     for word in words:

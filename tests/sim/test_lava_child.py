@@ -138,7 +138,7 @@ def test_a_model_that_misbehaves_in_sequence_is_reported(how: str, message: str,
 
 
 def test_a_loop_without_delay_is_named_instead_of_hanging() -> None:
-    with pytest.raises(BackendError, match="LIF left, LIF right: every loop has a connection with a delay"):
+    with pytest.raises(BackendError, match="LIF left, LIF right: requires a connection with a delay"):
         run("run_a_loop_without_delay", None)
 
 

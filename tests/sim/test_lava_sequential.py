@@ -100,7 +100,7 @@ def test_processes_that_wait_for_each_other_are_named() -> None:
         return lambda model: sender.send(receiver.recv())
 
     left.model.act, right.model.act = pass_on(from_right, to_right), pass_on(from_left, to_left)
-    with pytest.raises(UnsupportedError, match="LIF left, LIF right: every loop has a connection with a delay"):
+    with pytest.raises(UnsupportedError, match="LIF left, LIF right: requires a connection with a delay in every loop"):
         step([source, left, right])
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from tern2lava.report.training import ROWS
 from tern2lava.train.config import Experiment
-from tern2lava.train.table import ROWS
 
 TEXT = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
 

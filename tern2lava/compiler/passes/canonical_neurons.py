@@ -37,7 +37,7 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
     gain = neuron.gain_u * neuron.gain_v
     if not (np.all(neuron.gain_u > 0) and np.all(neuron.gain_v > 0)):
         raise UnsupportedError(
-            neuron.name, "input gains are positive", f"{np.min(gain):g}", "negate the weights in front of the neuron"
+            neuron.name, "positive input gains", f"{np.min(gain):g}", "negate the weights in front of the neuron"
         )
     _check_kind(neuron)
     amount: Array = neuron.reset_amount / gain
@@ -46,14 +46,14 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
         if neuron.reset is Reset.ZERO and membrane_read:
             raise UnsupportedError(
                 neuron.name,
-                "a membrane that is read is not reset with delay to zero",
+                "a membrane that is read not to be reset with delay to zero",
                 "reset zero, reset_delay",
                 "read spike_count, or train the readout with reset none",
             )
         if neuron.reset is Reset.SUBTRACT:
             if not np.all(neuron.alpha_v > 0):
                 raise UnsupportedError(
-                    neuron.name, "a delayed subtraction needs a decay above 0", "alpha_v 0", "use reset_delay false"
+                    neuron.name, "a decay above 0 for a delayed subtraction", "alpha_v 0", "use reset_delay false"
                 )
             amount = amount / neuron.alpha_v
     return replace(
@@ -78,7 +78,7 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
 
 def _check_kind(neuron: Neuron) -> None:
     """Raise UnsupportedError for combinations that ir.Population does not define."""
-    rule, hint = "neuron kinds are combined as ir.Population defines", "use one of the two"
+    rule, hint = "neuron kinds combined as ir.Population defines", "use one of the two"
     if neuron.gain_a is not None:
         if neuron.reset is not Reset.SUBTRACT or not neuron.reset_delay:
             found = f"an adaptive threshold with reset {neuron.reset.value}, reset_delay {neuron.reset_delay}"

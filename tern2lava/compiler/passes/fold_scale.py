@@ -69,7 +69,7 @@ def _on_channels(first: Projection, projection: Projection, neuron: str) -> Arra
     if np.any(rows != rows[:, :1]):
         raise UnsupportedError(
             neuron,
-            "layers that are summed have one scale each, or scales for the same groups of neurons",
+            "summed layers with one scale each, or scales for the same groups of neurons",
             f"{first.scale.size} scales in {first.name} against {channels} channels in {projection.name}",
             "train the summed layers with one scale each",
         )
@@ -93,7 +93,7 @@ def _divided(neuron: Neuron, s: Array) -> Neuron:
     if not largest <= LARGEST:
         raise UnsupportedError(
             neuron.name,
-            "thresholds and biases stand in a range of their weights' scale",
+            "thresholds and biases in a range of their weights' scale",
             f"a quotient above {LARGEST:.0e}",
             "scale the layer's weights up, or its thresholds and biases down",
         )

@@ -61,7 +61,7 @@ def _check_output(graph: Graph, node: Output) -> None:
     if len(node.inputs) != 1 or not isinstance(graph[node.inputs[0]], Neuron):
         raise UnsupportedError(
             node.name,
-            "an output reads one population of neurons",
+            "an output that reads one population of neurons",
             ", ".join(node.inputs) or "nothing",
             "end the network with a neuron layer (reset none for a membrane readout)",
         )
@@ -74,7 +74,7 @@ def _paths(graph: Graph, name: str, visiting: tuple[str, ...] = ()) -> list[tupl
         return [(name, [])]
     if name in visiting:
         raise UnsupportedError(
-            name, "a loop passes a neuron layer", " -> ".join((*visiting, name)), "put a neuron layer into the loop"
+            name, "a neuron layer in every loop", " -> ".join((*visiting, name)), "put a neuron layer into the loop"
         )
     return [
         (source, [*chain, node]) for given in node.inputs for source, chain in _paths(graph, given, (*visiting, name))

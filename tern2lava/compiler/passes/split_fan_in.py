@@ -25,10 +25,11 @@ from tern2lava.compiler.ir import (
 from tern2lava.compiler.linear import per_neuron
 from tern2lava.compiler.pooling import unpooled
 from tern2lava.compiler.retime import chip_delay, lags
+from tern2lava.compiler.rules import NO_CHIP
 from tern2lava.compiler.slices import incoming, mapped_shape
 from tern2lava.compiler.splitting import divide, width
 from tern2lava.errors import CapacityError, UnsupportedError
-from tern2lava.hw_profiles import Profile
+from tern2lava.hw_profiles import Profile, load_profile, profile_names
 
 RELAY = "relay"
 # What a relay sends is an int32 in every execution.
@@ -70,7 +71,7 @@ def split_fan_in(graph: Graph, profile: Profile | None) -> Graph:
             gone |= set(split.sums)
         else:
             nodes.append(node)
-    result = _in_chip_time(plain.with_nodes(node for node in nodes if node.name not in gone), list(wide))
+    result = _in_chip_time(plain.with_nodes(node for node in nodes if node.name not in gone), list(wide), limit)
     return result.with_nodes(result.nodes, notes=[split.note(result) for split in splits])
 
 
@@ -150,7 +151,7 @@ class _Split:
             ]
             _, gained, place = min((c for c in choices if c[1] < 0), default=(False, 0, -1))
             if gained == 0:
-                hint = "the layers in front of it are too many: merge or prune them, or use another target"
+                hint = f"let it read at most {have:,} layers: merge or prune those in front of it"
                 raise CapacityError(self.population.name, f"{name} for partial sums", need, have, hint)
             chosen = list(self.whole)[place]
             if chosen in self.kept:
@@ -220,7 +221,7 @@ class _Split:
             assert g is not None
             raise CapacityError(
                 self.population.name, "inputs of one kernel tap in a group of channels", g.in_shape[0] // g.groups,
-                min(most, self.limit.axons), "use smaller groups, or another target",
+                min(most, self.limit.axons), f"use groups of at most {min(most, self.limit.axons):,} channels",
             )  # fmt: skip
         ranges = [input_range(part, self.graph) for part in parts]
         return parts, ranges, all(self.limit.carries(low, high) for low, high in ranges)
@@ -244,9 +245,13 @@ class _Split:
             sums = sums[count:]
 
     def _refuse(self, low: Array, high: Array) -> None:
+        need = payload_width(int(low.min()), int(high.max()))
+        others = (load_profile(name) for name in profile_names() if name not in NO_CHIP)
+        wider = [p.name for p in others if RELAY in p.neuron.kinds.value and p.routing.payload_bits.value >= need]
         raise UnsupportedError(
-            self.population.name, f"partial sums fit a spike's payload of {self.limit.payload} bits",
-            f"sums from {int(low.min()):,} to {int(high.max()):,}", "choose a target with wider payloads (loihi2)",
+            self.population.name, f"partial sums within a spike's payload of {self.limit.payload} bits",
+            f"sums from {int(low.min()):,} to {int(high.max()):,}",
+            f"choose a target that relays wider sums ({', '.join(wider) or 'none that is shipped'}), or prune inputs",
         )  # fmt: skip
 
     def _relay(self, name: str, inputs: tuple[Projection, ...], low: Array, high: Array) -> None:
@@ -281,8 +286,8 @@ class _Split:
         gain = compact(per_neuron(projection.gain, projection).reshape(shape), shape).reshape(-1)
         if gain.size not in (1, shape[0]):
             raise UnsupportedError(
-                self.population.name, "relays bring one scale for each channel", "a scale for each neuron",
-                "use one scale for the layer, or a target with more inputs",
+                self.population.name, "one scale for each channel behind relays", "a scale for each neuron",
+                f"use one scale for the layer, or prune its neurons to {self.limit.synapses:,} inputs",
             )  # fmt: skip
         return frozen(gain[0] if gain.size == 1 else gain)
 
@@ -340,15 +345,15 @@ def _in_source_time(graph: Graph) -> Graph:
     return graph.with_nodes(nodes.values())
 
 
-def _in_chip_time(graph: Graph, wide: list[str]) -> Graph:
+def _in_chip_time(graph: Graph, wide: list[str], limit: _Limit) -> Graph:
     """The graph with lags and chip delays for all that it holds now. Raises UnsupportedError, naming what was split,
     where a loop has no step for its relays."""
     try:
         lag = lags(graph)
     except UnsupportedError as error:
         raise UnsupportedError(
-            error.node, f"a loop has a step of delay for each synapse, relays (of {', '.join(wide)}) included",
-            error.found, "prune its inputs, retrain with a longer delay in the loop, or use a target with more inputs",
+            error.node, f"a step of delay for each synapse of a loop, relays (of {', '.join(wide)}) included",
+            error.found, f"prune its neurons to {limit.synapses:,} inputs, or retrain with a longer delay in the loop",
         ) from None  # fmt: skip
     nodes: dict[str, Node] = {node.name: node for node in graph.nodes}
     for population in graph.of_kind(Population):

@@ -117,7 +117,7 @@ def _split(node: Projection, parts: tuple[Codes, ...], notes: list[str], taken: 
 
 
 def _refusal(node: Projection) -> UnsupportedError:
-    rule = "weights are a scale times {-1, 0, 1}"
+    rule = "weights that are a scale times {-1, 0, 1}"
     levels = np.unique(node.weight).size
     return UnsupportedError(
         node.name,

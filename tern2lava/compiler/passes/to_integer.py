@@ -77,35 +77,35 @@ def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
         if np.any(value < 0) or np.any(value > 1):
             raise UnsupportedError(
                 neuron.name,
-                "decay factors lie in [0, 1]",
+                "decay factors in [0, 1]",
                 f"{name} {float(np.max(np.abs(value))):g}",
                 "retrain, or clip",
             )
     if np.any(neuron.threshold < 0) or (neuron.compare is Compare.GE and np.any(neuron.threshold <= 0)):
         raise UnsupportedError(
             neuron.name,
-            "thresholds are positive",
+            "positive thresholds",
             f"{float(np.min(neuron.threshold)):g} in units of the synapses' scale",
             "retrain with a positive threshold",
         )
     if neuron.threshold_low is not None and np.any(neuron.threshold_low >= 0):
         raise UnsupportedError(
             neuron.name,
-            "lower thresholds are negative",
+            "negative lower thresholds",
             f"{float(np.max(neuron.threshold_low)):g} in units of the synapses' scale",
             "retrain with a negative lower threshold",
         )
     if neuron.gain_a is not None and np.any(neuron.gain_a < 0):
         raise UnsupportedError(
             neuron.name,
-            "a spike raises an adaptive threshold",
+            "an adaptive threshold that a spike raises",
             f"by {float(np.min(neuron.gain_a)):g} synapses",
             "retrain with a positive adaptation",
         )
     if neuron.reset is Reset.SUBTRACT and np.any(neuron.reset_amount < 0):
         raise UnsupportedError(
             neuron.name,
-            "a subtracting reset lowers the potential",
+            "a subtracting reset that lowers the potential",
             f"reset amount {float(np.min(neuron.reset_amount)):g} in units of the synapses' scale",
             "retrain with a positive reset amount",
         )
@@ -131,7 +131,7 @@ def _choose_scale(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, steps: i
     if best is None:
         raise UnsupportedError(
             neuron.name,
-            f"thresholds fit {arithmetic.threshold_bits} bits and biases {arithmetic.bias_bits} bits of the target",
+            f"thresholds of {arithmetic.threshold_bits} bits and biases of {arithmetic.bias_bits} bits (the target's)",
             f"a threshold of {float(np.max(neuron.threshold)):.6g} and a bias of "
             f"{float(np.max(np.abs(neuron.bias))):.6g} synapses, scales up to {_largest_scale(graph, neuron):.6g}",
             "scale the layer's weights up, or its thresholds and biases down, and summed layers to like sizes",

@@ -38,7 +38,7 @@ def prove(problem: Problem, seed: int = 0, seconds: float = 20.0) -> Proof:
         raise MissingPackageError("ortools", "pip install 'tern2lava[mapping]'") from None
     n = problem.cores
     if n > LARGEST:
-        raise UnsupportedError("placement", f"exact proves up to {LARGEST} cores", f"{n} cores", "use auto")
+        raise UnsupportedError("placement", f"at most {LARGEST} cores for exact", f"{n} cores", "use auto")
     largest = max(problem.weight.max(initial=0.0), problem.host.max(initial=0.0), 1e-12)
     unit = largest / _UNITS
     model = cp_model.CpModel()

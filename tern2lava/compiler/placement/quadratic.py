@@ -18,7 +18,7 @@ def place_quadratic(problem: Problem, seed: int) -> Array:
     which is a core fixed at its slot. UnsupportedError beyond LARGEST cores: its matrices are dense."""
     if problem.cores > LARGEST:
         raise UnsupportedError(
-            "placement", f"quadratic places up to {LARGEST} cores", f"{problem.cores} cores", "use auto or spectral"
+            "placement", f"at most {LARGEST} cores for quadratic", f"{problem.cores} cores", "use auto or spectral"
         )
     order = hilbert_order(problem)
     if (problem.allowed >= 0).any():

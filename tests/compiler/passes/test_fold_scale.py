@@ -90,5 +90,5 @@ def test_scales_per_channel_divide_the_neurons_of_their_channel():
 
 
 def test_a_quotient_beyond_reason_is_refused_by_the_neurons_name():
-    with pytest.raises(UnsupportedError, match=r"n: thresholds and biases stand in a range"):
+    with pytest.raises(UnsupportedError, match=r"n: requires thresholds and biases in a range"):
         fold_scale(summed(1e-300))

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tern2lava import api
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.build import build as compile_network
 from tern2lava.compiler.check import check
@@ -206,10 +207,10 @@ def test_sums_that_no_spike_carries_are_made_narrower_or_refused() -> None:
     # Four signed bits hold -7 to 7.
     assert all(relay.levels[0] >= -7 and relay.levels[1] <= 7 for relay in relays_of(program) if relay.levels)
     assert len(relays_of(program)) > 2
-    with pytest.raises(UnsupportedError, match="h: partial sums fit a spike's payload of 3 bits: found sums from"):
+    with pytest.raises(UnsupportedError, match="h: requires partial sums within a spike's payload of 3 bits; found"):
         lower(dense_net(), arithmetic_of(profile), profile=narrow(4, routing__payload_bits=3))
     wider = lower(dense_net(), arithmetic_of(profile), profile=narrow(30)).program
-    with pytest.raises(UnsupportedError, match="whose partial sums a spike must carry"):
+    with pytest.raises(UnsupportedError, match="whose partial sums fit the payload of a spike"):
         check_rules(wider, profile)
 
 
@@ -231,10 +232,12 @@ def test_a_loop_without_a_step_to_spare_is_refused_by_name_and_one_with_it_is_sp
     assert all(np.array_equal(whole.v[name], found.v[name]) for name in whole.v)
 
 
-def test_without_relays_the_numbers_and_the_targets_that_have_them_are_named() -> None:
+def test_without_relays_the_numbers_and_targets_that_hold_the_network_are_named() -> None:
     profile = narrow(16, neuron__kinds=("plain",))
-    with pytest.raises(CapacityError, match=r"h: needs 40 in_axons, the target has 16.*generic-ternary.*loihi2"):
+    with pytest.raises(CapacityError, match=r"h: needs 40 in_axons, the target has 16; prune its neurons to 40 %"):
         build(dense_net(), profile)
+    with pytest.raises(CapacityError, match=r"the target has 16; use loihi2 \(\d+ cores?\) or kapoho-point.*prune"):
+        api.compile(dense_net(), profile)
 
 
 def convolution(channels: int, out: int, kernel: tuple[int, int], groups: int, dilation: int, pool: int) -> Graph:

@@ -1,0 +1,60 @@
+"""The outcome of an experiment as a terminal table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from tern2lava.report.sheet import NOTHING, sheet
+
+# (key in metrics.json, heading, format)
+ROWS = (
+    ("accuracy", "accuracy", "{:.4f}"),
+    ("nll", "negative log-likelihood (nats)", "{:.4f}"),
+    ("brier", "Brier score", "{:.4f}"),
+    ("ece", "calibration error (15 bins)", "{:.4f}"),
+    ("entropy", "predictive entropy (nats)", "{:.4f}"),
+    ("disagreement_over_time", "disagreement over time (nats)", "{:.4f}"),
+    ("spikes_per_sample", "spikes per sample", "{:,.0f}"),
+    ("synops_per_sample", "synaptic operations per sample", "{:,.0f}"),
+    ("near_threshold", "neuron-steps within 2 % of the threshold", "{:.4%}"),
+    ("in_band", "neuron-steps within the certificate's band", "{:.4%}"),
+)
+NAMES = {
+    "teacher": "full-precision teacher", "model": "trained network", "integer": "its integers",
+    "compiled": "its core images",
+}  # fmt: skip
+
+
+def render_training(result: dict[str, Any]) -> RenderableType:
+    """One row per metric; a column for the teacher, the trained network, its integers, its core images, where there."""
+    columns = [(key, result[key]) for key in NAMES if "accuracy" in (result.get(key) or {})]
+    headings = [
+        NAMES[key] + (f" ({values['samples']:,} samples)" if "samples" in values else "") for key, values in columns
+    ]
+    title = f"{result['config']['data']['name']}: {result['config']['network']['layers']}"
+    table = sheet(title, ("on the test samples", *headings))
+    for key, heading, text in ROWS:
+        if any(key in values for _, values in columns):
+            table.add_row(heading, *(text.format(values[key]) if key in values else NOTHING for _, values in columns))
+    return Group(table, *(Text(line) for line in _storage(result)))
+
+
+def _storage(result: dict[str, Any]) -> list[str]:
+    """Lines on what the weights take, and why the network was not compiled where it was not."""
+    storage, compiled = result["storage"], result.get("compiled") or {}
+    lines = [f"{storage['weights']:,} weights, {storage['zeros']:.1%} of them zero; {result['seconds']:.0f} s"]
+    if "refused" in compiled:
+        lines.append(f"not compiled: {compiled['refused']}")
+    elif compiled:
+        stored, coded = (
+            f"{storage['fp32_bits'] / compiled[key]:,.1f}" if compiled[key] else NOTHING
+            for key in ("stored_bits", "coded_bits")
+        )
+        lines.append(
+            f"fp32 weights take {stored} times the synaptic memory on {compiled['target']}, {coded} times the "
+            "entropy-coded files"
+        )
+    return lines

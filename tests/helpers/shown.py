@@ -1,0 +1,46 @@
+"""What a table shows at a width, and what must hold of everything that is shown."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+
+from rich.console import Console, RenderableType
+
+WIDE = 4000
+NARROW = (80, 160)
+# Words that a number without meaning is printed as, and numbers that nobody reads: 6.1e+298.
+_NONSENSE = re.compile(r"(?<![\w.])[+-]?(?:nan|inf|None|\d[\d.,]*e\+\d+)(?!\w)|Traceback")
+_LINES = re.compile(r"[\s─━│╶╴]")
+
+
+def shown(what: RenderableType, width: int) -> str:
+    """The text of `what` on a console of this many columns."""
+    console = Console(width=width, file=io.StringIO(), record=True, legacy_windows=False)
+    console.print(what)
+    return console.export_text()
+
+
+def check_text(text: str, width: int) -> None:
+    """Fail where a line is wider than the console or holds a number without meaning."""
+    for line in text.splitlines():
+        assert len(line.rstrip()) <= width, line
+        assert not _NONSENSE.search(line), line
+        assert "…" not in line, line
+
+
+def check_shown(what: RenderableType) -> str:
+    """The text of `what` where nothing has to be folded; fail unless narrow consoles show the same characters, however
+    they are folded: no number is cut, no column left out."""
+    whole = shown(what, WIDE)
+    check_text(whole, WIDE)
+    for width in NARROW:
+        text = shown(what, width)
+        check_text(text, width)
+        assert _characters(text) == _characters(whole), f"{width} columns show other characters:\n{text}"
+    return whole
+
+
+def _characters(text: str) -> Counter[str]:
+    return Counter(_LINES.sub("", text))
