@@ -1,8 +1,8 @@
-"""The functions: load, compile, what_if, simulate, verify, report. The command line is a rendering of them."""
+"""The functions: load, compile, what_if, record, simulate, verify, report. The command line is a rendering of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -43,7 +43,7 @@ from tern2lava.sim.verify import verify as prove
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Simulation", "compile", "load", "report", "simulate", "verify", "what_if"]
+__all__ = ["Simulation", "compile", "load", "record", "report", "simulate", "verify", "what_if"]
 
 Engine = Literal["fast", "reference", "images", "ray"]
 
@@ -245,6 +245,37 @@ def verify(
     result = add_verification(opened.report, proof, required, _ternarize(opened))
     save_report(opened.folder, result)
     return result
+
+
+def record(
+    module: torch.nn.Module,
+    data: str | Path | dict[str, Array] | Array,
+    *,
+    out: str | Path | None = None,
+    names: Mapping[str, str] | None = None,
+    potentials: Mapping[str, tuple[str, str]] | None = None,
+    call: str = "auto",
+    scores: Callable[[Any], Any] | None = None,
+) -> dict[str, Array]:
+    """The framework's own run of `module` on `data`, as arrays that `verify` takes for the oracle; also written to the
+    npz file `out` if given (docs/oracle.md).
+
+    A copy runs, at rest, in evaluation mode and its own dtype: the module stays as it is. data: spikes (samples, steps,
+    *shape), or named arrays or an npz file with `spikes` (one array for each argument of a forward that has several)
+    and `labels`. names: the population of a layer by its name in the module, where a net.yaml names it otherwise or the
+    layer is of no known class. potentials: for such a layer the attribute that holds its membrane potential after a
+    step, and whether that is "before" or "after" the reset. call: as for load_module. scores: what makes the class
+    scores (samples, classes) of what the forward returns, of the list of its returns where it is called once per step;
+    by default a forward's return of that shape. Raises InputError for what does not fit.
+    """
+    from tern2lava.frontends.record import read_arrays, record_module
+
+    inputs, labels = read_arrays(data)
+    arrays = dict(inputs) if labels is None else {**inputs, "labels": labels}
+    arrays |= record_module(module, inputs, names=names, potentials=potentials, call=call, scores=scores)
+    if out is not None:
+        write_aside(Path(out), lambda path: np.savez_compressed(path, **arrays))
+    return arrays
 
 
 def report(bundle: str | Path | Bundle, *, compare_bits: int | None = None) -> Report:

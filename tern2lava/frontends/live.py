@@ -111,17 +111,38 @@ def fresh_copy(module: torch.nn.Module) -> torch.nn.Module:
     """
     import torch
 
+    return resting_copy(module, torch.float64)
+
+
+def resting_copy(module: torch.nn.Module, dtype: torch.dtype | None = None) -> torch.nn.Module:
+    """A copy in evaluation mode whose neurons are at rest, in `dtype` (None: its own); the original keeps its state."""
+    import torch
+
     states = {id(t): t.detach().clone() for t in _tensors(module) if not t.is_leaf}
-    result = copy.deepcopy(module, states).double().eval()
-    for part in result.modules():
-        if class_path(part) in snntorch.NEURONS:
-            spike = part.spike_grad
-            if "spike_grad" in part._modules:
-                del part._modules["spike_grad"]
-            object.__setattr__(part, "spike_grad", _SameDtype(spike))
+    result = copy.deepcopy(module, states).eval()
+    if dtype is not None:
+        result = result.to(dtype)
+    if dtype_of(result) is not torch.float32:
+        for part in result.modules():
+            if class_path(part) in snntorch.NEURONS:
+                spike = part.spike_grad
+                if "spike_grad" in part._modules:
+                    del part._modules["spike_grad"]
+                object.__setattr__(part, "spike_grad", _SameDtype(spike))
     with torch.no_grad():
         rest(result)
     return result
+
+
+def dtype_of(module: torch.nn.Module) -> torch.dtype:
+    """The dtype that a module computes in: that of its parameters, or of its buffers; float32 where it has neither."""
+    import torch
+
+    for tensors in (module.parameters(), module.buffers()):
+        found: list[torch.dtype] = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
+        if found:
+            return min(found, key=lambda dtype: -torch.finfo(dtype).eps)
+    return torch.float32
 
 
 class _SameDtype:

@@ -67,7 +67,7 @@ def load_module(
     refuse_unknown(module, source)
     from tern2lava.frontends.tracegraph import load_traced
 
-    return load_traced(module, shapes, steps, readout=readout, levels=levels, call=call)
+    return load_traced(module, shapes, steps, readout=readout, levels=levels, call=call).graph
 
 
 def read_readout(value: Readout | str) -> Readout:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,20 @@ TRACED_STEPS = 24
 Inputs = dict[str, Array]
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Traced:
+    """A traced module: its graph, how it is called, and the node of each neuron layer by its name in the module."""
+
+    graph: Graph
+    call: str
+    names: dict[str, str]
+
+
 def load_traced(
     module: torch.nn.Module, shapes: dict[str, Shape], steps: int, *, readout: Readout, levels: tuple[int, int],
     call: str,
-) -> Graph:  # fmt: skip
-    """The Graph (IMPORTED) of a module with a forward of its own (see module.load_module).
+) -> Traced:  # fmt: skip
+    """The Graph (IMPORTED) of a module with a forward of its own (see module.load_module), and how it is called.
 
     Raises UnsupportedError where the module computes what no Graph says, naming the layer or function, and where the
     graph's spikes differ from the module's.
@@ -41,12 +51,12 @@ def load_traced(
             attempt = _Attempt(fresh_copy(module), source, shapes, steps, length, style, levels)
             attempt.training = module.training
             try:
-                graph = attempt.graph(readout)
+                graph, names = attempt.graph(readout)
             except (Tern2LavaError, _RunError) as error:
                 found = error if isinstance(error, Tern2LavaError) else InputError(source, str(error))
                 errors.append((attempt.reached - isinstance(error, AxesError), found))
                 continue
-            return graph
+            return Traced(graph=graph, call=style, names=names)
     raise max(errors, key=lambda pair: pair[0])[1]
 
 
@@ -67,8 +77,8 @@ class _Attempt:
         self.reached = 0
         self.training = False
 
-    def graph(self, readout: Readout) -> Graph:
-        """The graph, checked against further runs of the module."""
+    def graph(self, readout: Readout) -> tuple[Graph, dict[str, str]]:
+        """The graph, checked against further runs of the module, and the node of each neuron layer."""
         recorder, _ = self.record(0.4, 0)
         self.reached = 2
         graph, names = _Fold(recorder, self, self.module).graph(readout)
@@ -84,7 +94,8 @@ class _Attempt:
         silent = [name for name, count in compared.items() if not count]
         notes = [*dict.fromkeys(notes), *(f"{n}: fired in no run of the check, which proves little" for n in silent)]
         said = f"traced over {self.length} steps ({self.style.replace('_', ' ')}); the graph gave the module's own "
-        return graph.with_nodes(graph.nodes, notes=[f"{said}{sum(compared.values()):,} spikes", *notes])
+        notes = [f"{said}{sum(compared.values()):,} spikes", *notes]
+        return graph.with_nodes(graph.nodes, notes=notes), names
 
     def record(self, density: float, seed: int) -> tuple[Recorder, Inputs]:
         """A recorded run from rest on random input of `density`, and that input by name, (batch, steps, *shape)."""
