@@ -25,7 +25,7 @@ from tern2lava.compiler.ir import Array, Graph, Population
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.errors import InputError, Interrupted
-from tern2lava.frontends.load import load
+from tern2lava.frontends.load import load, load_with_run
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.model import Report, WhatIfRow
 from tern2lava.report.requirements import parse_requirements
@@ -81,19 +81,27 @@ def compile(
     measured (any_steps, pad: see `verify`); without them map_options.rate is assumed. progress(stage, done, total) is
     told what is done, total being 0 where it cannot be known. Raises InputError, ProfileError, UnsupportedError or
     CapacityError, each saying where, what was found and what to do; whatever ends it, `out` is a whole bundle or as it
-    was before.
+    was before. The bundle of a live module keeps a few samples of the module's own run, recorded now, for `verify` to
+    hold the float model against.
     """
     tell = progress or silent
     profile = target if isinstance(target, Profile) else load_profile(target)
     tell("network", 0, 0)
-    graph = load(source, net, **load_options)
+    loaded = load_with_run(source, net, **load_options)
+    graph, recorded = loaded if isinstance(loaded, Graph) else loaded.graph, None
+    if out is not None and not isinstance(loaded, Graph):
+        from tern2lava.frontends.keep import keep_run
+
+        tell("the module's own run", 0, 0)
+        recorded, notes = keep_run(source, loaded)  # type: ignore[arg-type]
+        graph = graph.with_nodes(graph.nodes, notes=notes)
     compiled = build(graph, profile, options, map_options, _measure(data, options, any_steps, pad), tell)
     compiled = replace(compiled, described=_described(source, net))
     if isinstance(source, (str, Path)) and Path(source).is_file():
         compiled = replace(compiled, source_bytes=Path(source).stat().st_size)
     if out is not None:
         tell("bundle", 0, 0)
-        write_bundle(compiled, Path(out))
+        write_bundle(compiled, Path(out), recorded)
     return compiled
 
 

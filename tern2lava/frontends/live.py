@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tern2lava.compiler.ir import Graph
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends import norse, snntorch, spikingjelly
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
@@ -13,6 +15,16 @@ from tern2lava.frontends.layers import ANY_AXES, READERS, class_path
 
 if TYPE_CHECKING:
     import torch
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Loaded:
+    """A live module as it was read: its graph, how it is called ("step", "time_first", "batch_first" or "static"), and
+    the population of each neuron layer by its name in the module."""
+
+    graph: Graph
+    call: str
+    names: dict[str, str]
+
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 FRAMEWORKS = ("snntorch.", "spikingjelly.", "norse.")

@@ -10,6 +10,7 @@ the potential that met the threshold, as ir.Neuron's v does.
 
 from __future__ import annotations
 
+import inspect
 import random
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -27,15 +28,13 @@ from tern2lava.frontends import norse
 from tern2lava.frontends.layers import class_path
 from tern2lava.frontends.live import (
     FRAMEWORKS,
-    NEURONS,
+    Loaded,
     dtype_of,
-    is_layer,
-    reads_sequences,
     rest,
     resting_copy,
     unwrapped,
 )
-from tern2lava.frontends.module import CALLS, is_sequence
+from tern2lava.frontends.module import CALLS, is_sequence, sequence_call, sequence_names
 from tern2lava.frontends.tracegraph import load_traced
 from tern2lava.sim.oracle import is_oracle_key
 
@@ -50,19 +49,26 @@ Scores = Callable[[Any], Any]
 def record_module(
     module: torch.nn.Module, inputs: Mapping[str, Array], *, names: Names | None = None,
     potentials: Potentials | None = None, call: str = "auto", scores: Scores | None = None,
+    loaded: Loaded | None = None,
 ) -> dict[str, Array]:  # fmt: skip
     """Arrays of the module's own run on `inputs`, (samples, steps, *shape) for each argument of its forward.
 
     spikes.NAME int8, v.NAME (samples, steps, *shape), v_when "after", dtype, framework, and scores (samples, classes)
-    where the forward gives them. Arguments and errors as of api.record.
+    where the forward gives them. loaded: the module as it was read before. Other arguments and errors as of api.record.
     """
     original = unwrapped(module)
+    parameters = [name for name in inspect.signature(original.forward).parameters if name in inputs]
+    if len(inputs) > 1 and len(parameters) == len(inputs):
+        inputs = {name: inputs[name] for name in parameters}
     source = type(original).__qualname__
     if call not in CALLS:
         raise InputError("call", f"found {call!r}; expected {', '.join(CALLS)}")
     shapes = {name: tuple(values.shape[2:]) for name, values in inputs.items()}
     steps = next(iter(inputs.values())).shape[1]
-    style, known = _style(original, source, shapes, steps, call)
+    if loaded is not None:
+        style, known = loaded.call, loaded.names
+    else:
+        style, known = _style(original, source, shapes, steps, call)
     copied = resting_copy(original)
     dtype = dtype_of(copied)
     layers = _layers(copied, known, dict(names or {}), dict(potentials or {}), source)
@@ -109,23 +115,18 @@ def _style(
     module: torch.nn.Module, source: str, shapes: dict[str, Shape], steps: int, call: str
 ) -> tuple[str, dict[str, str]]:
     """(how the module is called, the population of each neuron layer by its name in the module)."""
-    neurons = {name: name for name, part in module.named_modules() if class_path(part) in NEURONS}
-    if is_layer(module):
-        return ("time_first" if reads_sequences(module) else "step") if call == "auto" else call, {"": "0"}
-    if is_sequence(module) and call == "auto" and len(shapes) == 1:
-        over_time = any(reads_sequences(part) is True for part in module.modules())
-        within = any(class_path(part).endswith(("SeqToANNContainer", "MultiStepContainer")) for part in module.modules())
-        return "time_first" if over_time or within else "step", neurons
+    if is_sequence(module) and len(shapes) == 1:
+        return sequence_call(module) if call == "auto" else call, sequence_names(module)
     try:
-        traced = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, levels=(0, 1), call=call)
+        read = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, levels=(0, 1), call=call)
     except Tern2LavaError as error:
         if call == "auto":
             raise InputError(
                 f"{source}: call", f"requires how its forward is called; found a module that cannot be read ({error}); "
                 f"say call= one of {', '.join(CALLS[1:])}, and names={{'LAYER': 'POPULATION'}}"
             ) from None  # fmt: skip
-        return call, neurons
-    return traced.call, traced.names
+        return call, sequence_names(module)
+    return read.call, read.names
 
 
 def _layers(
@@ -157,11 +158,11 @@ def _layers(
             continue
         part = parts[path]
         if class_path(part).endswith(("LinearRecurrentContainer", "ElementWiseRecurrentContainer")):
-            part = part.sub_module  # type: ignore[assignment]
+            part = part.sub_module
         attribute = potentials[path][0] if path in potentials else ""
         found[path] = _Layer(name=name, module=part, attribute=attribute)
         if hasattr(part, "store_v_seq") and getattr(part, "step_mode", "s") == "m":
-            part.store_v_seq = True  # type: ignore[assignment]
+            part.store_v_seq = True
     return found
 
 
@@ -225,8 +226,6 @@ class _Run:
 
     def _hands_on(self) -> bool:
         """Whether the forward is forward(inputs..., state=None), giving (output, state), as Norse's modules."""
-        import inspect
-
         parameters = list(inspect.signature(self.module.forward).parameters.values())
         return len(parameters) == len(self.inputs) + 1 and parameters[-1].default is None
 
@@ -264,8 +263,8 @@ class _Run:
             return parts[0].transpose(0, 1).cpu()
         shape = tuple(parts[0].shape) if parts else ()
         raise InputError(
-            where, f"requires to run once in each of {self.steps} steps of {self.batch} samples; found {calls} calls of "
-            f"shape {shape}; give the data as many steps as the module runs, and each place a layer of its own"
+            where, f"requires to run once in each of {self.steps} steps of {self.batch} samples; found {calls} calls "
+            f"of shape {shape}; give the data as many steps as the module runs, and each place a layer of its own"
         )  # fmt: skip
 
     @staticmethod
@@ -274,7 +273,7 @@ class _Run:
         whole = np.isin(array, (-1.0, 0.0, 1.0))
         if not whole.all():
             found = float(array[~whole][0])
-            raise InputError(where, f"requires spikes of -1, 0 and 1; found {found:g}; name a layer that gives out spikes")
+            raise InputError(where, f"requires spikes of -1, 0 and 1; found {found:g}; name a layer that gives them out")
         return np.asarray(array.astype(np.int8))
 
 
@@ -356,14 +355,15 @@ def read_arrays(data: Any) -> tuple[dict[str, Array], Array | None]:
             raise InputError(where, "does not exist") from None
         except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
             raise InputError(where, f"is no readable npz file ({error})") from None
-    arrays = {"spikes": data} if not isinstance(data, Mapping) else {k: v for k, v in data.items() if not is_oracle_key(k)}
+    named = data if isinstance(data, Mapping) else {"spikes": data}
+    arrays = {name: value for name, value in named.items() if not is_oracle_key(name)}
     labels = arrays.pop("labels", None)
     inputs = {name: np.asarray(value) for name, value in arrays.items()}
     for name, values in inputs.items():
         if values.ndim < 3 or 0 in values.shape or values.dtype.kind not in "biuf":
             raise InputError(
-                f"{where}: {name}", f"requires (samples, steps, *shape) of numbers; found {values.shape} of {values.dtype}; "
-                "give every step of every sample"
+                f"{where}: {name}", f"requires (samples, steps, *shape) of numbers; found {values.shape} of "
+                f"{values.dtype}; give every step of every sample"
             )  # fmt: skip
     if not inputs or len({values.shape[:2] for values in inputs.values()}) > 1:
         found = ", ".join(f"{name} {values.shape}" for name, values in inputs.items()) or "nothing"

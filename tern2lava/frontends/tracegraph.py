@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from tern2lava.compiler.ir import Add, Array, ChannelAffine, Delay, Dense, Flatt
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.layers import IN_TRAINING, TRAINED, as_array, class_path, pair
-from tern2lava.frontends.live import add_layer, fresh_copy, refuse_changes, rest
+from tern2lava.frontends.live import Loaded, add_layer, fresh_copy, refuse_changes, rest
 from tern2lava.frontends.trace import ALL, STATIC, AxesError, Expression, Recorder, Symbol, leaves
 from tern2lava.frontends.tracecheck import check_spikes
 
@@ -23,20 +22,11 @@ TRACED_STEPS = 24
 Inputs = dict[str, Array]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Traced:
-    """A traced module: its graph, how it is called, and the node of each neuron layer by its name in the module."""
-
-    graph: Graph
-    call: str
-    names: dict[str, str]
-
-
 def load_traced(
     module: torch.nn.Module, shapes: dict[str, Shape], steps: int, *, readout: Readout, levels: tuple[int, int],
     call: str,
-) -> Traced:  # fmt: skip
-    """The Graph (IMPORTED) of a module with a forward of its own (see module.load_module), and how it is called.
+) -> Loaded:  # fmt: skip
+    """A module with a forward of its own, read (see module.read_module).
 
     Raises UnsupportedError where the module computes what no Graph says, naming the layer or function, and where the
     graph's spikes differ from the module's.
@@ -56,7 +46,7 @@ def load_traced(
                 found = error if isinstance(error, Tern2LavaError) else InputError(source, str(error))
                 errors.append((attempt.reached - isinstance(error, AxesError), found))
                 continue
-            return Traced(graph=graph, call=style, names=names)
+            return Loaded(graph=graph, call=style, names=names)
     raise max(errors, key=lambda pair: pair[0])[1]
 
 

@@ -136,7 +136,7 @@ class NeuronBound:
         decayed, scaled = self.alpha_u * u, self.gain_u * x
         result = decayed + scaled
         one = np.ones((1, 1))
-        operations = [
+        operations: list[Operation] = [
             (decayed, p.exact_product(self.alpha_u, u), one),
             (scaled, p.exact_product(self.gain_u, x), one),
             (result, p.exact_sum(decayed, scaled), one),
@@ -156,7 +156,8 @@ class NeuronBound:
         """(v' before any subtraction, its error)."""
         p, q, one = self.precision, self.share, np.ones((1, 1))
         if self.neuron.quantum is not None:
-            return state.decayed(kept, self.alpha_v) + self.gain_v * u + self.bias, self._whole(state, e_kept) + self.e_u
+            whole = state.decayed(kept, self.alpha_v) + self.gain_v * u + self.bias
+            return whole, self._whole(state, e_kept) + self.e_u
         decayed, scaled = self.alpha_v * kept, self.gain_v * u
         joined = decayed + scaled
         result = joined + self.bias

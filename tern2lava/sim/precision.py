@@ -72,8 +72,8 @@ class Precision:
 
     def exact_sum(self, a: Array, b: Array) -> Array:
         """Where the sum of two numbers of this precision is one (Knuth's TwoSum gives what float64 loses)."""
-        total = a + b
-        back = total - a
+        total: Array = np.asarray(a + b)
+        back: Array = total - a
         rest = (a - (total - back)) + (b - back)
         return np.asarray((rest == 0) & self.holds(total))
 

@@ -23,6 +23,7 @@ from tern2lava.sim.oracle import Oracle
 from tern2lava.sim.precision import Precision
 from tern2lava.sim.reading import Misreading, PopulationReading, Reading, ScoreReading
 from tern2lava.sim.readout import scores as read_out
+from tern2lava.sim.stored import StoredValues
 from tern2lava.sim.trace import Trace
 
 _SAME = 4.0 * 2.0**-53
@@ -69,13 +70,14 @@ class _Run:
             for name in self.order
             if not isinstance(graph[name], Input | Neuron) and not self.waits(name)
         }
-        self.queues: dict[str, deque[tuple[Bounded, Array]]] = {name: deque() for name in self.order if self.waits(name)}
+        waiting = [name for name in self.order if self.waits(name)]
+        self.queues: dict[str, deque[tuple[Bounded, Array]]] = {name: deque() for name in waiting}
         products = oracle.framework == "snntorch"
         self.layers = {
             node.name: _Layer(
                 node=node, state=NeuronState(node, self.batch),
                 bound=NeuronBound(node, self.batch, self.precision, products),
-                spikes=oracle.spikes.get(node.name), v=oracle.v.get(node.name), before=node.name in oracle.before,
+                spikes=_held(oracle.spikes.get(node.name)), v=_held(oracle.v.get(node.name)), before=node.name in oracle.before,
                 row=PopulationReading(population=node.name), doubt=np.zeros(self.batch, bool),
             )
             for node in graph.of_kind(Neuron)
@@ -198,7 +200,7 @@ class _Run:
         row = layer.row
         recorded = layer.v[:, t].astype(np.float64)
         known = ~layer.doubt[:, None] & np.ones(met.shape, bool)
-        # The recording holds numbers of its precision; adaptation and rearming are taken off and put on again in float64.
+        # What adaptation and rearming take off is put on again in float64.
         slack = np.where(error > 0, _SAME * (np.abs(mine) + np.abs(met)), 0.0)
         if layer.node.gain_a is not None or layer.node.rearm:
             slack = _SAME * (np.abs(mine) + np.abs(met))
@@ -236,7 +238,8 @@ class _Run:
     def reading(self) -> Reading:
         """The rows of all recorded populations, the first misreading, and what was not compared."""
         recorded = [layer for layer in self.layers.values() if layer.spikes is not None or layer.v is not None]
-        silent = [name for name, layer in self.layers.items() if layer not in recorded and not self.is_maximum(layer.node)]
+        others = [layer.node for layer in self.layers.values() if layer not in recorded]
+        silent = [node.name for node in others if not self.is_maximum(node)]
         said = []
         if silent:
             said.append(f"no spikes recorded of {', '.join(silent)}: not compared, the float model's own feed the rest")
@@ -281,8 +284,8 @@ class _Run:
         theirs = np.asarray(self.oracle.scores, np.float64).reshape(self.batch, -1)
         if theirs.shape != mine.shape:
             why = (
-                f"scores of {theirs.shape[1]} classes were recorded, the readout gives {mine.shape[1]} (one for each of "
-                f"{size(self.layers[name].node.shape)} neurons of {name})"
+                f"scores of {theirs.shape[1]} classes were recorded, the readout gives {mine.shape[1]} (one for each "
+                f"of {size(self.layers[name].node.shape)} neurons of {name})"
             )
             return ScoreReading(samples=count, misread=count, left_out=left, why=why)
         error = self.score_error(mine.shape)
@@ -315,6 +318,11 @@ class _Run:
                 return np.asarray(errors.max(axis=1))
             case _:
                 return np.asarray(errors.sum(axis=1))
+
+
+def _held(values: Array | StoredValues | None) -> Array | None:
+    """Values read into memory."""
+    return None if values is None else np.asarray(values[:])
 
 
 def _factor(mine: Array, theirs: Array) -> float:
