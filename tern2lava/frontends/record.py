@@ -273,7 +273,7 @@ class _Run:
         whole = np.isin(array, (-1.0, 0.0, 1.0))
         if not whole.all():
             found = float(array[~whole][0])
-            raise InputError(where, f"requires spikes of -1, 0 and 1; found {found:g}; name a layer that gives them out")
+            raise InputError(where, f"requires spikes of -1, 0 and 1; found {found:g}; name another layer")
         return np.asarray(array.astype(np.int8))
 
 

@@ -6,7 +6,7 @@ framework's precision (sim/precision.py): 0 where that is exact in every order o
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -40,27 +40,30 @@ class Bounded:
     error: Array
     reach: Array
     grid: Array
-    terms: float = 1.0
+    terms: Array
 
     def reshaped(self, shape: Shape) -> Bounded:
         """The same in another shape of a sample."""
         full = (self.value.shape[0], *shape)
-        parts = (np.broadcast_to(part, self.value.shape).reshape(full) for part in
-                 (self.value, self.error, self.reach, self.grid))  # fmt: skip
-        value, error, reach, grid = parts
-        return replace(self, value=value, error=error, reach=reach, grid=grid)
+        if full == self.value.shape:
+            return self
+        parts = (self.value, self.error, self.reach, self.grid, self.terms)
+        value, error, reach, grid, terms = (np.broadcast_to(p, self.value.shape).reshape(full) for p in parts)
+        return Bounded(value=value, error=error, reach=reach, grid=grid, terms=terms)
 
 
 def whole_numbers(values: Array) -> Bounded:
     """Spikes and small integers, which every precision holds."""
     value = np.asarray(values, np.float64)
-    return Bounded(value=value, error=np.zeros(value.shape), reach=np.abs(value), grid=np.ones((1,) * value.ndim))
+    one = np.ones((1,) * value.ndim)
+    return Bounded(value=value, error=np.zeros(value.shape), reach=np.abs(value), grid=one, terms=one)
 
 
 def nothing(shape: Shape) -> Bounded:
     """Zeros (batch, *shape), as a delay gives out at first."""
     zeros = np.zeros(shape)
-    return Bounded(value=zeros, error=zeros, reach=zeros, grid=np.full((1,) * len(shape), np.inf), terms=0.0)
+    one = np.ones((1,) * len(shape))
+    return Bounded(value=zeros, error=zeros, reach=zeros, grid=np.inf * one, terms=0.0 * one)
 
 
 def total(parts: list[Bounded], precision: Precision) -> Bounded:
@@ -76,7 +79,7 @@ def total(parts: list[Bounded], precision: Precision) -> Bounded:
     for part in rest:
         grid = np.minimum(grid, part.grid)
     terms = sum((part.terms for part in rest), first.terms)
-    rounding = precision.of_sum(np.asarray(terms), reach + error)
+    rounding = precision.of_sum(terms, reach + error)
     exact = (error == 0) & precision.whole(reach, grid)
     return Bounded(value=value, error=np.where(exact, 0.0, error + rounding), reach=reach, grid=grid, terms=terms)
 
@@ -131,7 +134,7 @@ class Layer:
         if spikes:
             count = np.minimum(count, np.ceil(summed / w.least.reshape(columns)) + (w.bias != 0).reshape(columns))
         error = carried + np.where(exact, 0.0, precision.of_sum(count, reach + carried))
-        return Bounded(value=value, error=error, reach=reach, grid=grid, terms=float(w.terms.max(initial=1.0)))
+        return Bounded(value=value, error=error, reach=reach, grid=grid, terms=count)
 
     def _map(self, weight: Array, x: Array) -> Array:
         """The layer with another weight and no bias."""
@@ -163,7 +166,10 @@ class Layer:
             exact &= reach == 0
             grid = np.zeros_like(grid)
         rounding = self.precision.of_sum(np.asarray(area + 2.0), reach + error)
-        return Bounded(value=value, error=np.where(exact, 0.0, error + rounding), reach=reach, grid=grid, terms=area)
+        return Bounded(
+            value=value, error=np.where(exact, 0.0, error + rounding), reach=reach, grid=grid,
+            terms=np.full((1,) * value.ndim, area + 2.0),
+        )  # fmt: skip
 
     def _scaled(self, node: ChannelAffine, x: Bounded) -> Bounded:
         """gain x + offset. A normalisation's offset hides mean * gain; the mean is taken to lie within the values that
@@ -183,7 +189,7 @@ class Layer:
         grid = np.where(x.value == 0, last_bit(offset), grid)
         return Bounded(
             value=value, error=np.where(exact, 0.0, carried + rounding), reach=np.abs(product) + np.abs(offset),
-            grid=np.broadcast_to(grid, value.shape), terms=2.0,
+            grid=np.broadcast_to(grid, value.shape), terms=np.full((1,) * value.ndim, 2.0),
         )  # fmt: skip
 
 

@@ -117,7 +117,7 @@ def _checked(value: Any, node: Neuron, samples: int, steps: int, kind: str, wher
     if len(shape) < 3 or shape[:2] != (samples, steps) or int(np.prod(shape[2:])) != count:
         full = ", ".join(map(str, node.shape))
         raise InputError(
-            where, f"requires shape ({samples}, {steps}, {full}), samples and steps as the input has them; found {shape}; "
+            where, f"requires shape ({samples}, {steps}, {full}), samples and steps of the input; found {shape}; "
             "record the same samples and steps as the input"
         )  # fmt: skip
     if value.dtype.kind not in ("biuf" if kind == "spikes." else "f"):

@@ -77,8 +77,9 @@ class _Run:
             node.name: _Layer(
                 node=node, state=NeuronState(node, self.batch),
                 bound=NeuronBound(node, self.batch, self.precision, products),
-                spikes=_held(oracle.spikes.get(node.name)), v=_held(oracle.v.get(node.name)), before=node.name in oracle.before,
-                row=PopulationReading(population=node.name), doubt=np.zeros(self.batch, bool),
+                spikes=_held(oracle.spikes.get(node.name)), v=_held(oracle.v.get(node.name)),
+                before=node.name in oracle.before, row=PopulationReading(population=node.name),
+                doubt=np.zeros(self.batch, bool),
             )
             for node in graph.of_kind(Neuron)
         }  # fmt: skip
