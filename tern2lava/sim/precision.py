@@ -40,14 +40,18 @@ class Precision:
 
     def lost(self, values: Array) -> Array:
         """|value - the nearest number of this precision|, 0 where it is held exactly; of float64 always 0."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(np.abs(values - self.nearest(values)))
+
+    def nearest(self, values: Array) -> Array:
+        """The numbers of this precision that are nearest to values, halves to even."""
         if self.dtype == "float64":
-            return np.zeros(np.shape(values))
+            return np.asarray(values)
         if self.dtype == "float32":
-            with np.errstate(over="ignore"):
-                return np.asarray(np.abs(values - values.astype(np.float32).astype(np.float64)))
+            return np.asarray(values, np.float32).astype(np.float64)
         _, exponent = np.frexp(values)
         last = np.maximum(exponent - self.bits, _LEAST[self.dtype])
-        return np.asarray(np.abs(values - np.ldexp(np.rint(np.ldexp(values, -last)), last)))
+        return np.asarray(np.ldexp(np.rint(np.ldexp(values, -last)), last))
 
     def holds(self, values: Array) -> Array:
         """Where a value computed in float64 is a number of this precision."""

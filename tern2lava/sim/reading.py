@@ -17,7 +17,8 @@ class Misreading:
 
     step and sample as in sim/compare.Difference (step from 1); recorded and model: the spikes; recorded_v: the recorded
     potential where there is one, potential: the float model's as it met the threshold; bound: its error bound; what:
-    which of the two differs, "spike" or "potential".
+    which of the two differs, "spike" or "potential", or "rule": the recorded potential is the framework's threshold
+    itself, where `fire` alone says whether it spikes.
     """
 
     population: str
@@ -37,7 +38,7 @@ class Misreading:
         """One line: sample, step, population, neuron, both values."""
         place = f"{self.neuron}" if len(self.coordinates) == 1 else f"{self.neuron} {self.coordinates}"
         potential = f"{self.potential:.9g}"
-        if self.recorded_v is not None and self.what == "potential":
+        if self.recorded_v is not None and self.what != "spike":
             potential = f"{self.recorded_v:.9g} against {potential}"
         return (
             f"first misreading in step {self.step} of sample {self.sample}, population {self.population}, "
@@ -53,8 +54,10 @@ class PopulationReading:
     spikes: of the recording; neuron_steps: compared; equal_spikes: spikes that recording and model share; missing and
     extra: spikes of the recording that the model lacks, and the other way round; ties: differences within the bound;
     misread: differences beyond it. met_with, met_against: potentials that equal the threshold and were recorded as
-    `fire` says, or as it does not (the latter only where they count as ties). potentials, potentials_misread: of
-    recorded potentials; left_out: neuron-steps that are not compared, for what they read is not known.
+    `fire` says, or as it does not (the latter only where they count as ties and no potentials are recorded).
+    potentials, potentials_misread: of recorded potentials; rule_misread: recorded potentials that are the framework's
+    threshold itself and spiked otherwise than `fire` says; left_out: neuron-steps that are not compared, for what they
+    read is not known.
     """
 
     population: str
@@ -69,6 +72,7 @@ class PopulationReading:
     met_against: int = 0
     potentials: int = 0
     potentials_misread: int = 0
+    rule_misread: int = 0
     left_out: int = 0
 
     @property
@@ -79,7 +83,8 @@ class PopulationReading:
     @property
     def misreadings(self) -> int:
         """Spikes and potentials that no rounding explains."""
-        return self.misread + self.potentials_misread + (self.met_against if self.fires_otherwise else 0)
+        certain = self.misread + self.potentials_misread + self.rule_misread
+        return certain + (self.met_against if self.fires_otherwise else 0)
 
     @property
     def float_ties(self) -> int:
@@ -161,11 +166,16 @@ class Reading:
         if self.populations:
             found.append(
                 f"{self.equal_spikes:,} of {self.spikes:,} spikes equal, {self.ties:,} {self.dtype} ties, "
-                f"{self.misreadings:,} misreadings"
+                f"{sum(row.misreadings for row in self.populations):,} misreadings"
             )
         if self.steps_differ:
             found.append(f"{self.steps} steps were recorded, the network is described with {self.graph_steps}")
         for row in self.populations:
+            if row.rule_misread:
+                found.append(
+                    f"{row.population}: {row.rule_misread:,} recorded potentials that are the threshold itself spiked "
+                    "otherwise than `fire` says"
+                )
             if row.fires_otherwise:
                 found.append(
                     f"{row.population}: all {row.met_against:,} potentials that equal the threshold were recorded "

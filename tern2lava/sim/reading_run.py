@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tern2lava.compiler.check import execution_order, shapes
-from tern2lava.compiler.ir import Array, Compare, Delay, Graph, Input, Neuron, Output, Pool2d, Readout, size
+from tern2lava.compiler.ir import Array, Compare, Delay, Graph, Input, Neuron, Output, Pool2d, Readout, Reset, size
 from tern2lava.sim.bound_layers import Bounded, Layer, nothing, total, whole_numbers
 from tern2lava.sim.bound_neuron import NeuronBound
 from tern2lava.sim.float import NeuronState
@@ -146,7 +146,9 @@ class _Run:
         else:
             self.doubts[node.name] = np.zeros(self.batch, bool)
             given = recorded.astype(np.float64)
-            self.compare(layer, t, recorded, fired.astype(np.int8), met, error, near, free)
+            wrong = self.compare(layer, t, recorded, fired.astype(np.int8), met, error, near, free)
+            if layer.v is not None and again is None and node.gain_a is None:
+                self.compare_rule(layer, t, recorded, met, error, free & ~wrong)
         self.values[node.name] = whole_numbers(given.reshape(self.batch, *node.shape))
         if layer.v is not None:
             pre = met + (state.a if node.gain_a is not None else 0.0)
@@ -161,8 +163,8 @@ class _Run:
 
     def compare(
         self, layer: _Layer, t: int, recorded: Array, fired: Array, met: Array, error: Array, near: Array, free: Array
-    ) -> None:
-        """Account for the spikes of one step."""
+    ) -> Array:
+        """Account for the spikes of one step; where they are misread, (batch, neurons)."""
         row, state = layer.row, layer.state
         known = ~layer.doubt[:, None] & np.ones(met.shape, bool)
         differs = known & (recorded != fired)
@@ -175,7 +177,8 @@ class _Run:
             same |= free & known & (np.abs(met - low) <= _SAME * (np.abs(met) + np.abs(low)))
         # Where potential and threshold are equal, `fire` alone decides.
         by_rule = (recorded != 0) == (layer.node.compare is Compare.GE)
-        against = same & ties & ~by_rule
+        # Recorded potentials tell more (compare_rule).
+        against = same & ties & ~by_rule & (layer.v is None)
         spikes = known & (recorded != 0)
         layer.row = replace(
             row,
@@ -194,6 +197,25 @@ class _Run:
             layer.first = self.describe(layer, t, wrong, recorded, fired, met, error, "spike")
         if layer.first_tie is None and against.any():
             layer.first_tie = self.describe(layer, t, against, recorded, fired, met, error, "spike")
+        return np.asarray(wrong)
+
+    def compare_rule(self, layer: _Layer, t: int, recorded: Array, met: Array, error: Array, where: Array) -> None:
+        """Account for recorded potentials that are the framework's threshold itself: `fire` alone says what they do."""
+        assert layer.v is not None
+        node, state, v = layer.node, layer.state, layer.v[:, t].astype(np.float64)
+        held = self.precision.nearest(state.threshold)
+        equal = (v == held) & (recorded == 0)
+        if layer.before or node.reset_delay or node.reset is Reset.NONE:
+            equal = v == held
+        elif node.reset is Reset.SUBTRACT and (state.reset_amount == state.threshold).all():
+            equal |= (v == 0) & (recorded == 1)
+        rule = np.asarray((recorded != 0) != (node.compare is Compare.GE))
+        wrong = where & ~layer.doubt[:, None] & equal & rule
+        if wrong.any():
+            layer.row = replace(layer.row, rule_misread=layer.row.rule_misread + int(np.count_nonzero(wrong)))
+            if layer.first is None:
+                model = np.full(met.shape, int(node.compare is Compare.GE))
+                layer.first = self.describe(layer, t, wrong, recorded, model, met, error, "rule")
 
     def compare_v(self, layer: _Layer, t: int, fired: Array, mine: Array, error: Array, met: Array) -> None:
         """Account for the potentials of one step."""
