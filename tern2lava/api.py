@@ -16,6 +16,7 @@ from tern2lava.bundle import (
     measured_rates_of,
     profile_of,
     read_bundle,
+    recorded_run,
     save_report,
     write_aside,
     write_bundle,
@@ -32,6 +33,9 @@ from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.fitting import fitted
+from tern2lava.sim.oracle import Oracle, load_oracle, make_oracle
+from tern2lava.sim.reading import Reading
+from tern2lava.sim.reading_verify import read_all, recorded_steps
 from tern2lava.sim.readout import accuracy, needs_states, predictions, scores
 from tern2lava.sim.record import Record
 from tern2lava.sim.shard import engine_trace
@@ -231,8 +235,9 @@ def verify(
     Its first keys are three verdicts (report.verification.verdicts): execution (images, Lava and engine against the
     integers), arithmetic (integers against the float model), reading (float model against the framework's own run).
     require: which must hold for report.verification.met, as "execution,arithmetic=0.1%,reading" (see
-    report.requirements); None: execution, and arithmetic with at most 1 % of the spikes missing or extra. No error is
-    raised for a verdict that is not met.
+    report.requirements); None: execution, arithmetic with at most 1 % of the spikes missing or extra, and reading where
+    the data carry such a run (as `record` makes it, docs/oracle.md) or the bundle keeps one. No error is raised for a
+    verdict that is not met.
 
     The fast engine runs all samples; on the first `samples` (None: all) the executions are compared, Lava's as
     `lava_mode` says: "fused", "inprocess", "stock" (each alone), "all", or "mixed", which runs the fused one on all of
@@ -250,6 +255,7 @@ def verify(
         opened.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
         timeout=timeout, progress=progress,
     )  # fmt: skip
+    proof = replace(proof, reading=_reading(opened, data, spikes, samples, progress))
     result = add_verification(opened.report, proof, required, _ternarize(opened))
     save_report(opened.folder, result)
     return result
@@ -322,6 +328,23 @@ def steps_of(bundle: Bundle) -> int:
     """Steps that a bundle was compiled for; 0: the network does not say, nor did who compiled it."""
     asked = bundle.manifest.get("options", {}).get("steps", 0)
     return int(asked or bundle.executable.program.steps)
+
+
+def _reading(
+    bundle: Bundle, data: str | Path | SpikeData | dict[str, Any], spikes: SpikeData, samples: int | None,
+    progress: Progress | None,
+) -> Reading | None:  # fmt: skip
+    """The float model against the framework's own run: that in `data`, else that which the bundle keeps, else None."""
+    imported, steps = bundle.executable.imported, steps_of(bundle)
+    found: Oracle | None = None
+    if isinstance(data, dict):
+        found = make_oracle(data, imported, spikes.samples, recorded_steps(spikes))
+    elif not isinstance(data, SpikeData):
+        found = load_oracle(Path(data), imported, spikes.samples, recorded_steps(spikes))
+    if found is not None:
+        return read_all(imported, spikes, found, steps=steps, samples=samples, progress=progress)
+    kept = recorded_run(bundle)
+    return None if kept is None else read_all(imported, *kept, steps=kept[0].steps, progress=progress)
 
 
 def _ternarize(bundle: Bundle) -> str | None:

@@ -68,7 +68,7 @@ def load_oracle(path: Path, graph: Graph, samples: int, steps: int) -> Oracle | 
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             wanted = {name: info for name, info in members.items() if is_oracle_key(name)}
-            arrays = {name: _read(archive, info, path) for name, info in wanted.items()}
+            arrays = {name: _read(archive, info, path, False) for name, info in wanted.items()}
     except _DAMAGED as error:
         raise InputError(path, f"is no readable npz file ({error})") from None
     return make_oracle(arrays, graph, samples, steps, path)
@@ -113,6 +113,7 @@ def _refuse_unknown(given: Iterable[str], nodes: Mapping[str, Neuron], where: ob
 def _checked(value: Any, node: Neuron, samples: int, steps: int, kind: str, where: str) -> Array | StoredValues:
     """Spikes or potentials as (samples, steps, neurons); those of a large file are checked as they are read."""
     count = size(node.shape)
+    value = value if isinstance(value, _Member) else np.asarray(value)
     shape = tuple(value.shape)
     if len(shape) < 3 or shape[:2] != (samples, steps) or int(np.prod(shape[2:])) != count:
         full = ", ".join(map(str, node.shape))
@@ -125,7 +126,7 @@ def _checked(value: Any, node: Neuron, samples: int, steps: int, kind: str, wher
     check = partial(_spikes if kind == "spikes." else _potentials, where, count)
     if isinstance(value, _Member):
         return StoredValues(value.path, value.name, shape, value.dtype, (count,), check)
-    return check(np.asarray(value))
+    return check(value)
 
 
 def _spikes(where: str, count: int, values: Array) -> Array:
@@ -145,6 +146,7 @@ def _potentials(where: str, count: int, values: Array) -> Array:
 def _scores(value: Any, samples: int, where: str) -> Array | None:
     if value is None:
         return None
+    value = value if isinstance(value, _Member) else np.asarray(value)
     if isinstance(value, _Member) or value.ndim != 2 or len(value) != samples or value.dtype.kind not in "biuf":
         raise InputError(
             where, f"requires shape ({samples}, classes) of numbers; found {tuple(value.shape)} of {value.dtype}; "

@@ -164,9 +164,12 @@ class Reading:
         """What was found, in words, the most important first."""
         found = []
         if self.populations:
+            extra = sum(row.extra for row in self.populations)
+            more = f", {extra:,} more of the float model" if extra else ""
+            misread = sum(row.misreadings for row in self.populations)
             found.append(
-                f"{self.equal_spikes:,} of {self.spikes:,} spikes equal, {self.ties:,} {self.dtype} ties, "
-                f"{sum(row.misreadings for row in self.populations):,} misreadings"
+                f"{self.equal_spikes:,} of {self.spikes:,} recorded spikes equal{more}; {self.ties:,} {self.dtype} "
+                f"ties, {misread:,} misreadings"
             )
         if self.steps_differ:
             found.append(f"{self.steps} steps were recorded, the network is described with {self.graph_steps}")
