@@ -326,8 +326,8 @@ class _Run:
         readout = self.output.readout.value
         sample = self.begin + int(np.flatnonzero(exact)[0])
         why = (
-            f"scores of {misread:,} of {count:,} samples are not {readout} of {name}, the first of sample {sample} (say "
-            "the readout that the classes are read with, or record what makes them: docs/oracle.md)"
+            f"scores of {misread:,} of {count:,} samples are not {readout} of {name}, the first of sample {sample} "
+            "(say the readout that the classes are read with, or record what makes them: docs/oracle.md)"
         )
         return ScoreReading(samples=count, misread=misread, left_out=left, why=why)
 

@@ -52,6 +52,15 @@ def test_a_dense_layer_is_within_its_bound_in_any_order(scale: float, bias: floa
         assert worst.max() > found.error.max() / 100  # no bound so wide that it says nothing
 
 
+def test_weights_that_are_rounded_themselves_are_off_by_that_at_least() -> None:
+    weight = np.array([[0.3, 0.25], [1 / 3, 0.1]])
+    layer = Layer(Dense(name="d", inputs=("x",), weight=weight), (2,), SINGLE)
+    found = layer.apply(whole_numbers(np.eye(2)))
+    lost = np.abs(weight.T - weight.T.astype(F32))
+    assert (lost <= found.error).all()
+    assert (found.error[lost > 0] > 0).all()
+
+
 def test_one_or_two_spikes_through_equal_weights_are_exact_and_seven_may_not_be() -> None:
     alpha = float(F(1 / 3))
     layer = Layer(Dense(name="d", inputs=("x",), weight=np.full((1, 7), alpha)), (1,), SINGLE)
@@ -158,6 +167,7 @@ CASES = [
     (decay_input, {"tau": 2.0, "rest": -0.125, "threshold": 0.5}, True),
     (decay_input, {"tau": 3.0, "rest": 0.0, "threshold": 0.5}, False),
     (decay_input, {"tau": 1.6, "rest": 0.0, "threshold": 0.5}, False),
+    (decay_input, {"tau": 8 / 7, "rest": 0.0, "threshold": 0.5}, False),  # 7 / 8 is held, 8 / 7 is not
     (decay_input, {"tau": 3.0, "rest": -0.1, "threshold": 0.3}, False),
     (no_decay_input, {"tau": 4.0, "rest": 0.0, "threshold": 1.0}, True),
     (no_decay_input, {"tau": 1.6, "rest": -0.25, "threshold": 1.0}, False),
