@@ -68,7 +68,9 @@ def load_oracle(path: Path, graph: Graph, samples: int, steps: int) -> Oracle | 
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             wanted = {name: info for name, info in members.items() if is_oracle_key(name)}
-            arrays = {name: _read(archive, info, path, False) for name, info in wanted.items()}
+            arrays = {
+                name: _read(archive, info, path, not name.startswith(_KINDS)) for name, info in wanted.items()
+            }
     except _DAMAGED as error:
         raise InputError(path, f"is no readable npz file ({error})") from None
     return make_oracle(arrays, graph, samples, steps, path)
