@@ -282,7 +282,8 @@ def record(
     scores (samples, classes) of what the forward returns, of the list of its returns where it is called once per step;
     by default a forward's return of that shape. Raises InputError for what does not fit.
     """
-    from tern2lava.frontends.record import read_arrays, record_module
+    from tern2lava.frontends.record import record_module
+    from tern2lava.frontends.record_data import read_arrays
 
     inputs, labels = read_arrays(data)
     arrays = dict(inputs) if labels is None else {**inputs, "labels": labels}

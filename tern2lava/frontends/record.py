@@ -2,21 +2,15 @@
 
 The run is that of a copy at rest, in evaluation mode and the module's own dtype, with hooks on its neuron layers; the
 module itself, its states, hooks and mode, and all random generators stay as they are.
-
-What v is after a layer's step, by the sources of snnTorch 1.0, SpikingJelly 2.0 and Norse 1.1: `mem`, `v` and `state.v`
-after the reset of that step. snnTorch's delayed reset (reset_delay=True) comes in the next step: its `mem` still holds
-the potential that met the threshold, as ir.Neuron's v does.
 """
 
 from __future__ import annotations
 
 import inspect
 import random
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +18,6 @@ import torch
 
 from tern2lava.compiler.ir import Array, Readout, Shape
 from tern2lava.errors import InputError, Tern2LavaError
-from tern2lava.frontends import norse
 from tern2lava.frontends.layers import class_path
 from tern2lava.frontends.live import (
     FRAMEWORKS,
@@ -35,8 +28,8 @@ from tern2lava.frontends.live import (
     unwrapped,
 )
 from tern2lava.frontends.module import CALLS, is_sequence, sequence_call, sequence_names
+from tern2lava.frontends.potentials import potential
 from tern2lava.frontends.tracegraph import load_traced
-from tern2lava.sim.oracle import is_oracle_key
 
 AT_ONCE = 64
 """Samples that run at a time."""
@@ -233,7 +226,8 @@ class _Run:
         def hook(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
             spikes = output[0] if isinstance(output, tuple | list) else output
             layer.spikes.append(spikes.detach().clone())
-            v = _potential(layer, module, args, kwargs, output)
+            named = getattr(module, layer.attribute) if layer.attribute else None
+            v = potential(module, args, kwargs, output) if named is None else named
             if v is not None:
                 layer.v.append(v.detach().clone())
 
@@ -277,37 +271,6 @@ class _Run:
         return np.asarray(array.astype(np.int8))
 
 
-def _potential(layer: _Layer, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-    """The membrane potentials that a call of a neuron layer leaves, None where it does not tell them."""
-    if layer.attribute:
-        return getattr(module, layer.attribute)
-    path = class_path(module)
-    if path.startswith("snntorch."):
-        return module.mem
-    if path.startswith("spikingjelly."):
-        return module.v_seq if getattr(module, "step_mode", "s") == "m" else module.v
-    if path in norse.OVER_TIME:
-        return _norse_over_time(module, *args, **kwargs)
-    if path in norse.CELLS:
-        return _norse_v(output[1])
-    return None
-
-
-def _norse_v(state: Any) -> Any:
-    return state.lif.v if hasattr(state, "lif") else state.v
-
-
-def _norse_over_time(module: Any, x: torch.Tensor, state: Any = None) -> torch.Tensor:
-    """The potentials of every step, the layer's own update run again: its forward gives out those of the last."""
-    state = module.state_fallback(x) if state is None else state
-    weights = (module.input_weights, module.recurrent_weights) if hasattr(module, "recurrent_weights") else ()
-    found = []
-    for step in x:
-        _, state = module.activation(step, state, *weights, module.p, module.dt)
-        found.append(_norse_v(state))
-    return torch.stack(found)
-
-
 def _scores(scores: Scores | None, returned: Any, style: str, batch: int, source: str) -> Array | None:
     """Class scores (samples, classes) of what a forward returned, None where it gives none."""
     if scores is None:
@@ -339,33 +302,3 @@ def _undisturbed() -> Iterator[None]:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, conv
         np.random.set_state(numpy_state)
         random.setstate(python_state)
-
-
-def read_arrays(data: Any) -> tuple[dict[str, Array], Array | None]:
-    """(input arrays (samples, steps, *shape) by name, labels or None) of an npz file, named arrays or one array.
-
-    Raises InputError for what holds no such arrays.
-    """
-    where = str(data) if isinstance(data, str | Path) else "data"
-    if isinstance(data, str | Path):
-        try:
-            with np.load(data, allow_pickle=False) as archive:
-                data = {name: archive[name] for name in archive.files if not is_oracle_key(name)}
-        except FileNotFoundError:
-            raise InputError(where, "does not exist") from None
-        except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-            raise InputError(where, f"is no readable npz file ({error})") from None
-    named = data if isinstance(data, Mapping) else {"spikes": data}
-    arrays = {name: value for name, value in named.items() if not is_oracle_key(name)}
-    labels = arrays.pop("labels", None)
-    inputs = {name: np.asarray(value) for name, value in arrays.items()}
-    for name, values in inputs.items():
-        if values.ndim < 3 or 0 in values.shape or values.dtype.kind not in "biuf":
-            raise InputError(
-                f"{where}: {name}", f"requires (samples, steps, *shape) of numbers; found {values.shape} of "
-                f"{values.dtype}; give every step of every sample"
-            )  # fmt: skip
-    if not inputs or len({values.shape[:2] for values in inputs.values()}) > 1:
-        found = ", ".join(f"{name} {values.shape}" for name, values in inputs.items()) or "nothing"
-        raise InputError(where, f"requires inputs of as many samples and steps; found {found}; name one array spikes")
-    return inputs, None if labels is None else np.asarray(labels)

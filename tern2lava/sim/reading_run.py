@@ -15,16 +15,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tern2lava.compiler.check import execution_order, shapes
-from tern2lava.compiler.ir import Array, Compare, Delay, Graph, Input, Neuron, Output, Pool2d, Readout, Reset, size
+from tern2lava.compiler.ir import Array, Compare, Delay, Graph, Input, Neuron, Output, Pool2d, Readout, Reset
 from tern2lava.sim.bound_layers import Bounded, Layer, nothing, total, whole_numbers
 from tern2lava.sim.bound_neuron import NeuronBound
 from tern2lava.sim.float import NeuronState
 from tern2lava.sim.oracle import Oracle
 from tern2lava.sim.precision import Precision
 from tern2lava.sim.reading import Misreading, PopulationReading, Reading, ScoreReading
-from tern2lava.sim.readout import scores as read_out
+from tern2lava.sim.reading_scores import OutputRun, read_scores
 from tern2lava.sim.stored import StoredValues
-from tern2lava.sim.trace import Trace
 
 _SAME = 4.0 * 2.0**-53
 """Distance, relative to both, within which potential and threshold are the same number in the reference's float64."""
@@ -293,66 +292,18 @@ class _Run:
 
     def scores(self) -> ScoreReading | None:
         """The recorded scores against the readout of the recorded spikes and of the potentials that they leave."""
-        if self.output is None:
+        if self.output is None or self.oracle.scores is None:
             return None
-        assert self.oracle.scores is not None
         name = self.output.inputs[0]
-        known = ~self.layers[name].doubt
-        count, left = int(np.count_nonzero(known)), int(np.count_nonzero(~known))
-        trace = Trace(
-            spikes={name: np.stack(self.output_spikes, axis=1)},
-            v={name: np.stack(self.output_v, axis=1)} if self.output_v else {},
-        )
-        mine = read_out(self.graph, trace, self.output).astype(np.float64)
-        theirs = np.asarray(self.oracle.scores, np.float64).reshape(self.batch, -1)
-        if theirs.shape != mine.shape:
-            why = (
-                f"scores of {theirs.shape[1]} classes were recorded, the readout gives {mine.shape[1]} (one for each "
-                f"of {size(self.layers[name].node.shape)} neurons of {name})"
-            )
-            return ScoreReading(samples=count, misread=count, left_out=left, why=why)
-        error = self.score_error(mine.shape)
-        terms = np.asarray(float(self.steps + 2))
-        weight = np.abs(trace.v[name]).sum(axis=1) if name in trace.v else np.abs(mine)
-        for factor in (1.0, _factor(mine[known], theirs[known])):
-            room = factor * (error + self.precision.of_sum(terms, weight))
-            # Counts of spikes are held exactly; a factor is rounded.
-            counts = factor == 1.0 and not self.output_v and self.precision.bits >= 24
-            wrong = known & (np.abs(theirs - factor * mine) > (0.0 if counts else room)).any(axis=1)
-            if not wrong.any():
-                return ScoreReading(samples=count, factor=factor, left_out=left)
-        exact = known & (np.abs(theirs - mine) > (error + self.precision.of_sum(terms, weight))).any(axis=1)
-        misread = int(np.count_nonzero(exact))
-        readout = self.output.readout.value
-        sample = self.begin + int(np.flatnonzero(exact)[0])
-        why = (
-            f"scores of {misread:,} of {count:,} samples are not {readout} of {name}, the first of sample {sample} "
-            "(say the readout that the classes are read with, or record what makes them: docs/oracle.md)"
-        )
-        return ScoreReading(samples=count, misread=misread, left_out=left, why=why)
-
-    def score_error(self, shape: tuple[int, ...]) -> Array:
-        """The error of the scores that the potentials' errors leave."""
-        if not self.output_v:
-            return np.zeros(shape)
-        assert self.output is not None
-        errors = np.stack(self.output_error, axis=1)
-        match self.output.readout:
-            case Readout.MEMBRANE_LAST:
-                return np.asarray(errors[:, -1])
-            case Readout.MEMBRANE_MAX:
-                return np.asarray(errors.max(axis=1))
-            case _:
-                return np.asarray(errors.sum(axis=1))
+        potentials = bool(self.output_v)
+        read_from = OutputRun(
+            output=self.output, spikes=np.stack(self.output_spikes, axis=1),
+            v=np.stack(self.output_v, axis=1) if potentials else None,
+            error=np.stack(self.output_error, axis=1) if potentials else None, known=~self.layers[name].doubt,
+        )  # fmt: skip
+        return read_scores(self.graph, read_from, self.oracle.scores, self.precision, self.begin)
 
 
 def _held(values: Array | StoredValues | None) -> Array | None:
     """Values read into memory."""
     return None if values is None else np.asarray(values[:])
-
-
-def _factor(mine: Array, theirs: Array) -> float:
-    """The positive number that `mine` times it comes nearest to `theirs`; 1 where there is none."""
-    square = float((mine * mine).sum())
-    factor = float((mine * theirs).sum()) / square if square else 1.0
-    return factor if factor > 0 else 1.0
