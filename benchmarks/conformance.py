@@ -4,12 +4,14 @@
     python benchmarks/conformance.py --quick    one network a cell without Lava, printed, nothing written
     python benchmarks/conformance.py --check    the table recomputed, without Lava, and held against the file
     python benchmarks/conformance.py --only TEXT    the rows that contain TEXT, written into the file
+    python benchmarks/conformance.py --float32  the columns of float32 alone computed and written into the rows
 
 A cell is NETS random networks by seed, of ternary weights times a scale. Even seeds take powers of two for weights,
 thresholds and inputs' weights, so that potentials meet thresholds exactly and > and >= differ; odd seeds take real
-numbers. Four runs: the framework's own in float64 (F), the float reference on the graph that the front end read (R),
-the integer program (I), and that program in Lava's CPU simulator (L). The table counts neuron-steps where F and R
-differ, I and R (the rounding of decays and scales to the target's integers, which certificates bound), L and I.
+numbers. Five runs: the framework's own in float64 (F) and in float32 (S), the float reference on the graph that the
+front end read (R), the integer program (I), and that program in Lava's CPU simulator (L). The table counts neuron-steps
+where F and R differ, S and R (ties that float32 rounding explains, and misreadings: sim/reading_run.py), I and R (the
+rounding of decays and scales to the target's integers, which certificates bound), L and I.
 Lava's process models run one after the other without its runtime (run_stock's `sequential`), or in it with --runtime.
 """
 
@@ -42,6 +44,9 @@ from tern2lava.sim.band import Tracker
 from tern2lava.sim.float import NeuronState, run_float
 from tern2lava.sim.lava_child import LavaChild
 from tern2lava.sim.lava_stock import run_stock
+from tern2lava.sim.oracle import Oracle
+from tern2lava.sim.reading import Reading
+from tern2lava.sim.reading_run import read
 from tern2lava.sim.trace import Trace
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
@@ -53,8 +58,10 @@ TARGET = "generic-ternary"
 Array = NDArray[Any]
 
 
-def own_run(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str, Array]:
-    """Spikes (batch, steps, neurons) of the named layers, the framework running in float64 on x (batch, steps, ...)."""
+def own_run(
+    model: nn.Module, x: torch.Tensor, names: list[str], dtype: torch.dtype = torch.float64
+) -> dict[str, Array]:
+    """Spikes (batch, steps, neurons) of the named layers, the framework running in `dtype` on x (batch, steps, ...)."""
     found: dict[str, list[torch.Tensor]] = {name: [] for name in names}
     handles = []
     for name, part in model.named_modules():
@@ -66,17 +73,17 @@ def own_run(model: nn.Module, x: torch.Tensor, names: list[str]) -> dict[str, Ar
             part.reset_mem()
         elif type(part).__module__.startswith("spikingjelly") and hasattr(part, "reset"):
             part.reset()
-    model = model.double()
+    model = model.to(dtype)
     with torch.no_grad():
         if isinstance(model, Looped):
-            model(x.transpose(0, 1).double())
+            model(x.transpose(0, 1).to(dtype))
         else:
             state = None
             for t in range(x.shape[1]):
                 if "norse" in type(model).__module__:
-                    _, state = model(x[:, t].double(), state)
+                    _, state = model(x[:, t].to(dtype), state)
                 else:
-                    model(x[:, t].double())
+                    model(x[:, t].to(dtype))
     for handle in handles:
         handle.remove()
     return {name: torch.stack(spikes, 1).flatten(2).numpy() for name, spikes in found.items()}
@@ -97,10 +104,42 @@ def prepare(cell: Cell | FileCell, seed: int) -> tuple[Graph, tuple[int, ...], R
     return graph, shape, lambda x: own_run(model, torch.from_numpy(x), names)
 
 
+def prepare_float32(cell: Cell | FileCell, seed: int) -> tuple[Graph, tuple[int, ...], Run] | None:
+    """As `prepare`, everything in float32; None where the source has no such run."""
+    if isinstance(cell, FileCell):
+        return None if cell.read_float32 is None else cell.read_float32(seed)
+    model, shape = network(cell, seed)
+    graph = load_module(model.float(), shape, STEPS)
+    names = [node.name for node in graph.of_kind(Neuron)]
+    return graph, shape, lambda x: own_run(model, torch.from_numpy(x), names, torch.float32)
+
+
+def draw(seed: int, shape: tuple[int, ...], steps: int) -> Array:
+    """The input of a cell's network, (BATCH, steps, *shape)."""
+    rng = np.random.default_rng([seed, 1])
+    return (rng.random((BATCH, steps, *shape)) < 0.35).astype(np.uint8)
+
+
+def in_float32(cell: Cell | FileCell, nets: int, steps: int = STEPS) -> list[Reading]:
+    """The float model held against each network's own run in float32; empty where the source has none."""
+    found = []
+    for seed in range(nets):
+        prepared = prepare_float32(cell, seed)
+        if prepared is None:
+            return []
+        graph, shape, run = prepared
+        x = draw(seed, shape, steps)
+        spikes = {name: values.astype(np.int8) for name, values in run(x).items()}
+        framework = cell.framework.removeprefix("NIR from ").lower()
+        oracle = Oracle(spikes=spikes, v={}, dtype="float32", framework=framework)
+        found.append(read(replace(graph, steps=steps), {graph.of_kind(Input)[0].name: x}, oracle))
+    return found
+
+
 @dataclass
 class Row:
-    """The counts of a cell: networks, spikes of F and L, the neuron-steps that differ, and first differences of I and R
-    beyond the certified bound."""
+    """The counts of a cell: networks, spikes of F and L, the neuron-steps that differ, first differences of I and R
+    beyond the certified bound; of the run in float32 ties and misreadings (None: there is none)."""
 
     nets: int = 0
     spikes: int = 0
@@ -109,6 +148,14 @@ class Row:
     unexplained: int = 0
     lava_spikes: int = 0
     lava_differ: int | None = None
+    ties: int | None = None
+    misread: int | None = None
+
+    def add_float32(self, readings: list[Reading]) -> None:
+        """Take over the counts of float32 runs."""
+        if readings:
+            self.ties = sum(one.ties for one in readings)
+            self.misread = sum(one.misreadings for one in readings)
 
 
 def measure(
@@ -119,8 +166,7 @@ def measure(
     row, programs, shared = Row(), [], np.zeros(0)
     for seed in range(nets):
         graph, shape, run = prepare(cell, seed)
-        rng = np.random.default_rng([seed, 1])
-        x = (rng.random((BATCH, steps, *shape)) < 0.35).astype(np.uint8)
+        x = draw(seed, shape, steps)
         names = [node.name for node in graph.of_kind(Neuron)]
         own = run(x)
         inputs = {graph.of_kind(Input)[0].name: x}
@@ -136,6 +182,7 @@ def measure(
             row.rounded += int(np.count_nonzero(integers.spikes[name] != trace.spikes[name]))
         programs.append(program)
         shared = shared if shared.size else x
+    row.add_float32(in_float32(cell, nets, steps))
     if lava is not None:
         merged, inputs = side_by_side(programs, shared[:LAVA_BATCH])
         expected = integer.run(merged, inputs)
@@ -154,16 +201,16 @@ def measure(
 class Marking(Tracker):
     """A Tracker that keeps where, (batch, neurons) per step, its running bound lets the integers spike otherwise."""
 
-    def __init__(self, real: Graph, program: Graph, population: Population) -> None:
-        super().__init__(real, program, population)
+    def __init__(self, real: Graph, program: Graph, population: Population, steps: int) -> None:
+        super().__init__(real, program, population, steps)
         self.marks: list[Array] = []
 
     def step(self, state: NeuronState, met: Array) -> Array:
-        self.marks.append(np.full(met.shape, self.adapts))
+        self.marks.append(np.zeros(met.shape, bool))
         return super().step(state, met)
 
-    def _near(self, met: Array, error: Array) -> Array:
-        near = super()._near(met, error)
+    def _near(self, met: Array, error: Array, shift: Array) -> Array:
+        near = super()._near(met, error, shift)
         self.marks[-1] |= near
         return near
 
@@ -174,7 +221,8 @@ def unexplained(lowered: Lowered, inputs: dict[str, Array], integers: Trace) -> 
     Only the first population that differs in the first such step of a sample is asked: what follows has other inputs.
     """
     populations = lowered.program.of_kind(Population)
-    trackers = {p.name: Marking(lowered.real, lowered.program, p) for p in populations}
+    steps = next(iter(inputs.values())).shape[1]
+    trackers = {p.name: Marking(lowered.real, lowered.program, p, steps) for p in populations}
 
     def observe(name: str, state: NeuronState, met: Array) -> None:
         trackers[name].step(state, met)
@@ -211,7 +259,9 @@ def render(lines: dict[str, str]) -> str:
     rows = [lines[name] for name in order if name in lines]
     cut = [[part.replace(",", "").strip() for part in text.split("|")] for text in rows]
     spikes, differ = (sum(int(parts[n]) for parts in cut) for n in (6, 7))
-    in_lava, lava_differ = (sum(int(parts[9].split("/")[n]) for parts in cut if "/" in parts[9]) for n in (0, 1))
+    in_lava, lava_differ = (sum(int(parts[11].split("/")[n]) for parts in cut if "/" in parts[11]) for n in (0, 1))
+    singles = [parts for parts in cut if parts[8].isdigit()]
+    ties, misread = (sum(int(parts[n]) for parts in singles) for n in (8, 9))
     head = f"""\
 # Conformance: does a network spike as in its framework, and in Lava as compiled?
 
@@ -219,13 +269,17 @@ Written by `python benchmarks/conformance.py` with {versions}; `--check` recompu
 
 Each row is {NETS} random networks (seeds 0 to {NETS - 1}) of two neuron layers and ternary weights, {BATCH} samples of
 {STEPS} steps. *Spikes* are those of the framework's own run in float64; *differ* counts neuron-steps where the graph
-read by the front end spikes otherwise in real numbers. *Rounded* counts those where the integers of `{TARGET}` spike
+read by the front end spikes otherwise in real numbers. *Ties* and *misread* are of the framework's own run in float32,
+which is what people ship: spikes that its rounding explains, for the potential lies within the stated bound of the
+threshold, and spikes that it does not (docs/oracle.md); every population reads the recorded spikes of the others.
+*Rounded* counts those where the integers of `{TARGET}` spike
 otherwise than real numbers: decays have 12 bits and scales are rounded. The first such difference of every sample lies
 within the running error bound of its certificate (tern2lava/sim/band.py); others follow it, for spikes feed spikes.
 *Lava* counts the spikes of the same networks on one sample ({BATCH} where one gives fewer than {FEWEST:,}) in Lava's
 process models and, after the slash, the spikes and membrane potentials that are others than in the integer reference.
 
 In all {len(rows):,} rows: {spikes:,} spikes, {differ:,} differ; in Lava {in_lava:,} spikes, {lava_differ:,} differ.
+In float32 {len(singles):,} rows: {ties:,} ties, {misread:,} misread.
 
 Recurrent, residual and delayed networks of neurons without a recurrence of their own are modules with a loop over time,
 read by tracing; pooled ones take averages and maxima of spikes in turn (of signed spikes averages alone). RSynaptic of
@@ -239,8 +293,8 @@ be installed any more: its rows are held against SpikingJelly's bit-accurate cop
 (spikingjelly.activation_based.lava_exchange) on layers computed by torch; *zero, >=* is `--assume fire=>=`. Their
 integers are kept, so nothing is rounded.
 
-| framework | neuron | reset | connection | nets | spikes | differ | rounded | Lava |
-|---|---|---|---|---:|---:|---:|---:|---:|
+| framework | neuron | reset | connection | nets | spikes | differ | ties | misread | rounded | Lava |
+|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|
 """
     return head + "".join(f"{text}\n" for text in rows)
 
@@ -248,16 +302,38 @@ integers are kept, so nothing is rounded.
 def line(key: tuple[str, str, str, str], row: Row) -> str:
     """One row of the table."""
     lava = "not run" if row.lava_differ is None else f"{row.lava_spikes:,} / {row.lava_differ:,}"
-    counts = f"{row.nets} | {row.spikes:,} | {row.differ:,} | {row.rounded:,} | {lava}"
+    counts = f"{row.nets} | {row.spikes:,} | {row.differ:,} | {in_columns(row)} | {row.rounded:,} | {lava}"
     return f"| {' | '.join(key)} | {counts} |\n"
+
+
+def in_columns(row: Row) -> str:
+    """The two columns of float32."""
+    return "- | -" if row.ties is None else f"{row.ties:,} | {row.misread:,}"
 
 
 def written() -> dict[str, str]:
     """The lines of the committed table by their cell."""
     if not TABLE.exists():
         return {}
-    lines = [text for text in TABLE.read_text().splitlines() if text.count("|") == 10 and "---" not in text]
+    lines = [text for text in TABLE.read_text().splitlines() if text.count("|") == 12 and "---" not in text]
     return {"|".join(text.split("|")[:5]): text for text in lines[1:]}
+
+
+def fill_float32(cell: Cell | FileCell, nets: int, write: bool) -> int:
+    """1 where a cell has misreadings in float32, else 0; its ties and misreadings, printed and written into its row."""
+    row = Row()
+    row.add_float32(readings := in_float32(cell, nets))
+    name = "|".join(line(cell.key, row).split("|")[:5])
+    print(f"{name}| {in_columns(row)} |", flush=True)
+    for one in readings:
+        if one.misreadings:
+            print(f"  {one}", flush=True)
+    lines = written()
+    if write and name in lines:
+        parts = lines[name].split("|")
+        parts[8:10] = f" {in_columns(row)} ".split("|")
+        TABLE.write_text(render({**lines, name: "|".join(parts)}))
+    return int(bool(row.misread))
 
 
 def main() -> int:
@@ -265,6 +341,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one network a cell without Lava, nothing written")
     parser.add_argument("--check", action="store_true", help="recompute without Lava and compare with the file")
     parser.add_argument("--only", default="", help="only the rows that contain this text")
+    parser.add_argument("--float32", action="store_true", help="only the columns of float32, written into the rows")
     parser.add_argument("--runtime", action="store_true", help="Lava with its runtime, several times slower")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
@@ -278,17 +355,23 @@ def main() -> int:
         for cell in cells():
             if arguments.only not in " | ".join(cell.key):
                 continue
+            if arguments.float32:
+                wrong += fill_float32(cell, 1 if arguments.quick else NETS, write=not arguments.quick)
+                continue
             without = arguments.check or arguments.quick
             nets, steps = (1, QUICK_STEPS) if arguments.quick else (NETS, STEPS)
             row = measure(cell, nets, None if without else lava, steps)
             text = line(cell.key, row).rstrip()
             print(text, flush=True)
+            if row.misread:
+                wrong += 1
+                print(f"  {row.misread:,} misreadings in float32", flush=True)
             if row.unexplained:
                 wrong += 1
                 print(f"  {row.unexplained:,} first differences beyond the certified bound", flush=True)
                 continue
             name = "|".join(text.split("|")[:5])
-            if arguments.check and text.split("|")[:9] != lines.get(name, "").split("|")[:9]:
+            if arguments.check and text.split("|")[:11] != lines.get(name, "").split("|")[:11]:
                 wrong += 1
                 print(f"  differs from {TABLE.name}", flush=True)
             elif not without:

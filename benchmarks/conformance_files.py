@@ -33,13 +33,15 @@ Run = Callable[[Array], dict[str, Array]]
 
 @dataclass(frozen=True)
 class FileCell:
-    """One row of the table. `read` gives (graph as read, shape of its input, the source's own run) of a seed."""
+    """One row of the table. `read` gives (graph as read, shape of its input, the source's own run) of a seed;
+    `read_float32` the same of the source in float32, where it can be so."""
 
     framework: str
     neuron: str
     reset: str
     connection: str
     read: Callable[[int], tuple[Graph, tuple[int, ...], Run]]
+    read_float32: Callable[[int], tuple[Graph, tuple[int, ...], Run]] | None = None
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -206,12 +208,14 @@ def nir_cells() -> Iterator[FileCell]:
 # NIR as frameworks export it ------------------------------------------------------------------------------------------
 
 
-def exported_cells(own_run: Callable[[nn.Module, torch.Tensor, list[str]], dict[str, Array]]) -> Iterator[FileCell]:
+def exported_cells(own_run: Callable[..., dict[str, Array]]) -> Iterator[FileCell]:
     """Networks of snnTorch, SpikingJelly and Norse through their own export."""
 
     def cell(framework: str, neuron: str, reset: str, make: Any, assume: str, dt: float | None = None) -> FileCell:
-        def read(seed: int) -> tuple[Graph, tuple[int, ...], Run]:
+        def read(seed: int, dtype: torch.dtype = torch.float64) -> tuple[Graph, tuple[int, ...], Run]:
             model, shape = network(Cell(framework, neuron, reset, "dense", make), seed)
+            # SpikingJelly and Norse export their modules as they are made, in float32.
+            model = model.to(dtype) if framework == "snnTorch" else model
             exported = EXPORT[framework](model, torch.zeros(1, *shape))
             tree = as_tree(exported.to_dict())
             tree["edges"] = [list(edge) for edge in exported.edges]
@@ -220,12 +224,14 @@ def exported_cells(own_run: Callable[[nn.Module, torch.Tensor, list[str]], dict[
             names = {node.name.removeprefix("_"): node.name for node in graph.of_kind(Neuron)}
 
             def run(x: Array) -> dict[str, Array]:
-                found = own_run(model, torch.from_numpy(x), list(names))
+                found = own_run(model, torch.from_numpy(x), list(names), dtype)
                 return {names[name]: spikes for name, spikes in found.items()}
 
             return graph, shape, run
 
-        return FileCell(f"NIR from {framework}", neuron, reset, "dense", read)
+        return FileCell(
+            f"NIR from {framework}", neuron, reset, "dense", read, lambda seed: read(seed, torch.float32)
+        )  # fmt: skip
 
     yield from (cell("snnTorch", *rest) for rest in _snntorch())
     yield from (cell("SpikingJelly", *rest, dt=DT) for rest in _spikingjelly())
@@ -290,7 +296,7 @@ def _norse() -> Iterator[tuple[str, str, Any, str]]:
 def _export_snntorch(model: nn.Module, sample: torch.Tensor) -> Any:
     from snntorch.export_nir import export_to_nir
 
-    return export_to_nir(model.double(), sample.double(), ignore_dims=[0])
+    return export_to_nir(model, sample.to(next(model.parameters()).dtype), ignore_dims=[0])
 
 
 def _export_spikingjelly(model: nn.Module, sample: torch.Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""Compiler backend for ternary spiking neural networks: load, compile, what_if, simulate, verify, report.
+"""Compiler backend for ternary spiking neural networks: load, compile, what_if, record, simulate, verify, report.
 
 The functions are those of tern2lava.api; nothing heavy is imported before one of them is used.
 """
@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tern2lava.api import compile, load, report, simulate, verify, what_if
+    from tern2lava.api import compile, load, record, report, simulate, verify, what_if
 
-__all__ = ["compile", "load", "report", "simulate", "verify", "what_if"]
+__all__ = ["compile", "load", "record", "report", "simulate", "verify", "what_if"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
-"""The functions: load, compile, what_if, simulate, verify, report. The command line is a rendering of them."""
+"""The functions: load, compile, what_if, record, simulate, verify, report. The command line is a rendering of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from tern2lava.bundle import (
     measured_rates_of,
     profile_of,
     read_bundle,
+    recorded_run,
     save_report,
     write_aside,
     write_bundle,
@@ -25,13 +26,16 @@ from tern2lava.compiler.ir import Array, Graph, Population
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.errors import CapacityError, InputError, Interrupted
-from tern2lava.frontends.load import load
+from tern2lava.frontends.load import load, load_with_run
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.model import Report, WhatIfRow
 from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.fitting import fitted
+from tern2lava.sim.oracle import Oracle, load_oracle, make_oracle
+from tern2lava.sim.reading import Reading
+from tern2lava.sim.reading_verify import read_all, recorded_steps
 from tern2lava.sim.readout import accuracy, needs_states, predictions, scores
 from tern2lava.sim.record import Record
 from tern2lava.sim.shard import engine_trace
@@ -43,7 +47,7 @@ from tern2lava.sim.verify import verify as prove
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Simulation", "compile", "load", "report", "simulate", "verify", "what_if"]
+__all__ = ["Simulation", "compile", "load", "record", "report", "simulate", "verify", "what_if"]
 
 Engine = Literal["fast", "reference", "images", "ray"]
 
@@ -81,12 +85,20 @@ def compile(
     measured (any_steps, pad: see `verify`); without them map_options.rate is assumed. progress(stage, done, total) is
     told what is done, total being 0 where it cannot be known. Raises InputError, ProfileError, UnsupportedError or
     CapacityError, each saying where, what was found and what to do; whatever ends it, `out` is a whole bundle or as it
-    was before.
+    was before. The bundle of a live module keeps a few samples of the module's own run, recorded now, for `verify` to
+    hold the float model against.
     """
     tell = progress or silent
     profile = target if isinstance(target, Profile) else load_profile(target)
     tell("network", 0, 0)
-    graph = load(source, net, **load_options)
+    loaded = load_with_run(source, net, **load_options)
+    graph, recorded = loaded if isinstance(loaded, Graph) else loaded.graph, None
+    if out is not None and not isinstance(loaded, Graph):
+        from tern2lava.frontends.keep import keep_run
+
+        tell("the module's own run", 0, 0)
+        recorded, notes = keep_run(source, loaded)  # type: ignore[arg-type]
+        graph = graph.with_nodes(graph.nodes, notes=notes)
     try:
         compiled = build(graph, profile, options, map_options, _measure(data, options, any_steps, pad), tell)
     except CapacityError as error:
@@ -99,7 +111,7 @@ def compile(
         compiled = replace(compiled, source_bytes=Path(source).stat().st_size)
     if out is not None:
         tell("bundle", 0, 0)
-        write_bundle(compiled, Path(out))
+        write_bundle(compiled, Path(out), recorded)
     return compiled
 
 
@@ -229,8 +241,9 @@ def verify(
     Its first keys are three verdicts (report.verification.verdicts): execution (images, Lava and engine against the
     integers), arithmetic (integers against the float model), reading (float model against the framework's own run).
     require: which must hold for report.verification.met, as "execution,arithmetic=0.1%,reading" (see
-    report.requirements); None: execution, and arithmetic with at most 1 % of the spikes missing or extra. No error is
-    raised for a verdict that is not met.
+    report.requirements); None: execution, arithmetic with at most 1 % of the spikes missing or extra, and reading where
+    the data carry such a run (as `record` makes it, docs/oracle.md) or the bundle keeps one. No error is raised for a
+    verdict that is not met.
 
     The fast engine runs all samples; on the first `samples` (None: all) the executions are compared, Lava's as
     `lava_mode` says: "fused", "inprocess", "stock" (each alone), "all", or "mixed", which runs the fused one on all of
@@ -248,9 +261,42 @@ def verify(
         opened.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
         timeout=timeout, progress=progress,
     )  # fmt: skip
+    proof = replace(proof, reading=_reading(opened, data, spikes, samples, progress))
     result = add_verification(opened.report, proof, required, _ternarize(opened))
     save_report(opened.folder, result)
     return result
+
+
+def record(
+    module: torch.nn.Module,
+    data: str | Path | dict[str, Array] | Array,
+    *,
+    out: str | Path | None = None,
+    names: Mapping[str, str] | None = None,
+    potentials: Mapping[str, tuple[str, str]] | None = None,
+    call: str = "auto",
+    scores: Callable[[Any], Any] | None = None,
+) -> dict[str, Array]:
+    """The framework's own run of `module` on `data`, as arrays that `verify` takes for the oracle; also written to the
+    npz file `out` if given (docs/oracle.md).
+
+    A copy runs, at rest, in evaluation mode and its own dtype: the module stays as it is. data: spikes (samples, steps,
+    *shape), or named arrays or an npz file with `spikes` (one array for each argument of a forward that has several)
+    and `labels`. names: the population of a layer by its name in the module, where a net.yaml names it otherwise or the
+    layer is of no known class. potentials: for such a layer the attribute that holds its membrane potential after a
+    step, and whether that is "before" or "after" the reset. call: as for load_module. scores: what makes the class
+    scores (samples, classes) of what the forward returns, of the list of its returns where it is called once per step;
+    by default a forward's return of that shape. Raises InputError for what does not fit.
+    """
+    from tern2lava.frontends.record import record_module
+    from tern2lava.frontends.record_data import read_arrays
+
+    inputs, labels = read_arrays(data)
+    arrays = dict(inputs) if labels is None else {**inputs, "labels": labels}
+    arrays |= record_module(module, inputs, names=names, potentials=potentials, call=call, scores=scores)
+    if out is not None:
+        write_aside(Path(out), lambda path: np.savez_compressed(path, **arrays))
+    return arrays
 
 
 def report(bundle: str | Path | Bundle, *, compare_bits: int | None = None) -> Report:
@@ -289,6 +335,23 @@ def steps_of(bundle: Bundle) -> int:
     """Steps that a bundle was compiled for; 0: the network does not say, nor did who compiled it."""
     asked = bundle.manifest.get("options", {}).get("steps", 0)
     return int(asked or bundle.executable.program.steps)
+
+
+def _reading(
+    bundle: Bundle, data: str | Path | SpikeData | dict[str, Any], spikes: SpikeData, samples: int | None,
+    progress: Progress | None,
+) -> Reading | None:  # fmt: skip
+    """The float model against the framework's own run: that in `data`, else that which the bundle keeps, else None."""
+    imported, steps = bundle.executable.imported, steps_of(bundle)
+    found: Oracle | None = None
+    if isinstance(data, dict):
+        found = make_oracle(data, imported, spikes.samples, recorded_steps(spikes))
+    elif not isinstance(data, SpikeData):
+        found = load_oracle(Path(data), imported, spikes.samples, recorded_steps(spikes))
+    if found is not None:
+        return read_all(imported, spikes, found, steps=steps, samples=samples, progress=progress)
+    kept = recorded_run(bundle)
+    return None if kept is None else read_all(imported, *kept, steps=kept[0].steps, progress=progress)
 
 
 def _ternarize(bundle: Bundle) -> str | None:

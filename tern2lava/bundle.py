@@ -6,6 +6,7 @@ build/
   graphs/{imported,real,program}.{json,npz}   the graph as imported, its real dynamics, the INTEGER program
   ir/NN-stage.txt          the graph as text after every pass
   cores/core-NNNNN.img     one packed image per core; cores/host.img: the inputs and their routes
+  recorded.npz             a few samples of the framework's own run of a live module, packed (docs/oracle.md)
   report.json              the report; verify adds its result
 """
 
@@ -15,8 +16,11 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
+import zlib
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -35,12 +39,16 @@ from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
 from tern2lava.report.model import Report
+from tern2lava.sim.oracle import Oracle, make_oracle
+from tern2lava.sim.oracle_pack import pack, unpack
+from tern2lava.sim.spikes import SpikeData, make_spikes
 from tern2lava.sim.verify import Executable
 
 FORMAT = 2
 TOOL = "tern2lava"
 MANIFEST = "manifest.json"
-ENTRIES = (MANIFEST, "profile.yaml", "graphs", "ir", "cores", "report.json")
+RECORDED = "recorded.npz"
+ENTRIES = (MANIFEST, "profile.yaml", "graphs", "ir", "cores", RECORDED, "report.json")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,8 +66,8 @@ def tool_version() -> str:
     return package_version("tern2lava")
 
 
-def write_bundle(compiled: Compiled, folder: Path) -> Report:
-    """Write `compiled` to `folder` and return its report.
+def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array] | None = None) -> Report:
+    """Write `compiled` to `folder` and return its report. recorded: arrays of the framework's own run, if any.
 
     A bundle that is there already is replaced. Raises InputError where the folder holds anything else or cannot be
     written; then nothing of it is left behind.
@@ -73,7 +81,7 @@ def write_bundle(compiled: Compiled, folder: Path) -> Report:
         made = [parent for parent in folder.parents if not parent.exists()]
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        _write(compiled, report, aside)
+        _write(compiled, report, aside, recorded or {})
         aside.chmod(0o755)
         _replace(aside, folder)
     except OSError as error:
@@ -130,7 +138,7 @@ def _replace(aside: Path, folder: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(compiled: Compiled, report: Report, folder: Path) -> None:
+def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[str, Array]) -> None:
     lowered, mapped = compiled.lowered, compiled.mapped
     for name in ("graphs", "ir", "cores"):
         (folder / name).mkdir()
@@ -162,6 +170,8 @@ def _write(compiled: Compiled, report: Report, folder: Path) -> None:
         "host_image": "cores/host.img",
         "pass_seconds": lowered.seconds,
     }
+    if recorded:
+        np.savez_compressed(folder / RECORDED, **pack(recorded))
     (folder / "report.json").write_text(dump_report(report), encoding="utf-8")
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 
@@ -193,6 +203,25 @@ def read_bundle(folder: Path) -> Bundle:
     imported, real, program = (load_graph(folder / "graphs" / name, level) for name, level in levels.items())
     executable = Executable(imported=imported, real=real, program=program, images=images, host_image=host_image)
     return Bundle(folder=folder, manifest=manifest, executable=executable, report=report)
+
+
+def recorded_run(bundle: Bundle) -> tuple[SpikeData, Oracle] | None:
+    """The framework's own run that the bundle keeps, and its input; None where it keeps none.
+
+    Raises InputError where the file is damaged.
+    """
+    path = bundle.folder / RECORDED
+    if not path.exists():
+        return None
+    imported = bundle.executable.imported
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = unpack({name: archive[name] for name in archive.files})
+        data = make_spikes(arrays, imported, path)
+        oracle = make_oracle(arrays, imported, data.samples, data.steps, path)
+    except (InputError, OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(path, f"is damaged ({str(error).splitlines()[0]}); compile again") from None
+    return None if oracle is None else (data, replace(oracle, kept=True))
 
 
 def profile_of(bundle: Bundle) -> Profile:

@@ -324,7 +324,7 @@ def test_the_traceback_is_shown_only_when_asked_for(monkeypatch):
 
 
 def test_the_package_has_the_functions_of_the_commands_and_no_more():
-    assert sorted(tern2lava.__all__) == ["compile", "load", "report", "simulate", "verify", "what_if"]
+    assert sorted(tern2lava.__all__) == ["compile", "load", "record", "report", "simulate", "verify", "what_if"]
     for name in tern2lava.__all__:
         assert getattr(tern2lava, name) is getattr(api, name), "the subpackage report must not hide the function"
     with pytest.raises(AttributeError, match="has no attribute 'fly'"):

@@ -91,7 +91,7 @@ def verify(
             help="Verdicts without which the exit code is 1: `execution` (images, Lava and engine equal the integers), "
             "`arithmetic=0.1%` (spikes missing or extra in integers, of the float model's; alone: 1 %; `0`: none), "
             "`reading` (the float model equals the framework's own run). Default: execution,arithmetic=1%, and reading "
-            "where the data carry such a run.",
+            "where the data carry such a run or the bundle keeps one (docs/oracle.md).",
         ),
     ] = None,
     any_steps: AnySteps = False,

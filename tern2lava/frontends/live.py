@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tern2lava.compiler.ir import Graph
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends import norse, snntorch, spikingjelly
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
@@ -13,6 +15,16 @@ from tern2lava.frontends.layers import ANY_AXES, READERS, class_path
 
 if TYPE_CHECKING:
     import torch
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Loaded:
+    """A live module as it was read: its graph, how it is called ("step", "time_first", "batch_first" or "static"), and
+    the population of each neuron layer by its name in the module."""
+
+    graph: Graph
+    call: str
+    names: dict[str, str]
+
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 FRAMEWORKS = ("snntorch.", "spikingjelly.", "norse.")
@@ -111,17 +123,38 @@ def fresh_copy(module: torch.nn.Module) -> torch.nn.Module:
     """
     import torch
 
+    return resting_copy(module, torch.float64)
+
+
+def resting_copy(module: torch.nn.Module, dtype: torch.dtype | None = None) -> torch.nn.Module:
+    """A copy in evaluation mode whose neurons are at rest, in `dtype` (None: its own); the original keeps its state."""
+    import torch
+
     states = {id(t): t.detach().clone() for t in _tensors(module) if not t.is_leaf}
-    result = copy.deepcopy(module, states).double().eval()
-    for part in result.modules():
-        if class_path(part) in snntorch.NEURONS:
-            spike = part.spike_grad
-            if "spike_grad" in part._modules:
-                del part._modules["spike_grad"]
-            object.__setattr__(part, "spike_grad", _SameDtype(spike))
+    result = copy.deepcopy(module, states).eval()
+    if dtype is not None:
+        result = result.to(dtype)
+    if dtype_of(result) is not torch.float32:
+        for part in result.modules():
+            if class_path(part) in snntorch.NEURONS:
+                spike = part.spike_grad
+                if "spike_grad" in part._modules:
+                    del part._modules["spike_grad"]
+                object.__setattr__(part, "spike_grad", _SameDtype(spike))
     with torch.no_grad():
         rest(result)
     return result
+
+
+def dtype_of(module: torch.nn.Module) -> torch.dtype:
+    """The dtype that a module computes in: that of its parameters, or of its buffers; float32 where it has neither."""
+    import torch
+
+    for tensors in (module.parameters(), module.buffers()):
+        found: list[torch.dtype] = [tensor.dtype for tensor in tensors if tensor.is_floating_point()]
+        if found:
+            return min(found, key=lambda dtype: -torch.finfo(dtype).eps)
+    return torch.float32
 
 
 class _SameDtype:

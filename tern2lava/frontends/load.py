@@ -12,6 +12,8 @@ from tern2lava.frontends.hdf5file import is_hdf5, read_hdf5
 if TYPE_CHECKING:
     import torch
 
+    from tern2lava.frontends.live import Loaded
+
 ACCEPTED = (
     "a NIR or lava-dl file, a torch, npz or safetensors file with its net.yaml, or a torch module of snnTorch, "
     "SpikingJelly or Norse neurons"
@@ -26,19 +28,27 @@ def load(source: str | Path | torch.nn.Module | Graph, net: str | Path | None = 
     and assume (see load_nir, load_lavadl). A Graph comes back as it is.
     Raises InputError or UnsupportedError naming what was found and what is accepted.
     """
+    found = load_with_run(source, net, **options)
+    return found if isinstance(found, Graph) else found.graph
+
+
+def load_with_run(
+    source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, **options: Any
+) -> Graph | Loaded:
+    """As `load`; a live module comes with what is known of its own way to run."""
     if isinstance(source, Graph):
         return source
     if isinstance(source, str | Path):
         return _load_file(Path(source), net, options)
     if is_module(source):
-        from tern2lava.frontends.module import load_module
+        from tern2lava.frontends.module import read_module
 
         if net is not None:
             raise InputError("net", "a live module brings its own wiring; leave net out")
         missing = [name for name in ("input_shape", "steps") if name not in options]
         if missing:
             raise InputError(type(source).__qualname__, f"a live module needs {' and '.join(missing)} as well")
-        return load_module(source, **options)
+        return read_module(source, **options)
     raise InputError("source", f"is a {type(source).__name__}; expected {ACCEPTED}")
 
 

@@ -20,6 +20,7 @@ from tern2lava.frontends.layers import IN_TRAINING, READERS, TRAINED, class_path
 from tern2lava.frontends.live import (
     NEURONS,
     SEQUENTIAL,
+    Loaded,
     add_layer,
     is_layer,
     reads_sequences,
@@ -52,6 +53,19 @@ def load_module(
     CALLS; "auto" tries them in turn). States are taken to be reset before every sample. Raises UnsupportedError for a
     layer, setting or forward that has no exact form, InputError for shapes and numbers that do not fit.
     """
+    return read_module(module, input_shape, steps, readout=readout, levels=levels, call=call).graph
+
+
+def read_module(
+    module: torch.nn.Module,
+    input_shape: Sequence[int] | Mapping[str, Sequence[int]],
+    steps: int,
+    *,
+    readout: Readout | str = Readout.SPIKE_COUNT,
+    levels: tuple[int, int] = (0, 1),
+    call: str = "auto",
+) -> Loaded:
+    """The graph of load_module, with what is known of the module's own way to run. Arguments and errors as there."""
     readout = read_readout(readout)
     given = input_shape if isinstance(input_shape, Mapping) else {"input": input_shape}
     shapes = {name: tuple(shape) for name, shape in given.items()}
@@ -63,7 +77,8 @@ def load_module(
     module = unwrapped(module)
     source = type(module).__qualname__
     if is_sequence(module) and call == "auto" and len(shapes) == 1:
-        return _load_sequence(module, source, next(iter(shapes.items())), steps, readout, levels)
+        graph = _load_sequence(module, source, next(iter(shapes.items())), steps, readout, levels)
+        return Loaded(graph=graph, call=sequence_call(module), names=sequence_names(module))
     refuse_unknown(module, source)
     from tern2lava.frontends.tracegraph import load_traced
 
@@ -77,6 +92,20 @@ def read_readout(value: Readout | str) -> Readout:
     except ValueError:
         known = ", ".join(member.value for member in Readout)
         raise InputError("readout", f"unknown readout {value!r}; known are {known}") from None
+
+
+def sequence_call(module: torch.nn.Module) -> str:
+    """How a container of layers is called: once per step, or once with (time, batch, *shape)."""
+    over_time = any(reads_sequences(part) is True for part in module.modules())
+    within = any(class_path(part) in spikingjelly.SEQUENCE_OF_STEPS for part in module.modules())
+    return "time_first" if over_time or within else "step"
+
+
+def sequence_names(module: torch.nn.Module) -> dict[str, str]:
+    """The population of each neuron layer of a container by its name in the module; of a layer by itself "0"."""
+    if is_layer(module):
+        return {"": "0"}
+    return {name: name for name, part in module.named_modules() if class_path(part) in NEURONS}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from tern2lava.compiler.ir import Add, Array, ChannelAffine, Delay, Dense, Flatt
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.layers import IN_TRAINING, TRAINED, as_array, class_path, pair
-from tern2lava.frontends.live import add_layer, fresh_copy, refuse_changes, rest
+from tern2lava.frontends.live import Loaded, add_layer, fresh_copy, refuse_changes, rest
 from tern2lava.frontends.trace import ALL, STATIC, AxesError, Expression, Recorder, Symbol, leaves
 from tern2lava.frontends.tracecheck import check_spikes
 
@@ -25,8 +25,8 @@ Inputs = dict[str, Array]
 def load_traced(
     module: torch.nn.Module, shapes: dict[str, Shape], steps: int, *, readout: Readout, levels: tuple[int, int],
     call: str,
-) -> Graph:  # fmt: skip
-    """The Graph (IMPORTED) of a module with a forward of its own (see module.load_module).
+) -> Loaded:  # fmt: skip
+    """A module with a forward of its own, read (see module.read_module).
 
     Raises UnsupportedError where the module computes what no Graph says, naming the layer or function, and where the
     graph's spikes differ from the module's.
@@ -41,12 +41,12 @@ def load_traced(
             attempt = _Attempt(fresh_copy(module), source, shapes, steps, length, style, levels)
             attempt.training = module.training
             try:
-                graph = attempt.graph(readout)
+                graph, names = attempt.graph(readout)
             except (Tern2LavaError, _RunError) as error:
                 found = error if isinstance(error, Tern2LavaError) else InputError(source, str(error))
                 errors.append((attempt.reached - isinstance(error, AxesError), found))
                 continue
-            return graph
+            return Loaded(graph=graph, call=style, names=names)
     raise max(errors, key=lambda pair: pair[0])[1]
 
 
@@ -67,8 +67,8 @@ class _Attempt:
         self.reached = 0
         self.training = False
 
-    def graph(self, readout: Readout) -> Graph:
-        """The graph, checked against further runs of the module."""
+    def graph(self, readout: Readout) -> tuple[Graph, dict[str, str]]:
+        """The graph, checked against further runs of the module, and the node of each neuron layer."""
         recorder, _ = self.record(0.4, 0)
         self.reached = 2
         graph, names = _Fold(recorder, self, self.module).graph(readout)
@@ -84,7 +84,8 @@ class _Attempt:
         silent = [name for name, count in compared.items() if not count]
         notes = [*dict.fromkeys(notes), *(f"{n}: fired in no run of the check, which proves little" for n in silent)]
         said = f"traced over {self.length} steps ({self.style.replace('_', ' ')}); the graph gave the module's own "
-        return graph.with_nodes(graph.nodes, notes=[f"{said}{sum(compared.values()):,} spikes", *notes])
+        notes = [f"{said}{sum(compared.values()):,} spikes", *notes]
+        return graph.with_nodes(graph.nodes, notes=notes), names
 
     def record(self, density: float, seed: int) -> tuple[Recorder, Inputs]:
         """A recorded run from rest on random input of `density`, and that input by name, (batch, steps, *shape)."""

@@ -224,7 +224,8 @@ class VerdictRow(_Block):
     )
     status: str = Field(
         description="execution: equal or differs. arithmetic: equal, within (no more differ than is allowed) or "
-        "differs. reading: equal, differs or not compared."
+        "differs. reading: equal, within (nothing but ties that the framework's rounding explains), differs or not "
+        "compared."
     )
     required: str | None = Field(description="What is required of it; null: nothing.")
     met: bool | None = Field(description="Whether that holds; null: nothing is required.")
@@ -276,6 +277,43 @@ class Arithmetic(_Block):
     populations: list[ArithmeticRow] = Field(description="One entry per population of the source.")
 
 
+class ReadingRow(_Block):
+    """One recorded population: the float model, fed the recorded spikes of its sources, against its recorded spikes."""
+
+    population: str = Field(description="Name of the population.")
+    spikes: int = Field(description="Spikes of the recording.")
+    neuron_steps: int = Field(description="Neurons times steps times samples that were compared.")
+    missing: int = Field(description="Spikes of the recording that the float model does not make.")
+    extra: int = Field(description="Spikes of the float model that the recording has not.")
+    ties: int = Field(
+        description="Of both, those where the potential lies within its error bound of the threshold: the rounding of "
+        "the framework's own arithmetic explains them."
+    )
+    misread: int = Field(description="Spikes and potentials that it does not explain.")
+    potentials: int = Field(description="Recorded potentials that were compared, each within its bound.")
+    left_out: int = Field(
+        description="Neuron-steps that were not compared: rounding may have changed spikes that they read and that "
+        "were not recorded."
+    )
+
+
+class ReadingBlock(_Block):
+    """The float model against the framework's own run (docs/oracle.md)."""
+
+    dtype: str = Field(description="What the framework ran in.")
+    kept: bool = Field(description="Whether the run is that which the bundle keeps of a live module, not the data's.")
+    samples: int = Field(description="Samples that were compared.")
+    steps: int = Field(description="Steps of the recording.")
+    spikes: int = Field(description="Recorded spikes that were compared.")
+    equal_spikes: int = Field(description="Of those, the float model makes.")
+    ties: int = Field(description="Spikes, missing or extra, that the framework's rounding explains.")
+    misreadings: int = Field(description="Spikes, potentials and scores that it does not explain: 0 if read rightly.")
+    misread_scores: int | None = Field(description="Samples with other class scores; null: none were recorded.")
+    first: str | None = Field(description="The first misreading, with both values; null: none.")
+    not_compared: list[str] = Field(description="What the recording lacks, in words.")
+    populations: list[ReadingRow] = Field(description="One entry per recorded population.")
+
+
 class ProcessRow(_Block):
     """Which Lava process executed a node in L1, and why."""
 
@@ -307,6 +345,9 @@ class Verification(_Block):
     verdicts: list[VerdictRow] = Field(description="The verdicts on execution, arithmetic and reading, in this order.")
     met: bool = Field(description="Whether every verdict that is required is met (exit code 0; 1 where not).")
     arithmetic: Arithmetic = Field(description="The integers against the float model, in numbers.")
+    reading: ReadingBlock | None = Field(
+        description="The float model against the framework's own run, in numbers; null: there was none."
+    )
     chain: list[str] = Field(
         description="Executions compared: I integer reference, E fast engine, M mapped reference (from the core "
         "images), L1 Lava's runtime with a process per layer, L2 Lava neuro-cores, L3 the processes of L1 in sequence."

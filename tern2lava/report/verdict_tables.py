@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tern2lava.report.model import Arithmetic, VerdictRow, Verification
+from tern2lava.report.model import Arithmetic, ReadingBlock, VerdictRow, Verification
 from tern2lava.report.sheet import plain, sheet
 from tern2lava.report.verdicts import percent
 
@@ -60,7 +60,10 @@ def verification_table(verification: Verification) -> RenderableType:
         lines.append(Text(_engine_line(verification)))
     if verification.spike_exact:
         lines.append(Text("Proven on this data: integers and real dynamics spike alike in every neuron and step."))
-    lines += [_execution_table(verification), arithmetic_table(verification.arithmetic), _band_table(verification)]
+    lines += [_execution_table(verification), arithmetic_table(verification.arithmetic)]
+    if verification.reading is not None and verification.reading.populations:
+        lines.append(reading_table(verification.reading))
+    lines.append(_band_table(verification))
     if verification.processes:
         used = sheet("Lava processes of L1", ("Node", "Process", "Why"), left=("Process", "Why"))
         for process in verification.processes:
@@ -79,6 +82,20 @@ def arithmetic_table(arithmetic: Arithmetic) -> Table:
         table.add_row(
             row.population, f"{row.float_spikes:,}", f"{row.integer_spikes:,}", f"{row.missing:,}", f"{row.extra:,}",
             percent(row.share), f"{row.rate_float:.4f}", f"{row.rate_integer:.4f}",
+        )  # fmt: skip
+    return table
+
+
+def reading_table(reading: ReadingBlock) -> Table:
+    """Spikes of every recorded population beside those of the float model that is fed the recording."""
+    table = sheet(
+        f"Float model against the framework's own run in {reading.dtype}",
+        ("Population", "Recorded", "Missing", "Extra", "Ties", "Misread", "Potentials", "Left out"),
+    )
+    for row in reading.populations:
+        table.add_row(
+            row.population, f"{row.spikes:,}", f"{row.missing:,}", f"{row.extra:,}", f"{row.ties:,}",
+            f"{row.misread:,}", f"{row.potentials:,}", f"{row.left_out:,}",
         )  # fmt: skip
     return table
 

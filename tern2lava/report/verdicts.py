@@ -11,6 +11,7 @@ from math import floor, log10
 
 from tern2lava.report.model import Arithmetic, VerdictRow
 from tern2lava.report.requirements import Requirements
+from tern2lava.sim.reading import Reading
 from tern2lava.sim.verify import Proof
 
 
@@ -62,17 +63,34 @@ def arithmetic_verdict(found: Arithmetic, require: Requirements) -> VerdictRow:
     )
 
 
-def reading_verdict(require: Requirements) -> VerdictRow:
-    """Whether the float model is the framework's own network: not compared where no run of the framework is given."""
-    sentence = (
-        "NOT COMPARED with your framework: whether the float model is the network that was trained is not known; "
-        "record your framework's own run with tern2lava.record(module, data) (docs/oracle.md)"
-    )
+def reading_verdict(require: Requirements, found: Reading | None = None) -> VerdictRow:
+    """Whether the float model is the framework's own network, by its recorded run; not compared where none is given.
+
+    Where one is, it is required, unless what is required was said in words.
+    """
+    compared = found is not None and found.compared
+    wanted = compared if require.reading is None else require.reading
+    if found is None or not (found.compared or found.steps_differ):
+        sentence = (
+            "NOT COMPARED with your framework: whether the float model is the network that was trained is not known; "
+            "record your framework's own run with tern2lava.record(module, data) (docs/oracle.md)"
+        )
+        if found is not None:
+            sentence = f"NOT COMPARED with your framework: {found}"
+        status = "not compared"
+    elif not found.ok:
+        status, sentence = "differs", f"MISREAD: {found}"
+    elif not found.populations:
+        status, sentence = "equal", f"SCORES EQUAL: {found}"
+    else:
+        status = "within" if found.ties else "equal"
+        word = f"EQUAL but for {found.dtype} ties" if found.ties else "EQUAL"
+        sentence = f"{word}: {found}"
     return VerdictRow(
         name="reading",
-        status="not compared",
-        required="equal to the framework's own run" if require.reading else None,
-        met=False if require.reading else None,
+        status=status,
+        required="no misreading of the framework's own run" if wanted else None,
+        met=compared and found is not None and found.ok if wanted else None,
         sentence=sentence,
     )
 

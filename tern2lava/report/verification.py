@@ -9,11 +9,14 @@ from tern2lava.report.model import (
     ExecutionRow,
     FallbackRow,
     ProcessRow,
+    ReadingBlock,
+    ReadingRow,
     Report,
     Verification,
 )
 from tern2lava.report.requirements import Requirements
 from tern2lava.report.verdicts import arithmetic_verdict, execution_verdict, reading_verdict
+from tern2lava.sim.reading import Reading
 from tern2lava.sim.verify import Proof
 
 WHAT = {
@@ -36,7 +39,8 @@ def add_verification(
     comparison = proof.comparison
     arithmetic = arithmetic_block(proof, report.described, ternarize)
     verdicts = [
-        execution_verdict(proof, required), arithmetic_verdict(arithmetic, required), reading_verdict(required),
+        execution_verdict(proof, required), arithmetic_verdict(arithmetic, required),
+        reading_verdict(required, proof.reading),
     ]  # fmt: skip
     bands = [
         BandRow(
@@ -52,6 +56,7 @@ def add_verification(
         verdicts=verdicts,
         met=all(verdict.met is not False for verdict in verdicts),
         arithmetic=arithmetic,
+        reading=None if proof.reading is None else reading_block(proof.reading),
         chain=list(comparison.chain),
         equal=comparison.equal,
         executions=[
@@ -72,6 +77,24 @@ def add_verification(
         spike_exact=safe and alike and all(band.near == 0 for band in proof.bands),
     )
     return report.model_copy(update={"verification": verification})
+
+
+def reading_block(found: Reading) -> ReadingBlock:
+    """The counts of a reading as a block of the report."""
+    return ReadingBlock(
+        dtype=found.dtype, kept=found.kept, samples=found.samples, steps=found.steps, spikes=found.spikes,
+        equal_spikes=found.equal_spikes, ties=found.ties, misreadings=found.misreadings,
+        misread_scores=None if found.scores is None else found.scores.misread,
+        first=None if found.first is None else str(found.first), not_compared=list(found.not_compared),
+        populations=[
+            ReadingRow(
+                population=row.population, spikes=row.spikes, neuron_steps=row.neuron_steps, missing=row.missing,
+                extra=row.extra, ties=row.float_ties, misread=row.misreadings, potentials=row.potentials,
+                left_out=row.left_out,
+            )
+            for row in found.populations
+        ],
+    )  # fmt: skip
 
 
 def arithmetic_block(proof: Proof, float_model: str, ternarize: str | None) -> Arithmetic:

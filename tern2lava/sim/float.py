@@ -65,11 +65,12 @@ class NeuronState:
         self.spiked = np.zeros((batch, count), np.int8)
         self.held = np.zeros((batch, count), np.int64)
 
-    def step(self, x: Array) -> tuple[Array, Array]:
+    def step(self, x: Array, forced: Array | None = None) -> tuple[Array, Array]:
         """(spikes, membrane potential that met the threshold), each (batch, neurons), for summed input x.
 
         Spikes are int8 where the neuron's are signed, else uint8. The potential is given relative to what adaptation
-        and rearming add to the threshold, so that it meets `threshold` itself.
+        and rearming add to the threshold, so that it meets `threshold` itself. forced: spikes (batch, neurons) that
+        reset and adapt the neurons in the place of their own, which are given out as before.
         """
         neuron = self.neuron
         self.u = self.decayed(self.u, self.alpha_u) + self.gain_u * x + self.bias_u
@@ -92,6 +93,9 @@ class NeuronState:
         if self.threshold_low is not None:
             below = met < self.threshold_low if neuron.compare is Compare.GT else met <= self.threshold_low
             spiked -= (below & free).astype(np.int8)
+        fired = spiked
+        if forced is not None:
+            spiked = forced
         if not neuron.reset_delay:
             if neuron.reset is Reset.ZERO:
                 v = np.where(spiked != 0, self.reset_value, v)
@@ -100,7 +104,7 @@ class NeuronState:
         if neuron.refractory:
             self.held = np.where(spiked != 0, neuron.refractory, np.maximum(self.held - 1, 0))
         self.v, self.spiked = v, spiked
-        return spiked.astype(np.uint8) if self.threshold_low is None else spiked, met
+        return fired.astype(np.uint8) if self.threshold_low is None else fired, met
 
     def decayed(self, x: Array, alpha: Array) -> Array:
         """alpha * x, cut towards zero to whole quanta where the source computes in integers."""

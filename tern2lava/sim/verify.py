@@ -13,6 +13,7 @@ from tern2lava.errors import Interrupted
 from tern2lava.sim.arithmetic import SpikeCounts, added
 from tern2lava.sim.band import Band
 from tern2lava.sim.compare import Comparison
+from tern2lava.sim.reading import Reading
 from tern2lava.sim.shard import (
     Executable,
     Execution,
@@ -38,6 +39,7 @@ class Proof:
     class differs (None: one output, which decides nothing); accuracies where labels were given. data_samples: samples
     of the data.
 
+    reading: the float model against the framework's own run, where there is one.
     accuracy_engine: of the fast engine, on all samples; engine_fallbacks: (population, reason) of what it left to the
     integer reference."""
 
@@ -55,6 +57,7 @@ class Proof:
     engine_samples: int
     accuracy_engine: float | None
     engine_fallbacks: tuple[tuple[str, str], ...]
+    reading: Reading | None = None
 
 
 def verify(

@@ -33,12 +33,23 @@ def conformance() -> ModuleType:
 @pytest.fixture(scope="module")
 def table() -> dict[tuple[str, ...], list[int]]:
     """The committed rows: counts (nets, spikes, differ, rounded, spikes in Lava, differ in Lava) by cell."""
+    return {key: [int(part) for part in (*row[:3], *row[5:])] for key, row in committed().items()}
+
+
+@pytest.fixture(scope="module")
+def singles() -> dict[tuple[str, ...], list[str]]:
+    """The committed rows' columns of float32, (ties, misread) by cell."""
+    return {key: row[3:5] for key, row in committed().items()}
+
+
+def committed() -> dict[tuple[str, ...], list[str]]:
+    """The columns behind the names of the committed rows, Lava's as two."""
     rows = {}
     for text in (ROOT / "docs" / "conformance.md").read_text().splitlines():
         parts = [part.strip() for part in text.split("|")[1:-1]]
-        if len(parts) == 9 and parts[0] not in ("framework", "---"):
-            counts = [int(part.replace(",", "")) for part in (*parts[4:8], *parts[8].split("/"))]
-            rows[tuple(parts[:4])] = counts
+        if len(parts) == 11 and parts[0] not in ("framework", "---"):
+            columns = (*parts[4:10], *parts[10].split("/"))
+            rows[tuple(parts[:4])] = [part.replace(",", "").strip() for part in columns]
     return rows
 
 
@@ -51,6 +62,17 @@ def test_every_cell_is_in_the_table_with_enough_networks_and_spikes_and_no_diffe
         assert spikes >= 10_000, key
         assert in_lava >= 10_000, key
         assert (differ, lava_differ) == (0, 0), key
+
+
+def test_every_framework_is_held_against_its_run_in_float32_and_never_misread(
+    singles: dict[tuple[str, ...], list[str]],
+) -> None:
+    for key, (ties, misread) in singles.items():
+        if key[0] in ("NIR", "lava-dl"):
+            assert (ties, misread) == ("-", "-"), key
+        else:
+            assert int(ties) >= 0, key
+            assert misread == "0", key
 
 
 CHOSEN = [
@@ -72,6 +94,7 @@ def test_rows_are_what_is_measured(
     cell = next(cell for cell in conformance.cells() if cell.key == key)
     row = conformance.measure(cell, 10)
     assert [row.nets, row.spikes, row.differ, row.rounded] == table[key][:4]
+    assert not row.misread
     assert row.unexplained == 0
 
 
@@ -99,6 +122,47 @@ def test_a_wrong_comparison_would_be_counted(conformance: ModuleType, monkeypatc
     assert conformance.measure(cell, 2).differ == 0
     monkeypatch.setattr(conformance, "load_module", misread)
     assert conformance.measure(cell, 2).differ > 100
+
+
+SINGLE = [
+    ("snnTorch", "Leaky", "subtract, at once", "conv"),
+    ("snnTorch", "RSynaptic", "zero, delayed", "recurrent, conv"),
+    ("snnTorch", "Synaptic", "subtract, at once", "delays"),
+    ("SpikingJelly", "LIFNode, decay_input", "to -0.125", "residual"),
+    ("SpikingJelly", "ParametricLIFNode", "subtract", "conv, pooled"),
+    ("SpikingJelly", "TernaryLIFNode", "to 0", "recurrent"),
+    ("Norse", "LIFRefracCell", "to -0.25", "dense"),
+    ("Norse", "LIFRecurrentCell", "to 0", "recurrent"),
+    ("NIR from SpikingJelly", "CUBALIFNode", "to 0", "dense"),
+    ("NIR from snnTorch", "Synaptic", "subtract, delayed", "dense"),
+]
+
+
+@pytest.mark.parametrize("key", SINGLE)
+def test_a_run_in_float32_has_no_misreading(conformance: ModuleType, key: tuple[str, ...]) -> None:
+    cell = next(cell for cell in conformance.cells() if cell.key == key)
+    found = conformance.in_float32(cell, 4)
+    assert len(found) == 4
+    assert [one.misreadings for one in found] == [0] * 4
+    assert min(one.spikes for one in found) > 200
+    assert sum(one.ties for one in found) < 0.001 * sum(one.spikes for one in found)
+
+
+def test_a_wrong_comparison_is_a_misreading_in_float32(
+    conformance: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def misread(*arguments: Any) -> Graph:
+        graph: Graph = read(*arguments)
+        return graph.with_nodes(
+            replace(node, compare=Compare.GT) if isinstance(node, Neuron) else node for node in graph.nodes
+        )
+
+    read = conformance.load_module
+    monkeypatch.setattr(conformance, "load_module", misread)
+    cell = next(cell for cell in conformance.cells() if cell.key == ("SpikingJelly", "IFNode", "to 0", "dense"))
+    row = conformance.Row()
+    row.add_float32(conformance.in_float32(cell, 2))
+    assert row.misread > 100
 
 
 def test_a_difference_beyond_the_certified_bound_would_be_counted(
