@@ -22,6 +22,8 @@ DRAWN, FEWEST, MOST_HELD = 400, 64, 64
 SHIFTS = range(4, 17)
 # An offset is this part of a weight at most, so that potentials stay what they are.
 COARSEST = 32
+# Spikes at risk that tell no choice from another: the plainer one is taken.
+NOISE = 0.05
 # Last bits by which a subtraction may fall short, so that an offset survives it, where they are less than this part of
 # it.
 SHORT, SHORTEST = (0, 1, 2, 4), 1000
@@ -96,7 +98,8 @@ def search(
         found = probe.run_integer(kind.single, candidates, inputs)
         wrong = (found[0] != exact.spikes).sum(axis=(1, 2))
         risk = probe.spikes_at_risk(kind.single, exact, candidates, found, drawn, halvings)
-        best = choices[int(np.argmin(wrong + risk))]
+        lost = wrong + risk
+        best = choices[int(np.argmax(lost <= lost.min() + NOISE))]
         here = np.broadcast_to(kind.where, shape)
         for name, value in zip(names, best, strict=True):
             chosen[name][here] = value
