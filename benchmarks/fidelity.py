@@ -1,6 +1,6 @@
-"""Do compiled integers spike as exact arithmetic does where potentials meet their thresholds?
+"""Do integers spike as exact arithmetic does where potentials meet their thresholds, and are misreadings found?
 
-    uv run python benchmarks/fidelity.py                         # about ten minutes on one core
+    uv run python benchmarks/fidelity.py                         # about fifteen minutes on one core
     uv run python benchmarks/fidelity.py -o benchmarks/results   # and writes fidelity.md
     uv run python benchmarks/fidelity.py --quick --check         # under one minute
 
@@ -10,11 +10,16 @@ spikes and static pictures, 8 to 64 steps, on every target whose neurons are suc
 rational arithmetic (fidelity_exact.py), apart from the product; the product compiles the layer and runs its integer
 program. What is counted is neuron-steps that differ. Targets of one arithmetic give one program and are run once.
 
+Then the third verdict of verify is tried (fidelity_reading.py): on twelve deliberate misreadings of one net.yaml, and
+on one network of every conformance cell in the float32 that people ship.
+
 --check ends with exit code 1 and names the bars that were missed:
 
     short     0 differ within 8 and 16 steps
     long      0 differ within 32 and 64 steps, but for > with subtraction
     finite    > with subtraction, 32 and 64 steps: at most 2 % of the spikes (no finite code keeps them all)
+    oracle    each of twelve misreadings turns the verdict on reading red, and the network read as it is does not
+    float32   no conformance network is found misread in float32
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ from typing import Any
 
 import numpy as np
 from fidelity_exact import Case, draw, spikes
+from fidelity_reading import float32, twelve
 
 from tern2lava.compiler.ir import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset, frozen
 from tern2lava.compiler.lower import lower
@@ -46,6 +52,8 @@ STEPS = (8, 16, 32, 64)
 QUICK_ALPHAS, QUICK_STEPS = (Fraction(1, 2), Fraction(1, 3)), (8, 32)
 SHORT, FINITE_BAR = 16, 0.02
 SEED = 20
+# Of the conformance cells, every one, or every so many-th.
+ALL_CELLS, QUICK_CELLS = 1, 60
 
 
 @dataclass
@@ -113,7 +121,8 @@ def kinds_of_targets() -> dict[str, Profile]:
     """A profile for each kind of arithmetic and neuron, under the names of all targets that have it."""
     groups: dict[str, list[Profile]] = defaultdict(list)
     for profile in map(load_profile, profile_names()):
-        groups[f"{profile.arithmetic_values()} {profile.neuron.model_dump(exclude={'kinds'})}"].append(profile)
+        neuron = {name: fact["value"] for name, fact in profile.neuron.model_dump().items() if name != "kinds"}
+        groups[f"{profile.arithmetic_values()} {neuron}"].append(profile)
     return {", ".join(p.name for p in members): members[0] for members in groups.values()}
 
 
@@ -159,6 +168,14 @@ def main() -> int:
     args = parser.parse_args()
     found = measure(args.quick)
     missed = missed_bars(found)
+    print("readings", file=sys.stderr, flush=True)
+    caught, shipped = twelve(), float32(QUICK_CELLS if args.quick else ALL_CELLS)
+    missed += [
+        f"oracle: {name} is {status}" for name, status in caught.items()
+        if status != ("equal" if name == "nothing" else "differs")
+    ]  # fmt: skip
+    if shipped[3]:
+        missed.append(f"float32: {shipped[3]:,} misreadings")
     command = "uv run python benchmarks/fidelity.py" + (" --quick" if args.quick else "")
     lines = [
         "# Spikes at the threshold", "",
@@ -171,7 +188,14 @@ def main() -> int:
         cells = (names, steps, compare, reset, "static" if static else "random", tally.cases)
         lines.append("| " + " | ".join(map(str, cells)) + f" | {tally.spikes:,} | {tally.differ:,} |")
     total, differ = sum(t.spikes for t in found.values()), sum(t.differ for t in found.values())
-    lines += ["", f"In all {total:,} spikes, {differ:,} differ.", "", "## Bars", ""]
+    lines += ["", f"In all {total:,} spikes, {differ:,} differ.", ""]
+    lines += ["# The third verdict", "", "| misread in net.yaml | reading |", "|---|---|"]
+    lines += [f"| {name} | {status} |" for name, status in caught.items()]
+    networks, own, ties, misread = shipped
+    lines += [
+        "", f"{networks:,} conformance networks in float32: {own:,} spikes, {ties:,} float32 ties, {misread:,} "
+        "misreadings.", "", "# Bars", "",
+    ]  # fmt: skip
     lines += ["All bars are met."] if not missed else ["Bars missed:", "", *(f"- {line}" for line in missed)]
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)
