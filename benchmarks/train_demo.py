@@ -2,6 +2,7 @@
 
     uv run python benchmarks/train_demo.py                 # about two minutes; rewrites tern2lava/demo/
     uv run python benchmarks/train_demo.py -o elsewhere/    # into another folder
+    uv run python benchmarks/train_demo.py --record        # only records the networks' own runs (NAME-run.npz) anew
     uv run python benchmarks/train_demo.py --quick --check # a quarter of the epochs, the lower bars of a short run
 
 --check ends with exit code 1 and names the bar where a network falls short of it.
@@ -16,10 +17,14 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
+import tern2lava
+from tern2lava.sim.oracle_pack import pack
 from tern2lava.train.data import digits
 from tern2lava.train.describe import describe
+from tern2lava.train.encode import encode
 from tern2lava.train.evaluate import accuracy
 from tern2lava.train.network import NeuronModel, network
 from tern2lava.train.ternarize import finalize, ternarize
@@ -28,6 +33,8 @@ from tern2lava.train.trainer import Trainer, TrainingOptions, fit
 HERE = Path(__file__).resolve().parent.parent / "tern2lava" / "demo"
 COMMAND = "uv run python benchmarks/train_demo.py"
 SPLIT_SEED = 0
+# Test samples of the networks' own runs.
+RECORDED = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +110,25 @@ def train(demo: Demo, quick: bool, out: Path) -> dict[str, object]:
     }
 
 
+def record(demo: Demo, out: Path) -> None:
+    """Write the trained network's own run of snnTorch, in float32 on RECORDED test samples, to `out`."""
+    data = digits(seed=SPLIT_SEED)
+    options = demo.options
+    plain = network(demo.layers, data.shape, neuron=demo.neuron, batch_norm=demo.batch_norm)
+    plain.load_state_dict(torch.load(out / f"{demo.name}.pt", weights_only=True))
+    spikes = encode(
+        data.test_x[:RECORDED], options.steps, method=options.encoding, top=data.top, seed=options.seed
+    )  # fmt: skip
+    found = tern2lava.record(plain, spikes, scores=lambda returned: torch.stack(returned).sum(0))
+    kept = {name: values for name, values in found.items() if not name.startswith("v")}
+    np.savez_compressed(out / f"{demo.name}-run.npz", **pack(kept))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, help="folder to write to (default: tern2lava/demo; quick: nowhere)")
     parser.add_argument("--quick", action="store_true", help="a quarter of the epochs; writes only where -o says")
+    parser.add_argument("--record", action="store_true", help="train nothing, record the networks' own runs anew")
     parser.add_argument("--check", action="store_true", help="exit code 1 if a network misses its bar")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # small networks gain nothing from more, and sums keep one order
@@ -116,11 +138,16 @@ def main() -> int:
         arguments.out = Path(tempfile.mkdtemp())
     out: Path = arguments.out or HERE
     out.mkdir(parents=True, exist_ok=True)
+    if arguments.record:
+        for demo in DEMOS:
+            record(demo, out)
+        return 0
     metrics: dict[str, object] = {"command": COMMAND, "torch": torch.__version__}
     short = []
     for demo in DEMOS:
         result = train(demo, arguments.quick, out)
         metrics[demo.name] = result
+        record(demo, out)
         bar = demo.quick_bar if arguments.quick else demo.bar
         if float(str(result["test_accuracy"])) < bar:
             short.append(f"{demo.name}: test accuracy {result['test_accuracy']} is below {bar}")

@@ -33,6 +33,7 @@ from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.fitting import fitted
+from tern2lava.sim.kept_run import run_to_keep
 from tern2lava.sim.oracle import Oracle, load_oracle, make_oracle
 from tern2lava.sim.reading import Reading
 from tern2lava.sim.reading_verify import read_all, recorded_steps
@@ -76,6 +77,7 @@ def compile(
     data: str | Path | SpikeData | dict[str, Any] | None = None,
     any_steps: bool = False,
     pad: bool = False,
+    recorded: str | Path | dict[str, Array] | None = None,
     progress: Progress | None = None,
     **load_options: Any,
 ) -> Compiled:
@@ -86,18 +88,19 @@ def compile(
     told what is done, total being 0 where it cannot be known. Raises InputError, ProfileError, UnsupportedError or
     CapacityError, each saying where, what was found and what to do; whatever ends it, `out` is a whole bundle or as it
     was before. The bundle of a live module keeps a few samples of the module's own run, recorded now, for `verify` to
-    hold the float model against.
+    hold the float model against; of other networks it keeps that of `recorded` (arrays or file of `record`), if given.
     """
     tell = progress or silent
     profile = target if isinstance(target, Profile) else load_profile(target)
     tell("network", 0, 0)
     loaded = load_with_run(source, net, **load_options)
-    graph, recorded = loaded if isinstance(loaded, Graph) else loaded.graph, None
-    if out is not None and not isinstance(loaded, Graph):
+    graph = loaded if isinstance(loaded, Graph) else loaded.graph
+    kept = None if recorded is None else run_to_keep(recorded, graph)
+    if kept is None and out is not None and not isinstance(loaded, Graph):
         from tern2lava.frontends.keep import keep_run
 
         tell("the module's own run", 0, 0)
-        recorded, notes = keep_run(source, loaded)  # type: ignore[arg-type]
+        kept, notes = keep_run(source, loaded)  # type: ignore[arg-type]
         graph = graph.with_nodes(graph.nodes, notes=notes)
     try:
         compiled = build(graph, profile, options, map_options, _measure(data, options, any_steps, pad), tell)
@@ -111,7 +114,7 @@ def compile(
         compiled = replace(compiled, source_bytes=Path(source).stat().st_size)
     if out is not None:
         tell("bundle", 0, 0)
-        write_bundle(compiled, Path(out), recorded)
+        write_bundle(compiled, Path(out), kept)
     return compiled
 
 

@@ -16,11 +16,9 @@ import json
 import os
 import shutil
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -39,9 +37,10 @@ from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
 from tern2lava.report.model import Report
-from tern2lava.sim.oracle import Oracle, make_oracle
-from tern2lava.sim.oracle_pack import pack, unpack
-from tern2lava.sim.spikes import SpikeData, make_spikes
+from tern2lava.sim.kept_run import kept_run
+from tern2lava.sim.oracle import Oracle
+from tern2lava.sim.oracle_pack import pack
+from tern2lava.sim.spikes import SpikeData
 from tern2lava.sim.verify import Executable
 
 FORMAT = 2
@@ -210,18 +209,7 @@ def recorded_run(bundle: Bundle) -> tuple[SpikeData, Oracle] | None:
 
     Raises InputError where the file is damaged.
     """
-    path = bundle.folder / RECORDED
-    if not path.exists():
-        return None
-    imported = bundle.executable.imported
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = unpack({name: archive[name] for name in archive.files})
-        data = make_spikes(arrays, imported, path)
-        oracle = make_oracle(arrays, imported, data.samples, data.steps, path)
-    except (InputError, OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(path, f"is damaged ({str(error).splitlines()[0]}); compile again") from None
-    return None if oracle is None else (data, replace(oracle, kept=True))
+    return kept_run(bundle.folder / RECORDED, bundle.executable.imported)
 
 
 def profile_of(bundle: Bundle) -> Profile:

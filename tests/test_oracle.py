@@ -158,7 +158,7 @@ def test_a_bundle_of_a_live_module_keeps_its_own_run(tmp_path: Path) -> None:
     assert not [note for note in done.lowered.imported.notes if "recorded" in note]
     verdict = verified(folder, {"spikes": inputs()}).verdict("reading")
     assert (verdict.status, verdict.met) == ("equal", True)
-    assert "on 4 recorded samples kept when the module was compiled" in verdict.sentence
+    assert "on the 4 recorded samples that the bundle keeps" in verdict.sentence
     given = verified(folder, api.record(net, inputs()))
     assert given.reading is not None
     assert (given.reading.kept, given.reading.samples) == (False, 3)
@@ -188,6 +188,44 @@ def test_the_run_that_a_bundle_keeps_finds_a_misreading(tmp_path: Path) -> None:
 def test_populations_that_stay_silent_are_named(tmp_path: Path) -> None:
     done = api.compile(live(1000.0), "generic-ternary", input_shape=(12,), steps=10, out=tmp_path / "build")
     assert "3: no spike in the 4 recorded samples that the bundle keeps" in done.lowered.imported.notes
+
+
+def test_a_network_from_a_file_keeps_the_run_that_it_is_given(tmp_path: Path, recorded: Path, run: Run) -> None:
+    for misread in ("nothing", "fire", "readout"):
+        folder = tmp_path / misread
+        folder.mkdir()
+        checkpoint, net = write(folder, module(), NET.replace(*MISREADINGS.get(misread, ("", ""))))
+        code, _, stderr = run(
+            "compile", str(checkpoint), "--net", str(net), "-t", "generic-ternary", "-o", str(folder / "build"),
+            "--recorded", str(recorded),
+        )  # fmt: skip
+        assert (code, stderr) == (0, "")
+        found = verified(folder / "build", {"spikes": spikes()})
+        assert found.met == (misread == "nothing")
+        assert found.verdict("reading").status == ("equal" if misread == "nothing" else "differs")
+        assert "on the 6 recorded samples that the bundle keeps" in found.verdict("reading").sentence
+    kept = recorded_run(read_bundle(folder / "build"))
+    assert kept is not None
+    assert not kept[1].v
+
+
+def test_a_run_to_keep_must_be_one_of_the_network(tmp_path: Path, recorded: Path) -> None:
+    checkpoint, net = write(tmp_path, module())
+    with np.load(recorded) as stored:
+        arrays = dict(stored)
+
+    def kept(given: Any) -> None:
+        api.compile(checkpoint, "generic-ternary", net=net, out=tmp_path / "build", recorded=given)
+
+    with pytest.raises(InputError, match="recorded: holds no run of a framework"):
+        kept({"spikes": arrays["spikes"]})
+    with pytest.raises(InputError, match="recorded: holds 8 steps a sample; record 16"):
+        kept({name: value[:, :8] if value.ndim > 2 else value for name, value in arrays.items()})
+    with pytest.raises(InputError, match="nowhere.npz: does not exist"):
+        kept(tmp_path / "nowhere.npz")
+    with pytest.raises(InputError, match="net.yaml: is no readable npz file"):
+        kept(net)
+    assert not (tmp_path / "build").exists()
 
 
 def test_a_network_from_a_file_keeps_no_run_and_says_so(tmp_path: Path) -> None:

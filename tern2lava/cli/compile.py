@@ -74,6 +74,10 @@ def compile(
     any_steps: AnySteps = False,
     pad: Pad = False,
     rate: Rate = 0.1,
+    recorded: Annotated[
+        Path | None,
+        typer.Option(help="npz of the framework's own run (tern2lava.record), kept in the bundle for `verify`."),
+    ] = None,
     what_if: WhatIf = "",
     print_ir: Annotated[str, typer.Option(metavar="STAGE", help="Print the graph after this pass (`all`: each).")] = "",
     as_json: Json = False,
@@ -120,7 +124,7 @@ def compile(
     with progress_bar(as_json) as progress:
         compiled = api.compile(
             file, target, net=net, out=out, options=options, map_options=chosen, data=data, progress=progress,
-            any_steps=any_steps, pad=pad, **said(dt, assume),
+            recorded=recorded, any_steps=any_steps, pad=pad, **said(dt, assume),
         )  # fmt: skip
     if print_ir:
         texts = {s: print_graph(compiled.lowered.stages[s]) for s in STAGES if print_ir in (s, "all")}

@@ -113,8 +113,11 @@ def run_demo(folder: Path, target: str, samples: int, progress: Progress | None 
         arrays = test_spikes(metrics[name])
         spikes = folder / f"{name}-test.npz"
         write_aside(spikes, _writer(arrays))
-        with resources.as_file(data / f"{name}.pt") as checkpoint, resources.as_file(data / f"{name}.yaml") as net:
-            api.compile(checkpoint, target, net=net, out=folder / name, progress=tell)
+        with resources.as_file(data) as files:
+            api.compile(
+                files / f"{name}.pt", target, net=files / f"{name}.yaml", out=folder / name,
+                recorded=files / f"{name}-run.npz", progress=tell,
+            )  # fmt: skip
         bundle = read_bundle(folder / name)
         compiled = api.simulate(bundle, arrays, progress=tell)
         report = api.verify(bundle, arrays, samples=samples, progress=tell)

@@ -301,7 +301,7 @@ class ReadingBlock(_Block):
     """The float model against the framework's own run (docs/oracle.md)."""
 
     dtype: str = Field(description="What the framework ran in.")
-    kept: bool = Field(description="Whether the run is that which the bundle keeps of a live module, not the data's.")
+    kept: bool = Field(description="Whether the run is that which the bundle keeps, not the data's.")
     samples: int = Field(description="Samples that were compared.")
     steps: int = Field(description="Steps of the recording.")
     spikes: int = Field(description="Recorded spikes that were compared.")

@@ -188,7 +188,7 @@ class Reading:
             found.append(str(self.first))
         if self.scores is not None:
             found.append(_of_scores(self.scores))
-        where = f"on {self.samples:,} recorded samples kept when the module was compiled" if self.kept else ""
+        where = f"on the {self.samples:,} recorded samples that the bundle keeps" if self.kept else ""
         return tuple(part for part in (*found, where, *self.not_compared) if part)
 
     def __str__(self) -> str:

@@ -1,0 +1,68 @@
+"""A framework's own run on its way into a bundle and back: a few samples, packed."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tern2lava.compiler.ir import Array, Graph
+from tern2lava.errors import InputError
+from tern2lava.sim.oracle import Oracle, make_oracle
+from tern2lava.sim.oracle_pack import unpack
+from tern2lava.sim.spikes import SpikeData, make_spikes
+
+KEPT = 16
+"""Samples of a recorded run that a bundle keeps."""
+_DAMAGED = (InputError, OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+
+
+def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph) -> dict[str, Array]:
+    """The first KEPT samples of a recorded run of `graph` (IMPORTED), without potentials, as a bundle keeps them.
+
+    recorded: what api.record returns or wrote. Raises InputError where it is no run of this network.
+    """
+    where: object = "recorded"
+    if not isinstance(recorded, Mapping):
+        where = recorded
+        recorded = _arrays(Path(recorded))
+    data = make_spikes(dict(recorded), graph, where)
+    if graph.steps and data.steps != graph.steps:
+        raise InputError(where, f"holds {data.steps} steps a sample; record {graph.steps}, those of the network")
+    oracle = make_oracle(recorded, graph, data.samples, data.steps, where)
+    if oracle is None:
+        raise InputError(where, "holds no run of a framework (spikes.NAME or scores); write one with tern2lava.record")
+    found: dict[str, Array] = dict(data.values(0, KEPT))
+    found |= {f"spikes.{name}": np.asarray(values[:KEPT]) for name, values in oracle.spikes.items()}
+    if oracle.scores is not None:
+        found["scores"] = oracle.scores[:KEPT]
+    return found | {name: np.asarray(recorded[name]) for name in ("dtype", "framework") if name in recorded}
+
+
+def kept_run(path: Path, graph: Graph) -> tuple[SpikeData, Oracle] | None:
+    """The run that a bundle keeps in `path`, and its input; None where there is none. Raises InputError for a damaged
+    file."""
+    if not path.exists():
+        return None
+    try:
+        arrays = _arrays(path)
+        data = make_spikes(arrays, graph, path)
+        oracle = make_oracle(arrays, graph, data.samples, data.steps, path)
+    except _DAMAGED as error:
+        raise InputError(path, f"is damaged ({str(error).splitlines()[0]}); compile again") from None
+    return None if oracle is None else (data, replace(oracle, kept=True))
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return unpack({name: archive[name] for name in archive.files})
+    except FileNotFoundError:
+        raise InputError(path, "does not exist") from None
+    except _DAMAGED as error:
+        raise InputError(path, f"is no readable npz file ({str(error).splitlines()[0]})") from None
