@@ -152,7 +152,7 @@ def _choices(kind: Kind, arithmetic: Arithmetic, *, offsets: bool) -> Iterator[t
     at = int(np.floor(real / step)) * step
     plain = [coded["threshold"], at if neuron.compare is Compare.GT else least, int(np.rint(real / step)) * step]
     for less in short:
-        yield from ((code, bias, amount - less) for code in dict.fromkeys(plain))
+        yield from ((code, bias, amount - less) for code in dict.fromkeys(plain) if 0 <= code <= top)
     if not offsets:
         return
     adds_up = float(growth(np.asarray(decay), arithmetic, probe.STEPS))

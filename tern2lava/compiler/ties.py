@@ -91,7 +91,8 @@ def place(
         if works.any():
             code, proven = np.where(works, lifted, code), proven | works
             placed = replace(population, threshold=code, bias=np.where(works, population.bias + 1, population.bias))
-    unproven = ~proven & tie_possible(real, found, steps)
+    # Beyond the largest code no potential gets (to_integer).
+    unproven = ~proven & tie_possible(real, found, steps) & (real <= arithmetic.threshold_max)
     if not unproven.any() or not simple or not gains:
         return Placed(population=placed)
     if not found.exact:
@@ -118,7 +119,7 @@ def examine(
     found = lattice(neuron, population, gains, arithmetic)
     real = neuron.threshold * membrane_unit(neuron, population)
     proven = decided(neuron, population, offset, found, steps, arithmetic)
-    possible = tie_possible(real, found, steps)
+    possible = tie_possible(real, found, steps) & (real <= arithmetic.threshold_max)
     fires = real + offset > population.threshold
     first = np.mod(real, max(found.grain, 1)) == 0
     lost = possible & first & ~proven & (fires != (neuron.compare is Compare.GE))

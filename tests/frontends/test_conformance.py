@@ -169,7 +169,7 @@ def test_a_difference_beyond_the_certified_bound_would_be_counted(
     conformance: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cell = next(cell for cell in conformance.cells() if cell.key == CHOSEN[4])
-    monkeypatch.setattr(conformance.Tracker, "_near", lambda self, met, error: np.zeros(met.shape, bool))
+    monkeypatch.setattr(conformance.Tracker, "_near", lambda self, met, error, shift: np.zeros(met.shape, bool))
     assert conformance.measure(cell, 10).unexplained > 0
 
 
