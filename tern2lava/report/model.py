@@ -268,6 +268,10 @@ class Arithmetic(_Block):
     missing: int = Field(description="Spikes of the float model that the integers do not make.")
     extra: int = Field(description="Spikes of the integers that the float model does not make.")
     share: float = Field(description="(missing + extra) / float_spikes (/ 1 where there are none).")
+    float_ties: int = Field(
+        description="Neuron-steps in which float64 rounds a potential to the other side of its threshold than the "
+        "numbers that are meant (three weights of 1/3 against 1); the float model's spikes are those of the latter."
+    )
     worst: str | None = Field(description="Population with the largest share; null: no spike differs.")
     changed_decisions: int | None = Field(
         description="Samples whose predicted class is not the float model's; null: one output, which decides nothing."

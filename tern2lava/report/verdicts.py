@@ -116,6 +116,8 @@ def _arithmetic_words(found: Arithmetic) -> str:
         parts.append(f"{_of(found.silent, rows)} never spiked in either")
     if found.changed_decisions is not None:
         parts.append(f"predicted class changed in {found.changed_decisions:,} of {count(found.samples, 'sample')}")
+    if found.float_ties:
+        parts.append(f"{found.float_ties:,} ties that float64 rounds otherwise are taken as meant")
     if found.samples < found.data_samples:
         parts.append(f"measured on {found.samples:,} of {count(found.data_samples, 'sample')}")
     if found.ternarize is not None:

@@ -122,6 +122,7 @@ def arithmetic_block(proof: Proof, float_model: str, ternarize: str | None) -> A
         extra=extra,
         share=(missing + extra) / max(1, spikes),
         worst=worst.population if worst is not None and worst.share > 0 else None,
+        float_ties=proof.float_ties,
         changed_decisions=proof.changed_decisions,
         died=[row.population for row in rows if row.died],
         silent=[row.population for row in rows if row.silent],

@@ -11,6 +11,7 @@ from tern2lava.compiler.certificate import ErrorTerms, error_terms
 from tern2lava.compiler.ir import Array, Compare, Graph, Neuron, Population, Reset
 from tern2lava.compiler.lattice import decided, lattice, real_gains
 from tern2lava.sim.float import NeuronState, run_float
+from tern2lava.sim.trace import Trace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +32,15 @@ class Band:
 
 
 def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tuple[Band, ...]:
+    """The bands of run_band alone."""
+    return run_band(real, program, inputs)[0]
+
+
+def run_band(
+    real: Graph, program: Graph, inputs: Mapping[str, Array], *, states: bool = False
+) -> tuple[tuple[Band, ...], Trace]:
     """One Band per population of `program` that is in `real` too (relays are not), from a float run of `real` (TERNARY,
-    after fold_scale) on `inputs`.
+    after fold_scale) on `inputs`, and the trace of that run (states: with potentials).
 
     The bound runs along with the data instead of assuming the worst case: with the terms of certificate.error_terms,
         E_u <- f_u E_u + d_u |U| S + r_u        E_v <- f_v E_v + d_v |V| S + E_u + r_v
@@ -52,8 +60,8 @@ def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tu
     def observe(name: str, state: NeuronState, met: Array) -> None:
         trackers[name].step(state, met)
 
-    run_float(real, inputs, states=False, observe=observe)
-    return tuple(tracker.band() for tracker in trackers.values())
+    trace = run_float(real, inputs, states=states, observe=observe)
+    return tuple(tracker.band() for tracker in trackers.values()), trace
 
 
 class Tracker:

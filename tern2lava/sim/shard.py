@@ -17,9 +17,9 @@ from tern2lava.compiler.ir import Array, Graph, Input, Population, size
 from tern2lava.compiler.progress import Progress
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.arithmetic import SpikeCounts, changed_decisions, count_spikes
-from tern2lava.sim.band import Band, measure_band
+from tern2lava.sim.band import Band, run_band
 from tern2lava.sim.compare import Difference, compared_values, first_difference
-from tern2lava.sim.float import run_float
+from tern2lava.sim.float_model import run_float_model
 from tern2lava.sim.readout import needs_states, predictions, scores
 from tern2lava.sim.spikes import SpikeData
 from tern2lava.sim.trace import Trace
@@ -85,6 +85,7 @@ class ShardResult:
     correct_engine: int = 0
     correct_integer: int = 0
     correct_float: int = 0
+    float_ties: int = 0
 
 
 def lava_amounts(mode: LavaMode, samples: int) -> tuple[tuple[str, int], ...]:
@@ -137,7 +138,8 @@ def run_shard(
         if bench.difference is None and count > 0:
             _run_lava(bench, name, count, plan.timeout, child)
     bench.tell("float model", 0, data.samples)
-    real = run_float(executable.imported, data.values())
+    bands, folded = run_band(executable.real, program, data.values(), states=needs_states(program))
+    real = run_float_model(executable.imported, executable.real, folded, data.values())
     return ShardResult(
         samples=data.samples,
         alone=False,
@@ -145,12 +147,13 @@ def run_shard(
         link=bench.link,
         difference=bench.difference,
         processes=bench.processes,
-        bands=tuple(measure_band(executable.real, program, data.values())),
-        counts=count_spikes(executable.imported, real, reference),
-        changed_decisions=changed_decisions(executable.imported, real, program, reference),
+        bands=bands,
+        counts=count_spikes(executable.imported, real.trace, reference),
+        float_ties=real.ties,
+        changed_decisions=changed_decisions(real.graph, real.trace, program, reference),
         correct_engine=_correct(program, fast, data),
         correct_integer=_correct(program, reference, data),
-        correct_float=_correct(executable.imported, real, data),
+        correct_float=_correct(real.graph, real.trace, data),
     )
 
 

@@ -36,8 +36,9 @@ class Proof:
     """Result of verify. comparison: over `samples` of them; executions: how many of them each ran (the fast engine all
     of the data); processes: (node, process, reason) of Lava's L1; bands: distance from the thresholds; counts: spikes
     of integers against the float model, per population; changed_decisions: samples of the compared ones whose predicted
-    class differs (None: one output, which decides nothing); accuracies where labels were given. data_samples: samples
-    of the data.
+    class differs (None: one output, which decides nothing); float_ties: neuron-steps that float64 rounds to the other
+    side of a threshold than the numbers that are meant (sim.float_model); accuracies where labels were given.
+    data_samples: samples of the data.
 
     reading: the float model against the framework's own run, where there is one.
     accuracy_engine: of the fast engine, on all samples; engine_fallbacks: (population, reason) of what it left to the
@@ -50,6 +51,7 @@ class Proof:
     processes: tuple[tuple[str, str, str], ...]
     bands: tuple[Band, ...]
     counts: tuple[SpikeCounts, ...]
+    float_ties: int
     changed_decisions: int | None
     data_samples: int
     accuracy_integer: float | None
@@ -116,6 +118,7 @@ def verify(
         processes=tally.processes,
         bands=tuple(_merged(bands) for bands in tally.bands.values()),
         counts=tuple(added(parts) for parts in tally.counts.values()),
+        float_ties=tally.float_ties,
         changed_decisions=tally.changed_decisions,
         data_samples=data.samples,
         accuracy_integer=tally.correct_integer / tally.samples if labelled else None,
@@ -172,6 +175,7 @@ class _Tally:
     correct_integer: int = 0
     correct_float: int = 0
     counts: dict[str, list[SpikeCounts]] = field(default_factory=dict)
+    float_ties: int = 0
     changed_decisions: int | None = None
     bands: dict[str, list[Band]] = field(default_factory=dict)
 
@@ -190,6 +194,7 @@ class _Tally:
         self.processes = self.processes or result.processes
         self.correct_integer += result.correct_integer
         self.correct_float += result.correct_float
+        self.float_ties += result.float_ties
         for counts in result.counts:
             self.counts.setdefault(counts.population, []).append(counts)
         if result.changed_decisions is not None:
