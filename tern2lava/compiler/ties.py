@@ -37,12 +37,14 @@ class Placed:
 class Ties:
     """What becomes of potentials of one population that equal their threshold.
 
-    possible: neurons of which a potential can within the steps; kept: of these, neurons that are proven to spike as the
+    known: whether the lattice of its potentials is, so that no other ones can. possible: neurons of which a potential
+    can within the steps; kept: of these, neurons that are proven to spike as the
     real dynamics for every input; lost: neurons whose very first potential, if it equals the threshold, spikes
     otherwise. ran: neurons that exact runs stand for, where not all are kept; met, differ: in these runs, potentials
     that equalled the threshold, and those of them whose spike is another in integers.
     """
 
+    known: bool
     possible: int
     kept: int
     lost: int
@@ -54,7 +56,7 @@ class Ties:
     def text(self) -> str:
         """A few words for a table."""
         if not self.possible:
-            return "none can be"
+            return "none can be" if self.known else "not known"
         if self.kept == self.possible:
             return "all kept"
         if self.lost:
@@ -128,7 +130,7 @@ def examine(
         int(np.count_nonzero(broadcast(np.asarray(mask), population.shape)))
         for mask in (possible & np.ones(proven.shape, bool), possible & proven, lost)
     ]
-    ties = Ties(possible=counts[0], kept=counts[1], lost=counts[2])
+    ties = Ties(known=found.exact and found.grain > 0, possible=counts[0], kept=counts[1], lost=counts[2])
     if unproven.any() and found.exact and _simple(neuron) and gains:
         ran, met, differ = 0, 0, 0
         for kind in kinds_of(neuron, population, gains, unproven)[:MOST_EXAMINED]:

@@ -130,7 +130,13 @@ class PopulationRow(_Block):
 class TieRow(_Block):
     """What becomes of potentials that equal their threshold: spikes hang on them, however small an error is."""
 
-    possible: int = Field(description="Neurons of which a potential can equal the threshold within the steps.")
+    known: bool = Field(
+        description="Whether it is known where potentials can lie: decays, gains, biases and resets are integers of "
+        "the target without rounding. Else others than the `possible` ones may equal the threshold."
+    )
+    possible: int = Field(
+        description="Neurons of which a potential is known to be able to equal the threshold within the steps."
+    )
     kept: int = Field(description="Of these, neurons proven to spike as the real dynamics for every input.")
     lost: int = Field(
         description="Of these, neurons whose first potential after a rest spikes otherwise if it equals the threshold."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -20,7 +21,11 @@ from tern2lava.compiler.ir import (
     Reset,
     frozen,
 )
+from tern2lava.compiler.lattice import real_gains
 from tern2lava.compiler.lower import lower
+from tern2lava.compiler.offset import bias_offset
+from tern2lava.compiler.quantum import membrane_unit
+from tern2lava.compiler.ties import examine
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer
 
@@ -173,3 +178,39 @@ def test_signed_neurons_keep_ties_at_both_thresholds():
         for target in ("loihi2", "generic-ternary"):
             got = integer.run(compiled(graph, target).program, {"x": x}, states=False).spikes["n"]
             assert np.array_equal(got, own), (compare, target)
+
+
+@pytest.mark.parametrize(
+    ("scale", "fields", "said"),
+    [
+        (0.5, {}, "all kept"),
+        (1 / 3.3, {"alpha_v": frozen(0.5)}, "none can be"),
+        (0.3, {"reset": Reset.SUBTRACT}, "not known"),
+        (0.5, {"bias": frozen(0.1)}, "not known"),
+        (0.37, {"alpha_v": frozen(0.9)}, "not known"),
+        (0.5, {"alpha_v": frozen(0.9)}, "first ones kept"),
+    ],
+)
+def test_certificates_say_what_becomes_of_ties(scale, fields, said):
+    codes, _ = drawn(3, 8)
+    graph = layer(codes, scale, 8, **{"alpha_v": frozen(0.5), "threshold": frozen(1.0), **fields})
+    (certificate,) = compiled(graph, "loihi2").certificates
+    assert certificate.ties.text == said
+
+
+def test_ties_that_a_code_loses_are_counted_by_exact_runs_and_by_the_first_potential():
+    codes, _ = drawn(3, 40)
+    lowered = compiled(layer(codes, 0.5, 40, alpha_v=frozen(0.5), threshold=frozen(1.0), compare=Compare.GE), "loihi2")
+    neuron, population = lowered.real["n"], lowered.program["n"]
+    gains = real_gains(lowered.real, lowered.program, population, membrane_unit(neuron, population))
+    arithmetic = lowered.program.arithmetic
+    offset = bias_offset(neuron, population, arithmetic)
+    ties, _ = examine(neuron, population, gains, arithmetic, 40, offset)
+    assert (ties.possible, ties.kept, ties.lost, ties.ran, ties.differ) == (24, 0, 0, 24, 0)
+    assert ties.met > 50
+    # Without the bias that lifts them over a code, all first potentials are lost; above the code, more.
+    plain = replace(population, bias=frozen(0, np.int64), threshold=population.threshold + 64 * 64)
+    worse, _ = examine(neuron, plain, gains, arithmetic, 40, np.zeros(()))
+    assert worse.lost == 24
+    assert worse.differ > 0.5 * worse.met
+    assert worse.text == "lost in 24 neurons"
