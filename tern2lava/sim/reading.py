@@ -47,6 +47,11 @@ class Misreading:
         )
 
 
+FEWEST_AGAINST = 8
+"""Potentials that equal the threshold, all recorded against `fire`, that are no chance: rounding moves each to either
+side, and all of so many to one in 1 of 256 populations."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PopulationReading:
     """One recorded population.
@@ -77,8 +82,9 @@ class PopulationReading:
 
     @property
     def fires_otherwise(self) -> bool:
-        """Whether every potential that equals the threshold was recorded against `fire`: no tie, but the other rule."""
-        return self.met_against > 0 and self.met_with == 0
+        """Whether every potential that equals the threshold was recorded against `fire`, and they are too many for
+        rounding to have moved them all to one side: no ties, but the other rule."""
+        return self.met_against >= FEWEST_AGAINST and self.met_with == 0
 
     @property
     def misreadings(self) -> int:

@@ -18,7 +18,7 @@ from tern2lava import api
 from tern2lava.compiler.ir import Compare, Delay, Dense, Graph, Input, Level, Neuron, Reset
 from tern2lava.sim.float import run_float
 from tern2lava.sim.oracle import Oracle, make_oracle
-from tern2lava.sim.reading import Reading, merged
+from tern2lava.sim.reading import PopulationReading, Reading, merged
 from tern2lava.sim.reading_run import read
 
 neuron: Any = pytest.importorskip("spikingjelly.activation_based.neuron", reason="SpikingJelly is not installed")
@@ -310,3 +310,12 @@ def test_random_networks_of_every_kind_agree_with_a_run_of_the_float_model(
     first = next(iter(own.spikes))
     part = Oracle(spikes={name: s for name, s in own.spikes.items() if name != first}, v={}, dtype="float64")
     assert read(graph, inputs, part).misreadings == 0
+
+
+def test_a_few_ties_against_fire_are_chance_and_many_are_the_other_rule() -> None:
+    few = PopulationReading(population="n", ties=9, met_against=7)
+    assert (few.misreadings, few.float_ties) == (0, 9)
+    many = PopulationReading(population="n", ties=9, met_against=8)
+    assert (many.misreadings, many.float_ties) == (8, 1)
+    both = PopulationReading(population="n", ties=9, met_against=8, met_with=1)
+    assert (both.misreadings, both.float_ties) == (0, 9)
