@@ -100,9 +100,16 @@ def test_readme_has_the_lines_that_are_tried(check: ModuleType) -> None:
         check.readme_lines("```\npip install uv\n```\n")
 
 
-def test_only_a_demo_that_lava_verifies_twice_passes(check: ModuleType) -> None:
+def test_only_a_demo_that_lava_verifies_for_both_networks_passes(check: ModuleType) -> None:
     good = "Execution   VERIFIED I == E == M == L2 == L3 == L1: 5 spikes and states equal\n"
-    without = "Execution   VERIFIED I == E == M: 5 spikes and states equal\n"
-    assert check.verdict_faults(good + good) == []
-    for bad in (good, good + without, good + "Execution   DIFFERENT I != L1: 5\n", "lava-nc is not installed\n"):
-        assert "networks are VERIFIED in Lava" in check.verdict_faults(bad)[0]
+    other = ("Execution   VERIFIED I == E == M: 5 spikes equal\n", "Execution   DIFFERENT I != L1: 5\n", "")
+
+    def demo(mlp: str, conv: str) -> str:
+        return f"{good}--- Verdicts ---\nmlp: accuracy 1\n{mlp}conv: accuracy 1\n{conv}"
+
+    assert check.verdict_faults(demo(good, good)) == []
+    for bad in other:
+        for nets, printed in (("conv", demo(good, bad)), ("mlp", demo(bad, good))):
+            (fault,) = check.verdict_faults(printed)
+            assert fault.startswith(f"the demo does not end with {nets} VERIFIED in Lava")
+    assert len(check.verdict_faults("lava-nc (Intel's Lava) is not installed\n")) == 2
