@@ -107,8 +107,12 @@ def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_the_links_at_the_root_show_the_package_itself() -> None:
+def test_the_names_at_the_root_lead_to_the_package_itself() -> None:
+    root = ROOT.parent
+    if not (root / ".git").exists():
+        pytest.skip("the names at the root are in the repository only: neither sdist nor wheel has links")
     for name in ("compiler", "hw_profiles", "sim"):
-        link = ROOT.parent / name
-        if link.parent.joinpath("pyproject.toml").is_file():
-            assert link.resolve() == ROOT / name
+        link = root / name
+        # git makes a text file of a link where the system has none.
+        target = root / link.read_text(encoding="utf-8") if link.is_file() else link
+        assert target.resolve() == ROOT / name

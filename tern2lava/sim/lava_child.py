@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import pickle
+import platform
 import secrets
 import select
 import shutil
@@ -30,7 +31,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from tern2lava.errors import BackendError, MissingPackageError
+from tern2lava.errors import BackendError, MissingPackageError, UnsupportedError
 from tern2lava.sim.lava_shared import STEPS_DONE, SharedArrays, unnamed_file
 
 Progress = Callable[[int, int], None]
@@ -67,9 +68,17 @@ class LavaChild:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Nothing; starts the child's interpreter unless it runs."""
+        """Nothing; starts the child's interpreter unless it runs. Raises UnsupportedError on a system (Windows) whose
+        processes cannot pass open files to each other."""
         if self._process is not None:
             return
+        if not hasattr(socket, "send_fds"):
+            raise UnsupportedError(
+                "Lava",
+                "a system whose processes can pass open files to each other",
+                platform.system(),
+                "run it on Linux, or verify with --backend reference, which needs no Lava",
+            )
         self._noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._segments = f"t{secrets.token_hex(3)}"
         self._folder = _short_folder()

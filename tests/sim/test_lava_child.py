@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tern2lava.errors import BackendError, MissingPackageError
+from tern2lava.errors import BackendError, MissingPackageError, UnsupportedError
 from tern2lava.sim.lava_child import LavaChild, run_in_child
 from tern2lava.sim.lava_shared import SharedArrays
 
@@ -234,3 +236,10 @@ def test_a_child_without_lava_says_how_to_install_it(
     with pytest.raises(MissingPackageError, match="pip install") as caught:
         run("run_network", "raise")
     assert "\n" not in str(caught.value)
+
+
+def test_a_system_that_cannot_pass_open_files_is_named_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(socket, "send_fds")
+    monkeypatch.setattr(platform, "system", lambda: "Windows")
+    with pytest.raises(UnsupportedError, match=r"requires .* open files .*; found Windows; .* --backend reference"):
+        LavaChild()
