@@ -123,8 +123,9 @@ def drift(decay: Array, offset: Array, steps: int, arithmetic: Arithmetic) -> tu
     offset = np.asarray(offset, np.float64)
     low: Array = np.zeros(np.broadcast_shapes(alpha.shape, offset.shape))
     high: Array = low
-    least: Array = np.minimum(low, offset)
-    most: Array = np.maximum(high, offset)
+    # What meets the threshold first has the bias of one step in it already.
+    least: Array = low + offset
+    most: Array = high + offset
     for _ in range(min(steps, 1 << 10)):
         low = np.minimum(np.where(low == 0, 0, np.floor(alpha * low - 1) + 1), 0) + offset
         high = np.maximum(np.where(high == 0, 0, np.ceil(alpha * high + 1) - 1), 0) + offset

@@ -185,3 +185,26 @@ def test_a_code_on_the_wrong_side_of_a_tie_is_not_decided():
     wrong = replace(population, threshold=population.threshold + 64)
     assert not decided(neuron, wrong, population.bias, found, 8, LOIHI).any()
     assert not decided(neuron, population, population.bias, found, 40, LOIHI).any()
+
+
+def test_nothing_is_decided_one_step_after_decays_begin_to_truncate():
+    for arithmetic in (LOIHI, FINE):
+        neuron, population, gains = lowered(arithmetic, steps=8, alpha_v=frozen(0.5), threshold=frozen(1.0))
+        found = lattice(neuron, population, gains, arithmetic)
+        last = int(found.steps())
+        assert found.spacing(last) == 1
+        assert found.spacing(last + 1) == 0
+        assert decided(neuron, population, population.bias, found, last, arithmetic).all()
+        assert not decided(neuron, population, population.bias, found, last + 1, arithmetic).any()
+
+
+def test_a_lift_decides_only_where_potentials_are_farther_apart_than_it_grows():
+    neuron, population, gains = lowered(steps=8, alpha_v=frozen(0.5), threshold=frozen(1.0), compare=Compare.GE)
+    found = lattice(neuron, population, gains, LOIHI)
+    level = np.asarray(gains[0][1]).astype(np.int64)
+    lifted = replace(population, threshold=level, bias=frozen(1, np.int64))
+    last = int(found.steps())
+    # A bias of 1 adds 1 or 2 in the end: it keeps ties, and must not reach a potential 1 below the threshold.
+    assert decided(neuron, lifted, np.ones(()), found, last - 1, LOIHI).all()
+    assert not decided(neuron, lifted, np.ones(()), found, last, LOIHI).any()
+    assert not decided(neuron, replace(lifted, bias=frozen(0, np.int64)), np.zeros(()), found, last, LOIHI).any()

@@ -214,3 +214,29 @@ def test_ties_that_a_code_loses_are_counted_by_exact_runs_and_by_the_first_poten
     assert worse.lost == 24
     assert worse.differ > 0.5 * worse.met
     assert worse.text == "lost in 24 neurons"
+
+
+def test_a_last_bit_lifts_potentials_over_a_coarse_code():
+    # Multiples of 64: the code on the safe side lies 64 last bits too low, where others would spike too early.
+    codes, _ = drawn(3, 16)
+    for decay in (0.5, 0.9):
+        graph = layer(codes, 0.5, 16, alpha_v=frozen(decay), threshold=frozen(1.0), compare=Compare.GE)
+        lowered = compiled(graph, "loihi2")
+        neuron, population = lowered.real["n"], lowered.program["n"]
+        unit = membrane_unit(neuron, population)
+        assert np.all(population.threshold == 2 * unit)
+        assert np.all(population.bias == 1)
+        # Nothing of the bias was rounded: it is there for the threshold's sake.
+        assert not [row for row in lowered.roundings if "bias" in row.quantity]
+        assert not np.any(population.bias - bias_offset(neuron, population, lowered.program.arithmetic))
+
+
+def test_a_lifted_layer_is_exact_while_no_potential_lies_within_the_lift():
+    codes, _ = drawn(3, 16)
+    verdicts = {}
+    for steps in (16, 64):
+        fields = {"alpha_v": frozen(0.5), "threshold": frozen(1.0), "compare": Compare.GE}
+        lowered = compiled(layer(codes, 0.5, steps, **fields), "loihi2")
+        assert np.any(lowered.program["n"].bias)
+        verdicts[steps] = (lowered.certificates[0].verdict.value, float(np.max(lowered.certificates[0].eps)) > 0)
+    assert verdicts == {16: ("EXACT", True), 64: ("BOUNDED", True)}
