@@ -70,9 +70,13 @@ def lattice(neuron: Neuron, population: Population, gains: Gains, arithmetic: Ar
     it, as an integer projection and as the real number of last bits that its scale is."""
     unit = membrane_unit(neuron, population)
     whole = 1 << arithmetic.decay_bits
-    moved = [neuron.bias * unit, neuron.bias_u * unit, neuron.v_init * unit]
+    halvings = max(_halvings(coded, whole) for coded in (population.decay_u, population.decay_v))
+    # The first potential has decayed once where it first counts.
+    moved = [neuron.bias * unit, neuron.bias_u * unit, np.ldexp(neuron.v_init * unit, -halvings)]
     if population.reset is Reset.SUBTRACT:
-        moved.append(neuron.reset_amount * unit)
+        # A threshold beyond the largest code is never met, so that nothing is subtracted.
+        silent = neuron.threshold * unit > arithmetic.threshold_max
+        moved.append(np.where(silent, 0.0, neuron.reset_amount * unit))
     # A gain that was rounded makes real sums lie elsewhere.
     moved += [np.where(p.gain == real, p.gain, np.nan) for p, real in gains]
     top = arithmetic.state_max
@@ -84,7 +88,7 @@ def lattice(neuron: Neuron, population: Population, gains: Gains, arithmetic: Ar
     return Lattice(
         exact=integral and all(np.all(coded == (1.0 - alpha) * whole) for coded, alpha in decays),
         grain=min((value & -value for value in values), default=0),
-        halvings=max(_halvings(coded, whole) for coded, _ in decays),
+        halvings=halvings,
     )
 
 

@@ -124,21 +124,33 @@ def _divided(neuron: Neuron, s: Array) -> Neuron:
 # last bits of float64, or of float32 where the scale is one. Chance does that to one quotient of 2^17 / itself.
 FRACTION = 16.0
 CLOSE64, CLOSE32 = 2.0**-51, 2.0**-22
+# A scale with at most so many significant bits is no rounded number: what its quotients differ by is meant.
+SHORT_BITS = 12
 
 
 def meant(quotient: Array, a: Array, b: Array) -> Array:
     """`quotient` (a / b), elements that differ from a multiple of 1 / FRACTION by no more than the rounding of a and b
     explains set to that multiple.
 
-    1 / 3 in float32 is 0.3333333433; three such weights sum to 1 in a framework, and to more in real numbers.
+    1 / 3 in float32 is 0.3333333433; three such weights sum to 1 in a framework, and to more in real numbers. Scales of
+    few bits are not rounded, and numbers a last bit beside a short one (a threshold just above 1 for >= to mean >) are
+    as they are meant: their quotients stay.
     """
     near = np.rint(quotient * FRACTION) / FRACTION
-    single = np.asarray(b, np.float64).astype(np.float32).astype(np.float64) == b
-    # A power of two has no rounding: its quotients are exact, and so is what they differ by.
-    single = single & (np.frexp(b)[0] != 0.5)
+    single = _single(b)
     close = np.where(single, CLOSE32, CLOSE64) * np.abs(quotient)
     rounded = (quotient != near) & (np.abs(quotient - near) <= close) & (a != 0)
+    mantissa = np.ldexp(np.frexp(b)[0], SHORT_BITS)
+    beside = np.rint(np.multiply(a, FRACTION)) / FRACTION
+    moved = (a != beside) & (np.abs(a - beside) <= np.where(_single(a), CLOSE32, CLOSE64) * np.abs(a))
+    rounded = rounded & (mantissa != np.rint(mantissa)) & ~moved
     return np.asarray(np.where(rounded, near, quotient))
+
+
+def _single(values: Array) -> Array:
+    """Which of the values are numbers of float32."""
+    values = np.asarray(values, np.float64)
+    return np.asarray(values.astype(np.float32).astype(np.float64) == values)
 
 
 def divide(a: Array, b: Array, *, up: bool) -> Array:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tern2lava.compiler.ir import Graph, Input, Level, Neuron, Output, Projection, frozen
-from tern2lava.compiler.passes.fold_scale import divide, fold_scale
+from tern2lava.compiler.passes.fold_scale import divide, fold_scale, meant
 from tern2lava.errors import UnsupportedError
 
 POSITIVE = st.floats(1e-30, 1e30, allow_nan=False)
@@ -92,3 +92,32 @@ def test_scales_per_channel_divide_the_neurons_of_their_channel():
 def test_a_quotient_beyond_reason_is_refused_by_the_neurons_name():
     with pytest.raises(UnsupportedError, match=r"n: requires thresholds and biases in a range"):
         fold_scale(summed(1e-300))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("a", "b", "wanted"), [(1, 3, 3), (3, 10, 3), (1, 5, 5), (3, 2, 4.5), (7, 11, 7)])
+def test_a_quotient_of_rounded_numbers_is_the_one_that_is_meant(dtype, a, b, wanted):
+    # Thresholds a / b' of weights 1 / b, in the precision that they are stored in.
+    theta, scale = {3: (1, 1 / 3), 10: (0.3, 0.1), 5: (1, 0.2), 2: (1.5, 1 / 3), 11: (7 / 11, 1 / 11)}[b]
+    theta, scale = float(dtype(theta)), float(dtype(scale))
+    for up in (True, False):
+        quotient = divide(np.asarray(theta), np.asarray(scale), up=up)
+        assert float(meant(quotient, np.asarray(theta), np.asarray(scale))) == wanted
+
+
+@pytest.mark.parametrize("scale", [0.5, 0.75, 1 / 3, 0.1, 1.0, 3.0])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_threshold_a_last_bit_beside_a_round_one_stays_there(scale, dtype):
+    for round_one in (1.0, 0.5, 1.5):
+        for towards in (0, 2):
+            theta = float(np.nextafter(dtype(round_one), dtype(towards)))
+            up = towards == 2
+            quotient = divide(np.asarray(theta), np.asarray(float(dtype(scale))), up=up)
+            assert float(meant(quotient, np.asarray(theta), np.asarray(float(dtype(scale))))) == float(quotient)
+
+
+def test_quotients_of_short_scales_stay():
+    for scale in (0.5, 0.75, 0.25, 1.0):
+        theta = np.asarray(2 * scale * (1 + 1e-7))
+        quotient = divide(theta, np.asarray(scale), up=False)
+        assert float(meant(quotient, theta, np.asarray(scale))) == float(quotient) != 2.0
