@@ -425,10 +425,12 @@ def test_rounding_that_loses_too_much_is_refused_until_it_is_allowed(run, tmp_pa
     assert "found bias 0.125 that would become 0 on paicore2, a shift of 100 %" in err
     assert "compile for loihi2" in err
     assert not (tmp_path / "build").exists()
-    for share in ("100%", "1.0"):
-        assert run(*arguments, "--target", "paicore2", "--allow-rounding", share)[0] == 0
-        manifest = json.loads((tmp_path / "build" / "manifest.json").read_text())
-        assert manifest["options"]["allow_rounding"] == 1.0
+    code, _, err = run(*arguments, "--target", "paicore2", "--allow-rounding", "100")
+    assert (code, "--allow-rounding: found '100'; write 100% (or 1)" in err) == (2, True)
+    assert run(*arguments, "--target", "paicore2", "--allow-rounding", "0.99")[0] == 3
+    assert run(*arguments, "--target", "paicore2", "--allow-rounding", "100%")[0] == 0
+    manifest = json.loads((tmp_path / "build" / "manifest.json").read_text())
+    assert manifest["options"]["allow_rounding"] == 1.0
     (row,) = api.report(tmp_path / "build").roundings
     assert (row.quantity, row.real, row.became) == ("bias", 0.125, 0.0)
     assert run(*arguments, "--target", "loihi2")[0] == 0

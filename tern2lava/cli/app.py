@@ -87,7 +87,7 @@ def said(dt: float | None, assume: str) -> dict[str, Any]:
 
 
 def share(option: str, text: str) -> float:
-    """A share written as 5% or 0.05. Raises InputError for anything else."""
+    """A share written as 5% or 0.05. Raises InputError for anything else, and for 5, which may mean either."""
     from tern2lava.errors import InputError
 
     number = text.strip().removesuffix("%")
@@ -95,6 +95,8 @@ def share(option: str, text: str) -> float:
         value = float(number) / (100 if number != text.strip() else 1)
     except ValueError:
         value = math.nan
+    if number == text.strip() and 1 <= value < math.inf:
+        raise InputError(option, f"found '{text}'; write {number}% (or {value / 100:g})")
     if not 0 <= value < math.inf:
         raise InputError(option, f"found '{text}'; write a share as 20% or 0.2")
     return value

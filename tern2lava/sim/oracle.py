@@ -154,6 +154,8 @@ def _scores(value: Any, samples: int, where: str) -> Array | None:
             where, f"requires shape ({samples}, classes) of numbers; found {tuple(value.shape)} of {value.dtype}; "
             "save one row of class scores for each sample"
         )  # fmt: skip
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise InputError(where, "requires numbers; found NaN or infinite ones; record the scores anew")
     return np.asarray(value, np.float64)
 
 

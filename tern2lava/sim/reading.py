@@ -157,9 +157,10 @@ class Reading:
 
     @property
     def compared(self) -> bool:
-        """Whether anything was compared: spikes, potentials or scores."""
+        """Whether anything was compared that shows something: spikes, of the recording or of the model, potentials or
+        scores."""
         scores = 0 if self.scores is None else self.scores.samples
-        return sum(row.neuron_steps for row in self.populations) + scores > 0
+        return sum(row.spikes + row.extra + row.potentials for row in self.populations) + scores > 0
 
     @property
     def ok(self) -> bool:

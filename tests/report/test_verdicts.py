@@ -14,6 +14,7 @@ from rich.console import Console
 from lossy import HIDDEN, INPUTS, STEPS, network, samples, write_lossy
 from tern2lava import api
 from tern2lava.bundle import read_bundle
+from tern2lava.compiler.ir import Neuron
 from tern2lava.compiler.options import Options
 from tern2lava.report.model import Verification
 from tern2lava.report.requirements import parse_requirements
@@ -164,6 +165,27 @@ def test_no_spike_at_all_is_said(tmp_path: Path) -> None:
     assert found.arithmetic.silent == ["h", "y"]
 
 
+def test_changed_decisions_are_red_however_few_spikes_differ(proof: tuple[Any, Proof]) -> None:
+    for changed, met, status in ((0, True, "equal"), (1, True, "within"), (2, False, "differs")):
+        changed_proof = replace(proof[1], changed_decisions=changed, samples=20)
+        row = judged((proof[0], changed_proof), {"h": (1_000, 0, 0)}).verdict("arithmetic")
+        assert (row.met, row.status) == (met, status), changed
+    assert row.sentence.startswith("DECISIONS CHANGED: all 1,000 spikes are those of the float model")
+    assert "predicted class changed in 2 of 20 samples" in row.sentence
+
+
+def test_a_recorded_run_in_which_nothing_spikes_shows_nothing(tmp_path: Path) -> None:
+    folder = write_lossy(tmp_path / "b", {})
+    silent = np.zeros_like(samples()["spikes"])
+    neurons = {node.name: node for node in read_bundle(folder).executable.imported.of_kind(Neuron)}
+    recorded = {
+        f"spikes.{name}": np.zeros((*silent.shape[:2], *node.shape), np.int8) for name, node in neurons.items()
+    }
+    row = verified(folder, {"spikes": silent, **recorded}, require="reading").verdict("reading")
+    assert (row.status, row.met) == ("not compared", False)
+    assert "no neuron spikes in the recorded run, which shows nothing" in row.sentence
+
+
 def test_reading_that_is_required_and_was_not_compared_is_not_met(tmp_path: Path) -> None:
     found = verified(write_lossy(tmp_path / "b", {}), samples(), require="execution,reading")
     assert found.verdict("arithmetic").met is None
@@ -224,3 +246,12 @@ def test_the_verdicts_come_first_and_are_read_in_eighty_columns(tmp_path: Path) 
 )  # fmt: skip
 def test_a_share_is_a_percentage_of_three_digits(share: float, text: str) -> None:
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("limit", "samples", "allowed"), [(0.01, 9, 0), (0.01, 10, 1), (0.01, 100, 2), (0.01, 1000, 11), (0.0, 1000, 0)]
+)
+def test_a_share_of_the_decisions_may_change_and_one_more_of_ten_samples(limit, samples, allowed):
+    from tern2lava.report.verdicts import allowed_decisions
+
+    assert allowed_decisions(limit, samples) == allowed

@@ -83,6 +83,8 @@ def test_potentials_of_one_population_may_say_otherwise() -> None:
         ("spikes.hidden", np.zeros((3, 5, 9)), r"requires shape \(3, 5, 2, 2, 2\).*found \(3, 5, 9\)"),
         ("spikes.out", np.full((3, 5, 8), 0.5), "requires spikes of -1, 0 and 1; found 0.5"),
         ("spikes.out", np.full((3, 5, 8), "a"), "requires numbers; found <U1"),
+        ("scores", np.full((3, 8), np.nan), "scores: requires numbers; found NaN or infinite ones"),
+        ("scores", np.full((3, 8), -np.inf), "scores: requires numbers; found NaN or infinite ones"),
         ("v.out", np.full((3, 5, 8), np.nan), "v.out: requires finite numbers; found NaN"),
         ("v_when", np.array("later"), "data: v_when: requires before or after; found later; say whether v.out"),
         ("v_when", np.zeros(1), "data: v_when: requires a word; found float64"),
