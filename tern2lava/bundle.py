@@ -167,7 +167,6 @@ def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[s
         "measured_rates": mapped.rates,
         "images": names,
         "host_image": "cores/host.img",
-        "pass_seconds": lowered.seconds,
     }
     if recorded:
         np.savez_compressed(folder / RECORDED, **pack(recorded))
