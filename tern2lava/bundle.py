@@ -1,5 +1,7 @@
 """The compiled artefact on disk: one folder, written aside and renamed, so that it is whole or absent.
 
+The same compilation writes the same bytes: no time, no folder's name and no order of a set is in them.
+
 build/
   manifest.json            what was compiled, for which target, by which version; the list of core images
   profile.yaml             the hardware profile it was compiled for

@@ -26,7 +26,9 @@ from fingerprints import (
     of_sample,
     plain,
     read_golden,
+    recorded_with,
     sample_graph,
+    versions,
     write_golden,
 )
 from sample_nets import SAMPLES
@@ -43,7 +45,7 @@ def test_nothing_that_a_network_compiles_to_has_moved(name: str, target: str) ->
     if os.environ.get("TERN2LAVA_GOLDEN") == "write":
         write_golden(name, target, found)
     moved = differences(name, target, read_golden().get(name, {}).get(target, {}), found)
-    assert not moved, "\n".join(moved)
+    assert not moved, "\n".join([*moved, f"recorded with {recorded_with()}, here {versions()}"])
 
 
 def test_the_file_holds_these_networks_on_these_targets_each_encoding_of_which_some_of_them_use() -> None:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import platform
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -141,8 +143,8 @@ def of_certificate(certificate: Certificate) -> list[Item]:
     relative = "None" if c.eps_relative is None else number(c.eps_relative)
     values: dict[str, Value] = {
         "verdict": c.verdict.value, "steps": c.steps, "safe steps": c.safe_steps, "largest state": c.state_max,
-        "ties": digest(_plain(c.ties)), "eps over threshold": relative, "limit of u": number(c.u_limit),
-        "limit of v": number(c.v_limit),
+        "eps over threshold": relative, "limit of u": number(c.u_limit), "limit of v": number(c.v_limit),
+        **{f"ties, {f.name}": getattr(c.ties, f.name) for f in fields(c.ties)},
     }  # fmt: skip
     return [
         *spread(f"{c.population}: eps", c.eps), *(Item(f"{c.population}: {k}", value) for k, value in values.items())
@@ -269,10 +271,26 @@ def plain(found: dict[str, Fingerprint]) -> dict[str, Parts]:
     return {DEFAULT: default, **alone}
 
 
-def read_golden() -> dict[str, Targets]:
-    """The file: parts by network, target and encoding."""
-    found: dict[str, Targets] = json.loads(GOLDEN.read_text(encoding="utf-8")) if GOLDEN.exists() else {}
+def versions() -> dict[str, str]:
+    """Versions of what computes: of Python and of the libraries whose numbers could move a fingerprint."""
+    return {"python": platform.python_version(), **{name: version(name) for name in ("numpy", "scipy", "numba")}}
+
+
+def recorded_with() -> dict[str, str]:
+    """The versions with which the file was written last; they take no part in the comparison."""
+    found: dict[str, str] = _file()["versions"]
     return found
+
+
+def read_golden() -> dict[str, Targets]:
+    """The file's fingerprints: parts by network, target and encoding."""
+    found: dict[str, Targets] = _file()["networks"]
+    return found
+
+
+def _file() -> dict[str, Any]:
+    found: dict[str, Any] = {"versions": {}, "networks": {}}
+    return json.loads(GOLDEN.read_text(encoding="utf-8")) if GOLDEN.exists() else found
 
 
 def write_golden(name: str, target: str, found: dict[str, Fingerprint]) -> None:
@@ -283,7 +301,7 @@ def write_golden(name: str, target: str, found: dict[str, Fingerprint]) -> None:
         sample: {profile: golden[sample][profile] for profile in profile_names() if profile in golden[sample]}
         for sample in SAMPLES if sample in golden
     }  # fmt: skip
-    GOLDEN.write_text(_text(kept) + "\n", encoding="utf-8")
+    GOLDEN.write_text(_text({"versions": versions(), "networks": kept}) + "\n", encoding="utf-8")
 
 
 def _text(value: Any, depth: int = 1) -> str:
