@@ -16,21 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fingerprints import (
-    DEFAULT,
-    REFUSED,
-    Parts,
-    differences,
-    fingerprint,
-    of_program,
-    of_sample,
-    plain,
-    read_golden,
-    recorded_with,
-    sample_graph,
-    versions,
-    write_golden,
-)
+from fingerprint_file import Parts, differences, plain, read_golden, recorded_with, versions, write_golden
+from fingerprints import DEFAULT, REFUSED, fingerprint, of_program, of_sample, sample_graph
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image import decode_core, encode_core
