@@ -1,5 +1,7 @@
 """The compiled artefact on disk: one folder, written aside and renamed, so that it is whole or absent.
 
+The same compilation writes the same bytes: no time, no folder's name and no order of a set is in them.
+
 build/
   manifest.json            what was compiled, for which target, by which version; the list of core images
   profile.yaml             the hardware profile it was compiled for
@@ -167,7 +169,6 @@ def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[s
         "measured_rates": mapped.rates,
         "images": names,
         "host_image": "cores/host.img",
-        "pass_seconds": lowered.seconds,
     }
     if recorded:
         np.savez_compressed(folder / RECORDED, **pack(recorded))

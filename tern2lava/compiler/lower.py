@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -42,12 +41,11 @@ STAGES: tuple[str, ...] = ("imported", *(name for name, _ in PASSES))
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Lowered:
-    """A lowered network: the graph after each stage (STAGES order), its certificates, seconds spent in each pass, what
-    to_integer rounded (worst first), and how many quantities it did not."""
+    """A lowered network: the graph after each stage (STAGES order), its certificates, what to_integer rounded (worst
+    first), and how many quantities it did not."""
 
     stages: dict[str, Graph]
     certificates: tuple[Certificate, ...]
-    seconds: dict[str, float]
     roundings: tuple[Rounding, ...]
     exact_quantities: int
 
@@ -79,12 +77,11 @@ def lower(
     """
     chosen = options or Options()
     check(graph)
-    stages, seconds = {"imported": graph}, {}
+    stages = {"imported": graph}
     roundings: tuple[Rounding, ...] = ()
     exact = 0
     for done, (name, rewrite) in enumerate(PASSES):
         progress("passes", done, len(PASSES))
-        begin = time.perf_counter()
         graph = rewrite(graph, chosen, arithmetic, profile)
         check(graph)
         if name == "to_integer":
@@ -92,10 +89,7 @@ def lower(
             refuse_roundings(real, graph, chosen, profile)
             roundings, exact = list_roundings(real, graph, chosen.steps or graph.steps or DEFAULT_STEPS)
             graph = graph.with_nodes(graph.nodes, notes=(rounding.line for rounding in roundings))
-        seconds[name] = time.perf_counter() - begin
         stages[name] = graph
     progress("certificate", 0, 0)
     certificates = certify(stages["fold_scale"], stages["to_integer"], chosen)
-    return Lowered(
-        stages=stages, certificates=certificates, seconds=seconds, roundings=roundings, exact_quantities=exact
-    )
+    return Lowered(stages=stages, certificates=certificates, roundings=roundings, exact_quantities=exact)
