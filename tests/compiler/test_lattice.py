@@ -208,3 +208,42 @@ def test_a_lift_decides_only_where_potentials_are_farther_apart_than_it_grows():
     assert decided(neuron, lifted, np.ones(()), found, last - 1, LOIHI).all()
     assert not decided(neuron, lifted, np.ones(()), found, last, LOIHI).any()
     assert not decided(neuron, replace(lifted, bias=frozen(0, np.int64)), np.zeros(()), found, last, LOIHI).any()
+
+
+def test_a_first_potential_has_decayed_once_before_it_counts():
+    fields = {"threshold": frozen(1.0), "alpha_v": frozen(0.5), "reset": Reset.NONE}
+    for first, divisor in ((0.0, 1), (1.0, 2), (0.25, 8), (2.0, 1)):
+        neuron, population, gains = lowered(FINE, v_init=frozen(first), **fields)
+        assert lattice(neuron, population, gains, FINE).grain == int(gains[0][1]) // divisor
+
+
+@pytest.mark.parametrize("steps", [18, 19, 20, 21, 22])
+def test_layers_that_do_not_begin_at_rest_are_exact_only_where_they_spike_exactly(steps):
+    rng = np.random.default_rng(steps)
+    codes = rng.choice([-1, 1], (6, 8))
+    fields = {"alpha_v": frozen(0.5), "threshold": frozen(1.0), "reset": Reset.NONE, "v_init": frozen(1.0)}
+    for arithmetic in (LOIHI, FINE):
+        neuron, population, gains = lowered(arithmetic, codes, steps=steps, **fields)
+        found = lattice(neuron, population, gains, arithmetic)
+        proven = decided(neuron, population, population.bias, found, steps, arithmetic)
+        # The one input that lets a potential fall from its first value towards the threshold and meet it last.
+        x = np.zeros((1, steps, 8), int)
+        v, unit, level = np.repeat(population.v_init.reshape(1), 6), int(gains[0][0].gain), population.threshold
+        real, wrong = np.full(6, Fraction(1), object), False
+        for t in range(steps):
+            x[0, t] = rng.random(8) < 0.1
+            v = np.sign(v) * (np.abs(v) * 2048 >> 12) + codes @ x[0, t] * unit + population.bias
+            real = real / 2 + (codes @ x[0, t]).astype(object)
+            wrong |= bool(np.any((v > level) != (real > 1).astype(bool)))
+        assert not (proven.all() and wrong)
+
+
+def test_a_neuron_that_never_spikes_takes_nothing_from_the_lattice_of_others():
+    codes = np.random.default_rng(0).integers(-1, 2, (4, 12))
+    thresholds = frozen([1.0, 1.0, 1.0, 1e7])
+    neuron, population, gains = lowered(
+        codes=codes, alpha_v=frozen(0.5), threshold=thresholds, reset=Reset.SUBTRACT, reset_amount=thresholds
+    )
+    found = lattice(neuron, population, gains, LOIHI)
+    assert found.exact
+    assert decided(neuron, population, population.bias, found, 8, LOIHI)[:3].all()
