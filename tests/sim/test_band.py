@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import Arithmetic, Dense, Graph, Input, Level, Neuron, Output, Reset, frozen
+from tern2lava.compiler.ir import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset, frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
 from tern2lava.sim import integer
@@ -199,3 +199,31 @@ def test_what_rounding_can_change_is_near(arithmetic, x, neuron):
     # The step in which they part is one of those that count.
     before = band_of(graph, x[: first - 1], arithmetic).near if first > 1 else 0
     assert band_of(graph, x[:first], arithmetic).near == before + 1
+
+
+@pytest.mark.parametrize("reset", [Reset.ZERO, Reset.SUBTRACT])
+def test_the_bound_holds_where_a_bias_is_there_for_a_thresholds_sake(lockstep, reset):
+    rng = np.random.default_rng(3)
+    weight = np.where(rng.random((24, 40)) < 0.5, 0, rng.choice([-1, 1], (24, 40))) * 0.5
+    graph = Graph(
+        level=Level.IMPORTED,
+        steps=40,
+        nodes=(
+            Input(name="x", shape=(40,)),
+            Dense(name="w", inputs=("x",), weight=frozen(weight)),
+            Neuron(
+                name="n", inputs=("w",), shape=(24,), alpha_v=frozen(0.5), threshold=frozen(1.0), compare=Compare.GE,
+                reset=reset,
+            ),
+            Output(name="y", inputs=("n",)),
+        ),
+    )  # fmt: skip
+    lowered = lower(graph, Arithmetic())
+    assert np.any(lowered.program["n"].bias)
+    x = (rng.random((20, 40, 40)) < 0.3).astype(np.uint8)
+    pair = lockstep(lowered, {"x": x})["n"]
+    valid = pair.agreed & ~pair.saturated
+    assert np.all((pair.difference <= pair.bound * (1 + 1e-9) + 1e-9) | ~valid)
+    assert (pair.difference / np.maximum(pair.bound, 1e-12))[np.broadcast_to(valid, pair.difference.shape)].max() > 0.5
+    (band,) = measure_band(lowered.real, lowered.program, {"x": x})
+    assert band.near < 0.01 * band.neuron_steps
