@@ -19,8 +19,9 @@ from tern2lava.compiler.ties import Ties, examine
 
 
 class Verdict(str, Enum):
-    """EXACT: integer and real dynamics spike alike for every input. BOUNDED: |v_int / 2^e - v_real| <= eps while they
-    have spiked alike. MEASURED: no useful bound holds; agreement is only observed."""
+    """EXACT: integer and real dynamics spike alike for every input, within the steps of a sample. BOUNDED:
+    |v_int / 2^e - v_real| <= eps while they have spiked alike. MEASURED: no useful bound holds; agreement is only
+    observed."""
 
     EXACT = "EXACT"
     BOUNDED = "BOUNDED"

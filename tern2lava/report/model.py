@@ -154,8 +154,8 @@ class CertificateRow(_Block):
 
     population: str = Field(description="Name of the population.")
     verdict: str = Field(
-        description="EXACT: spikes alike for every input. BOUNDED: potentials differ by at most eps while spikes are "
-        "alike. MEASURED: no useful bound; agreement is only observed."
+        description="EXACT: spikes alike for every input within `steps`. BOUNDED: potentials differ by at most eps "
+        "while spikes are alike. MEASURED: no useful bound; agreement is only observed."
     )
     eps: float | None = Field(
         description="Largest difference of potentials at the threshold, adaptation included, in units of the weights' "

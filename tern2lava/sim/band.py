@@ -48,7 +48,7 @@ def run_band(
     sake moves integer potentials by a known d: d <- f_v d + offset, 0 after a reset to zero. A neuron-step is near its
     threshold unless v S + d - E_v and v S + d + E_v are on that side of the code on which v is of the threshold; none
     is in neurons that are proven to spike alike within the data's steps (lattice.decided).
-    Adaptation a has an error of its own, 0 before the first spike,
+    The error of the adaptation a is bounded apart; it is 0 before the first spike:
         E_b <- f_a E_b + d_a |a| S + t_a + |gain_a - its real value| s_previous
     of which (|reset_amount - its real value| + E_b) s_previous goes into E_v in the step after a spike, and which is
     added to it where v - a meets the threshold.

@@ -68,7 +68,7 @@ class LavaChild:
         return None if self._process is None else self._process.pid
 
     def start(self) -> None:
-        """Nothing; starts the child's interpreter unless it runs. Raises UnsupportedError on a system (Windows) whose
+        """Start the child's interpreter unless it runs. Raises UnsupportedError on a system (Windows) whose
         processes cannot pass open files to each other."""
         if self._process is not None:
             return

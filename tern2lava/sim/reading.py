@@ -48,8 +48,8 @@ class Misreading:
 
 
 FEWEST_AGAINST = 8
-"""Potentials that equal the threshold, all recorded against `fire`, that are no chance: rounding moves each to either
-side, and all of so many to one in 1 of 256 populations."""
+"""Potentials that equal the threshold and were all recorded against `fire`, from which on this is not put down to
+chance: rounding moves each to either side, and eight to the same side in 1 of 256 populations."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -124,7 +124,7 @@ def _divided(neuron: Neuron, s: Array) -> Neuron:
 # last bits of float64, or of float32 where the scale is one. Chance does that to one quotient of 2^17 / itself.
 FRACTION = 16.0
 CLOSE64, CLOSE32 = 2.0**-51, 2.0**-22
-# A scale with at most so many significant bits is no rounded number: what its quotients differ by is meant.
+# A scale of at most this many significant bits was not rounded, so that its quotients are taken as they are.
 SHORT_BITS = 12
 
 
