@@ -1,10 +1,10 @@
 """Memory and remains of many verifications in Lava: what this process holds after each, and what is left behind.
 
-    uv run python benchmarks/lava_memory.py          # 200 verifications, 200 rounds in one child: half an hour or so;
-                                                     # writes benchmarks/results/lava_memory.md
-    uv run python benchmarks/lava_memory.py --quick  # 6 of each, prints only
-    uv run python benchmarks/lava_memory.py --check  # exit code 1, naming what fell short: memory that grew by more
-                                                     # than 0.1 MiB per run after the first tenth, or anything left
+uv run python benchmarks/lava_memory.py          # 200 verifications, 200 rounds in one child: half an hour or so;
+                                                 # writes benchmarks/results/lava_memory.md
+uv run python benchmarks/lava_memory.py --quick  # 6 of each, prints only
+uv run python benchmarks/lava_memory.py --check  # exit code 1, naming what fell short: memory that grew by more
+                                                 # than 0.1 MiB per run after the first tenth, or anything left
 """
 
 from __future__ import annotations

@@ -14,9 +14,7 @@ PLAIN = Style()
 TWINS = {"paicore2": Style(leak=False), "truenorth": Style(leak=False, fan_in=128)}
 
 
-def mlp(
-    style: Style = PLAIN, widths: tuple[int, ...] = (784, 512, 10), seed: int = 0, zeros: float = ZEROS
-) -> Graph:
+def mlp(style: Style = PLAIN, widths: tuple[int, ...] = (784, 512, 10), seed: int = 0, zeros: float = ZEROS) -> Graph:
     net = Net(seed, zeros, style)
     at = net.input(widths[0])
     for width in widths[1:-1]:
@@ -115,9 +113,7 @@ def camera(layers: int, length: int, channels: int = 64) -> Graph:
 
 
 # Networks that grow: synapses (a weight each), and neurons; names are their sizes.
-SYNAPSES: dict[str, Callable[[], Graph]] = {
-    f"10^{power}": partial(stack, 10**power) for power in range(3, 9)
-}
+SYNAPSES: dict[str, Callable[[], Graph]] = {f"10^{power}": partial(stack, 10**power) for power in range(3, 9)}
 # Cores of hala-point (4,096 neurons each): 1,024, 10,240 and 122,880 (1,008 of its 1,152 chips).
 NEURONS: dict[str, Callable[[], Graph]] = {
     "4 M": lambda: camera(4, 128),

@@ -44,7 +44,6 @@ class Style:
     fan_in: int | None = None
 
 
-
 @dataclass
 class Net:
     """Grows a network. `shapes` are those of what was added; each method returns the name of what it adds."""

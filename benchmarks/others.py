@@ -83,9 +83,18 @@ def network(name: str, bits: int, profile: Profile) -> Graph:
         )  # fmt: skip
         nodes.append(
             Population(
-                name=f"p{index}", inputs=(f"w{index}",), shape=shape, decay_u=frozen(1 << 12, np.int64), decay_v=zero,
-                bias=zero, threshold=frozen(THRESHOLD - 1, np.int64), reset=Reset.ZERO, reset_amount=zero, v_init=zero,
-                lsb=frozen(1.0), start=index,
+                name=f"p{index}",
+                inputs=(f"w{index}",),
+                shape=shape,
+                decay_u=frozen(1 << 12, np.int64),
+                decay_v=zero,
+                bias=zero,
+                threshold=frozen(THRESHOLD - 1, np.int64),
+                reset=Reset.ZERO,
+                reset_amount=zero,
+                v_init=zero,
+                lsb=frozen(1.0),
+                start=index,
             )
         )
         before = shape

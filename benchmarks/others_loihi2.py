@@ -41,9 +41,15 @@ def stack(widths: tuple[int, ...]) -> Graph:
         nodes.append(Projection(name=f"w{at}", inputs=(before,), weight=weight, bits=2, gain=gain))
         nodes.append(
             Population(
-                name=f"p{at}", inputs=(f"w{at}",), shape=(wide[at],), reset=Reset.ZERO, lsb=frozen(1.0), start=at,
+                name=f"p{at}",
+                inputs=(f"w{at}",),
+                shape=(wide[at],),
+                reset=Reset.ZERO,
+                lsb=frozen(1.0),
+                start=at,
                 **{name: frozen(0, np.int64) for name in ("decay_u", "decay_v", "bias", "bias_u", "v_init")},
-                threshold=frozen(64, np.int64), reset_amount=frozen(0, np.int64),
+                threshold=frozen(64, np.int64),
+                reset_amount=frozen(0, np.int64),
             )
         )
     nodes.append(Output(name="out", inputs=(f"p{len(wide) - 1}",)))

@@ -71,9 +71,18 @@ def network(profile: Profile) -> Graph:
         nodes.append(Projection(name=f"w{at}", inputs=(source,), weight=weight))
         nodes.append(
             Population(
-                name=f"p{at}", inputs=(f"w{at}",), shape=(WIDTHS[at],), decay_u=frozen(1 << 12, np.int64), decay_v=zero,
-                bias=zero, threshold=frozen(5, np.int64), reset=Reset.ZERO, reset_amount=zero, v_init=zero,
-                lsb=frozen(1.0), start=at - 1,
+                name=f"p{at}",
+                inputs=(f"w{at}",),
+                shape=(WIDTHS[at],),
+                decay_u=frozen(1 << 12, np.int64),
+                decay_v=zero,
+                bias=zero,
+                threshold=frozen(5, np.int64),
+                reset=Reset.ZERO,
+                reset_amount=zero,
+                v_init=zero,
+                lsb=frozen(1.0),
+                start=at - 1,
             )
         )
     nodes.append(Output(name="out", inputs=(f"p{len(WIDTHS) - 1}",)))
@@ -124,8 +133,9 @@ def files(program: Mapped, spikes: dict[str, Array], folder: Path) -> None:
         | dict.fromkeys((f"latency_{d}_hop" for d in ("north", "east", "south", "west")), 1e-9),
         "core": {"buffer_position": "soma", "buffer_inside_unit": False, "max_neurons_supported": 1 << 20},
     }
-    access = dict.fromkeys((f"{a}_{b}" for a in ("energy", "latency")
-                            for b in ("access_neuron", "update_neuron", "spike_out")), 0.0)
+    access = dict.fromkeys(
+        (f"{a}_{b}" for a in ("energy", "latency") for b in ("access_neuron", "update_neuron", "spike_out")), 0.0
+    )
     core = {
         "name": f"core[0..{most - 1}]", "attributes": numbers["core"],
         "axon_in": [{"name": "in", "attributes": {"energy_message_in": 0.0, "latency_message_in": 1e-9}}],
@@ -152,16 +162,20 @@ def files(program: Mapped, spikes: dict[str, Array], folder: Path) -> None:
     lines = ["network:", "  name: net", "  groups:"]
     for name, played in spikes.items():
         lines += [f"    - name: {name}", "      attributes: [log_spikes: True]", "      neurons:"]
-        lines += [f"        - {n}: [soma_hw_name: 'player[{n}]', spikes: {row.tolist()}]"
-                  for n, row in enumerate(played.astype(int).T)]
+        lines += [
+            f"        - {n}: [soma_hw_name: 'player[{n}]', spikes: {row.tolist()}]"
+            for n, row in enumerate(played.astype(int).T)
+        ]
         lines += [f"    - name: {name}_in", "      attributes: [soma_hw_name: silent, threshold: 1.0e+9]"]
         lines.append("      neurons:")
         lines += [f"        - {n}: []" for n in range(played.shape[1])]
     edges = []
     for node in program.graph.of_kind(Projection):
         target = next(p.name for p in program.graph.of_kind(Population) if node.name in p.inputs)
-        edges += [f"    - {node.inputs[0]}.{j} -> {target}_in.{i}: [weight: {float(node.weight[i, j])}]"
-                  for i, j in np.argwhere(node.weight).tolist()]
+        edges += [
+            f"    - {node.inputs[0]}.{j} -> {target}_in.{i}: [weight: {float(node.weight[i, j])}]"
+            for i, j in np.argwhere(node.weight).tolist()
+        ]
     places = [f"  - {name}.{n}: [core: 0.{most - 1}]" for name in ("in", "in_in") for n in range(WIDTHS[0])]
     for use, number in zip(program.core_use(), range(program.partition.cores), strict=True):
         chip_row, chip_col = divmod(use.chip, system.chip_cols.value)
@@ -171,8 +185,9 @@ def files(program: Mapped, spikes: dict[str, Array], folder: Path) -> None:
         # Tiles are numbered column by column.
         here = f"[core: {col * height + row}.{slot}]"
         for part in program.partition.of_core(number):
-            places += [f"  - {part.population}{end}.{n}: {here}"
-                       for n in part.box.flat().tolist() for end in ("", "_in")]
+            places += [
+                f"  - {part.population}{end}.{n}: {here}" for n in part.box.flat().tolist() for end in ("", "_in")
+            ]
     text = [*lines, "  edges:", *edges, "mappings:", *places]
     (folder / "net.yaml").write_text("\n".join(text) + "\n", encoding="utf-8")
 

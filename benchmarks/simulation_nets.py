@@ -85,9 +85,7 @@ def network(name: str, layers: list[tuple[str, int, int]], shape: tuple[int, ...
             )  # fmt: skip
         codes = frozen(rng.integers(-1, 2, (out, *count)).astype(np.int8))
         nodes.append(
-            Projection(
-                name=f"w{index}", inputs=(source,), weight=codes, gain=frozen(64, np.int64), geometry=geometry
-            )
+            Projection(name=f"w{index}", inputs=(source,), weight=codes, gain=frozen(64, np.int64), geometry=geometry)
         )
         source, shape = f"n{index}", target
         nodes.append(_population(source, f"w{index}", shape, index, threshold))

@@ -162,7 +162,9 @@ def check(records: Mapping[str, Record], *, quick: bool = False) -> list[str]:
 
 
 def rows(
-    found: Mapping[str, Mapping[int, Record]], names: Mapping[str, str], columns: tuple[tuple[str, Value, str], ...],
+    found: Mapping[str, Mapping[int, Record]],
+    names: Mapping[str, str],
+    columns: tuple[tuple[str, Value, str], ...],
     more: Mapping[str, Record] | None = None,
 ) -> list[str]:
     """A Markdown table: a row per method, mean ± standard deviation over its seeds. more: by method, what its seeds do

@@ -111,9 +111,7 @@ def test_named_arrays_carry_the_run_as_a_file_does(tmp_path: Path, recorded: Pat
     assert "no spikes recorded of hidden, out: not compared" in verdict.sentence
 
 
-def test_some_samples_at_a_time_give_the_same(
-    tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_some_samples_at_a_time_give_the_same(tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = compiled(tmp_path, NET.replace(*MISREADINGS["beta"]))
     whole = verified(folder, recorded).reading
     told: list[tuple[str, int, int]] = []
@@ -173,9 +171,7 @@ def test_the_run_that_a_bundle_keeps_finds_a_misreading(tmp_path: Path) -> None:
         from dataclasses import replace
 
         loaded = right(*arguments, **options)
-        nodes = [
-            replace(node, compare=Compare.GT) if isinstance(node, Neuron) else node for node in loaded.graph.nodes
-        ]
+        nodes = [replace(node, compare=Compare.GT) if isinstance(node, Neuron) else node for node in loaded.graph.nodes]
         return replace(loaded, graph=loaded.graph.with_nodes(nodes))
 
     with pytest.MonkeyPatch.context() as patch:

@@ -65,9 +65,7 @@ Data = Annotated[
 AnySteps = Annotated[
     bool, typer.Option("--any-steps", help="Run data of another number of steps than the network is compiled for.")
 ]
-Pad = Annotated[
-    bool, typer.Option("--pad", help="Add steps of zeros to samples that have fewer steps (docs/data.md).")
-]
+Pad = Annotated[bool, typer.Option("--pad", help="Add steps of zeros to samples that have fewer steps (docs/data.md).")]
 Target = Annotated[
     str, typer.Option("--target", "-t", help="Hardware profile: a name (see `profiles`) or a YAML file.")
 ]

@@ -58,9 +58,7 @@ def weight_of(graph: Graph) -> int:
     return total
 
 
-def _options_in_the_way(
-    graph: Graph, profile: Profile, options: Options, map_options: MapOptions
-) -> Iterator[str]:
+def _options_in_the_way(graph: Graph, profile: Profile, options: Options, map_options: MapOptions) -> Iterator[str]:
     """The option, or all together, without which the network fits the same target."""
     plain = MapOptions()
     asked = {
@@ -129,5 +127,3 @@ def _cores(graph: Graph, profile: Profile, options: Options, map_options: MapOpt
 
 def _count(cores: int) -> str:
     return f"{cores:,} core{'s' if cores != 1 else ''}"
-
-

@@ -68,9 +68,7 @@ def halve(task: Sharing, chips: int, seed: int) -> Array:
     return np.where(task.pins >= 0, task.pins, chip)
 
 
-def exchange(
-    task: Sharing, chip: Array, cores: Array, limit: int, seed: int, heat: float = 0.5
-) -> Array:
+def exchange(task: Sharing, chip: Array, cores: Array, limit: int, seed: int, heat: float = 0.5) -> Array:
     """Chips with fewer edges between them: parts moved one by one, by simulated annealing from `chip`.
 
     cores (chips,): the load that each chip takes, of each resource; limit: output axons of a core; heat: temperature

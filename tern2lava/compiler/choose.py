@@ -217,8 +217,11 @@ class GridChooser:
                     load = self._load(population.name, chosen, known)
                     if load.max(initial=0) > limit["out_axons"]:
                         continue
-                    if any(self._load(n, chosen, [t for t in readers[n] if t.name in done]).max(initial=0)
-                           > limit["out_axons"] for n in later):
+                    if any(
+                        self._load(n, chosen, [t for t in readers[n] if t.name in done]).max(initial=0)
+                        > limit["out_axons"]
+                        for n in later
+                    ):
                         continue
                     cores = state.cores + self._share(candidate, load, limit, share)
                     upstream = sum(self._upstream(chosen[n], n, done, readers) for n in waits)

@@ -122,9 +122,7 @@ class CostModel:
         }
         return PartCost(used, tuple(blocks))
 
-    def _block_into(
-        self, population: Population, projection: Projection, box: Box, as_stored: bool
-    ) -> Block | None:
+    def _block_into(self, population: Population, projection: Projection, box: Box, as_stored: bool) -> Block | None:
         """The block of a projection into a box, taken from one that differs in position only where there is one."""
         g = projection.geometry
         if g is None:
@@ -208,9 +206,7 @@ def parameter_sets(population: Population, box: Box) -> tuple[int, int]:
     return thresholds, int(np.unique(table, axis=0).shape[0])
 
 
-def codec_memory(
-    local: Projection, profile: Profile, encodings: tuple[str, ...], node: str
-) -> tuple[str, str, int]:
+def codec_memory(local: Projection, profile: Profile, encodings: tuple[str, ...], node: str) -> tuple[str, str, int]:
     """(encoding, codec, bits) of a block in the codec model: what its record in a core image takes."""
     ternary = local.bits == 2
     _check_bits(local.bits, profile, node)

@@ -254,9 +254,9 @@ def unrolled(local: Projection) -> Projection:
         y, x = np.flatnonzero(rows >= 0), np.flatnonzero(columns >= 0)
         at = np.ix_(y, x)
         grid_y, grid_x = np.broadcast_arrays(*at)
-        weight[
-            channel[..., None, None], grid_y, grid_x, seen[..., None, None], rows[grid_y], columns[grid_x]
-        ] = local.weight[:, :, a, b][..., None, None]
+        weight[channel[..., None, None], grid_y, grid_x, seen[..., None, None], rows[grid_y], columns[grid_x]] = (
+            local.weight[:, :, a, b][..., None, None]
+        )
     gain = np.repeat(local.gain, size(g.out_shape[1:])) if local.gain.ndim else local.gain
     return replace(
         local, weight=frozen(weight.reshape(size(g.out_shape), size(g.in_shape))), gain=frozen(gain), geometry=None

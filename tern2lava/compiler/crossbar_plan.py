@@ -140,9 +140,7 @@ class Planner:
         best = [*found[:tried], min(found[tried:], key=lambda way: way.windows, default=found[0])]
 
         def cores(way: Way) -> tuple[float, int]:
-            plan = Plan(
-                population, windows(self.graph, population, way.grid), self.bits[population.name], way.fold
-            )
+            plan = Plan(population, windows(self.graph, population, way.grid), self.bits[population.name], way.fold)
             return self._alone(plan, copies) + way.before, way.windows
 
         return min(best, key=cores).grid

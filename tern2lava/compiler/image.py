@@ -389,5 +389,6 @@ def _check(image: CoreImage, read: Reader) -> None:
         if route.group >= len(image.groups):
             raise read.fail(f"a route of group {route.group} of {len(image.groups)}")
         if size(route.box.shape) != size(image.groups[route.group].box.shape):
-            raise read.fail(f"a route that sees {route.box.shape} where the population is "
-                            f"{image.groups[route.group].box.shape}")
+            raise read.fail(
+                f"a route that sees {route.box.shape} where the population is {image.groups[route.group].box.shape}"
+            )

@@ -177,7 +177,10 @@ def _core_image(
             assert piece.source == block.source
             axons.append(
                 Axons(
-                    source=number[projection.inputs[0]], box=piece.source, block=len(blocks), window=piece.window,
+                    source=number[projection.inputs[0]],
+                    box=piece.source,
+                    block=len(blocks),
+                    window=piece.window,
                 )
             )
             blocks.append(

@@ -39,8 +39,7 @@ def mixed(graph: Graph, profile: Profile, cuts: Sequence[Partition], work: Seque
     inside = wired.part >= 0
     np.add.at(out, wired.part[inside], entries(graph, result, profile, wired, np.zeros_like(wired.neurons))[inside])
     counted = tuple(
-        replace(part, used=part.used | {"out_axons": int(axons)})
-        for part, axons in zip(result.parts, out, strict=True)
+        replace(part, used=part.used | {"out_axons": int(axons)}) for part, axons in zip(result.parts, out, strict=True)
     )
     return renumbered(populations, counted, base.limit, base.total, base.density)
 

@@ -73,9 +73,7 @@ def _bit_length(value: int) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _list_bits(
-    codes: Array, index: Array, mode: int, weight_bits: int, delay_bits: int, max_per_entry: int
-) -> Array:
+def _list_bits(codes: Array, index: Array, mode: int, weight_bits: int, delay_bits: int, max_per_entry: int) -> Array:
     """Bits of each list before rounding to words, int64 (lists,)."""
     lists, length = codes.shape
     result = np.zeros(lists, np.int64)

@@ -269,9 +269,7 @@ class _Cutter:
         feeds = Feeds(self.model.graph, self.model.profile, self.all_edges_leave_chip)
         chip = dict(self.options.pins)
         pins = {p.name: chip.get(p.name, -1) for p in self.populations}
-        refiner = Refiner(
-            self.model, self.populations, self.limit, self.chooser, feeds, pins, cuts_of(packing)
-        )
+        refiner = Refiner(self.model, self.populations, self.limit, self.chooser, feeds, pins, cuts_of(packing))
         cuts = refiner.search(good)
         pieces = {
             name: [(box, cost, int(out)) for (box, cost), out in zip(cut, refiner.out[name], strict=True)]
@@ -386,7 +384,10 @@ def _check_delays(graph: Graph, profile: Profile) -> None:
     for projection in graph.of_kind(Projection):
         if projection.delay > most:
             raise CapacityError(
-                projection.name, "steps of delay", projection.delay, most,
+                projection.name,
+                "steps of delay",
+                projection.delay,
+                most,
                 f"shorten the paths that it must wait for by {projection.delay - most:,} layers or steps of delay",
             )
 
@@ -434,7 +435,5 @@ def renumbered(
     for part in ranked:
         for name in RESOURCES:
             value = used[name][part.core]
-            used[name][part.core] = (
-                max(value, part.used[name]) if name in LARGEST else value + part.used[name]
-            )
+            used[name][part.core] = max(value, part.used[name]) if name in LARGEST else value + part.used[name]
     return Partition(tuple(ranked), len(number), used, limit, total, density)

@@ -1,13 +1,13 @@
 """The mapping that an objective asks for: partitions, each really placed and routed, of which the best is taken.
 
-    cores    the fewest cores, then the least traffic: the partition made for few cores (of several with as few, where
-             kernels are shared and routes take whole parts, the one with the fewest bits: partition.py), and where its
-             parts are few also those in which parts that talk share cores
-    traffic  the fewest spike-hops per step, chip borders counted as the profile says: also partitions into smaller
-             parts and those in which parts that talk to each other share cores
-    latency  the shortest step, as Quality.step estimates it from the busiest core, the most loaded link and the longest
-             route: also partitions over more cores, of the chips that the fewest cores need
-    balance  as few cores as `cores` takes, and of these the least work for the busiest: also smaller parts, spread
+cores    the fewest cores, then the least traffic: the partition made for few cores (of several with as few, where
+         kernels are shared and routes take whole parts, the one with the fewest bits: partition.py), and where its
+         parts are few also those in which parts that talk share cores
+traffic  the fewest spike-hops per step, chip borders counted as the profile says: also partitions into smaller
+         parts and those in which parts that talk to each other share cores
+latency  the shortest step, as Quality.step estimates it from the busiest core, the most loaded link and the longest
+         route: also partitions over more cores, of the chips that the fewest cores need
+balance  as few cores as `cores` takes, and of these the least work for the busiest: also smaller parts, spread
 """
 
 from __future__ import annotations
@@ -273,4 +273,3 @@ def _parts_by_core(cores: Partition) -> list[list[int]]:
     for index, part in enumerate(cores.parts):
         result[part.core].append(index)
     return result
-

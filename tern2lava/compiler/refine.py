@@ -140,5 +140,3 @@ def cuts_of(packing: Packing) -> dict[str, Cut]:
         used = {name: value for name, value in part.used.items() if name != "out_axons"}
         result.setdefault(part.population, []).append((part.box, PartCost(used, part.blocks)))
     return result
-
-

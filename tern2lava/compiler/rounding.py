@@ -135,9 +135,7 @@ def compare(ternary: Graph, integer: Graph, population: Population, steps: int) 
     found = lattice(neuron, population, real_gains(ternary, integer, population, unit), arithmetic)
     kept = decided(neuron, population, offset, found, steps, arithmetic)
     moved = boundary_moved(neuron.threshold * unit, settled, neuron.compare, step, top)
-    yield _difference(
-        "threshold", neuron.threshold * unit, settled, lsb, population.origin, np.where(kept, 0.0, moved)
-    )
+    yield _difference("threshold", neuron.threshold * unit, settled, lsb, population.origin, np.where(kept, 0.0, moved))
     if neuron.threshold_low is not None and population.threshold_low is not None:
         low, code = neuron.threshold_low * unit, population.threshold_low
         moved = boundary_moved(-low, -code, neuron.compare, step, top)

@@ -113,8 +113,9 @@ def reset_amount(profile: Profile) -> tuple[str, Test]:
         differs = np.flatnonzero(np.broadcast_to(population.reset_amount != lowest, population.shape))
         if not differs.size:
             return None
-        amount, least = (np.broadcast_to(x, population.shape).reshape(-1)[differs[0]]
-                         for x in (population.reset_amount, lowest))
+        amount, least = (
+            np.broadcast_to(x, population.shape).reshape(-1)[differs[0]] for x in (population.reset_amount, lowest)
+        )
         return f"a reset by {amount} where the lowest potential that spikes is {least}"
 
     return "any" if allowed == "any" else "the lowest potential that spikes", test

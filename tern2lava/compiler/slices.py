@@ -171,9 +171,7 @@ def source_window(geometry: ConvGeometry, kernel: int, axis: int, low: int, high
     return (start, stop) if start < stop else (0, 0)
 
 
-def tap_patterns(
-    geometry: ConvGeometry, kernel: int, axis: int, start: int, stop: int, low: int, high: int
-) -> Array:
+def tap_patterns(geometry: ConvGeometry, kernel: int, axis: int, start: int, stop: int, low: int, high: int) -> Array:
     """For source positions [start, stop), which tap reaches which output of [low, high) along axis, outputs counted
     from the first that the position reaches; -1 where none. Shape (positions, kernel)."""
     stride, dilation = geometry.stride[axis], geometry.dilation[axis]

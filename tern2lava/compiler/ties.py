@@ -107,9 +107,7 @@ def place(
         code = np.where(lift, code + step, code)
         bias = np.where(lift, population.bias + 1, population.bias)
         return Placed(population=replace(population, threshold=code, bias=bias))
-    placed, chosen = search(
-        neuron, placed, gains, arithmetic, steps, found.halvings, unproven, offsets=offsets
-    )
+    placed, chosen = search(neuron, placed, gains, arithmetic, steps, found.halvings, unproven, offsets=offsets)
     return Placed(population=placed, chosen=chosen)
 
 

@@ -47,9 +47,7 @@ def export_images(
         "populations": [
             {"name": node.name, "shape": list(node.shape), "start": node.start} for node in program.of_kind(Population)
         ],
-        "outputs": [
-            {"population": node.inputs[0], "readout": node.readout.value} for node in program.of_kind(Output)
-        ],
+        "outputs": [{"population": node.inputs[0], "readout": node.readout.value} for node in program.of_kind(Output)],
         "images": names,
         "host_image": "host.img",
     }

@@ -285,7 +285,9 @@ def _affine(node: ChannelAffine, shape: Shape) -> tuple[str, Fields]:
     if len(shape) == 1:
         if shape[0] > MAX_DIAGONAL:
             raise UnsupportedError(
-                node.name, "offsets behind weights (NIR has none alone)", f"{shape[0]:,} of them",
+                node.name,
+                "offsets behind weights (NIR has none alone)",
+                f"{shape[0]:,} of them",
                 "fold them into the layer in front",
             )
         return "Affine", {"weight": np.diag(gain), "bias": offset}

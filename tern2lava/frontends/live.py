@@ -16,6 +16,7 @@ from tern2lava.frontends.layers import ANY_AXES, READERS, class_path
 if TYPE_CHECKING:
     import torch
 
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Loaded:
     """A live module as it was read: its graph, how it is called ("step", "time_first", "batch_first" or "static"), and

@@ -153,9 +153,7 @@ def walk(
         yield from _walk_child(child, f"{where}.{name}", f"{prefix}{name}", inside or within, path == norse.SEQUENTIAL)
 
 
-def _walk_child(
-    child: torch.nn.Module, where: str, full: str, inside: bool, stateful: bool
-) -> Iterator[Placed]:
+def _walk_child(child: torch.nn.Module, where: str, full: str, inside: bool, stateful: bool) -> Iterator[Placed]:
     if not is_layer(child) and class_path(child) in (*_ORDERED, norse.LIFT):
         yield from walk(child, where, f"{full}.", inside, stateful)
     else:

@@ -44,6 +44,7 @@ from tern2lava.frontends.nirtime import Timing, find_timing
 
 KEYS = ("reset", "fire", "reset_delay", "rearm", "refractory", "readout", "levels")
 
+
 def load_nir(
     path: str | Path, *, dt: float | None = None, assume: str | Mapping[str, str] | None = None, steps: int = 0
 ) -> Graph:

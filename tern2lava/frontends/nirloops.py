@@ -72,9 +72,7 @@ def order_nodes(graph: NirGraph, delayed: frozenset[str]) -> Order:
     return Order(forward=order, late=late, waiting=frozenset(waiting))
 
 
-def _waiting(
-    graph: NirGraph, edge: Edge, entry: str, quick: networkx.DiGraph, delayed: frozenset[str]
-) -> set[Edge]:
+def _waiting(graph: NirGraph, edge: Edge, entry: str, quick: networkx.DiGraph, delayed: frozenset[str]) -> set[Edge]:
     """The edges, at or before the late `edge`, on which spikes wait: those that leave neurons or fan out."""
     source = edge[0]
     if source in delayed:

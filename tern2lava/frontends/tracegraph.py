@@ -324,4 +324,3 @@ class _Fold:
                     self.where(expression), "a network that ends in neurons", "a layer that no neuron reads",
                     "add a neuron layer; one without leak and reset, read as membrane_last, sums its input",
                 )  # fmt: skip
-

@@ -34,8 +34,12 @@ def memory_account(compiled: Compiled) -> Memory:
     sharing = compiled.profile.synapse.sharing.value
     layers = [
         _layer(
-            projection, _weights(compiled, projection), blocks[projection.name], len(cores[projection.name]),
-            held[projection.name], sharing,
+            projection,
+            _weights(compiled, projection),
+            blocks[projection.name],
+            len(cores[projection.name]),
+            held[projection.name],
+            sharing,
         )
         for projection in compiled.lowered.program.of_kind(Projection)
     ]

@@ -468,9 +468,7 @@ class Report(_Block):
     populations: list[PopulationRow] = Field(description="The populations, in network order.")
     cores: list[CoreRow] = Field(description="The cores used.")
     chips: int = Field(description="Chips that hold at least one of these cores.")
-    cores_lower_bound: int = Field(
-        description="No mapping can use fewer cores: the largest of `bounds`."
-    )
+    cores_lower_bound: int = Field(description="No mapping can use fewer cores: the largest of `bounds`.")
     bounds: list[BoundRow] = Field(description="Where the lower bound comes from.")
     over_bound: float = Field(description="Cores above the lower bound, as a share of it; 0: no mapping is smaller.")
     mapping: MappingBlock = Field(description="How the network was mapped, its traffic and its work per step.")

@@ -54,9 +54,7 @@ def int8_twin(program: Graph, *, dense: bool) -> Graph:
     return twin
 
 
-def _row(
-    name: str, program: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None
-) -> TwinRow:
+def _row(name: str, program: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None) -> TwinRow:
     bits = max((p.bits for p in program.of_kind(Projection)), default=0)
     try:
         mapped: Mapped = map_program(program, profile, options, rates)

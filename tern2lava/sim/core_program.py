@@ -164,6 +164,5 @@ def _with_last(stages: list[Stage]) -> tuple[Stage, ...]:
     for index, stage in enumerate(stages):
         last |= dict.fromkeys(stage.reads.values(), index)
     return tuple(
-        replace(stage, last=tuple(k for k, user in last.items() if user == index))
-        for index, stage in enumerate(stages)
+        replace(stage, last=tuple(k for k, user in last.items() if user == index)) for index, stage in enumerate(stages)
     )

@@ -208,8 +208,10 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: 
     if geometry is None:
         bits = projection.bits
         spare = 9 - bits
-        if not 2 <= bits <= 8 or not -(1 << (bits - 1)) <= projection.weight.min() or (
-            projection.weight.max() >= 1 << (bits - 1)
+        if (
+            not 2 <= bits <= 8
+            or not -(1 << (bits - 1)) <= projection.weight.min()
+            or (projection.weight.max() >= 1 << (bits - 1))
         ):
             return "", f"codes of {bits} bits are not a signed weight of 2 to 8 bits"
         if worst << spare >= 1 << 31:

@@ -1,11 +1,11 @@
 """A framework's own recorded run, as a spike file carries it beside the input (docs/oracle.md).
 
-    scores        (samples, classes)
-    spikes.NAME   (samples, steps, *shape) of the population NAME: 0 and 1, or -1, 0 and 1
-    v.NAME        its membrane potentials, the same shape
-    v_when        "after" or "before" the reset of the same step; v_when.NAME for one population
-    dtype         what the framework ran in: float32 (where it is not said), float64, float16 or bfloat16
-    framework     "snntorch", "spikingjelly", "norse" or another word
+scores        (samples, classes)
+spikes.NAME   (samples, steps, *shape) of the population NAME: 0 and 1, or -1, 0 and 1
+v.NAME        its membrane potentials, the same shape
+v_when        "after" or "before" the reset of the same step; v_when.NAME for one population
+dtype         what the framework ran in: float32 (where it is not said), float64, float16 or bfloat16
+framework     "snntorch", "spikingjelly", "norse" or another word
 """
 
 from __future__ import annotations
@@ -68,9 +68,7 @@ def load_oracle(path: Path, graph: Graph, samples: int, steps: int) -> Oracle | 
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             wanted = {name: info for name, info in members.items() if is_oracle_key(name)}
-            arrays = {
-                name: _read(archive, info, path, not name.startswith(_KINDS)) for name, info in wanted.items()
-            }
+            arrays = {name: _read(archive, info, path, not name.startswith(_KINDS)) for name, info in wanted.items()}
     except _DAMAGED as error:
         raise InputError(path, f"is no readable npz file ({error})") from None
     return make_oracle(arrays, graph, samples, steps, path)

@@ -51,9 +51,7 @@ class SpikeData:
 
     def slice(self, begin: int, end: int) -> SpikeData:
         """Samples begin to end (exclusive)."""
-        return SpikeData(
-            inputs=self.values(begin, end), labels=None if self.labels is None else self.labels[begin:end]
-        )
+        return SpikeData(inputs=self.values(begin, end), labels=None if self.labels is None else self.labels[begin:end])
 
     def values(self, begin: int = 0, end: int | None = None) -> dict[str, Array]:
         """The inputs' values of samples begin to end (None: all), padded. Raises InputError for what a file holds
@@ -63,7 +61,6 @@ class SpikeData:
         except _DAMAGED as error:
             where = next((v.path for v in self.inputs.values() if isinstance(v, StoredValues)), "data")
             raise InputError(where, f"is no readable npz file ({error})") from None
-
 
     def _padded(self, values: Array) -> Array:
         missing = self.pad_to - values.shape[1]

@@ -56,9 +56,7 @@ def layer_names(graph: Graph) -> list[str]:
     return [node.name for node in graph.nodes if type(node).__name__ in ("Input", "Neuron", "Population")]
 
 
-def evaluate(
-    model: nn.Sequential, dataset: Dataset, options: TrainingOptions, *, folded: bool = False
-) -> Evaluation:
+def evaluate(model: nn.Sequential, dataset: Dataset, options: TrainingOptions, *, folded: bool = False) -> Evaluation:
     """The Evaluation of a float model on the test samples of `dataset` (folded: see trainer.spikes_in)."""
     model.eval()
     device = next(model.parameters()).device

@@ -53,7 +53,11 @@ class Run:
         )
         torch.manual_seed(self.experiment.seed)
         return network(
-            keys.layers, self.dataset.shape, neuron=neuron, batch_norm=keys.batch_norm, bias=keys.bias,
+            keys.layers,
+            self.dataset.shape,
+            neuron=neuron,
+            batch_norm=keys.batch_norm,
+            bias=keys.bias,
             readout=keys.readout,
         )
 
@@ -148,7 +152,10 @@ def imported(model: nn.Sequential, run: Run) -> Graph:
     from tern2lava.frontends.module import load_module
 
     return load_module(
-        model, run.dataset.shape, run.experiment.training.steps, levels=(0, run.top),
+        model,
+        run.dataset.shape,
+        run.experiment.training.steps,
+        levels=(0, run.top),
         readout=run.experiment.network.readout,
     )
 
@@ -207,9 +214,8 @@ def run_experiment(
         result |= compiled_metrics(graph, dataset, options, experiment.integer)
     result["seconds"] = time.perf_counter() - began
     checkpoint.write_aside(
-        out / "net.yaml", describe(
-            plain, dataset.shape, options.steps, levels=(0, run.top), readout=experiment.network.readout
-        ).encode(),
+        out / "net.yaml",
+        describe(plain, dataset.shape, options.steps, levels=(0, run.top), readout=experiment.network.readout).encode(),
     )
     checkpoint.write_aside(done, (json.dumps(result, indent=2) + "\n").encode())
     return result

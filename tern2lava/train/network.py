@@ -50,7 +50,12 @@ def leaky(neuron: NeuronModel) -> nn.Module:
 
 
 def network(
-    layers: str, shape: Shape, *, neuron: NeuronModel | None = None, batch_norm: bool = True, bias: bool = False,
+    layers: str,
+    shape: Shape,
+    *,
+    neuron: NeuronModel | None = None,
+    batch_norm: bool = True,
+    bias: bool = False,
     readout: str = "spike_count",
 ) -> nn.Sequential:
     """The network that a line such as "16c3-p2-32c3s2-p2-10" describes, for samples of `shape`.

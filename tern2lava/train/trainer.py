@@ -79,9 +79,7 @@ def logits_of(activity: Activity, gain: float) -> Tensor:
     return gain * activity.reading.mean(0)
 
 
-def spikes_in(
-    x: Array, dataset: Dataset, options: TrainingOptions, seed: int, *, folded: bool = False
-) -> Tensor:
+def spikes_in(x: Array, dataset: Dataset, options: TrainingOptions, seed: int, *, folded: bool = False) -> Tensor:
     """Encoded samples as float32 (steps, batch, *shape); direct values are divided by the data set's top, unless that
     division is folded into the network's first weights."""
     spikes = encode(x, options.steps, method=options.encoding, top=dataset.top, seed=seed)

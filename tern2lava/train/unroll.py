@@ -116,7 +116,9 @@ def unroll(model: nn.Sequential, x: Tensor) -> Activity:
             x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
         else:
             raise UnsupportedError(
-                name, "layers that training knows", type(module).__name__,
+                name,
+                "layers that training knows",
+                type(module).__name__,
                 "use an nn.Sequential of torch.nn layers and snnTorch Leaky",
             )
     if not activity.spikes or x is not activity.output:

@@ -123,9 +123,7 @@ def test_a_stream_of_the_wrong_length_is_refused(codec: Codec) -> None:
 @pytest.mark.parametrize("zeros", [0.1, 0.5, 0.9])
 @settings(max_examples=150, deadline=None)
 @given(edits=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4))
-def test_damaged_bytes_end_in_codes_or_an_input_error(
-    codec: Codec, zeros: float, edits: list[tuple[int, int]]
-) -> None:
+def test_damaged_bytes_end_in_codes_or_an_input_error(codec: Codec, zeros: float, edits: list[tuple[int, int]]) -> None:
     data = bytearray(codec.encode(draw(codec, (100, 83), zeros, 5)))
     for position, value in edits:
         data[position % (len(data) if position % 2 else min(len(data), 24))] = value

@@ -118,9 +118,7 @@ def test_shared_sign_stores_each_polarity_apart_with_one_bit_less() -> None:
     for entries in ENTRIES.values():
         total = []
         for row in codes:
-            bits = sum(
-                sum(entries([(i, 1) for i in np.flatnonzero(row == sign).tolist()], 1)) for sign in (1, -1)
-            )
+            bits = sum(sum(entries([(i, 1) for i in np.flatnonzero(row == sign).tolist()], 1)) for sign in (1, -1))
             total.append(ceil(bits / 64) + (1 if bits % 64 == 0 or bits % 64 >= 59 else 0))
         best = total if best is None or sum(total) < sum(best) else best
     assert found.tolist() == best
@@ -375,5 +373,3 @@ def test_parameter_sets_are_counted_within_the_box() -> None:
     assert parameter_sets(population, Box.full((4, 2, 2))) == (3, 16)
     assert parameter_sets(population, Box((4, 2, 2), (1, 0, 0), (3, 2, 2))) == (1, 8)
     assert parameter_sets(population, Box((16,), (0,), (5,))) == (2, 5)
-
-

@@ -26,9 +26,7 @@ def network(seed: int) -> Graph:
     nodes: list[Node] = [Input(name="n0", shape=shape)]
     for index, (width, stride) in enumerate(zip(widths, (1, 2, 2), strict=False), start=1):
         weight = codes(rng, width, shape[0], 3, 3)
-        wire = convolution(
-            f"w{index}", f"n{index - 1}", shape, weight, stride=(stride, stride), padding=(1, 1, 1, 1)
-        )
+        wire = convolution(f"w{index}", f"n{index - 1}", shape, weight, stride=(stride, stride), padding=(1, 1, 1, 1))
         assert wire.geometry is not None
         shape = wire.geometry.out_shape
         nodes += [wire, neurons(f"n{index}", wire.name, shape)]

@@ -87,9 +87,7 @@ def test_a_cut_convolution_computes_the_same_sums_from_the_axons_it_names(seed: 
     assert fan_in(piece.local) == np.count_nonzero(whole, axis=1).max()
     channels = box.flat() // (geometry.out_shape[1] * geometry.out_shape[2])
     np.testing.assert_array_equal(piece.local.gain, conv.gain[np.unique(channels)])
-    spans = [
-        source_span(geometry, conv.weight.shape[2:], axis, box.lo[axis], box.hi[axis]) for axis in range(3)
-    ]
+    spans = [source_span(geometry, conv.weight.shape[2:], axis, box.lo[axis], box.hi[axis]) for axis in range(3)]
     assert tuple(spans) == piece.source.extent
     window = conv_window(geometry, box, conv.weight.shape[2:])
     assert window is not None
@@ -161,9 +159,7 @@ def test_two_convolutions_of_different_output_shape_are_refused() -> None:
     values: dict[str, Any] = {
         key: frozen(0, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
     }
-    p = Population(
-        name="p", inputs=("a", "b"), shape=(12,), reset=Reset.NONE, lsb=frozen(1.0), start=0, **values
-    )
+    p = Population(name="p", inputs=("a", "b"), shape=(12,), reset=Reset.NONE, lsb=frozen(1.0), start=0, **values)
     nodes = (conv("a", (3, 2, 2)), conv("b", (2, 2, 3)), p)
     graph = Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
     with pytest.raises(UnsupportedError, match="one output shape"):

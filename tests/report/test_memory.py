@@ -133,9 +133,7 @@ def test_parameters_that_differ_by_channel_are_stored_once_for_each() -> None:
     assert group.box.extent == (16, 4, 4)
     program = found.lowered.program["a"]
     assert isinstance(program, Population)
-    np.testing.assert_array_equal(
-        group.local.threshold, np.broadcast_to(program.threshold, (16, 4, 4)).reshape(-1)
-    )
+    np.testing.assert_array_equal(group.local.threshold, np.broadcast_to(program.threshold, (16, 4, 4)).reshape(-1))
     only = encode_core(replace(image, groups=image.groups[:1], axons=(), routes=(), blocks=()))
     assert len(only) < 32 + 200
 
@@ -188,9 +186,7 @@ def render(table: object) -> str:
         ("loihi1", "none", "the target shares nothing"),
     ],
 )
-def test_the_terminal_says_how_convolutions_are_stored_and_what_it_costs(
-    target: str, sharing: str, words: str
-) -> None:
+def test_the_terminal_says_how_convolutions_are_stored_and_what_it_costs(target: str, sharing: str, words: str) -> None:
     data = load_profile(target).model_dump()
     data["synapse"]["sharing"]["value"] = sharing
     report = make_report(build(network(), Profile.model_validate(data)), "0")

@@ -178,9 +178,7 @@ def test_a_recorded_run_in_which_nothing_spikes_shows_nothing(tmp_path: Path) ->
     folder = write_lossy(tmp_path / "b", {})
     silent = np.zeros_like(samples()["spikes"])
     neurons = {node.name: node for node in read_bundle(folder).executable.imported.of_kind(Neuron)}
-    recorded = {
-        f"spikes.{name}": np.zeros((*silent.shape[:2], *node.shape), np.int8) for name, node in neurons.items()
-    }
+    recorded = {f"spikes.{name}": np.zeros((*silent.shape[:2], *node.shape), np.int8) for name, node in neurons.items()}
     row = verified(folder, {"spikes": silent, **recorded}, require="reading").verdict("reading")
     assert (row.status, row.met) == ("not compared", False)
     assert "no neuron spikes in the recorded run, which shows nothing" in row.sentence

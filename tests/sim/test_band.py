@@ -169,9 +169,7 @@ def test_held_potentials_are_not_near_however_near_they_are(fine):
     assert (band.closest, band.near) == (0.0, 0)
 
 
-WHOLE = Arithmetic(
-    threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=0
-)
+WHOLE = Arithmetic(threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=0)
 
 
 @pytest.mark.parametrize(

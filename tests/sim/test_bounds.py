@@ -31,7 +31,10 @@ def shuffled_sum(terms: Array, rng: np.random.Generator) -> Array:
 @pytest.mark.parametrize(
     ("scale", "bias", "exact"),
     [
-        (0.5, 0.125, True), (1.0, 0.0, True), (float(F(1 / 3)), 0.0, False), (float(F(0.3)), 0.125, False),
+        (0.5, 0.125, True),
+        (1.0, 0.0, True),
+        (float(F(1 / 3)), 0.0, False),
+        (float(F(0.3)), 0.125, False),
         (0.3, 0.0, False),
     ],
 )

@@ -26,7 +26,12 @@ from tern2lava.sim.mapped import run
 
 def population(name: str, neurons: int, **changed: Any) -> Population:
     values: dict[str, Any] = {
-        "decay_u": 4096, "decay_v": 0, "bias": 0, "threshold": 100, "reset_amount": 0, "v_init": 0
+        "decay_u": 4096,
+        "decay_v": 0,
+        "bias": 0,
+        "threshold": 100,
+        "reset_amount": 0,
+        "v_init": 0,
     }
     values = {key: frozen(value, np.int64) for key, value in values.items()}
     return Population(
@@ -36,9 +41,7 @@ def population(name: str, neurons: int, **changed: Any) -> Population:
 
 def core(delay: int = 0, start: int = 0) -> CoreImage:
     """Two neurons fed by two axons each with weights [[1, 0], [1, -1]] and gain 3."""
-    wire = Projection(
-        name="w", weight=frozen([[1, 0], [1, -1]], np.int8), gain=frozen(3, np.int64), delay=delay
-    )
+    wire = Projection(name="w", weight=frozen([[1, 0], [1, -1]], np.int8), gain=frozen(3, np.int64), delay=delay)
     return CoreImage(
         kind=CORE, core=4, arithmetic=Arithmetic(),
         groups=(Group(name="p", number=1, box=Box.full((2,)), local=population("p", 2, start=start)),),
@@ -49,9 +52,7 @@ def core(delay: int = 0, start: int = 0) -> CoreImage:
 
 def host(*routes: Route) -> CoreImage:
     group = Group(name="in", number=0, box=Box.full((2,)), local=None)
-    return CoreImage(
-        kind=HOST, core=0, arithmetic=Arithmetic(), groups=(group,), axons=(), blocks=(), routes=routes
-    )
+    return CoreImage(kind=HOST, core=0, arithmetic=Arithmetic(), groups=(group,), axons=(), blocks=(), routes=routes)
 
 
 ROUTE = Route(group=0, core=4, axons=0, box=Box.full((2,)))

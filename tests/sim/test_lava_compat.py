@@ -18,9 +18,7 @@ from tern2lava.sim import lava_compat
 def run_python(code: str) -> str:
     """What a fresh interpreter prints that can import what this one can."""
     start = f"import sys; sys.path[:] = {sys.path!r}\n"
-    done = subprocess.run(
-        [sys.executable, "-c", start + code], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, timeout=60, check=True)
     return done.stdout.strip()
 
 

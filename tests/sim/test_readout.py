@@ -49,9 +49,7 @@ def test_signed_spikes_count_with_their_sign():
 
 def test_an_imported_graph_records_its_own_units():
     neuron = Neuron(name="n", inputs=(), shape=(2,), unit=frozen(7.0), origin=frozen(9.0))
-    graph = Graph(
-        level=Level.IMPORTED, nodes=(neuron, Output(name="y", inputs=("n",), readout=Readout.MEMBRANE_LAST))
-    )
+    graph = Graph(level=Level.IMPORTED, nodes=(neuron, Output(name="y", inputs=("n",), readout=Readout.MEMBRANE_LAST)))
     assert scores(graph, Trace(spikes={"n": SPIKES}, v={"n": V.astype(float)})).tolist() == [[4.0, 0.0]]
 
 

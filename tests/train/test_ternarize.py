@@ -81,7 +81,7 @@ def test_gradients_reach_the_full_precision_weight(method: str) -> None:
     assert torch.equal(original.grad, target)
     if method != "learned":
         return
-    (_, _, ternary), = ternaries(model)
+    ((_, _, ternary),) = ternaries(model)
     alpha, delta = ternary.log_alpha.exp(), ternary.log_delta.exp()
     x = original.detach() / delta.detach()
     slope = torch.where(x.abs() < 2, -x / 2, 0.0)

@@ -1,12 +1,12 @@
 """A matrix of codes as one self-contained, checked byte string: for files and transport.
 
-    0   2 bytes   T2
-    2   u8        version, 1
-    3   u8        number of the codec
-    4   u32       rows
-    8   u32       columns
-    12  u32       CRC-32 of the 12 bytes before and of the codec's bytes
-    16            the codec's bytes
+0   2 bytes   T2
+2   u8        version, 1
+3   u8        number of the codec
+4   u32       rows
+8   u32       columns
+12  u32       CRC-32 of the 12 bytes before and of the codec's bytes
+16            the codec's bytes
 """
 
 from __future__ import annotations

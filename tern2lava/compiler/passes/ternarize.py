@@ -33,9 +33,7 @@ def ternarize(graph: Graph, options: Options) -> Graph:
     UnsupportedError for weights that are neither, with their distance from ternary.
     """
     notes: list[str] = []
-    whole = {
-        name for neuron in graph.of_kind(Neuron) if neuron.quantum is not None for name in neuron.inputs
-    }
+    whole = {name for neuron in graph.of_kind(Neuron) if neuron.quantum is not None for name in neuron.inputs}
     taken = {node.name for node in graph.nodes}
     coded = {
         node.name: _coded(node, options, notes, taken, whole=node.name in whole)

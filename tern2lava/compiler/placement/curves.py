@@ -24,8 +24,9 @@ def hilbert_index(row: Array, col: Array) -> Array:
         right, lower = (x & half) > 0, (y & half) > 0
         index += half * half * ((3 * right) ^ lower)
         flip = ~lower & right
-        x, y = np.where(flip, half - 1 - (x & (half - 1)), x & (half - 1)), np.where(
-            flip, half - 1 - (y & (half - 1)), y & (half - 1)
+        x, y = (
+            np.where(flip, half - 1 - (x & (half - 1)), x & (half - 1)),
+            np.where(flip, half - 1 - (y & (half - 1)), y & (half - 1)),
         )
         x, y = np.where(lower, x, y), np.where(lower, y, x)
         half //= 2

@@ -249,9 +249,7 @@ def convolution(channels: int, out: int, kernel: tuple[int, int], groups: int, d
     )  # fmt: skip
     nodes: list[Any] = [Input(name="x", shape=shape)]
     if pool > 1:
-        nodes.append(
-            Pool2d(name="pool", inputs=("x",), kind=PoolKind.SUM, kernel=(pool, pool), stride=(pool, pool))
-        )
+        nodes.append(Pool2d(name="pool", inputs=("x",), kind=PoolKind.SUM, kernel=(pool, pool), stride=(pool, pool)))
     nodes += [
         Conv2d(
             name="conv", inputs=(nodes[-1].name,), weight=weight, padding=(1, 1, 1, 1), dilation=(dilation, dilation),

@@ -73,9 +73,7 @@ class _Draw:
         if convolution is not None:
             geometry, kernel = convolution
             codes, bits = self.codes(shape[0], geometry.in_shape[0] // geometry.groups, *kernel)
-            return Projection(
-                weight=frozen(codes), gain=self.gain(shape[0]), geometry=geometry, bits=bits, **common
-            )
+            return Projection(weight=frozen(codes), gain=self.gain(shape[0]), geometry=geometry, bits=bits, **common)
         codes, bits = self.codes(size(shape), size(given))
         return Projection(weight=frozen(codes), gain=self.gain(size(shape)), bits=bits, **common)
 
@@ -147,8 +145,12 @@ class _Draw:
         fields = {"reset": self.pick(*Reset)} | self.kinds(reach, shape)
         self.nodes.append(
             Population(
-                name=name, inputs=inputs, shape=shape, start=start,
-                decay_u=decay["u"], decay_v=decay["v"],
+                name=name,
+                inputs=inputs,
+                shape=shape,
+                start=start,
+                decay_u=decay["u"],
+                decay_v=decay["v"],
                 bias=self.parameter(-reach // 8, reach // 8, shape),
                 bias_u=self.parameter(-reach // 8, reach // 8, shape),
                 threshold=self.parameter(-2, self.pick(reach, 2 * top), shape),

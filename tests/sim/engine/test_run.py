@@ -42,9 +42,7 @@ def force(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tables, "spike_limit", lambda projection, recurrent: 0)
     elif way == "spikes":
         # spike_limit is 0 exactly where sums by spikes are forbidden.
-        monkeypatch.setattr(
-            tables, "spike_limit", lambda *of: 0 if chosen(*of) == 0 else np.iinfo(np.int64).max >> 8
-        )
+        monkeypatch.setattr(tables, "spike_limit", lambda *of: 0 if chosen(*of) == 0 else np.iinfo(np.int64).max >> 8)
 
 
 @pytest.mark.parametrize("way", WAYS)
