@@ -1,4 +1,4 @@
-"""Spikes with an arc-tangent surrogate gradient: one at a time, and a whole Leaky layer over time in one backward pass."""
+"""Spikes with an arc-tangent surrogate gradient: one by one, and a Leaky layer over all steps in one backward pass."""
 
 from __future__ import annotations
 
