@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tern2lava.compiler.certificate import Certificate, certify
+from tern2lava.compiler.certify.certificate import Certificate, certify
+from tern2lava.compiler.certify.rounding import Rounding, list_roundings
 from tern2lava.compiler.check import check
 from tern2lava.compiler.ir import Arithmetic, Graph
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
@@ -15,12 +16,11 @@ from tern2lava.compiler.passes.fold_batchnorm import fold_batchnorm
 from tern2lava.compiler.passes.fold_pooling import fold_pooling
 from tern2lava.compiler.passes.fold_scale import fold_scale
 from tern2lava.compiler.passes.merge_linear import merge_linear
+from tern2lava.compiler.passes.rounding_limits import refuse_roundings
 from tern2lava.compiler.passes.split_fan_in import split_fan_in
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.progress import Progress, silent
-from tern2lava.compiler.rounding import Rounding, list_roundings
-from tern2lava.compiler.rounding_limits import refuse_roundings
 from tern2lava.hw_profiles import Profile
 
 Pass = Callable[[Graph, Options, Arithmetic, Profile | None], Graph]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.bounds import payload_width
+from tern2lava.compiler.certify.ranges import payload_width
 from tern2lava.compiler.cost import stored_weights
 from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, Reset
 from tern2lava.errors import UnsupportedError

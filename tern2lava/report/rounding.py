@@ -8,7 +8,7 @@ from dataclasses import asdict
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tern2lava.compiler.rounding import POTENTIAL, Rounding, percent
+from tern2lava.compiler.certify.rounding import POTENTIAL, Rounding, percent
 from tern2lava.report.model import Report, RoundingRow
 from tern2lava.report.sheet import sheet
 

@@ -9,7 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tern2lava.compiler.ties import Ties
+from tern2lava.compiler.certify.ties import Ties
 from tern2lava.report.account import memory_table, twin_table
 from tern2lava.report.mapping import mapping_text
 from tern2lava.report.model import CertificateRow, CoreRow, Report

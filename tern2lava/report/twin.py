@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tern2lava.compiler.bounds import summed_input
+from tern2lava.compiler.certify.ranges import summed_input
 from tern2lava.compiler.ir import Array, Graph, Node, Population, Projection, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions

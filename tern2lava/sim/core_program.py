@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import networkx
 import numpy as np
 
-from tern2lava.compiler.bounds import emitted_range
+from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.image import CoreImage
 from tern2lava.compiler.ir import Array, Graph, Input, Level, Pooling, Projection
 from tern2lava.sim.core_loop import Loop

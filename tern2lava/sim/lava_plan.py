@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.bounds import emitted_range
+from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Reset, broadcast, size
 from tern2lava.compiler.linear import per_neuron
 from tern2lava.compiler.pooling import unpooled_graph

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from tern2lava.compiler.certificate import Verdict
+from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.ir import (
     Compare,
     Dense,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tern2lava.compiler.certificate import Verdict
+from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.ir import Add, Delay, Dense, Graph, Input, Level, Neuron, Output, frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.errors import UnsupportedError

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from tern2lava.compiler.certificate import Verdict
+from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.ir import Arithmetic, Compare, Graph, Input, Neuron, Population, Projection
 from tern2lava.compiler.linear import accumulate
 from tern2lava.compiler.lower import Lowered, lower

@@ -21,7 +21,7 @@ import numpy as np
 
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import Compiled, build
-from tern2lava.compiler.certificate import Certificate
+from tern2lava.compiler.certify.certificate import Certificate
 from tern2lava.compiler.ir import Graph
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.errors import Tern2LavaError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import networkx
 import numpy as np
 
-from tern2lava.compiler.bounds import input_range, payload_width
+from tern2lava.compiler.certify.ranges import input_range, payload_width
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,

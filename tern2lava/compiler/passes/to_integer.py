@@ -6,7 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tern2lava.compiler.bounds import bounds, fits, summed_input
+from tern2lava.compiler.certify.offset import coded_bias
+from tern2lava.compiler.certify.ranges import bounds, fits, summed_input
+from tern2lava.compiler.certify.rounding import never_spikes
+from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit, strict_threshold
+from tern2lava.compiler.certify.ties import place, tie_note
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,
@@ -21,12 +25,8 @@ from tern2lava.compiler.ir import (
     Readout,
     Reset,
 )
-from tern2lava.compiler.offset import coded_bias
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
-from tern2lava.compiler.quantum import membrane_unit, quantum_unit, strict_threshold
 from tern2lava.compiler.retime import chip_delay, lags
-from tern2lava.compiler.rounding import never_spikes
-from tern2lava.compiler.ties import place, tie_note
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile
 

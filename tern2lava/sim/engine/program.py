@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.bounds import emitted_range
+from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.check import execution_order
 from tern2lava.compiler.ir import Graph, Input, Population, Projection, size
 from tern2lava.compiler.progress import Progress

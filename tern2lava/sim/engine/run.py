@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tern2lava.compiler.bounds import emitted_range
+from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir import Array, Graph, Input, Population, size
 from tern2lava.errors import InputError
 from tern2lava.sim import integer

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.bounds import emitted_range
+from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,

@@ -8,14 +8,23 @@ from enum import Enum
 
 import numpy as np
 
-from tern2lava.compiler.bounds import FOREVER, bounds, fits, growth, input_range, on_shape, safe_steps, summed_input
+from tern2lava.compiler.certify.lattice import drift, real_gains
+from tern2lava.compiler.certify.offset import bias_offset
+from tern2lava.compiler.certify.ranges import (
+    FOREVER,
+    bounds,
+    fits,
+    growth,
+    input_range,
+    on_shape,
+    safe_steps,
+    summed_input,
+)
+from tern2lava.compiler.certify.rounding import boundary_moved, potential_step
+from tern2lava.compiler.certify.source_integers import quantum_unit, strict_threshold
+from tern2lava.compiler.certify.ties import Ties, examine
 from tern2lava.compiler.ir import Arithmetic, Array, Graph, Neuron, Population, Projection, Reset, broadcast
-from tern2lava.compiler.lattice import drift, real_gains
-from tern2lava.compiler.offset import bias_offset
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
-from tern2lava.compiler.quantum import quantum_unit, strict_threshold
-from tern2lava.compiler.rounding import boundary_moved, potential_step
-from tern2lava.compiler.ties import Ties, examine
 
 
 class Verdict(str, Enum):

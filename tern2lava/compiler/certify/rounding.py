@@ -8,11 +8,11 @@ from functools import reduce
 
 import numpy as np
 
-from tern2lava.compiler.bounds import growth, on_shape
+from tern2lava.compiler.certify.lattice import decided, lattice, real_gains
+from tern2lava.compiler.certify.offset import bias_offset
+from tern2lava.compiler.certify.ranges import growth, on_shape
+from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit
 from tern2lava.compiler.ir import Arithmetic, Array, Compare, Graph, Neuron, Population, Projection, Reset, size
-from tern2lava.compiler.lattice import decided, lattice, real_gains
-from tern2lava.compiler.offset import bias_offset
-from tern2lava.compiler.quantum import membrane_unit, quantum_unit
 
 
 @dataclass(frozen=True, kw_only=True)

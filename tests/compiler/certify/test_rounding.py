@@ -9,10 +9,10 @@ from statistics import median
 import numpy as np
 import pytest
 
+from tern2lava.compiler.certify.rounding import boundary_moved, list_roundings
 from tern2lava.compiler.ir import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset, frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
-from tern2lava.compiler.rounding import boundary_moved, list_roundings
 
 ANY = Options(allow_rounding=1e9)
 COARSE = Arithmetic(

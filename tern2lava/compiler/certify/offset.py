@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.ir import Arithmetic, Array, Neuron, Population
-from tern2lava.compiler.quantum import membrane_unit
 
 
 def coded_bias(value: Array, arithmetic: Arithmetic) -> Array | None:

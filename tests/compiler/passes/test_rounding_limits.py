@@ -10,7 +10,7 @@ import pytest
 from tern2lava.compiler.ir import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset, frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
-from tern2lava.compiler.rounding_limits import rounded_up
+from tern2lava.compiler.passes.rounding_limits import rounded_up
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer

@@ -2,9 +2,9 @@
 
 A bound on how far integer and real potentials part is no bound on spikes: a net of round numbers meets its thresholds
 exactly, again and again, and a code rounded to the wrong side loses every such spike. So each threshold gets, in this
-order: a code with no potential on its wrong side, which a lattice (compiler/lattice.py) proves for the steps of a
-sample; such a code with a bias of one last bit, which lifts potentials off a coarser lattice of codes; else the code,
-offset and reset amount under which exact runs of the neuron (compiler/probe.py) change the fewest spikes.
+order: a code with no potential on its wrong side, which a lattice (lattice.py) proves for the steps of a sample; such a
+code with a bias of one last bit, which lifts potentials off a coarser lattice of codes; else the code, offset and reset
+amount under which exact runs of the neuron (probe.py) change the fewest spikes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tern2lava.compiler.bounds import growth
+from tern2lava.compiler.certify.lattice import Gains, Lattice, decided, fires_from, lattice, tie_possible
+from tern2lava.compiler.certify.probe import run_integer
+from tern2lava.compiler.certify.ranges import growth
+from tern2lava.compiler.certify.source_integers import membrane_unit
+from tern2lava.compiler.certify.tie_search import COARSEST, exact_run, integers_of, kinds_of, search
 from tern2lava.compiler.ir import Arithmetic, Array, Compare, Neuron, Population, broadcast
-from tern2lava.compiler.lattice import Gains, Lattice, decided, fires_from, lattice, tie_possible
-from tern2lava.compiler.probe import run_integer
-from tern2lava.compiler.quantum import membrane_unit
-from tern2lava.compiler.tie_search import COARSEST, exact_run, integers_of, kinds_of, search
 
 # Kinds of neurons that are run exactly to say what becomes of their ties.
 MOST_EXAMINED = 4

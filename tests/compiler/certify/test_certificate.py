@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tern2lava.compiler.bounds import FOREVER, bounds, summed_input
-from tern2lava.compiler.certificate import Verdict
+from tern2lava.compiler.certify.certificate import Verdict
+from tern2lava.compiler.certify.ranges import FOREVER, bounds, summed_input
 from tern2lava.compiler.ir import (
     Arithmetic,
     Compare,

@@ -8,6 +8,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from tern2lava.compiler.certify.lattice import real_gains
+from tern2lava.compiler.certify.offset import bias_offset
+from tern2lava.compiler.certify.source_integers import membrane_unit
+from tern2lava.compiler.certify.ties import examine
 from tern2lava.compiler.ir import (
     Arithmetic,
     Compare,
@@ -21,11 +25,7 @@ from tern2lava.compiler.ir import (
     Reset,
     frozen,
 )
-from tern2lava.compiler.lattice import real_gains
 from tern2lava.compiler.lower import lower
-from tern2lava.compiler.offset import bias_offset
-from tern2lava.compiler.quantum import membrane_unit
-from tern2lava.compiler.ties import examine
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tern2lava.compiler.certify.offset import bias_offset
+from tern2lava.compiler.certify.rounding import bias_shift, compare, cut_off, percent
+from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.ir import Arithmetic, Array, Graph, Neuron, Population
-from tern2lava.compiler.offset import bias_offset
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.to_integer import to_integer
-from tern2lava.compiler.quantum import membrane_unit
-from tern2lava.compiler.rounding import bias_shift, compare, cut_off, percent
 from tern2lava.compiler.rules import check_rules
 from tern2lava.errors import Tern2LavaError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
