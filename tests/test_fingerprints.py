@@ -20,7 +20,7 @@ from fingerprint_file import Parts, differences, plain, read_golden, recorded_wi
 from fingerprints import DEFAULT, REFUSED, fingerprint, of_program, of_sample, sample_graph
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import Compiled, build
-from tern2lava.compiler.image import decode_core, encode_core
+from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir import Population, frozen
 from tern2lava.hw_profiles import load_profile, profile_names
 

@@ -4,7 +4,7 @@ Two models of synapse memory, named by the profile's synapse.memory_model:
 
 nxtf   the published accounting of Loihi 1 (compiler/nxtf.py). A convolution's lists are counted once per source
        channel and border variant where source neurons share lists (population axons), once per source neuron else.
-codec  the synapse blocks of our core images, byte for byte (compiler/image.py): a header, a gain table where the gain
+codec  the synapse blocks of our core images, byte for byte (image/core_image.py): a header, a gain table where the gain
        differs by row, and the codes in the cheapest codec that the profile allows. Where the profile shares nothing, a
        convolution is counted unrolled: per synapse its code and the index of its target.
 
@@ -19,13 +19,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tern2lava.compiler.axons import NO_EDGES, Edges, single_edges
-from tern2lava.compiler.block_header import header_of
 from tern2lava.compiler.box import Box
 from tern2lava.compiler.codecs import BY_NAME
+from tern2lava.compiler.image.block_header import header_of
+from tern2lava.compiler.image.code_rows import code_rows
+from tern2lava.compiler.image.layout import codes_groups, gain_bytes, integer_width, padded
+from tern2lava.compiler.image.synapse_lists import encodings_used, plan_lists, synapse_lists
 from tern2lava.compiler.ir import Array, Graph, Population, Projection, Reset, broadcast, frozen, size
-from tern2lava.compiler.lists import encodings_used, plan_lists, synapse_lists
 from tern2lava.compiler.nxtf import delay_bits, list_words
-from tern2lava.compiler.rows import code_rows
 from tern2lava.compiler.slices import Slice, conv_window, cut, fan_in, in_source, incoming, synapse_count
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
@@ -35,7 +36,6 @@ RESOURCES = ("neurons", "synapse_bits", "in_axons", "out_axons", "fan_in", "thre
 LARGEST = ("fan_in",)
 # What a part can exceed although a smaller part would not, besides the limits of a core.
 LIST_WORDS = "words in one synapse list"
-WORD_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -231,27 +231,6 @@ def codec_memory(local: Projection, profile: Profile, encodings: tuple[str, ...]
         bits = synapse_count(local) * (local.bits + index_bits)
         return codec.encoding, codec.name, 8 * padded(head) + -(-bits // 64) * 64
     return codec.encoding, codec.name, 8 * padded(head + payload)
-
-
-def codes_groups(local: Projection) -> int:
-    """Channel groups by which codes stand in rows (rows.py)."""
-    return 1 if local.geometry is None else local.geometry.groups
-
-
-def padded(count: int) -> int:
-    """Bytes rounded up to whole memory words."""
-    return -(-count // WORD_BYTES) * WORD_BYTES
-
-
-def integer_width(values: Array) -> int:
-    """Bytes (1, 2, 4 or 8) of the narrowest signed integer that holds all values."""
-    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
-    return next(w for w in (1, 2, 4, 8) if -(1 << (8 * w - 1)) <= low and high < 1 << (8 * w - 1))
-
-
-def gain_bytes(local: Projection) -> int:
-    """Bytes of the gain in a block's record: one value, or one for each row where they differ."""
-    return integer_width(local.gain) * int(local.gain.size)
 
 
 def nxtf_memory(local: Projection, profile: Profile, encodings: tuple[str, ...], node: str) -> tuple[str, str, int]:

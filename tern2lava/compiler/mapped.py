@@ -10,7 +10,7 @@ from tern2lava.compiler.box import Box
 from tern2lava.compiler.connections import HOST as FROM_HOST
 from tern2lava.compiler.cost import allowed_encodings, stored_projection
 from tern2lava.compiler.crossbar import stored, unrolled
-from tern2lava.compiler.image import (
+from tern2lava.compiler.image.core_image import (
     CORE,
     HOST,
     Axons,

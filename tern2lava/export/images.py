@@ -14,9 +14,9 @@ import numpy as np
 
 from tern2lava.compiler.codecs import BY_NAME, LISTS
 from tern2lava.compiler.codecs.stream import write_stream
-from tern2lava.compiler.image import decode_core, encode_core
+from tern2lava.compiler.image.code_rows import code_rows
+from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir import Graph, Input, Output, Population, Projection
-from tern2lava.compiler.rows import code_rows
 from tern2lava.errors import InputError
 from tern2lava.sim.verify import Executable
 

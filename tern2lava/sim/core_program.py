@@ -14,7 +14,7 @@ import networkx
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
-from tern2lava.compiler.image import CoreImage
+from tern2lava.compiler.image.core_image import CoreImage
 from tern2lava.compiler.ir import Array, Graph, Input, Level, Pooling, Projection
 from tern2lava.sim.core_loop import Loop
 from tern2lava.sim.core_routes import Gather, Place, fill, gathers

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tern2lava.compiler.image import CoreImage, Group, decode_core
+from tern2lava.compiler.image.core_image import CoreImage, Group, decode_core
 from tern2lava.compiler.ir import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.core_program import CoreProgram, prepare_cores

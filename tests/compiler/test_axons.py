@@ -12,8 +12,8 @@ from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.density import density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.grids import Grid, entries, ranges, reads
+from tern2lava.compiler.image.synapse_lists import synapse_lists
 from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, frozen
-from tern2lava.compiler.lists import synapse_lists
 from tern2lava.compiler.lower_bound import least_row_bits
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition

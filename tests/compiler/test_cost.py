@@ -20,6 +20,7 @@ from tern2lava.compiler.cost import (
     stored_lists,
     stored_weights,
 )
+from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,
@@ -38,7 +39,6 @@ from tern2lava.compiler.linear import accumulate
 from tern2lava.compiler.nxtf import delay_bits, list_words
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, partition
-from tern2lava.compiler.rows import code_rows
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import load_profile
 

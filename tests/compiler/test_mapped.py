@@ -11,7 +11,7 @@ import pytest
 from nets import convolution, integer_graph, neurons, same, variant
 from random_programs import wide_codes
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.image import decode_core, encode_core
+from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir import Graph, Input, Population, Projection, Reset, frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nets import codes, geometry, integer_graph, neurons, variant
-from tern2lava.compiler.image import decode_core, encode_core
+from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir import (
     Graph,
     Input,

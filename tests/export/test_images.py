@@ -10,7 +10,8 @@ from tern2lava import api
 from tern2lava.bundle import map_options_of, profile_of, read_bundle
 from tern2lava.cli import app
 from tern2lava.compiler.codecs.stream import read_stream
-from tern2lava.compiler.image import decode_core
+from tern2lava.compiler.image.code_rows import code_rows, from_code_rows
+from tern2lava.compiler.image.core_image import decode_core
 from tern2lava.compiler.ir import (
     Arithmetic,
     Dense,
@@ -26,7 +27,6 @@ from tern2lava.compiler.ir import (
 )
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.rows import code_rows, from_code_rows
 from tern2lava.errors import InputError
 from tern2lava.export.images import INDEX, TERNARY_CODECS, WEIGHTS, export_images, export_weights, recoded
 from tern2lava.hw_profiles import load_profile

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nets import geometry, neurons, sparse_codes, variant
-from tern2lava.compiler.image import block_bytes, decode_core
+from tern2lava.compiler.image.core_image import block_bytes, decode_core
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tern2lava.compiler.build import Compiled, build
-from tern2lava.compiler.image import decode_core, encode_core, sections
+from tern2lava.compiler.image.core_image import decode_core, encode_core, sections
 from tern2lava.compiler.ir import (
     Conv2d,
     Dense,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.image import (
+from tern2lava.compiler.image.core_image import (
     CORE,
     HOST,
     Axons,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.image import decode_core, encode_core
+from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir import Graph, frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.errors import InputError

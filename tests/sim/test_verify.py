@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.image import decode_core, encode_core
+from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir import frozen
 from tern2lava.errors import BackendError, Interrupted
 from tern2lava.sim import integer, shard, verify

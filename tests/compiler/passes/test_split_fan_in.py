@@ -14,7 +14,7 @@ from tern2lava import api
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.build import build as compile_network
 from tern2lava.compiler.check import check
-from tern2lava.compiler.image import decode_core, encode_core
+from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir import (
     Arithmetic,
     Conv2d,

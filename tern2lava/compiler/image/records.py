@@ -7,7 +7,7 @@ import struct
 import numpy as np
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.cost import WORD_BYTES, integer_width, padded
+from tern2lava.compiler.image.layout import WORD_BYTES, integer_width, padded
 from tern2lava.compiler.ir import Array, size
 from tern2lava.errors import InputError
 

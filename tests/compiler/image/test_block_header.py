@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tern2lava.compiler.block_header import BlockHeader, header_at, number_at, number_bytes
+from tern2lava.compiler.image.block_header import BlockHeader, header_at, number_at, number_bytes
 
 NUMBER = st.integers(0, (1 << 24) - 1)
 

@@ -18,8 +18,8 @@ from tern2lava.compiler.codecs.loihi import (
     stored_words,
 )
 from tern2lava.compiler.codecs.loihi_entries import ENCODINGS, delay_bits, optimal, split
+from tern2lava.compiler.image.synapse_lists import decode_slice, encode_slice, plan_lists
 from tern2lava.compiler.ir import Array, ConvGeometry, Projection, conv_out, frozen
-from tern2lava.compiler.lists import decode_slice, encode_slice, plan_lists
 from tern2lava.compiler.nxtf import list_words
 from tern2lava.errors import InputError
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.image import (
+from tern2lava.compiler.image.core_image import (
     CORE,
     Axons,
     CoreImage,
