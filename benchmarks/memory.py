@@ -39,10 +39,10 @@ import numpy as np
 from networks import NETWORKS, vgg
 
 from tern2lava.compiler.build import build
-from tern2lava.compiler.codecs.stream import write_stream
 from tern2lava.compiler.connections import connections
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.image.code_rows import code_rows
+from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.layout import codes_groups
 from tern2lava.compiler.ir import Graph, Population, Projection, size
 from tern2lava.compiler.options import MapOptions

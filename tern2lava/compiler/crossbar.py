@@ -20,8 +20,8 @@ from itertools import product
 import numpy as np
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.codecs import bit_planes
 from tern2lava.compiler.grids import Cuts, axis_choices, by_span, thinned
+from tern2lava.compiler.image.codecs import bit_planes
 from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Population, Projection, Shape, frozen, size
 from tern2lava.compiler.slices import cut, group_sizes, incoming, mapped_shape, source_window
 from tern2lava.errors import CapacityError

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tern2lava.compiler.codecs import BY_NAME
 from tern2lava.compiler.cost import CostModel, stored_weights
+from tern2lava.compiler.image.codecs import BY_NAME
 from tern2lava.compiler.ir import Array, Graph, Population, Projection, size
 from tern2lava.compiler.nxtf import delay_bits
 from tern2lava.compiler.slices import incoming, source_shape, taps

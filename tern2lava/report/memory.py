@@ -7,9 +7,9 @@ from collections import defaultdict
 import numpy as np
 
 from tern2lava.compiler.build import Compiled
-from tern2lava.compiler.codecs.stream import write_stream
 from tern2lava.compiler.cost import Block
 from tern2lava.compiler.image.code_rows import code_rows
+from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.core_image import Sections, sections
 from tern2lava.compiler.ir import Array, Population, Projection
 from tern2lava.compiler.slices import cut

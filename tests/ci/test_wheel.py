@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from places import ROOT
+
 INFO = "tern2lava-1.dist-info/METADATA"
 PAGE = "Name: tern2lava\n\n# tern2lava\n"
 

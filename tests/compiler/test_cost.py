@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from nets import integer_graph, neurons, sparse_codes, variant
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.codecs import BY_NAME
 from tern2lava.compiler.cost import (
     CostModel,
     codec_memory,
@@ -21,6 +20,7 @@ from tern2lava.compiler.cost import (
     stored_weights,
 )
 from tern2lava.compiler.image.code_rows import code_rows
+from tern2lava.compiler.image.codecs import BY_NAME
 from tern2lava.compiler.ir import (
     Arithmetic,
     Array,

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib.util
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from nets import codes, convolution, integer_graph, neurons, same, variant
+from places import ROOT
 from random_crossbars import Sketch, small_crossbar
 from random_programs import Builder, numbers, random_profile
 from tern2lava.compiler.connections import connections
@@ -23,7 +23,7 @@ from tern2lava.compiler.slices import mapped_shape
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 
-PLACE = Path(__file__).parents[2] / "benchmarks" / "mapping_baselines.py"
+PLACE = ROOT / "benchmarks" / "mapping_baselines.py"
 
 
 def from_benchmarks() -> Callable[[Graph, Profile], Partition]:

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from nets import convolution, integer_graph, neurons, same, sparse_codes, variant
-from tern2lava.compiler.codecs.rans_model import SCALE, SHARE, model
 from tern2lava.compiler.cost import CostModel, codec_memory
+from tern2lava.compiler.image.codecs.rans_model import SCALE, SHARE, model
 from tern2lava.compiler.ir import Array, Graph, Input, Node, Projection, frozen
 from tern2lava.compiler.lower_bound import least_synapse_bits
 from tern2lava.compiler.mapped import map_program

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.codecs import BY_NAME
+from places import ROOT
+from tern2lava.compiler.image.codecs import BY_NAME
 from tern2lava.compiler.ir import (
     Arithmetic,
     ConvGeometry,
@@ -30,7 +31,7 @@ from tern2lava.export.images import recoded
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer
 
-SOURCE = Path(__file__).parents[2] / "examples" / "read_image.py"
+SOURCE = ROOT / "examples" / "read_image.py"
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 from tern2lava import api
 from tern2lava.bundle import map_options_of, profile_of, read_bundle
 from tern2lava.cli import app
-from tern2lava.compiler.codecs.stream import read_stream
 from tern2lava.compiler.image.code_rows import code_rows, from_code_rows
+from tern2lava.compiler.image.codecs.stream import read_stream
 from tern2lava.compiler.image.core_image import decode_core
 from tern2lava.compiler.ir import (
     Arithmetic,

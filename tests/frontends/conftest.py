@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from places import ROOT
 from tern2lava.compiler.ir import Graph, Neuron
 from tern2lava.frontends.module import load_module
 from tern2lava.sim.float import run_float
@@ -22,7 +23,7 @@ from tern2lava.sim.float import run_float
 @pytest.fixture(scope="session")
 def nets() -> Path:
     """Folder of other people's trained networks: $TERN2LAVA_NETS or ../shared/nets; skips where it is absent."""
-    default = Path(__file__).resolve().parents[3] / "shared" / "nets"
+    default = ROOT.parent / "shared" / "nets"
     folder = Path(os.environ.get("TERN2LAVA_NETS", default))
     if not folder.is_dir():
         pytest.skip("other people's networks are not here (set TERN2LAVA_NETS)")

@@ -5,20 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from places import ROOT
 from tern2lava.compiler.ir import Compare, Graph, Neuron
 from tern2lava.sim.lava_stock import run_stock
 
 if sys.version_info < (3, 11):
     pytest.skip("SpikingJelly 2.0 needs Python 3.11", allow_module_level=True)
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from places import ROOT
 from tern2lava.compiler.ir import Add, Compare, Graph, Neuron, Pool2d, Reset
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.module import load_module
@@ -86,7 +87,7 @@ def test_a_checkpoint_and_the_live_module_it_came_from_spike_alike(
 
 
 def test_the_example_of_the_documentation_is_accepted(model: nn.Sequential, write: Write, tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "net-yaml.md").read_text()
+    text = (ROOT / "docs" / "net-yaml.md").read_text()
     example = re.search(r"```yaml\n(.*?)```", text, re.S)
     assert example is not None
     state = model.state_dict()

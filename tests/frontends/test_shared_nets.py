@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from command_line import in_process
+from places import ROOT
 from tern2lava import api
 from tern2lava.compiler.ir import Input
 from tern2lava.errors import InputError
@@ -93,7 +94,6 @@ def test_a_recurrent_checkpoint_is_refused_with_the_tensor_that_is_left(nets: Pa
         load(nets / "retrained_noDelay_ref_zero.pt", net)
 
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
     shlex.split(line)[1:]
     for line in (ROOT / "docs" / "published-nets.md").read_text().splitlines()

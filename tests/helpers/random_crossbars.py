@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from nets import codes, convolution, geometry, neurons, variant
-from tern2lava.compiler.codecs.bit_planes import width
 from tern2lava.compiler.crossbar import fold_of
+from tern2lava.compiler.image.codecs.bit_planes import width
 from tern2lava.compiler.image.core_image import decode_core
 from tern2lava.compiler.ir import (
     Arithmetic,

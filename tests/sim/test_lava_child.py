@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from places import HELPERS
 from tern2lava.errors import BackendError, MissingPackageError, UnsupportedError
 from tern2lava.sim.lava_child import LavaChild, run_in_child
 from tern2lava.sim.lava_shared import SharedArrays
@@ -38,7 +39,7 @@ def process_lives(number: int) -> bool:
 @pytest.fixture(autouse=True)
 def nothing_is_left(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No shared memory and no temporary file survives a run, good or bad."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.syspath_prepend(str(HELPERS))
     folder = Path(tempfile.mkdtemp(prefix="test-"))  # tmp_path (made before) is too long for sockets
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     monkeypatch.setattr(secrets, "token_hex", lambda _: f"{os.getpid():06x}")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from places import HELPERS
 from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset, frozen
 from tern2lava.sim.lava_child import LavaChild
 from tern2lava.sim.lava_shared import SharedArrays
@@ -44,7 +45,7 @@ def wide() -> Graph:
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="no /proc on this system")
 def test_memory_does_not_grow_with_the_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.syspath_prepend(str(HELPERS))
     network, inputs = wide(), {"x": np.ones((1, 2, SIDE), np.uint8)}
     with LavaChild() as child:
 

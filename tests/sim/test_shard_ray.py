@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from places import HELPERS
 from tern2lava.compiler.ir import Input
 from tern2lava.errors import BackendError, InputError, MissingPackageError
 from tern2lava.sim import integer, shard
@@ -21,8 +22,6 @@ from tern2lava.sim.shard import Executable
 from tern2lava.sim.shard_ray import map_on_ray
 from tern2lava.sim.spikes import SpikeData
 from tern2lava.sim.verify import verify as prove
-
-HERE = Path(__file__).parent
 
 
 def test_without_ray_the_error_is_the_command_that_adds_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,11 +75,11 @@ def ray() -> Iterator[Any]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     package.init(
         num_cpus=2, include_dashboard=False, log_to_driver=False,
-        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join([str(HERE), *filter(None, sys.path)])}},
+        runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join([str(HELPERS), *filter(None, sys.path)])}},
     )  # fmt: skip
-    sys.path.insert(0, str(HERE))
+    sys.path.insert(0, str(HELPERS))
     yield package
-    sys.path.remove(str(HERE))
+    sys.path.remove(str(HELPERS))
     package.shutdown()
 
 

@@ -1,13 +1,13 @@
 import re
-from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
+from places import ROOT
 from tern2lava.report.training import ROWS
 from tern2lava.train.config import Experiment
 
-TEXT = (Path(__file__).parents[2] / "docs" / "training.md").read_text()
+TEXT = (ROOT / "docs" / "training.md").read_text()
 
 
 def test_every_key_of_an_experiment_is_explained() -> None:
@@ -30,7 +30,7 @@ def test_every_metric_is_explained() -> None:
 def test_the_example_experiment_is_valid() -> None:
     from tern2lava.train.config import read_experiment
 
-    experiment = read_experiment(Path(__file__).parents[2] / "examples" / "train_digits.yaml")
+    experiment = read_experiment(ROOT / "examples" / "train_digits.yaml")
     assert experiment.algorithm == "distil"
     with pytest.raises(ValueError, match="frozen"):
         experiment.seed = 3  # type: ignore[misc]

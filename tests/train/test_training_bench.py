@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from places import ROOT
+
 pytest.importorskip("snntorch")
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+FOLDER = ROOT / "benchmarks"
 METHODS = ["full", "distil+reg"]
 
 

@@ -1,12 +1,13 @@
 import importlib.util
 import re
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-PATH = Path(__file__).parents[2] / "benchmarks" / "training_table.py"
+from places import ROOT
+
+PATH = ROOT / "benchmarks" / "training_table.py"
 
 
 @pytest.fixture(scope="module")

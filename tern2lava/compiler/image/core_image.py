@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.box import Box
-from tern2lava.compiler.codecs import BY_NAME, CODECS, LISTS
-from tern2lava.compiler.codecs.loihi_entries import ENCODINGS, MAX_PER_ENTRY
-from tern2lava.compiler.codecs.stream import MOST_CODES
 from tern2lava.compiler.image.block_header import geometry_of, header_at, header_of
 from tern2lava.compiler.image.code_rows import code_rows, from_code_rows, rows_shape
+from tern2lava.compiler.image.codecs import BY_NAME, CODECS, LISTS
+from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, MAX_PER_ENTRY
+from tern2lava.compiler.image.codecs.stream import MOST_CODES
 from tern2lava.compiler.image.layout import codes_groups, integer_width
 from tern2lava.compiler.image.records import MAX_NEURONS, Reader, Writer
 from tern2lava.compiler.image.synapse_lists import decode_slice, encode_slice, plan_lists

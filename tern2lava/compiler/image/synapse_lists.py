@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.codecs.loihi import (
+from tern2lava.compiler.image.codecs.loihi import (
     MOST_FORMATS,
     decode_lists,
     encode_lists,
@@ -19,7 +19,7 @@ from tern2lava.compiler.codecs.loihi import (
     lists_bytes,
     stored_words,
 )
-from tern2lava.compiler.codecs.loihi_entries import ENCODINGS, KIND, MAX_PER_ENTRY, delay_bits, optimal, split
+from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, KIND, MAX_PER_ENTRY, delay_bits, optimal, split
 from tern2lava.compiler.ir import Array, Projection
 from tern2lava.compiler.slices import taps
 from tern2lava.errors import InputError

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tern2lava.compiler.codecs.loihi import (
+from tern2lava.compiler.image.codecs.loihi import (
     MOST_FORMATS,
     decode_list,
     decode_lists,
@@ -17,7 +17,7 @@ from tern2lava.compiler.codecs.loihi import (
     stored_bytes,
     stored_words,
 )
-from tern2lava.compiler.codecs.loihi_entries import ENCODINGS, delay_bits, optimal, split
+from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, delay_bits, optimal, split
 from tern2lava.compiler.image.synapse_lists import decode_slice, encode_slice, plan_lists
 from tern2lava.compiler.ir import Array, ConvGeometry, Projection, conv_out, frozen
 from tern2lava.compiler.nxtf import list_words

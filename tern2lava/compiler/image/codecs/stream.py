@@ -15,7 +15,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from tern2lava.compiler.codecs import BY_NAME, CODECS, Codec
+from tern2lava.compiler.image.codecs import BY_NAME, CODECS, Codec
 from tern2lava.compiler.ir import Array
 from tern2lava.errors import InputError
 

@@ -8,8 +8,18 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from tern2lava.compiler.codecs import axon_pairs, base3, bit_planes, bitmap, loihi_lists, packed2, rans, raw8, rice
-from tern2lava.compiler.codecs.codec import Codec
+from tern2lava.compiler.image.codecs import (
+    axon_pairs,
+    base3,
+    bit_planes,
+    bitmap,
+    loihi_lists,
+    packed2,
+    rans,
+    raw8,
+    rice,
+)
+from tern2lava.compiler.image.codecs.codec import Codec
 
 
 def _codec(number: int, name: str, encoding: str, module: ModuleType, *, ternary: bool = True) -> Codec:

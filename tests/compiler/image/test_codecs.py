@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tern2lava.compiler.codecs import BY_NAME, CODECS, Codec, rans
-from tern2lava.compiler.codecs.groups import Groups, field_at, pack_fields, rows_per_group, unpack_fields
-from tern2lava.compiler.codecs.rans_model import SCALE, SHARE, model, shares
-from tern2lava.compiler.codecs.stream import HEADER_BYTES, read_stream, write_stream
+from tern2lava.compiler.image.codecs import BY_NAME, CODECS, Codec, rans
+from tern2lava.compiler.image.codecs.groups import Groups, field_at, pack_fields, rows_per_group, unpack_fields
+from tern2lava.compiler.image.codecs.rans_model import SCALE, SHARE, model, shares
+from tern2lava.compiler.image.codecs.stream import HEADER_BYTES, read_stream, write_stream
 from tern2lava.compiler.ir import Array
 from tern2lava.errors import InputError
 

@@ -19,7 +19,7 @@ import struct
 import numpy as np
 from numba import njit
 
-from tern2lava.compiler.codecs.bits import (
+from tern2lava.compiler.image.codecs.bits import (
     bit_words,
     from_bit_words,
     low_mask,
@@ -29,8 +29,8 @@ from tern2lava.compiler.codecs.bits import (
     to_words,
     trailing_zeros,
 )
-from tern2lava.compiler.codecs.groups import Groups, rows_per_group
-from tern2lava.compiler.codecs.matrix import check_row, check_size, ternary_matrix
+from tern2lava.compiler.image.codecs.groups import Groups, rows_per_group
+from tern2lava.compiler.image.codecs.matrix import check_row, check_size, ternary_matrix
 from tern2lava.compiler.ir import Array
 from tern2lava.errors import InputError
 

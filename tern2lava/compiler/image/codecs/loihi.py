@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from tern2lava.compiler.codecs.bits import low_mask, peek, put, to_words
-from tern2lava.compiler.codecs.groups import Groups
-from tern2lava.compiler.codecs.loihi_entries import (
+from tern2lava.compiler.image.codecs.bits import low_mask, peek, put, to_words
+from tern2lava.compiler.image.codecs.groups import Groups
+from tern2lava.compiler.image.codecs.loihi_entries import (
     COUNT,
     DENSE,
     FIRST,
@@ -48,7 +48,7 @@ from tern2lava.compiler.codecs.loihi_entries import (
     least_widths,
     list_words,
 )
-from tern2lava.compiler.codecs.matrix import check_row, check_size
+from tern2lava.compiler.image.codecs.matrix import check_row, check_size
 from tern2lava.compiler.ir import Array
 from tern2lava.errors import InputError
 

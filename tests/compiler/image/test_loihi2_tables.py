@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+from places import ROOT
+
+sys.path.insert(0, str(ROOT / "benchmarks"))
 try:
     from others_loihi2 import DISTRIBUTION, PILOTNET, TOTAL_BAR, UTILISATION, counts, table, utilisation
 finally:
