@@ -34,7 +34,7 @@ from conformance_files import FileCell, Run, exported_cells, lavadl_cells, nir_c
 from numpy.typing import NDArray
 from torch import nn
 
-from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Neuron, Population
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Neuron, Population
 from tern2lava.compiler.lower import Lowered, lower
 from tern2lava.compiler.options import Options
 from tern2lava.frontends.module import load_module

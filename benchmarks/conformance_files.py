@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from tern2lava.compiler.ir import Graph, Neuron
+from tern2lava.compiler.ir.graph import Graph, Neuron
 from tern2lava.frontends import lavadl
 from tern2lava.frontends import nir as nir_reader
 

@@ -39,7 +39,8 @@ import numpy as np
 from fidelity_exact import Case, draw, spikes
 from fidelity_reading import float32, twelve
 
-from tern2lava.compiler.ir import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset, frozen
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.rules import check_rules

@@ -9,7 +9,6 @@ from itertools import product
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import Block, CostModel, PartCost, limits, parameter_sets
 from tern2lava.compiler.crossbar import axons_per_source, bits_of, crossbar_of, fold_of, window_sources
 from tern2lava.compiler.crossbar_cores import Core, Filler, Segment
@@ -19,11 +18,13 @@ from tern2lava.compiler.crossbar_refine import settled
 from tern2lava.compiler.cutting import fits
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.grids import Cuts, ranges
-from tern2lava.compiler.ir import Array, Graph, Population, Shape
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Population
+from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.compiler.ir.slices import cut, fan_in, group_sizes, incoming, mapped_shape
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Part
 from tern2lava.compiler.partition import Partition, renumbered
-from tern2lava.compiler.slices import cut, fan_in, group_sizes, incoming, mapped_shape
 from tern2lava.hw_profiles import Profile
 
 FREE = 1 << 60

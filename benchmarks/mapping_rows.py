@@ -14,7 +14,7 @@ from mapping_baselines import one_a_core, sequential
 from networks import NEURONS, SYNAPSES, network
 
 from tern2lava.compiler.connections import connections
-from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions, Objective
 from tern2lava.compiler.partition import Partition

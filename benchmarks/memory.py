@@ -44,11 +44,12 @@ from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.layout import codes_groups
-from tern2lava.compiler.ir import Graph, Population, Projection, size
+from tern2lava.compiler.ir.graph import Graph, Population, Projection
+from tern2lava.compiler.ir.shapes import size
+from tern2lava.compiler.ir.slices import cut, mapped_shape
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.pooling import unpooled_graph
-from tern2lava.compiler.slices import cut, mapped_shape
 from tern2lava.errors import CapacityError
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import Profile, load_profile

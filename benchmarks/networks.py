@@ -7,7 +7,7 @@ from functools import partial
 
 from networks_net import ZEROS, Net, Style
 
-from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.ir.graph import Graph
 
 PLAIN = Style()
 # What these chips refuse by name in the networks as they are, their twins do without.

@@ -7,22 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Node,
-    Output,
-    Pooling,
-    Population,
-    Projection,
-    Reset,
-    conv_out,
-    frozen,
-    size,
-)
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, conv_out, frozen, size
 
 ZEROS = 0.5
 # In weights; with a leak, a weight is so many units, that a potential can lose a part of it.

@@ -39,19 +39,8 @@ from others_loihi2 import table as loihi2_table
 from others_nets import BITS, NETS, QUICK, THRESHOLD, shapes, weights
 from others_oracle import TARGET, WIDTHS, compare
 
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Node,
-    Output,
-    Population,
-    Projection,
-    Reset,
-    frozen,
-)
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import ConvGeometry, frozen
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.rules import check_rules

@@ -17,19 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    Array,
-    Graph,
-    Input,
-    Level,
-    Node,
-    Output,
-    Population,
-    Projection,
-    Reset,
-    frozen,
-)
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.place import router_positions

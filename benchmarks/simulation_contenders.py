@@ -13,7 +13,8 @@ import numpy as np
 from simulation_machine import CORES, seconds_of
 from simulation_nets import Array, Net
 
-from tern2lava.compiler.ir import Graph, Projection, size
+from tern2lava.compiler.ir.graph import Graph, Projection
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.sim import integer
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine

@@ -16,7 +16,7 @@ from numba import njit
 from simulation_nets import Array, Net, mlp, network
 
 from tern2lava.bundle import read_bundle
-from tern2lava.compiler.ir import Input
+from tern2lava.compiler.ir.graph import Input
 from tern2lava.sim.engine.bits import popcount
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine

@@ -7,20 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Population,
-    Projection,
-    Reset,
-    frozen,
-    size,
-)
-from tern2lava.compiler.slices import synapse_count
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import ConvGeometry, frozen, size
+from tern2lava.compiler.ir.slices import synapse_count
 
 Array = Any
 

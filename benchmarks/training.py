@@ -30,7 +30,7 @@ from training_judge import Judgement, judge, over_seeds
 from training_store import Kept, Store
 from training_table import check, markdown
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.train.checkpoint import write_aside
 from tern2lava.train.data import Dataset

@@ -22,7 +22,8 @@ from tern2lava.bundle import (
     write_bundle,
 )
 from tern2lava.compiler.build import Compiled, build
-from tern2lava.compiler.ir import Array, Graph, Population
+from tern2lava.compiler.ir.graph import Graph, Population
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.errors import CapacityError, InputError, Interrupted

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
-from tern2lava.compiler.check import output_shape
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.check import output_shape
+from tern2lava.compiler.ir.graph import (
     Add,
     Arithmetic,
     ChannelAffine,
@@ -34,10 +34,8 @@ from tern2lava.compiler.ir import (
     Population,
     Readout,
     Reset,
-    conv_out,
-    frozen,
-    size,
 )
+from tern2lava.compiler.ir.shapes import conv_out, frozen, size
 from tern2lava.compiler.lower import Lowered
 from tern2lava.sim import integer
 from tern2lava.sim.band import Tracker

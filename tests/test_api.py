@@ -12,7 +12,8 @@ import pytest
 from tern2lava import api
 from tern2lava.bundle import read_bundle
 from tern2lava.compiler.image.core_image import decode_core, encode_core
-from tern2lava.compiler.ir import Dense, Graph, Input, Level, Neuron, Output, Readout, Reset, frozen
+from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output, Readout, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import CapacityError, InputError
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.compare import compare

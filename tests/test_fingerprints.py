@@ -21,7 +21,8 @@ from fingerprints import DEFAULT, REFUSED, fingerprint, of_program, of_sample, s
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.core_image import decode_core, encode_core
-from tern2lava.compiler.ir import Population, frozen
+from tern2lava.compiler.ir.graph import Population
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.hw_profiles import load_profile, profile_names
 
 

@@ -15,7 +15,7 @@ from command_line import Run, in_process
 from oracle_net import MISREADINGS, NAMES, NET, count_spikes, module, spikes, write
 from tern2lava import api
 from tern2lava.bundle import RECORDED, read_bundle, recorded_run
-from tern2lava.compiler.ir import Compare, Neuron
+from tern2lava.compiler.ir.graph import Compare, Neuron
 from tern2lava.errors import InputError
 from tern2lava.report.model import Verification
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tern2lava.compiler.build import build
-from tern2lava.compiler.check import shapes
 from tern2lava.compiler.cost import LIST_WORDS
-from tern2lava.compiler.ir import Arithmetic, Conv2d, Dense, Graph, Neuron, size
+from tern2lava.compiler.ir.check import shapes
+from tern2lava.compiler.ir.graph import Arithmetic, Conv2d, Dense, Graph, Neuron
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.partition import least_cores

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import Array, ConvGeometry, Projection
-from tern2lava.compiler.slices import source_window, tap_patterns
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry
+from tern2lava.compiler.ir.slices import source_window, tap_patterns
 from tern2lava.hw_profiles import Profile
 
 Edges = tuple[int, int, int, int]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tern2lava.compiler.ir import Arithmetic, Array, Graph
+from tern2lava.compiler.ir.graph import Arithmetic, Graph
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.lower import Lowered, lower
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions, Options

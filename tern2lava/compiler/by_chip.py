@@ -14,18 +14,19 @@ from itertools import islice
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.chips import Sharing, exchange, halve
 from tern2lava.compiler.connections import connections
 from tern2lava.compiler.cost import RESOURCES, CostModel
 from tern2lava.compiler.cutting import exceeded
-from tern2lava.compiler.ir import Array, Graph, Input, Population
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Input, Population
+from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.slices import group_sizes, incoming, whole_groups
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import SUMMED, Item, Part, pack
 from tern2lava.compiler.partition import Partition, renumbered
 from tern2lava.compiler.place import nearest_chips
 from tern2lava.compiler.route import entries
-from tern2lava.compiler.slices import group_sizes, incoming, whole_groups
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 

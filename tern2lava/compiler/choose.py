@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.estimate import MemoryEstimate
 from tern2lava.compiler.grids import (
@@ -20,8 +19,10 @@ from tern2lava.compiler.grids import (
     reads,
     total_edges,
 )
-from tern2lava.compiler.ir import Array, Graph, Population, Projection, Shape
-from tern2lava.compiler.slices import group_sizes, incoming, mapped_shape
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.compiler.ir.slices import group_sizes, incoming, mapped_shape
 from tern2lava.hw_profiles import Profile
 
 # Numbers of boxes that are tried lie at least so far apart.

@@ -6,25 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tern2lava.compiler.check import conv_shape
-from tern2lava.compiler.ir import (
-    Add,
-    Array,
-    ChannelAffine,
-    Conv2d,
-    ConvGeometry,
-    Delay,
-    Dense,
-    Flatten,
-    Identity,
-    Node,
-    Pooling,
-    Shape,
-    broadcast,
-    conv_out,
-    size,
-)
-from tern2lava.compiler.linear import conv2d
+from tern2lava.compiler.ir.check import conv_shape
+from tern2lava.compiler.ir.graph import Add, ChannelAffine, Conv2d, Delay, Dense, Flatten, Identity, Node
+from tern2lava.compiler.ir.linear import conv2d
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, broadcast, conv_out, size
 from tern2lava.errors import UnsupportedError
 
 # A product of two layers is formed only below this many weights; above it the network is surely not meant so.

@@ -9,11 +9,12 @@ from itertools import pairwise
 import numpy as np
 
 from tern2lava.compiler.axons import Edges, overlap, single_overlap
-from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import Array, Graph, Input, Projection, Shape
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Input, Projection
+from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.compiler.ir.slices import sources
 from tern2lava.compiler.pack import Part
 from tern2lava.compiler.partition import Partition
-from tern2lava.compiler.slices import sources
 
 HOST = -1
 # Pairs of readers and parts that are looked at together, or little more.

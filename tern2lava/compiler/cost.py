@@ -19,15 +19,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tern2lava.compiler.axons import NO_EDGES, Edges, single_edges
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.image.block_header import header_of
 from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs import BY_NAME
 from tern2lava.compiler.image.layout import codes_groups, gain_bytes, integer_width, padded
 from tern2lava.compiler.image.synapse_lists import encodings_used, plan_lists, synapse_lists
-from tern2lava.compiler.ir import Array, Graph, Population, Projection, Reset, broadcast, frozen, size
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import Array, broadcast, frozen, size
+from tern2lava.compiler.ir.slices import Slice, conv_window, cut, fan_in, in_source, incoming, synapse_count
 from tern2lava.compiler.nxtf import delay_bits, list_words
-from tern2lava.compiler.slices import Slice, conv_window, cut, fan_in, in_source, incoming, synapse_count
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 

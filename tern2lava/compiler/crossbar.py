@@ -19,11 +19,12 @@ from itertools import product
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.grids import Cuts, axis_choices, by_span, thinned
 from tern2lava.compiler.image.codecs import bit_planes
-from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Population, Projection, Shape, frozen, size
-from tern2lava.compiler.slices import cut, group_sizes, incoming, mapped_shape, source_window
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, frozen, size
+from tern2lava.compiler.ir.slices import cut, group_sizes, incoming, mapped_shape, source_window
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 from tern2lava.hw_profiles.profile import Crossbar

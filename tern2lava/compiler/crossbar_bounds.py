@@ -5,9 +5,10 @@ from __future__ import annotations
 from tern2lava.compiler.crossbar import axons_per_source, bits_of, crossbar_of, fold_of
 from tern2lava.compiler.crossbar_copies import least_columns
 from tern2lava.compiler.crossbar_cores import single_targets
-from tern2lava.compiler.ir import Graph, Population, size
+from tern2lava.compiler.ir.graph import Graph, Population
+from tern2lava.compiler.ir.shapes import size
+from tern2lava.compiler.ir.slices import incoming
 from tern2lava.compiler.lower_bound import least_field, used_sources
-from tern2lava.compiler.slices import incoming
 from tern2lava.hw_profiles import Profile
 
 

@@ -25,8 +25,9 @@ from tern2lava.compiler.crossbar import (
     with_readers,
 )
 from tern2lava.compiler.grids import Cuts
-from tern2lava.compiler.ir import Array, Graph, Input, Output, Population, Projection, size
-from tern2lava.compiler.slices import incoming, source_window
+from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.slices import incoming, source_window
 from tern2lava.hw_profiles import Profile
 
 _SWEEPS = 20

@@ -24,9 +24,10 @@ from numba import njit
 from scipy.optimize import linprog
 
 from tern2lava.compiler.crossbar import axons_per_source, bits_of, crossbar_of
-from tern2lava.compiler.ir import Array, Graph, Input, Output, Population, Projection, size
+from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.slices import incoming, mapped_shape
 from tern2lava.compiler.least_fields import least_seen
-from tern2lava.compiler.slices import incoming, mapped_shape
 from tern2lava.hw_profiles import Profile
 
 _ROUNDS = 60

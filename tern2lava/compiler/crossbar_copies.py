@@ -24,8 +24,9 @@ from scipy.optimize import linprog
 from scipy.sparse import coo_matrix
 
 from tern2lava.compiler.crossbar import bits_of, crossbar_of, fold_of
-from tern2lava.compiler.ir import Array, Graph, Input, Output, Population, Projection, Shape, size
-from tern2lava.compiler.slices import incoming, mapped_shape, source_window
+from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, Shape, size
+from tern2lava.compiler.ir.slices import incoming, mapped_shape, source_window
 from tern2lava.hw_profiles import Profile
 
 # Distances from a border at which another class of positions begins.

@@ -12,13 +12,14 @@ from itertools import pairwise, product
 import numpy as np
 from numba import njit
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import limits
 from tern2lava.compiler.crossbar import Window, axons_per_source, crossbar_of
 from tern2lava.compiler.cutting import hint
-from tern2lava.compiler.ir import Array, Graph, Output, Population, Projection, Shape, size
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Output, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, Shape, size
+from tern2lava.compiler.ir.slices import incoming, mapped_shape
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.slices import incoming, mapped_shape
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 

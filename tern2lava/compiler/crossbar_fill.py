@@ -19,10 +19,11 @@ from tern2lava.compiler.crossbar_copies import least_cores
 from tern2lava.compiler.crossbar_cores import Core, Filler, Segment, single_targets
 from tern2lava.compiler.crossbar_plan import Planner
 from tern2lava.compiler.crossbar_refine import estimated, refined
-from tern2lava.compiler.ir import Array, Graph
+from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.slices import cut, fan_in, group_sizes, incoming, synapse_count
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Part
-from tern2lava.compiler.slices import cut, fan_in, group_sizes, incoming, synapse_count
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 

@@ -25,8 +25,9 @@ from tern2lava.compiler.crossbar_choice import choose_together
 from tern2lava.compiler.crossbar_cores import Filler, Plan, Target, copies_of, single_targets
 from tern2lava.compiler.cutting import hint
 from tern2lava.compiler.grids import Cuts
-from tern2lava.compiler.ir import Array, Input, Population, size
-from tern2lava.compiler.slices import incoming, source_shape
+from tern2lava.compiler.ir.graph import Input, Population
+from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.slices import incoming, source_shape
 from tern2lava.errors import CapacityError
 
 Grids = dict[str, tuple[Cuts, ...]]

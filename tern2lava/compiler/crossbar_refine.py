@@ -13,7 +13,7 @@ import numpy as np
 
 from tern2lava.compiler.crossbar_cores import Core, Target, copies_of, single_targets
 from tern2lava.compiler.crossbar_plan import Grids, Planner
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import CapacityError
 
 _ROUNDS = 12

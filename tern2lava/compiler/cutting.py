@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import LIST_WORDS, RESOURCES, CostModel, PartCost
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.grids import Grid, axis_choices, grid_choices, total_edges
-from tern2lava.compiler.ir import Population, Shape, size
-from tern2lava.compiler.slices import group_sizes, incoming, mapped_shape
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Population
+from tern2lava.compiler.ir.shapes import Shape, size
+from tern2lava.compiler.ir.slices import group_sizes, incoming, mapped_shape
 from tern2lava.errors import CapacityError
 
 

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog
 
-from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Input, Population, Projection, Shape, size
-from tern2lava.compiler.slices import incoming, mapped_shape, source_window, tap_patterns
+from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, size
+from tern2lava.compiler.ir.slices import incoming, mapped_shape, source_window, tap_patterns
 from tern2lava.hw_profiles import Profile
 
 RESOURCES = ("neurons", "synapse_bits", "in_axons", "out_axons")

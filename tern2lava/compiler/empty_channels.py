@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Neuron, Projection, Reset
-from tern2lava.compiler.linear import target_shape
+from tern2lava.compiler.ir.graph import Neuron, Projection, Reset
+from tern2lava.compiler.ir.linear import target_shape
+from tern2lava.compiler.ir.shapes import Array
 
 # A layer without any weight: its largest threshold in units of the layer, so that what is rounded to whole units moves
 # by a thousandth of it at most.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.grids import Grid
 from tern2lava.compiler.image.block_header import TYPICAL_BYTES
-from tern2lava.compiler.ir import Population, Projection
-from tern2lava.compiler.slices import cut, incoming, source_window, tap_patterns
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Population, Projection
+from tern2lava.compiler.ir.slices import cut, incoming, source_window, tap_patterns
 from tern2lava.errors import CapacityError
 
 _ENTRY_BITS = 20

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.axons import Edges, overlap, shares_lists, single_overlap
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import Block
-from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Shape
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.hw_profiles import Profile
 
 # Combinations of ranges along the axes that are counted in one table.

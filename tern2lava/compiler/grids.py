@@ -10,9 +10,10 @@ from itertools import product
 import numpy as np
 
 from tern2lava.compiler.axons import overlap, single_ends, single_overlap
-from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import Array, ConvGeometry, Projection, Shape, size
-from tern2lava.compiler.slices import channel_cuts, source_shape, source_span, source_window
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, size
+from tern2lava.compiler.ir.slices import channel_cuts, source_shape, source_span, source_window
 from tern2lava.hw_profiles import Profile
 
 # Numbers of cuts that are tried along an axis lie at least so far apart, where not all are.

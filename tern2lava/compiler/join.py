@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, PartCost, limits
 from tern2lava.compiler.feeds import Feeds
-from tern2lava.compiler.ir import Population
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Population
+from tern2lava.compiler.ir.slices import group_sizes, whole_groups
 from tern2lava.compiler.pack import Packing, Part
-from tern2lava.compiler.slices import group_sizes, whole_groups
 from tern2lava.errors import CapacityError
 
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Projection
-from tern2lava.compiler.slices import taps
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.slices import taps
 
 
 def least_seen(projection: Projection, most: int) -> Array:

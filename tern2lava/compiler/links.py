@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.place import router_positions
 from tern2lava.hw_profiles import Profile
 

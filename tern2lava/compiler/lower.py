@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from tern2lava.compiler.certify.certificate import Certificate, certify
 from tern2lava.compiler.certify.rounding import Rounding, list_roundings
-from tern2lava.compiler.check import check
-from tern2lava.compiler.ir import Arithmetic, Graph
+from tern2lava.compiler.ir.check import check
+from tern2lava.compiler.ir.graph import Arithmetic, Graph
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.canonical_neurons import canonical_neurons
 from tern2lava.compiler.passes.drop_identity import drop_identity

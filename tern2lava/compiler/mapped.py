@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.connections import HOST as FROM_HOST
 from tern2lava.compiler.cost import allowed_encodings, stored_projection
 from tern2lava.compiler.crossbar import stored, unrolled
@@ -21,7 +20,10 @@ from tern2lava.compiler.image.core_image import (
     cut_population,
     encode_core,
 )
-from tern2lava.compiler.ir import Array, Graph, Input, Level, Population, Projection
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Input, Level, Population, Projection
+from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.slices import cut, incoming, sources
 from tern2lava.compiler.options import MapOptions, check_map_options
 from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.place import Placement, location
@@ -31,7 +33,6 @@ from tern2lava.compiler.progress import Progress, silent
 from tern2lava.compiler.quality import Quality
 from tern2lava.compiler.route import Routing
 from tern2lava.compiler.rules import check_rules
-from tern2lava.compiler.slices import cut, incoming, sources
 from tern2lava.hw_profiles import Profile
 
 

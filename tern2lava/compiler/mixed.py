@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from tern2lava.compiler.connections import connections
-from tern2lava.compiler.ir import Array, Graph, Population
+from tern2lava.compiler.ir.graph import Graph, Population
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.pack import Part
 from tern2lava.compiler.partition import Partition, renumbered
 from tern2lava.compiler.route import entries

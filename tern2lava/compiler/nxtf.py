@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 
 SPARSE, RUN_LENGTH, DENSE = 0, 1, 2
 _PREFIX = 10

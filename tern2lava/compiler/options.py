@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from tern2lava.compiler.ir import Graph, Population
+from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.errors import InputError
 
 Objective = Literal["cores", "traffic", "latency", "balance"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import LARGEST, RESOURCES, Block
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.shapes import Array
 
 # Only so many of the cores opened last that have room are looked at.
 _OPEN_CORES = 2048

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.choose import POOLED, QUICK, GridChooser, Search
 from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, PartCost, limits
 from tern2lava.compiler.crossbar_bounds import total_crossbar_resources
@@ -22,13 +21,15 @@ from tern2lava.compiler.crossbar_fill import Filled, fill, fill_by_estimate
 from tern2lava.compiler.cutting import cut_by, cut_population, cut_rows, hint
 from tern2lava.compiler.density import DensityBound, density_bound
 from tern2lava.compiler.feeds import Feeds
-from tern2lava.compiler.ir import Array, Graph, Population, Projection
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Population, Projection
+from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.slices import cut, fan_in, incoming, mapped_shape
 from tern2lava.compiler.join import join_parts
 from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_resources
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Item, Packing, Part, pack
 from tern2lava.compiler.refine import Refiner, cuts_of
-from tern2lava.compiler.slices import cut, fan_in, incoming, mapped_shape
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 

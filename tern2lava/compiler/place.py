@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.placement.algorithms import PLACEMENTS
 from tern2lava.compiler.placement.curves import hilbert_index
 from tern2lava.compiler.placement.problem import Problem, symmetric

@@ -21,7 +21,8 @@ import numpy as np
 from tern2lava.compiler.by_chip import ByChip, by_chip
 from tern2lava.compiler.connections import connections
 from tern2lava.compiler.cost import CostModel
-from tern2lava.compiler.ir import Array, Graph
+from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, by_estimate, cut_finer, partition

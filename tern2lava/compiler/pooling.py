@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Pooling, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Projection
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, frozen
 
 
 def unpooled_graph(graph: Graph) -> Graph:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.connections import HOST, Connections
-from tern2lava.compiler.ir import Array, Graph, Projection
+from tern2lava.compiler.ir.graph import Graph, Projection
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import Objective
 from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.place import Placement

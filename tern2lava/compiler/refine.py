@@ -11,14 +11,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.choose import GridChooser
 from tern2lava.compiler.cost import RESOURCES, CostModel, PartCost
 from tern2lava.compiler.cutting import exceeded
 from tern2lava.compiler.feeds import Feeds
-from tern2lava.compiler.ir import Array, Population
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Population
+from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.slices import incoming
 from tern2lava.compiler.pack import SUMMED, Packing, first_fit, orders
-from tern2lava.compiler.slices import incoming
 from tern2lava.errors import CapacityError
 
 Cut = list[tuple[Box, PartCost]]

@@ -10,7 +10,8 @@ import numpy as np
 
 from tern2lava.compiler.connections import Connections
 from tern2lava.compiler.cost import LARGEST, RESOURCES
-from tern2lava.compiler.ir import Array, Graph, Population
+from tern2lava.compiler.ir.graph import Graph, Population
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.pack import Part
 from tern2lava.compiler.partition import Partition, renumbered
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tern2lava.compiler.ir import Graph, Input, Neuron, Population, Projection
+from tern2lava.compiler.ir.graph import Graph, Input, Neuron, Population, Projection
 from tern2lava.errors import UnsupportedError
 
 

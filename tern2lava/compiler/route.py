@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.axons import shares_lists
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.connections import HOST, Connections, connections
-from tern2lava.compiler.ir import Array, Graph, Projection
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Projection
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.links import LinkLoads, link_loads
 from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.place import Placement, router_positions

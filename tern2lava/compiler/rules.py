@@ -13,7 +13,7 @@ import numpy as np
 
 from tern2lava.compiler.certify.ranges import payload_width
 from tern2lava.compiler.cost import stored_weights
-from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Population, Projection, Reset
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import load_profile, profile_names
 from tern2lava.hw_profiles.profile import Profile

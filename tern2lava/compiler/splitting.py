@@ -7,10 +7,11 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import ConvGeometry, Pooling, Projection, frozen
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, frozen
+from tern2lava.compiler.ir.slices import fan_in, source_window, taps
 from tern2lava.compiler.pooling import unpooled
-from tern2lava.compiler.slices import fan_in, source_window, taps
 
 
 def width(projection: Projection) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 
 # float32 weights alpha * {-1, 0, 1} that went through a few products differ by some units in the last place.
 TOLERANCE = 2.0**-20

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.connections import HOST, Connections
-from tern2lava.compiler.ir import Array, Graph, Input, Population, broadcast, size
+from tern2lava.compiler.ir.graph import Graph, Input, Population
+from tern2lava.compiler.ir.shapes import Array, broadcast, size
+from tern2lava.compiler.ir.slices import sources
 from tern2lava.compiler.options import ASSUMED_RATE
 from tern2lava.compiler.partition import Partition
-from tern2lava.compiler.slices import sources
 
 # A relay sends whenever its sum is not 0: at most in every step.
 ASSUMED_RELAY_RATE = 1.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CORE, CoreImage
-from tern2lava.compiler.ir import Array, size
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile
 

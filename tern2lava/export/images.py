@@ -16,7 +16,7 @@ from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs import BY_NAME, LISTS
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.core_image import decode_core, encode_core
-from tern2lava.compiler.ir import Graph, Input, Output, Population, Projection
+from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
 from tern2lava.errors import InputError
 from tern2lava.sim.verify import Executable
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.check import shapes
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.check import shapes
+from tern2lava.compiler.ir.graph import (
     Add,
-    Array,
     ChannelAffine,
     Conv2d,
     Delay,
@@ -33,10 +32,8 @@ from tern2lava.compiler.ir import (
     Projection,
     Readout,
     Reset,
-    Shape,
-    broadcast,
-    size,
 )
+from tern2lava.compiler.ir.shapes import Array, Shape, broadcast, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.export.nirneuron import say_neuron
 from tern2lava.export.unfold import unfold

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Compare, Neuron, Reset, Shape, broadcast
+from tern2lava.compiler.ir.graph import Compare, Neuron, Reset
+from tern2lava.compiler.ir.shapes import Array, Shape, broadcast
 from tern2lava.errors import UnsupportedError
 
 FOREVER = 2.0**60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Conv2d, Delay, Dense, Graph, Node, Pool2d, PoolKind, Projection
+from tern2lava.compiler.ir.graph import Conv2d, Delay, Dense, Graph, Node, Pool2d, PoolKind, Projection
 
 
 def unfold(graph: Graph) -> Graph:

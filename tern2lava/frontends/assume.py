@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tern2lava.compiler.ir import Compare, Readout, Reset
+from tern2lava.compiler.ir.graph import Compare, Readout, Reset
 from tern2lava.errors import InputError
 
 WHERE = "--assume"

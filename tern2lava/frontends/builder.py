@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.check import check, output_shape
-from tern2lava.compiler.ir import (
-    Array,
+from tern2lava.compiler.ir.check import check, output_shape
+from tern2lava.compiler.ir.graph import (
     ChannelAffine,
     Conv2d,
     Delay,
@@ -27,9 +26,8 @@ from tern2lava.compiler.ir import (
     PoolKind,
     Readout,
     Reset,
-    Shape,
-    size,
 )
+from tern2lava.compiler.ir.shapes import Array, Shape, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.conventions import check_threshold
 

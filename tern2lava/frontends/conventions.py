@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Reset
+from tern2lava.compiler.ir.graph import Reset
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
 
 Fields = dict[str, Array]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.frontends.checkpoint import Scalar
 from tern2lava.frontends.hdf5file import Tree, read_hdf5

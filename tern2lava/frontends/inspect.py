@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.ternary import TOLERANCE, recognise, split_scales
 from tern2lava.frontends.checkpoint import Checkpoint, Scalar, read_checkpoint
 from tern2lava.frontends.hdf5file import is_hdf5

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Input, Neuron, size
+from tern2lava.compiler.ir.graph import Graph, Input, Neuron
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import Tern2LavaError
 
 if TYPE_CHECKING:

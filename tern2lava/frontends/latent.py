@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 ORIGINAL = "parametrizations.weight.original"

@@ -12,23 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.check import check
-from tern2lava.compiler.ir import (
-    Add,
-    Array,
-    ChannelAffine,
-    Delay,
-    Dense,
-    Flatten,
-    Graph,
-    Level,
-    Neuron,
-    Output,
-    Readout,
-    Shape,
-    frozen,
-    size,
-)
+from tern2lava.compiler.ir.check import check
+from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatten, Graph, Level, Neuron, Output, Readout
+from tern2lava.compiler.ir.shapes import Array, Shape, frozen, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assume import parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder

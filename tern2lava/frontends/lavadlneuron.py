@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Compare, Reset, frozen
+from tern2lava.compiler.ir.graph import Compare, Reset
+from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assume import Assumptions
 from tern2lava.frontends.hdf5node import Hdf5Node

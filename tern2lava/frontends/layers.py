@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from tern2lava.compiler.ir import Array, Dense, Flatten, Identity, PoolKind
+from tern2lava.compiler.ir.graph import Dense, Flatten, Identity, PoolKind
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder, numbers
 

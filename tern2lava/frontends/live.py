@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends import norse, snntorch, spikingjelly
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer

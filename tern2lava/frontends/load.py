@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import InputError
 from tern2lava.frontends.hdf5file import is_hdf5, read_hdf5
 

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tern2lava.compiler.ir import Graph, Readout, Shape
+from tern2lava.compiler.ir.graph import Graph, Readout
+from tern2lava.compiler.ir.shapes import Shape
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends import norse, snntorch, spikingjelly
 from tern2lava.frontends.builder import GraphBuilder

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
-from tern2lava.compiler.ir import Readout
+from tern2lava.compiler.ir.graph import Readout
 from tern2lava.frontends.yamlfile import Place, YamlFile
 
 LARGEST = 1 << 24

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Compare, Reset
+from tern2lava.compiler.ir.graph import Compare, Reset
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.checkpoint import Scalar
 from tern2lava.frontends.conventions import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.frontends import latent
 from tern2lava.frontends.builder import Feed, numbers
 from tern2lava.frontends.checkpoint import Checkpoint, Scalar

@@ -6,7 +6,7 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
-from tern2lava.compiler.ir import Add, Delay, Dense, Flatten, Graph, Identity, PoolKind
+from tern2lava.compiler.ir.graph import Add, Delay, Dense, Flatten, Graph, Identity, PoolKind
 from tern2lava.errors import InputError
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
 from tern2lava.frontends.checkpoint import Checkpoint, read_checkpoint

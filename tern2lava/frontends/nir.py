@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.check import check
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.check import check
+from tern2lava.compiler.ir.graph import (
     Add,
     ChannelAffine,
     Delay,
@@ -26,10 +26,8 @@ from tern2lava.compiler.ir import (
     Output,
     PoolKind,
     Readout,
-    compact,
-    frozen,
-    size,
 )
+from tern2lava.compiler.ir.shapes import compact, frozen, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assume import Assumptions, parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Dense, Shape, compact, size
+from tern2lava.compiler.ir.graph import Dense
+from tern2lava.compiler.ir.shapes import Array, Shape, compact, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.hdf5node import Hdf5Node
 

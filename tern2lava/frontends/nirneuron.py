@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Compare, Reset, frozen
+from tern2lava.compiler.ir.graph import Compare, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError
 from tern2lava.frontends.assume import Assumptions
 from tern2lava.frontends.hdf5node import Hdf5Node

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.frontends.hdf5node import Hdf5Node
 from tern2lava.frontends.nirfile import NEURONS, NirGraph

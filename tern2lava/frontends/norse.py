@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Compare, Reset
+from tern2lava.compiler.ir.graph import Compare, Reset
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
 from tern2lava.frontends.conventions import check_decay

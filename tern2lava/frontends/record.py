@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from tern2lava.compiler.ir import Array, Readout, Shape
+from tern2lava.compiler.ir.graph import Readout
+from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import InputError, Tern2LavaError
 from tern2lava.frontends.layers import class_path
 from tern2lava.frontends.live import (

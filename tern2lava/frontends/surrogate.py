@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tern2lava.compiler.ir import Compare
+from tern2lava.compiler.ir.graph import Compare
 from tern2lava.errors import UnsupportedError
 
 _PROBE = 257

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.frontends.pickled import Global, Record, Reference
 
 EXPAND_LIMIT = 1 << 20

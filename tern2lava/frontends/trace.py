@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from tern2lava.compiler.ir import Array, Shape
+from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.layers import class_path
 from tern2lava.frontends.live import NEURONS, is_layer, reads_sequences

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Neuron
+from tern2lava.compiler.ir.graph import Graph, Neuron
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim.float import NeuronState, run_float
 

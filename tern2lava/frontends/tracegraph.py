@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from tern2lava.compiler.ir import Add, Array, ChannelAffine, Delay, Dense, Flatten, Graph, PoolKind, Readout, Shape
+from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatten, Graph, PoolKind, Readout
+from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.layers import IN_TRAINING, TRAINED, as_array, class_path, pair

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.trace import ALL, STATIC, Expression, Foreign, Recorder, State, Symbol
 

@@ -175,7 +175,7 @@ class NeuronFeatures(_Strict):
 
 
 class ArithmeticFormat(_Strict):
-    """Widths of the integer formats; the fields are those of `tern2lava.compiler.ir.Arithmetic`."""
+    """Widths of the integer formats; the fields are those of `tern2lava.compiler.ir.graph.Arithmetic`."""
 
     decay_bits: Leaf[Size]
     state_bits: Leaf[Size]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tern2lava.compiler.build import Compiled
-from tern2lava.compiler.ir import Population, size
+from tern2lava.compiler.ir.graph import Population
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.report.mapping import mapping_block
 from tern2lava.report.memory import axon_bits, image_sections, memory_account, state_bits
 from tern2lava.report.model import BoundRow, CertificateRow, CoreRow, PopulationRow, Report

@@ -11,8 +11,9 @@ from tern2lava.compiler.cost import Block
 from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.core_image import Sections, sections
-from tern2lava.compiler.ir import Array, Population, Projection
-from tern2lava.compiler.slices import cut
+from tern2lava.compiler.ir.graph import Population, Projection
+from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.slices import cut
 from tern2lava.report.model import LayerMemory, Memory, MemoryTotal
 
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import summed_input
-from tern2lava.compiler.ir import Array, Graph, Node, Population, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Node, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import CapacityError, UnsupportedError

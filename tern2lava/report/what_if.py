@@ -8,7 +8,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from tern2lava.compiler.build import build
-from tern2lava.compiler.ir import Array, Graph
+from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.errors import CapacityError, UnsupportedError

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Input, Population
+from tern2lava.compiler.ir.graph import Graph, Input, Population
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import stream
 from tern2lava.sim.shard import shard_size

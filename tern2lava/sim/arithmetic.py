@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Graph, Output, Readout, size
+from tern2lava.compiler.ir.graph import Graph, Output, Readout
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.sim.readout import predictions, scores
 from tern2lava.sim.trace import Trace
 

@@ -11,19 +11,9 @@ from functools import cached_property
 
 import numpy as np
 
-from tern2lava.compiler.ir import (
-    Array,
-    ChannelAffine,
-    Conv2d,
-    ConvGeometry,
-    Dense,
-    Node,
-    Pool2d,
-    PoolKind,
-    Shape,
-    broadcast,
-)
-from tern2lava.compiler.linear import conv2d, windows2d
+from tern2lava.compiler.ir.graph import ChannelAffine, Conv2d, Dense, Node, Pool2d, PoolKind
+from tern2lava.compiler.ir.linear import conv2d, windows2d
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, broadcast
 from tern2lava.sim.float import pool2d, stateless
 from tern2lava.sim.precision import Precision, is_power_of_two, last_bit
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Neuron, Reset, broadcast, size
+from tern2lava.compiler.ir.graph import Neuron, Reset
+from tern2lava.compiler.ir.shapes import Array, broadcast, size
 from tern2lava.sim.bound_layers import Bounded
 from tern2lava.sim.float import NeuronState
 from tern2lava.sim.precision import Precision, is_power_of_two

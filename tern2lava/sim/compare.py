@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Population, Shape
+from tern2lava.compiler.ir.graph import Graph, Population
+from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import VerificationError
 from tern2lava.sim.trace import Trace
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CORE, CoreImage
-from tern2lava.compiler.ir import Array
-from tern2lava.compiler.linear import accumulate, per_neuron
+from tern2lava.compiler.ir.linear import accumulate, per_neuron
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.sim.integer import PopulationState
 

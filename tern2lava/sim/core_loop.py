@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CoreImage
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.core import CoreMachine
 from tern2lava.sim.core_routes import Gather, Place
 from tern2lava.sim.integer import spike_type

@@ -15,7 +15,8 @@ import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.image.core_image import CoreImage
-from tern2lava.compiler.ir import Array, Graph, Input, Level, Pooling, Projection
+from tern2lava.compiler.ir.graph import Graph, Input, Level, Projection
+from tern2lava.compiler.ir.shapes import Array, Pooling
 from tern2lava.sim.core_loop import Loop
 from tern2lava.sim.core_routes import Gather, Place, fill, gathers
 from tern2lava.sim.engine.program import Program, prepare

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.image.core_image import CORE, CoreImage, Group
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 # (position of the image, group in it).

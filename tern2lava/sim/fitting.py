@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tern2lava.compiler.ir import Graph, Neuron, Output, Population, size
+from tern2lava.compiler.ir.graph import Graph, Neuron, Output, Population
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.errors import InputError
 from tern2lava.sim.spikes import SpikeData
 

@@ -11,14 +11,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from tern2lava.compiler.check import execution_order, shapes
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.check import execution_order, shapes
+from tern2lava.compiler.ir.graph import (
     Add,
-    Array,
     ChannelAffine,
     Compare,
     Conv2d,
-    ConvGeometry,
     Delay,
     Dense,
     Flatten,
@@ -33,11 +31,9 @@ from tern2lava.compiler.ir import (
     Population,
     Projection,
     Reset,
-    Shape,
-    broadcast,
-    size,
 )
-from tern2lava.compiler.linear import accumulate, conv2d, per_neuron, windows2d
+from tern2lava.compiler.ir.linear import accumulate, conv2d, per_neuron, windows2d
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, broadcast, size
 from tern2lava.sim.trace import Trace
 
 

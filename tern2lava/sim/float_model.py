@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Conv2d, Dense, Graph
+from tern2lava.compiler.ir.graph import Conv2d, Dense, Graph
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.float import run_float
 from tern2lava.sim.oracle import Oracle
 from tern2lava.sim.trace import Trace

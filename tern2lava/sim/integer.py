@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Arithmetic, Array, Graph, Input, Population, Projection, Reset, broadcast, size
-from tern2lava.compiler.linear import accumulate, per_neuron
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import accumulate, per_neuron
+from tern2lava.compiler.ir.shapes import Array, broadcast, size
 from tern2lava.sim.trace import Trace
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph
+from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.sim.oracle import Oracle, make_oracle
 from tern2lava.sim.oracle_pack import unpack

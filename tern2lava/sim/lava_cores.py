@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CoreImage, Group, decode_core
-from tern2lava.compiler.ir import Array, size
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.core_program import CoreProgram, prepare_cores
 from tern2lava.sim.core_routes import gathers

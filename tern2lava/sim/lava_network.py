@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, ConvGeometry, Input, Population, Projection, broadcast
+from tern2lava.compiler.ir.graph import Input, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, broadcast
 from tern2lava.sim.lava_compat import require_lava
 from tern2lava.sim.lava_plan import NeuronPlan, StockPlan, SynapsePlan, neurons_of
 from tern2lava.sim.lava_run import Window

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
-from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Reset, broadcast, size
-from tern2lava.compiler.linear import per_neuron
+from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import per_neuron
+from tern2lava.compiler.ir.shapes import Array, broadcast, size
 from tern2lava.compiler.pooling import unpooled_graph
 from tern2lava.sim.lava_run import ProcessUse
 

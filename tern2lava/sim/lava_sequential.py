@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import BackendError, UnsupportedError
 from tern2lava.sim.lava_compat import require_lava
 from tern2lava.sim.lava_runtime import Observer, forget_processes, observe

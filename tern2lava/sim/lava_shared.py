@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 
 Layout = dict[str, tuple[tuple[int, ...], str]]
 STEPS_DONE = "steps_done"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Input, Population
+from tern2lava.compiler.ir.graph import Graph, Input, Population
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.integer import spike_type
 from tern2lava.sim.lava_child import LavaChild, Progress, run_in_child
 from tern2lava.sim.lava_plan import neurons_of, plan_stock

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CORE, CoreImage, decode_core
-from tern2lava.compiler.ir import Array, size
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.core import CoreMachine, links
 from tern2lava.sim.integer import spike_type

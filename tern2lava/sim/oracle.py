@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Neuron, size
+from tern2lava.compiler.ir.graph import Graph, Neuron
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.precision import precision
 from tern2lava.sim.spikes import _DAMAGED, _Member, _read

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 
 _BITS, _MINUS, _SHAPE = "bits.", "minus.", "shape."
 

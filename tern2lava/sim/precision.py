@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tern2lava.compiler.check import execution_order, shapes
-from tern2lava.compiler.ir import Array, Compare, Delay, Graph, Input, Neuron, Output, Pool2d, Readout, Reset
+from tern2lava.compiler.ir.check import execution_order, shapes
+from tern2lava.compiler.ir.graph import Compare, Delay, Graph, Input, Neuron, Output, Pool2d, Readout, Reset
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.bound_layers import Bounded, Layer, nothing, total, whole_numbers
 from tern2lava.sim.bound_neuron import NeuronBound
 from tern2lava.sim.float import NeuronState

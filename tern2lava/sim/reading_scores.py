@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Output, Readout
+from tern2lava.compiler.ir.graph import Graph, Output, Readout
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.precision import Precision
 from tern2lava.sim.reading import ScoreReading
 from tern2lava.sim.readout import scores as read_out

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tern2lava.compiler.ir import Graph, Input, Neuron, size
+from tern2lava.compiler.ir.graph import Graph, Input, Neuron
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.progress import Progress
 from tern2lava.sim.oracle import Oracle
 from tern2lava.sim.reading import Reading, merged

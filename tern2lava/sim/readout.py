@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Level, Neuron, Output, Population, Readout, broadcast
+from tern2lava.compiler.ir.graph import Graph, Level, Neuron, Output, Population, Readout
+from tern2lava.compiler.ir.shapes import Array, broadcast
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim.trace import Trace
 

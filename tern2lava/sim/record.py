@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.sim.trace import Trace
 

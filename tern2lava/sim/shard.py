@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Input, Population, size
+from tern2lava.compiler.ir.graph import Graph, Input, Population
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.progress import Progress
 from tern2lava.sim import integer, mapped
 from tern2lava.sim.arithmetic import SpikeCounts, changed_decisions, count_spikes

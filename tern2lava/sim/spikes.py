@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Input, size
+from tern2lava.compiler.ir.graph import Graph, Input
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.ragged import cut, is_ragged, padded
 from tern2lava.sim.stored import StoredValues, read_header

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 
 # Bytes that are read at a time.
 PART = 1 << 20

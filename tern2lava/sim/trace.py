@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

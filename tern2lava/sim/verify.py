@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.progress import Progress
 from tern2lava.errors import Interrupted
 from tern2lava.sim.arithmetic import SpikeCounts, added

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Input
+from tern2lava.compiler.ir.graph import Input
+from tern2lava.compiler.ir.shapes import Array
 
 
 def what_is_wrong(node: Input, values: Array, placed: bool) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Shape, frozen
+from tern2lava.compiler.ir.shapes import Array, Shape, frozen
 from tern2lava.errors import InputError
 from tern2lava.train.idxfile import find, read_idx
 

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from torch import nn
 
-from tern2lava.compiler.ir import Shape
+from tern2lava.compiler.ir.shapes import Shape
 from tern2lava.errors import UnsupportedError
 from tern2lava.train.unroll import RESETS, is_leaky
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.train.data import random_words
 

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from tern2lava.compiler.ir import Array, Graph, Input
+from tern2lava.compiler.ir.graph import Graph, Input
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.readout import running_scores
 from tern2lava.sim.trace import Trace
 from tern2lava.train.data import Dataset

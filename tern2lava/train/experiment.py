@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tern2lava.compiler.ir import Arithmetic, Graph
+from tern2lava.compiler.ir.graph import Arithmetic, Graph
 from tern2lava.compiler.lower import PASSES
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.progress import Progress

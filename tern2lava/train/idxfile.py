@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 MAX_BYTES = 1 << 30

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Projection, frozen
-from tern2lava.compiler.linear import accumulate
+from tern2lava.compiler.ir.graph import Graph, Projection
+from tern2lava.compiler.ir.linear import accumulate
+from tern2lava.compiler.ir.shapes import Array, frozen
 
 ECE_BINS = 15
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from tern2lava.compiler.ir import Shape, conv_out, size
+from tern2lava.compiler.ir.shapes import Shape, conv_out, size
 from tern2lava.errors import InputError, MissingPackageError
 from tern2lava.train.surrogate import ArcTangent
 

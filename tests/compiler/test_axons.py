@@ -7,17 +7,18 @@ import pytest
 
 from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler.axons import single_edges
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.density import density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.grids import Grid, entries, ranges, reads
 from tern2lava.compiler.image.synapse_lists import synapse_lists
-from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, frozen
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Population, Projection
+from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.slices import cut
 from tern2lava.compiler.lower_bound import least_row_bits
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
-from tern2lava.compiler.slices import cut
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import load_profile
 

@@ -15,7 +15,7 @@ from nets import convolutions, variant
 from tern2lava.compiler.by_chip import by_chip
 from tern2lava.compiler.chips import Sharing, exchange, halve
 from tern2lava.compiler.cost import CostModel
-from tern2lava.compiler.ir import Graph, Population
+from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, cut_finer, partition

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from nets import convolutions, variant
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.choose import POOLED, QUICK, GridChooser, Search
 from tern2lava.compiler.cost import CostModel, limits
 from tern2lava.compiler.estimate import MemoryEstimate
 from tern2lava.compiler.grids import Grid
-from tern2lava.compiler.ir import Population
-from tern2lava.compiler.slices import incoming
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Population
+from tern2lava.compiler.ir.slices import incoming
 from tern2lava.hw_profiles import Profile, load_profile
 
 CHANNELS, LENGTH = 6, 16

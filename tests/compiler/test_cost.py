@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nets import integer_graph, neurons, sparse_codes, variant
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import (
     CostModel,
     codec_memory,
@@ -21,21 +20,10 @@ from tern2lava.compiler.cost import (
 )
 from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs import BY_NAME
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    Array,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Population,
-    Projection,
-    Reset,
-    conv_out,
-    frozen,
-)
-from tern2lava.compiler.linear import accumulate
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import accumulate
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, conv_out, frozen
 from tern2lava.compiler.nxtf import delay_bits, list_words
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, partition

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from nets import codes, convolution, integer_graph, neurons, variant
 from random_crossbars import Sketch, matrix
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.crossbar import boxes_of, stored, unrolled
-from tern2lava.compiler.ir import Arithmetic, Graph, Input, Node, Projection, Reset, frozen
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Node, Projection, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition

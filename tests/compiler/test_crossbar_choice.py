@@ -15,7 +15,8 @@ from tern2lava.compiler.crossbar_choice import _Search, choose_together
 from tern2lava.compiler.crossbar_cores import Filler
 from tern2lava.compiler.crossbar_plan import Planner
 from tern2lava.compiler.crossbar_refine import settled
-from tern2lava.compiler.ir import Graph, Input, Node, Output, size
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Output
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.pooling import unpooled_graph

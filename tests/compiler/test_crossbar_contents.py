@@ -12,7 +12,7 @@ from nets import codes, convolution, integer_graph, neurons, same
 from random_crossbars import Sketch, small_crossbar
 from tern2lava.compiler.cost import limits
 from tern2lava.compiler.crossbar_contents import least_cores_by_contents
-from tern2lava.compiler.ir import Graph, Input, Node, Projection
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.pooling import unpooled_graph

@@ -14,7 +14,8 @@ from tern2lava.compiler.crossbar_copies import least_columns, least_cores
 from tern2lava.compiler.crossbar_cores import Filler
 from tern2lava.compiler.crossbar_plan import Planner
 from tern2lava.compiler.crossbar_refine import settled
-from tern2lava.compiler.ir import Graph, Input, Node, Projection, frozen, size
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
+from tern2lava.compiler.ir.shapes import frozen, size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
 from tern2lava.compiler.pooling import unpooled_graph

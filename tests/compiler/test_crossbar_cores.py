@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from nets import codes, integer_graph, neurons
 from tern2lava.compiler.crossbar_cores import Core, Filler, Plan, Segment
 from tern2lava.compiler.crossbar_plan import Planner
-from tern2lava.compiler.ir import Graph, Input, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Input, Projection
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import MapOptions
 from tern2lava.hw_profiles import load_profile
 

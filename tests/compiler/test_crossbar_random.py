@@ -10,7 +10,8 @@ import pytest
 
 from random_crossbars import Sketch, check_counts, check_images, small_crossbar
 from random_programs import numbers
-from tern2lava.compiler.ir import Input, Population, size
+from tern2lava.compiler.ir.graph import Input, Population
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions, Objective
 from tern2lava.errors import CapacityError

@@ -14,7 +14,8 @@ from tern2lava.compiler.crossbar import grids, window_sources
 from tern2lava.compiler.crossbar_cores import Filler
 from tern2lava.compiler.crossbar_plan import Planner
 from tern2lava.compiler.crossbar_refine import estimated, refined, settled
-from tern2lava.compiler.ir import Graph, Input, Population, size
+from tern2lava.compiler.ir.graph import Graph, Input, Population
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import by_estimate
 from tern2lava.compiler.plan import make_plan

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import Add, Arithmetic, Dense, Graph, Input, Level, Neuron, Output, frozen
+from tern2lava.compiler.ir.graph import Add, Arithmetic, Dense, Graph, Input, Level, Neuron, Output
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer

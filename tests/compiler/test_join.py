@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nets import codes, convolution, integer_graph, neurons, variant
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.feeds import Feeds
-from tern2lava.compiler.ir import Graph, Input, Node, Population
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Population
 from tern2lava.compiler.join import join_parts, union
 from tern2lava.compiler.pack import Packing, Part
 

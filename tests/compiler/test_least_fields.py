@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nets import convolution, geometry
-from tern2lava.compiler.ir import Array, Projection, size
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.linear import accumulate
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.least_fields import least_seen
-from tern2lava.compiler.linear import accumulate
 
 
 def sees(projection: Projection) -> Array:

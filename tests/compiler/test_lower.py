@@ -8,19 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tern2lava.compiler.certify.certificate import Verdict
-from tern2lava.compiler.ir import (
-    Compare,
-    Dense,
-    Graph,
-    Input,
-    Level,
-    Neuron,
-    Output,
-    Projection,
-    Readout,
-    Reset,
-    frozen,
-)
+from tern2lava.compiler.ir.graph import Compare, Dense, Graph, Input, Level, Neuron, Output, Projection, Readout, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.lower import PASSES, STAGES, lower
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim import integer

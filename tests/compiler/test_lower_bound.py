@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 
 from nets import codes, convolution, geometry, integer_graph, neurons, variant
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.cost import LARGEST, RESOURCES, CostModel, limits
 from tern2lava.compiler.density import density_bound
 from tern2lava.compiler.feeds import Feeds
-from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, Shape, size
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Population, Projection
+from tern2lava.compiler.ir.shapes import Shape, size
+from tern2lava.compiler.ir.slices import mapped_shape
 from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_resources
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
-from tern2lava.compiler.slices import mapped_shape
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 

@@ -10,12 +10,13 @@ import pytest
 
 from nets import convolution, integer_graph, neurons, same, variant
 from random_programs import wide_codes
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.image.core_image import decode_core, encode_core
-from tern2lava.compiler.ir import Graph, Input, Population, Projection, Reset, frozen
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.slices import cut, mapped_shape
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.slices import cut, mapped_shape
 from tern2lava.errors import CapacityError, InputError, UnsupportedError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer, mapped

@@ -15,11 +15,11 @@ from random_crossbars import Sketch, small_crossbar
 from random_programs import Builder, numbers, random_profile
 from tern2lava.compiler.connections import connections
 from tern2lava.compiler.cost import limits
-from tern2lava.compiler.ir import Graph, Input, Population
+from tern2lava.compiler.ir.graph import Graph, Input, Population
+from tern2lava.compiler.ir.slices import mapped_shape
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, partition
 from tern2lava.compiler.pooling import unpooled_graph
-from tern2lava.compiler.slices import mapped_shape
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 

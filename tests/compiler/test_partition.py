@@ -9,12 +9,13 @@ import pytest
 from nets import convolution, integer_graph, neurons, same, sparse_codes, variant
 from tern2lava.compiler.cost import CostModel, codec_memory
 from tern2lava.compiler.image.codecs.rans_model import SCALE, SHARE, model
-from tern2lava.compiler.ir import Array, Graph, Input, Node, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
+from tern2lava.compiler.ir.shapes import Array, frozen
+from tern2lava.compiler.ir.slices import cut
 from tern2lava.compiler.lower_bound import least_synapse_bits
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, partition
-from tern2lava.compiler.slices import cut
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import load_profile
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nets import variant
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.place import Location, location, place, problem, router_positions
 from tern2lava.compiler.placement.algorithms import PLACEMENTS, SMALL
 from tern2lava.compiler.placement.curves import hilbert_index

@@ -11,7 +11,8 @@ import pytest
 
 from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler.connections import connections
-from tern2lava.compiler.ir import Graph, Input, Node, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import OBJECTIVES, MapOptions, Objective

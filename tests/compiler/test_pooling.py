@@ -10,15 +10,9 @@ import pytest
 
 from nets import codes, geometry, integer_graph, neurons, variant
 from tern2lava.compiler.image.core_image import decode_core, encode_core
-from tern2lava.compiler.ir import (
-    Graph,
-    Input,
-    Pooling,
-    Projection,
-    frozen,
-    size,
-)
-from tern2lava.compiler.linear import accumulate, pooled
+from tern2lava.compiler.ir.graph import Graph, Input, Projection
+from tern2lava.compiler.ir.linear import accumulate, pooled
+from tern2lava.compiler.ir.shapes import Pooling, frozen, size
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.pooling import unpooled, unpooled_graph
 from tern2lava.errors import InputError

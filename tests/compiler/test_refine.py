@@ -10,7 +10,8 @@ import pytest
 from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler import partition as partition_module
 from tern2lava.compiler.cost import RESOURCES
-from tern2lava.compiler.ir import Graph, Input, Node, Population, Projection, Shape, size
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Population, Projection
+from tern2lava.compiler.ir.shapes import Shape, size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import first_fit
 from tern2lava.compiler.partition import Partition, partition

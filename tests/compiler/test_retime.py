@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tern2lava.compiler.certify.certificate import Verdict
-from tern2lava.compiler.ir import Add, Delay, Dense, Graph, Input, Level, Neuron, Output, frozen
+from tern2lava.compiler.ir.graph import Add, Delay, Dense, Graph, Input, Level, Neuron, Output
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim import integer

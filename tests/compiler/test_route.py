@@ -10,7 +10,7 @@ import pytest
 
 from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler.image.core_image import decode_core
-from tern2lava.compiler.ir import Graph, Input, Node, Projection
+from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
 from tern2lava.compiler.links import DIRECTIONS, link_loads
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import ASSUMED_RATE, MapOptions

@@ -12,19 +12,8 @@ import pytest
 
 from places import ROOT
 from tern2lava.compiler.image.codecs import BY_NAME
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Pooling,
-    Population,
-    Projection,
-    Reset,
-    frozen,
-)
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.export.images import recoded

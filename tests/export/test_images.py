@@ -12,7 +12,7 @@ from tern2lava.cli import app
 from tern2lava.compiler.image.code_rows import code_rows, from_code_rows
 from tern2lava.compiler.image.codecs.stream import read_stream
 from tern2lava.compiler.image.core_image import decode_core
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Dense,
     Graph,
@@ -23,8 +23,8 @@ from tern2lava.compiler.ir import (
     Population,
     Projection,
     Reset,
-    frozen,
 )
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import InputError

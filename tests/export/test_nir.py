@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tern2lava import api
-from tern2lava.compiler.check import shapes
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.check import shapes
+from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
     Delay,
@@ -25,8 +25,8 @@ from tern2lava.compiler.ir import (
     Output,
     Readout,
     Reset,
-    frozen,
 )
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
 from tern2lava.errors import InputError, UnsupportedError

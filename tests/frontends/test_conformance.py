@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from places import ROOT
-from tern2lava.compiler.ir import Compare, Graph, Neuron
+from tern2lava.compiler.ir.graph import Compare, Graph, Neuron
 from tern2lava.sim.lava_stock import run_stock
 
 if sys.version_info < (3, 11):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from tern2lava.compiler.certify.certificate import Verdict
-from tern2lava.compiler.ir import Arithmetic, Compare, Graph, Input, Neuron, Population, Projection
-from tern2lava.compiler.linear import accumulate
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Input, Neuron, Population, Projection
+from tern2lava.compiler.ir.linear import accumulate
 from tern2lava.compiler.lower import Lowered, lower
 from tern2lava.compiler.options import Options
 from tern2lava.errors import InputError, UnsupportedError

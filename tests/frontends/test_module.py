@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrize, prune
 
-from tern2lava.compiler.ir import ChannelAffine, Compare, Dense, Graph, Neuron, Output, Readout, Reset
+from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Dense, Graph, Neuron, Output, Readout, Reset
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.module import load_module
 from tern2lava.sim.float import run_float

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
 
-from tern2lava.compiler.ir import Graph, Input, Output
+from tern2lava.compiler.ir.graph import Graph, Input, Output
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.module import load_module
 from tern2lava.frontends.netyaml import load_checkpoint

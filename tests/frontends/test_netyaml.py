@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from places import ROOT
-from tern2lava.compiler.ir import Add, Compare, Graph, Neuron, Pool2d, Reset
+from tern2lava.compiler.ir.graph import Add, Compare, Graph, Neuron, Pool2d, Reset
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.module import load_module
 from tern2lava.frontends.netyaml import load_checkpoint

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from nir_trees import DT, chain, cuba, euler, lif, read, sink, source
-from tern2lava.compiler.ir import Neuron
+from tern2lava.compiler.ir.graph import Neuron
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.sim.float import run_float
 from tern2lava.sim.readout import scores

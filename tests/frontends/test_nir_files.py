@@ -16,8 +16,8 @@ from snntorch import utils
 from snntorch.export_nir import export_to_nir
 from torch import nn
 
-from tern2lava.compiler.check import shapes
-from tern2lava.compiler.ir import Arithmetic, Input, Neuron
+from tern2lava.compiler.ir.check import shapes
+from tern2lava.compiler.ir.graph import Arithmetic, Input, Neuron
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
 from tern2lava.errors import InputError

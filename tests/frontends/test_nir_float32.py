@@ -20,7 +20,7 @@ from snntorch.export_nir import export_to_nir
 from torch import nn
 
 from nir_trees import chain, sink, source
-from tern2lava.compiler.ir import Neuron
+from tern2lava.compiler.ir.graph import Neuron
 from tern2lava.frontends.load import load
 from tern2lava.frontends.module import load_module
 from tern2lava.frontends.nir import read_tree

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nir_trees import DT, chain, lif, nir_tree, read, recurrent, sink, source
-from tern2lava.compiler.ir import Compare, Delay, Neuron, Output, Readout, Reset
+from tern2lava.compiler.ir.graph import Compare, Delay, Neuron, Output, Readout, Reset
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.sim.float import run_float
 

@@ -15,7 +15,7 @@ from norse.torch.functional.reset import reset_subtract
 from norse.torch.module.iaf import IAF, IAFCell
 from torch import nn
 
-from tern2lava.compiler.ir import Graph, Reset
+from tern2lava.compiler.ir.graph import Graph, Reset
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.module import load_module
 

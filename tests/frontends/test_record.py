@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tern2lava import api
-from tern2lava.compiler.ir import Input
+from tern2lava.compiler.ir.graph import Input
 from tern2lava.errors import InputError
 from tern2lava.sim.oracle import make_oracle
 from tern2lava.sim.reading import Reading

@@ -16,7 +16,7 @@ from torch import nn
 from command_line import in_process
 from places import ROOT
 from tern2lava import api
-from tern2lava.compiler.ir import Input
+from tern2lava.compiler.ir.graph import Input
 from tern2lava.errors import InputError
 from tern2lava.frontends.checkpoint import read_checkpoint
 from tern2lava.frontends.inspect import Form, inspect_file

@@ -11,7 +11,7 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from tern2lava.compiler.ir import Graph, Reset
+from tern2lava.compiler.ir.graph import Graph, Reset
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.module import load_module
 from tern2lava.train.ternarize import ternarize

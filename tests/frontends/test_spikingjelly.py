@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from tern2lava.compiler.ir import Compare as Rule
-from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.ir.graph import Compare as Rule
+from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.module import load_module
 

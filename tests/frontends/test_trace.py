@@ -14,7 +14,7 @@ from norse.torch.functional.lif_box import LIFBoxParameters
 from torch import nn
 from torch.nn import functional
 
-from tern2lava.compiler.ir import Add, ChannelAffine, Delay, Dense, Flatten, Graph, Input, Neuron, Output
+from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatten, Graph, Input, Neuron, Output
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.module import load_module
 from tern2lava.sim.float import run_float

@@ -22,7 +22,7 @@ import numpy as np
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.certify.certificate import Certificate
-from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.errors import Tern2LavaError
 from tern2lava.hw_profiles import load_profile

@@ -11,7 +11,8 @@ import numpy as np
 
 from tern2lava.bundle import write_bundle
 from tern2lava.compiler.build import build
-from tern2lava.compiler.ir import Array, Dense, Graph, Input, Level, Neuron, Output, Population, Readout, frozen
+from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output, Population, Readout
+from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.hw_profiles import load_profile
 

@@ -6,23 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    Array,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Node,
-    Output,
-    Pooling,
-    Population,
-    Projection,
-    Reset,
-    Shape,
-    conv_out,
-    frozen,
-)
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, conv_out, frozen
 from tern2lava.hw_profiles import Profile, load_profile
 
 # Without memory of currents, with all memory of potentials, at rest without inputs.

@@ -11,21 +11,9 @@ import numpy as np
 
 from nets import geometry, neurons, sparse_codes, variant
 from tern2lava.compiler.image.core_image import block_bytes, decode_core
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    Array,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Pooling,
-    Population,
-    Projection,
-    Reset,
-    frozen,
-    size,
-)
-from tern2lava.compiler.linear import accumulate
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import accumulate
+from tern2lava.compiler.ir.shapes import Array, Pooling, frozen, size
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.hw_profiles import Profile
 from tern2lava.sim import integer, mapped

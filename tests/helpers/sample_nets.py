@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tern2lava
-from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.hw_profiles import Profile
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from tern2lava.compiler.ir import Arithmetic
+from tern2lava.compiler.ir.graph import Arithmetic
 from tern2lava.compiler.place import location, router_positions
 from tern2lava.errors import ProfileError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.core_image import decode_core, encode_core, sections
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.graph import (
     Conv2d,
     Dense,
     Flatten,
@@ -21,8 +21,8 @@ from tern2lava.compiler.ir import (
     Output,
     Population,
     Projection,
-    frozen,
 )
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import MapOptions
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.account import memory_table, size_text, twin_table

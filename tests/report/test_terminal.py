@@ -7,7 +7,8 @@ from rich.console import Console
 
 from tern2lava.bundle import tool_version
 from tern2lava.compiler.build import build
-from tern2lava.compiler.ir import Dense, Graph, Input, Level, Neuron, Output, frozen
+from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import Options
 from tern2lava.hw_profiles import load_profile
 from tern2lava.report.build import make_report

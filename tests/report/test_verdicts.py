@@ -14,7 +14,7 @@ from rich.console import Console
 from lossy import HIDDEN, INPUTS, STEPS, network, samples, write_lossy
 from tern2lava import api
 from tern2lava.bundle import read_bundle
-from tern2lava.compiler.ir import Neuron
+from tern2lava.compiler.ir.graph import Neuron
 from tern2lava.compiler.options import Options
 from tern2lava.report.model import Verification
 from tern2lava.report.requirements import parse_requirements

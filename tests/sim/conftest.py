@@ -10,20 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from tern2lava.compiler.build import build as compile_network
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    Array,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Output,
-    Population,
-    Projection,
-    Reset,
-    conv_out,
-    frozen,
-)
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, conv_out, frozen
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.lava_child import LavaChild
 from tern2lava.sim.shard import Executable

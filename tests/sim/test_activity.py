@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset, frozen
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.traffic import activity
 from tern2lava.sim import integer
 from tern2lava.sim.activity import measured_rates

@@ -9,7 +9,7 @@ import pytest
 
 from lossy import CLASSES, HIDDEN, STEPS, network, samples, write_lossy
 from tern2lava.bundle import read_bundle
-from tern2lava.compiler.ir import Readout
+from tern2lava.compiler.ir.graph import Readout
 from tern2lava.sim import integer, shard
 from tern2lava.sim.arithmetic import SpikeCounts, added, changed_decisions, count_spikes
 from tern2lava.sim.float import run_float

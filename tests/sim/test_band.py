@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset, frozen
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
 from tern2lava.sim import integer

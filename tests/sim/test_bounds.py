@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tern2lava.compiler.ir import ChannelAffine, Compare, Conv2d, Dense, Neuron, Pool2d, PoolKind, Reset, frozen
+from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Conv2d, Dense, Neuron, Pool2d, PoolKind, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim.bound_layers import Layer, total, whole_numbers
 from tern2lava.sim.bound_neuron import NeuronBound
 from tern2lava.sim.float import NeuronState

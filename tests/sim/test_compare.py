@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import VerificationError
 from tern2lava.sim import integer
 from tern2lava.sim.compare import compare, compared_values, first_difference

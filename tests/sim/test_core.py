@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.image.core_image import (
     CORE,
     HOST,
@@ -18,7 +17,9 @@ from tern2lava.compiler.image.core_image import (
     decode_core,
     encode_core,
 )
-from tern2lava.compiler.ir import Arithmetic, Population, Projection, Reset, frozen
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError
 from tern2lava.sim.core import CoreMachine, links
 from tern2lava.sim.mapped import run

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tern2lava.compiler.image.core_image import CoreImage, decode_core, encode_core
-from tern2lava.compiler.ir import Graph, Input, Pooling, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Input, Projection
+from tern2lava.compiler.ir.shapes import Pooling, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import InputError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.graph import (
     Add,
     ChannelAffine,
     Compare,
@@ -22,8 +22,8 @@ from tern2lava.compiler.ir import (
     Pool2d,
     PoolKind,
     Reset,
-    frozen,
 )
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim.float import run_float
 
 torch = pytest.importorskip("torch")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tern2lava.compiler.image.core_image import decode_core, encode_core
-from tern2lava.compiler.ir import Graph, frozen
+from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile

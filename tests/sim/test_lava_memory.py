@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from places import HELPERS
-from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset, frozen
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim.lava_child import LavaChild
 from tern2lava.sim.lava_shared import SharedArrays
 from tern2lava.sim.lava_stock import run_stock

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import Graph, Projection, Reset, frozen
+from tern2lava.compiler.ir.graph import Graph, Projection, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim.lava_plan import StockPlan, plan_stock
 
 Build = Callable[..., tuple[Graph, dict[str, Any]]]

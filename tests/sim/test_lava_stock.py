@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import Graph, Population, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Population, Projection
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim import integer
 from tern2lava.sim.compare import compare
 from tern2lava.sim.lava_child import LavaChild

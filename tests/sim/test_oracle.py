@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import Dense, Graph, Input, Level, Neuron, Output
+from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output
 from tern2lava.errors import InputError
 from tern2lava.sim.oracle import load_oracle, make_oracle
 from tern2lava.sim.oracle_pack import pack, unpack

@@ -15,7 +15,7 @@ from torch import nn
 
 from oracle_net import MISREADINGS, NAMES, NET, STEPS, count_spikes, module, spikes, write
 from tern2lava import api
-from tern2lava.compiler.ir import Compare, Delay, Dense, Graph, Input, Level, Neuron, Reset
+from tern2lava.compiler.ir.graph import Compare, Delay, Dense, Graph, Input, Level, Neuron, Reset
 from tern2lava.sim.float import run_float
 from tern2lava.sim.oracle import Oracle, make_oracle
 from tern2lava.sim.reading import PopulationReading, Reading, merged

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import Graph, Level, Neuron, Output, Population, Readout, Reset, frozen
+from tern2lava.compiler.ir.graph import Graph, Level, Neuron, Output, Population, Readout, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim.readout import accuracy, predictions, scores
 from tern2lava.sim.trace import Trace
 

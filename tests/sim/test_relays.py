@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tern2lava.compiler.image.core_image import decode_core, encode_core
-from tern2lava.compiler.ir import Graph, Population, Projection
+from tern2lava.compiler.ir.graph import Graph, Population, Projection
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.passes.split_fan_in import split_fan_in

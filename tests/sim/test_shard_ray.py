@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from places import HELPERS
-from tern2lava.compiler.ir import Input
+from tern2lava.compiler.ir.graph import Input
 from tern2lava.errors import BackendError, InputError, MissingPackageError
 from tern2lava.sim import integer, shard
 from tern2lava.sim.compare import compare

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tern2lava.compiler.image.core_image import decode_core, encode_core
-from tern2lava.compiler.ir import frozen
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import BackendError, Interrupted
 from tern2lava.sim import integer, shard, verify
 from tern2lava.sim.lava_child import LavaChild

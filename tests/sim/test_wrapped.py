@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import Graph, Input, Level, Output
+from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.errors import InputError
 from tern2lava.sim import spikes
 from tern2lava.sim.spikes import load_spikes, make_spikes

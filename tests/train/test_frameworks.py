@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tern2lava.api import compile
 from tern2lava.compiler.build import Compiled
-from tern2lava.compiler.ir import Projection
+from tern2lava.compiler.ir.graph import Projection
 from tern2lava.train.surrogate import ArcTangent
 from tern2lava.train.ternarize import finalize, ternarize
 

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tern2lava.compiler.ir import Graph, Input, Level, Neuron, Output, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Input, Level, Neuron, Output, Projection
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.train import metrics
 
 P = np.array([[0.8, 0.2], [0.4, 0.6], [0.7, 0.3], [0.5, 0.5]])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tern2lava.compiler.ir import Arithmetic
+from tern2lava.compiler.ir.graph import Arithmetic
 from tern2lava.compiler.lower import lower
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.load import load

@@ -23,7 +23,8 @@ from tern2lava.compiler.certify.ranges import (
 from tern2lava.compiler.certify.rounding import boundary_moved, potential_step
 from tern2lava.compiler.certify.source_integers import quantum_unit, strict_threshold
 from tern2lava.compiler.certify.ties import Ties, examine
-from tern2lava.compiler.ir import Arithmetic, Array, Graph, Neuron, Population, Projection, Reset, broadcast
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import Array, broadcast
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.certify.source_integers import membrane_unit
-from tern2lava.compiler.ir import Arithmetic, Array, Compare, Graph, Neuron, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import Array
 
 # Fractions of a lattice point beyond these bits are taken for what they are: chance, no potential that is meant.
 DEEPEST = 20

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.certify.source_integers import membrane_unit
-from tern2lava.compiler.ir import Arithmetic, Array, Neuron, Population
+from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population
+from tern2lava.compiler.ir.shapes import Array
 
 
 def coded_bias(value: Array, arithmetic: Arithmetic) -> Array | None:

@@ -11,7 +11,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Compare, Reset
+from tern2lava.compiler.ir.graph import Compare, Reset
+from tern2lava.compiler.ir.shapes import Array
 
 # Shares of a neuron's synapses that spike in a step.
 RATES = (0.02, 0.1, 0.3)

@@ -6,20 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    Array,
-    Graph,
-    Input,
-    Neuron,
-    Node,
-    Population,
-    Projection,
-    Reset,
-    Shape,
-    size,
-)
-from tern2lava.compiler.linear import target_shape
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Neuron, Node, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import target_shape
+from tern2lava.compiler.ir.shapes import Array, Shape, size
 
 FOREVER = 1 << 40
 

@@ -12,7 +12,8 @@ from tern2lava.compiler.certify.lattice import decided, lattice, real_gains
 from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.ranges import growth, on_shape
 from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit
-from tern2lava.compiler.ir import Arithmetic, Array, Compare, Graph, Neuron, Population, Projection, Reset, size
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import Array, size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Compare, Neuron, Population
+from tern2lava.compiler.ir.graph import Compare, Neuron, Population
+from tern2lava.compiler.ir.shapes import Array
 
 
 def quantum_unit(neuron: Neuron) -> float | None:

@@ -11,7 +11,8 @@ from tern2lava.compiler.certify import probe
 from tern2lava.compiler.certify.lattice import Gains
 from tern2lava.compiler.certify.ranges import growth
 from tern2lava.compiler.certify.source_integers import membrane_unit
-from tern2lava.compiler.ir import Arithmetic, Array, Compare, Neuron, Population, Reset, broadcast
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Neuron, Population, Reset
+from tern2lava.compiler.ir.shapes import Array, broadcast
 
 # Kinds of neurons (sets of parameters) of a population that are run exactly; others keep the code that they have.
 MOST_PROBED = 48

@@ -18,7 +18,8 @@ from tern2lava.compiler.certify.probe import run_integer
 from tern2lava.compiler.certify.ranges import growth
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.certify.tie_search import COARSEST, exact_run, integers_of, kinds_of, search
-from tern2lava.compiler.ir import Arithmetic, Array, Compare, Neuron, Population, broadcast
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Neuron, Population
+from tern2lava.compiler.ir.shapes import Array, broadcast
 
 # Kinds of neurons that are run exactly to say what becomes of their ties.
 MOST_EXAMINED = 4

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tern2lava.compiler.ir import ConvGeometry, Projection
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import ConvGeometry
 
 # About what a head takes; for estimates only.
 TYPICAL_BYTES = 20

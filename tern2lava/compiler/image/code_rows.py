@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Shape
+from tern2lava.compiler.ir.shapes import Array, Shape
 
 
 def code_rows(weight: Array, groups: int = 1) -> Array:

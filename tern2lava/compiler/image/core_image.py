@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.image.block_header import geometry_of, header_at, header_of
 from tern2lava.compiler.image.code_rows import code_rows, from_code_rows, rows_shape
 from tern2lava.compiler.image.codecs import BY_NAME, CODECS, LISTS
@@ -23,18 +22,9 @@ from tern2lava.compiler.image.codecs.stream import MOST_CODES
 from tern2lava.compiler.image.layout import codes_groups, integer_width
 from tern2lava.compiler.image.records import MAX_NEURONS, Reader, Writer
 from tern2lava.compiler.image.synapse_lists import decode_slice, encode_slice, plan_lists
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    Array,
-    ConvGeometry,
-    Population,
-    Projection,
-    Reset,
-    broadcast,
-    conv_out,
-    frozen,
-    size,
-)
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, broadcast, conv_out, frozen, size
 from tern2lava.errors import InputError
 
 MAGIC = b"T2LC"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tern2lava.compiler.ir import Array, Projection
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import Array
 
 WORD_BYTES = 8
 

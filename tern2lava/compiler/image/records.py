@@ -6,9 +6,9 @@ import struct
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.image.layout import WORD_BYTES, integer_width, padded
-from tern2lava.compiler.ir import Array, size
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 
 _WIDTHS = {1: "<i1", 2: "<i2", 4: "<i4", 8: "<i8"}

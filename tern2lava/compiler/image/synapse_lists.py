@@ -20,8 +20,9 @@ from tern2lava.compiler.image.codecs.loihi import (
     stored_words,
 )
 from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, KIND, MAX_PER_ENTRY, delay_bits, optimal, split
-from tern2lava.compiler.ir import Array, Projection
-from tern2lava.compiler.slices import taps
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.slices import taps
 from tern2lava.errors import InputError
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Neuron, Node, Output, Readout, Reset
+from tern2lava.compiler.ir.graph import Graph, Neuron, Node, Output, Readout, Reset
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import UnsupportedError
 
 

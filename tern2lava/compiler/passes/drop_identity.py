@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tern2lava.compiler.check import shapes
-from tern2lava.compiler.ir import Add, Delay, Dense, Flatten, Graph, Identity, Neuron, Node, Output
+from tern2lava.compiler.ir.check import shapes
+from tern2lava.compiler.ir.graph import Add, Delay, Dense, Flatten, Graph, Identity, Neuron, Node, Output
 
 
 def drop_identity(graph: Graph) -> Graph:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, ChannelAffine, Conv2d, Dense, Graph, Node, Pool2d, PoolKind
+from tern2lava.compiler.ir.graph import ChannelAffine, Conv2d, Dense, Graph, Node, Pool2d, PoolKind
+from tern2lava.compiler.ir.shapes import Array
 
 
 def fold_batchnorm(graph: Graph) -> Graph:

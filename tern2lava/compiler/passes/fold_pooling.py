@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.check import shapes
-from tern2lava.compiler.ir import Conv2d, Graph, Node, Pool2d, PoolKind
+from tern2lava.compiler.ir.check import shapes
+from tern2lava.compiler.ir.graph import Conv2d, Graph, Node, Pool2d, PoolKind
 
 
 def fold_pooling(graph: Graph) -> Graph:

@@ -11,7 +11,8 @@ import numpy as np
 from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.rounding import bias_shift, compare, cut_off, percent
 from tern2lava.compiler.certify.source_integers import membrane_unit
-from tern2lava.compiler.ir import Arithmetic, Array, Graph, Neuron, Population
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.rules import check_rules

@@ -7,7 +7,8 @@ from itertools import count
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Graph, Level, Neuron, Node, Projection
+from tern2lava.compiler.ir.graph import Graph, Level, Neuron, Node, Projection
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.ternary import (
     TOLERANCE,

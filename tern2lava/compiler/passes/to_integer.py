@@ -11,9 +11,8 @@ from tern2lava.compiler.certify.ranges import bounds, fits, summed_input
 from tern2lava.compiler.certify.rounding import never_spikes
 from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit, strict_threshold
 from tern2lava.compiler.certify.ties import place, tie_note
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.graph import (
     Arithmetic,
-    Array,
     Compare,
     Graph,
     Level,
@@ -25,6 +24,7 @@ from tern2lava.compiler.ir import (
     Readout,
     Reset,
 )
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.retime import chip_delay, lags
 from tern2lava.errors import UnsupportedError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.placement.curves import place_hilbert, place_linear, place_random
 from tern2lava.compiler.placement.exact import prove
 from tern2lava.compiler.placement.hypergraph import place_mtkahypar

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.placement.curves import place_hilbert
 from tern2lava.compiler.placement.problem import Problem
 from tern2lava.compiler.placement.search import improve

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 from scipy.sparse import coo_matrix, csr_matrix
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.placement.problem import Problem, hops, host_hops
 
 # Table entries read in one search, which bounds its time: about 1.5 s on one core of a laptop.

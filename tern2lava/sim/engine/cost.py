@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Projection
+from tern2lava.compiler.ir.graph import Projection
 from tern2lava.sim.engine.weights import digits
 
 # A spike on a dense projection, and each of its outputs.

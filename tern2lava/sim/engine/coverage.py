@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range, summed_input
-from tern2lava.compiler.ir import Array, Graph, Population, Projection
+from tern2lava.compiler.ir.graph import Graph, Population, Projection
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.engine.weights import largest_code
 
 

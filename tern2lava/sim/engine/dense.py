@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.engine import carry
 from tern2lava.sim.engine.bits import popcount
 from tern2lava.sim.engine.kernels import kernel

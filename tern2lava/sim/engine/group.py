@@ -6,7 +6,7 @@ time and weights are read once for all of them. Populations that feed each other
 
 from __future__ import annotations
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.engine import neuron
 from tern2lava.sim.engine.calls import Pools, Scratch, call_add, call_step
 from tern2lava.sim.engine.columns import (

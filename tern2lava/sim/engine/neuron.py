@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.engine.bits import halved
 from tern2lava.sim.engine.columns import ADAPTIVE, DISTINCT, REARM, REFRACTORY, RESET, SIGNED, STATES
 from tern2lava.sim.engine.kernels import kernel

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
-from tern2lava.compiler.check import execution_order
-from tern2lava.compiler.ir import Graph, Input, Population, Projection, size
+from tern2lava.compiler.ir.check import execution_order
+from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.progress import Progress
 from tern2lava.sim.engine.coverage import state_type
 from tern2lava.sim.engine.tables import Tables, make_tables

@@ -14,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
-from tern2lava.compiler.ir import Array, Graph, Input, Population, size
+from tern2lava.compiler.ir.graph import Graph, Input, Population
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim import integer
 from tern2lava.sim.engine.coverage import fits_byte

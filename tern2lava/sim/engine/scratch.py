@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.engine import carry, columns, conv, dense, neuron
 from tern2lava.sim.engine.calls import Scratch
 

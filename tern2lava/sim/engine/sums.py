@@ -7,7 +7,7 @@ k + rows.
 
 from __future__ import annotations
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.engine import conv, dense, levels
 from tern2lava.sim.engine.bits import pack, positions
 from tern2lava.sim.engine.calls import Pools, Scratch

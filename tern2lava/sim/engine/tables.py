@@ -10,20 +10,9 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    Array,
-    Graph,
-    Input,
-    Pooling,
-    Population,
-    Projection,
-    Reset,
-    broadcast,
-    compact,
-    size,
-)
-from tern2lava.compiler.linear import per_neuron
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import per_neuron
+from tern2lava.compiler.ir.shapes import Array, Pooling, broadcast, compact, size
 from tern2lava.sim.engine import columns, conv, dense, neuron
 from tern2lava.sim.engine.calls import Pools
 from tern2lava.sim.engine.cost import spike_limit

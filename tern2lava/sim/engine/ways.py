@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import from_dtype
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.progress import Progress
 from tern2lava.sim.engine import columns, neuron, sums
 from tern2lava.sim.engine.calls import add_signature, run_signature, step_signature

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Projection
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.engine.carry import WORDS
 from tern2lava.sim.engine.dense import LANES
 

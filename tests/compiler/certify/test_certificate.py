@@ -9,7 +9,7 @@ import pytest
 
 from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.certify.ranges import FOREVER, bounds, summed_input
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
     Dense,
@@ -20,9 +20,8 @@ from tern2lava.compiler.ir import (
     Output,
     Population,
     Reset,
-    broadcast,
-    frozen,
 )
+from tern2lava.compiler.ir.shapes import broadcast, frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
 from tern2lava.errors import UnsupportedError

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tern2lava.compiler.certify.probe import Integers, Single, draw, hold, run_exact, run_integer, spikes_at_risk
-from tern2lava.compiler.ir import Compare, Reset
+from tern2lava.compiler.ir.graph import Compare, Reset
 
 PLAIN = {
     "alpha_u": 0.0, "alpha_v": 0.5, "bias_u": 0.0, "bias": 0.0, "v_init": 0.0, "threshold": 2.0, "amount": 2.0,

@@ -12,19 +12,8 @@ from tern2lava.compiler.certify.lattice import real_gains
 from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.certify.ties import examine
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    Compare,
-    Dense,
-    Graph,
-    Input,
-    Level,
-    Neuron,
-    Output,
-    Readout,
-    Reset,
-    frozen,
-)
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Readout, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.lower import lower
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer

@@ -13,7 +13,7 @@ from tern2lava.compiler.image.codecs import BY_NAME, CODECS, Codec, rans
 from tern2lava.compiler.image.codecs.groups import Groups, field_at, pack_fields, rows_per_group, unpack_fields
 from tern2lava.compiler.image.codecs.rans_model import SCALE, SHARE, model, shares
 from tern2lava.compiler.image.codecs.stream import HEADER_BYTES, read_stream, write_stream
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 ALL = sorted(CODECS.values(), key=lambda codec: codec.number)

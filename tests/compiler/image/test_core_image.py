@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tern2lava.compiler.box import Box
 from tern2lava.compiler.image.core_image import (
     CORE,
     Axons,
@@ -21,7 +20,9 @@ from tern2lava.compiler.image.core_image import (
     decode_core,
     encode_core,
 )
-from tern2lava.compiler.ir import Arithmetic, ConvGeometry, Population, Projection, Reset, frozen
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import ConvGeometry, frozen
 from tern2lava.errors import InputError
 
 

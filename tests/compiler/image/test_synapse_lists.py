@@ -19,7 +19,8 @@ from tern2lava.compiler.image.codecs.loihi import (
 )
 from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, delay_bits, optimal, split
 from tern2lava.compiler.image.synapse_lists import decode_slice, encode_slice, plan_lists
-from tern2lava.compiler.ir import Array, ConvGeometry, Projection, conv_out, frozen
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, conv_out, frozen
 from tern2lava.compiler.nxtf import list_words
 from tern2lava.errors import InputError
 

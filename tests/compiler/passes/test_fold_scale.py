@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tern2lava.compiler.ir import Graph, Input, Level, Neuron, Output, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Input, Level, Neuron, Output, Projection
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.passes.fold_scale import divide, fold_scale, meant
 from tern2lava.errors import UnsupportedError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.graph import (
     Arithmetic,
     ChannelAffine,
     Compare,
@@ -27,10 +27,10 @@ from tern2lava.compiler.ir import (
     Pool2d,
     PoolKind,
     Reset,
-    frozen,
 )
+from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.text import print_graph
 from tern2lava.compiler.lower import STAGES, lower
-from tern2lava.compiler.text import print_graph
 
 GOLDEN = Path(__file__).parent / "golden"
 KERNEL = [[[[1, 0], [-1, 1]], [[0, 1], [1, -1]]], [[[1, -1], [0, 0]], [[1, 0], [0, 1]]]]

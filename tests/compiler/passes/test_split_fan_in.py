@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from tern2lava import api
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.build import build as compile_network
-from tern2lava.compiler.check import check
 from tern2lava.compiler.image.core_image import decode_core, encode_core
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.check import check
+from tern2lava.compiler.ir.files import load_graph, save_graph
+from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Conv2d,
-    ConvGeometry,
     Delay,
     Dense,
     Graph,
@@ -27,22 +27,18 @@ from tern2lava.compiler.ir import (
     Neuron,
     Output,
     Pool2d,
-    Pooling,
     PoolKind,
     Population,
     Projection,
-    conv_out,
-    frozen,
-    size,
 )
-from tern2lava.compiler.linear import accumulate
+from tern2lava.compiler.ir.linear import accumulate
+from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, conv_out, frozen, size
+from tern2lava.compiler.ir.slices import incoming, taps
 from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.passes.split_fan_in import make_relay, split_fan_in
 from tern2lava.compiler.rules import check_rules
-from tern2lava.compiler.slices import incoming, taps
 from tern2lava.compiler.splitting import divide, width
-from tern2lava.compiler.store import load_graph, save_graph
 from tern2lava.errors import CapacityError, InputError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tern2lava.compiler.ir import Graph, Input, Level, Neuron, Output, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Input, Level, Neuron, Output, Projection
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.errors import UnsupportedError

@@ -9,22 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Input,
-    Level,
-    Node,
-    Output,
-    Pooling,
-    Population,
-    Projection,
-    Reset,
-    conv_out,
-    frozen,
-    size,
-)
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, conv_out, frozen, size
 
 Inputs = dict[str, NDArray[Any]]
 Shape = tuple[int, ...]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir import Projection, frozen
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim.engine import carry, dense
 from tern2lava.sim.engine.weights import rows_by_source
 

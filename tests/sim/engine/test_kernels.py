@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numba import njit
 from numpy.typing import NDArray
 
-from tern2lava.compiler.ir import ConvGeometry, Projection, frozen
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import ConvGeometry, frozen
 from tern2lava.sim import integer
 from tern2lava.sim.engine import columns, neuron
 from tern2lava.sim.engine.bits import lowest, pack, popcount, positions

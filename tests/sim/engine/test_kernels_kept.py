@@ -13,7 +13,7 @@ import pytest
 from numba import njit
 
 import tern2lava
-from tern2lava.compiler.ir import Graph
+from tern2lava.compiler.ir.graph import Graph
 from tern2lava.sim.engine import columns, kernels
 from tern2lava.sim.engine.kernels import COMPILING, telling
 from tern2lava.sim.engine.program import prepare

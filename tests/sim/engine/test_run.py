@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tern2lava.compiler.ir import Graph, Input, Population, Projection, frozen
+from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError
 from tern2lava.sim import integer
 from tern2lava.sim.compare import compare

@@ -22,7 +22,7 @@ from numba import njit
 from tern2lava.compiler.image.codecs.bits import peek, to_bytes, to_words
 from tern2lava.compiler.image.codecs.groups import Groups, rows_per_group
 from tern2lava.compiler.image.codecs.matrix import check_row, check_size, ternary_matrix
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 _NAME = "bitmap codes"

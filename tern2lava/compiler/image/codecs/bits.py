@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 
 
 def to_words(data: bytes, at: int = 0) -> Array:

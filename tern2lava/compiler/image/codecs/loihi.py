@@ -49,7 +49,7 @@ from tern2lava.compiler.image.codecs.loihi_entries import (
     list_words,
 )
 from tern2lava.compiler.image.codecs.matrix import check_row, check_size
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 MOST_FORMATS = 15

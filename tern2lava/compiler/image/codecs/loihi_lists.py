@@ -7,7 +7,7 @@ import numpy as np
 from tern2lava.compiler.image.codecs.loihi import decode_list, decode_lists, encode_lists, stored_bytes
 from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, optimal, split
 from tern2lava.compiler.image.codecs.matrix import ternary_matrix
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 _NAME = "synapse lists"

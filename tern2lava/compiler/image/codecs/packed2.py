@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.image.codecs.matrix import check_row, check_size, ternary_matrix
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 _NAME = "packed2 codes"

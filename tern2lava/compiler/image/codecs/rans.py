@@ -24,7 +24,7 @@ from numba import njit
 from tern2lava.compiler.image.codecs.groups import Groups, rows_per_group
 from tern2lava.compiler.image.codecs.matrix import check_row, check_size, ternary_matrix
 from tern2lava.compiler.image.codecs.rans_model import QUADS, SCALE, SCALE_BITS, SHARE, Model, model, shares
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 _HEADER = struct.Struct("<HHI")

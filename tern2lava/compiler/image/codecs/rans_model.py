@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, frozen
+from tern2lava.compiler.ir.shapes import Array, frozen
 
 SCALE_BITS = 14
 SCALE = 1 << SCALE_BITS

@@ -31,7 +31,7 @@ from tern2lava.compiler.image.codecs.bits import (
 )
 from tern2lava.compiler.image.codecs.groups import Groups, rows_per_group
 from tern2lava.compiler.image.codecs.matrix import check_row, check_size, ternary_matrix
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 _HEADER = struct.Struct("<BBHII")

@@ -16,7 +16,7 @@ import zlib
 from dataclasses import dataclass
 
 from tern2lava.compiler.image.codecs import BY_NAME, CODECS, Codec
-from tern2lava.compiler.ir import Array
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
 HEADER_BYTES = 16

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir import Arithmetic, Graph, Input, Level, Output, Projection, frozen
-from tern2lava.compiler.text import print_graph
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Projection
+from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.text import print_graph
 
 
 def printed(weight, **fields):

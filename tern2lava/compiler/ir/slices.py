@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Input, Population, Projection, Shape, size
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, size
 from tern2lava.errors import UnsupportedError
 
 

@@ -11,9 +11,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
-from tern2lava.compiler.check import check
-from tern2lava.compiler.ir import NODE_KINDS, Arithmetic, Array, ConvGeometry, Graph, Level, Node, Pooling
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.check import check
+from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Level, Node
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling
 from tern2lava.errors import InputError, Tern2LavaError
 
 FORMAT = 1

@@ -12,20 +12,17 @@ Projection (later levels).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, frozen
 
 if TYPE_CHECKING:
-    from tern2lava.compiler.box import Box
-
-Array = NDArray[Any]
-Shape = tuple[int, ...]
+    from tern2lava.compiler.ir.box import Box
 
 
 class Level(IntEnum):
@@ -62,13 +59,6 @@ class Readout(str, Enum):
     MEMBRANE_SUM = "membrane_sum"
     MEMBRANE_LAST = "membrane_last"
     MEMBRANE_MAX = "membrane_max"
-
-
-def frozen(array: Any, dtype: Any = None) -> Array:
-    """A read-only C-ordered copy of `array` (as `dtype` where given)."""
-    result = np.array(array, dtype=dtype, order="C", copy=True)
-    result.setflags(write=False)
-    return result
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -209,38 +199,6 @@ class Neuron(NodeBase):
     unit: Array = field(default_factory=lambda: frozen(1.0))
     origin: Array = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class ConvGeometry:
-    """How a convolution's weight meets its input; `in_shape` and `out_shape` are (channels, height, width)."""
-
-    in_shape: tuple[int, int, int]
-    out_shape: tuple[int, int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int, int, int]
-    dilation: tuple[int, int]
-    groups: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pooling:
-    """Sums over the windows of `window` (y, x) that tile an image of `in_shape` (channels, height, width) from its
-    first row and column; rows and columns that fill no window are left out."""
-
-    in_shape: tuple[int, int, int]
-    window: tuple[int, int]
-
-    @property
-    def out_shape(self) -> tuple[int, int, int]:
-        """(channels, windows along y, windows along x)."""
-        channels, height, width = self.in_shape
-        return (channels, height // self.window[0], width // self.window[1])
-
-    @property
-    def area(self) -> int:
-        """Neurons in a window."""
-        return self.window[0] * self.window[1]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -443,33 +401,3 @@ class Graph:
         return replace(
             self, nodes=tuple(nodes), level=self.level if level is None else level, notes=(*self.notes, *notes)
         )
-
-
-def size(shape: Shape) -> int:
-    """Number of elements of a shape."""
-    return int(math.prod(shape))
-
-
-def broadcast(value: Array, shape: Shape) -> Array:
-    """`value` as a read-only array of `shape`. A (channels,) array goes along the first axis of (C, H, W)."""
-    if value.ndim == 1 and len(shape) > 1 and value.shape[0] == shape[0]:
-        value = value.reshape(-1, *([1] * (len(shape) - 1)))
-    return np.broadcast_to(value, shape)
-
-
-def compact(value: Array, shape: Shape) -> Array:
-    """`value` (which broadcasts to `shape`) as () where it is constant, (channels, 1, 1) where constant per channel."""
-    if value.ndim == 0 or value.size == 0:
-        return value
-    if np.all(value == value.reshape(-1)[0]):
-        return np.asarray(value.reshape(-1)[0])
-    if len(shape) > 1 and value.shape == shape:
-        rows = value.reshape(shape[0], -1)
-        if np.all(rows == rows[:, :1]):
-            return rows[:, :1].reshape(-1, *([1] * (len(shape) - 1)))
-    return value
-
-
-def conv_out(length: int, kernel: int, stride: int, pad: int, dilation: int) -> int:
-    """Output length of a convolution: floor((length + pad - dilation*(kernel-1) - 1) / stride) + 1."""
-    return (length + pad - dilation * (kernel - 1) - 1) // stride + 1

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tern2lava.compiler.check import check, shapes
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.check import check, shapes
+from tern2lava.compiler.ir.graph import (
     Add,
     ChannelAffine,
     Conv2d,
@@ -23,8 +23,8 @@ from tern2lava.compiler.ir import (
     Output,
     Pool2d,
     PoolKind,
-    frozen,
 )
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 
 

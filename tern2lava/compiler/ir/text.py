@@ -7,8 +7,9 @@ from enum import Enum
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import Array, ConvGeometry, Graph, Node, Pooling, Projection
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Graph, Node, Projection
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling
 
 SHOWN = 12
 

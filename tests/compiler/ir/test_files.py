@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tern2lava.compiler.ir import NODE_KINDS, Arithmetic, ConvGeometry, Graph, Level
+from tern2lava.compiler.ir.files import load_graph, save_graph
+from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Level
+from tern2lava.compiler.ir.shapes import ConvGeometry
 from tern2lava.compiler.lower import lower
-from tern2lava.compiler.store import load_graph, save_graph
 from tern2lava.errors import InputError, UnsupportedError
 
 

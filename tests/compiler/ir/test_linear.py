@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tern2lava.compiler.ir import ConvGeometry, Projection, conv_out, frozen
-from tern2lava.compiler.linear import accumulate, conv2d, per_neuron, target_shape
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.linear import accumulate, conv2d, per_neuron, target_shape
+from tern2lava.compiler.ir.shapes import ConvGeometry, conv_out, frozen
 
 torch = pytest.importorskip("torch")
 pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))

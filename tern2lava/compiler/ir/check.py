@@ -7,8 +7,8 @@ from dataclasses import fields
 import networkx
 import numpy as np
 
-from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import (
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import (
     Add,
     ChannelAffine,
     Conv2d,
@@ -24,15 +24,12 @@ from tern2lava.compiler.ir import (
     NodeBase,
     Output,
     Pool2d,
-    Pooling,
     Population,
     Projection,
     Reset,
-    Shape,
-    conv_out,
-    size,
 )
-from tern2lava.compiler.linear import target_shape
+from tern2lava.compiler.ir.linear import target_shape
+from tern2lava.compiler.ir.shapes import Pooling, Shape, conv_out, size
 from tern2lava.errors import InputError, UnsupportedError
 
 _LINEAR: tuple[type[NodeBase], ...] = (Dense, Conv2d, Pool2d, ChannelAffine, Flatten, Identity, Add, Delay)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import Array, ConvGeometry, Pooling, Projection, Shape, size
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Projection
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, size
 
 
 def windows2d(x: Array, kernel: tuple[int, int]) -> Array:

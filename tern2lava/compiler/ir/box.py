@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir import Array, Pooling, Shape, size
+from tern2lava.compiler.ir.shapes import Array, Pooling, Shape, size
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tern2lava.compiler.box import Box
-from tern2lava.compiler.ir import (
-    Arithmetic,
-    ConvGeometry,
-    Graph,
-    Level,
-    Population,
-    Projection,
-    Reset,
-    conv_out,
-    frozen,
-)
-from tern2lava.compiler.linear import accumulate
-from tern2lava.compiler.slices import (
+from tern2lava.compiler.ir.box import Box
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Level, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import accumulate
+from tern2lava.compiler.ir.shapes import ConvGeometry, conv_out, frozen
+from tern2lava.compiler.ir.slices import (
     channel_cuts,
     conv_window,
     cut,
