@@ -41,8 +41,8 @@ from fidelity_reading import float32, twelve
 
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.compiler.rules import check_rules
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names

@@ -16,7 +16,7 @@ from training_cases import READOUT, Case
 from tern2lava import api
 from tern2lava.compiler.ir.graph import Arithmetic, Graph
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.compiler.lower import lower
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.band import measure_band

@@ -34,8 +34,8 @@ from tern2lava.compiler.ir.files import load_graph, save_graph
 from tern2lava.compiler.ir.graph import Input, Level
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.ir.text import print_graph
-from tern2lava.compiler.lower import STAGES
 from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.passes.pipeline import STAGES
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report

@@ -36,7 +36,7 @@ from tern2lava.compiler.ir.graph import (
     Reset,
 )
 from tern2lava.compiler.ir.shapes import conv_out, frozen, size
-from tern2lava.compiler.lower import Lowered
+from tern2lava.compiler.passes.pipeline import Lowered
 from tern2lava.sim import integer
 from tern2lava.sim.band import Tracker
 from tern2lava.sim.float import NeuronState, run_float

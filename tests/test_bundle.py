@@ -14,7 +14,7 @@ import pytest
 from tern2lava import bundle
 from tern2lava.bundle import read_bundle, save_report, write_aside, write_bundle
 from tern2lava.compiler.build import build
-from tern2lava.compiler.lower import STAGES
+from tern2lava.compiler.passes.pipeline import STAGES
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
 

@@ -18,7 +18,7 @@ from lossy import samples, write_lossy
 from tern2lava import api
 from tern2lava.__main__ import main
 from tern2lava.cli import app
-from tern2lava.compiler.lower import STAGES
+from tern2lava.compiler.passes.pipeline import STAGES
 from tern2lava.errors import Interrupted
 from tern2lava.sim import lava_child
 

@@ -10,8 +10,8 @@ import pytest
 from command_line import in_process
 from tern2lava import api
 from tern2lava.bundle import read_bundle
-from tern2lava.compiler.lower import PASSES
 from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.passes.pipeline import PASSES
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
 # On one core there is nothing to map otherwise.

@@ -87,8 +87,8 @@ def compile(
     from tern2lava import api
     from tern2lava.bundle import tool_version
     from tern2lava.compiler.ir.text import print_graph
-    from tern2lava.compiler.lower import STAGES
     from tern2lava.compiler.options import Options
+    from tern2lava.compiler.passes.pipeline import STAGES
     from tern2lava.errors import InputError
     from tern2lava.report.build import make_report
     from tern2lava.report.terminal import print_report

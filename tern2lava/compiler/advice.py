@@ -13,9 +13,9 @@ from tern2lava.compiler.cost import LIST_WORDS
 from tern2lava.compiler.ir.check import shapes
 from tern2lava.compiler.ir.graph import Arithmetic, Conv2d, Dense, Graph, Neuron
 from tern2lava.compiler.ir.shapes import size
-from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.partition import least_cores
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.compiler.rules import NO_CHIP, check_rules
 from tern2lava.errors import CapacityError, Tern2LavaError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tern2lava.compiler.ir.graph import Arithmetic, Graph
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.compiler.lower import Lowered, lower
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions, Options
+from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.hw_profiles import Profile
 

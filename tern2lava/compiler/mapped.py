@@ -26,9 +26,9 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.ir.slices import cut, incoming, sources
 from tern2lava.compiler.options import MapOptions, check_map_options
 from tern2lava.compiler.partition import Partition
+from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.compiler.place import Placement, location
 from tern2lava.compiler.plan import make_plan
-from tern2lava.compiler.pooling import unpooled_graph
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.compiler.quality import Quality
 from tern2lava.compiler.route import Routing

@@ -22,7 +22,7 @@ from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Array, broadcast, size
-from tern2lava.compiler.pooling import unpooled_graph
+from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.sim.lava_run import ProcessUse
 
 LIF_SHIFT = 6

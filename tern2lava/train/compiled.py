@@ -8,7 +8,7 @@ from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Projection
-from tern2lava.compiler.lower import Lowered, lower
+from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import mapped

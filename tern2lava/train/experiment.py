@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from tern2lava.compiler.ir.graph import Arithmetic, Graph
-from tern2lava.compiler.lower import PASSES
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.pipeline import PASSES
 from tern2lava.compiler.progress import Progress
 from tern2lava.errors import InputError
 from tern2lava.train import checkpoint

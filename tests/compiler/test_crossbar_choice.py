@@ -19,7 +19,7 @@ from tern2lava.compiler.ir.graph import Graph, Input, Node, Output
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
-from tern2lava.compiler.pooling import unpooled_graph
+from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 

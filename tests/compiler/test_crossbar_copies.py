@@ -18,7 +18,7 @@ from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
 from tern2lava.compiler.ir.shapes import frozen, size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
-from tern2lava.compiler.pooling import unpooled_graph
+from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile, load_profile
 

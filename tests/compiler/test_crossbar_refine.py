@@ -18,8 +18,8 @@ from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import by_estimate
+from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.compiler.plan import make_plan
-from tern2lava.compiler.pooling import unpooled_graph
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile, load_profile
 

@@ -19,7 +19,7 @@ from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.slices import mapped_shape
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, partition
-from tern2lava.compiler.pooling import unpooled_graph
+from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 

@@ -27,8 +27,8 @@ from tern2lava.compiler.ir.graph import (
     Reset,
 )
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.export.nir import NirContent, nir_content, write_nir
 from tern2lava.frontends.nir import load_nir, read_tree

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tern2lava.compiler.ternary import recognise
+from tern2lava.compiler.passes.recognise_ternary import recognise
 from tern2lava.frontends.inspect import Form, inspect_file, tensor_facts, ternary_facts
 
 RNG = np.random.default_rng(0)

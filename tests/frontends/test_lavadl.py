@@ -15,8 +15,8 @@ from torch.nn import functional
 from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Input, Neuron, Population, Projection
 from tern2lava.compiler.ir.linear import accumulate
-from tern2lava.compiler.lower import Lowered, lower
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.hdf5file import read_hdf5
 from tern2lava.frontends.lavadl import read_tree

@@ -18,8 +18,8 @@ from torch import nn
 
 from tern2lava.compiler.ir.check import shapes
 from tern2lava.compiler.ir.graph import Arithmetic, Input, Neuron
-from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError
 from tern2lava.frontends.load import load
 from tern2lava.frontends.nir import load_nir, read_tree

@@ -7,8 +7,8 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.sim import integer
 from tern2lava.sim.band import measure_band
 from tern2lava.sim.float import run_float

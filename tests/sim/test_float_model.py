@@ -10,7 +10,7 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import lower
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.sim.band import run_band
 from tern2lava.sim.float import run_float
 from tern2lava.sim.float_model import run_float_model

@@ -8,7 +8,7 @@ import torch
 from shown import shown
 from tern2lava.api import compile, report
 from tern2lava.compiler.ir.graph import Arithmetic
-from tern2lava.compiler.lower import lower
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import CapacityError, InputError, MissingPackageError
 from tern2lava.frontends.load import load
 from tern2lava.report.training import render_training

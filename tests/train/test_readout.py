@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tern2lava.compiler.ir.graph import Arithmetic
-from tern2lava.compiler.lower import lower
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import load_profile

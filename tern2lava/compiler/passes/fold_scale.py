@@ -7,10 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from tern2lava.compiler.empty_channels import empty_channels, filled, power_of_two, unit_scale
 from tern2lava.compiler.ir.graph import Compare, Graph, Neuron, Node, Projection
 from tern2lava.compiler.ir.linear import per_neuron, target_shape
 from tern2lava.compiler.ir.shapes import Array, compact, size
+from tern2lava.compiler.passes.empty_channels import empty_channels, filled, power_of_two, unit_scale
 from tern2lava.errors import UnsupportedError
 
 DIVIDED = ("threshold", "bias", "bias_u", "v_init", "reset_amount")

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from tern2lava.compiler.compose import LinearMap, apply, identity, written_out
 from tern2lava.compiler.ir.check import shapes
 from tern2lava.compiler.ir.graph import Add, Conv2d, Delay, Dense, Graph, Input, Level, Neuron, Node, Output, Projection
 from tern2lava.compiler.ir.shapes import Array, Shape, broadcast, compact
+from tern2lava.compiler.passes.compose_linear import LinearMap, apply, identity, written_out
 from tern2lava.errors import UnsupportedError
 
 _SOURCES = (Input, Neuron)

@@ -10,7 +10,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Level, Neuron, Node, Projection
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import Options
-from tern2lava.compiler.ternary import (
+from tern2lava.compiler.passes.recognise_ternary import (
     TOLERANCE,
     Codes,
     asymmetric_scales,

@@ -26,7 +26,7 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
-from tern2lava.compiler.retime import chip_delay, lags
+from tern2lava.compiler.passes.retime import chip_delay, lags
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile
 

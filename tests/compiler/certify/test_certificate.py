@@ -22,8 +22,8 @@ from tern2lava.compiler.ir.graph import (
     Reset,
 )
 from tern2lava.compiler.ir.shapes import broadcast, frozen
-from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim import integer
 from tern2lava.sim.float import run_float

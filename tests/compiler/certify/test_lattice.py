@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tern2lava.compiler.certify.lattice import Lattice, decided, drift, fires_from, lattice, tie_possible
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import lower
+from tern2lava.compiler.passes.pipeline import lower
 
 LOIHI, FINE = Arithmetic(), Arithmetic(threshold_shift=0, threshold_bits=23, gain_shift=0, bias_bits=24, bias_max_exp=0)
 

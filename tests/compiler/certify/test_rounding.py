@@ -12,8 +12,8 @@ import pytest
 from tern2lava.compiler.certify.rounding import boundary_moved, list_roundings
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.pipeline import lower
 
 ANY = Options(allow_rounding=1e9)
 COARSE = Arithmetic(

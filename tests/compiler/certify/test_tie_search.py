@@ -9,7 +9,7 @@ from tern2lava.compiler.certify import probe
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import lower
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.hw_profiles import load_profile
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tern2lava.compiler.ir.files import load_graph, save_graph
 from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Level
 from tern2lava.compiler.ir.shapes import ConvGeometry
-from tern2lava.compiler.lower import lower
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError, UnsupportedError
 
 

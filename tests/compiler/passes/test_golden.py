@@ -30,7 +30,7 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.ir.text import print_graph
-from tern2lava.compiler.lower import STAGES, lower
+from tern2lava.compiler.passes.pipeline import STAGES, lower
 
 GOLDEN = Path(__file__).parent / "golden"
 KERNEL = [[[[1, 0], [-1, 1]], [[0, 1], [1, -1]]], [[[1, -1], [0, 0]], [[1, 0], [0, 1]]]]

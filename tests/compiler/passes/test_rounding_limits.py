@@ -9,8 +9,8 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import lower
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.compiler.passes.rounding_limits import rounded_up
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.hw_profiles import load_profile

@@ -14,7 +14,7 @@ from tern2lava.compiler.ir.graph import Graph, Input, Projection
 from tern2lava.compiler.ir.linear import accumulate, pooled
 from tern2lava.compiler.ir.shapes import Pooling, frozen, size
 from tern2lava.compiler.mapped import map_program
-from tern2lava.compiler.pooling import unpooled, unpooled_graph
+from tern2lava.compiler.passes.expand_pooling import unpooled, unpooled_graph
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer, mapped

@@ -11,7 +11,7 @@ from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Projection
 from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, frozen
 from tern2lava.compiler.ir.slices import fan_in, source_window, taps
-from tern2lava.compiler.pooling import unpooled
+from tern2lava.compiler.passes.expand_pooling import unpooled
 
 
 def width(projection: Projection) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.ir.graph import Compare, Dense, Graph, Input, Level, Neuron, Output, Projection, Readout, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import PASSES, STAGES, lower
+from tern2lava.compiler.passes.pipeline import PASSES, STAGES, lower
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim import integer
 from tern2lava.sim.float import run_float

@@ -8,7 +8,7 @@ import pytest
 from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.ir.graph import Add, Delay, Dense, Graph, Input, Level, Neuron, Output
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import lower
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim import integer
 from tern2lava.sim.float import run_float

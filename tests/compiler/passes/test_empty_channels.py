@@ -7,7 +7,7 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Add, Arithmetic, Dense, Graph, Input, Level, Neuron, Output
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.lower import lower
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer
 from tern2lava.sim.float import run_float
