@@ -43,7 +43,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import lower
-from tern2lava.compiler.rules import check_rules
+from tern2lava.compiler.target.rules import check_rules
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
 from tern2lava.sim import integer

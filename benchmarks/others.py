@@ -43,7 +43,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, O
 from tern2lava.compiler.ir.shapes import ConvGeometry, frozen
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import partition
-from tern2lava.compiler.rules import check_rules
+from tern2lava.compiler.target.rules import check_rules
 from tern2lava.hw_profiles import Profile, load_profile
 
 # Both add floats, in another order.

@@ -36,7 +36,7 @@ def profiles(
 @app.command(epilog="Example: tern2lava rules")
 def rules(as_json: Json = False, debug: Debug = False) -> None:
     """What each target can execute, and what to do about what it cannot (generated from the rules themselves)."""
-    from tern2lava.compiler.rules import support_table
+    from tern2lava.compiler.target.rules import support_table
     from tern2lava.hw_profiles import load_profile, profile_names
     from tern2lava.report.tables import rules_table
 

@@ -16,7 +16,7 @@ from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.partition import least_cores
 from tern2lava.compiler.passes.pipeline import lower
-from tern2lava.compiler.rules import NO_CHIP, check_rules
+from tern2lava.compiler.target.rules import NO_CHIP, check_rules
 from tern2lava.errors import CapacityError, Tern2LavaError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
 

@@ -32,7 +32,7 @@ from tern2lava.compiler.plan import make_plan
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.compiler.quality import Quality
 from tern2lava.compiler.route import Routing
-from tern2lava.compiler.rules import check_rules
+from tern2lava.compiler.target.rules import check_rules
 from tern2lava.hw_profiles import Profile
 
 

@@ -22,7 +22,7 @@ from tern2lava import api
 from tern2lava.bundle import Bundle, read_bundle
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.rules import support_table
+from tern2lava.compiler.target.rules import support_table
 from tern2lava.demo.run import DemoResult, NetResult
 from tern2lava.frontends.inspect import inspect_file
 from tern2lava.hw_profiles import load_profile, profile_names

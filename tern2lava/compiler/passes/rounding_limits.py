@@ -15,7 +15,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.to_integer import to_integer
-from tern2lava.compiler.rules import check_rules
+from tern2lava.compiler.target.rules import check_rules
 from tern2lava.errors import Tern2LavaError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
 

@@ -15,7 +15,7 @@ from tern2lava.compiler.ir.slices import incoming, mapped_shape
 from tern2lava.compiler.passes.divide_fan_in import divide, width
 from tern2lava.compiler.passes.expand_pooling import unpooled
 from tern2lava.compiler.passes.retime import chip_delay, lags
-from tern2lava.compiler.rules import NO_CHIP
+from tern2lava.compiler.target.rules import NO_CHIP
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
 

@@ -38,7 +38,7 @@ from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.passes.divide_fan_in import divide, width
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.compiler.passes.split_fan_in import make_relay, split_fan_in
-from tern2lava.compiler.rules import check_rules
+from tern2lava.compiler.target.rules import check_rules
 from tern2lava.errors import CapacityError, InputError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report

@@ -10,7 +10,7 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.rules import INPUT_RULES, POPULATION_RULES, PROJECTION_RULES, check_rules, support_table
+from tern2lava.compiler.target.rules import INPUT_RULES, POPULATION_RULES, PROJECTION_RULES, check_rules, support_table
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
 
@@ -140,7 +140,7 @@ def test_every_target_names_others_only_where_they_pass_the_rule(target, rule):
 
 
 def test_what_no_shipped_target_has_is_said_to_be_so(monkeypatch):
-    monkeypatch.setattr("tern2lava.compiler.rules.profile_names", lambda: ("tiny",))
+    monkeypatch.setattr("tern2lava.compiler.target.rules.profile_names", lambda: ("tiny",))
     _, profile, graph, _ = CASES[0]
     with pytest.raises(UnsupportedError, match=r"choose a target that has it \(none that is shipped\), or"):
         check_rules(graph, profile)
