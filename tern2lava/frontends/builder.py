@@ -29,7 +29,7 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.shapes import Array, Shape, size
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.conventions import check_threshold
+from tern2lava.frontends.neuron_equations import check_threshold
 
 Pair = tuple[int, int]
 

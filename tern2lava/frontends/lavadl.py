@@ -16,7 +16,7 @@ from tern2lava.compiler.ir.check import check
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatten, Graph, Level, Neuron, Output, Readout
 from tern2lava.compiler.ir.shapes import Array, Shape, frozen, size
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.assume import parse_assumptions
+from tern2lava.frontends.assumptions import parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.hdf5file import Tree, read_hdf5
 from tern2lava.frontends.hdf5node import Hdf5Node

@@ -14,7 +14,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.assume import Assumptions
+from tern2lava.frontends.assumptions import Assumptions
 from tern2lava.frontends.hdf5node import Hdf5Node
 
 KINDS = ("CUBA", "LOIHI")

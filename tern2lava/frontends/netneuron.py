@@ -10,7 +10,8 @@ from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.checkpoint import Scalar
-from tern2lava.frontends.conventions import (
+from tern2lava.frontends.netformat import NeuronKeys
+from tern2lava.frontends.neuron_equations import (
     Fields,
     adaptive_threshold,
     check_decay,
@@ -23,7 +24,6 @@ from tern2lava.frontends.conventions import (
     snntorch_reset,
     time_constant,
 )
-from tern2lava.frontends.netformat import NeuronKeys
 from tern2lava.frontends.yamlfile import Place, YamlFile
 
 _LIF = ("tau", "decay_input", "v_rest")

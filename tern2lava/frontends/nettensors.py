@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.frontends import latent
+from tern2lava.frontends import latent_weights as latent
 from tern2lava.frontends.builder import Feed, numbers
 from tern2lava.frontends.checkpoint import Checkpoint, Scalar
 from tern2lava.frontends.netformat import (
@@ -82,7 +82,7 @@ def weight_and_bias(
 
 
 def weight_of(tensors: Tensors, prefix: str, place: Place) -> Array:
-    """PREFIX.weight, or what the stored quantiser makes of a latent weight (frontends/latent.py)."""
+    """PREFIX.weight, or what the stored quantiser makes of a latent weight (frontends/latent_weights.py)."""
     original = f"{prefix}.{latent.ORIGINAL}"
     if tensors.has(f"{prefix}.weight") or not tensors.has(original):
         return tensors.array(f"{prefix}.weight", place)

@@ -29,7 +29,7 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.shapes import compact, frozen, size
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.assume import Assumptions, parse_assumptions
+from tern2lava.frontends.assumptions import Assumptions, parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.hdf5file import Tree, read_hdf5
 from tern2lava.frontends.hdf5node import Hdf5Node

@@ -15,7 +15,8 @@ from tern2lava.compiler.ir.graph import Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
-from tern2lava.frontends.conventions import (
+from tern2lava.frontends.layers import as_array, weight_and_bias
+from tern2lava.frontends.neuron_equations import (
     check_decay,
     check_tau,
     current_based,
@@ -23,7 +24,6 @@ from tern2lava.frontends.conventions import (
     leak_rate,
     time_constant,
 )
-from tern2lava.frontends.layers import as_array, weight_and_bias
 from tern2lava.frontends.surrogate import firing_rule
 
 _NEURON = "spikingjelly.activation_based.neuron"
