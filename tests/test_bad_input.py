@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from command_line import Done, Run, in_process
-from tern2lava.frontends.checkpoint import read_checkpoint
+from tern2lava.frontends.files.checkpoint import read_checkpoint
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
 Arrays = dict[str, np.ndarray]

@@ -243,7 +243,7 @@ def test_wrong_usage_ends_in_two(run, arguments):
 
 
 def test_two_scales_in_one_layer_are_two_groups_or_refused_by_the_target(run, tmp_path):
-    from tern2lava.frontends.checkpoint import read_checkpoint
+    from tern2lava.frontends.files.checkpoint import read_checkpoint
 
     arrays = {name: np.array(value) for name, value in read_checkpoint(DEMO / "mlp.pt").tensors.items()}
     weight = arrays["fc1.weight"]

@@ -8,9 +8,9 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
-from tern2lava.frontends.checkpoint import Scalar
-from tern2lava.frontends.hdf5file import Tree, read_hdf5
-from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.files.checkpoint import Scalar
+from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
+from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.inspect import Inspection, NeuronFacts, TensorFacts, tensor_facts
 from tern2lava.frontends.lavadl import is_lavadl, parse_layers
 from tern2lava.frontends.nirfile import NEURONS, is_nir, parse_nir

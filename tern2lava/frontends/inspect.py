@@ -12,8 +12,8 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.passes.recognise_ternary import TOLERANCE, recognise, split_scales
-from tern2lava.frontends.checkpoint import Checkpoint, Scalar, read_checkpoint
-from tern2lava.frontends.hdf5file import is_hdf5
+from tern2lava.frontends.files.checkpoint import Checkpoint, Scalar, read_checkpoint
+from tern2lava.frontends.files.hdf5 import is_hdf5
 
 NEURON_PARAMETERS = ("alpha", "beta", "tau", "threshold", "reset_mechanism_val", "graded_spikes_factor")
 SNNTORCH_RESETS = ("subtract", "zero", "none")

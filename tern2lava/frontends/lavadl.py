@@ -18,8 +18,8 @@ from tern2lava.compiler.ir.shapes import Array, Shape, frozen, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
-from tern2lava.frontends.hdf5file import Tree, read_hdf5
-from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
+from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.lavadlneuron import NEVER, integrator_fields, neuron_fields, whole_numbers
 
 KEYS = ("fire", "readout", "levels", "arithmetic")

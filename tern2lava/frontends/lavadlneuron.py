@@ -15,7 +15,7 @@ from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import Assumptions
-from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.files.hdf5_node import Hdf5Node
 
 KINDS = ("CUBA", "LOIHI")
 WHOLE = 4096

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import InputError
-from tern2lava.frontends.hdf5file import is_hdf5, read_hdf5
+from tern2lava.frontends.files.hdf5 import is_hdf5, read_hdf5
 
 if TYPE_CHECKING:
     import torch

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
 from tern2lava.compiler.ir.graph import Readout
-from tern2lava.frontends.yamlfile import Place, YamlFile
+from tern2lava.frontends.files.yaml_file import Place, YamlFile
 
 LARGEST = 1 << 24
 """Largest size, stride, padding or number of steps that is read as meant."""

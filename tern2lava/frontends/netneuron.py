@@ -9,7 +9,8 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.checkpoint import Scalar
+from tern2lava.frontends.files.checkpoint import Scalar
+from tern2lava.frontends.files.yaml_file import Place, YamlFile
 from tern2lava.frontends.netformat import NeuronKeys
 from tern2lava.frontends.neuron_equations import (
     Fields,
@@ -24,7 +25,6 @@ from tern2lava.frontends.neuron_equations import (
     snntorch_reset,
     time_constant,
 )
-from tern2lava.frontends.yamlfile import Place, YamlFile
 
 _LIF = ("tau", "decay_input", "v_rest")
 KIND_KEYS = {

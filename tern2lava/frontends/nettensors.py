@@ -10,7 +10,8 @@ import numpy as np
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.frontends import latent_weights as latent
 from tern2lava.frontends.builder import Feed, numbers
-from tern2lava.frontends.checkpoint import Checkpoint, Scalar
+from tern2lava.frontends.files.checkpoint import Checkpoint, Scalar
+from tern2lava.frontends.files.yaml_file import Place, YamlFile
 from tern2lava.frontends.netformat import (
     Conv1dKeys,
     Conv2dKeys,
@@ -20,7 +21,6 @@ from tern2lava.frontends.netformat import (
     parse,
     show,
 )
-from tern2lava.frontends.yamlfile import Place, YamlFile
 
 BOOKKEEPING = ("*num_batches_tracked",)
 """Tensors that take no part in inference."""

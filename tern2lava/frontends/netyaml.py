@@ -9,7 +9,8 @@ from typing import Any
 from tern2lava.compiler.ir.graph import Add, Delay, Dense, Flatten, Graph, Identity, PoolKind
 from tern2lava.errors import InputError
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
-from tern2lava.frontends.checkpoint import Checkpoint, read_checkpoint
+from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
+from tern2lava.frontends.files.yaml_file import Place, YamlFile, read_yaml
 from tern2lava.frontends.netformat import (
     LAYERS,
     BatchNormKeys,
@@ -27,7 +28,6 @@ from tern2lava.frontends.netformat import (
 )
 from tern2lava.frontends.netneuron import neuron_fields
 from tern2lava.frontends.nettensors import Tensors, feedback_of, weight_and_bias
-from tern2lava.frontends.yamlfile import Place, YamlFile, read_yaml
 
 INPUT = "input"
 TORCH_EPS = 1e-5

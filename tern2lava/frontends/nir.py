@@ -31,8 +31,8 @@ from tern2lava.compiler.ir.shapes import compact, frozen, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import Assumptions, parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
-from tern2lava.frontends.hdf5file import Tree, read_hdf5
-from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
+from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nirfile import ANALOG, NEURONS, NirGraph, parse_nir
 from tern2lava.frontends.nirlayers import channel_gain, conv_fields, dense_layer, size_pair
 from tern2lava.frontends.nirloops import order_nodes

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.hdf5file import Leaf, Tree
-from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.files.hdf5 import Leaf, Tree
+from tern2lava.frontends.files.hdf5_node import Hdf5Node
 
 Edge = tuple[str, str]
 

@@ -9,7 +9,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Dense
 from tern2lava.compiler.ir.shapes import Array, Shape, compact, size
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.files.hdf5_node import Hdf5Node
 
 
 def dense_layer(node: Hdf5Node, source: str, shape: Shape) -> Dense:

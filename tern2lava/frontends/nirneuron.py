@@ -10,7 +10,7 @@ from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError
 from tern2lava.frontends.assumptions import Assumptions
-from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nirfactors import euler_factors, rate_factor
 from tern2lava.frontends.nirfile import ANALOG
 

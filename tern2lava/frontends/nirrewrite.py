@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tern2lava.errors import InputError
-from tern2lava.frontends.hdf5node import Hdf5Node
+from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nirfile import ANALOG, NEURONS, NirGraph
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
-from tern2lava.frontends.hdf5file import Leaf
+from tern2lava.frontends.files.hdf5 import Leaf
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tern2lava.errors import InputError, Tern2LavaError
-from tern2lava.frontends import hdf5file, lavadl
-from tern2lava.frontends.hdf5file import read_hdf5
+from tern2lava.frontends import lavadl
+from tern2lava.frontends.files import hdf5 as hdf5file
+from tern2lava.frontends.files.hdf5 import read_hdf5
 from tern2lava.frontends.inspect import inspect_file
 from tern2lava.frontends.load import load
 from tern2lava.frontends.nir import read_tree

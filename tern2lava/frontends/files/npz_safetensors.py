@@ -16,7 +16,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
-from tern2lava.frontends.archive import Archive
+from tern2lava.frontends.files.zip_archive import Archive
 
 _NUMBERS = "biuf"
 MAX_NPY_HEADER = 10_000

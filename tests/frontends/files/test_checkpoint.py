@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tern2lava.errors import InputError
-from tern2lava.frontends.checkpoint import read_checkpoint
+from tern2lava.frontends.files.checkpoint import read_checkpoint
 
 DTYPES = [
     torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8,
@@ -71,7 +71,7 @@ def test_tensors_come_back_as_torch_loads_them(
 def test_the_reader_does_not_import_torch(write: Write) -> None:
     path = write("a.pt", saved({"w": torch.ones(2)}))
     code = (
-        "import sys; from tern2lava.frontends.checkpoint import read_checkpoint; "
+        "import sys; from tern2lava.frontends.files.checkpoint import read_checkpoint; "
         f"print(read_checkpoint({str(path)!r}).tensors['w'].sum(), 'torch' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.frontends.pickled import Global, Record, Reference
+from tern2lava.frontends.files.pickle_reader import Global, Record, Reference
 
 EXPAND_LIMIT = 1 << 20
 """Elements that a tensor may have beyond those of its storage (torch.expand repeats one number by a stride of 0)."""

@@ -24,7 +24,8 @@ Leaf: TypeAlias = "Array | str | list[Any]"
 Tree: TypeAlias = "dict[str, Tree | Leaf]"
 
 _BOOT = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from tern2lava.frontends.hdf5child import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from tern2lava.frontends.files.hdf5_child import main; main()"
 )
 # One thread: a thread pool of the linear algebra library would only cost start-up time and addresses. No plug-ins: a
 # file must not make the HDF5 library load code. No lock: files in read-only places are read too.

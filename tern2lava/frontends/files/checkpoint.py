@@ -8,11 +8,11 @@ from typing import Any
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
-from tern2lava.frontends.archive import Archive
-from tern2lava.frontends.arrayfile import is_safetensors, read_npz, read_safetensors
-from tern2lava.frontends.pickled import Record
-from tern2lava.frontends.tensors import Fetch, NotATensorError, as_array
-from tern2lava.frontends.torchfile import TorchFile, read_legacy, read_zip
+from tern2lava.frontends.files.npz_safetensors import is_safetensors, read_npz, read_safetensors
+from tern2lava.frontends.files.pickle_reader import Record
+from tern2lava.frontends.files.tensors import Fetch, NotATensorError, as_array
+from tern2lava.frontends.files.torch_file import TorchFile, read_legacy, read_zip
+from tern2lava.frontends.files.zip_archive import Archive
 
 Scalar = bool | int | float | str | None
 ACCEPTED = (

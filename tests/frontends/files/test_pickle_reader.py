@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tern2lava.errors import InputError
-from tern2lava.frontends.checkpoint import read_checkpoint
-from tern2lava.frontends.pickled import Global, Record, read_pickle
+from tern2lava.frontends.files.checkpoint import read_checkpoint
+from tern2lava.frontends.files.pickle_reader import Global, Record, read_pickle
 
 KEYS = st.text() | st.integers(-(2**63), 2**63)
 PLAIN = st.recursive(

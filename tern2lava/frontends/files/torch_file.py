@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tern2lava.errors import InputError
-from tern2lava.frontends.archive import Archive
-from tern2lava.frontends.pickled import Reference, read_pickle
-from tern2lava.frontends.tensors import Fetch, Storage, storage_itemsize
+from tern2lava.frontends.files.pickle_reader import Reference, read_pickle
+from tern2lava.frontends.files.tensors import Fetch, Storage, storage_itemsize
+from tern2lava.frontends.files.zip_archive import Archive
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
