@@ -12,7 +12,7 @@ def inspect(
     debug: Debug = False,
 ) -> None:
     """What a checkpoint holds: tensors, shapes, which are ternary (scale, zeros), which are not and how far from it."""
-    from tern2lava.frontends.inspect import inspect_file
+    from tern2lava.frontends.inspect.read import inspect_file
 
     found = inspect_file(file)
     if as_json:

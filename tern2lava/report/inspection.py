@@ -7,7 +7,7 @@ import math
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from tern2lava.frontends.inspect import Form, Inspection, TensorFacts
+from tern2lava.frontends.inspect.facts import Form, Inspection, TensorFacts
 from tern2lava.report.sheet import plain, sheet
 
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tern2lava.errors import Tern2LavaError
-from tern2lava.frontends.inspect import inspect_file
+from tern2lava.frontends.inspect.read import inspect_file
 
 # Seconds of this process, whatever else the machine does.
 SECONDS, BYTES = 10.0, 256 << 20

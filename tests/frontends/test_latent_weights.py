@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from tern2lava.errors import InputError
-from tern2lava.frontends.inspect import Form, ternary_facts
+from tern2lava.frontends.inspect.facts import Form, ternary_facts
 from tern2lava.frontends.netyaml import load_checkpoint
 from tern2lava.train.ternarize import finalize, ternaries, ternarize
 

@@ -64,7 +64,8 @@ def test_loading_a_file_imports_no_torch(model: nn.Sequential, tmp_path: Path) -
     torch.save(model.state_dict(), tmp_path / "a.pt")
     (tmp_path / "net.yaml").write_text(NET)
     code = (
-        "import sys; from tern2lava.frontends.load import load; from tern2lava.frontends.inspect import inspect_file\n"
+        "import sys; from tern2lava.frontends.load import load\n"
+        "from tern2lava.frontends.inspect.read import inspect_file\n"
         f"load({str(tmp_path / 'a.pt')!r}, {str(tmp_path / 'net.yaml')!r}); inspect_file({str(tmp_path / 'a.pt')!r})\n"
         "print({'torch', 'snntorch', 'lava', 'h5py'} & set(sys.modules))"
     )

@@ -24,7 +24,7 @@ from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.target.rules import support_table
 from tern2lava.demo.run import DemoResult, NetResult
-from tern2lava.frontends.inspect import inspect_file
+from tern2lava.frontends.inspect.read import inspect_file
 from tern2lava.hw_profiles import load_profile, profile_names
 from tern2lava.report.inspection import render_inspection
 from tern2lava.report.tables import profile_table, profiles_table, rules_table

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tern2lava.compiler.passes.recognise_ternary import recognise
-from tern2lava.frontends.inspect import Form, inspect_file, tensor_facts, ternary_facts
+from tern2lava.frontends.inspect.facts import Form, tensor_facts, ternary_facts
+from tern2lava.frontends.inspect.read import inspect_file
 
 RNG = np.random.default_rng(0)
 CODES = RNG.integers(-1, 2, (6, 20)).astype(np.float32)

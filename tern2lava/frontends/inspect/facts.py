@@ -1,22 +1,18 @@
-"""What a checkpoint holds, for a person: every tensor, which weights are ternary and how far the others are from it."""
+"""What can be said of a tensor, a neuron and a file before a network is made of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import Enum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.passes.recognise_ternary import TOLERANCE, recognise, split_scales
-from tern2lava.frontends.files.checkpoint import Checkpoint, Scalar, read_checkpoint
-from tern2lava.frontends.files.hdf5 import is_hdf5
+from tern2lava.frontends.files.checkpoint import Scalar
 
-NEURON_PARAMETERS = ("alpha", "beta", "tau", "threshold", "reset_mechanism_val", "graded_spikes_factor")
-SNNTORCH_RESETS = ("subtract", "zero", "none")
 MAX_LISTED_SCALES = 1024
 
 
@@ -101,30 +97,6 @@ class Inspection:
         """Plain data for JSON; NaN and infinities as texts."""
         result: dict[str, Any] = _plain(asdict(self))
         return result
-
-
-def inspect_file(path: str | Path) -> Inspection:
-    """What the checkpoint at `path` holds. Raises InputError where it cannot be read (see read_checkpoint)."""
-    if is_hdf5(Path(path)):
-        from tern2lava.frontends.hdf5inspect import inspect_hdf5
-
-        return inspect_hdf5(Path(path))
-    checkpoint = read_checkpoint(path)
-    return Inspection(
-        path=str(path),
-        format=checkpoint.format,
-        content=checkpoint.content,
-        prefix=checkpoint.prefix,
-        tensors=tuple(
-            tensor_facts(name, array, attribute=name in checkpoint.attributes)
-            for name, array in checkpoint.tensors.items()
-        ),
-        unreadable=checkpoint.unreadable,
-        neurons=neuron_facts(checkpoint),
-        modules=checkpoint.modules,
-        left_out=checkpoint.left_out,
-        values=checkpoint.values,
-    )
 
 
 def tensor_facts(name: str, array: Array, *, attribute: bool = False) -> TensorFacts:
@@ -221,41 +193,6 @@ def _fit_error(rows: Array) -> float:
     total = float((descending**2).sum())
     gained = (np.cumsum(descending, axis=1) ** 2 / np.arange(1, rows.shape[1] + 1)).max(axis=1).sum()
     return float(np.sqrt(max(0.0, total - float(gained)) / total)) if total > 0 else 0.0
-
-
-def neuron_facts(checkpoint: Checkpoint) -> tuple[NeuronFacts, ...]:
-    """The neuron layers whose parameters the checkpoint holds, in the order of their tensors."""
-    groups: dict[str, dict[str, Array]] = {}
-    for name, array in checkpoint.tensors.items():
-        prefix, _, key = name.rpartition(".")
-        if key in NEURON_PARAMETERS:
-            groups.setdefault(prefix, {})[key] = array
-    result = []
-    for prefix, found in groups.items():
-        snntorch = "reset_mechanism_val" in found
-        said = {key for key in ("reset_delay",) if isinstance(checkpoint.values.get(f"{prefix}.{key}"), bool)}
-        said |= set(found) | ({"reset"} if snntorch else set())
-        parameters = {
-            key: (float(value.min()), float(value.max()))
-            for key, value in found.items()
-            if key != "reset_mechanism_val" and value.size
-        }
-        result.append(
-            NeuronFacts(
-                prefix=prefix,
-                framework="snnTorch" if snntorch else "unknown",
-                parameters=parameters,
-                reset=_reset(found.get("reset_mechanism_val")),
-                missing=tuple(key for key in ("threshold", "reset", "reset_delay", "fire") if key not in said),
-            )
-        )
-    return tuple(result)
-
-
-def _reset(value: Array | None) -> str | None:
-    if value is None or value.size != 1 or value.item() not in (0, 1, 2):
-        return None
-    return SNNTORCH_RESETS[int(value.item())]
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,72 @@
+"""What a checkpoint holds, for a person: every tensor, which weights are ternary and how far the others are from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tern2lava.compiler.ir.shapes import Array
+from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
+from tern2lava.frontends.files.hdf5 import is_hdf5
+from tern2lava.frontends.inspect.facts import Inspection, NeuronFacts, tensor_facts
+
+NEURON_PARAMETERS = ("alpha", "beta", "tau", "threshold", "reset_mechanism_val", "graded_spikes_factor")
+SNNTORCH_RESETS = ("subtract", "zero", "none")
+
+
+def inspect_file(path: str | Path) -> Inspection:
+    """What the checkpoint at `path` holds. Raises InputError where it cannot be read (see read_checkpoint)."""
+    if is_hdf5(Path(path)):
+        from tern2lava.frontends.inspect.hdf5 import inspect_hdf5
+
+        return inspect_hdf5(Path(path))
+    checkpoint = read_checkpoint(path)
+    return Inspection(
+        path=str(path),
+        format=checkpoint.format,
+        content=checkpoint.content,
+        prefix=checkpoint.prefix,
+        tensors=tuple(
+            tensor_facts(name, array, attribute=name in checkpoint.attributes)
+            for name, array in checkpoint.tensors.items()
+        ),
+        unreadable=checkpoint.unreadable,
+        neurons=neuron_facts(checkpoint),
+        modules=checkpoint.modules,
+        left_out=checkpoint.left_out,
+        values=checkpoint.values,
+    )
+
+
+def neuron_facts(checkpoint: Checkpoint) -> tuple[NeuronFacts, ...]:
+    """The neuron layers whose parameters the checkpoint holds, in the order of their tensors."""
+    groups: dict[str, dict[str, Array]] = {}
+    for name, array in checkpoint.tensors.items():
+        prefix, _, key = name.rpartition(".")
+        if key in NEURON_PARAMETERS:
+            groups.setdefault(prefix, {})[key] = array
+    result = []
+    for prefix, found in groups.items():
+        snntorch = "reset_mechanism_val" in found
+        said = {key for key in ("reset_delay",) if isinstance(checkpoint.values.get(f"{prefix}.{key}"), bool)}
+        said |= set(found) | ({"reset"} if snntorch else set())
+        parameters = {
+            key: (float(value.min()), float(value.max()))
+            for key, value in found.items()
+            if key != "reset_mechanism_val" and value.size
+        }
+        result.append(
+            NeuronFacts(
+                prefix=prefix,
+                framework="snnTorch" if snntorch else "unknown",
+                parameters=parameters,
+                reset=_reset(found.get("reset_mechanism_val")),
+                missing=tuple(key for key in ("threshold", "reset", "reset_delay", "fire") if key not in said),
+            )
+        )
+    return tuple(result)
+
+
+def _reset(value: Array | None) -> str | None:
+    if value is None or value.size != 1 or value.item() not in (0, 1, 2):
+        return None
+    return SNNTORCH_RESETS[int(value.item())]
