@@ -76,7 +76,8 @@ def _load_file(path: Path, net: str | Path | None, options: dict[str, Any]) -> G
 
 
 def _load_hdf5(path: Path, net: str | Path | None, options: dict[str, Any]) -> Graph:
-    from tern2lava.frontends import lavadl, nir
+    from tern2lava.frontends import nir
+    from tern2lava.frontends.lavadl import read as lavadl
     from tern2lava.frontends.nirfile import is_nir
 
     if net is not None:

@@ -12,7 +12,7 @@ from tern2lava.frontends.files.checkpoint import Scalar
 from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.inspect.facts import Inspection, NeuronFacts, TensorFacts, tensor_facts
-from tern2lava.frontends.lavadl import is_lavadl, parse_layers
+from tern2lava.frontends.lavadl.read import is_lavadl, parse_layers
 from tern2lava.frontends.nirfile import NEURONS, is_nir, parse_nir
 from tern2lava.frontends.nirtime import find_timing
 

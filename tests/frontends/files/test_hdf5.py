@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tern2lava.errors import InputError, Tern2LavaError
-from tern2lava.frontends import lavadl
 from tern2lava.frontends.files import hdf5 as hdf5file
 from tern2lava.frontends.files.hdf5 import read_hdf5
 from tern2lava.frontends.inspect.read import inspect_file
+from tern2lava.frontends.lavadl import read as lavadl
 from tern2lava.frontends.load import load
 from tern2lava.frontends.nir import read_tree
 from tern2lava.frontends.nirfile import is_nir

@@ -19,7 +19,7 @@ from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.files.hdf5 import read_hdf5
-from tern2lava.frontends.lavadl import read_tree
+from tern2lava.frontends.lavadl.read import read_tree
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer

@@ -20,7 +20,7 @@ from tern2lava.frontends.assumptions import parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
-from tern2lava.frontends.lavadlneuron import NEVER, integrator_fields, neuron_fields, whole_numbers
+from tern2lava.frontends.lavadl.neuron import NEVER, integrator_fields, neuron_fields, whole_numbers
 
 KEYS = ("fire", "readout", "levels", "arithmetic")
 KINDS = ("input", "dense", "dense_rec", "conv", "pool", "flatten", "average", "concat", "add")
