@@ -37,7 +37,7 @@ from torch import nn
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Neuron, Population
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import Lowered, lower
-from tern2lava.frontends.module import load_module
+from tern2lava.frontends.modules.read import load_module
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer
 from tern2lava.sim.band import Tracker

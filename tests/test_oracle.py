@@ -163,7 +163,7 @@ def test_a_bundle_of_a_live_module_keeps_its_own_run(tmp_path: Path) -> None:
 
 
 def test_the_run_that_a_bundle_keeps_finds_a_misreading(tmp_path: Path) -> None:
-    from tern2lava.frontends import module as reader
+    from tern2lava.frontends.modules import read as reader
 
     folder, right = tmp_path / "build", reader.read_module
 

@@ -14,7 +14,7 @@ from tern2lava.errors import Tern2LavaError
 if TYPE_CHECKING:
     import torch
 
-    from tern2lava.frontends.live import Loaded
+    from tern2lava.frontends.modules.known_modules import Loaded
 
 SAMPLES, CANDIDATES = 4, 12
 DENSITIES = (0.1, 0.25, 0.5, 0.8)

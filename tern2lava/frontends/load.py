@@ -12,7 +12,7 @@ from tern2lava.frontends.files.hdf5 import is_hdf5, read_hdf5
 if TYPE_CHECKING:
     import torch
 
-    from tern2lava.frontends.live import Loaded
+    from tern2lava.frontends.modules.known_modules import Loaded
 
 ACCEPTED = (
     "a NIR or lava-dl file, a torch, npz or safetensors file with its net.yaml, or a torch module of snnTorch, "
@@ -41,7 +41,7 @@ def load_with_run(
     if isinstance(source, str | Path):
         return _load_file(Path(source), net, options)
     if is_module(source):
-        from tern2lava.frontends.module import read_module
+        from tern2lava.frontends.modules.read import read_module
 
         if net is not None:
             raise InputError("net", "a live module brings its own wiring; leave net out")

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from tern2lava.frontends import norse
-from tern2lava.frontends.layers import class_path
+from tern2lava.frontends.modules import norse
+from tern2lava.frontends.modules.torch_layers import class_path
 
 
 def potential(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:

@@ -19,16 +19,9 @@ import torch
 from tern2lava.compiler.ir.graph import Readout
 from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import InputError, Tern2LavaError
-from tern2lava.frontends.layers import class_path
-from tern2lava.frontends.live import (
-    FRAMEWORKS,
-    Loaded,
-    dtype_of,
-    rest,
-    resting_copy,
-    unwrapped,
-)
-from tern2lava.frontends.module import CALLS, is_sequence, sequence_call, sequence_names
+from tern2lava.frontends.modules.known_modules import FRAMEWORKS, Loaded, dtype_of, rest, resting_copy, unwrapped
+from tern2lava.frontends.modules.read import CALLS, is_sequence, sequence_call, sequence_names
+from tern2lava.frontends.modules.torch_layers import class_path
 from tern2lava.frontends.potentials import potential
 from tern2lava.frontends.tracegraph import load_traced
 

@@ -19,8 +19,8 @@ from torch.overrides import TorchFunctionMode
 
 from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.layers import class_path
-from tern2lava.frontends.live import NEURONS, is_layer, reads_sequences
+from tern2lava.frontends.modules.known_modules import NEURONS, is_layer, reads_sequences
+from tern2lava.frontends.modules.torch_layers import class_path
 
 ALL, STATIC = -1, -2
 """Times of a Symbol beside 0, 1, ...: the whole sequence; a value that is the same in every step."""

@@ -12,8 +12,8 @@ from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatte
 from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
-from tern2lava.frontends.layers import IN_TRAINING, TRAINED, as_array, class_path, pair
-from tern2lava.frontends.live import Loaded, add_layer, fresh_copy, refuse_changes, rest
+from tern2lava.frontends.modules.known_modules import Loaded, add_layer, fresh_copy, refuse_changes, rest
+from tern2lava.frontends.modules.torch_layers import IN_TRAINING, TRAINED, as_array, class_path, pair
 from tern2lava.frontends.trace import ALL, STATIC, AxesError, Expression, Recorder, Symbol, leaves
 from tern2lava.frontends.tracecheck import check_spikes
 

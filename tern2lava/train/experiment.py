@@ -149,7 +149,7 @@ def weight_storage(model: nn.Sequential, state: dict[str, Tensor]) -> dict[str, 
 
 def imported(model: nn.Sequential, run: Run) -> Graph:
     """The IMPORTED graph of a plain model."""
-    from tern2lava.frontends.module import load_module
+    from tern2lava.frontends.modules.read import load_module
 
     return load_module(
         model,

@@ -17,7 +17,7 @@ from torch import nn
 from places import ROOT
 from tern2lava.compiler.ir.graph import Add, Compare, Graph, Neuron, Pool2d, Reset
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
-from tern2lava.frontends.module import load_module
+from tern2lava.frontends.modules.read import load_module
 from tern2lava.frontends.netyaml import load_checkpoint
 from tern2lava.sim.float import run_float
 

@@ -15,7 +15,8 @@ from tern2lava.compiler.ir.graph import Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
-from tern2lava.frontends.layers import as_array, weight_and_bias
+from tern2lava.frontends.modules.firing_rule import firing_rule
+from tern2lava.frontends.modules.torch_layers import as_array, weight_and_bias
 from tern2lava.frontends.neuron_equations import (
     check_decay,
     check_tau,
@@ -24,7 +25,6 @@ from tern2lava.frontends.neuron_equations import (
     leak_rate,
     time_constant,
 )
-from tern2lava.frontends.surrogate import firing_rule
 
 _NEURON = "spikingjelly.activation_based.neuron"
 _CONTAINER = "spikingjelly.activation_based.layer.container"

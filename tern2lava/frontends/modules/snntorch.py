@@ -15,9 +15,9 @@ from tern2lava.compiler.ir.graph import Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
-from tern2lava.frontends.layers import as_array, class_path, pair, weight_and_bias
+from tern2lava.frontends.modules.firing_rule import firing_rule
+from tern2lava.frontends.modules.torch_layers import as_array, class_path, pair, weight_and_bias
 from tern2lava.frontends.neuron_equations import current_based, leaky, snntorch_reset
-from tern2lava.frontends.surrogate import firing_rule
 
 LEAKY = "snntorch._neurons.leaky.Leaky"
 SYNAPTIC = "snntorch._neurons.synaptic.Synaptic"

@@ -17,7 +17,7 @@ from torch import nn
 
 from tern2lava.compiler.ir.graph import Graph, Reset
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.module import load_module
+from tern2lava.frontends.modules.read import load_module
 
 Compare = Callable[..., tuple[Graph, int]]
 

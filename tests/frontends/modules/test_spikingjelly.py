@@ -13,7 +13,7 @@ from torch import nn
 from tern2lava.compiler.ir.graph import Compare as Rule
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.module import load_module
+from tern2lava.frontends.modules.read import load_module
 
 if sys.version_info < (3, 11):
     pytest.skip("SpikingJelly 2.0 needs Python 3.11", allow_module_level=True)

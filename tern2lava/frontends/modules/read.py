@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 from tern2lava.compiler.ir.graph import Graph, Readout
 from tern2lava.compiler.ir.shapes import Shape
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends import norse, snntorch, spikingjelly
 from tern2lava.frontends.builder import GraphBuilder
-from tern2lava.frontends.layers import IN_TRAINING, READERS, TRAINED, class_path
-from tern2lava.frontends.live import (
+from tern2lava.frontends.modules import norse, snntorch, spikingjelly
+from tern2lava.frontends.modules.known_modules import (
     NEURONS,
     SEQUENTIAL,
     Loaded,
@@ -29,6 +28,7 @@ from tern2lava.frontends.live import (
     refuse_unknown,
     unwrapped,
 )
+from tern2lava.frontends.modules.torch_layers import IN_TRAINING, READERS, TRAINED, class_path
 
 if TYPE_CHECKING:
     import torch

@@ -21,7 +21,7 @@ from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
-from tern2lava.frontends.layers import as_array
+from tern2lava.frontends.modules.torch_layers import as_array
 from tern2lava.frontends.neuron_equations import check_decay
 
 _MODULE = "norse.torch.module"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends import norse, snntorch, spikingjelly
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
-from tern2lava.frontends.layers import ANY_AXES, READERS, class_path
+from tern2lava.frontends.modules import norse, snntorch, spikingjelly
+from tern2lava.frontends.modules.torch_layers import ANY_AXES, READERS, class_path
 
 if TYPE_CHECKING:
     import torch
