@@ -22,8 +22,10 @@ from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.known_modules import NEURONS, is_layer, reads_sequences
 from tern2lava.frontends.modules.torch_layers import class_path
 
-ALL, STATIC = -1, -2
-"""Times of a Symbol beside 0, 1, ...: the whole sequence; a value that is the same in every step."""
+# Time of a Symbol, beside 0, 1, ...: the whole sequence.
+ALL = -1
+# Time of a Symbol: a value that is the same in every step.
+STATIC = -2
 
 
 @dataclass(frozen=True)
