@@ -1,7 +1,7 @@
 """A live torch module read into a Graph.
 
 Containers whose order of layers is known (nn.Sequential, SpikingJelly's step containers, Norse's SequentialState) are
-read without running them; a module with a forward of its own is traced (frontends/trace.py) and the graph then held
+read without running them; a module with a forward of its own is traced (recorder.py) and the graph then held
 against its own run. Every layer must be of exactly a known class, without hooks: a subclass or a hook may compute
 something else. Parametrisations (torch.nn.utils.parametrize) are read as they evaluate.
 """
@@ -81,7 +81,7 @@ def read_module(
         graph = _load_sequence(module, source, next(iter(shapes.items())), steps, readout, levels)
         return Loaded(graph=graph, call=sequence_call(module), names=sequence_names(module))
     refuse_unknown(module, source)
-    from tern2lava.frontends.tracegraph import load_traced
+    from tern2lava.frontends.modules.trace.to_graph import load_traced
 
     return load_traced(module, shapes, steps, readout=readout, levels=levels, call=call)
 

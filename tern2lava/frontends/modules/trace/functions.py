@@ -10,7 +10,8 @@ from torch import Tensor
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.trace import ALL, STATIC, Expression, Foreign, Recorder, State, Symbol
+from tern2lava.frontends.modules.trace.recorder import Recorder
+from tern2lava.frontends.modules.trace.symbols import ALL, STATIC, Expression, Foreign, State, Symbol
 
 _PLAIN = frozenset(("zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", "new_ones", "new_full"))
 """Functions that take no numbers from their argument, only its shape."""

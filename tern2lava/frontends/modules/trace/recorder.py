@@ -9,7 +9,6 @@ time, layer by layer or unrolled, come out alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,65 +20,7 @@ from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.known_modules import NEURONS, is_layer, reads_sequences
 from tern2lava.frontends.modules.torch_layers import class_path
-
-# Time of a Symbol, beside 0, 1, ...: the whole sequence.
-ALL = -1
-# Time of a Symbol: a value that is the same in every step.
-STATIC = -2
-
-
-@dataclass(frozen=True)
-class Symbol:
-    """Expression `key` at step `time`. axes: "step" (batch, ...), "time" (time, batch, ...), "batch" (batch, time,
-    ...) or "merged" (time * batch, ...)."""
-
-    key: int
-    time: int
-    axes: str = "step"
-
-
-@dataclass(frozen=True)
-class State:
-    """The membrane potential or current of the neurons `key` after their step `time`."""
-
-    key: int
-    time: int
-
-
-@dataclass(frozen=True)
-class Foreign:
-    """A tensor that depends on the input in a way no Graph says; `what` names how."""
-
-    what: str
-
-
-Meaning = Symbol | State | Foreign
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Expression:
-    """kind: input, neuron, layer (with `module`), add, affine, flatten, linear, conv, avgpool, maxpool or constant (a
-    sum with numbers that differ between steps). args: (key, steps it looks back) of what it reads. data: numbers and
-    settings of functions. shape: of one sample at one step."""
-
-    kind: str
-    label: str
-    args: tuple[tuple[int, int], ...] = ()
-    module: Any = None
-    data: tuple[Any, ...] = ()
-    shape: Shape = ()
-
-
-@dataclass
-class Calls:
-    """The calls of one neuron layer: what each read (None: numbers that do not depend on the input), and its spikes."""
-
-    read: list[Symbol | None] = field(default_factory=list)
-    spikes: list[Array] = field(default_factory=list)
-
-
-class AxesError(UnsupportedError):
-    """A layer that reads single steps given a sequence, or the other way round."""
+from tern2lava.frontends.modules.trace.symbols import ALL, AxesError, Calls, Expression, Foreign, Meaning, State, Symbol
 
 
 class Recorder(TorchFunctionMode):
@@ -118,7 +59,7 @@ class Recorder(TorchFunctionMode):
         if self.depth == 0:
             self.depth += 1
             try:
-                from tern2lava.frontends.traceops import follow
+                from tern2lava.frontends.modules.trace.functions import follow
 
                 follow(self, getattr(func, "__name__", str(func)), args, kwargs or {}, result)
             finally:

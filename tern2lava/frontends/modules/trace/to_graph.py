@@ -14,8 +14,9 @@ from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules.known_modules import Loaded, add_layer, fresh_copy, refuse_changes, rest
 from tern2lava.frontends.modules.torch_layers import IN_TRAINING, TRAINED, as_array, class_path, pair
-from tern2lava.frontends.trace import ALL, STATIC, AxesError, Expression, Recorder, Symbol, leaves
-from tern2lava.frontends.tracecheck import check_spikes
+from tern2lava.frontends.modules.trace.check import check_spikes
+from tern2lava.frontends.modules.trace.recorder import Recorder, leaves
+from tern2lava.frontends.modules.trace.symbols import ALL, STATIC, AxesError, Expression, Symbol
 
 TRACED_STEPS = 24
 """Steps of a traced run; more only where a forward has its own number of steps."""
