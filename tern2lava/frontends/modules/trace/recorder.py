@@ -22,12 +22,16 @@ from tern2lava.frontends.modules.known_modules import NEURONS, is_layer, reads_s
 from tern2lava.frontends.modules.torch_layers import class_path
 from tern2lava.frontends.modules.trace.symbols import ALL, AxesError, Calls, Expression, Foreign, Meaning, State, Symbol
 
+# What one call of a torch function (recorder, name, args, kwargs, result) says of tensors that depend on the input.
+Follow = Callable[["Recorder", str, Sequence[Any], dict[str, Any], Any], None]
+
 
 class Recorder(TorchFunctionMode):
-    """Records one run of `module` over `steps` steps of a batch of `batch` samples."""
+    """Records one run of `module` over `steps` steps of a batch of `batch` samples; `follow` says what functions mean."""
 
-    def __init__(self, module: torch.nn.Module, source: str, batch: int, steps: int) -> None:
+    def __init__(self, module: torch.nn.Module, source: str, batch: int, steps: int, follow: Follow) -> None:
         super().__init__()
+        self.follow = follow
         self.module, self.source = module, source
         self.batch, self.steps = batch, steps
         self.expressions: list[Expression] = []
@@ -59,9 +63,7 @@ class Recorder(TorchFunctionMode):
         if self.depth == 0:
             self.depth += 1
             try:
-                from tern2lava.frontends.modules.trace.functions import follow
-
-                follow(self, getattr(func, "__name__", str(func)), args, kwargs or {}, result)
+                self.follow(self, getattr(func, "__name__", str(func)), args, kwargs or {}, result)
             finally:
                 self.depth -= 1
         return result

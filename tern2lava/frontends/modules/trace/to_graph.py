@@ -15,6 +15,7 @@ from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules.known_modules import Loaded, add_layer, fresh_copy, refuse_changes, rest
 from tern2lava.frontends.modules.torch_layers import IN_TRAINING, TRAINED, as_array, class_path, pair
 from tern2lava.frontends.modules.trace.check import check_spikes
+from tern2lava.frontends.modules.trace.functions import follow
 from tern2lava.frontends.modules.trace.recorder import Recorder, leaves
 from tern2lava.frontends.modules.trace.symbols import ALL, STATIC, AxesError, Expression, Symbol
 
@@ -98,7 +99,7 @@ class _Attempt:
             low, high = self.levels
             values = rng.integers(low, high + 1, full) if (low, high) != (0, 1) else (rng.random(full) < density)
             inputs[name] = np.broadcast_to(values.astype(np.float64), (self.batch, self.length, *shape))
-        recorder = Recorder(self.module, self.source, self.batch, self.length)
+        recorder = Recorder(self.module, self.source, self.batch, self.length, follow)
         with torch.no_grad():
             rest(self.module)
         try:
