@@ -70,7 +70,7 @@ def _load_file(path: Path, net: str | Path | None, options: dict[str, Any]) -> G
         raise InputError(path, "is the description, not the checkpoint; give the checkpoint, then --net FILE.yaml")
     if net is None:
         raise InputError(path, "says nothing of how its layers are wired; add --net NET.yaml (docs/net-yaml.md)")
-    from tern2lava.frontends.netyaml import load_checkpoint
+    from tern2lava.frontends.netyaml.read import load_checkpoint
 
     return load_checkpoint(path, net)
 

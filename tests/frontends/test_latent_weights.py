@@ -12,7 +12,7 @@ from torch import nn
 
 from tern2lava.errors import InputError
 from tern2lava.frontends.inspect.facts import Form, ternary_facts
-from tern2lava.frontends.netyaml import load_checkpoint
+from tern2lava.frontends.netyaml.read import load_checkpoint
 from tern2lava.train.ternarize import finalize, ternaries, ternarize
 
 Write = Callable[[str, str | bytes], Path]

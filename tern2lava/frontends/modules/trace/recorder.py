@@ -27,7 +27,7 @@ Follow = Callable[["Recorder", str, Sequence[Any], dict[str, Any], Any], None]
 
 
 class Recorder(TorchFunctionMode):
-    """Records one run of `module` over `steps` steps of a batch of `batch` samples; `follow` says what functions mean."""
+    """Records a run of `module` over `steps` steps of a batch of `batch` samples; `follow` says what functions mean."""
 
     def __init__(self, module: torch.nn.Module, source: str, batch: int, steps: int, follow: Follow) -> None:
         super().__init__()

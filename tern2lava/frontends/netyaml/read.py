@@ -11,7 +11,7 @@ from tern2lava.errors import InputError
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
 from tern2lava.frontends.files.yaml_file import Place, YamlFile, read_yaml
-from tern2lava.frontends.netformat import (
+from tern2lava.frontends.netyaml.keys import (
     LAYERS,
     BatchNormKeys,
     Conv1dKeys,
@@ -26,8 +26,8 @@ from tern2lava.frontends.netformat import (
     parse,
     show,
 )
-from tern2lava.frontends.netneuron import neuron_fields
-from tern2lava.frontends.nettensors import Tensors, feedback_of, weight_and_bias
+from tern2lava.frontends.netyaml.neuron import neuron_fields
+from tern2lava.frontends.netyaml.weights import Tensors, feedback_of, weight_and_bias
 
 INPUT = "input"
 TORCH_EPS = 1e-5

@@ -11,7 +11,7 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.files.checkpoint import Scalar
 from tern2lava.frontends.files.yaml_file import Place, YamlFile
-from tern2lava.frontends.netformat import NeuronKeys
+from tern2lava.frontends.netyaml.keys import NeuronKeys
 from tern2lava.frontends.neuron_equations import (
     Fields,
     adaptive_threshold,

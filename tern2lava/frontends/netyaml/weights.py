@@ -12,15 +12,7 @@ from tern2lava.frontends import latent_weights as latent
 from tern2lava.frontends.builder import Feed, numbers
 from tern2lava.frontends.files.checkpoint import Checkpoint, Scalar
 from tern2lava.frontends.files.yaml_file import Place, YamlFile
-from tern2lava.frontends.netformat import (
-    Conv1dKeys,
-    Conv2dKeys,
-    DenseKeys,
-    NeuronKeys,
-    RecurrentKeys,
-    parse,
-    show,
-)
+from tern2lava.frontends.netyaml.keys import Conv1dKeys, Conv2dKeys, DenseKeys, NeuronKeys, RecurrentKeys, parse, show
 
 BOOKKEEPING = ("*num_batches_tracked",)
 """Tensors that take no part in inference."""
