@@ -22,8 +22,8 @@ from torch import nn
 from torch.nn import functional
 
 from tern2lava.compiler.ir.graph import Graph, Neuron
-from tern2lava.frontends import nir as nir_reader
 from tern2lava.frontends.lavadl import read as lavadl
+from tern2lava.frontends.nir import read as nir_reader
 
 DT = 1e-4
 Array = NDArray[Any]

@@ -76,9 +76,9 @@ def _load_file(path: Path, net: str | Path | None, options: dict[str, Any]) -> G
 
 
 def _load_hdf5(path: Path, net: str | Path | None, options: dict[str, Any]) -> Graph:
-    from tern2lava.frontends import nir
     from tern2lava.frontends.lavadl import read as lavadl
-    from tern2lava.frontends.nirfile import is_nir
+    from tern2lava.frontends.nir import read as nir
+    from tern2lava.frontends.nir.file import is_nir
 
     if net is not None:
         raise InputError(path, "says itself how its layers are wired; leave --net out")

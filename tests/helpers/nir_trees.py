@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.graph import Graph
-from tern2lava.frontends.nir import read_tree
+from tern2lava.frontends.nir.read import read_tree
 
 Array = NDArray[Any]
 DT = 1e-4

@@ -13,8 +13,8 @@ from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.inspect.facts import Inspection, NeuronFacts, TensorFacts, tensor_facts
 from tern2lava.frontends.lavadl.read import is_lavadl, parse_layers
-from tern2lava.frontends.nirfile import NEURONS, is_nir, parse_nir
-from tern2lava.frontends.nirtime import find_timing
+from tern2lava.frontends.nir.file import NEURONS, is_nir, parse_nir
+from tern2lava.frontends.nir.time_step import find_timing
 
 GEOMETRY = (
     "shape", "input_shape", "input_type", "kernel_size", "kernelSize", "stride", "padding", "dilation", "groups",

@@ -20,8 +20,8 @@ from tern2lava.frontends.files.hdf5 import read_hdf5
 from tern2lava.frontends.inspect.read import inspect_file
 from tern2lava.frontends.lavadl import read as lavadl
 from tern2lava.frontends.load import load
-from tern2lava.frontends.nir import read_tree
-from tern2lava.frontends.nirfile import is_nir
+from tern2lava.frontends.nir.file import is_nir
+from tern2lava.frontends.nir.read import read_tree
 
 
 def nir_bytes(tmp_path: Path) -> bytes:

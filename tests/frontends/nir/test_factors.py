@@ -23,7 +23,7 @@ from nir_trees import chain, sink, source
 from tern2lava.compiler.ir.graph import Neuron
 from tern2lava.frontends.load import load
 from tern2lava.frontends.modules.read import load_module
-from tern2lava.frontends.nir import read_tree
+from tern2lava.frontends.nir.read import read_tree
 from tern2lava.sim.float import run_float
 
 Array = NDArray[Any]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import networkx
 
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.nirfile import NEURONS, Edge, NirGraph
+from tern2lava.frontends.nir.file import NEURONS, Edge, NirGraph
 
 ROOT = ("",)
 

@@ -11,8 +11,8 @@ from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError
 from tern2lava.frontends.assumptions import Assumptions
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
-from tern2lava.frontends.nirfactors import euler_factors, rate_factor
-from tern2lava.frontends.nirfile import ANALOG
+from tern2lava.frontends.nir.factors import euler_factors, rate_factor
+from tern2lava.frontends.nir.file import ANALOG
 
 NEVER = 1e30
 """Threshold of neurons without one: above any potential."""

@@ -9,7 +9,7 @@ import numpy as np
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
-from tern2lava.frontends.nirfile import NEURONS, NirGraph
+from tern2lava.frontends.nir.file import NEURONS, NirGraph
 
 TIME_CONSTANTS = ("tau", "tau_mem", "tau_syn")
 AGREE = 1e-5

@@ -9,7 +9,7 @@ import numpy as np
 
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
-from tern2lava.frontends.nirfile import ANALOG, NEURONS, NirGraph
+from tern2lava.frontends.nir.file import ANALOG, NEURONS, NirGraph
 
 
 def fuse_thresholds(graph: NirGraph) -> NirGraph:

@@ -22,7 +22,7 @@ from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError
 from tern2lava.frontends.load import load
-from tern2lava.frontends.nir import load_nir, read_tree
+from tern2lava.frontends.nir.read import load_nir, read_tree
 from tern2lava.sim import integer
 from tern2lava.sim.float import run_float
 

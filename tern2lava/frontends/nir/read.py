@@ -33,12 +33,12 @@ from tern2lava.frontends.assumptions import Assumptions, parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
-from tern2lava.frontends.nirfile import ANALOG, NEURONS, NirGraph, parse_nir
-from tern2lava.frontends.nirlayers import channel_gain, conv_fields, dense_layer, size_pair
-from tern2lava.frontends.nirloops import order_nodes
-from tern2lava.frontends.nirneuron import NEVER, neuron_fields, silent_fields
-from tern2lava.frontends.nirrewrite import add_ends, free_name, fuse_thresholds
-from tern2lava.frontends.nirtime import Timing, find_timing
+from tern2lava.frontends.nir.file import ANALOG, NEURONS, NirGraph, parse_nir
+from tern2lava.frontends.nir.layers import channel_gain, conv_fields, dense_layer, size_pair
+from tern2lava.frontends.nir.loops import order_nodes
+from tern2lava.frontends.nir.neuron import NEVER, neuron_fields, silent_fields
+from tern2lava.frontends.nir.rewrite import add_ends, free_name, fuse_thresholds
+from tern2lava.frontends.nir.time_step import Timing, find_timing
 
 KEYS = ("reset", "fire", "reset_delay", "rearm", "refractory", "readout", "levels")
 
