@@ -98,7 +98,7 @@ def compile(
     graph = loaded if isinstance(loaded, Graph) else loaded.graph
     kept = None if recorded is None else run_to_keep(recorded, graph)
     if kept is None and out is not None and not isinstance(loaded, Graph):
-        from tern2lava.frontends.keep import keep_run
+        from tern2lava.frontends.record.keep import keep_run
 
         tell("the module's own run", 0, 0)
         kept, notes = keep_run(source, loaded)  # type: ignore[arg-type]
@@ -292,8 +292,8 @@ def record(
     scores (samples, classes) of what the forward returns, of the list of its returns where it is called once per step;
     by default a forward's return of that shape. Raises InputError for what does not fit.
     """
-    from tern2lava.frontends.record import record_module
-    from tern2lava.frontends.record_data import read_arrays
+    from tern2lava.frontends.record.data import read_arrays
+    from tern2lava.frontends.record.record import record_module
 
     inputs, labels = read_arrays(data)
     arrays = dict(inputs) if labels is None else {**inputs, "labels": labels}

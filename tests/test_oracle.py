@@ -244,7 +244,7 @@ def test_a_module_whose_run_fails_compiles_all_the_same(tmp_path: Path, monkeypa
     def fail(*_: Any, **__: Any) -> Any:
         raise InputError("net", "its forward fails")
 
-    monkeypatch.setattr("tern2lava.frontends.record.record_module", fail)
+    monkeypatch.setattr("tern2lava.frontends.record.record.record_module", fail)
     done = api.compile(live(), "generic-ternary", input_shape=(12,), steps=10, out=tmp_path / "build")
     assert any("its recording failed: net: its forward fails" in note for note in done.lowered.imported.notes)
     assert not (tmp_path / "build" / RECORDED).exists()

@@ -29,7 +29,7 @@ def keep_run(module: torch.nn.Module, loaded: Loaded) -> tuple[dict[str, Array],
     The input is random, of several densities; of CANDIDATES samples those are kept that make the most populations
     spike. Nothing is kept where the run fails, which a note says.
     """
-    from tern2lava.frontends.record import record_module
+    from tern2lava.frontends.record.record import record_module
 
     graph = loaded.graph
     count = max(1, min(CANDIDATES, ROOM // max(1, graph.steps * sum(size(n.shape) for n in graph.of_kind(Neuron)))))

@@ -182,7 +182,7 @@ def test_scores_may_be_made_of_what_each_step_returns() -> None:
 def test_more_samples_than_run_at_once_are_recorded_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     module = ternary(makers()["snnTorch, loop"])
     whole = api.record(module, spikes())
-    monkeypatch.setattr("tern2lava.frontends.record.AT_ONCE", 3)
+    monkeypatch.setattr("tern2lava.frontends.record.record.AT_ONCE", 3)
     parts = api.record(module, spikes())
     assert whole.keys() == parts.keys()
     for key, values in whole.items():

@@ -23,7 +23,7 @@ from tern2lava.frontends.modules.known_modules import FRAMEWORKS, Loaded, dtype_
 from tern2lava.frontends.modules.read import CALLS, is_sequence, sequence_call, sequence_names
 from tern2lava.frontends.modules.torch_layers import class_path
 from tern2lava.frontends.modules.trace.to_graph import load_traced
-from tern2lava.frontends.potentials import potential
+from tern2lava.frontends.record.potentials import potential
 
 AT_ONCE = 64
 """Samples that run at a time."""
