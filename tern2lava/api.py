@@ -32,7 +32,8 @@ from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.model import Report, WhatIfRow
 from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
-from tern2lava.sim import integer, mapped
+from tern2lava.sim import integer
+from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.fitting import fitted
 from tern2lava.sim.kept_run import run_to_keep
 from tern2lava.sim.oracle import Oracle, load_oracle, make_oracle

@@ -17,8 +17,9 @@ import numpy as np
 from tern2lava.compiler.image.core_image import CoreImage, Group, decode_core
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
-from tern2lava.sim.core_program import CoreProgram, prepare_cores
-from tern2lava.sim.core_routes import gathers
+from tern2lava.sim.cores.program import CoreProgram, prepare_cores
+from tern2lava.sim.cores.reference import check_cover
+from tern2lava.sim.cores.routes import gathers
 from tern2lava.sim.engine.run import available_cores
 from tern2lava.sim.integer import spike_type
 from tern2lava.sim.lava_child import LavaChild, Progress, run_in_child
@@ -26,7 +27,6 @@ from tern2lava.sim.lava_compat import require_lava
 from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, ProcessUse, samples_and_steps
 from tern2lava.sim.lava_runtime import execute
 from tern2lava.sim.lava_shared import STEPS_DONE, Layout, SharedArrays
-from tern2lava.sim.mapped import check_cover
 from tern2lava.sim.trace import Trace
 
 MAX_WORKERS = 4

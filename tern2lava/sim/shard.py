@@ -16,10 +16,12 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.progress import Progress
-from tern2lava.sim import integer, mapped
+from tern2lava.sim import integer
 from tern2lava.sim.arithmetic import SpikeCounts, changed_decisions, count_spikes
 from tern2lava.sim.band import Band, run_band
 from tern2lava.sim.compare import Difference, compared_values, first_difference
+from tern2lava.sim.cores import reference as mapped
+from tern2lava.sim.executable import Executable
 from tern2lava.sim.float_model import run_float_model
 from tern2lava.sim.readout import needs_states, predictions, scores
 from tern2lava.sim.spikes import SpikeData
@@ -34,17 +36,6 @@ LavaMode = Literal["mixed", "stock", "fused", "inprocess", "all"]
 SEQUENTIAL_SAMPLES, RUNTIME_SAMPLES = 32, 8
 # Values of one kind (spikes, v or u) held at a time; samples are run in shards of at most this many.
 SHARD = 1 << 23
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Executable:
-    """What can be run: the graph as imported, its real dynamics (TERNARY), the INTEGER program, and core images."""
-
-    imported: Graph
-    real: Graph
-    program: Graph
-    images: tuple[bytes, ...]
-    host_image: bytes
 
 
 @dataclass(frozen=True, kw_only=True)

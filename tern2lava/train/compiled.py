@@ -11,8 +11,8 @@ from tern2lava.compiler.ir.graph import Arithmetic, Graph, Projection
 from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import mapped
 from tern2lava.sim.band import measure_band
+from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine
 from tern2lava.sim.readout import needs_states

@@ -30,7 +30,7 @@ from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import InputError
 from tern2lava.export.images import INDEX, TERNARY_CODECS, WEIGHTS, export_images, export_weights, recoded
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import mapped
+from tern2lava.sim.cores import reference as mapped
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from tern2lava.compiler.build import build as compile_network
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, conv_out, frozen
 from tern2lava.hw_profiles import load_profile
+from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava_child import LavaChild
-from tern2lava.sim.shard import Executable
 
 PLAIN = ("reset", "refractory", "rearm")
 Inputs = dict[str, NDArray[Any]]

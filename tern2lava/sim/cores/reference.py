@@ -12,7 +12,7 @@ import numpy as np
 from tern2lava.compiler.image.core_image import CORE, CoreImage, decode_core
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
-from tern2lava.sim.core import CoreMachine, links
+from tern2lava.sim.cores.machine import CoreMachine, links
 from tern2lava.sim.integer import spike_type
 from tern2lava.sim.trace import Trace
 

@@ -16,10 +16,11 @@ from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer, mapped
+from tern2lava.sim import integer
 from tern2lava.sim.compare import compare
-from tern2lava.sim.core_loop import Loop
-from tern2lava.sim.core_program import CoreProgram, prepare_cores
+from tern2lava.sim.cores import reference as mapped
+from tern2lava.sim.cores.loop import Loop
+from tern2lava.sim.cores.program import CoreProgram, prepare_cores
 from tern2lava.sim.trace import Trace
 
 Build = Callable[..., tuple[Graph, dict[str, Any]]]

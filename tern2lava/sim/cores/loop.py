@@ -10,12 +10,12 @@ import numpy as np
 
 from tern2lava.compiler.image.core_image import CoreImage
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.sim.core import CoreMachine
-from tern2lava.sim.core_routes import Gather, Place
+from tern2lava.sim.cores.machine import CoreMachine
+from tern2lava.sim.cores.routes import Gather, Place
 from tern2lava.sim.integer import spike_type
 
 if TYPE_CHECKING:
-    from tern2lava.sim.core_program import Result
+    from tern2lava.sim.cores.result import Result
 
 
 class Loop:
@@ -49,7 +49,7 @@ class Loop:
 
     def run(self, given: dict[str, Array], samples: int, steps: int, states: bool) -> Iterator[Result]:
         """What each group does, given what reaches the loop from outside, (samples, steps, volume) by axon range."""
-        from tern2lava.sim.core_program import Result
+        from tern2lava.sim.cores.result import Result
 
         machines = {c: CoreMachine(part, samples, steps) for c, (part, _) in self.images.items()}
         groups = {member: machines[member[0]] for member in self.members}

@@ -21,8 +21,8 @@ from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError
-from tern2lava.sim.core import CoreMachine, links
-from tern2lava.sim.mapped import run
+from tern2lava.sim.cores.machine import CoreMachine, links
+from tern2lava.sim.cores.reference import run
 
 
 def population(name: str, neurons: int, **changed: Any) -> Population:

@@ -17,8 +17,9 @@ from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.image.core_image import CoreImage
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Projection
 from tern2lava.compiler.ir.shapes import Array, Pooling
-from tern2lava.sim.core_loop import Loop
-from tern2lava.sim.core_routes import Gather, Place, fill, gathers
+from tern2lava.sim.cores.loop import Loop
+from tern2lava.sim.cores.result import Result
+from tern2lava.sim.cores.routes import Gather, Place, fill, gathers
 from tern2lava.sim.engine.program import Program, prepare
 from tern2lava.sim.engine.run import run as run_engine
 
@@ -34,16 +35,6 @@ class Stage:
     program: Program | Loop
     reads: dict[str, int]
     last: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """Spikes (samples, steps, neurons) of a group over its own window, and u and v (None: not recorded)."""
-
-    place: Place
-    spikes: Array
-    u: Array | None
-    v: Array | None
 
 
 @dataclass(frozen=True, eq=False)
