@@ -23,12 +23,12 @@ from typing import Any
 from tern2lava import api
 from tern2lava.bundle import Bundle, read_bundle
 from tern2lava.demo.run import test_spikes
+from tern2lava.sim.data.spike_file import SpikeData, make_spikes
 from tern2lava.sim.lava_child import LavaChild
 from tern2lava.sim.lava_cores import run_cores
 from tern2lava.sim.lava_shared import SharedArrays
 from tern2lava.sim.lava_stock import run_stock
 from tern2lava.sim.shard import LavaMode
-from tern2lava.sim.spikes import SpikeData, make_spikes
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lava_memory.md"
 # Bytes that a run may add: the allocator's arenas wander by some MiB, a kept copy of one run's arrays would show.

@@ -17,11 +17,11 @@ from simulation_nets import Array, Net, mlp, network
 
 from tern2lava.bundle import read_bundle
 from tern2lava.compiler.ir.graph import Input
+from tern2lava.sim.data.npz_writer import Record
+from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.engine.bits import popcount
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine
-from tern2lava.sim.record import Record
-from tern2lava.sim.spikes import SpikeData
 
 CORES = 2
 # The command line in a process that then prints the most KiB it held (rusage would count what its parent held).

@@ -34,16 +34,16 @@ from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer
 from tern2lava.sim.cores import reference as mapped
-from tern2lava.sim.fitting import fitted
+from tern2lava.sim.data.fitting import fitted
+from tern2lava.sim.data.npz_writer import Record
+from tern2lava.sim.data.readout import accuracy, needs_states, predictions, scores
+from tern2lava.sim.data.spike_file import SpikeData, load_spikes, make_spikes
+from tern2lava.sim.data.trace import Trace, joined
 from tern2lava.sim.kept_run import run_to_keep
 from tern2lava.sim.oracle import Oracle, load_oracle, make_oracle
 from tern2lava.sim.reading import Reading
 from tern2lava.sim.reading_verify import read_all, recorded_steps
-from tern2lava.sim.readout import accuracy, needs_states, predictions, scores
-from tern2lava.sim.record import Record
 from tern2lava.sim.shard import engine_trace
-from tern2lava.sim.spikes import SpikeData, load_spikes, make_spikes
-from tern2lava.sim.trace import Trace, joined
 from tern2lava.sim.verify import Backend, LavaMode, shard_size
 from tern2lava.sim.verify import verify as prove
 

@@ -18,7 +18,7 @@ from tern2lava.errors import CapacityError, InputError
 from tern2lava.sim import integer
 from tern2lava.sim.compare import compare
 from tern2lava.sim.cores import reference as mapped
-from tern2lava.sim.spikes import make_spikes
+from tern2lava.sim.data.spike_file import make_spikes
 
 
 def network(hidden=20, **neuron):

@@ -9,8 +9,8 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Output, Readout
 from tern2lava.compiler.ir.shapes import size
-from tern2lava.sim.readout import predictions, scores
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.readout import predictions, scores
+from tern2lava.sim.data.trace import Trace
 
 
 @dataclass(frozen=True, kw_only=True)

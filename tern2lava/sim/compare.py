@@ -10,7 +10,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import VerificationError
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.trace import Trace
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,7 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.linear import accumulate, conv2d, per_neuron, windows2d
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, broadcast, size
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.trace import Trace
 
 
 class NeuronState:

@@ -10,7 +10,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Array, broadcast, size
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.trace import Trace
 
 
 def decay(x: Array, d: Array, bits: int) -> Array:

@@ -20,6 +20,7 @@ from tern2lava.errors import InputError
 from tern2lava.sim.cores.program import CoreProgram, prepare_cores
 from tern2lava.sim.cores.reference import check_cover
 from tern2lava.sim.cores.routes import gathers
+from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.engine.run import available_cores
 from tern2lava.sim.integer import spike_type
 from tern2lava.sim.lava_child import LavaChild, Progress, run_in_child
@@ -27,7 +28,6 @@ from tern2lava.sim.lava_compat import require_lava
 from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, ProcessUse, samples_and_steps
 from tern2lava.sim.lava_runtime import execute
 from tern2lava.sim.lava_shared import STEPS_DONE, Layout, SharedArrays
-from tern2lava.sim.trace import Trace
 
 MAX_WORKERS = 4
 # Bytes of spikes and states that a worker computes at a time.

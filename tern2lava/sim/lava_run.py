@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.trace import Trace
 
 DEFAULT_TIMEOUT = 600.0
 

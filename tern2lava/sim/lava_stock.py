@@ -10,12 +10,12 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.integer import spike_type
 from tern2lava.sim.lava_child import LavaChild, Progress, run_in_child
 from tern2lava.sim.lava_plan import neurons_of, plan_stock
 from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, samples_and_steps
 from tern2lava.sim.lava_shared import Layout, SharedArrays
-from tern2lava.sim.trace import Trace
 
 
 def run_stock(

@@ -22,9 +22,9 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Neuron
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
+from tern2lava.sim.data.spike_file import _DAMAGED, _Member, _read
+from tern2lava.sim.data.stored_values import StoredValues
 from tern2lava.sim.precision import precision
-from tern2lava.sim.spikes import _DAMAGED, _Member, _read
-from tern2lava.sim.stored import StoredValues
 
 _KINDS = ("spikes.", "v.")
 _WORDS = ("scores", "dtype", "framework", "v_when")

@@ -21,11 +21,11 @@ from tern2lava.sim.arithmetic import SpikeCounts, changed_decisions, count_spike
 from tern2lava.sim.band import Band, run_band
 from tern2lava.sim.compare import Difference, compared_values, first_difference
 from tern2lava.sim.cores import reference as mapped
+from tern2lava.sim.data.readout import needs_states, predictions, scores
+from tern2lava.sim.data.spike_file import SpikeData
+from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.float_model import run_float_model
-from tern2lava.sim.readout import needs_states, predictions, scores
-from tern2lava.sim.spikes import SpikeData
-from tern2lava.sim.trace import Trace
 
 if TYPE_CHECKING:
     from tern2lava.sim.engine.program import Program

@@ -13,10 +13,10 @@ from tern2lava.errors import Interrupted
 from tern2lava.sim.arithmetic import SpikeCounts, added
 from tern2lava.sim.band import Band
 from tern2lava.sim.compare import Comparison
+from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.reading import Reading
 from tern2lava.sim.shard import Execution, LavaMode, ShardPlan, ShardResult, lava_amounts, run_shard, shard_size
-from tern2lava.sim.spikes import SpikeData
 
 __all__ = ["Backend", "Executable", "LavaMode", "Progress", "Proof", "shard_size", "verify"]
 

@@ -11,8 +11,8 @@ from torch import nn
 
 from tern2lava.compiler.ir.graph import Graph, Input
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.sim.readout import running_scores
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.readout import running_scores
+from tern2lava.sim.data.trace import Trace
 from tern2lava.train.data import Dataset
 from tern2lava.train.encode import encode
 from tern2lava.train.metrics import prediction_metrics, synaptic_operations

@@ -14,8 +14,8 @@ from tern2lava.hw_profiles import load_profile
 from tern2lava.report.build import make_report
 from tern2lava.report.terminal import certificate_table, core_table, memory_table, render
 from tern2lava.report.verification import add_verification
+from tern2lava.sim.data.spike_file import make_spikes
 from tern2lava.sim.executable import Executable
-from tern2lava.sim.spikes import make_spikes
 from tern2lava.sim.verify import verify
 
 

@@ -23,9 +23,9 @@ from tern2lava.report.verdicts import percent
 from tern2lava.report.verification import add_verification
 from tern2lava.sim import integer
 from tern2lava.sim.arithmetic import SpikeCounts
+from tern2lava.sim.data.spike_file import make_spikes
 from tern2lava.sim.float import run_float
 from tern2lava.sim.shard import Execution
-from tern2lava.sim.spikes import make_spikes
 from tern2lava.sim.verify import Proof, verify
 
 

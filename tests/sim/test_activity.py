@@ -9,7 +9,7 @@ from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.traffic import activity
 from tern2lava.sim import integer
 from tern2lava.sim.activity import measured_rates
-from tern2lava.sim.spikes import SpikeData
+from tern2lava.sim.data.spike_file import SpikeData
 
 
 def test_rates_are_the_mean_spikes_of_the_reference_by_neuron() -> None:

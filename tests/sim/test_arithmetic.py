@@ -12,9 +12,9 @@ from tern2lava.bundle import read_bundle
 from tern2lava.compiler.ir.graph import Readout
 from tern2lava.sim import integer, shard
 from tern2lava.sim.arithmetic import SpikeCounts, added, changed_decisions, count_spikes
+from tern2lava.sim.data.spike_file import SpikeData, make_spikes
+from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.float import run_float
-from tern2lava.sim.spikes import SpikeData, make_spikes
-from tern2lava.sim.trace import Trace
 from tern2lava.sim.verify import verify
 
 

@@ -56,7 +56,7 @@ def test_all_keys_are_read_from_a_file(tmp_path: Path) -> None:
 
 
 def test_large_arrays_stay_in_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tern2lava.sim.spikes.LARGE", 64)
+    monkeypatch.setattr("tern2lava.sim.data.spike_file.LARGE", 64)
     np.savez(tmp_path / "x.npz", **arrays())
     found = load_oracle(tmp_path / "x.npz", graph(), SAMPLES, STEPS)
     assert found is not None

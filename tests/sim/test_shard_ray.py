@@ -18,9 +18,9 @@ from tern2lava.compiler.ir.graph import Input
 from tern2lava.errors import BackendError, InputError, MissingPackageError
 from tern2lava.sim import integer, shard
 from tern2lava.sim.compare import compare
+from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.shard_ray import map_on_ray
-from tern2lava.sim.spikes import SpikeData
 from tern2lava.sim.verify import verify as prove
 
 

@@ -13,8 +13,8 @@ from tern2lava.compiler.image.core_image import CORE, CoreImage, decode_core
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.cores.machine import CoreMachine, links
+from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.integer import spike_type
-from tern2lava.sim.trace import Trace
 
 
 def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *, states: bool = True) -> Trace:

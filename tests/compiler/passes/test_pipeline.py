@@ -13,8 +13,8 @@ from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.passes.pipeline import PASSES, STAGES, lower
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim import integer
+from tern2lava.sim.data.readout import scores
 from tern2lava.sim.float import run_float
-from tern2lava.sim.readout import scores
 
 REFUSED = (
     "padding between two linear layers meets whole windows only",

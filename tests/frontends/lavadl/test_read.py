@@ -23,8 +23,8 @@ from tern2lava.frontends.lavadl.read import read_tree
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim import integer
+from tern2lava.sim.data.readout import scores
 from tern2lava.sim.float import run_float
-from tern2lava.sim.readout import scores
 
 Array = NDArray[Any]
 

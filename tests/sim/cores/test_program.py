@@ -21,7 +21,7 @@ from tern2lava.sim.compare import compare
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.cores.loop import Loop
 from tern2lava.sim.cores.program import CoreProgram, prepare_cores
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.trace import Trace
 
 Build = Callable[..., tuple[Graph, dict[str, Any]]]
 Inputs = dict[str, Any]

@@ -16,9 +16,9 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Input
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
-from tern2lava.sim.ragged import cut, is_ragged, padded
-from tern2lava.sim.stored import StoredValues, read_header
-from tern2lava.sim.wrapped import what_is_wrong
+from tern2lava.sim.data.ragged import cut, is_ragged, padded
+from tern2lava.sim.data.stored_values import StoredValues, read_header
+from tern2lava.sim.data.wrapped import what_is_wrong
 
 NPY = b"\x93NUMPY"
 # Bytes from which an array is left in its file and read in pieces.

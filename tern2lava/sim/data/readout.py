@@ -7,7 +7,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Level, Neuron, Output, Population, Readout
 from tern2lava.compiler.ir.shapes import Array, broadcast
 from tern2lava.errors import UnsupportedError
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.trace import Trace
 
 
 def scores(graph: Graph, trace: Trace, output: Output | None = None) -> Array:

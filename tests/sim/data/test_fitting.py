@@ -13,8 +13,8 @@ from tern2lava import api
 from tern2lava.compiler.options import Options
 from tern2lava.errors import InputError
 from tern2lava.sim import shard
-from tern2lava.sim.fitting import fitted
-from tern2lava.sim.spikes import SpikeData, make_spikes
+from tern2lava.sim.data.fitting import fitted
+from tern2lava.sim.data.spike_file import SpikeData, make_spikes
 
 GRAPH = network()
 

@@ -10,8 +10,8 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.errors import InputError
-from tern2lava.sim import spikes
-from tern2lava.sim.spikes import load_spikes, make_spikes
+from tern2lava.sim.data import spike_file as spikes
+from tern2lava.sim.data.spike_file import load_spikes, make_spikes
 
 
 def graph(low: int, high: int) -> Graph:

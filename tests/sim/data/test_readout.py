@@ -7,8 +7,8 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Graph, Level, Neuron, Output, Population, Readout, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.sim.readout import accuracy, predictions, scores
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.readout import accuracy, predictions, scores
+from tern2lava.sim.data.trace import Trace
 
 SPIKES = np.array([[[0, 1], [1, 1], [0, 1]]], np.uint8)
 V = np.array([[[3, -1], [5, 2], [4, 0]]], np.int64)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tern2lava.errors import InputError
-from tern2lava.sim.record import Record
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.npz_writer import Record
+from tern2lava.sim.data.trace import Trace
 
 
 def test_pieces_become_one_array_each(tmp_path: Path) -> None:

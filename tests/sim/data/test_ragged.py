@@ -10,7 +10,7 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.errors import InputError
-from tern2lava.sim.spikes import load_spikes, make_spikes
+from tern2lava.sim.data.spike_file import load_spikes, make_spikes
 
 LENGTHS = (3, 7, 4)
 PARTS = [np.random.default_rng(n).integers(0, 2, (n, 2, 3)).astype(np.uint8) for n in LENGTHS]

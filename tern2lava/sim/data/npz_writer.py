@@ -14,7 +14,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
-from tern2lava.sim.trace import Trace
+from tern2lava.sim.data.trace import Trace
 
 
 class Record:

@@ -10,7 +10,7 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.errors import InputError
-from tern2lava.sim.spikes import load_spikes, make_spikes
+from tern2lava.sim.data.spike_file import load_spikes, make_spikes
 
 SPIKES = np.random.default_rng(0).integers(0, 2, (5, 4, 2, 3)).astype(np.uint8)
 

@@ -11,9 +11,9 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.errors import InputError
-from tern2lava.sim import spikes
-from tern2lava.sim.spikes import load_spikes
-from tern2lava.sim.stored import StoredValues
+from tern2lava.sim.data import spike_file as spikes
+from tern2lava.sim.data.spike_file import load_spikes
+from tern2lava.sim.data.stored_values import StoredValues
 
 SPIKES = np.random.default_rng(0).integers(0, 2, (9, 4, 2, 3)).astype(np.uint8)
 

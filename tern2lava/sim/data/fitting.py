@@ -9,7 +9,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Neuron, Output, Population
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.errors import InputError
-from tern2lava.sim.spikes import SpikeData
+from tern2lava.sim.data.spike_file import SpikeData
 
 
 def fitted(
