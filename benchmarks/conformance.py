@@ -43,8 +43,8 @@ from tern2lava.sim import integer
 from tern2lava.sim.band import Tracker
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.float import NeuronState, run_float
-from tern2lava.sim.lava_child import LavaChild
-from tern2lava.sim.lava_stock import run_stock
+from tern2lava.sim.lava.child import LavaChild
+from tern2lava.sim.lava.processes import run_stock
 from tern2lava.sim.oracle import Oracle
 from tern2lava.sim.reading import Reading
 from tern2lava.sim.reading_run import read

@@ -24,10 +24,10 @@ from tern2lava import api
 from tern2lava.bundle import Bundle, read_bundle
 from tern2lava.demo.run import test_spikes
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
-from tern2lava.sim.lava_child import LavaChild
-from tern2lava.sim.lava_cores import run_cores
-from tern2lava.sim.lava_shared import SharedArrays
-from tern2lava.sim.lava_stock import run_stock
+from tern2lava.sim.lava.child import LavaChild
+from tern2lava.sim.lava.cores import run_cores
+from tern2lava.sim.lava.processes import run_stock
+from tern2lava.sim.lava.shared_arrays import SharedArrays
 from tern2lava.sim.shard import LavaMode
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lava_memory.md"

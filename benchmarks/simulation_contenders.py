@@ -57,14 +57,14 @@ def numpy_reference(net: Net) -> Runner:
 
 
 def lava_l1(net: Net) -> Runner:
-    from tern2lava.sim.lava_stock import run_stock
+    from tern2lava.sim.lava.processes import run_stock
 
     child = lava_child()
     return lambda x: run_stock(net.graph, {"x": x}, child=child).trace.spikes[net.output]
 
 
 def lava_l3(net: Net) -> Runner:
-    from tern2lava.sim.lava_stock import run_stock
+    from tern2lava.sim.lava.processes import run_stock
 
     child = lava_child()
     return lambda x: run_stock(net.graph, {"x": x}, sequential=True, child=child).trace.spikes[net.output]
@@ -73,7 +73,7 @@ def lava_l3(net: Net) -> Runner:
 def lava_l2(net: Net) -> Runner:
     from tern2lava.compiler.mapped import map_program
     from tern2lava.hw_profiles import load_profile
-    from tern2lava.sim.lava_cores import run_cores
+    from tern2lava.sim.lava.cores import run_cores
 
     child = lava_child()
     # A target whose cores take the fan-in of the convolutional network's last layer.
@@ -89,7 +89,7 @@ def lava_l2(net: Net) -> Runner:
 def lava_plain(net: Net) -> Runner:
     """Lava as its documentation shows it: RingBuffer, Conv or Dense, LIF, RingBuffer; built and stopped per sample, in
     a child that has Lava imported."""
-    from tern2lava.sim.lava_shared import Layout, SharedArrays
+    from tern2lava.sim.lava.shared_arrays import Layout, SharedArrays
 
     child = lava_child()
     outputs = size(net.graph[net.output].shape)  # type: ignore[union-attr]
@@ -108,7 +108,7 @@ def lava_plain(net: Net) -> Runner:
 
 def lava_child() -> Any:
     """A child process with Lava in it, kept until the end."""
-    from tern2lava.sim.lava_child import LavaChild
+    from tern2lava.sim.lava.child import LavaChild
 
     return CHILDREN.enter_context(LavaChild())
 
@@ -229,7 +229,7 @@ CONTENDERS = (
 
 def run_plain_lava(payload: tuple[Graph, int, tuple[int, ...]], shared: Any) -> None:
     """Run every sample of shared["x"] in its own Lava run, output spikes to shared["y"]."""
-    from tern2lava.sim.lava_compat import require_lava
+    from tern2lava.sim.lava.compat import require_lava
 
     require_lava()
     from lava.magma.core.run_conditions import RunSteps

@@ -163,7 +163,7 @@ def test_a_changed_code_with_a_matching_checksum_is_caught_by_execution(bundle):
 
 def test_lava_executes_the_changed_code_too(bundle):
     pytest.importorskip("lava.magma", reason="lava-nc is not installed")
-    from tern2lava.sim.lava_cores import run_cores
+    from tern2lava.sim.lava.cores import run_cores
 
     opened = read_bundle(bundle).executable
     inputs = make_spikes(samples(2), opened.program).inputs

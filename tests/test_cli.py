@@ -20,7 +20,7 @@ from tern2lava.__main__ import main
 from tern2lava.cli import app
 from tern2lava.compiler.passes.pipeline import STAGES
 from tern2lava.errors import Interrupted
-from tern2lava.sim import lava_child
+from tern2lava.sim.lava import child as lava_child
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
 NET = (DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml")

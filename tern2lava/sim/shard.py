@@ -29,7 +29,7 @@ from tern2lava.sim.float_model import run_float_model
 
 if TYPE_CHECKING:
     from tern2lava.sim.engine.program import Program
-    from tern2lava.sim.lava_child import LavaChild
+    from tern2lava.sim.lava.child import LavaChild
 
 LavaMode = Literal["mixed", "stock", "fused", "inprocess", "all"]
 # Samples that Lava's own process models run by default: in process, and in Lava's untouched runtime.
@@ -201,8 +201,8 @@ class _Bench:
 
 def _run_lava(bench: _Bench, name: str, samples: int, timeout: float, child: LavaChild | None) -> None:
     """Run the first `samples` in Lava: L2 core images, L3 Lava's process models in sequence, L1 its runtime."""
-    from tern2lava.sim.lava_cores import run_cores
-    from tern2lava.sim.lava_stock import run_stock
+    from tern2lava.sim.lava.cores import run_cores
+    from tern2lava.sim.lava.processes import run_stock
 
     executable = bench.executable
 

@@ -80,11 +80,11 @@ def verify(
             results = _on_ray(executable, data, plans, progress)
         else:
             if amounts:
-                from tern2lava.sim.lava_child import LavaChild
+                from tern2lava.sim.lava.child import LavaChild
 
-                preload: tuple[str, ...] = ("tern2lava.sim.lava_runtime:preload",)
+                preload: tuple[str, ...] = ("tern2lava.sim.lava.runtime:preload",)
                 if any(name == "L2" for name, _ in amounts):
-                    preload = (*preload, "tern2lava.sim.lava_cores:preload")
+                    preload = (*preload, "tern2lava.sim.lava.cores:preload")
                 child = around.enter_context(LavaChild(preload))
             results = (
                 run_shard(

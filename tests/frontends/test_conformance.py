@@ -13,7 +13,7 @@ import pytest
 
 from places import ROOT
 from tern2lava.compiler.ir.graph import Compare, Graph, Neuron
-from tern2lava.sim.lava_stock import run_stock
+from tern2lava.sim.lava.processes import run_stock
 
 if sys.version_info < (3, 11):
     pytest.skip("SpikingJelly 2.0 needs Python 3.11", allow_module_level=True)

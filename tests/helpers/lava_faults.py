@@ -9,9 +9,9 @@ import time
 from multiprocessing import resource_tracker, shared_memory
 from typing import Any
 
-from tern2lava.sim.lava_run import Window
-from tern2lava.sim.lava_runtime import execute
-from tern2lava.sim.lava_shared import STEPS_DONE, SharedArrays
+from tern2lava.sim.lava.run import Window
+from tern2lava.sim.lava.runtime import execute
+from tern2lava.sim.lava.shared_arrays import STEPS_DONE, SharedArrays
 
 
 def count(payload: int, shared: SharedArrays) -> None:
@@ -59,15 +59,15 @@ def run_network(payload: str, shared: SharedArrays) -> None:
 
 def run_in_sequence(payload: str, shared: SharedArrays) -> None:
     """The same without Lava's runtime."""
-    from tern2lava.sim.lava_sequential import execute_sequentially
+    from tern2lava.sim.lava.sequential import execute_sequentially
 
     execute_sequentially(misbehaving_network(payload, shared), 9)
 
 
 def run_a_loop_without_delay(payload: None, shared: SharedArrays) -> None:
     """Two of Lava's neurons that read each other's spikes in the same step."""
-    from tern2lava.sim.lava_compat import require_lava
-    from tern2lava.sim.lava_sequential import execute_sequentially
+    from tern2lava.sim.lava.compat import require_lava
+    from tern2lava.sim.lava.sequential import execute_sequentially
 
     require_lava()
     from lava.proc.lif.process import LIF
@@ -87,7 +87,7 @@ def report_memory(payload: None, shared: SharedArrays) -> None:
 def misbehaving_network(payload: str, shared: SharedArrays) -> Any:
     import numpy as np
 
-    from tern2lava.sim.lava_procs.spikes import PySpikeDelay, SpikeDelay, SpikeSource
+    from tern2lava.sim.lava.procs.spikes import PySpikeDelay, SpikeDelay, SpikeSource
 
     def misbehave(self: Any) -> None:
         self.s_out.send(self.waiting[0])

@@ -14,7 +14,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output,
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, conv_out, frozen
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.executable import Executable
-from tern2lava.sim.lava_child import LavaChild
+from tern2lava.sim.lava.child import LavaChild
 
 PLAIN = ("reset", "refractory", "rearm")
 Inputs = dict[str, NDArray[Any]]

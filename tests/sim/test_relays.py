@@ -18,9 +18,9 @@ from tern2lava.sim import integer
 from tern2lava.sim.compare import compare
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.engine.run import run as run_engine
-from tern2lava.sim.lava_child import LavaChild
-from tern2lava.sim.lava_cores import run_cores
-from tern2lava.sim.lava_stock import run_stock
+from tern2lava.sim.lava.child import LavaChild
+from tern2lava.sim.lava.cores import run_cores
+from tern2lava.sim.lava.processes import run_stock
 
 
 def narrow(name: str, inputs: int) -> Profile:

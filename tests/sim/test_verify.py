@@ -14,7 +14,7 @@ from tern2lava.errors import BackendError, Interrupted
 from tern2lava.sim import integer, shard, verify
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
-from tern2lava.sim.lava_child import LavaChild
+from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.shard import lava_amounts
 from tern2lava.sim.verify import Proof
 from tern2lava.sim.verify import verify as prove
@@ -41,7 +41,7 @@ def shared_child(lava_child: LavaChild, monkeypatch: pytest.MonkeyPatch) -> None
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr("tern2lava.sim.lava_child.LavaChild", Lent)
+    monkeypatch.setattr("tern2lava.sim.lava.child.LavaChild", Lent)
 
 
 def ran(proof: Proof) -> dict[str, int]:

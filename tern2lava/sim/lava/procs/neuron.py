@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tern2lava.sim.lava_compat import require_lava
-from tern2lava.sim.lava_run import Window
+from tern2lava.sim.lava.compat import require_lava
+from tern2lava.sim.lava.run import Window
 
 require_lava()
 from lava.magma.core.decorator import implements, requires, tag

@@ -11,9 +11,9 @@ import pytest
 from places import HELPERS
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.sim.lava_child import LavaChild
-from tern2lava.sim.lava_shared import SharedArrays
-from tern2lava.sim.lava_stock import run_stock
+from tern2lava.sim.lava.child import LavaChild
+from tern2lava.sim.lava.processes import run_stock
+from tern2lava.sim.lava.shared_arrays import SharedArrays
 
 SIDE, WARM, RUNS = 500, 10, 20
 

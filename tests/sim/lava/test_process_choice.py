@@ -11,7 +11,7 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Graph, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.sim.lava_plan import StockPlan, plan_stock
+from tern2lava.sim.lava.process_choice import StockPlan, plan_stock
 
 Build = Callable[..., tuple[Graph, dict[str, Any]]]
 

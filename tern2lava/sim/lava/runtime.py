@@ -11,8 +11,8 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.sim.lava_compat import require_lava
-from tern2lava.sim.lava_main import report_failure
+from tern2lava.sim.lava.child_main import report_failure
+from tern2lava.sim.lava.compat import require_lava
 
 # Messages a channel holds. Lava's default is 64, which for wide populations fills a container's /dev/shm; all processes
 # meet at a barrier in every step, so a channel never holds more than one.
@@ -26,7 +26,7 @@ def preload() -> None:
     require_lava()
     for name in (
         "lava.magma.compiler.compiler", "lava.magma.core.run_configs", "lava.magma.runtime.runtime",
-        "tern2lava.sim.lava_network", "tern2lava.sim.lava_procs.neuron",
+        "tern2lava.sim.lava.network", "tern2lava.sim.lava.procs.neuron",
     ):  # fmt: skip
         importlib.import_module(name)
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tern2lava.errors import BackendError, UnsupportedError
-from tern2lava.sim.lava_sequential import ReceivePort, SendPort, Unit, find_order
+from tern2lava.sim.lava.sequential import ReceivePort, SendPort, Unit, find_order
 
 Values = NDArray[np.int64]
 

@@ -12,10 +12,10 @@ from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.integer import spike_type
-from tern2lava.sim.lava_child import LavaChild, Progress, run_in_child
-from tern2lava.sim.lava_plan import neurons_of, plan_stock
-from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, samples_and_steps
-from tern2lava.sim.lava_shared import Layout, SharedArrays
+from tern2lava.sim.lava.child import LavaChild, Progress, run_in_child
+from tern2lava.sim.lava.process_choice import neurons_of, plan_stock
+from tern2lava.sim.lava.run import DEFAULT_TIMEOUT, LavaRun, samples_and_steps
+from tern2lava.sim.lava.shared_arrays import Layout, SharedArrays
 
 
 def run_stock(
@@ -44,7 +44,7 @@ def run_stock(
     shared = SharedArrays(layout)
     for node in graph.of_kind(Input):
         shared[f"input/{node.name}"][:] = inputs[node.name].reshape(batch, steps, -1)
-    entry = "tern2lava.sim.lava_network:run_sequentially" if sequential else "tern2lava.sim.lava_network:run"
+    entry = "tern2lava.sim.lava.network:run_sequentially" if sequential else "tern2lava.sim.lava.network:run"
     run_in_child(entry, plan, shared, steps=plan.lava_steps, timeout=timeout, progress=progress, child=child)
     trace = Trace(
         spikes={name: shared[f"spikes/{name}"] for name in plan.neurons},

@@ -17,8 +17,8 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import BackendError, UnsupportedError
-from tern2lava.sim.lava_compat import require_lava
-from tern2lava.sim.lava_runtime import Observer, forget_processes, observe
+from tern2lava.sim.lava.compat import require_lava
+from tern2lava.sim.lava.runtime import Observer, forget_processes, observe
 
 
 class _EmptyError(Exception):

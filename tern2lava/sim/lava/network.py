@@ -10,11 +10,11 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Input, Population, Projection
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, broadcast
-from tern2lava.sim.lava_compat import require_lava
-from tern2lava.sim.lava_plan import NeuronPlan, StockPlan, SynapsePlan, neurons_of
-from tern2lava.sim.lava_run import Window
-from tern2lava.sim.lava_runtime import Observer, execute
-from tern2lava.sim.lava_shared import STEPS_DONE, SharedArrays
+from tern2lava.sim.lava.compat import require_lava
+from tern2lava.sim.lava.process_choice import NeuronPlan, StockPlan, SynapsePlan, neurons_of
+from tern2lava.sim.lava.run import Window
+from tern2lava.sim.lava.runtime import Observer, execute
+from tern2lava.sim.lava.shared_arrays import STEPS_DONE, SharedArrays
 
 PARAMETERS = (
     "decay_u", "decay_v", "bias_u", "bias", "threshold", "threshold_low", "decay_a", "gain_a", "reset_amount", "v_init",
@@ -30,12 +30,12 @@ def run(plan: StockPlan, shared: SharedArrays) -> None:
 
 def run_sequentially(plan: StockPlan, shared: SharedArrays) -> None:
     """Nothing; as `run`, the same processes one after the other, without Lava's runtime."""
-    from tern2lava.sim.lava_sequential import execute_sequentially
+    from tern2lava.sim.lava.sequential import execute_sequentially
 
     process, observers = build(plan, shared)
     with ExitStack() as around:
         if any(use.process == "stock Conv" for use in plan.uses):
-            from tern2lava.sim.lava_convolve import compiled_convolution
+            from tern2lava.sim.lava.convolve import compiled_convolution
 
             around.enter_context(compiled_convolution())
         execute_sequentially(process, plan.lava_steps, observers)
@@ -44,7 +44,7 @@ def run_sequentially(plan: StockPlan, shared: SharedArrays) -> None:
 def build(plan: StockPlan, shared: SharedArrays) -> tuple[Any, dict[Any, Observer]]:
     """One of the connected processes of the plan, and what records each population into `shared`."""
     require_lava()
-    from tern2lava.sim.lava_procs.spikes import SpikeSource
+    from tern2lava.sim.lava.procs.spikes import SpikeSource
 
     graph = plan.graph
     counts = neurons_of(graph)
@@ -106,7 +106,7 @@ def _build_neuron(plan: StockPlan, population: Population, count: int, window: W
             reset_interval=window.period,
             reset_offset=window.start + 1,
         )
-    from tern2lava.sim.lava_procs.neuron import TernaryNeuron
+    from tern2lava.sim.lava.procs.neuron import TernaryNeuron
 
     assert plan.graph.arithmetic is not None
     return TernaryNeuron(
@@ -132,20 +132,20 @@ def _connect(chosen: SynapsePlan, projection: Projection, source: Any, target: A
     part of the source and a SpikeDelay where planned."""
     spikes = source.s_out
     if projection.reads is not None:
-        from tern2lava.sim.lava_procs.spikes import SpikeSelect
+        from tern2lava.sim.lava.procs.spikes import SpikeSelect
 
         select = SpikeSelect(neurons=spikes.shape[0], chosen=projection.reads.flat())
         spikes.connect(select.s_in)
         spikes = select.s_out
     if chosen.own_delay:
-        from tern2lava.sim.lava_procs.spikes import SpikeDelay
+        from tern2lava.sim.lava.procs.spikes import SpikeDelay
 
         delay = SpikeDelay(neurons=spikes.shape[0], delay=chosen.own_delay)
         spikes.connect(delay.s_in)
         spikes = delay.s_out
     geometry = projection.geometry
     if not chosen.use.stock:
-        from tern2lava.sim.lava_procs.synapse import TernarySynapse
+        from tern2lava.sim.lava.procs.synapse import TernarySynapse
 
         synapse = TernarySynapse(
             sources=spikes.shape[0],

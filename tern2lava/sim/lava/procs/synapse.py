@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tern2lava.sim.lava_compat import require_lava
+from tern2lava.sim.lava.compat import require_lava
 
 require_lava()
 from lava.magma.core.decorator import implements, requires, tag

@@ -23,11 +23,11 @@ from tern2lava.sim.cores.routes import gathers
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.engine.run import available_cores
 from tern2lava.sim.integer import spike_type
-from tern2lava.sim.lava_child import LavaChild, Progress, run_in_child
-from tern2lava.sim.lava_compat import require_lava
-from tern2lava.sim.lava_run import DEFAULT_TIMEOUT, LavaRun, ProcessUse, samples_and_steps
-from tern2lava.sim.lava_runtime import execute
-from tern2lava.sim.lava_shared import STEPS_DONE, Layout, SharedArrays
+from tern2lava.sim.lava.child import LavaChild, Progress, run_in_child
+from tern2lava.sim.lava.compat import require_lava
+from tern2lava.sim.lava.run import DEFAULT_TIMEOUT, LavaRun, ProcessUse, samples_and_steps
+from tern2lava.sim.lava.runtime import execute
+from tern2lava.sim.lava.shared_arrays import STEPS_DONE, Layout, SharedArrays
 
 MAX_WORKERS = 4
 # Bytes of spikes and states that a worker computes at a time.
@@ -85,7 +85,7 @@ def run_cores(
     shared = SharedArrays(layout)
     for span, group in zip(_spans(host), host.groups, strict=True):
         shared["input"][:, :, span] = inputs[group.name].reshape(batch, steps, -1)
-    entry = "tern2lava.sim.lava_cores:run_job"
+    entry = "tern2lava.sim.lava.cores:run_job"
     run_in_child(entry, job, shared, steps=job.lava_steps, timeout=timeout, progress=progress, child=child)
     trace = Trace(
         spikes={name: shared[f"spikes/{name}"] for name in sizes},
@@ -105,7 +105,7 @@ def preload() -> None:
 def run_job(job: CoresJob, shared: SharedArrays) -> None:
     """Nothing; the child's side: decodes the images, builds the processes, connects and runs them."""
     require_lava()
-    from tern2lava.sim.lava_procs.cores import Dealer, NeuroCores
+    from tern2lava.sim.lava.procs.cores import Dealer, NeuroCores
 
     cores = [decode_core(data) for data in job.images]
     host = decode_core(job.host_image)

@@ -17,7 +17,7 @@ from multiprocessing import shared_memory
 from pathlib import Path
 
 from tern2lava.errors import MissingPackageError
-from tern2lava.sim.lava_shared import SharedArrays
+from tern2lava.sim.lava.shared_arrays import SharedArrays
 
 
 class _Status:

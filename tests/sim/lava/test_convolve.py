@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import signal
 
-from tern2lava.sim.lava_convolve import CompiledSignal
+from tern2lava.sim.lava.convolve import CompiledSignal
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -32,10 +32,12 @@ from types import TracebackType
 from typing import IO, Any
 
 from tern2lava.errors import BackendError, MissingPackageError, UnsupportedError
-from tern2lava.sim.lava_shared import STEPS_DONE, SharedArrays, unnamed_file
+from tern2lava.sim.lava.shared_arrays import STEPS_DONE, SharedArrays, unnamed_file
 
 Progress = Callable[[int, int], None]
-_BOOT = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from tern2lava.sim.lava_main import main; main()"
+_BOOT = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from tern2lava.sim.lava.child_main import main; main()"
+)
 _SHARED_MEMORY = Path("/dev/shm")
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 3.0

@@ -20,8 +20,8 @@ import pytest
 
 from places import HELPERS
 from tern2lava.errors import BackendError, MissingPackageError, UnsupportedError
-from tern2lava.sim.lava_child import LavaChild, run_in_child
-from tern2lava.sim.lava_shared import SharedArrays
+from tern2lava.sim.lava.child import LavaChild, run_in_child
+from tern2lava.sim.lava.shared_arrays import SharedArrays
 
 SHARED_MEMORY = Path("/dev/shm")
 # Where Linux shows shared memory; elsewhere there is nothing to look at.
@@ -199,8 +199,8 @@ def test_a_long_folder_for_temporary_files_is_not_used_for_sockets(
 def test_the_child_ends_when_its_parent_is_killed() -> None:
     script = (
         "import sys, threading, time\n"
-        "from tern2lava.sim.lava_child import run_in_child\n"
-        "from tern2lava.sim.lava_shared import SharedArrays\n"
+        "from tern2lava.sim.lava.child import run_in_child\n"
+        "from tern2lava.sim.lava.shared_arrays import SharedArrays\n"
         "shared = SharedArrays({'values': ((3,), 'int64')})\n"
         "job = lambda: run_in_child('lava_faults:report_process', None, shared, steps=1, timeout=99)\n"
         "threading.Thread(target=job, daemon=True).start()\n"

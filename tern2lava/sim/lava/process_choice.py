@@ -23,7 +23,7 @@ from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection, Re
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Array, broadcast, size
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
-from tern2lava.sim.lava_run import ProcessUse
+from tern2lava.sim.lava.run import ProcessUse
 
 LIF_SHIFT = 6
 MAX_THRESHOLD_MANTISSA = (1 << 17) - 1

@@ -13,8 +13,8 @@ from tern2lava.compiler.ir.graph import Graph, Population, Projection
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim import integer
 from tern2lava.sim.compare import compare
-from tern2lava.sim.lava_child import LavaChild
-from tern2lava.sim.lava_stock import run_stock
+from tern2lava.sim.lava.child import LavaChild
+from tern2lava.sim.lava.processes import run_stock
 
 Build = Callable[..., tuple[Graph, dict[str, Any]]]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tern2lava.errors import MissingPackageError
-from tern2lava.sim import lava_compat
+from tern2lava.sim.lava import compat as lava_compat
 
 
 def run_python(code: str) -> str:
@@ -26,7 +26,7 @@ def test_lava_imports_and_dataclasses_stays_as_it_was() -> None:
     printed = run_python(
         "import dataclasses\n"
         "before = dict(vars(dataclasses))\n"
-        "from tern2lava.sim.lava_compat import require_lava\n"
+        "from tern2lava.sim.lava.compat import require_lava\n"
         "require_lava(); require_lava()\n"
         "import lava.magma.compiler.var_model as found\n"
         "from lava.proc.lif.process import LIFReset\n"
@@ -50,7 +50,7 @@ def test_nothing_is_written_beside_lava() -> None:
 
     before = state()
     assert "var_model.py" in before
-    run_python("from tern2lava.sim.lava_compat import require_lava; require_lava()")
+    run_python("from tern2lava.sim.lava.compat import require_lava; require_lava()")
     assert state() == before
 
 
