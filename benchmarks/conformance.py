@@ -39,15 +39,15 @@ from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer
 from tern2lava.sim.band import Tracker
 from tern2lava.sim.data.trace import Trace
-from tern2lava.sim.float import NeuronState, run_float
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.processes import run_stock
 from tern2lava.sim.oracle import Oracle
 from tern2lava.sim.reading import Reading
 from tern2lava.sim.reading_run import read
+from tern2lava.sim.reference import integer
+from tern2lava.sim.reference.real import NeuronState, run_float
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
 NETS, BATCH, LAVA_BATCH, STEPS = 10, 2, 1, 40

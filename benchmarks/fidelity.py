@@ -46,7 +46,7 @@ from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.compiler.target.rules import check_rules
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
-from tern2lava.sim import integer
+from tern2lava.sim.reference import integer
 
 ALPHAS = (Fraction(1), Fraction(1, 2), Fraction(1, 3), Fraction(1, 4), Fraction(1, 5))
 STEPS = (8, 16, 32, 64)

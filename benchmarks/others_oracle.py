@@ -23,7 +23,7 @@ from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.place import router_positions
 from tern2lava.hw_profiles import Profile, load_profile
-from tern2lava.sim import integer
+from tern2lava.sim.reference import integer
 
 TARGET = "tiny"
 WIDTHS = (96, 200, 120, 10)

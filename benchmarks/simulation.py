@@ -38,7 +38,7 @@ from simulation_machine import (
 )
 from simulation_nets import Array, Net, convolution, mlp
 
-from tern2lava.sim import integer
+from tern2lava.sim.reference import integer
 
 RESULTS = Path(__file__).resolve().parent / "results"
 PARTS = ("mlp", "conv", "machine")

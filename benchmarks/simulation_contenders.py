@@ -15,9 +15,9 @@ from simulation_nets import Array, Net
 
 from tern2lava.compiler.ir.graph import Graph, Projection
 from tern2lava.compiler.ir.shapes import size
-from tern2lava.sim import integer
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine
+from tern2lava.sim.reference import integer
 
 CHILDREN = contextlib.ExitStack()
 # Output spikes (batch, steps, outputs) of input spikes (batch, steps, *shape).

@@ -32,7 +32,6 @@ from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.model import Report, WhatIfRow
 from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
-from tern2lava.sim import integer
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.data.fitting import fitted
 from tern2lava.sim.data.npz_writer import Record
@@ -43,6 +42,7 @@ from tern2lava.sim.kept_run import run_to_keep
 from tern2lava.sim.oracle import Oracle, load_oracle, make_oracle
 from tern2lava.sim.reading import Reading
 from tern2lava.sim.reading_verify import read_all, recorded_steps
+from tern2lava.sim.reference import integer
 from tern2lava.sim.shard import engine_trace
 from tern2lava.sim.verify import Backend, LavaMode, shard_size
 from tern2lava.sim.verify import verify as prove

@@ -99,7 +99,7 @@ def test_every_part_of_the_package_has_its_rule() -> None:
     assert {part(path) for path in modules()} == set(ALLOWED)
 
 
-@pytest.mark.parametrize("code", ["import tern2lava", "import tern2lava.cli", "import tern2lava.sim.integer"])
+@pytest.mark.parametrize("code", ["import tern2lava", "import tern2lava.cli", "import tern2lava.sim.reference.integer"])
 def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
     heavy = "{'torch', 'lava', 'numba', 'h5py', 'scipy', 'ray', 'snntorch'}"
     script = f"import sys\n{code}\nprint(sorted({heavy} & set(sys.modules)))"

@@ -12,7 +12,7 @@ from tern2lava.compiler.certify.lattice import decided, lattice, real_gains
 from tern2lava.compiler.ir.graph import Compare, Graph, Neuron, Population, Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.data.trace import Trace
-from tern2lava.sim.float import NeuronState, run_float
+from tern2lava.sim.reference.real import NeuronState, run_float
 
 
 @dataclass(frozen=True, kw_only=True)

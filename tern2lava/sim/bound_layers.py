@@ -1,6 +1,6 @@
 """What layers without state compute of given values, with a bound on how far a framework's own sums can be off.
 
-Values are those of sim/float.py in float64. Beside each goes its error, the distance at most of the same value in the
+Values are those of real.py in float64. Beside each goes its error, the distance at most of the same value in the
 framework's precision (sim/precision.py): 0 where that is exact in every order of summation.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 from tern2lava.compiler.ir.graph import ChannelAffine, Conv2d, Dense, Node, Pool2d, PoolKind
 from tern2lava.compiler.ir.linear import conv2d, windows2d
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, broadcast
-from tern2lava.sim.float import pool2d, stateless
 from tern2lava.sim.precision import Precision, is_power_of_two, last_bit
+from tern2lava.sim.reference.real import pool2d, stateless
 
 _NORMALISED = 8.0
 """Rounded operations that a batch normalisation takes at most: four for gain, two for offset, two for the result."""

@@ -18,8 +18,8 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Neuron, Reset
 from tern2lava.compiler.ir.shapes import Array, broadcast, size
 from tern2lava.sim.bound_layers import Bounded
-from tern2lava.sim.float import NeuronState
 from tern2lava.sim.precision import Precision, is_power_of_two
+from tern2lava.sim.reference.real import NeuronState
 
 _DERIVED = 8.0
 """Units of roundoff of a number that a framework makes of others: 1 / tau, sigmoid(w), dt * tau_inv."""

@@ -20,11 +20,11 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.bound_layers import Bounded, Layer, nothing, total, whole_numbers
 from tern2lava.sim.bound_neuron import NeuronBound
 from tern2lava.sim.data.stored_values import StoredValues
-from tern2lava.sim.float import NeuronState
 from tern2lava.sim.oracle import Oracle
 from tern2lava.sim.precision import Precision
 from tern2lava.sim.reading import Misreading, PopulationReading, Reading, ScoreReading
 from tern2lava.sim.reading_scores import OutputRun, read_scores
+from tern2lava.sim.reference.real import NeuronState
 
 _SAME = 4.0 * 2.0**-53
 """Distance, relative to both, within which potential and threshold are the same number in the reference's float64."""

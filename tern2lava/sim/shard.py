@@ -16,7 +16,6 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.progress import Progress
-from tern2lava.sim import integer
 from tern2lava.sim.arithmetic import SpikeCounts, changed_decisions, count_spikes
 from tern2lava.sim.band import Band, run_band
 from tern2lava.sim.compare import Difference, compared_values, first_difference
@@ -25,7 +24,8 @@ from tern2lava.sim.data.readout import needs_states, predictions, scores
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.executable import Executable
-from tern2lava.sim.float_model import run_float_model
+from tern2lava.sim.reference import integer
+from tern2lava.sim.reference.real_decides import run_float_model
 
 if TYPE_CHECKING:
     from tern2lava.sim.engine.program import Program

@@ -15,8 +15,8 @@ from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions, Objective
 from tern2lava.errors import CapacityError
-from tern2lava.sim import integer
 from tern2lava.sim.cores import reference as mapped
+from tern2lava.sim.reference import integer
 
 
 @pytest.mark.parametrize("name", ["paicore2", "truenorth"])

@@ -19,8 +19,8 @@ from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import CapacityError, InputError, UnsupportedError
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer
 from tern2lava.sim.cores import reference as mapped
+from tern2lava.sim.reference import integer
 
 
 def mlp(rng: np.random.Generator, inputs: int = 40, hidden: int = 70, outputs: int = 10, bits: int = 2) -> Graph:

@@ -20,7 +20,7 @@ from random_programs import (
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import CapacityError
-from tern2lava.sim import integer
+from tern2lava.sim.reference import integer
 
 MODELS = ["codec-kernel", "codec-none", "nxtf-lists", "nxtf-none"]
 

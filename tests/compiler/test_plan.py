@@ -23,8 +23,8 @@ from tern2lava.compiler.repack import evenly, part_traffic, repacked, together
 from tern2lava.compiler.traffic import traffic
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer
 from tern2lava.sim.cores import reference as mapped
+from tern2lava.sim.reference import integer
 
 TARGET = variant(
     "tiny", core__neurons=64, core__in_axons=4096, core__out_axons=4096, core__synapse_memory=1 << 15,

@@ -18,7 +18,7 @@ from tern2lava.compiler.traffic import activity
 from tern2lava.compiler.walk import Walk, walk
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
-from tern2lava.sim import integer
+from tern2lava.sim.reference import integer
 
 
 def network() -> Graph:

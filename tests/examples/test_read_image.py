@@ -18,7 +18,7 @@ from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.export.images import recoded
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer
+from tern2lava.sim.reference import integer
 
 SOURCE = ROOT / "examples" / "read_image.py"
 

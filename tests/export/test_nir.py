@@ -33,7 +33,7 @@ from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.export.nir import NirContent, nir_content, write_nir
 from tern2lava.frontends.nir.read import load_nir, read_tree
 from tern2lava.sim.data.readout import scores
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference.real import run_float
 
 Network = tuple[Graph, dict[str, Any]]
 

@@ -17,7 +17,7 @@ from torch import nn
 from places import ROOT
 from tern2lava.compiler.ir.graph import Graph, Neuron
 from tern2lava.frontends.modules.read import load_module
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference.real import run_float
 
 
 @pytest.fixture(scope="session")

@@ -172,7 +172,7 @@ def test_a_difference_beyond_the_certified_bound_would_be_counted(
 
 
 def test_a_wrong_run_in_lava_would_be_counted(conformance: ModuleType) -> None:
-    from tern2lava.sim import integer
+    from tern2lava.sim.reference import integer
 
     def one_spike_less(graph: Graph, inputs: dict[str, Any]) -> Any:
         trace = integer.run(graph, inputs)

@@ -22,7 +22,7 @@ from tern2lava.frontends.files.checkpoint import read_checkpoint
 from tern2lava.frontends.inspect.facts import Form
 from tern2lava.frontends.inspect.read import inspect_file
 from tern2lava.frontends.load import load
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference.real import run_float
 
 CHECKPOINTS = ["s2s_gsc_snntorch.pt", "SNN2_indy_20160622_01.pt", "retrained_noDelay_ref_zero.pt"]
 

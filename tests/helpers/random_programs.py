@@ -16,9 +16,9 @@ from tern2lava.compiler.ir.linear import accumulate
 from tern2lava.compiler.ir.shapes import Array, Pooling, frozen, size
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.hw_profiles import Profile
-from tern2lava.sim import integer
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.cores.machine import links
+from tern2lava.sim.reference import integer
 
 
 def numbers(count: int) -> range:

@@ -7,9 +7,9 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.traffic import activity
-from tern2lava.sim import integer
 from tern2lava.sim.activity import measured_rates
 from tern2lava.sim.data.spike_file import SpikeData
+from tern2lava.sim.reference import integer
 
 
 def test_rates_are_the_mean_spikes_of_the_reference_by_neuron() -> None:

@@ -13,8 +13,8 @@ from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Conv2d, Dense, N
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim.bound_layers import Layer, total, whole_numbers
 from tern2lava.sim.bound_neuron import NeuronBound
-from tern2lava.sim.float import NeuronState
 from tern2lava.sim.precision import Precision
+from tern2lava.sim.reference.real import NeuronState
 
 Array = NDArray[Any]
 F32, SINGLE = np.float32, Precision("float32")

@@ -16,10 +16,10 @@ from torch import nn
 from oracle_net import MISREADINGS, NAMES, NET, STEPS, count_spikes, module, spikes, write
 from tern2lava import api
 from tern2lava.compiler.ir.graph import Compare, Delay, Dense, Graph, Input, Level, Neuron, Reset
-from tern2lava.sim.float import run_float
 from tern2lava.sim.oracle import Oracle, make_oracle
 from tern2lava.sim.reading import PopulationReading, Reading, merged
 from tern2lava.sim.reading_run import read
+from tern2lava.sim.reference.real import run_float
 
 neuron: Any = pytest.importorskip("spikingjelly.activation_based.neuron", reason="SpikingJelly is not installed")
 Array = NDArray[Any]
@@ -298,7 +298,7 @@ def test_other_precisions_have_bounds_of_their_own(dtype: str) -> None:
 def test_random_networks_of_every_kind_agree_with_a_run_of_the_float_model(
     make_network: Callable[..., tuple[Graph, dict[str, Array]]], seed: int
 ) -> None:
-    """Convolutions, pools, loops, delays, signs, adaptation: what sim/float.py gives is what is read, v too."""
+    """Convolutions, pools, loops, delays, signs, adaptation: what real.py gives is what is read, v too."""
     graph, inputs = make_network(seed, leak=seed % 2 == 1)
     own = run_float(graph, inputs)
     oracle = Oracle(spikes=own.spikes, v=own.v, dtype="float64")

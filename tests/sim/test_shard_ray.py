@@ -16,10 +16,11 @@ import pytest
 from places import HELPERS
 from tern2lava.compiler.ir.graph import Input
 from tern2lava.errors import BackendError, InputError, MissingPackageError
-from tern2lava.sim import integer, shard
+from tern2lava.sim import shard
 from tern2lava.sim.compare import compare
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
+from tern2lava.sim.reference import integer
 from tern2lava.sim.shard_ray import map_on_ray
 from tern2lava.sim.verify import verify as prove
 

@@ -7,9 +7,9 @@ from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer
 from tern2lava.sim.data.readout import running_scores, scores
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference import integer
+from tern2lava.sim.reference.real import run_float
 from tern2lava.train.data import digits, limit
 from tern2lava.train.encode import encode
 from tern2lava.train.evaluate import evaluate, evaluate_program

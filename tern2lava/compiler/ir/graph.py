@@ -235,7 +235,7 @@ class Projection(NodeBase):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Population(NodeBase):
-    """A population of neurons in integers; the one definition of our semantics (executed by sim/integer.py).
+    """A population of neurons in integers; the one definition of our semantics (executed by sim/reference/integer.py).
 
     Per chip step t > start (before that the population rests: no state changes, no spikes), with
     a = sum over incoming projections of gain * (weight @ spikes), dec(x, d) = trunc(x * (2^D - d) / 2^D) towards 0,

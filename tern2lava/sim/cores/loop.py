@@ -12,7 +12,7 @@ from tern2lava.compiler.image.core_image import CoreImage
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.cores.machine import CoreMachine
 from tern2lava.sim.cores.routes import Gather, Place
-from tern2lava.sim.integer import spike_type
+from tern2lava.sim.reference.integer import spike_type
 
 if TYPE_CHECKING:
     from tern2lava.sim.cores.result import Result

@@ -11,7 +11,7 @@ from tern2lava.compiler.image.core_image import CORE, CoreImage
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
-from tern2lava.sim.integer import PopulationState
+from tern2lava.sim.reference.integer import PopulationState
 
 
 class CoreMachine:

@@ -14,7 +14,7 @@ from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.cores.machine import CoreMachine, links
 from tern2lava.sim.data.trace import Trace
-from tern2lava.sim.integer import spike_type
+from tern2lava.sim.reference.integer import spike_type
 
 
 def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *, states: bool = True) -> Trace:

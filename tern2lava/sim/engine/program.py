@@ -18,7 +18,7 @@ from tern2lava.compiler.progress import Progress
 from tern2lava.sim.engine.coverage import state_type
 from tern2lava.sim.engine.tables import Tables, make_tables
 from tern2lava.sim.engine.ways import addresses_of, load_ways
-from tern2lava.sim.integer import spike_type
+from tern2lava.sim.reference.integer import spike_type
 
 
 @dataclass(frozen=True, kw_only=True)

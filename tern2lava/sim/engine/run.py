@@ -17,11 +17,11 @@ from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
-from tern2lava.sim import integer
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.engine.coverage import fits_byte
 from tern2lava.sim.engine.group import run_group
 from tern2lava.sim.engine.program import Group, Program, Use, prepare
+from tern2lava.sim.reference import integer
 
 # Bytes of spikes of the samples that one thread takes at a time.
 TASK = 1 << 21

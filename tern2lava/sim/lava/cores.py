@@ -22,12 +22,12 @@ from tern2lava.sim.cores.reference import check_cover
 from tern2lava.sim.cores.routes import gathers
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.engine.run import available_cores
-from tern2lava.sim.integer import spike_type
 from tern2lava.sim.lava.child import LavaChild, Progress, run_in_child
 from tern2lava.sim.lava.compat import require_lava
 from tern2lava.sim.lava.run import DEFAULT_TIMEOUT, LavaRun, ProcessUse, samples_and_steps
 from tern2lava.sim.lava.runtime import execute
 from tern2lava.sim.lava.shared_arrays import STEPS_DONE, Layout, SharedArrays
+from tern2lava.sim.reference.integer import spike_type
 
 MAX_WORKERS = 4
 # Bytes of spikes and states that a worker computes at a time.

@@ -11,11 +11,11 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.data.trace import Trace
-from tern2lava.sim.integer import spike_type
 from tern2lava.sim.lava.child import LavaChild, Progress, run_in_child
 from tern2lava.sim.lava.process_choice import neurons_of, plan_stock
 from tern2lava.sim.lava.run import DEFAULT_TIMEOUT, LavaRun, samples_and_steps
 from tern2lava.sim.lava.shared_arrays import Layout, SharedArrays
+from tern2lava.sim.reference.integer import spike_type
 
 
 def run_stock(

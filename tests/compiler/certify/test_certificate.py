@@ -25,8 +25,8 @@ from tern2lava.compiler.ir.shapes import broadcast, frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import UnsupportedError
-from tern2lava.sim import integer
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference import integer
+from tern2lava.sim.reference.real import run_float
 
 SLACK = 1e-9
 

@@ -16,7 +16,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer
+from tern2lava.sim.reference import integer
 
 TARGETS = ("loihi1", "loihi2", "generic-ternary")
 

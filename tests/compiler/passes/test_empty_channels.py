@@ -9,8 +9,8 @@ from tern2lava.compiler.ir.graph import Add, Arithmetic, Dense, Graph, Input, Le
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference import integer
+from tern2lava.sim.reference.real import run_float
 
 
 def net(*weights, steps=12, **neuron):

@@ -17,8 +17,8 @@ from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.passes.expand_pooling import unpooled, unpooled_graph
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer
 from tern2lava.sim.cores import reference as mapped
+from tern2lava.sim.reference import integer
 
 
 def test_pooling_sums_whole_windows_and_leaves_the_rest_out() -> None:

@@ -12,9 +12,9 @@ from tern2lava.compiler.ir.graph import Compare, Dense, Graph, Input, Level, Neu
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.passes.pipeline import PASSES, STAGES, lower
 from tern2lava.errors import UnsupportedError
-from tern2lava.sim import integer
 from tern2lava.sim.data.readout import scores
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference import integer
+from tern2lava.sim.reference.real import run_float
 
 REFUSED = (
     "padding between two linear layers meets whole windows only",

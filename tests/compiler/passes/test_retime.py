@@ -10,8 +10,8 @@ from tern2lava.compiler.ir.graph import Add, Delay, Dense, Graph, Input, Level, 
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import UnsupportedError
-from tern2lava.sim import integer
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference import integer
+from tern2lava.sim.reference.real import run_float
 
 COUNT = 6
 

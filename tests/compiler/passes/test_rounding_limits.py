@@ -14,8 +14,8 @@ from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.compiler.passes.rounding_limits import rounded_up
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference import integer
+from tern2lava.sim.reference.real import run_float
 
 
 def one_layer(weight, steps=8, **neuron):

@@ -22,9 +22,9 @@ from tern2lava.frontends.files.hdf5 import read_hdf5
 from tern2lava.frontends.lavadl.read import read_tree
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim import integer
 from tern2lava.sim.data.readout import scores
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference import integer
+from tern2lava.sim.reference.real import run_float
 
 Array = NDArray[Any]
 

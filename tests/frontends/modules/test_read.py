@@ -18,7 +18,7 @@ from torch.nn.utils import parametrize, prune
 from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Dense, Graph, Neuron, Output, Readout, Reset
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.modules.read import load_module
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference.real import run_float
 
 STEPS = 40
 

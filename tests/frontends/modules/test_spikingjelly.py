@@ -92,7 +92,7 @@ def test_containers_over_time_are_read(compare_spikes: Compare) -> None:
     x = torch.rand(40, 6, 1, 6, 6) < 0.4
     with torch.no_grad():
         expected = model.double()(x.double()).transpose(0, 1)
-    from tern2lava.sim.float import run_float
+    from tern2lava.sim.reference.real import run_float
 
     found = run_float(graph, {"input": x.transpose(0, 1).numpy()}).spikes["4"]
     assert expected.sum() > 100

@@ -17,7 +17,7 @@ from torch.nn import functional
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatten, Graph, Input, Neuron, Output
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.modules.read import load_module
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference.real import run_float
 
 STEPS = 20
 

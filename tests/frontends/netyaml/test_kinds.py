@@ -20,7 +20,7 @@ from tern2lava.compiler.ir.graph import Graph, Input, Output
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.frontends.netyaml.read import load_checkpoint
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference.real import run_float
 
 Write = Callable[[str, str | bytes], Path]
 State = dict[str, torch.Tensor]

@@ -24,7 +24,7 @@ from tern2lava.compiler.ir.graph import Neuron
 from tern2lava.frontends.load import load
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.frontends.nir.read import read_tree
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference.real import run_float
 
 Array = NDArray[Any]
 DECIMALS = [n / 10**digits for digits in (2, 3) for n in range(10**digits)]

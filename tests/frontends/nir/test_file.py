@@ -23,8 +23,8 @@ from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError
 from tern2lava.frontends.load import load
 from tern2lava.frontends.nir.read import load_nir, read_tree
-from tern2lava.sim import integer
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference import integer
+from tern2lava.sim.reference.real import run_float
 
 Array = NDArray[Any]
 

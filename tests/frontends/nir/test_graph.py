@@ -11,7 +11,7 @@ import pytest
 from nir_trees import DT, chain, lif, nir_tree, read, recurrent, sink, source
 from tern2lava.compiler.ir.graph import Compare, Delay, Neuron, Output, Readout, Reset
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference.real import run_float
 
 
 def test_a_recurrent_population_reads_its_spikes_of_the_step_before() -> None:

@@ -13,7 +13,7 @@ from nir_trees import DT, chain, cuba, euler, lif, read, sink, source
 from tern2lava.compiler.ir.graph import Neuron
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.sim.data.readout import scores
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference.real import run_float
 
 
 @pytest.mark.parametrize("kind", ["LIF", "CubaLIF", "IF"])

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.graph import Projection
 from tern2lava.compiler.ir.shapes import ConvGeometry, frozen
-from tern2lava.sim import integer
 from tern2lava.sim.engine import columns, neuron
 from tern2lava.sim.engine.bits import lowest, pack, popcount, positions
 from tern2lava.sim.engine.cost import spike_limit
 from tern2lava.sim.engine.dense import LANES
 from tern2lava.sim.engine.weights import bit_planes, codes_by_source, digits
+from tern2lava.sim.reference import integer
 
 
 @njit  # type: ignore[untyped-decorator]

@@ -7,7 +7,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Neuron
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import UnsupportedError
-from tern2lava.sim.float import NeuronState, run_float
+from tern2lava.sim.reference.real import NeuronState, run_float
 
 ROUNDING = 1e-9
 """Distance from the threshold, relative to it, within which float64 sums in another order may fall on either side."""

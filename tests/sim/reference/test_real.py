@@ -24,7 +24,7 @@ from tern2lava.compiler.ir.graph import (
     Reset,
 )
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.sim.float import run_float
+from tern2lava.sim.reference.real import run_float
 
 torch = pytest.importorskip("torch")
 

@@ -18,8 +18,8 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Conv2d, Dense, Graph
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.data.trace import Trace
-from tern2lava.sim.float import run_float
 from tern2lava.sim.oracle import Oracle
+from tern2lava.sim.reference.real import run_float
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

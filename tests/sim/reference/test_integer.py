@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, broadcast, conv_out, frozen, size
-from tern2lava.sim import integer
+from tern2lava.sim.reference import integer
 
 SMALL = Arithmetic(decay_bits=4, state_bits=7, threshold_bits=6, threshold_shift=0, gain_shift=0)
 KINDS = ("plain", "plain", "refractory", "signed", "refractory signed", "rearm", "adaptive")
