@@ -39,7 +39,6 @@ from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim.band import Tracker
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.processes import run_stock
@@ -48,6 +47,7 @@ from tern2lava.sim.reading import Reading
 from tern2lava.sim.reading_run import read
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import NeuronState, run_float
+from tern2lava.sim.verify.threshold_margin import Tracker
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
 NETS, BATCH, LAVA_BATCH, STEPS = 10, 2, 1, 40

@@ -28,7 +28,7 @@ from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.cores import run_cores
 from tern2lava.sim.lava.processes import run_stock
 from tern2lava.sim.lava.shared_arrays import SharedArrays
-from tern2lava.sim.shard import LavaMode
+from tern2lava.sim.verify.shard import LavaMode
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lava_memory.md"
 # Bytes that a run may add: the allocator's arenas wander by some MiB, a kept copy of one run's arrays would show.

@@ -19,11 +19,11 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim.band import measure_band
 from tern2lava.sim.data.readout import needs_states
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine
+from tern2lava.sim.verify.threshold_margin import measure_band
 from tern2lava.train.data import Dataset
 from tern2lava.train.encode import encode
 from tern2lava.train.evaluate import Evaluation, evaluate, evaluate_program

@@ -43,9 +43,9 @@ from tern2lava.sim.oracle import Oracle, load_oracle, make_oracle
 from tern2lava.sim.reading import Reading
 from tern2lava.sim.reading_verify import read_all, recorded_steps
 from tern2lava.sim.reference import integer
-from tern2lava.sim.shard import engine_trace
-from tern2lava.sim.verify import Backend, LavaMode, shard_size
-from tern2lava.sim.verify import verify as prove
+from tern2lava.sim.verify.shard import engine_trace
+from tern2lava.sim.verify.verify import Backend, LavaMode, shard_size
+from tern2lava.sim.verify.verify import verify as prove
 
 if TYPE_CHECKING:
     import torch
@@ -179,7 +179,7 @@ def simulate(
     elif engine == "reference":
         traces = (integer.run(program, part, states=needed) for part in parts)
     elif engine == "ray":
-        from tern2lava.sim.shard_ray import map_on_ray
+        from tern2lava.sim.verify.ray import map_on_ray
 
         traces = map_on_ray(engine_trace, program, ((part, needed) for part in parts))
     else:

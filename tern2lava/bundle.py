@@ -44,7 +44,7 @@ from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.kept_run import kept_run
 from tern2lava.sim.oracle import Oracle
 from tern2lava.sim.oracle_pack import pack
-from tern2lava.sim.verify import Executable
+from tern2lava.sim.verify.verify import Executable
 
 FORMAT = 2
 TOOL = "tern2lava"

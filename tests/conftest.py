@@ -37,9 +37,9 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.shapes import conv_out, frozen, size
 from tern2lava.compiler.passes.pipeline import Lowered
-from tern2lava.sim.band import Tracker
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import NeuronState, run_float
+from tern2lava.sim.verify.threshold_margin import Tracker
 
 # The same examples in every run of the same code and the same files; TERN2LAVA_FUZZ=1 draws new ones. An edit anywhere
 # may bring others, since hypothesis also draws numbers that it finds in the modules that are loaded: a property must

@@ -15,10 +15,10 @@ from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output, Readout, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import CapacityError, InputError
-from tern2lava.sim.compare import compare
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.data.spike_file import make_spikes
 from tern2lava.sim.reference import integer
+from tern2lava.sim.verify.compare import compare
 
 
 def network(hidden=20, **neuron):

@@ -10,7 +10,7 @@ import typer
 from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, Json, Pad, app, console, print_json, progress_bar
 
 if TYPE_CHECKING:
-    from tern2lava.sim.verify import LavaMode
+    from tern2lava.sim.verify.verify import LavaMode
 
 
 @app.command(epilog="Example: tern2lava simulate build/ --data test.npz -o out.npz")

@@ -20,7 +20,7 @@ from tern2lava.report.account import memory_table
 from tern2lava.report.model import Report
 from tern2lava.report.terminal import certificate_table, core_table
 from tern2lava.report.verdict_tables import verdict_lines, verification_table
-from tern2lava.sim.verify import Progress
+from tern2lava.sim.verify.verify import Progress
 from tern2lava.train.data import digits
 from tern2lava.train.encode import encode
 

@@ -18,7 +18,7 @@ from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
 from tern2lava.errors import InputError
-from tern2lava.sim.verify import Executable
+from tern2lava.sim.verify.verify import Executable
 
 INDEX = "images.json"
 WEIGHTS = "weights.json"

@@ -12,7 +12,7 @@ from math import floor, log10
 from tern2lava.report.model import Arithmetic, VerdictRow
 from tern2lava.report.requirements import Requirements
 from tern2lava.sim.reading import Reading
-from tern2lava.sim.verify import Proof
+from tern2lava.sim.verify.verify import Proof
 
 
 def execution_verdict(proof: Proof, require: Requirements) -> VerdictRow:

@@ -11,7 +11,7 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import stream
-from tern2lava.sim.shard import shard_size
+from tern2lava.sim.verify.shard import shard_size
 
 
 def measured_rates(program: Graph, data: SpikeData) -> dict[str, Array]:

@@ -21,9 +21,9 @@ from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, cut_finer, partition
 from tern2lava.compiler.place import location
 from tern2lava.hw_profiles import Profile
-from tern2lava.sim.compare import compare
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.reference import integer
+from tern2lava.sim.verify.compare import compare
 
 
 def target(**changed: Any) -> Profile:

@@ -16,7 +16,7 @@ from tern2lava.report.terminal import certificate_table, core_table, memory_tabl
 from tern2lava.report.verification import add_verification
 from tern2lava.sim.data.spike_file import make_spikes
 from tern2lava.sim.executable import Executable
-from tern2lava.sim.verify import verify
+from tern2lava.sim.verify.verify import verify
 
 
 def text(table):

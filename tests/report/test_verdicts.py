@@ -21,12 +21,12 @@ from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verdict_tables import verdict_lines, verification_table
 from tern2lava.report.verdicts import percent
 from tern2lava.report.verification import add_verification
-from tern2lava.sim.arithmetic import SpikeCounts
 from tern2lava.sim.data.spike_file import make_spikes
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import run_float
-from tern2lava.sim.shard import Execution
-from tern2lava.sim.verify import Proof, verify
+from tern2lava.sim.verify.arithmetic import SpikeCounts
+from tern2lava.sim.verify.shard import Execution
+from tern2lava.sim.verify.verify import Proof, verify
 
 
 def verified(folder: Path, data: dict[str, Any], **options: Any) -> Verification:

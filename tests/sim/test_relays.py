@@ -14,13 +14,13 @@ from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.passes.split_fan_in import split_fan_in
 from tern2lava.hw_profiles import Profile, load_profile
-from tern2lava.sim.compare import compare
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.engine.run import run as run_engine
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.cores import run_cores
 from tern2lava.sim.lava.processes import run_stock
 from tern2lava.sim.reference import integer
+from tern2lava.sim.verify.compare import compare
 
 
 def narrow(name: str, inputs: int) -> Profile:

@@ -43,11 +43,11 @@ from tern2lava.errors import CapacityError, InputError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
 from tern2lava.report.twin import int8_twin
-from tern2lava.sim.band import measure_band
-from tern2lava.sim.compare import compare
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.engine.run import run as run_engine
 from tern2lava.sim.reference import integer
+from tern2lava.sim.verify.compare import compare
+from tern2lava.sim.verify.threshold_margin import measure_band
 
 
 def target(name: str = "tiny", **leaves: Any) -> Profile:

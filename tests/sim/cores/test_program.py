@@ -16,12 +16,12 @@ from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim.compare import compare
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.cores.loop import Loop
 from tern2lava.sim.cores.program import CoreProgram, prepare_cores
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference import integer
+from tern2lava.sim.verify.compare import compare
 
 Build = Callable[..., tuple[Graph, dict[str, Any]]]
 Inputs = dict[str, Any]

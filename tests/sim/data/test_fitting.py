@@ -12,9 +12,9 @@ from lossy import CLASSES, INPUTS, STEPS, network, samples, write_lossy
 from tern2lava import api
 from tern2lava.compiler.options import Options
 from tern2lava.errors import InputError
-from tern2lava.sim import shard
 from tern2lava.sim.data.fitting import fitted
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
+from tern2lava.sim.verify import shard
 
 GRAPH = network()
 

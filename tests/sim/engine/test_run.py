@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError
-from tern2lava.sim.compare import compare
 from tern2lava.sim.engine import tables
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run, stream
 from tern2lava.sim.reference import integer
+from tern2lava.sim.verify.compare import compare
 
 Inputs = dict[str, NDArray[Any]]
 Draw = Callable[[int], tuple[Graph, Inputs]]

@@ -15,12 +15,12 @@ from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
-from tern2lava.sim.compare import compare
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.lava import cores as lava_cores
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.cores import run_cores
 from tern2lava.sim.reference import integer
+from tern2lava.sim.verify.compare import compare
 
 Build = Callable[..., tuple[Graph, dict[str, Any]]]
 

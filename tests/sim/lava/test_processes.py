@@ -11,10 +11,10 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.sim.compare import compare
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.processes import run_stock
 from tern2lava.sim.reference import integer
+from tern2lava.sim.verify.compare import compare
 
 Build = Callable[..., tuple[Graph, dict[str, Any]]]
 

@@ -11,9 +11,9 @@ import pytest
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.passes.pipeline import lower
-from tern2lava.sim.band import run_band
 from tern2lava.sim.reference.real import run_float
 from tern2lava.sim.reference.real_decides import run_float_model
+from tern2lava.sim.verify.threshold_margin import run_band
 
 CODES = np.random.default_rng(0).choice([-1, 0, 0, 1, 1], (24, 40))
 X = (np.random.default_rng(1).random((8, 12, 40)) < 0.3).astype(np.uint8)

@@ -16,9 +16,6 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.progress import Progress
-from tern2lava.sim.arithmetic import SpikeCounts, changed_decisions, count_spikes
-from tern2lava.sim.band import Band, run_band
-from tern2lava.sim.compare import Difference, compared_values, first_difference
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.data.readout import needs_states, predictions, scores
 from tern2lava.sim.data.spike_file import SpikeData
@@ -26,6 +23,9 @@ from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real_decides import run_float_model
+from tern2lava.sim.verify.arithmetic import SpikeCounts, changed_decisions, count_spikes
+from tern2lava.sim.verify.compare import Difference, compared_values, first_difference
+from tern2lava.sim.verify.threshold_margin import Band, run_band
 
 if TYPE_CHECKING:
     from tern2lava.sim.engine.program import Program

@@ -10,13 +10,13 @@ import pytest
 from lossy import CLASSES, HIDDEN, STEPS, network, samples, write_lossy
 from tern2lava.bundle import read_bundle
 from tern2lava.compiler.ir.graph import Readout
-from tern2lava.sim import shard
-from tern2lava.sim.arithmetic import SpikeCounts, added, changed_decisions, count_spikes
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import run_float
-from tern2lava.sim.verify import verify
+from tern2lava.sim.verify import shard
+from tern2lava.sim.verify.arithmetic import SpikeCounts, added, changed_decisions, count_spikes
+from tern2lava.sim.verify.verify import verify
 
 
 def trace(h: list[int], y: list[int], kind: type = np.uint8) -> Trace:

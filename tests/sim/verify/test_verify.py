@@ -11,14 +11,14 @@ import pytest
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import BackendError, Interrupted
-from tern2lava.sim import shard, verify
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.reference import integer
-from tern2lava.sim.shard import lava_amounts
-from tern2lava.sim.verify import Proof
-from tern2lava.sim.verify import verify as prove
+from tern2lava.sim.verify import shard, verify
+from tern2lava.sim.verify.shard import lava_amounts
+from tern2lava.sim.verify.verify import Proof
+from tern2lava.sim.verify.verify import verify as prove
 
 
 @pytest.fixture

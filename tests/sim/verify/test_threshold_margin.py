@@ -9,9 +9,9 @@ from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import lower
-from tern2lava.sim.band import measure_band
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import run_float
+from tern2lava.sim.verify.threshold_margin import measure_band
 
 # These tests are about what rounding changes, however much it is.
 ANY_ROUNDING = Options(allow_rounding=1.0)

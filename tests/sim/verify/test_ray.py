@@ -16,13 +16,13 @@ import pytest
 from places import HELPERS
 from tern2lava.compiler.ir.graph import Input
 from tern2lava.errors import BackendError, InputError, MissingPackageError
-from tern2lava.sim import shard
-from tern2lava.sim.compare import compare
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.reference import integer
-from tern2lava.sim.shard_ray import map_on_ray
-from tern2lava.sim.verify import verify as prove
+from tern2lava.sim.verify import shard
+from tern2lava.sim.verify.compare import compare
+from tern2lava.sim.verify.ray import map_on_ray
+from tern2lava.sim.verify.verify import verify as prove
 
 
 def test_without_ray_the_error_is_the_command_that_adds_it(monkeypatch: pytest.MonkeyPatch) -> None:

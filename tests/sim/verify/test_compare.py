@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import VerificationError
-from tern2lava.sim.compare import compare, compared_values, first_difference
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference import integer
+from tern2lava.sim.verify.compare import compare, compared_values, first_difference
 
 Build = Callable[..., tuple[Graph, dict[str, Any]]]
 

@@ -10,13 +10,13 @@ from typing import Literal
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.progress import Progress
 from tern2lava.errors import Interrupted
-from tern2lava.sim.arithmetic import SpikeCounts, added
-from tern2lava.sim.band import Band
-from tern2lava.sim.compare import Comparison
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.reading import Reading
-from tern2lava.sim.shard import Execution, LavaMode, ShardPlan, ShardResult, lava_amounts, run_shard, shard_size
+from tern2lava.sim.verify.arithmetic import SpikeCounts, added
+from tern2lava.sim.verify.compare import Comparison
+from tern2lava.sim.verify.shard import Execution, LavaMode, ShardPlan, ShardResult, lava_amounts, run_shard, shard_size
+from tern2lava.sim.verify.threshold_margin import Band
 
 __all__ = ["Backend", "Executable", "LavaMode", "Progress", "Proof", "shard_size", "verify"]
 
@@ -137,7 +137,7 @@ def _on_ray(
     executable: Executable, data: SpikeData, plans: list[ShardPlan], progress: Progress | None
 ) -> Generator[ShardResult, None, None]:
     """The results of the shards in their order, each run as a Ray task."""
-    from tern2lava.sim.shard_ray import map_on_ray
+    from tern2lava.sim.verify.ray import map_on_ray
 
     parts = ((data.slice(plan.begin, plan.end), plan) for plan in plans)
     with closing(map_on_ray(_run_part, executable, parts)) as results:
