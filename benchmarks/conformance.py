@@ -10,7 +10,7 @@ A cell is NETS random networks by seed, of ternary weights times a scale. Even s
 thresholds and inputs' weights, so that potentials meet thresholds exactly and > and >= differ; odd seeds take real
 numbers. Five runs: the framework's own in float64 (F) and in float32 (S), the float reference on the graph that the
 front end read (R), the integer program (I), and that program in Lava's CPU simulator (L). The table counts neuron-steps
-where F and R differ, S and R (ties that float32 rounding explains, and misreadings: sim/reading_run.py), I and R (the
+where F and R differ, S and R (ties that float32 rounding explains, and misreadings: sim/reading/run.py), I and R (the
 rounding of decays and scales to the target's integers, which certificates bound), L and I.
 Lava's process models run one after the other without its runtime (run_stock's `sequential`), or in it with --runtime.
 """
@@ -42,9 +42,9 @@ from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.processes import run_stock
-from tern2lava.sim.oracle import Oracle
-from tern2lava.sim.reading import Reading
-from tern2lava.sim.reading_run import read
+from tern2lava.sim.reading.compare import Reading
+from tern2lava.sim.reading.oracle import Oracle
+from tern2lava.sim.reading.run import read
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import NeuronState, run_float
 from tern2lava.sim.verify.threshold_margin import Tracker

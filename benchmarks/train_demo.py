@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import tern2lava
-from tern2lava.sim.oracle_pack import pack
+from tern2lava.sim.reading.pack import pack
 from tern2lava.train.data import digits
 from tern2lava.train.describe import describe
 from tern2lava.train.encode import encode

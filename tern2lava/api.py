@@ -38,10 +38,10 @@ from tern2lava.sim.data.npz_writer import Record
 from tern2lava.sim.data.readout import accuracy, needs_states, predictions, scores
 from tern2lava.sim.data.spike_file import SpikeData, load_spikes, make_spikes
 from tern2lava.sim.data.trace import Trace, joined
-from tern2lava.sim.kept_run import run_to_keep
-from tern2lava.sim.oracle import Oracle, load_oracle, make_oracle
-from tern2lava.sim.reading import Reading
-from tern2lava.sim.reading_verify import read_all, recorded_steps
+from tern2lava.sim.reading.compare import Reading
+from tern2lava.sim.reading.kept_run import run_to_keep
+from tern2lava.sim.reading.oracle import Oracle, load_oracle, make_oracle
+from tern2lava.sim.reading.verify import read_all, recorded_steps
 from tern2lava.sim.reference import integer
 from tern2lava.sim.verify.shard import engine_trace
 from tern2lava.sim.verify.verify import Backend, LavaMode, shard_size

@@ -41,9 +41,9 @@ from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
 from tern2lava.report.model import Report
 from tern2lava.sim.data.spike_file import SpikeData
-from tern2lava.sim.kept_run import kept_run
-from tern2lava.sim.oracle import Oracle
-from tern2lava.sim.oracle_pack import pack
+from tern2lava.sim.reading.kept_run import kept_run
+from tern2lava.sim.reading.oracle import Oracle
+from tern2lava.sim.reading.pack import pack
 from tern2lava.sim.verify.verify import Executable
 
 FORMAT = 2

@@ -115,7 +115,7 @@ def test_some_samples_at_a_time_give_the_same(tmp_path: Path, recorded: Path, mo
     folder = compiled(tmp_path, NET.replace(*MISREADINGS["beta"]))
     whole = verified(folder, recorded).reading
     told: list[tuple[str, int, int]] = []
-    monkeypatch.setattr("tern2lava.sim.reading_verify.HELD", 5000)
+    monkeypatch.setattr("tern2lava.sim.reading.verify.HELD", 5000)
     parts = verified(folder, recorded, progress=lambda *stage: told.append(stage)).reading
     assert parts == whole
     assert [stage for stage in told if stage[0] == "framework's own run"] == [

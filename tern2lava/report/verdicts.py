@@ -11,7 +11,7 @@ from math import floor, log10
 
 from tern2lava.report.model import Arithmetic, VerdictRow
 from tern2lava.report.requirements import Requirements
-from tern2lava.sim.reading import Reading
+from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.verify.verify import Proof
 
 

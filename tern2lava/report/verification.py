@@ -16,7 +16,7 @@ from tern2lava.report.model import (
 )
 from tern2lava.report.requirements import Requirements
 from tern2lava.report.verdicts import arithmetic_verdict, execution_verdict, reading_verdict
-from tern2lava.sim.reading import Reading
+from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.verify.verify import Proof
 
 WHAT = {

@@ -11,7 +11,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
-from tern2lava.sim.oracle import is_oracle_key
+from tern2lava.sim.reading.oracle import is_oracle_key
 
 
 def read_arrays(data: Any) -> tuple[dict[str, Array], Array | None]:

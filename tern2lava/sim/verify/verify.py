@@ -12,7 +12,7 @@ from tern2lava.compiler.progress import Progress
 from tern2lava.errors import Interrupted
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
-from tern2lava.sim.reading import Reading
+from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.verify.arithmetic import SpikeCounts, added
 from tern2lava.sim.verify.compare import Comparison
 from tern2lava.sim.verify.shard import Execution, LavaMode, ShardPlan, ShardResult, lava_amounts, run_shard, shard_size

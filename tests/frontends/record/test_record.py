@@ -15,9 +15,9 @@ from torch import nn
 from tern2lava import api
 from tern2lava.compiler.ir.graph import Input
 from tern2lava.errors import InputError
-from tern2lava.sim.oracle import make_oracle
-from tern2lava.sim.reading import Reading
-from tern2lava.sim.reading_run import read
+from tern2lava.sim.reading.compare import Reading
+from tern2lava.sim.reading.oracle import make_oracle
+from tern2lava.sim.reading.run import read
 
 snn: Any = pytest.importorskip("snntorch", reason="snnTorch is not installed")
 neuron: Any = pytest.importorskip("spikingjelly.activation_based.neuron", reason="SpikingJelly is not installed")

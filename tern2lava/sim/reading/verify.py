@@ -8,9 +8,9 @@ from tern2lava.compiler.ir.graph import Graph, Input, Neuron
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.progress import Progress
 from tern2lava.sim.data.spike_file import SpikeData
-from tern2lava.sim.oracle import Oracle
-from tern2lava.sim.reading import Reading, merged
-from tern2lava.sim.reading_run import read
+from tern2lava.sim.reading.compare import Reading, merged
+from tern2lava.sim.reading.oracle import Oracle
+from tern2lava.sim.reading.run import read
 
 HELD = 1 << 24
 """Recorded values of one kind held at a time."""

@@ -1,8 +1,8 @@
 """What the float model says of a framework's own recorded run: whether the network was read as it was trained.
 
-Types and their words; sim/reading_run.py makes them. A *misreading* is a spike, potential or score of the recording
+Types and their words; sim/reading/run.py makes them. A *misreading* is a spike, potential or score of the recording
 that the network as described cannot give; a *float32 tie* (of whatever dtype the framework ran in) is a spike that its
-rounding can explain: the float model's potential lies within the error bound (sim/bound_neuron.py) of the threshold.
+rounding can explain: the float model's potential lies within the error bound (bound_neuron.py) of the threshold.
 """
 
 from __future__ import annotations

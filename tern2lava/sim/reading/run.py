@@ -3,7 +3,7 @@
 Frameworks run in float32, so a spike now and then falls otherwise than in exact arithmetic, and all that follows with
 it. Here nothing follows: a population reads what the framework's own populations gave out, and its recorded spikes, not
 those of the model, reset it. What is left at a difference is one potential and one threshold, and the bound of
-sim/bound_neuron.py says whether rounding can explain it.
+sim/reading/bound_neuron.py says whether rounding can explain it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 from tern2lava.compiler.ir.check import execution_order, shapes
 from tern2lava.compiler.ir.graph import Compare, Delay, Graph, Input, Neuron, Output, Pool2d, Readout, Reset
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.sim.bound_layers import Bounded, Layer, nothing, total, whole_numbers
-from tern2lava.sim.bound_neuron import NeuronBound
 from tern2lava.sim.data.stored_values import StoredValues
-from tern2lava.sim.oracle import Oracle
-from tern2lava.sim.precision import Precision
-from tern2lava.sim.reading import Misreading, PopulationReading, Reading, ScoreReading
-from tern2lava.sim.reading_scores import OutputRun, read_scores
+from tern2lava.sim.reading.bound_layers import Bounded, Layer, nothing, total, whole_numbers
+from tern2lava.sim.reading.bound_neuron import NeuronBound
+from tern2lava.sim.reading.compare import Misreading, PopulationReading, Reading, ScoreReading
+from tern2lava.sim.reading.oracle import Oracle
+from tern2lava.sim.reading.precision import Precision
+from tern2lava.sim.reading.scores import OutputRun, read_scores
 from tern2lava.sim.reference.real import NeuronState
 
 _SAME = 4.0 * 2.0**-53

@@ -10,8 +10,8 @@ from tern2lava.compiler.ir.graph import Graph, Output, Readout
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.sim.data.readout import scores as read_out
 from tern2lava.sim.data.trace import Trace
-from tern2lava.sim.precision import Precision
-from tern2lava.sim.reading import ScoreReading
+from tern2lava.sim.reading.compare import ScoreReading
+from tern2lava.sim.reading.precision import Precision
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

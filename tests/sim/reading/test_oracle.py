@@ -10,8 +10,8 @@ import pytest
 
 from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output
 from tern2lava.errors import InputError
-from tern2lava.sim.oracle import load_oracle, make_oracle
-from tern2lava.sim.oracle_pack import pack, unpack
+from tern2lava.sim.reading.oracle import load_oracle, make_oracle
+from tern2lava.sim.reading.pack import pack, unpack
 
 SAMPLES, STEPS = 3, 5
 

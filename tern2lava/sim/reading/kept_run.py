@@ -15,8 +15,8 @@ from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
-from tern2lava.sim.oracle import Oracle, make_oracle
-from tern2lava.sim.oracle_pack import unpack
+from tern2lava.sim.reading.oracle import Oracle, make_oracle
+from tern2lava.sim.reading.pack import unpack
 
 KEPT = 16
 """Samples of a recorded run that a bundle keeps."""

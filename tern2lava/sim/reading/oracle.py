@@ -24,7 +24,7 @@ from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.sim.data.spike_file import _DAMAGED, _Member, _read
 from tern2lava.sim.data.stored_values import StoredValues
-from tern2lava.sim.precision import precision
+from tern2lava.sim.reading.precision import precision
 
 _KINDS = ("spikes.", "v.")
 _WORDS = ("scores", "dtype", "framework", "v_when")

@@ -17,8 +17,8 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Neuron, Reset
 from tern2lava.compiler.ir.shapes import Array, broadcast, size
-from tern2lava.sim.bound_layers import Bounded
-from tern2lava.sim.precision import Precision, is_power_of_two
+from tern2lava.sim.reading.bound_layers import Bounded
+from tern2lava.sim.reading.precision import Precision, is_power_of_two
 from tern2lava.sim.reference.real import NeuronState
 
 _DERIVED = 8.0

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tern2lava.errors import InputError
-from tern2lava.sim.precision import Precision, is_power_of_two, last_bit, precision
+from tern2lava.sim.reading.precision import Precision, is_power_of_two, last_bit, precision
 
 RNG = np.random.default_rng(0)
 NUMBERS = np.concatenate([

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Conv2d, Dense, Neuron, Pool2d, PoolKind, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.sim.bound_layers import Layer, total, whole_numbers
-from tern2lava.sim.bound_neuron import NeuronBound
-from tern2lava.sim.precision import Precision
+from tern2lava.sim.reading.bound_layers import Layer, total, whole_numbers
+from tern2lava.sim.reading.bound_neuron import NeuronBound
+from tern2lava.sim.reading.precision import Precision
 from tern2lava.sim.reference.real import NeuronState
 
 Array = NDArray[Any]

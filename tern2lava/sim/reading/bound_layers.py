@@ -1,7 +1,7 @@
 """What layers without state compute of given values, with a bound on how far a framework's own sums can be off.
 
 Values are those of real.py in float64. Beside each goes its error, the distance at most of the same value in the
-framework's precision (sim/precision.py): 0 where that is exact in every order of summation.
+framework's precision (sim/reading/precision.py): 0 where that is exact in every order of summation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import ChannelAffine, Conv2d, Dense, Node, Pool2d, PoolKind
 from tern2lava.compiler.ir.linear import conv2d, windows2d
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, broadcast
-from tern2lava.sim.precision import Precision, is_power_of_two, last_bit
+from tern2lava.sim.reading.precision import Precision, is_power_of_two, last_bit
 from tern2lava.sim.reference.real import pool2d, stateless
 
 _NORMALISED = 8.0

@@ -16,9 +16,9 @@ from torch import nn
 from oracle_net import MISREADINGS, NAMES, NET, STEPS, count_spikes, module, spikes, write
 from tern2lava import api
 from tern2lava.compiler.ir.graph import Compare, Delay, Dense, Graph, Input, Level, Neuron, Reset
-from tern2lava.sim.oracle import Oracle, make_oracle
-from tern2lava.sim.reading import PopulationReading, Reading, merged
-from tern2lava.sim.reading_run import read
+from tern2lava.sim.reading.compare import PopulationReading, Reading, merged
+from tern2lava.sim.reading.oracle import Oracle, make_oracle
+from tern2lava.sim.reading.run import read
 from tern2lava.sim.reference.real import run_float
 
 neuron: Any = pytest.importorskip("spikingjelly.activation_based.neuron", reason="SpikingJelly is not installed")
