@@ -216,7 +216,7 @@ class Marking(Tracker):
 
 
 def unexplained(lowered: Lowered, inputs: dict[str, Array], integers: Trace) -> int:
-    """Neuron-steps where integers first spike otherwise than real numbers though the bound of sim.band excludes it.
+    """Neuron-steps where integers first spike otherwise than real numbers though their error bound excludes it.
 
     Only the first population that differs in the first such step of a sample is asked: what follows has other inputs.
     """
@@ -274,7 +274,8 @@ which is what people ship: spikes that its rounding explains, for the potential 
 threshold, and spikes that it does not (docs/oracle.md); every population reads the recorded spikes of the others.
 *Rounded* counts those where the integers of `{TARGET}` spike
 otherwise than real numbers: decays have 12 bits and scales are rounded. The first such difference of every sample lies
-within the running error bound of its certificate (tern2lava/sim/band.py); others follow it, for spikes feed spikes.
+within the running error bound of its certificate (sim/verify/threshold_margin.py); others
+follow it, for spikes feed spikes.
 *Lava* counts the spikes of the same networks on one sample ({BATCH} where one gives fewer than {FEWEST:,}) in Lava's
 process models and, after the slash, the spikes and membrane potentials that are others than in the integer reference.
 
@@ -284,7 +285,7 @@ In float32 {len(singles):,} rows: {ties:,} ties, {misread:,} misread.
 Recurrent, residual and delayed networks of neurons without a recurrence of their own are modules with a loop over time,
 read by tracing; pooled ones take averages and maxima of spikes in turn (of signed spikes averages alone). RSynaptic of
 snnTorch 1.0 cannot run with a reset at once. Sequential networks of SpikingJelly are run step by step; its multi-step
-mode is compared in tests/frontends/test_spikingjelly.py.
+mode is compared in tests/frontends/modules/test_spikingjelly.py.
 
 NIR has no runner of its own. Rows *NIR* hold the reader against forward Euler on nir's objects, written down from the
 docstrings of nir 1.0.8; *subtract, >=* is what `--assume reset=subtract,fire=>=` says. Rows *NIR from* a framework are

@@ -14,7 +14,7 @@ and synapses by itself, and the energy of both at Loihi's published prices. Reco
 `--sanafe`.
 
 Intel's own Loihi 2 compiler printed tables of its mappings into lava-dl's notebooks (others_loihi2.py): the same layers
-in our loihi2 cost model, beside what was printed. tests/compiler/test_loihi2_tables.py holds them too.
+in our loihi2 cost model, beside what was printed. tests/compiler/image/test_loihi2_tables.py holds them too.
 
 Nothing of ours imports either; both run in other processes. --check ends with exit code 1 and names the bars missed:
 

@@ -260,7 +260,7 @@ def nxtf_memory(local: Projection, profile: Profile, encodings: tuple[str, ...],
 
 def stored_lists(local: Projection, profile: Profile, encodings: tuple[str, ...], node: str) -> tuple[str, str, int]:
     """(encodings, codec, bits) of the synapse lists that a core image holds of a slice: each list in its own best
-    entries (lists.py)."""
+    entries (synapse_lists.py)."""
     synapse = profile.synapse
     planned = plan_lists(stored_projection(local, profile, node), encodings, synapse.max_per_entry.value)
     longest = max((int(lists.words.max(initial=0)) for lists in planned), default=0)

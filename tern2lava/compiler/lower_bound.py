@@ -90,7 +90,7 @@ def _least_rans_bits(counts: Array) -> Array:
     """Bits of rows with these numbers of 0, +1 and -1, (rows, 3): 0.97 * sum of n_i * min(-log2 share_i, 3).
 
     The sum is concave in the shares, so that a block of rows takes no less than its rows do. Over all models
-    (codecs/rans_model.py) no symbol of four codes is cheaper than 0.98 times the sum over its codes: rare symbols
+    (rans_model.py) no symbol of four codes is cheaper than 0.98 times the sum over its codes: rare symbols
     cost at most 14 bits, which is why a code counts 3 bits at most. The test of this module searches the models.
     """
     total = counts.sum(axis=1, keepdims=True)

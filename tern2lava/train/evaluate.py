@@ -96,7 +96,7 @@ def evaluate_program(program: Graph, run: Runner, dataset: Dataset, options: Tra
 
     The trace has states where the graph's Output reads potentials.
 
-    For example run=lambda graph, inputs: sim.integer.run(graph, inputs).
+    For example run=lambda graph, inputs: sim.reference.integer.run(graph, inputs).
     """
     (node,) = program.of_kind(Input)
     scores, totals = [], dict[str, Array]()

@@ -144,7 +144,7 @@ def examine(
 
 
 def _simple(neuron: Neuron) -> bool:
-    """Whether the neuron is one that compiler.probe can run."""
+    """Whether the neuron is one that certify.probe can run."""
     return neuron.threshold_low is None and not neuron.rearm and neuron.gain_a is None and neuron.quantum is None
 
 

@@ -9,7 +9,7 @@ WORD_BYTES = 8
 
 
 def codes_groups(local: Projection) -> int:
-    """Channel groups by which codes stand in rows (rows.py)."""
+    """Channel groups by which codes stand in rows (code_rows.py)."""
     return 1 if local.geometry is None else local.geometry.groups
 
 

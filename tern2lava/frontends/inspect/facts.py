@@ -36,7 +36,7 @@ class Ternary:
 
     scales: alpha of the tensor or of each output channel (0 for a channel of zeros), cut at MAX_LISTED_SCALES; for an
     asymmetric tensor positive and negative in turn. rounded: the magnitudes of one scale differ, by float32 rounding
-    only (relative TOLERANCE of recognise_ternary.py). bits: of a code, where the weight is codes times scales.
+    only (relative TOLERANCE of passes/recognise_ternary.py). bits: of a code, where the weight is codes times scales.
     error_tensor, error_row: relative error |w - alpha t| / |w| of the best ternary fit with one scale per tensor or per
     output channel (0 where it is exactly ternary).
     """

@@ -1,7 +1,7 @@
 """A live torch module read into a Graph.
 
 Containers whose order of layers is known (nn.Sequential, SpikingJelly's step containers, Norse's SequentialState) are
-read without running them; a module with a forward of its own is traced (recorder.py) and the graph then held
+read without running them; a module with a forward of its own is traced (trace/recorder.py) and the graph then held
 against its own run. Every layer must be of exactly a known class, without hooks: a subclass or a hook may compute
 something else. Parametrisations (torch.nn.utils.parametrize) are read as they evaluate.
 """

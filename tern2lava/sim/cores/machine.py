@@ -19,7 +19,7 @@ class CoreMachine:
 
     The core's input axons are numbered range by range in the order of the image, its neurons group by group; `axons`
     and `neurons` are their numbers. Weights are those decoded from the image's bytes; the equations are those of
-    sim.integer.
+    sim.reference.integer.
     """
 
     def __init__(self, image: CoreImage, batch: int = 1, steps: int | None = None) -> None:

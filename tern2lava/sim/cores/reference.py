@@ -1,6 +1,6 @@
 """The mapped reference: a run recomputed core by core from packed images, spikes travelling on the stored routes only.
 
-Compared with sim.integer it proves codec, partition and routing at once: nothing else of the program is read.
+Compared with sim.reference.integer it proves codec, partition and routing at once: nothing else of the program is read.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Lava meets at a barrier of all its processes in every step, and each process is one of the operating system: a process
 for each core, or a Lava step for each time step, would wait more than compute. So one process holds all cores, a few
 such processes share the samples, and a Lava step executes a chunk of samples over all their time steps. Inputs and
-results lie in shared memory. All that is executed is decoded from the bytes of the images (sim.core_program).
+results lie in shared memory. All that is executed is decoded from the bytes of the images (sim.cores.program).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which Lava process executes each population and projection of an INTEGER graph, and why. Imports no Lava.
 
 Lava's own processes are chosen wherever their semantics give our result exactly (lava/proc/lif/models.py,
-dense/models.py, conv/models.py of lava-nc 0.10); else ours from sim/lava_procs, with the first reason found.
+dense/models.py, conv/models.py of lava-nc 0.10); else ours from sim/lava/procs, with the first reason found.
 
 Time. A Lava step is a chip step. Sample b occupies the steps after b * period: a population is in its window in
 steps b * period + start + 1 .. + steps. The skew of a projection is start of its target - (start of its source + 1 +

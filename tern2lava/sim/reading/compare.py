@@ -116,7 +116,7 @@ class ScoreReading:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Result of sim.reading_run.read: the recorded run held against the float model.
+    """Result of sim.reading.run.read: the recorded run held against the float model.
 
     dtype: the framework ran in; steps of the recording, graph_steps of the network (0: not said); not_compared: what
     the recording lacks, in words; kept: made when the module was compiled, not given by the user.

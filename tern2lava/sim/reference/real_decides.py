@@ -4,7 +4,7 @@ A weight of 1 / 3 in float32 is 0.33333334. Three of them meet a threshold of 1 
 and exceed it in float64, whose does not. So two runs are made: of the graph as imported, and of its real dynamics, in
 which weights are codes and a threshold is 3 of them (passes/fold_scale.meant). Where they spike alike there is one
 float model. Where they do not, and the rounding of the weights' own precision explains every difference
-(compare.py, with the second run in the place of the recorded one), the second is the float model, for it has no
+(reading/compare.py, with the second run in the place of the recorded one), the second is the float model, for it has no
 such rounding.
 """
 

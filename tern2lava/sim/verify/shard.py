@@ -1,6 +1,6 @@
 """One shard of a verification: some samples in every execution, each held against the integer reference.
 
-A shard needs nothing of the others: they can be run one after the other here, or on many machines (sim.shard_ray), and
+A shard needs nothing of the others: they can be run one after the other here, or on many machines (sim.verify.ray), and
 give the same results.
 """
 
@@ -63,7 +63,7 @@ class ShardPlan:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ShardResult:
     """What a shard found. link: the execution in which the first difference is; counts and changed_decisions: integers
-    against the float model (sim.arithmetic); counts of correct samples are 0 where there are no labels."""
+    against the float model (sim.verify.arithmetic); counts of correct samples are 0 where there are no labels."""
 
     samples: int
     alone: bool

@@ -29,7 +29,7 @@ class Proof:
     of the data); processes: (node, process, reason) of Lava's L1; bands: distance from the thresholds; counts: spikes
     of integers against the float model, per population; changed_decisions: samples of the compared ones whose predicted
     class differs (None: one output, which decides nothing); float_ties: neuron-steps that float64 rounds to the other
-    side of a threshold than the numbers that are meant (sim.float_model); accuracies where labels were given.
+    side of a threshold than the numbers that are meant (real_decides.py); accuracies where labels were given.
     data_samples: samples of the data.
 
     reading: the float model against the framework's own run, where there is one.

@@ -27,7 +27,7 @@ MAX_WORKERS = 4
 class NeuroCores(AbstractProcess):
     """Executes core images on samples begin to end, which arrive on `dealt` in every Lava step, over all their steps.
 
-    program: sim.core_program.CoreProgram. rows: shared input, (samples, steps, neurons of all inputs side by side);
+    program: sim.cores.program.CoreProgram. rows: shared input, (samples, steps, neurons of all inputs side by side);
     inputs: which of them each group of the host emits. results: by place of a group, its shared arrays (samples, steps,
     neurons of the population) of spikes, u and v (None: not recorded) and its neurons' indices in them.
     """
