@@ -1,6 +1,6 @@
 """What layers without state compute of given values, with a bound on how far a framework's own sums can be off.
 
-Values are those of reference/real.py in float64. Beside each goes its error, the distance at most of the same value in the
+Values are those of real.py in float64. Beside each goes its error, the distance at most of the same value in the
 framework's precision (sim/reading/precision.py): 0 where that is exact in every order of summation.
 """
 
