@@ -52,10 +52,8 @@ def weight_of(graph: Graph) -> int:
     """Weights and neurons of an IMPORTED graph, a convolution's weights counted at every position."""
     known = shapes(graph)
     total = sum(size(node.shape) for node in graph.of_kind(Neuron))
-    for node in graph.of_kind(Dense):
-        total += int(node.weight.size)
-    for node in graph.of_kind(Conv2d):
-        total += int(node.weight.size) * size(known[node.name][1:])
+    total += sum(int(node.weight.size) for node in graph.of_kind(Dense))
+    total += sum(int(node.weight.size) * size(known[node.name][1:]) for node in graph.of_kind(Conv2d))
     return total
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Neuron, Reset
 from tern2lava.compiler.ir.shapes import Array, Shape, broadcast
+from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.errors import UnsupportedError
 
 FOREVER = 2.0**60
@@ -76,8 +77,7 @@ def say_neuron(neuron: Neuron, shape: Shape, dt: float, *, read_only: bool) -> S
 
 def _check(neuron: Neuron) -> None:
     wrong = {
-        "signed spikes": neuron.threshold_low is not None,
-        "an adaptive threshold": neuron.gain_a is not None,
+        **{found: True for mechanism in kinds_of(neuron) if (found := mechanism.not_in_nir(neuron)) is not None},
         "a bias of the synaptic current": bool(np.any(neuron.bias_u != 0)),
         "a potential that does not begin at 0": bool(np.any(neuron.v_init != 0)),
         "integers with truncated decays": neuron.quantum is not None,
@@ -100,12 +100,10 @@ def _lost(neuron: Neuron) -> tuple[str, ...]:
     # A delayed reset to zero spikes as one at once does.
     if neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
         found.append("reset_delay=true")
-    if neuron.rearm:
-        found.append("rearm=true")
     if neuron.compare is Compare.GE:
         found.append("fire=>=")
-    if neuron.refractory:
-        found.append(f"refractory={neuron.refractory}")
+    for mechanism in kinds_of(neuron):
+        found += mechanism.assumed(neuron)
     return tuple(found)
 
 

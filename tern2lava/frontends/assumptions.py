@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tern2lava.compiler.ir.graph import Compare, Readout, Reset
+from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError
 
 WHERE = "--assume"
@@ -14,14 +16,15 @@ VALUES: dict[str, tuple[str, ...]] = {
     "reset": tuple(member.value for member in Reset),
     "fire": tuple(member.value for member in Compare),
     "reset_delay": ("true", "false"),
-    "rearm": ("true", "false"),
     "readout": tuple(member.value for member in Readout),
     "arithmetic": ("integer", "real"),
 }
-"""The values of each key; `levels` takes LOW..HIGH and `refractory` a number of steps."""
+"""The values of each key; `levels` takes LOW..HIGH, and words of mechanisms (compiler/neurons/) what they say."""
 
 
-KEYS = (*VALUES, "levels", "refractory")
+def known_keys() -> tuple[str, ...]:
+    """Every key that there is."""
+    return (*VALUES, "levels", *words())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +57,14 @@ class Assumptions:
         low, _, high = text.partition("..")
         return (int(low), int(high))
 
-    def steps(self, node: str, key: str) -> int:
-        """The number of steps assumed of `key` for `node`, 0 where nothing is."""
-        return int(self.get(node, key) or 0)
+    def mechanisms(self, node: str, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Fields of ir.Neuron for what is assumed of mechanisms of `node`, the words `without` not asked for."""
+        fields: dict[str, Any] = {}
+        for key, (mechanism, word) in words().items():
+            text = None if key in without else self.get(node, key)
+            if text is not None:
+                fields |= mechanism.fields(key, word.read(text))
+        return fields
 
     def behind(self, said: Mapping[str, str]) -> Assumptions:
         """These assumptions with what the nodes of a file say themselves (text by node) standing back behind them.
@@ -67,7 +75,7 @@ class Assumptions:
             (node, key): value
             for node, text in said.items()
             for (_, key), value in parse_assumptions(
-                {f"{node}.{key}": value for key, value in _pairs(text)}, tuple(KEYS)
+                {f"{node}.{key}": value for key, value in _pairs(text)}, known_keys()
             ).single.items()
             if key not in self.everywhere
         }
@@ -104,9 +112,12 @@ def parse_assumptions(given: str | Mapping[str, str] | None, keys: tuple[str, ..
             ends = re.fullmatch(r"(-?\d{1,9})\.\.(-?\d{1,9})", value)
             if ends is None or int(ends[1]) > int(ends[2]):
                 raise InputError(WHERE, f"levels={value}; expected LOW..HIGH, for example levels=0..3")
-        elif key == "refractory":
-            if not re.fullmatch(r"\d{1,4}", value):
-                raise InputError(WHERE, f"refractory={value}; expected steps of rest after a spike, for example 2")
+        elif key in words():
+            word = words()[key][1]
+            try:
+                word.read(value)
+            except (ValueError, KeyError):
+                raise InputError(WHERE, f"{key}={value}; expected {word.expected}") from None
         elif value not in VALUES[key]:
             raise InputError(WHERE, f"{key}={value}; expected one of {', '.join(VALUES[key])}")
         if node:

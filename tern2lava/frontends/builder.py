@@ -28,6 +28,7 @@ from tern2lava.compiler.ir.graph import (
     Reset,
 )
 from tern2lava.compiler.ir.shapes import Array, Shape, size
+from tern2lava.compiler.neurons.mechanism import gathered
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.neuron_equations import check_threshold
 
@@ -238,6 +239,7 @@ class GraphBuilder:
         shape = self.shape[sources[0]]
         arrays = {key: value for key, value in fields.items() if isinstance(value, np.ndarray)}
         fields.update({key: self.spread(value, shape, f"{where}.{key}") for key, value in arrays.items()})
+        fields = gathered(fields)
         check_threshold(name, np.asarray(fields["threshold"]))
         self.add(Neuron(name=name, inputs=sources, shape=shape, **fields), where)
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 T = TypeVar("T")
 Kind = Literal["published", "simulated", "derived", "assumed"]
 ResetName = Literal["zero", "subtract", "none"]
-NeuronKind = Literal["plain", "refractory", "signed", "rearm", "adaptive", "relay"]
+# The word of a mechanism (compiler/neurons/) or "plain"; compiler/target/rules.py holds it against those there are.
+NeuronKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Encoding = Literal[
     "dense", "sparse", "run_length", "shared_sign", "base3", "bitmap", "golomb", "rans", "bit_planes", "axon_pairs"
 ]

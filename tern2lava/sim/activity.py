@@ -18,7 +18,8 @@ def measured_rates(program: Graph, data: SpikeData) -> dict[str, Array]:
     """Mean spikes per step of every neuron, by input and population, shaped as they are: the fast engine runs all
     samples of `data`, a piece at a time. An input of any value other than 0 is a spike."""
     piece = shard_size(program, data.steps)
-    total = {node.name: np.zeros(node.shape) for kind in (Input, Population) for node in program.of_kind(kind)}
+    shapes = {n.name: n.shape for n in program.of_kind(Input)} | {p.name: p.shape for p in program.of_kind(Population)}
+    total = {name: np.zeros(shape) for name, shape in shapes.items()}
 
     def counted() -> Iterator[dict[str, Array]]:
         for begin in range(0, data.samples, piece):

@@ -101,7 +101,9 @@ def of_program(graph: Graph) -> list[Item]:
     found = [Item("steps and arithmetic", digest(graph.steps, _plain(graph.arithmetic)))]
     for node in graph.nodes:
         kind = type(node).__name__
-        told = {"name", "inputs", *NODES[kind]}
+        # Parameters of further mechanisms, which no sample has.
+        assert not getattr(node, "extra", {})
+        told = {"name", "inputs", *NODES[kind], *(("extra",) if hasattr(node, "extra") else ())}
         assert told == {f.name for f in fields(node)}, f"NODES is to name the fields of {kind}"
         values: list[object] = [list(NODES).index(kind), tuple(place[name] for name in node.inputs)]
         floats: list[Item] = []

@@ -25,6 +25,7 @@ from tern2lava.compiler.certify.source_integers import quantum_unit, strict_thre
 from tern2lava.compiler.certify.ties import Ties, examine
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, broadcast
+from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 
 
@@ -134,15 +135,15 @@ def _certify(
     silent = t["initial"] + _accumulated(population.decay_v, t["drift_v"], fed_v, arithmetic, steps)
     top = arithmetic.threshold_max
     never = (neuron.threshold * terms.unit > top) & (found.met_high + silent <= top) & (neuron.threshold_low is None)
-    e_b: Array = np.zeros(())
-    if population.gain_a is not None:
-        fed_b = t["drift_a"] * found.adaptation + t["round_a"] + t["gain_a"]
-        e_b = _accumulated(population.decay_a, t["drift_a"], fed_b, arithmetic, steps)
-        e_b = np.where(never, 0.0, e_b)
+    fed_b = t["drift_a"] * found.adaptation + t["round_a"] + t["gain_a"]
+    e_b = np.where(never, 0.0, _accumulated(population.decay_a, t["drift_a"], fed_b, arithmetic, steps))
     fed_v = fed_v + np.where(never, 0.0, t["amount"]) + np.abs(offset) + e_b
     e_v = t["initial"] + _accumulated(population.decay_v, t["drift_v"], fed_v, arithmetic, steps)
     rounding = np.maximum(np.where(never, 0.0, t["threshold"]), t.get("threshold_low", 0.0))
     eps = np.zeros(()) if terms.exact else (e_v + e_b + rounding) / terms.unit
+    unbounded = [mechanism.name for mechanism in kinds_of(population) if not mechanism.error_follows()]
+    if unbounded and not terms.exact:
+        eps = np.full(np.shape(eps), np.inf)
     if kept and not terms.exact:
         eps = np.max(np.abs(drift(population.decay_v, offset, steps, arithmetic)), axis=0) / terms.unit
     relative, useful = _over_threshold(eps, neuron.threshold)
@@ -154,6 +155,8 @@ def _certify(
         verdict, reason = Verdict.BOUNDED, "rounded: " + ", ".join(terms.rounded)
     else:
         why = _why_measured(safe, steps, eps, neuron.threshold)
+        if unbounded and safe >= steps:
+            why = f"no bound on errors is known for neurons of kind {', '.join(unbounded)}"
         verdict, reason = Verdict.MEASURED, f"{why}; rounded: {', '.join(terms.rounded) or 'nothing'}"
     return Certificate(
         population=population.name,
@@ -188,6 +191,10 @@ def _why_measured(safe: int, steps: int, eps: Array, threshold: Array) -> str:
         return f"no bound, because in {steps:,} steps a rounded decay adds more to the error than it takes off"
     zero = "" if np.all(threshold > 0) else ", or one weight where it is 0"
     return f"the bound exceeds the threshold{zero}"
+
+
+# Error terms of what is added to a threshold, 0 where nothing is.
+ADAPTATION = ("factor_a", "drift_a", "round_a", "gain_a")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -228,8 +235,10 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     amount = np.abs(population.reset_amount - neuron.reset_amount * unit) if subtracts else np.zeros(())
     initial = np.abs(population.v_init - neuron.v_init * unit)
     threshold = neuron.threshold * unit
-    adaptation = _adaptation_terms(neuron, population, unit, whole)
-    off = (drift_u, drift_v, gains, bias_u, bias, amount, initial, *(adaptation[k] for k in ("drift_a", "gain_a")))
+    further: dict[str, Array] = dict.fromkeys(ADAPTATION, np.zeros(()))
+    for mechanism in kinds_of(population):
+        further |= mechanism.error_terms(neuron, population, unit, whole)
+    off = (drift_u, drift_v, gains, bias_u, bias, amount, initial, further["drift_a"], further["gain_a"])
     # Source and target truncate alike where nothing else parts them.
     alike = quantum_unit(neuron) == unit and not any(np.any(value > 0) for value in off)
     if alike:
@@ -245,7 +254,8 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         "offset of the threshold": np.asarray(np.max(np.abs(offset))),
         "reset amount": amount,
         "initial potential": initial,
-        "adaptation": adaptation["drift_a"] + adaptation["round_a"] + adaptation["gain_a"],
+        "adaptation": further["drift_a"] + further["round_a"] + further["gain_a"],
+        **{name: value for name, value in further.items() if "." in name},
     }
     rounded = [name for name, value in causes.items() if np.any(value > 0)]
     # Truncated potentials take every value; others only multiples of the lattice, where all that moves them does.
@@ -253,7 +263,7 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         met_exactly = not np.any(threshold != population.threshold)
     else:
         met_exactly = _on_threshold_lattice(integer, population, float(1 << arithmetic.threshold_shift))
-        if population.gain_a is not None:
+        if any(mechanism.delays_reset for mechanism in kinds_of(population)):
             # to_integer rounds their thresholds to the nearest code, whatever potentials lie on.
             step = potential_step(integer, population, whole)
             moved = boundary_moved(threshold, population.threshold, neuron.compare, step, arithmetic.threshold_max)
@@ -264,22 +274,9 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         "factor_u": factor_u, "factor_v": factor_v, "drift_u": drift_u, "drift_v": drift_v,
         "round_u": truncates_u + gains + bias_u, "round_v": truncates_v + bias, "offset": offset,
         "amount": amount, "initial": initial,
-        "threshold": np.abs(population.threshold - threshold), **adaptation,
+        "threshold": np.abs(population.threshold - threshold), **further,
     }  # fmt: skip
-    if population.threshold_low is not None and neuron.threshold_low is not None:
-        arrays["threshold_low"] = np.abs(population.threshold_low - neuron.threshold_low * unit)
     return ErrorTerms(unit=unit, arrays=arrays, rounded=tuple(rounded))
-
-
-def _adaptation_terms(neuron: Neuron, population: Population, unit: float, whole: float) -> dict[str, Array]:
-    """The error terms of an adaptive threshold; all 0 where there is none."""
-    if neuron.gain_a is None or population.gain_a is None:
-        return dict.fromkeys(("factor_a", "drift_a", "round_a", "gain_a"), np.zeros(()))
-    factor = 1.0 - population.decay_a / whole
-    return {
-        "factor_a": factor, "drift_a": np.abs(factor - neuron.alpha_a),
-        "round_a": _truncates(population.decay_a, whole), "gain_a": np.abs(population.gain_a - neuron.gain_a * unit),
-    }  # fmt: skip
 
 
 def _truncates(decay: Array, whole: float) -> Array:
@@ -322,9 +319,9 @@ def _on_threshold_lattice(integer: Graph, population: Population, lattice: float
     moving = [population.bias, population.bias_u, population.v_init]
     if population.reset is Reset.SUBTRACT:
         moving.append(population.reset_amount)
-    if population.gain_a is not None:
-        moving.append(population.gain_a)
-    moving += [p.gain for name in population.inputs if isinstance(p := integer[name], Projection)]
+    for mechanism in kinds_of(population):
+        moving += mechanism.moving(population)
+    moving += [p.gain for p in integer.projections(population.inputs)]
     return not any(np.any(np.mod(value, lattice) != 0) for value in moving)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.neurons.mechanism import kinds_of
 
 # Fractions of a lattice point beyond these bits are taken for what they are: chance, no potential that is meant.
 DEEPEST = 20
@@ -81,7 +82,7 @@ def lattice(neuron: Neuron, population: Population, gains: Gains, arithmetic: Ar
     # A gain that was rounded makes real sums lie elsewhere.
     moved += [np.where(p.gain == real, p.gain, np.nan) for p, real in gains]
     top = arithmetic.state_max
-    integral = neuron.quantum is None and population.gain_a is None
+    integral = neuron.quantum is None and all(mechanism.keeps_whole() for mechanism in kinds_of(population))
     integral = integral and all(np.all((x == np.rint(x)) & (np.abs(x) <= top)) for x in moved)
     decays = ((population.decay_u, neuron.alpha_u), (population.decay_v, neuron.alpha_v))
     parts = [np.unique(np.abs(x).astype(np.int64)) for x in moved] if integral else []

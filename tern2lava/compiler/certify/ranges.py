@@ -9,6 +9,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Neuron, Node, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import target_shape
 from tern2lava.compiler.ir.shapes import Array, Shape, size
+from tern2lava.compiler.neurons.mechanism import kinds_of
 
 FOREVER = 1 << 40
 
@@ -31,14 +32,28 @@ class Bounds:
     adaptation: Array
 
 
+@dataclass(eq=False, kw_only=True)
+class Ranges:
+    """What a mechanism may widen (Mechanism.widen): bounds of the potential that meets the threshold, beside the most
+    that a step moves it down and up, what adaptation adds, and the number of steps."""
+
+    met_low: Array
+    met_high: Array
+    down: Array
+    up: Array
+    adaptation: Array
+    steps: int
+
+
 def emitted_range(source: Node) -> tuple[int, int]:
     """Least and largest value that neurons or an Input emit."""
     if isinstance(source, Input):
         return source.levels
     assert isinstance(source, Neuron | Population)
-    if isinstance(source, Population) and source.levels is not None:
-        return source.levels
-    return (0 if source.threshold_low is None else -1, 1)
+    low, high = 0, 1
+    for mechanism in kinds_of(source):
+        low, high = mechanism.emits(source, low, high)
+    return low, high
 
 
 def payload_width(low: int, high: int) -> int:
@@ -70,8 +85,7 @@ def summed_input(graph: Graph, names: tuple[str, ...], shape: Shape) -> tuple[Ar
     low: Array = np.zeros(())
     high: Array = np.zeros(())
     for name in names:
-        projection = graph[name]
-        assert isinstance(projection, Projection)
+        projection = graph.projection(name)
         least, most = input_range(projection, graph)
         low = low + on_shape(least * projection.gain, projection, shape)
         high = high + on_shape(most * projection.gain, projection, shape)
@@ -93,22 +107,23 @@ def bounds(population: Population, a_low: Array, a_high: Array, arithmetic: Arit
     """Ranges over `steps` steps, from interval arithmetic on the equations of ir.Population.
 
     u is a geometric sum of inputs; between resets v is a geometric sum of u + bias that starts at most at what makes
-    no spike: the threshold, reset_amount more where the neuron rearms, the largest adaptation more where it adapts
-    (after a spike at 0, or reset_amount lower); truncation only shrinks magnitudes.
+    no spike: the threshold, with what mechanisms add to it (after a spike at 0, or reset_amount lower); truncation only
+    shrinks magnitudes.
     """
     g_u = growth(population.decay_u, arithmetic, steps)
     g_v = growth(population.decay_v, arithmetic, steps)
     u_low = g_u * np.minimum(a_low + population.bias_u, 0)
     u_high = g_u * np.maximum(a_high + population.bias_u, 0)
     down, up = np.minimum(u_low + population.bias, 0), np.maximum(u_high + population.bias, 0)
-    start, amount = population.v_init, population.reset_amount
-    adaptation: Array = np.zeros(())
-    if population.gain_a is not None:
-        adaptation = growth(population.decay_a, arithmetic, steps) * np.abs(population.gain_a)
+    start, amount, kinds = population.v_init, population.reset_amount, kinds_of(population)
+    added = [mechanism.adaptation(population, lambda d: growth(d, arithmetic, steps)) for mechanism in kinds]
+    adaptation: Array = sum((each for each in added if each is not None), np.zeros(()))
     met_high = np.maximum(start, 0) + g_v * up
     met_low = np.minimum(start, 0) + g_v * down
     if population.reset is not Reset.NONE:
-        rest = population.threshold + adaptation + (amount if population.rearm else 0)
+        rest = population.threshold + adaptation
+        for mechanism in kinds:
+            rest = rest + mechanism.above_threshold(population)
         ceiling = np.maximum(np.maximum(rest, start), 0) + up
         if population.reset is Reset.SUBTRACT:
             # A spike may be followed by another before the potential is back below the threshold.
@@ -116,19 +131,12 @@ def bounds(population: Population, a_low: Array, a_high: Array, arithmetic: Arit
         met_high = np.minimum(ceiling, met_high + adaptation)
     if population.reset is Reset.SUBTRACT:
         met_low = met_low + np.minimum(population.threshold - amount, 0)
-    if population.gain_a is not None:
-        met_low = met_low - amount - adaptation
-    if population.threshold_low is not None and population.reset is not Reset.NONE:
-        low = population.threshold_low
-        floor = np.minimum(np.minimum(low, start), 0) + down
-        if population.reset is Reset.SUBTRACT:
-            floor = floor - float(steps) * np.maximum(-down - amount, 0)
-            floor = floor + np.minimum(population.threshold - amount, 0)
-            met_high = met_high + np.maximum(low + amount, 0)
-        met_low = np.maximum(floor, met_low)
+    found = Ranges(met_low=met_low, met_high=met_high, down=down, up=up, adaptation=adaptation, steps=steps)
+    for mechanism in kinds:
+        mechanism.widen(population, found)
     return Bounds(
-        a_low=a_low, a_high=a_high, u_low=u_low, u_high=u_high, met_low=met_low, met_high=met_high,
-        adaptation=np.asarray(adaptation),
+        a_low=a_low, a_high=a_high, u_low=u_low, u_high=u_high, met_low=found.met_low,
+        met_high=found.met_high, adaptation=np.asarray(adaptation),
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from tern2lava.compiler.certify.ranges import growth, on_shape
 from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.neurons.mechanism import kinds_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,9 +151,11 @@ def compare(ternary: Graph, integer: Graph, population: Population, steps: int) 
     yield _difference("initial potential", neuron.v_init * unit, population.v_init, lsb, population.origin)
     yield _decay("decay of the potential", neuron.alpha_v, population.decay_v, whole)
     yield _decay("decay of the current", neuron.alpha_u, population.decay_u, whole)
-    if neuron.gain_a is not None and population.gain_a is not None:
-        yield _decay("decay of the adaptation", neuron.alpha_a, population.decay_a, whole)
-        yield _difference("adaptation by a spike", neuron.gain_a * unit, population.gain_a, lsb)
+    for mechanism in kinds_of(population):
+        for quantity, alpha, decay in mechanism.decays(neuron, population):
+            yield _decay(quantity, alpha, decay, whole)
+        for quantity, value, code in mechanism.rounded(neuron, population, unit):
+            yield _difference(quantity, value, code, lsb)
 
 
 def boundary_moved(threshold: Array, code: Array, compare: Compare, step: int, top: int) -> Array:
@@ -172,15 +175,17 @@ def boundary_moved(threshold: Array, code: Array, compare: Compare, step: int, t
 def potential_step(integer: Graph, population: Population, whole: float) -> int:
     """The largest integer of which potentials and adaptation are multiples in every step: the greatest common divisor
     of all that moves them, 1 where a decay truncates."""
-    for decay in (population.decay_u, population.decay_v, population.decay_a if population.gain_a is not None else 0):
+    decays: list[Array] = [population.decay_u, population.decay_v]
+    moving = [population.bias, population.bias_u, population.v_init]
+    for mechanism in kinds_of(population):
+        decays += mechanism.own_decays(population)
+        moving += mechanism.moving(population)
+    for decay in decays:
         if np.any((decay != 0) & (decay != whole)):
             return 1
-    moving = [population.bias, population.bias_u, population.v_init]
     if population.reset is Reset.SUBTRACT:
         moving.append(population.reset_amount)
-    if population.gain_a is not None:
-        moving.append(population.gain_a)
-    moving += [p.gain for name in population.inputs if isinstance(p := integer[name], Projection)]
+    moving += [p.gain for p in integer.projections(population.inputs)]
     return max(1, reduce(np.gcd, (int(np.gcd.reduce(np.ravel(value))) for value in moving)))
 
 
@@ -225,7 +230,8 @@ def cut_off(ternary: Graph, integer: Graph, population: Population, steps: int) 
         return (truncates + fed) * growth(decay, arithmetic, steps)
 
     zero = np.zeros(())
-    adaptation = zero if population.gain_a is None else summed(population.decay_a, zero)
+    own = [decay for mechanism in kinds_of(population) for decay in mechanism.own_decays(population)]
+    adaptation: Array = sum((summed(decay, zero) for decay in own), zero)
     total = summed(population.decay_v, summed(population.decay_u, zero) + adaptation) + adaptation
     return np.asarray(total / np.where(neuron.threshold > 0, neuron.threshold * unit, unit))
 

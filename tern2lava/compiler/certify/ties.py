@@ -20,6 +20,7 @@ from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.certify.tie_search import COARSEST, exact_run, integers_of, kinds_of, search
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Neuron, Population
 from tern2lava.compiler.ir.shapes import Array, broadcast
+from tern2lava.compiler.neurons.mechanism import kinds_of as mechanisms_of
 
 # Kinds of neurons that are run exactly to say what becomes of their ties.
 MOST_EXAMINED = 4
@@ -145,7 +146,7 @@ def examine(
 
 def _simple(neuron: Neuron) -> bool:
     """Whether the neuron is one that certify.probe can run."""
-    return neuron.threshold_low is None and not neuron.rearm and neuron.gain_a is None and neuron.quantum is None
+    return neuron.quantum is None and all(mechanism.runs_exactly() for mechanism in mechanisms_of(neuron))
 
 
 def _exact_side(neuron: Neuron, real: Array, found: Lattice, steps: int, step: int) -> Array:

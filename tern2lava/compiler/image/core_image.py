@@ -34,7 +34,7 @@ _HEADER = "4sHHIIII8B"
 _RESETS = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)
 _PARAMETERS = ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
 _LOW, _ADAPTIVE = ("threshold_low",), ("decay_a", "gain_a")
-HAS_LOW, HAS_ADAPTATION, REARMS, RELAYS = 1, 2, 4, 8
+HAS_LOW, HAS_ADAPTATION, REARMS, RELAYS, HAS_EXTRA = 1, 2, 4, 8, 16
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -214,6 +214,7 @@ def cut_population(population: Population, box: Box) -> Population:
     names = _PARAMETERS + (_LOW if population.threshold_low is not None else ())
     names += _ADAPTIVE if population.gain_a is not None else ()
     values: dict[str, Any] = {name: inside(getattr(population, name)) for name in names}
+    values["extra"] = {name: inside(value) for name, value in population.extra.items()}
     return Population(
         name=population.name, shape=(box.volume,), reset=population.reset, lsb=frozen(1.0), start=population.start,
         refractory=population.refractory, rearm=population.rearm, levels=population.levels, **values,
@@ -229,11 +230,17 @@ def _write_group(out: Writer, group: Group) -> None:
         low, adaptive = local.threshold_low is not None, local.gain_a is not None
         relay = local.levels is not None
         flags = low * HAS_LOW | adaptive * HAS_ADAPTATION | local.rearm * REARMS | relay * RELAYS
+        flags |= bool(local.extra) * HAS_EXTRA
         out.pack("IBHB", local.start, _RESETS.index(local.reset), local.refractory, flags)
         for name in _PARAMETERS + (_LOW if low else ()) + (_ADAPTIVE if adaptive else ()):
             out.integers(_by_channel(getattr(local, name), group.box))
         if local.levels is not None:
             out.pack("ii", *local.levels)
+        if local.extra:
+            out.pack("B", len(local.extra))
+            for name, value in local.extra.items():
+                out.text(name)
+                out.integers(_by_channel(value, group.box))
 
 
 def _by_channel(values: Array, box: Box) -> Array:
@@ -254,26 +261,37 @@ def _read_group(read: Reader, kind: int) -> Group:
     start, reset, refractory, flags = read.unpack("IBHB")
     if reset >= len(_RESETS):
         raise read.fail(f"reset mode {reset}")
-    if flags & ~(HAS_LOW | HAS_ADAPTATION | REARMS | RELAYS):
+    if flags & ~(HAS_LOW | HAS_ADAPTATION | REARMS | RELAYS | HAS_EXTRA):
         raise read.fail(f"neuron flags {flags}")
     values: dict[str, Any] = {"refractory": refractory, "rearm": bool(flags & REARMS)}
     for key in _PARAMETERS + (_LOW if flags & HAS_LOW else ()) + (_ADAPTIVE if flags & HAS_ADAPTATION else ()):
-        array = read.integers()
-        if array.size not in (1, box.extent[0], box.volume):
-            raise read.fail(f"{array.size} values of {key} for {box.volume} neurons")
-        if 1 < array.size < box.volume:
-            array = array.repeat(box.volume // array.size)
-        values[key] = frozen(array.reshape(()) if array.size == 1 else array)
+        values[key] = _read_parameter(read, key, box)
     if flags & RELAYS:
         low, high = read.unpack("ii")
         kept = flags != RELAYS or refractory or _RESETS[reset] is not Reset.NONE
         if kept or not low <= 0 <= high or any(values[key].any() for key in ("bias_u", "bias", "v_init")):
             raise read.fail(f"a relay of sums from {low} to {high} that is more than a relay")
         values["levels"] = (low, high)
+    if flags & HAS_EXTRA:
+        (count,) = read.unpack("B")
+        values["extra"] = {}
+        for _ in range(count):
+            key = read.text()
+            values["extra"][key] = _read_parameter(read, key, box)
     local = Population(
         name=name, shape=(box.volume,), reset=_RESETS[reset], lsb=frozen(1.0), start=start, **values
     )  # fmt: skip
     return Group(name=name, number=number, box=box, local=local)
+
+
+def _read_parameter(read: Reader, key: str, box: Box) -> Array:
+    """A parameter of the neurons in `box`: one value, or one for each channel or neuron."""
+    array = read.integers()
+    if array.size not in (1, box.extent[0], box.volume):
+        raise read.fail(f"{array.size} values of {key} for {box.volume} neurons")
+    if 1 < array.size < box.volume:
+        array = array.repeat(box.volume // array.size)
+    return frozen(array.reshape(()) if array.size == 1 else array)
 
 
 def _read_axons(read: Reader) -> Axons:

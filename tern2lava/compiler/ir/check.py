@@ -68,12 +68,12 @@ def check(graph: Graph) -> None:
 
 
 def _check_numbers(node: Node) -> None:
-    for f in fields(node):
-        value = getattr(node, f.name)
+    values = {f.name: getattr(node, f.name) for f in fields(node)}
+    for name, value in (values | dict(values.get("extra", {}))).items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
             bad = np.argwhere(~np.isfinite(np.atleast_1d(value)))
             raise InputError(
-                f"{node.name}.{f.name}",
+                f"{node.name}.{name}",
                 f"{len(bad):,} of {value.size:,} numbers are NaN or infinite, the first at {tuple(bad[0].tolist())}; "
                 "repair the checkpoint",
             )

@@ -77,6 +77,10 @@ def _node_to_json(node: Node, arrays: dict[str, Array]) -> dict[str, Any]:
             key = f"{node.name}/{f.name}"
             arrays[key] = value
             item[f.name] = {"array": key}
+        elif f.name == "extra":
+            if value:
+                item[f.name] = {name: {"array": f"{node.name}/{name}"} for name in value}
+                arrays |= {f"{node.name}/{name}": array for name, array in value.items()}
         elif isinstance(value, ConvGeometry | Pooling | Box):
             item[f.name] = asdict(value)
         else:
@@ -89,7 +93,10 @@ def _node_from_json(item: dict[str, Any], arrays: dict[str, Array]) -> Node:
     hints = get_type_hints(kind, localns={"Box": Box})
     values: dict[str, Any] = {}
     for f in fields(kind):
-        values[f.name] = _value(item[f.name], hints[f.name], arrays)
+        if f.name == "extra":
+            values[f.name] = {name: arrays[stored["array"]] for name, stored in item.get("extra", {}).items()}
+        else:
+            values[f.name] = _value(item[f.name], hints[f.name], arrays)
     node: Node = kind(**values)  # type: ignore[assignment]
     return node
 

@@ -12,10 +12,10 @@ Projection (later levels).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import Enum, IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, fr
 
 if TYPE_CHECKING:
     from tern2lava.compiler.ir.box import Box
+
+
+K = TypeVar("K")
 
 
 class Level(IntEnum):
@@ -72,6 +75,8 @@ class NodeBase:
             # Arithmetic on arrays without dimensions gives numpy scalars; in nodes they are arrays again.
             if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.flags.writeable):
                 object.__setattr__(self, f.name, frozen(value))
+            elif f.name == "extra":
+                object.__setattr__(self, f.name, {name: frozen(array) for name, array in value.items()})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -168,6 +173,8 @@ class Neuron(NodeBase):
     u goes on. rearm: a neuron whose v is still above its threshold after the reset compares v' - reset_amount with the
     threshold in the next step, as snnTorch's immediate subtraction does.
     v starts at v_init, u and a at 0. alpha_u = 0 is a neuron without synaptic current memory.
+    What refractory, rearm, threshold_low and gain_a do is a mechanism each (compiler/neurons/); extra holds parameters
+    of further mechanisms, by "mechanism.parameter".
     quantum: the source computes in integers of this size (lava-dl does): alpha_u * u and alpha_v * v are cut towards
     zero to multiples of it. None: it computes in real numbers.
 
@@ -199,6 +206,7 @@ class Neuron(NodeBase):
     unit: Array = field(default_factory=lambda: frozen(1.0))
     origin: Array = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False
+    extra: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -253,6 +261,7 @@ class Population(NodeBase):
         s  = v' > threshold + b'
     Where levels is not None (a relay, which passes a partial sum on): s = v', a graded spike within `levels` (lo, hi),
     whatever the threshold; it keeps nothing (decays 2^D, reset NONE), and its threshold and reset amount are 0.
+    Each of these is a mechanism (compiler/neurons/); `extra` holds parameters of further ones as Neuron's does.
     All parameters are int64 arrays that broadcast to `shape`. decay = 2^D forgets at once, 0 keeps everything.
     The source's membrane potential is lsb * v + origin, reset_amount being added to v at a spike first where
     record_before_reset: for readouts and reports, never for the dynamics.
@@ -277,18 +286,7 @@ class Population(NodeBase):
     origin: Array = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False
     levels: tuple[int, int] | None = None
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """What the neurons do beyond the plain equations: some of refractory, signed, rearm, adaptive, relay."""
-        used = {
-            "refractory": self.refractory > 0,
-            "signed": self.threshold_low is not None,
-            "rearm": self.rearm,
-            "adaptive": self.gain_a is not None,
-            "relay": self.levels is not None,
-        }
-        return tuple(name for name, is_used in used.items() if is_used)
+    extra: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -392,9 +390,31 @@ class Graph:
         """The nodes that read `name`, in definition order."""
         return tuple(node for node in self.nodes if name in node.inputs)
 
-    def of_kind(self, kind: type[Any]) -> tuple[Any, ...]:
+    def of_kind(self, kind: type[K]) -> tuple[K, ...]:
         """The nodes of one class, in definition order."""
         return tuple(node for node in self.nodes if isinstance(node, kind))
+
+    def projection(self, name: str) -> Projection:
+        """The Projection called `name` (KeyError where there is none)."""
+        return self._of(name, Projection)
+
+    def neuron(self, name: str) -> Neuron:
+        """The Neuron called `name` (KeyError where there is none)."""
+        return self._of(name, Neuron)
+
+    def population(self, name: str) -> Population:
+        """The Population called `name` (KeyError where there is none)."""
+        return self._of(name, Population)
+
+    def projections(self, names: Iterable[str]) -> tuple[Projection, ...]:
+        """Those of the nodes `names` that are Projections."""
+        return tuple(node for name in names if isinstance(node := self.by_name[name], Projection))
+
+    def _of(self, name: str, kind: type[K]) -> K:
+        found = self.by_name[name]
+        if not isinstance(found, kind):
+            raise KeyError(f"{name} is a {type(found).__name__}, no {kind.__name__}")
+        return found
 
     def with_nodes(self, nodes: Iterable[Node], *, level: Level | None = None, notes: Iterable[str] = ()) -> Graph:
         """This graph with other nodes (and level), `notes` appended."""

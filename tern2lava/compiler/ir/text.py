@@ -34,6 +34,9 @@ def _print_node(node: Node) -> list[str]:
         value = getattr(node, f.name)
         if f.name in ("name", "inputs") or value is None or (f.name == "part_of" and not value):
             continue
+        if f.name == "extra":
+            arrays += [f"    {name}: {_print_array(array)}" for name, array in value.items()]
+            continue
         if isinstance(value, np.ndarray):
             arrays.append(f"    {f.name}: {_print_array(value)}")
         elif isinstance(value, ConvGeometry):

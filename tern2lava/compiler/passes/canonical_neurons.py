@@ -9,6 +9,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Neuron, Node, Output, Readout, Reset
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
 from tern2lava.errors import UnsupportedError
 
 
@@ -22,7 +23,8 @@ def canonical_neurons(graph: Graph) -> Graph:
         threshold <- (threshold - r) / g            reset_amount <- reset_amount / g
     Delayed resets: ZERO before the decay equals ZERO at once, for nothing happens in between; SUBTRACT after the
     decay (v = alpha_v v + ... - amount s) equals subtracting amount / alpha_v at once, except with an adaptive
-    threshold, where it stays delayed. threshold_low, gain_a and quantum are rescaled with the threshold.
+    threshold, where it stays delayed. quantum is rescaled with the threshold, and so are parameters of mechanisms, each
+    as it says itself.
     """
     membrane_read = {
         name for output in graph.of_kind(Output) if output.readout is not Readout.SPIKE_COUNT for name in output.inputs
@@ -40,10 +42,12 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
         raise UnsupportedError(
             neuron.name, "positive input gains", f"{np.min(gain):g}", "negate the weights in front of the neuron"
         )
-    _check_kind(neuron)
+    kinds = kinds_of(neuron)
+    for mechanism in reversed(kinds):
+        mechanism.refuse_combination(neuron)
     amount: Array = neuron.reset_amount / gain
-    adaptive = neuron.gain_a is not None
-    if neuron.reset_delay and not adaptive:
+    delayed = any(mechanism.delays_reset for mechanism in kinds)
+    if neuron.reset_delay and not delayed:
         if neuron.reset is Reset.ZERO and membrane_read:
             raise UnsupportedError(
                 neuron.name,
@@ -57,8 +61,9 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
                     neuron.name, "a decay above 0 for a delayed subtraction", "alpha_v 0", "use reset_delay false"
                 )
             amount = amount / neuron.alpha_v
+    own = {name: value for mechanism in kinds for name, value in mechanism.canonical(neuron, gain, r).items()}
     return replace(
-        neuron,
+        with_fields(neuron, own),
         gain_u=np.ones(()),
         gain_v=np.ones(()),
         bias_u=neuron.bias_u / neuron.gain_u,
@@ -67,39 +72,24 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
         threshold=(neuron.threshold - r) / gain,
         reset_value=np.zeros(()),
         reset_amount=amount,
-        reset_delay=adaptive,
-        threshold_low=None if neuron.threshold_low is None else (neuron.threshold_low - r) / gain,
-        gain_a=None if neuron.gain_a is None else neuron.gain_a / gain,
+        reset_delay=delayed,
         quantum=None if neuron.quantum is None else neuron.quantum / gain,
         unit=neuron.unit * gain,
         origin=neuron.origin + neuron.unit * r,
-        record_before_reset=neuron.reset_delay and neuron.reset is Reset.SUBTRACT and not adaptive,
+        record_before_reset=neuron.reset_delay and neuron.reset is Reset.SUBTRACT and not delayed,
     )
-
-
-def _check_kind(neuron: Neuron) -> None:
-    """Raise UnsupportedError for combinations that ir.Population does not define."""
-    rule, hint = "neuron kinds combined as ir.Population defines", "use one of the two"
-    if neuron.gain_a is not None:
-        if neuron.reset is not Reset.SUBTRACT or not neuron.reset_delay:
-            found = f"an adaptive threshold with reset {neuron.reset.value}, reset_delay {neuron.reset_delay}"
-            raise UnsupportedError(neuron.name, rule, found, "use a delayed subtraction with adaptive thresholds")
-        if neuron.rearm or neuron.refractory or neuron.threshold_low is not None:
-            raise UnsupportedError(neuron.name, rule, "an adaptive threshold with another neuron kind", hint)
-    if neuron.rearm and (neuron.reset is not Reset.SUBTRACT or neuron.reset_delay):
-        raise UnsupportedError(neuron.name, rule, "rearming without an immediate subtraction", hint)
-    if neuron.rearm and (neuron.refractory or neuron.threshold_low is not None):
-        raise UnsupportedError(neuron.name, rule, "rearming with another neuron kind", hint)
-    if neuron.refractory and neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
-        raise UnsupportedError(neuron.name, rule, "a refractory period with a delayed subtraction", hint)
 
 
 def _on_axes(neuron: Neuron) -> Neuron:
     """`neuron` with every (channels,) parameter as (channels, 1, 1), so that numpy broadcasts it as ir.broadcast."""
     rank = len(neuron.shape)
-    axes: dict[str, Any] = {
-        f.name: value.reshape(-1, *([1] * (rank - 1)))
-        for f in fields(neuron)
-        if isinstance(value := getattr(neuron, f.name), np.ndarray) and value.shape == (neuron.shape[0],) and rank > 1
-    }
-    return replace(neuron, **axes)
+
+    def spread(value: Array) -> Array:
+        return value.reshape(-1, *([1] * (rank - 1)))
+
+    def given(value: Any) -> bool:
+        return isinstance(value, np.ndarray) and value.shape == (neuron.shape[0],) and rank > 1
+
+    axes: dict[str, Any] = {f.name: spread(value) for f in fields(neuron) if given(value := getattr(neuron, f.name))}
+    extra = {name: spread(value) if given(value) else value for name, value in neuron.extra.items()}
+    return replace(neuron, **axes, extra=extra)

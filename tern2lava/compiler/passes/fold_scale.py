@@ -10,6 +10,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Compare, Graph, Neuron, Node, Projection
 from tern2lava.compiler.ir.linear import per_neuron, target_shape
 from tern2lava.compiler.ir.shapes import Array, compact, size
+from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
 from tern2lava.compiler.passes.empty_channels import empty_channels, filled, power_of_two, unit_scale
 from tern2lava.errors import UnsupportedError
 
@@ -105,13 +106,12 @@ def _divided(neuron: Neuron, s: Array) -> Neuron:
     def side(value: Array, *, up: bool) -> Array:
         return compact(meant(divide(value, s, up=up), value, s), neuron.shape)
 
+    own: dict[str, Array] = {}
+    for mechanism in kinds_of(neuron):
+        own |= mechanism.in_synapses(neuron, over, lambda x: side(x, up=True), lambda x: side(x, up=False))
     return replace(
-        neuron,
+        with_fields(neuron, own),
         threshold=side(neuron.threshold, up=neuron.compare is Compare.GE),
-        threshold_low=None
-        if neuron.threshold_low is None
-        else side(neuron.threshold_low, up=neuron.compare is Compare.GT),
-        gain_a=None if neuron.gain_a is None else over(neuron.gain_a),
         quantum=None if neuron.quantum is None else compact(neuron.quantum / s, neuron.shape),
         bias=over(neuron.bias),
         bias_u=over(neuron.bias_u),

@@ -25,6 +25,7 @@ from tern2lava.compiler.ir.graph import (
     Reset,
 )
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.retime import chip_delay, lags
 from tern2lava.errors import UnsupportedError
@@ -88,20 +89,8 @@ def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
             f"{float(np.min(neuron.threshold)):g} in units of the synapses' scale",
             "retrain with a positive threshold",
         )
-    if neuron.threshold_low is not None and np.any(neuron.threshold_low >= 0):
-        raise UnsupportedError(
-            neuron.name,
-            "negative lower thresholds",
-            f"{float(np.max(neuron.threshold_low)):g} in units of the synapses' scale",
-            "retrain with a negative lower threshold",
-        )
-    if neuron.gain_a is not None and np.any(neuron.gain_a < 0):
-        raise UnsupportedError(
-            neuron.name,
-            "an adaptive threshold that a spike raises",
-            f"by {float(np.min(neuron.gain_a)):g} synapses",
-            "retrain with a positive adaptation",
-        )
+    for mechanism in kinds_of(neuron):
+        mechanism.refuse_values(neuron)
     if neuron.reset is Reset.SUBTRACT and np.any(neuron.reset_amount < 0):
         raise UnsupportedError(
             neuron.name,
@@ -199,7 +188,7 @@ def loses_nothing(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, unit: fl
         whole.append(neuron.reset_amount)
     scales = [p.scale for name in neuron.inputs if isinstance(p := graph[name], Projection)]
     return (
-        neuron.gain_a is None
+        all(mechanism.loses_nothing(neuron, unit, lattice) for mechanism in kinds_of(neuron))
         and bool(np.all((neuron.alpha_v == 0) | (neuron.alpha_v == 1)))
         and bool(np.all((neuron.alpha_u == 0) | (neuron.alpha_u == 1)))
         and all(bool(np.all(np.mod(value * unit, lattice) == 0)) for value in (*whole, *scales))
@@ -248,18 +237,16 @@ def _candidate(
         origin=neuron.origin,
         record_before_reset=neuron.record_before_reset,
         start=start,
-        refractory=neuron.refractory,
-        rearm=neuron.rearm,
-        threshold_low=_threshold_low(neuron, arithmetic, unit, on_lattice),
         decay_a=np.rint((1.0 - neuron.alpha_a) * whole).astype(np.int64),
-        gain_a=None if neuron.gain_a is None else np.rint(neuron.gain_a * unit).astype(np.int64),
     )
+    for mechanism in kinds_of(neuron):
+        population = with_fields(population, mechanism.lowered(neuron, unit, arithmetic, on_lattice))
     members = {node.name: node for node in graph.nodes} | {p.name: p for p in projections}
     a_low, a_high = summed_input(graph.with_nodes(members.values()), neuron.inputs, neuron.shape)
     found = bounds(population, a_low, a_high, arithmetic, steps)
     if np.any(unreachable & (found.met_high > top)):
         return None
-    if neuron.threshold_low is not None and np.any((neuron.threshold_low * unit < -top) & (found.met_low < -top)):
+    if not all(mechanism.has_codes(neuron, found.met_low, unit, arithmetic) for mechanism in kinds_of(neuron)):
         return None
     return _Candidate(
         population=population,
@@ -291,18 +278,3 @@ def _threshold(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: 
         return np.asarray(np.rint(neuron.threshold * unit / lattice) * lattice)
     strict = strict_threshold(neuron, unit) / lattice
     return np.asarray((np.floor(strict) if on_lattice else np.rint(strict)) * lattice)
-
-
-def _threshold_low(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: bool) -> Array | None:
-    """The strict lower integer threshold, rounded as _threshold; beyond the largest code it becomes that code."""
-    if neuron.threshold_low is None:
-        return None
-    lattice = float(1 << arithmetic.threshold_shift)
-    scaled = neuron.threshold_low * unit / lattice
-    if not on_lattice and lattice > 1:
-        low = np.rint(scaled) * lattice
-    elif neuron.compare is Compare.GT:
-        low = np.ceil(scaled) * lattice
-    else:
-        low = (np.floor(scaled) + 1) * lattice
-    return np.asarray(np.maximum(low, -arithmetic.threshold_max).astype(np.int64))

@@ -13,10 +13,14 @@ import numpy as np
 
 from tern2lava.compiler.certify.ranges import payload_width
 from tern2lava.compiler.cost import stored_weights
-from tern2lava.compiler.ir.graph import Graph, Input, Node, Population, Projection, Reset
-from tern2lava.errors import UnsupportedError
+from tern2lava.compiler.ir.graph import Graph, Input, NodeBase, Population, Projection, Reset
+from tern2lava.compiler.neurons.mechanism import kind_names, mechanisms
+from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.hw_profiles import load_profile, profile_names
 from tern2lava.hw_profiles.profile import Profile
+
+PLAIN = "plain"
+"""The word of profiles for neurons without a mechanism."""
 
 NO_CHIP = ("tiny",)
 """Profiles that are never suggested."""
@@ -38,9 +42,15 @@ def reset_mode(profile: Profile) -> tuple[str, Test]:
 def neuron_kind(profile: Profile) -> tuple[str, Test]:
     """Refractory, signed, rearming, adaptive and relaying neurons are ones that the target has."""
     allowed = profile.neuron.kinds.value
+    known = (PLAIN, *(mechanism.name for mechanism in mechanisms()))
+    unknown = [kind for kind in allowed if kind not in known]
+    if unknown:
+        raise InputError(
+            f"{profile.name}: neuron.kinds", f"requires some of {', '.join(known)}; found {', '.join(unknown)}; mend it"
+        )
 
     def test(population: Population) -> str | None:
-        lacking = [kind for kind in population.kinds if kind not in allowed]
+        lacking = [kind for kind in kind_names(population) if kind not in allowed]
         return ", ".join(lacking) or None
 
     return ", ".join(allowed) or "none", test
@@ -214,7 +224,7 @@ def check_rules(program: Graph, profile: Profile) -> None:
                     )  # fmt: skip
 
 
-def executing(program: Graph, rule: Rule, node: Node, profile: Profile) -> list[str]:
+def executing(program: Graph, rule: Rule, node: NodeBase, profile: Profile) -> list[str]:
     """The shipped targets that execute the whole INTEGER graph; where there are none, those that pass `rule` on `node`.
     Targets that no chip has, and `profile` itself, are left out."""
     others = [load_profile(name) for name in profile_names() if name not in (profile.name, *NO_CHIP)]

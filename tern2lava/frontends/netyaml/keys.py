@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
 from tern2lava.compiler.ir.graph import Readout
+from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.frontends.files.yaml_file import Place, YamlFile
 
 LARGEST = 1 << 24
@@ -199,6 +200,8 @@ class NeuronKeys(Keys):
     refractory: Annotated[int | None, BeforeValidator(_optional(_not_negative))] = None
     recurrent: Any = None
     fire: Literal[">", ">="] | None = None
+    # Values by the words of further mechanisms (compiler/neurons/).
+    further: Annotated[dict[str, Any], Field(exclude=True)] = {}
 
 
 LAYERS: Mapping[str, type[Keys]] = {
@@ -221,7 +224,12 @@ K = TypeVar("K", bound=Keys)
 def parse(file: YamlFile, place: Place, model: type[K], value: Any) -> K:
     """`value`, found at `place` of `file`, as a `model`; InputError with file, line and key where it is none."""
     if not isinstance(value, dict):
-        raise file.error(place, f"expected keys and values ({', '.join(model.model_fields)}), found {show(value)}")
+        raise file.error(place, f"expected keys and values ({', '.join(_known(model))}), found {show(value)}")
+    if "further" in value:
+        raise file.error((*place, "further"), f"unknown key; known are {', '.join(_known(model)) or 'none'}")
+    if issubclass(model, NeuronKeys):
+        further = {key: found for key, found in value.items() if key in words() and key not in model.model_fields}
+        value = {key: found for key, found in value.items() if key not in further} | {"further": further}
     try:
         return model.model_validate(value)
     except ValidationError as errors:
@@ -231,11 +239,17 @@ def parse(file: YamlFile, place: Place, model: type[K], value: Any) -> K:
         raise file.error((*place, *first["loc"]), why) from None
 
 
+def _known(model: type[Keys]) -> list[str]:
+    """The keys that a model has, words of mechanisms among those of neurons."""
+    own = [key for key in model.model_fields if key != "further"]
+    return own + [word for word in words() if issubclass(model, NeuronKeys) and word not in own]
+
+
 def _why(kind: str, message: str, found: Any, model: type[Keys]) -> str:
     if kind == "missing":
         return "is missing; docs/net-yaml.md shows an example"
     if kind == "extra_forbidden":
-        return f"unknown key; known are {', '.join(model.model_fields) or 'none'}"
+        return f"unknown key; known are {', '.join(_known(model)) or 'none'}"
     message = message.removeprefix("Value error, ").removeprefix("Input should be ")
     return f"{message if message.startswith('expected') else f'expected {message}'}, found {show(found)}"
 

@@ -8,10 +8,11 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.files.checkpoint import Scalar
 from tern2lava.frontends.files.yaml_file import Place, YamlFile
-from tern2lava.frontends.netyaml.keys import NeuronKeys
+from tern2lava.frontends.netyaml.keys import NeuronKeys, show
 from tern2lava.frontends.neuron_equations import (
     Fields,
     adaptive_threshold,
@@ -91,7 +92,7 @@ class _Reader:
     def fields(self) -> tuple[dict[str, Any], list[str]]:
         keys = self.keys
         allowed = (*_COMMON, *KIND_KEYS[keys.kind])
-        for key in sorted(keys.model_fields_set):
+        for key in sorted(keys.model_fields_set - {"further"}):
             if key not in allowed:
                 raise self.error(key, f"does not belong to kind {keys.kind}; it has {', '.join(allowed)}")
         snntorch = self.is_snntorch()
@@ -116,7 +117,20 @@ class _Reader:
             fields["reset_value"] = self.parameter("reset_value")
         elif keys.reset_value is not None:
             raise self.error("reset_value", "needs reset: value")
-        return fields, self.notes
+        return fields | self.further(), self.notes
+
+    def further(self) -> dict[str, Any]:
+        """The fields of mechanisms that have no keys of their own here, by their words."""
+        fields: dict[str, Any] = {}
+        for key, value in self.keys.further.items():
+            mechanism, word = words()[key]
+            try:
+                named = word.array and isinstance(value, str)
+                read = self.source.array(value, (*self.place, key)) if named else word.read(value)
+            except (ValueError, KeyError, TypeError):
+                raise self.error(key, f"expected {word.expected}, found {show(value)}") from None
+            fields |= mechanism.fields(key, read)
+        return fields
 
     def resets(self, snntorch: bool) -> dict[str, Any]:
         """The fields for what a spike does."""

@@ -28,7 +28,7 @@ def neuron_fields(node: Hdf5Node, dt: float | None, assumptions: Assumptions) ->
     if node.kind == "Threshold":
         return {
             "alpha_v": frozen(0.0), "threshold": node.array("threshold"), "reset": Reset.NONE,
-            "compare": _compare(node, assumptions), "refractory": assumptions.steps(node.name, "refractory"),
+            "compare": _compare(node, assumptions), **assumptions.mechanisms(node.name, without=("rearm",)),
         }  # fmt: skip
     if node.kind in ("IF", "I"):
         fields = {"alpha_v": frozen(1.0), "gain_v": rate_factor(node, "r", dt)}
@@ -45,7 +45,7 @@ def neuron_fields(node: Hdf5Node, dt: float | None, assumptions: Assumptions) ->
     if node.kind in ANALOG:
         return fields | {
             "threshold": node.array("v_threshold"), "reset": Reset.NONE, "compare": _compare(node, assumptions),
-            "refractory": assumptions.steps(node.name, "refractory"),
+            **assumptions.mechanisms(node.name, without=("rearm",)),
         }  # fmt: skip
     return fields | _firing(node, assumptions)
 
@@ -68,12 +68,11 @@ def _firing(node: Hdf5Node, assumptions: Assumptions) -> dict[str, Any]:
         raise InputError(
             f"{node.name}.v_reset", f"is not 0, which contradicts the assumed reset={reset.value}; leave that out"
         )
-    rearm = assumptions.flag(node.name, "rearm")
+    own = assumptions.mechanisms(node.name)
     delay = assumptions.flag(node.name, "reset_delay")
-    if rearm and (reset is not Reset.SUBTRACT or delay):
+    if own.get("rearm") and (reset is not Reset.SUBTRACT or delay):
         raise InputError(f"{node.name}", "rearm=true goes with reset=subtract,reset_delay=false")
     return {
         "threshold": threshold, "compare": _compare(node, assumptions), "reset": reset, "reset_value": value,
-        "reset_amount": threshold, "reset_delay": delay, "rearm": rearm,
-        "refractory": assumptions.steps(node.name, "refractory"),
+        "reset_amount": threshold, "reset_delay": delay, **own,
     }  # fmt: skip

@@ -28,6 +28,7 @@ from tern2lava.compiler.ir.graph import (
     Readout,
 )
 from tern2lava.compiler.ir.shapes import compact, frozen, size
+from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import Assumptions, parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
@@ -40,7 +41,7 @@ from tern2lava.frontends.nir.neuron import NEVER, neuron_fields, silent_fields
 from tern2lava.frontends.nir.rewrite import add_ends, free_name, fuse_thresholds
 from tern2lava.frontends.nir.time_step import Timing, find_timing
 
-KEYS = ("reset", "fire", "reset_delay", "rearm", "refractory", "readout", "levels")
+KEYS = ("reset", "fire", "reset_delay", "readout", "levels")
 
 
 def load_nir(
@@ -49,8 +50,8 @@ def load_nir(
     """The Graph (IMPORTED) of the NIR file at `path`.
 
     dt: the time step in seconds, where the file does not tell it (see nirtime.find_timing). assume: what the framework
-    that wrote the file lost (see assume.parse_assumptions, keys KEYS). steps: time steps of a sample. Raises InputError
-    for a damaged or incomplete file, UnsupportedError for what has no exact form.
+    that wrote the file lost (see parse_assumptions; keys KEYS and words of mechanisms). steps: time steps of a sample.
+    Raises InputError for a damaged or incomplete file, UnsupportedError for what has no exact form.
     """
     path = Path(path)
     return read_tree(read_hdf5(path), path.name, path, dt=dt, assume=assume, steps=steps)
@@ -66,7 +67,7 @@ def read_tree(
     steps: int = 0,
 ) -> Graph:
     """The Graph of the tree of a NIR file; see load_nir."""
-    given = parse_assumptions(assume, KEYS)
+    given = parse_assumptions(assume, (*KEYS, *words()))
     graph = add_ends(fuse_thresholds(parse_nir(tree, where)), where)
     assumptions = given.behind(graph.said)
     timing = find_timing(graph, dt, where)

@@ -9,7 +9,11 @@ import numpy as np
 from tern2lava.compiler.certify.ranges import emitted_range, summed_input
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.neurons.mechanism import kind_names, kinds_of
 from tern2lava.sim.engine.weights import largest_code
+
+# The mechanisms that the kernels of neuron.py execute (see step_further there); others are left to the reference.
+KERNELS = ("refractory", "signed", "rearm", "adaptive")
 
 
 def state_type(graph: Graph, population: Population) -> tuple[Any, str]:
@@ -23,6 +27,9 @@ def state_type(graph: Graph, population: Population) -> tuple[Any, str]:
     assert arithmetic is not None
     if population.levels is not None:
         return None, "a relay: its spikes carry partial sums, which the kernels do not make"
+    beyond = [name for name in kind_names(population) if name not in KERNELS]
+    if beyond:
+        return None, f"neurons of kind {', '.join(beyond)}, for which there is no kernel"
     for name in population.inputs:
         projection = graph[name]
         assert isinstance(projection, Projection)
@@ -45,7 +52,7 @@ def state_type(graph: Graph, population: Population) -> tuple[Any, str]:
     if reach > 2 * m:
         return None, "its current can leave the range of a single wrap"
     most = max(m, _largest(population.v_init)) + m + _largest(population.bias) + _largest(population.reset_amount)
-    if population.kinds:
+    if kinds_of(population):
         further = (population.threshold, population.threshold_low, population.gain_a, population.reset_amount)
         most += m + sum(_largest(value) for value in further if value is not None)
     most = max(3 * m, most)

@@ -13,6 +13,7 @@ from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Array, Pooling, broadcast, compact, size
+from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.sim.engine import columns, conv, dense, neuron
 from tern2lava.sim.engine.calls import Pools
 from tern2lava.sim.engine.cost import spike_limit
@@ -116,7 +117,7 @@ def make_tables(
 
 
 def _way_of_stepping(node: Population, sets: int) -> int:
-    if node.kinds:
+    if kinds_of(node):
         return columns.FURTHER
     return columns.EACH if sets == size(node.shape) > 1 else columns.ALIKE
 
@@ -140,7 +141,7 @@ def _parameters(node: Population, arithmetic: Arithmetic) -> Array:
         neuron.BIAS_U: node.bias_u,
         neuron.BIAS: node.bias,
         # v never leaves [-top, top]: a threshold beyond decides as one at the edge does.
-        neuron.THRESHOLD: node.threshold if node.kinds else np.clip(node.threshold, -top - 1, top),
+        neuron.THRESHOLD: node.threshold if kinds_of(node) else np.clip(node.threshold, -top - 1, top),
         neuron.AMOUNT: node.reset_amount,
         neuron.V_INIT: node.v_init,
         neuron.THRESHOLD_LOW: none if node.threshold_low is None else node.threshold_low,
@@ -150,7 +151,7 @@ def _parameters(node: Population, arithmetic: Arithmetic) -> Array:
     largest = max(compact(broadcast(value, node.shape), node.shape).size for value in values.values())
     count = size(node.shape)
     per_channel = len(node.shape) > 1 and largest <= node.shape[0] and count // node.shape[0] >= ALIKE
-    if node.kinds:
+    if kinds_of(node):
         distinct = count
     elif largest == 1:
         distinct = 1

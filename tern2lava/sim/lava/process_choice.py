@@ -22,7 +22,9 @@ from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Array, broadcast, size
+from tern2lava.compiler.neurons.mechanism import kind_names
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
+from tern2lava.errors import UnsupportedError
 from tern2lava.sim.lava.run import ProcessUse
 
 LIF_SHIFT = 6
@@ -118,11 +120,21 @@ def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
     )
 
 
+# The mechanisms that our own Lava neuron (procs/neuron.py) executes.
+OWN_NEURON = ("refractory", "signed", "rearm", "adaptive", "relay")
+
+
 def plan_neuron(graph: Graph, population: Population, skew: dict[str, int]) -> NeuronPlan:
     """Lava's LIFReset where it is exact for `population`, else our TernaryNeuron with the reason."""
     incoming = [_projection(graph, name) for name in population.inputs]
     shift = LIF_SHIFT if all((p.gain % (1 << LIF_SHIFT) == 0).all() for p in incoming) else 0
     reason = _why_not_lif(graph, population, incoming, shift, skew)
+    beyond = [name for name in kind_names(population) if name not in OWN_NEURON]
+    if beyond:
+        raise UnsupportedError(
+            population.name, f"neurons that a Lava process executes ({', '.join(OWN_NEURON)})",
+            f"kind {', '.join(beyond)}", "verify with --backend reference",
+        )  # fmt: skip
     if reason:
         return NeuronPlan(use=ProcessUse(name=population.name, process="TernaryNeuron", reason=reason), shift=shift)
     mantissa, exponent = _split_bias(broadcast(population.bias, population.shape).reshape(-1))
@@ -148,8 +160,9 @@ def _why_not_lif(
     assert arithmetic is not None
     if (arithmetic.decay_bits, arithmetic.state_bits) != (12, 24):
         return f"decays of {arithmetic.decay_bits} bits and states of {arithmetic.state_bits} (LIF: 12 and 24)"
-    if population.kinds:
-        return f"neurons of kind {', '.join(population.kinds)} (LIF is plain)"
+    kinds = kind_names(population)
+    if kinds:
+        return f"neurons of kind {', '.join(kinds)} (LIF is plain)"
     if population.reset is not Reset.ZERO:
         return f"reset mode {population.reset.value} (LIF resets to zero)"
     if population.v_init.any():
@@ -261,4 +274,5 @@ def _projection(graph: Graph, name: str) -> Projection:
 
 def neurons_of(graph: Graph) -> dict[str, int]:
     """Number of neurons of every Input and Population."""
-    return {node.name: size(node.shape) for node in (*graph.of_kind(Input), *graph.of_kind(Population))}
+    inputs, populations = graph.of_kind(Input), graph.of_kind(Population)
+    return {n.name: size(n.shape) for n in inputs} | {p.name: size(p.shape) for p in populations}

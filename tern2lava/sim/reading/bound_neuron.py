@@ -17,6 +17,8 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Neuron, Reset
 from tern2lava.compiler.ir.shapes import Array, broadcast, size
+from tern2lava.compiler.neurons.mechanism import kinds_of
+from tern2lava.errors import UnsupportedError
 from tern2lava.sim.reading.bound_layers import Bounded
 from tern2lava.sim.reading.precision import Precision, is_power_of_two
 from tern2lava.sim.reference.real import NeuronState
@@ -31,9 +33,17 @@ Operation = tuple[Array, Array, Array]
 class NeuronBound:
     """Errors of the states of one neuron layer for a batch, arrays (batch, neurons).
 
-    products: the framework is known to decay by products alone, in order A (snnTorch)."""
+    products: the framework is known to decay by products alone, in order A (snnTorch). Raises UnsupportedError for
+    neurons with a mechanism through which no errors are followed here."""
 
     def __init__(self, neuron: Neuron, batch: int, precision: Precision, products: bool = False) -> None:
+        for mechanism in kinds_of(neuron):
+            if not mechanism.error_follows():
+                raise UnsupportedError(
+                    neuron.name, "neurons whose errors in float32 have a bound, to be compared with a framework's run",
+                    f"kind {mechanism.name}", "verify without the recorded run",
+                )  # fmt: skip
+
         def flat(value: Array) -> Array:
             return broadcast(value, neuron.shape).reshape(1, -1).astype(np.float64)
 

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Array, broadcast, size
+from tern2lava.compiler.neurons.mechanism import IntegerCell, kinds_of
 from tern2lava.sim.data.trace import Trace
 
 
@@ -26,69 +28,67 @@ def wrap(u: Array, arithmetic: Arithmetic) -> Array:
     return np.where(u > m, u - 2 * m, np.where(u <= -m, u + 2 * m, u))
 
 
-class PopulationState:
+class PopulationState(IntegerCell):
     """State of one population for a batch, and its step (see ir.Population for the equations).
 
-    Shapes: every array is (batch, neurons) int64.
+    Shapes: every array is (batch, neurons) int64. What mechanisms add is in compiler/neurons/, a file each.
     """
 
     def __init__(self, population: Population, arithmetic: Arithmetic, batch: int) -> None:
         self.population = population
         self.arithmetic = arithmetic
-        shape = population.shape
+        self.decay_u, self.decay_v = self.flat(population.decay_u), self.flat(population.decay_v)
+        self.bias_u, self.bias = self.flat(population.bias_u), self.flat(population.bias)
+        self.threshold = self.flat(population.threshold)
+        self.reset_amount = self.flat(population.reset_amount)
+        self.u: Array = np.zeros((batch, size(population.shape)), np.int64)
+        self.v: Array = np.repeat(self.flat(population.v_init), batch, axis=0).astype(np.int64)
+        self.spiked: Array = np.zeros_like(self.v)
+        kinds = kinds_of(population)
+        self.parts = [mechanism.in_integers(self) for mechanism in kinds]
+        self.reset = Reset.NONE if any(mechanism.delays_reset for mechanism in kinds) else population.reset
 
-        def flat(value: Array) -> Array:
-            return broadcast(value, shape).reshape(1, -1)
+    def flat(self, value: Array) -> Array:
+        """A parameter as (1, neurons)."""
+        return broadcast(value, self.population.shape).reshape(1, -1)
 
-        self.decay_u, self.decay_v = flat(population.decay_u), flat(population.decay_v)
-        self.bias_u, self.bias = flat(population.bias_u), flat(population.bias)
-        self.threshold = flat(population.threshold)
-        self.threshold_low = None if population.threshold_low is None else flat(population.threshold_low)
-        self.decay_a = flat(population.decay_a)
-        self.gain_a = None if population.gain_a is None else flat(population.gain_a)
-        self.reset_amount = flat(population.reset_amount)
-        self.u = np.zeros((batch, size(shape)), np.int64)
-        self.v = np.repeat(flat(population.v_init), batch, axis=0).astype(np.int64)
-        self.b = np.zeros_like(self.v)
-        self.spiked = np.zeros_like(self.v)
-        self.held = np.zeros_like(self.v)
+    def clip(self, x: Array) -> Array:
+        """x within [-M + 1, M - 1], M = 2^(state_bits - 1)."""
+        return np.clip(x, -self.arithmetic.state_max, self.arithmetic.state_max)
+
+    def decayed(self, x: Array, d: Array) -> Array:
+        return decay(x, d, self.arithmetic.decay_bits)
 
     def step(self, a: Array) -> Array:
         """Spikes (batch, neurons) of one active chip step with summed synaptic input `a` (int64); see spike_type."""
-        population, top = self.population, self.arithmetic.state_max
-        bits = self.arithmetic.decay_bits
-        self.u = wrap(decay(self.u, self.decay_u, bits) + a + self.bias_u, self.arithmetic)
-        v = decay(self.v, self.decay_v, bits) + self.u + self.bias
-        threshold = self.threshold
-        if self.gain_a is not None:
-            self.b = np.clip(decay(self.b, self.decay_a, bits) + self.gain_a * self.spiked, -top, top)
-            v = v - (self.reset_amount + self.b) * self.spiked
-            threshold = threshold + self.b
-        v = np.clip(v, -top, top)
-        if population.refractory:
-            v = np.where(self.held > 0, self.v, v)
-        met = v - self.reset_amount * (self.v > self.threshold) if population.rearm else v
-        spikes = (met > threshold).astype(np.int64) if population.levels is None else v
-        if self.threshold_low is not None:
-            spikes -= met < self.threshold_low
-        if population.refractory:
-            spikes = np.where(self.held > 0, 0, spikes)
-            self.held = np.where(spikes != 0, population.refractory, np.maximum(self.held - 1, 0))
-        if self.gain_a is None:
-            if population.reset is Reset.ZERO:
-                v = np.where(spikes != 0, 0, v)
-            elif population.reset is Reset.SUBTRACT:
-                v = np.clip(v - self.reset_amount * spikes, -top, top)
+        self.u = wrap(self.decayed(self.u, self.decay_u) + a + self.bias_u, self.arithmetic)
+        v, threshold = self.decayed(self.v, self.decay_v) + self.u + self.bias, self.threshold
+        for part in self.parts:
+            v, threshold = part.integrated(v, threshold)
+        v = self.clip(v)
+        for part in self.parts:
+            v = part.held(v)
+        met = v
+        for part in self.parts:
+            met = part.met(met)
+        spikes: Array = (met > threshold).astype(np.int64)
+        for part in self.parts:
+            spikes = part.fired(met, spikes)
+        for part in self.parts:
+            spikes = part.sent(spikes)
+        if self.reset is Reset.ZERO:
+            v = np.where(spikes != 0, 0, v)
+        elif self.reset is Reset.SUBTRACT:
+            v = self.clip(v - self.reset_amount * spikes)
         self.v, self.spiked = v, spikes
-        return spikes.astype(spike_type(population))
+        return spikes.astype(spike_type(self.population))
 
 
 def spike_type(population: Population) -> type[np.uint8] | type[np.int8] | type[np.int32]:
-    """uint8 for spikes of 0 and 1, int8 where a population has a lower threshold and spikes -1 too, int32 for the
-    partial sums of relays."""
+    """uint8 for spikes of 0 and 1, int8 where a population spikes -1 too, int32 for the partial sums of relays."""
     if population.levels is not None:
         return np.int32
-    return np.uint8 if population.threshold_low is None else np.int8
+    return np.int8 if emitted_range(population)[0] < 0 else np.uint8
 
 
 def run(graph: Graph, inputs: dict[str, Array], *, states: bool = True) -> Trace:
@@ -98,8 +98,7 @@ def run(graph: Graph, inputs: dict[str, Array], *, states: bool = True) -> Trace
     chip steps start + 1 to start + steps.
     """
     assert graph.arithmetic is not None
-    nodes: tuple[Input, ...] = graph.of_kind(Input)
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    nodes, populations = graph.of_kind(Input), graph.of_kind(Population)
     batch, steps = next(iter(inputs.values())).shape[:2]
     state = {p.name: PopulationState(p, graph.arithmetic, batch) for p in populations}
     start = {p.name: p.start for p in populations} | {n.name: 0 for n in nodes}
@@ -124,8 +123,7 @@ def run(graph: Graph, inputs: dict[str, Array], *, states: bool = True) -> Trace
                 continue
             a = np.zeros((batch, sizes[population.name]), np.int64)
             for name in population.inputs:
-                projection = graph[name]
-                assert isinstance(projection, Projection)
+                projection = graph.projection(name)
                 x = arriving(projection, t)
                 if x is not None:
                     a += accumulate(projection, x).astype(np.int64) * per_neuron(projection.gain, projection)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.check import execution_order, shapes
 from tern2lava.compiler.ir.graph import (
     Add,
@@ -34,32 +35,36 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.linear import accumulate, conv2d, per_neuron, windows2d
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, broadcast, size
+from tern2lava.compiler.neurons.adaptive import RealAdaptation
+from tern2lava.compiler.neurons.mechanism import RealCell, kinds_of
+from tern2lava.compiler.neurons.refractory import RealRest
 from tern2lava.sim.data.trace import Trace
 
 
-class NeuronState:
-    """State of one Neuron node for a batch (see ir.Neuron for the equations); arrays (batch, neurons) float64."""
+class NeuronState(RealCell):
+    """State of one Neuron node for a batch (see ir.Neuron for the equations); arrays (batch, neurons) float64.
+
+    parts: the states of the mechanisms that its neurons have, by name.
+    """
 
     def __init__(self, neuron: Neuron, batch: int) -> None:
-        def flat(value: Array) -> Array:
-            return broadcast(value, neuron.shape).reshape(1, -1).astype(np.float64)
-
         self.neuron = neuron
-        self.alpha_u, self.gain_u = flat(neuron.alpha_u), flat(neuron.gain_u)
-        self.alpha_v, self.gain_v = flat(neuron.alpha_v), flat(neuron.gain_v)
-        self.bias_u, self.bias = flat(neuron.bias_u), flat(neuron.bias)
-        self.quantum = None if neuron.quantum is None else flat(neuron.quantum)
-        self.threshold = flat(neuron.threshold)
-        self.threshold_low = None if neuron.threshold_low is None else flat(neuron.threshold_low)
-        self.alpha_a = flat(neuron.alpha_a)
-        self.gain_a = None if neuron.gain_a is None else flat(neuron.gain_a)
-        self.reset_value, self.reset_amount = flat(neuron.reset_value), flat(neuron.reset_amount)
+        self.alpha_u, self.gain_u = self.flat(neuron.alpha_u), self.flat(neuron.gain_u)
+        self.alpha_v, self.gain_v = self.flat(neuron.alpha_v), self.flat(neuron.gain_v)
+        self.bias_u, self.bias = self.flat(neuron.bias_u), self.flat(neuron.bias)
+        self.quantum = None if neuron.quantum is None else self.flat(neuron.quantum)
+        self.threshold = self.flat(neuron.threshold)
+        self.threshold_low = None if neuron.threshold_low is None else self.flat(neuron.threshold_low)
+        self.reset_value, self.reset_amount = self.flat(neuron.reset_value), self.flat(neuron.reset_amount)
         count = size(neuron.shape)
         self.u: Array = np.zeros((batch, count))
-        self.a: Array = np.zeros((1, 1))
-        self.v = np.repeat(flat(neuron.v_init), batch, axis=0)
-        self.spiked = np.zeros((batch, count), np.int8)
-        self.held = np.zeros((batch, count), np.int64)
+        self.v = np.repeat(self.flat(neuron.v_init), batch, axis=0)
+        self.spiked: Array = np.zeros((batch, count), np.int8)
+        self.parts = {mechanism.name: mechanism.in_real(self) for mechanism in kinds_of(neuron)}
+
+    def flat(self, value: Array) -> Array:
+        """A parameter as (1, neurons) float64."""
+        return broadcast(value, self.neuron.shape).reshape(1, -1).astype(np.float64)
 
     def step(self, x: Array, forced: Array | None = None) -> tuple[Array, Array]:
         """(spikes, membrane potential that met the threshold), each (batch, neurons), for summed input x.
@@ -68,39 +73,51 @@ class NeuronState:
         and rearming add to the threshold, so that it meets `threshold` itself. forced: spikes (batch, neurons) that
         reset and adapt the neurons in the place of their own, which are given out as before.
         """
-        neuron = self.neuron
+        neuron, parts = self.neuron, self.parts.values()
         self.u = self.decayed(self.u, self.alpha_u) + self.gain_u * x + self.bias_u
-        if self.gain_a is not None:
-            self.a = self.alpha_a * self.a + self.gain_a * self.spiked
+        for part in parts:
+            part.begin()
         kept = self.v
-        owed = (self.reset_amount + self.a) * self.spiked
         if neuron.reset_delay and neuron.reset is Reset.ZERO:
             kept = np.where(self.spiked != 0, self.reset_value, kept)
         v: Array = self.decayed(kept, self.alpha_v) + self.gain_v * self.u + self.bias
         if neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
+            owed = self.reset_amount * self.spiked
+            for part in parts:
+                owed = part.owed(owed)
             v, kept = v - owed, kept - owed
-        free = self.held == 0
-        if neuron.refractory:
-            v = np.where(free, v, kept)
-        met = v - self.a
-        if neuron.rearm:
-            met = met - self.reset_amount * self.above(self.v)
-        spiked = (self.above(met) & free).astype(np.int8)
-        if self.threshold_low is not None:
-            below = met < self.threshold_low if neuron.compare is Compare.GT else met <= self.threshold_low
-            spiked -= (below & free).astype(np.int8)
-        fired = spiked
-        if forced is not None:
-            spiked = forced
+        for part in parts:
+            v = part.integrated(v, kept)
+        met = v
+        for part in parts:
+            met = part.met(met)
+        fired = self.above(met).astype(np.int8)
+        for part in parts:
+            fired = part.fired(met, fired)
+        for part in parts:
+            fired = part.sent(fired)
+        spiked = fired if forced is None else forced
         if not neuron.reset_delay:
             if neuron.reset is Reset.ZERO:
                 v = np.where(spiked != 0, self.reset_value, v)
             elif neuron.reset is Reset.SUBTRACT:
                 v = v - spiked * self.reset_amount
-        if neuron.refractory:
-            self.held = np.where(spiked != 0, neuron.refractory, np.maximum(self.held - 1, 0))
+        for part in parts:
+            part.end(spiked)
         self.v, self.spiked = v, spiked
-        return fired.astype(np.uint8) if self.threshold_low is None else fired, met
+        return fired.astype(real_spike_type(neuron)), met
+
+    @property
+    def a(self) -> Array:
+        """What adaptive thresholds are raised by; 0 without them."""
+        part = self.parts.get("adaptive")
+        return part.a if isinstance(part, RealAdaptation) else np.zeros((1, 1))
+
+    @property
+    def held(self) -> Array:
+        """Refractory steps that are left, (batch, neurons); 0 without them."""
+        part = self.parts.get("refractory")
+        return part.steps_left if isinstance(part, RealRest) else np.zeros(self.spiked.shape, np.int64)
 
     def decayed(self, x: Array, alpha: Array) -> Array:
         """alpha * x, cut towards zero to whole quanta where the source computes in integers."""
@@ -111,6 +128,11 @@ class NeuronState:
     def above(self, v: Array) -> Array:
         """Where v meets the threshold."""
         return np.asarray(v > self.threshold if self.neuron.compare is Compare.GT else v >= self.threshold)
+
+
+def real_spike_type(neuron: Neuron) -> type[np.uint8] | type[np.int8]:
+    """uint8 for spikes of 0 and 1, int8 where neurons spike -1 too."""
+    return np.int8 if emitted_range(neuron)[0] < 0 else np.uint8
 
 
 Observer = Callable[[str, NeuronState, Array], None]
@@ -222,9 +244,7 @@ def run_float(
                 elif isinstance(member, Projection) and member.delay:
                     queue[name].append(stateless(member, total(member, t), known[name]))
     spikes_of = {
-        node.name: sequence[node.name]
-        .reshape(batch, steps, -1)
-        .astype(np.uint8 if node.threshold_low is None else np.int8)
+        node.name: sequence[node.name].reshape(batch, steps, -1).astype(real_spike_type(node))
         for node in graph.of_kind(Neuron)
     }
     return Trace(spikes=spikes_of, v=v)

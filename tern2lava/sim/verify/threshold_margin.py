@@ -11,6 +11,7 @@ from tern2lava.compiler.certify.certificate import ErrorTerms, error_terms
 from tern2lava.compiler.certify.lattice import decided, lattice, real_gains
 from tern2lava.compiler.ir.graph import Compare, Graph, Neuron, Population, Reset
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference.real import NeuronState, run_float
 
@@ -48,7 +49,8 @@ def run_band(
     0 after a reset to zero, plus the rounding of the amount after a subtraction. A bias that is there for a threshold's
     sake moves integer potentials by a known d: d <- f_v d + offset, 0 after a reset to zero. A neuron-step is near its
     threshold unless v S + d - E_v and v S + d + E_v are on that side of the code on which v is of the threshold; none
-    is in neurons that are proven to spike alike within the data's steps (lattice.decided).
+    is in neurons that are proven to spike alike within the data's steps (lattice.decided), and all are in neurons with
+    a mechanism through which errors are not followed (Mechanism.error_follows).
     The error of the adaptation a is bounded apart; it is 0 before the first spike:
         E_b <- f_a E_b + d_a |a| S + t_a + |gain_a - its real value| s_previous
     of which (|reset_amount - its real value| + E_b) s_previous goes into E_v in the step after a spike, and which is
@@ -77,6 +79,7 @@ class Tracker:
         self.flat = {
             key: np.broadcast_to(value, population.shape).reshape(1, -1) for key, value in self.terms.arrays.items()
         }
+        self.followed = all(mechanism.error_follows() for mechanism in kinds_of(population))
         self.rearm, self.adapts = population.rearm, population.gain_a is not None
         self.threshold = np.broadcast_to(neuron.threshold, population.shape).reshape(1, -1)
         self.code = np.broadcast_to(population.threshold, population.shape).reshape(1, -1)
@@ -126,6 +129,8 @@ class Tracker:
         if self.rearm and not self.terms.exact:
             # Whether it rearms is decided by the potential left after the last step.
             near = near | self._near(before, e_before, shift_before)
+        if not self.followed and not self.terms.exact:
+            near = np.ones_like(near)
         if self.held is not None:
             self.held = state.held > 0
         distance = np.abs(met - self.threshold)
