@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from tern2lava.compiler.progress import Progress
 
 
+# What every pager, mail and browser shows without wrapping; one width, so that a file is the same from any window.
+PIPED_WIDTH = 80
+LEAST_WIDTH = 20
 ORDER = ("inspect", "compile", "simulate", "verify", "report", "export", "profiles", "rules", "train", "demo")
 
 
@@ -72,11 +76,13 @@ Target = Annotated[
 
 
 def console() -> Console:
-    """Where tables go."""
+    """Where tables go: as wide as COLUMNS says, else as the terminal is, else (in a file or pipe) PIPED_WIDTH."""
     from rich.console import Console
 
-    # Tables must not be folded to 80 columns where the output goes to a file or a pipe.
-    return Console() if sys.stdout.isatty() else Console(width=160)
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isascii() and asked.isdigit() and int(asked):
+        return Console(width=max(LEAST_WIDTH, int(asked)))
+    return Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
 
 
 def said(dt: float | None, assume: str) -> dict[str, Any]:
