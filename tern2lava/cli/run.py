@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, Json, Pad, app, console, print_json, progress_bar
+from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, Json, Pad, app, console, print_json
+from tern2lava.cli.progress import progress_bar
 from tern2lava.counts import count
 
 if TYPE_CHECKING:
