@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tern2lava.compiler.progress import Progress
 
-_LEAST_BAR, _MOST_BAR = 8, 30
+_LEAST_BAR, _MOST_BAR = 4, 30
 
 
 def duration(seconds: float) -> str:
@@ -91,7 +91,7 @@ class StageLine:
                 break
         else:
             return f"{name[: max(0, width - len(said) - 2)]}  {said}"[:width], 0, 0
-        if share is None or room < _LEAST_BAR + 2:
+        if share is None or room < _LEAST_BAR + 2 or elapsed not in said:
             return f"{name}  {said}".rstrip(), 0, 0
         bar = min(room - 2, _MOST_BAR)
         full = round(bar * min(1.0, share))
