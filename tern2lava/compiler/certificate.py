@@ -16,6 +16,7 @@ from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.quantum import quantum_unit, strict_threshold
 from tern2lava.compiler.rounding import boundary_moved, potential_step
 from tern2lava.compiler.ties import Ties, examine
+from tern2lava.counts import count
 
 
 class Verdict(str, Enum):
@@ -139,7 +140,10 @@ def _certify(
     if terms.exact and safe >= steps:
         verdict, reason = Verdict.EXACT, "nothing is rounded: decays, gains, biases and resets are whole numbers"
     elif kept and safe >= steps:
-        verdict, reason = Verdict.EXACT, f"nothing is rounded within {steps:,} steps: potentials stay whole numbers"
+        verdict, reason = (
+            Verdict.EXACT,
+            f"nothing is rounded within {count(steps, 'step')}: potentials stay whole numbers",
+        )
     elif safe >= steps and useful:
         verdict, reason = Verdict.BOUNDED, "rounded: " + ", ".join(terms.rounded)
     else:
@@ -173,9 +177,9 @@ def _over_threshold(eps: Array, threshold: Array) -> tuple[float | None, bool]:
 def _why_measured(safe: int, steps: int, eps: Array, threshold: Array) -> str:
     """Why nothing useful is proven."""
     if safe < steps:
-        return f"an accumulator can overflow after {safe:,} steps"
+        return f"an accumulator can overflow after {count(safe, 'step')}"
     if not np.all(np.isfinite(eps)):
-        return f"no bound, because in {steps:,} steps a rounded decay adds more to the error than it takes off"
+        return f"no bound, because in {count(steps, 'step')} a rounded decay adds more to the error than it takes off"
     zero = "" if np.all(threshold > 0) else ", or one weight where it is 0"
     return f"the bound exceeds the threshold{zero}"
 

@@ -27,6 +27,7 @@ from tern2lava.compiler.cutting import hint
 from tern2lava.compiler.grids import Cuts
 from tern2lava.compiler.ir import Array, Input, Population, size
 from tern2lava.compiler.slices import incoming, source_shape
+from tern2lava.counts import count
 from tern2lava.errors import CapacityError
 
 Grids = dict[str, tuple[Cuts, ...]]
@@ -124,7 +125,7 @@ class Planner:
             if (delay + 1) * fold > slots:
                 raise CapacityError(
                     population.name, "time slots for its delay", (delay + 1) * fold, slots,
-                    f"shorten the paths that it must wait for to {max(0, slots // fold - 1)} steps",
+                    f"shorten the paths that it must wait for to {count(max(0, slots // fold - 1), 'step')}",
                 )  # fmt: skip
             used = widest * fold
             text = hint("dendrites", used, self.columns)

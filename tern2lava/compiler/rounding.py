@@ -13,6 +13,7 @@ from tern2lava.compiler.ir import Arithmetic, Array, Compare, Graph, Neuron, Pop
 from tern2lava.compiler.lattice import decided, lattice, real_gains
 from tern2lava.compiler.offset import bias_offset
 from tern2lava.compiler.quantum import membrane_unit, quantum_unit
+from tern2lava.counts import count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,7 @@ class Rounding:
     def line(self) -> str:
         """One line for the notes."""
         by = f"{self.absolute:.3g}" if self.worst is None else percent(self.worst)
-        text = f"{self.population}: {self.quantity} rounded in {self.inexact:,} of {self.neurons:,} neurons"
+        text = f"{self.population}: {self.quantity} rounded in {self.inexact:,} of {count(self.neurons, 'neuron')}"
         if self.real is None:
             text += f", a last bit in each step, which adds up to {by} of the threshold (or one weight) at most"
         else:

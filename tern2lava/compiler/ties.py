@@ -19,6 +19,7 @@ from tern2lava.compiler.lattice import Gains, Lattice, decided, fires_from, latt
 from tern2lava.compiler.probe import run_integer
 from tern2lava.compiler.quantum import membrane_unit
 from tern2lava.compiler.tie_search import COARSEST, exact_run, integers_of, kinds_of, search
+from tern2lava.counts import count
 
 # Kinds of neurons that are run exactly to say what becomes of their ties.
 MOST_EXAMINED = 4
@@ -60,7 +61,7 @@ class Ties:
         if self.kept == self.possible:
             return "all kept"
         if self.lost:
-            return f"lost in {self.lost:,} neurons"
+            return f"lost in {count(self.lost, 'neuron')}"
         if self.ran:
             return f"{self.met - self.differ:,} of {self.met:,} kept in exact runs"
         return "first ones kept"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir import Array, Dense, Shape, compact, size
+from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.hdf5node import Hdf5Node
 
@@ -49,7 +50,7 @@ def conv_fields(node: Hdf5Node) -> dict[str, Any]:
     weight = node.array("weight")
     wanted = 3 if node.kind == "Conv1d" else 4
     if weight.ndim != wanted:
-        raise InputError(f"{node.name}.weight", f"has shape {weight.shape}; {node.kind} has {wanted} axes")
+        raise InputError(f"{node.name}.weight", f"has shape {weight.shape}; {node.kind} has {count(wanted, 'axis')}")
     first = 0 if node.kind == "Conv1d" else None
     padding: Any = node.fields["padding"]
     if isinstance(padding, str) and padding not in ("same", "valid"):

@@ -22,7 +22,7 @@ def execution_verdict(proof: Proof, require: Requirements) -> VerdictRow:
     if comparison.equal:
         fewer = [f"{run.name} on {run.samples:,}" for run in proof.executions if run.samples < proof.samples]
         sentence = (
-            f"VERIFIED {' == '.join(comparison.chain)}: {comparison.compared_values:,} spikes and states equal, "
+            f"VERIFIED {' == '.join(comparison.chain)}: {count(comparison.compared_values, 'spike')} and states equal, "
             f"{count(proof.samples, 'sample')} x {count(proof.steps, 'step')}"
         )
         if fewer:

@@ -22,6 +22,7 @@ from tern2lava.compiler.bounds import emitted_range
 from tern2lava.compiler.ir import Array, Graph, Input, Population, Projection, Reset, broadcast, size
 from tern2lava.compiler.linear import per_neuron
 from tern2lava.compiler.pooling import unpooled_graph
+from tern2lava.counts import count
 from tern2lava.sim.lava_run import ProcessUse
 
 LIF_SHIFT = 6
@@ -146,7 +147,7 @@ def _why_not_lif(
     arithmetic = graph.arithmetic
     assert arithmetic is not None
     if (arithmetic.decay_bits, arithmetic.state_bits) != (12, 24):
-        return f"decays of {arithmetic.decay_bits} bits and states of {arithmetic.state_bits} (LIF: 12 and 24)"
+        return f"decays of {count(arithmetic.decay_bits, 'bit')} and states of {arithmetic.state_bits} (LIF: 12 and 24)"
     if population.kinds:
         return f"neurons of kind {', '.join(population.kinds)} (LIF is plain)"
     if population.reset is not Reset.ZERO:
@@ -204,7 +205,7 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: 
         return "", "the gain differs between channels or is not a power of two"
     worst = _worst_sum(graph, projection) >> shift
     geometry = projection.geometry
-    delayed = f", after {projection.delay} steps in our SpikeDelay" if projection.delay else ""
+    delayed = f", after {count(projection.delay, 'step')} in our SpikeDelay" if projection.delay else ""
     if geometry is None:
         bits = projection.bits
         spare = 9 - bits
@@ -216,7 +217,7 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: 
             return "", f"codes of {bits} bits are not a signed weight of 2 to 8 bits"
         if worst << spare >= 1 << 31:
             return "", "a weighted sum can leave Dense's 32-bit integers"
-        detail = f"exact: weights codes*{1 << spare}, {bits} bits, weight_exp={exponent - spare}"
+        detail = f"exact: weights codes*{1 << spare}, {count(bits, 'bit')}, weight_exp={exponent - spare}"
         cheap = (projection.delay + 1) * projection.weight.size <= MAX_STOCK_DELAY_SIZE
         if 0 < projection.delay <= MAX_STOCK_DELAY and cheap and not _message_bits(graph, projection):
             return "stock DelayDense", f"{detail}, delays={projection.delay}"
