@@ -122,7 +122,7 @@ def readme_lines(text: str) -> list[str]:
 
 def verdict_faults(printed: str) -> list[str]:
     """A line for each network of the demo whose closing verdict does not say that Lava (L1, L2) equals the integers."""
-    closing = printed.rpartition(" Verdicts ")[2]
+    closing = printed.rpartition("\nVerdicts\n")[2]
     chains = re.findall(r"^(\w+): accuracy.*\nExecution +VERIFIED ([^:\n]*):", closing, re.MULTILINE)
     good = {net for net, chain in chains if {"I", "L1", "L2"} <= set(chain.split(" == "))}
     return [f"the demo does not end with {net} VERIFIED in Lava:{closing}" for net in sorted(DEMO_NETS - good)]

@@ -327,7 +327,7 @@ def make_adaptive() -> Callable[[int], Network]:
 class Lockstep:
     """Real and integer execution of one population side by side, arrays (batch, steps, neurons).
 
-    difference: |v_int / 2^e - v_real| where they meet the threshold; bound: the running bound of sim.band on it, both
+    difference: |v_int / 2^e - v_real| where they meet the threshold; bound: its running bound, both
     in units of the synapses' scale; agreed (batch, steps, 1): whether all spikes before this step, and those of the
     populations in front in this step, were equal; saturated: where the integer stands at the end of its range.
     """

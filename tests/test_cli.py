@@ -352,7 +352,7 @@ def test_options_of_a_mapping_reach_manifest_and_report(run, data, tmp_path):
     assert manifest["map_options"]["objective"] == "traffic"
     assert manifest["map_options"]["pins"] == [["lif1", 1], ["lif2", 0]]
     assert set(manifest["measured_rates"]) == {"input", "lif1", "lif2"}
-    shown = run("report", out)[1]
+    shown = " ".join(run("report", out)[1].split())
     assert "Asked for: objective traffic, placement hilbert, seed 5, at most 20 neurons a core" in shown
     assert "Traffic (measured on data)" in shown
 

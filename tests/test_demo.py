@@ -54,7 +54,7 @@ def test_the_verdict_names_both_networks_and_their_accuracies(result, tmp_path):
         console = Console(file=stream, width=200)
         console.print(result.render())
     text = (tmp_path / "out.txt").read_text()
-    end = " ".join(text.partition(" Verdicts ")[2].split())
+    end = " ".join(text.partition("\nVerdicts\n")[2].split())
     for net in result.nets:
         assert f"{net.name}: accuracy on all {net.test_samples} test samples" in end
         for row in net.report.verification.verdicts:

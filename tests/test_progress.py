@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import re
+import struct
+import subprocess
+import sys
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from command_line import in_process
 from tern2lava import api
 from tern2lava.bundle import read_bundle
+from tern2lava.cli.app import console
+from tern2lava.compiler.ir.graph import Input
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.passes.pipeline import PASSES
+from tern2lava.compiler.progress import COUNTED, bare
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
+_PLAIN = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 # On one core there is nothing to map otherwise.
-OTHERS = "other mappings"
-STAGES = ["network", "passes", "certificate", "partition", "placement", "routes", OTHERS, "core images", "bundle"]
+OTHERS, BEST = "other mappings", "placement of the best"
+STAGES = ["network", "passes", "certificate", "partition", "placement", "routes", OTHERS, BEST, "core images", "bundle"]
 
 
 def test_a_compilation_tells_its_stages_in_order_and_how_many_there_are_of_what_is_counted(tmp_path):
@@ -36,7 +47,9 @@ def test_what_if_names_the_target_of_each_stage():
         DEMO / "mlp.pt", ["tiny", "loihi2"], net=DEMO / "mlp.yaml", progress=lambda stage, *_: told.append(stage)
     )
     inner = [stage for stage in STAGES if stage not in ("network", "bundle")]
-    expected = [("tiny", stage) for stage in inner] + [("loihi2", stage) for stage in inner if stage != OTHERS]
+    expected = [("tiny", stage) for stage in inner] + [
+        ("loihi2", stage) for stage in inner if stage not in (OTHERS, BEST)
+    ]
     assert list(dict.fromkeys(told)) == ["network", *(f"{name}: {stage}" for name, stage in expected)]
 
 
@@ -92,3 +105,69 @@ def test_an_interruption_at_a_terminal_is_one_last_line_and_code_130(run, tmp_pa
     assert (code, out) == (130, "")
     assert err.splitlines()[-1].endswith("tern2lava: interrupted; nothing half-written was left behind")
     assert not list(tmp_path.iterdir())
+
+
+def test_every_stage_with_a_total_counts_something_that_has_a_name_and_never_runs_over_it(tmp_path):
+    told = []
+    where = tmp_path / "b"
+    api.compile(
+        DEMO / "mlp.pt", "tiny", net=DEMO / "mlp.yaml", out=where, progress=lambda *what: told.append(what),
+        map_options=MapOptions(objective="traffic"),
+    )  # fmt: skip
+    shape = read_bundle(where).executable.program.of_kind(Input)[0].shape
+    data = {"spikes": np.zeros((7, 16, *shape), np.int8)}
+    api.simulate(where, data, progress=lambda *what: told.append(what))
+    api.verify(where, data, backend="reference", samples=3, progress=lambda *what: told.append(what))
+    for stage, done, total in told:
+        assert not total or bare(stage) in COUNTED, stage
+        assert 0 <= done <= total or not total, (stage, done, total)
+    ends = {stage: (done, total) for stage, done, total in told}
+    assert ends["engine fast"] == (7, 7)
+    assert ends["integer reference"] == ends["images core by core"] == (3, 3)
+    assert ends["fast engine on the rest"] == (7, 7)
+
+
+def test_samples_of_later_shards_are_counted_of_all(monkeypatch, tmp_path):
+    told = []
+    api.compile(DEMO / "mlp.pt", "tiny", net=DEMO / "mlp.yaml", out=tmp_path / "b")
+    shape = read_bundle(tmp_path / "b").executable.program.of_kind(Input)[0].shape
+    monkeypatch.setattr("tern2lava.sim.verify.verify.shard_size", lambda program, steps: 2)
+    data = {"spikes": np.zeros((5, 16, *shape), np.int8)}
+    api.verify(tmp_path / "b", data, backend="reference", progress=lambda *what: told.append(what))
+    assert [what[1:] for what in told if what[0] == "integer reference"] == [
+        (0, 5), (2, 5), (2, 5), (4, 5), (4, 5), (5, 5),
+    ]  # fmt: skip
+
+
+def test_a_real_terminal_of_80_columns_sees_one_line_that_fits(tmp_path):
+    """The command in a pseudo-terminal of its own; the line that comes and goes and all that stays keep within it."""
+    pty, termios, fcntl = (pytest.importorskip(name) for name in ("pty", "termios", "fcntl"))
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+    command = [sys.executable, "-m", "tern2lava", "compile", *map(str, NET), "-o", "b"]
+    done = subprocess.Popen(
+        command, stdin=side, stdout=side, stderr=side, cwd=tmp_path, env=environment | {"TERM": "xterm"}
+    )
+    os.close(side)
+    seen = b""
+    # The other side is closed by the process that ends: an error on Linux, the end of a file elsewhere.
+    with suppress(OSError):
+        while part := os.read(main, 1 << 16):
+            seen += part
+    os.close(main)
+    assert done.wait() == 0
+    lines = [_PLAIN.sub("", line).rstrip() for line in re.split(r"[\r\n]|\x1b\[2K|\x1b\[1A", seen.decode())]
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("passes") and " of 9 passes  0:0" in line and "elapsed" in line for line in lines)
+    assert [line for line in lines if line][-1] == "Bundle written to b"
+    assert not [line for line in lines if "left" in line and not re.search(r"about \d+:\d\d left$", line)]
+
+
+@pytest.mark.parametrize(("asked", "width"), [("100", 100), ("7", 20), ("", 80), ("wide", 80), ("0", 80), (None, 80)])
+def test_what_is_piped_is_as_wide_as_columns_says_or_80(monkeypatch, asked, width):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    if asked is not None:
+        monkeypatch.setenv("COLUMNS", asked)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: False)
+    assert console().width == width

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,9 +17,10 @@ from tern2lava.errors import StoppedError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tern2lava.compiler.progress import Progress
 
-
+# What every pager, mail and browser shows without wrapping; one width, so that a file is the same from any window.
+PIPED_WIDTH = 80
+LEAST_WIDTH = 20
 ORDER = ("inspect", "compile", "simulate", "verify", "report", "export", "profiles", "rules", "train", "demo")
 
 
@@ -72,11 +72,13 @@ Target = Annotated[
 
 
 def console() -> Console:
-    """Where tables go."""
+    """Where tables go: as wide as COLUMNS says, else as the terminal is, else (in a file or pipe) PIPED_WIDTH."""
     from rich.console import Console
 
-    # Tables must not be folded to 80 columns where the output goes to a file or a pipe.
-    return Console() if sys.stdout.isatty() else Console(width=160)
+    asked = os.environ.get("COLUMNS", "")
+    if asked.isascii() and asked.isdigit() and int(asked):
+        return Console(width=max(LEAST_WIDTH, int(asked)))
+    return Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
 
 
 def said(dt: float | None, assume: str) -> dict[str, Any]:
@@ -103,51 +105,3 @@ def share(option: str, text: str) -> float:
 def print_json(value: Any) -> None:
     """Print a value as JSON for machines."""
     print(json.dumps(value, indent=1))
-
-
-@contextmanager
-def progress_bar(quiet: bool) -> Iterator[Progress | None]:
-    """A progress bar on stderr (none when quiet or when stderr is no terminal); one that only moves for a stage whose
-    total is 0, which nobody knows."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        Task,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    from tern2lava.report.sheet import plain
-
-    class RateColumn(TextColumn):
-        """Work done per second in this stage."""
-
-        def render(self, task: Task) -> Text:
-            return Text("" if task.speed is None else f"{plain(task.speed)}/s")
-
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), RateColumn(""), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("", total=None)
-        now = ""
-
-        def advance(stage: str, done: int, total: int) -> None:
-            nonlocal now, task
-            if stage != now:
-                # Rate and remaining time are those of a stage, the stages' speeds being so different.
-                now = stage
-                bars.remove_task(task)
-                task = bars.add_task(stage, total=total or None)
-                bars.refresh()
-            bars.update(task, completed=done, total=total or None)
-
-        yield advance

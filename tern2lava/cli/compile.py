@@ -17,7 +17,6 @@ from tern2lava.cli.app import (
     app,
     console,
     print_json,
-    progress_bar,
     said,
     share,
 )
@@ -33,6 +32,7 @@ from tern2lava.cli.mapping import (
     WhatIf,
     map_options,
 )
+from tern2lava.cli.progress import progress_bar
 
 
 @app.command(

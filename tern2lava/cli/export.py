@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tern2lava.cli.app import Debug, Json, app, print_json, said
+from tern2lava.cli.app import Debug, Json, app, console, print_json, said
+from tern2lava.counts import count
 
 
 @app.command(
@@ -71,7 +72,7 @@ def export(
         if as_json:
             print_json({"out": str(out), "files": files, "bytes": written})
         else:
-            print(f"{len(files):,} files written to {out}, {written:,} bytes")
+            print(f"{count(len(files), 'file')} written to {out}, {count(written, 'byte')}")
         return
     if source.is_dir():
         executable = read_bundle(source).executable
@@ -85,6 +86,7 @@ def export(
     if as_json:
         print_json({"out": str(out), "notes": notes})
         return
-    for note in notes:
-        print(f"- {note}")
+    from tern2lava.report.sheet import Paragraph
+
+    console().print(*(Paragraph(f"- {note}") for note in notes), sep="\n", end="")
     print(f"written to {out}")

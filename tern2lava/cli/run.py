@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, Json, Pad, app, console, print_json, progress_bar
+from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, Json, Pad, app, console, print_json
+from tern2lava.cli.progress import progress_bar
+from tern2lava.counts import count
 
 if TYPE_CHECKING:
     from tern2lava.sim.verify.verify import LavaMode
@@ -34,6 +36,7 @@ def simulate(
     """Run a bundle on spikes and write its spikes, scores and predictions."""
     from tern2lava import api
     from tern2lava.errors import InputError
+    from tern2lava.report.sheet import Paragraph
 
     engines: dict[str, api.Engine] = {"fast": "fast", "reference": "reference", "images": "images", "ray": "ray"}
     if engine not in engines:
@@ -51,11 +54,12 @@ def simulate(
     if as_json:
         print_json(summary)
         return
-    print(f"{summary['samples']:,} samples; spikes: " + ", ".join(f"{name} {n:,}" for name, n in spikes.items()))
+    counted = ", ".join(f"{name} {n:,}" for name, n in spikes.items())
+    lines = [f"{count(len(result.predictions), 'sample')}; spikes: {counted}"]
     if result.accuracy is not None:
-        print(f"accuracy {100 * result.accuracy:.2f} %")
-    for name, reason in result.fallbacks:
-        print(f"{name} was left to the integer reference: {reason}")
+        lines.append(f"accuracy {100 * result.accuracy:.2f} %")
+    lines += [f"{name} was left to the integer reference: {reason}" for name, reason in result.fallbacks]
+    console().print(*map(Paragraph, lines), sep="\n", end="")
     if out is not None:
         print(f"written to {out}")
 

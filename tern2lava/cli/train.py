@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tern2lava.cli.app import Debug, Json, Target, app, console, print_json, progress_bar
+from tern2lava.cli.app import Debug, Json, Target, app, console, print_json
+from tern2lava.cli.progress import progress_bar
 
 
 @app.command(epilog="Example: tern2lava train --config examples/train_digits.yaml -o run/")

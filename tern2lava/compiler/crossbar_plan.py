@@ -28,6 +28,7 @@ from tern2lava.compiler.grids import Cuts
 from tern2lava.compiler.ir.graph import Input, Population
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.ir.slices import incoming, source_shape
+from tern2lava.counts import count
 from tern2lava.errors import CapacityError
 
 Grids = dict[str, tuple[Cuts, ...]]
@@ -125,7 +126,7 @@ class Planner:
             if (delay + 1) * fold > slots:
                 raise CapacityError(
                     population.name, "time slots for its delay", (delay + 1) * fold, slots,
-                    f"shorten the paths that it must wait for to {max(0, slots // fold - 1)} steps",
+                    f"shorten the paths that it must wait for to {count(max(0, slots // fold - 1), 'step')}",
                 )  # fmt: skip
             used = widest * fold
             text = hint("dendrites", used, self.columns)

@@ -30,6 +30,7 @@ from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_r
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Item, Packing, Part, pack
 from tern2lava.compiler.refine import Refiner, cuts_of
+from tern2lava.counts import count
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 
@@ -206,7 +207,7 @@ def _too_many_cores(profile: Profile, cores: int, least: int) -> CapacityError:
     return CapacityError(
         "the network", "cores", cores, have,
         f"{chips:,} such chips would hold it (a profile of your own: docs/targets.md), or {share} (no mapping needs "
-        f"fewer than {least:,} cores)",
+        f"fewer than {count(least, 'core')})",
     )  # fmt: skip
 
 
@@ -365,7 +366,7 @@ class _Cutter:
         name, (used, volume) = next(iter(over.items()))
         raise CapacityError(
             name, "out_axons", used, limit["out_axons"],
-            f"put fewer than its {volume:,} neurons on a core (--max-neurons {max(1, volume // 2):,})",
+            f"put fewer than its {count(volume, 'neuron')} on a core (--max-neurons {max(1, volume // 2):,})",
         )  # fmt: skip
 
     def _stored(self, parts: dict[str, list[tuple[Box, PartCost]]], feeds: Feeds) -> Pieces:

@@ -101,8 +101,10 @@ def make_plan(
             continue
         if not _overflows(found):
             ranked = sorted([*ranked, found], key=lambda plan: plan.quality.rank(options.objective))[:_FINALISTS]
-    progress("placement", 0, 0)
-    finalists = [_plan(graph, profile, options, rates, found.partition) for found in ranked]
+    finalists = []
+    for number, found in enumerate(ranked):
+        progress("placement of the best", number, len(ranked))
+        finalists.append(_plan(graph, profile, options, rates, found.partition))
     return min(
         (first, *(found for found in finalists if not _overflows(found))),
         key=lambda plan: plan.quality.rank(options.objective),

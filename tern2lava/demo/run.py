@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 from rich.console import Group, RenderableType
-from rich.rule import Rule
-from rich.text import Text
 
 from tern2lava import api
 from tern2lava.bundle import read_bundle, write_aside
+from tern2lava.counts import count
 from tern2lava.report.account import memory_table
 from tern2lava.report.model import Report
+from tern2lava.report.sheet import Heading, Paragraph
 from tern2lava.report.terminal import certificate_table, core_table
 from tern2lava.report.verdict_tables import verdict_lines, verification_table
 from tern2lava.sim.verify.verify import Progress
@@ -71,27 +71,27 @@ class DemoResult:
         for net in self.nets:
             assert net.report.verification is not None
             parts += [
-                Rule(f"{net.name}: {net.report.source} on {net.report.target}"),
+                Heading(f"{net.name}: {net.report.source} on {net.report.target}"),
                 verification_table(net.report.verification),
                 certificate_table(net.report),
                 core_table(net.report),
                 memory_table(net.report),
                 "",
             ]
-        parts.append(Rule("Verdicts"))
+        parts.append(Heading("Verdicts"))
         for net in self.nets:
             proof = net.report.verification
             assert proof is not None
             parts += [
-                Text(
-                    f"{net.name}: accuracy on all {net.test_samples} test samples: compiled "
+                Paragraph(
+                    f"{net.name}: accuracy on all {count(net.test_samples, 'test sample')}: compiled "
                     f"{100 * net.compiled_accuracy:.2f} %, as trained {100 * net.trained_accuracy:.2f} %",
                     style="bold",
                 ),
                 verdict_lines(proof),
             ]
         parts.append(
-            Text(
+            Paragraph(
                 f"Bundles, spikes and report.json are in {self.folder}. Every approximation made: "
                 f"tern2lava report {self.folder / self.nets[0].name}"
             )

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from tern2lava.report.model import Baselines, LayerMemory, MemoryTotal, Report, TwinRow
-from tern2lava.report.sheet import NOTHING, sheet
+from tern2lava.report.sheet import NOTHING, Paragraph, Sheet, sheet
 
 _PLAIN = ("fp32", "fp16", "int8", "int4")
 
@@ -18,9 +16,9 @@ def memory_table(report: Report) -> RenderableType:
     return Group(_weights_table(report), stored, _ratio_table(report), *_everything(report))
 
 
-def _weights_table(report: Report) -> Table:
+def _weights_table(report: Report) -> Sheet:
     codes = "2-bit" if all(layer.code_bits == 2 for layer in report.memory.layers if layer.weights) else "Codes"
-    table = sheet("Weights alone", ("Layer", "Weights", "Zeros", *_PLAIN, codes, "Entropy", "rANS"))
+    table = sheet("Weights alone", ("Layer", "Weights", "Zeros", *_PLAIN, codes, "Entropy", "rANS coded"))
 
     def cells(row: Baselines) -> list[str]:
         bits = [getattr(row, f"{name}_bits") for name in _PLAIN]
@@ -35,11 +33,11 @@ def _weights_table(report: Report) -> Table:
     return table
 
 
-def _stored_table(report: Report) -> Table:
+def _stored_table(report: Report) -> Sheet:
     """What the cores store of each layer, and how."""
     table = sheet(
         f"Synaptic memory of {report.target}, overheads included",
-        ("Layer", "Encoding", "Sharing", "Cores", "Copies", "Synapses", "Stored", "Bits/weight"),
+        ("Layer", "Encoding", "Sharing", "Cores", "Copies", "Synapses", "Stored", "Bits per weight"),
         left=("Encoding", "Sharing"),
     )
 
@@ -63,7 +61,7 @@ _SHARING = {
 }
 
 
-def _sharing(report: Report) -> list[Text]:
+def _sharing(report: Report) -> list[Paragraph]:
     """For each way in which convolutions are stored, what it is and what it costs. Projections that pass the sums of
     relays on have no weights: what they take is no kernel's cost."""
     lines = []
@@ -74,15 +72,15 @@ def _sharing(report: Report) -> list[Text]:
             low, high = min(costs), max(costs)
             times = f"{low:.1f}" if f"{low:.1f}" == f"{high:.1f}" else f"{low:.1f} to {high:.1f}"
             bits = "/".join(str(b) for b in sorted({layer.code_bits for layer in layers}))
-            lines.append(Text(f"{what}; all cores take {times} times the kernels once at {bits} bits"))
-    return [*lines, Text()] if lines else []
+            lines.append(Paragraph(f"{what}; all cores take {times} times the kernels once at {bits} bits"))
+    return [*lines, Paragraph("")] if lines else []
 
 
-def _ratio_table(report: Report) -> Table:
+def _ratio_table(report: Report) -> Sheet:
     """The same memory against the entropy of the weights and against plain formats of them."""
     table = sheet(
         "The same against the weights alone in other formats, and against their entropy",
-        ("Layer", *_PLAIN, "Bits/weight", "Entropy", "Over it"),
+        ("Layer", *_PLAIN, "Bits per weight", "Entropy per weight", "Over entropy"),
     )
 
     def cells(row: LayerMemory | MemoryTotal) -> list[str]:
@@ -108,11 +106,11 @@ def _short(layer: LayerMemory) -> list[str]:
     return sorted({name for encoding in layer.encodings for name in encoding.split("+")})
 
 
-def _everything(report: Report) -> list[Text]:
+def _everything(report: Report) -> list[Paragraph]:
     """Lines on the rest of what the cores hold, and on the checkpoint."""
     total = report.memory.total
     lines = [
-        Text(
+        Paragraph(
             f"All cores: synapses {size_text(total.stored_bits)}, axon tables and routes {size_text(total.axon_bits)}, "
             f"neuron parameters {size_text(total.parameter_bits)}, neuron states {size_text(total.state_bits)}; "
             f"images {size_text(total.image_bits)}"
@@ -120,7 +118,7 @@ def _everything(report: Report) -> list[Text]:
     ]
     if total.checkpoint_bits is not None and total.ratio_checkpoint is not None:
         lines.append(
-            Text(
+            Paragraph(
                 f"The file that was compiled has {size_text(total.checkpoint_bits)}: {total.ratio_checkpoint:.1f}x all "
                 "images"
             )
@@ -131,12 +129,12 @@ def _everything(report: Report) -> list[Text]:
 def twin_table(report: Report) -> RenderableType:
     """The network and its twins side by side."""
     title = f"Mapped onto {report.target}: ternary and 8-bit weights of the same shapes"
-    table = sheet(title, ("Weights", "Bits", "Cores", "Lower bound", "Chips", "Synaptic memory", "Images"))
+    table = sheet(title, ("Weights", "Bits per weight", "Cores", "Lower bound", "Chips", "Synaptic memory", "Images"))
     first = report.twins[0]
     for row in report.twins:
         table.add_row(row.name, str(row.weight_bits), *_twin_cells(row, first))
-    reasons = [Text(f"{row.name}: {row.reason}", style="yellow") for row in report.twins if row.reason]
-    return Group(Text(), table, *reasons)
+    reasons = [Paragraph(f"{row.name}: {row.reason}", style="yellow") for row in report.twins if row.reason]
+    return Group(Paragraph(""), table, *reasons)
 
 
 def _twin_cells(row: TwinRow, first: TwinRow) -> list[str]:

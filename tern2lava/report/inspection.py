@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from tern2lava.frontends.inspect.facts import Form, Inspection, TensorFacts
-from tern2lava.report.sheet import plain, sheet
+from tern2lava.report.sheet import Paragraph, plain, sheet, text_column
 
 
 def render_inspection(found: Inspection) -> RenderableType:
     """What the file is, its tensors, its neuron layers and what a net.yaml must add."""
-    parts: list[RenderableType] = [Text(f"{found.path}: {found.format}, {found.content}", style="bold")]
+    parts: list[RenderableType] = [Paragraph(f"{found.path}: {found.format}, {found.content}", style="bold")]
     if found.prefix:
-        parts.append(Text(f"Tensor names without their common prefix '{found.prefix}'"))
+        parts.append(Paragraph(f"Tensor names without their common prefix '{found.prefix}'"))
     if found.wiring:
         nodes = sheet("Nodes", ("Node", "Kind", "Reads"), left=("Kind", "Reads"))
         for name, sources in found.wiring.items():
@@ -23,20 +22,25 @@ def render_inspection(found: Inspection) -> RenderableType:
         parts.append(nodes)
     table = sheet(
         None,
-        ("Tensor", "Shape", "Type", "Range", "Zeros", "Weights", "Scale", "Error/tensor", "Error/row"),
-        left=("Shape", "Type", "Range", "Weights", "Scale"),
-    )
+        (
+            "Tensor", text_column("Shape"), text_column("Type"), text_column("Range", 1), "Zeros",
+            text_column("Weights", 2), text_column("Scale", 3), "Error, one scale", "Error, scale per row",
+        ),
+    )  # fmt: skip
     for tensor in found.tensors:
         table.add_row(*_row(tensor))
     parts.append(table)
     if any(tensor.ternary for tensor in found.tensors):
         parts.append(
-            Text("Error: |w - alpha t| / |w| of the best ternary weights, one alpha for the tensor or for each row.")
+            Paragraph(
+                "Error: |w - scale t| / |w| of the best ternary weights t, with one scale for the tensor or one for "
+                "each row."
+            )
         )
     if found.neurons:
         adds = "compile must be told" if found.wiring else "net.yaml must add"
-        words = ("Framework", "Parameters", "Reset", adds)
-        layers = sheet("Neuron layers", ("Layer", *words), left=words)
+        words = (text_column("Framework"), text_column("Parameters", 1), text_column("Reset"), text_column(adds, 2))
+        layers = sheet("Neuron layers", ("Layer", *words))
         for neuron in found.neurons:
             parameters = ", ".join(
                 f"{key} {low:g}" if low == high else f"{key} {low:g} .. {high:g}"
@@ -46,9 +50,9 @@ def render_inspection(found: Inspection) -> RenderableType:
                 neuron.prefix, neuron.framework, parameters, neuron.reset or "-", ", ".join(neuron.missing) or "-"
             )
         parts.append(layers)
-    parts += [Text(f"unreadable: {name}: {why}", style="yellow") for name, why in found.unreadable.items()]
+    parts += [Paragraph(f"unreadable: {name}: {why}", style="yellow") for name, why in found.unreadable.items()]
     if found.left_out:
-        parts.append(Text(f"left out: {', '.join(found.left_out)}"))
+        parts.append(Paragraph(f"left out: {', '.join(found.left_out)}"))
     return Group(*parts)
 
 

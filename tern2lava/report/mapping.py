@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from tern2lava.compiler.links import LinkLoads
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.compiler.quality import event_times
+from tern2lava.counts import count
 from tern2lava.report.model import MappingBlock
+from tern2lava.report.sheet import Paragraph
 
 
 def mapping_block(mapped: Mapped) -> MappingBlock:
@@ -43,20 +44,20 @@ def mapping_text(block: MappingBlock) -> RenderableType:
     """The block as lines."""
     traffic = "measured on data" if block.measured else f"assumed: {block.rate:g} spikes per neuron and step"
     asked = [f"objective {block.objective}", f"placement {block.placement}", f"seed {block.seed}"]
-    asked += [f"at most {block.max_neurons_per_core:,} neurons a core"] if block.max_neurons_per_core else []
+    asked += [f"at most {count(block.max_neurons_per_core, 'neuron')} a core"] if block.max_neurons_per_core else []
     asked += [f"pinned {pin}" for pin in block.pins]
-    asked += [f"{block.spare_cores:,} cores a chip spared"] if block.spare_cores else []
+    asked += [f"{count(block.spare_cores, 'core')} a chip spared"] if block.spare_cores else []
     return Group(
-        Text("Mapping", style="bold"),
-        Text(f"Asked for: {', '.join(asked)}"),
-        Text(
+        Paragraph("Mapping", style="bold"),
+        Paragraph(f"Asked for: {', '.join(asked)}"),
+        Paragraph(
             f"Traffic ({traffic}): {block.spike_hops:,.1f} spike-hops a step, {block.spikes_off_chip:,.1f} spikes "
             f"leave a chip; most loaded link {block.link:,.1f} spikes a step ({block.link_at}), router "
-            f"{block.router:,.1f}; longest route {block.longest_route:,.0f} hops"
+            f"{block.router:,.1f}; longest route {count(round(block.longest_route), 'hop')}"
         ),
-        Text(
-            f"Step: about {block.step:,.0f} {block.unit}; busiest core {block.busiest_core:,.0f}, a core on average "
-            f"{block.mean_core:,.0f} ({block.times})"
+        Paragraph(
+            f"Step: about {block.step:,.0f} {block.unit} long; busiest core {block.busiest_core:,.0f}, a core on "
+            f"average {block.mean_core:,.0f} ({block.times})"
         ),
         "",
     )  # fmt: skip

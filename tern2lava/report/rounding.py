@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from tern2lava.compiler.certify.rounding import POTENTIAL, Rounding, percent
+from tern2lava.counts import count
 from tern2lava.report.model import Report, RoundingRow
-from tern2lava.report.sheet import sheet
+from tern2lava.report.sheet import Paragraph, sheet
 
 # More rows than fit a screen are in report.json.
 SHOWN = 12
@@ -23,33 +23,34 @@ def rounding_rows(roundings: Iterable[Rounding]) -> list[RoundingRow]:
 
 def rounding_table(report: Report) -> RenderableType:
     """The worst roundings, one row a population and quantity, and how many quantities are exact."""
-    exact = f"{report.exact_quantities:,} quantities are exact."
+    number = report.exact_quantities
+    exact = f"{count(number, 'quantity')} {'is' if number == 1 else 'are'} exact."
     if not report.roundings:
-        return Group(Text("Rounded to integers", style="bold"), Text(f"Nothing: all {exact}"), "")
+        return Group(Paragraph("Rounded to integers", style="bold"), Paragraph(f"Nothing: all {exact}"), "")
     table = sheet(
         "Rounded to integers, worst first",
-        ("Population", "Quantity", "Neurons", "Worst", "Median", "Value", "became"), left=("Quantity",),
+        ("Population", "Quantity", "Neurons", "Worst", "Median", "Value", "Became"), left=("Quantity",),
     )  # fmt: skip
     for row in report.roundings[:SHOWN]:
         table.add_row(
             row.population, row.quantity, f"{row.inexact:,}", _share(row.worst), _share(row.median), _value(row.real),
             _value(row.became),
         )  # fmt: skip
-    lines = [Text(f"{exact} Value and became: of the worst neuron, in the source's units.")]
+    lines = [Paragraph(f"{exact} Value and what it became: of the worst neuron, in the source's units.")]
     if any(row.quantity == POTENTIAL for row in report.roundings):
         lines.append(
-            Text(
+            Paragraph(
                 "Potentials lose less than a last bit in each step where a decay truncates: what that may add up to "
                 "within a sample, over the threshold (over one weight where it is 0)."
             )
         )
     shifts = [row for row in report.roundings if row.shift is not None]
     if len(report.roundings) > SHOWN:
-        lines.append(Text(f"{len(report.roundings) - SHOWN:,} more, all smaller, are in report.json (roundings)."))
+        lines.append(Paragraph(f"{len(report.roundings) - SHOWN:,} more, all smaller, are in report.json (roundings)."))
     if shifts:
         most = max(shifts, key=lambda row: row.shift or 0.0)
         lines.append(
-            Text(
+            Paragraph(
                 f"Rounded biases shift a potential by at most {percent(most.shift or 0.0)} of its threshold within a "
                 f"sample ({most.population})."
             )

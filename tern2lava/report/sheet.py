@@ -1,76 +1,128 @@
-"""How every table of the terminal looks: few lines, so that the usual ones are read in 80 columns."""
+"""How every table of the terminal looks: one description, laid out for the width at hand (see layout.py)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
-from rich.box import SIMPLE_HEAD
-from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, JustifyMethod, RenderableType, RenderResult
-from rich.measure import Measurement
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
+
+from tern2lava.report.layout import Cell, Column, Line, Row, lay_out, wrapped
+
+__all__ = ["NOTHING", "Cell", "Column", "Heading", "Labelled", "Paragraph", "Sheet", "plain", "sheet", "text_column"]
 
 NOTHING = "-"
 """What a cell shows where there is no number: a ratio to nothing, a mean over nothing."""
-_ANY_WIDTH = 1 << 16
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-class Sheet(Table):
-    """A table that fits its console: columns are narrowed down to their longest word, the widest first; only where
-    that is not enough are words broken, those of text before numbers. Cells are shown as they are, never as markup."""
+class Sheet:
+    """A table with a title above and a caption below. Cells are shown as they are, never as markup."""
 
-    def add_row(  # type: ignore[override]
-        self, *cells: RenderableType | None, style: str | None = None, end_section: bool = False
-    ) -> None:
-        shown = (Text(cell) if isinstance(cell, str) else cell for cell in cells)
-        super().add_row(*shown, style=style, end_section=end_section)
+    def __init__(self, title: str | None, columns: Sequence[Column], caption: str = "") -> None:
+        self.title = title
+        self.columns = tuple(columns)
+        self.caption = caption
+        self.rows: list[Row] = []
+        self._ruled = False
+
+    def add_row(self, *cells: str | Cell, style: str = "") -> None:
+        """Adds a row; every column has a cell, and a Cell keeps its style."""
+        assert len(cells) == len(self.columns), f"{len(cells)} cells for {len(self.columns)} columns"
+        made = (Cell(_visible(c)) if isinstance(c, str) else Cell(_visible(c.text), c.style) for c in cells)
+        self.rows.append(Row(tuple(made), style, self._ruled))
+        self._ruled = False
+
+    def add_section(self) -> None:
+        """Separates the next row by a rule."""
+        self._ruled = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        self._fit(console, options)
+        width = options.max_width
+        if self.title is not None:
+            yield from (_text(line, "bold") for line in wrapped(_visible(self.title), width))
+        yield from (_assembled(line) for line in lay_out(self.columns, self.rows, width))
+        if self.caption:
+            yield from (_text(line, "dim italic") for line in wrapped(_visible(self.caption), width))
+        yield Text()
+
+
+class Labelled:
+    """Lines of text, each after a label of at least `side` cells; where a text wraps, below itself."""
+
+    def __init__(self, side: int) -> None:
+        self.side = side
+        self.lines: list[tuple[str, str, str]] = []
+
+    def add(self, label: str, text: str, style: str) -> None:
+        self.lines.append((_visible(label), _visible(text), style))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        side = max([self.side, *(len(label) for label, _, _ in self.lines)]) + 2
+        for label, text, style in self.lines:
+            for number, line in enumerate(wrapped(text, max(1, options.max_width - side))):
+                yield _text(f"{'' if number else label:{side}}{line}".rstrip(), style)
+
+
+class Paragraph:
+    """Text that wraps between words, after a `name` in bold if one is given."""
+
+    def __init__(self, text: str, style: str = "", name: str = "") -> None:
+        self.text = _visible(name) + _visible(text)
+        self.style = style
+        self.name = _visible(name)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for number, line in enumerate(wrapped(self.text, options.max_width)):
+            text = _text(line, self.style)
+            if not number:
+                text.stylize("bold", 0, len(self.name))
+            yield text
+
+
+class Heading(Paragraph):
+    """The name of a part that has several tables, in bold above a line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, "bold")
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from super().__rich_console__(console, options)
-
-    def _fit(self, console: Console, options: ConsoleOptions) -> None:
-        texts = [[str(column.header), *map(str, column.cells)] for column in self.columns]
-        natural = [max(map(cell_len, column), default=0) for column in texts]
-        for column in self.columns:
-            column.width = None
-        whole = Measurement.get(console, options.update(max_width=_ANY_WIDTH), self).maximum
-        room = options.max_width - (whole - sum(natural))
-        if sum(natural) <= room:
-            return
-        words = [max((cell_len(word) for text in column for word in text.split()), default=0) for column in texts]
-        text_words = [1 if c.justify == "left" else least for c, least in zip(self.columns, words, strict=True)]
-        widths = natural
-        for least in (words, text_words, [1] * len(words)):
-            widths = _narrowed(widths, least, room)
-        for column, width in zip(self.columns, widths, strict=True):
-            column.width = width
+        yield _text("━" * options.max_width, "bold")
 
 
-def _narrowed(widths: list[int], least: list[int], room: int) -> list[int]:
-    """`widths` made smaller until they take `room`, always the widest, none below its least."""
-    result = list(widths)
-    while sum(result) > room:
-        at = max(range(len(result)), key=lambda i: result[i] if result[i] > least[i] else 0)
-        if result[at] <= least[at]:
-            break
-        result[at] -= 1
-    return result
-
-
-def sheet(title: str | None, columns: Iterable[str], left: Iterable[str] = ()) -> Sheet:
-    """An empty table with these headings; the first column and those of `left` hold text, the others numbers."""
-    table = Sheet(
-        title=None if title is None else Text(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD,
-        pad_edge=False, padding=(0, 1, 0, 0),
-    )  # fmt: skip
+def sheet(title: str | None, columns: Iterable[str | Column], left: Iterable[str] = ()) -> Sheet:
+    """An empty table of these columns. A mere heading makes a column of text, where it is the first or one of `left`,
+    or else of numbers."""
     words = set(left)
-    for at, heading in enumerate(columns):
-        side: JustifyMethod = "left" if at == 0 or heading in words else "right"
-        table.add_column(heading, justify=side, overflow="fold")
-    return table
+    made = [
+        each
+        if isinstance(each, Column)
+        else Column(title=each, justify="left" if at == 0 or each in words else "right")
+        for at, each in enumerate(columns)
+    ]
+    return Sheet(title, made)
+
+
+def text_column(title: str, priority: int = 0) -> Column:
+    """A column of text; the higher its priority's number, the sooner it goes below its row."""
+    return Column(title=title, justify="left", priority=priority)
+
+
+def _visible(text: str) -> str:
+    """`text` on one line, control characters (in the names of a file, say) written out."""
+    spaced = " ".join(text.splitlines()).replace("\t", " ")
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", spaced)
+
+
+def _text(line: str, style: str) -> Text:
+    return Text(line, style=style, no_wrap=True, overflow="ignore")
+
+
+def _assembled(line: Line) -> Text:
+    return Text.assemble(*((piece.text, piece.style) for piece in line), no_wrap=True, overflow="ignore")
 
 
 def plain(value: float | None, digits: int = 3) -> str:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from tern2lava.hw_profiles import Profile
-from tern2lava.report.sheet import sheet
+from tern2lava.report.sheet import Cell, Paragraph, sheet, text_column
 
 
 def profiles_table(profiles: list[Profile]) -> RenderableType:
     """One row per profile: size and what a core holds; then what each is."""
     table = sheet(
         "Hardware profiles",
-        ("Profile", "Chips", "Cores", "Neurons/core", "Synapses/core", "AxonIn", "AxonOut"),
+        (
+            "Profile",
+            "Chips",
+            "Cores",
+            "Neurons per core",
+            "Synapses per core",
+            "Input axons per core",
+            "Output axons per core",
+        ),
     )
     for p in profiles:
         memory = f"{p.core.synapse_memory.value / 8192:.0f} KiB"
@@ -21,16 +28,16 @@ def profiles_table(profiles: list[Profile]) -> RenderableType:
             p.name, f"{p.system.chips:,}", f"{p.system.cores:,}", f"{p.core.neurons.value:,}", memory,
             f"{p.core.in_axons.value:,}", f"{p.core.out_axons.value:,}",
         )  # fmt: skip
-    return Group(table, *(Text.assemble((p.name, "bold"), f": {p.summary}") for p in profiles))
+    return Group(table, *(Paragraph(f": {p.summary}", name=p.name) for p in profiles))
 
 
 def profile_table(profile: Profile) -> RenderableType:
     """Every number of one profile with its unit, kind and source."""
-    words = ("Value", "Unit", "Kind", "Source")
-    table = sheet(f"{profile.name}: {profile.summary}", ("Key", *words), left=words)
+    words = (text_column("Value"), text_column("Unit"), text_column("Kind"), text_column("Source", 1))
+    table = sheet(f"{profile.name}: {profile.summary}", ("Key", *words))
     for key, value, unit, kind, source in profile.leaves():
         shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        table.add_row(key, shown, unit, Text(kind, style="yellow" if kind == "assumed" else ""), source)
+        table.add_row(key, shown, unit, Cell(kind, "yellow" if kind == "assumed" else ""), source)
     return table
 
 
@@ -43,5 +50,5 @@ def rules_table(rows: list[dict[str, str]], profiles: list[str]) -> RenderableTy
             targets.setdefault(row[name], []).append(name)
         for at, (allowed, names) in enumerate(targets.items()):
             table.add_row(row["rule"] if at == 0 else "", allowed, ", ".join(names))
-    details = [Text.assemble((row["rule"], "bold"), f": {row['meaning']} Otherwise: {row['hint']}.") for row in rows]
+    details = [Paragraph(f": {row['meaning']} Otherwise: {row['hint']}.", name=row["rule"]) for row in rows]
     return Group(table, *details)

@@ -6,19 +6,19 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from tern2lava.compiler.certify.ties import Ties
+from tern2lava.counts import count
 from tern2lava.report.account import memory_table, twin_table
 from tern2lava.report.mapping import mapping_text
 from tern2lava.report.model import CertificateRow, CoreRow, Report
 from tern2lava.report.rounding import other_notes, rounding_table
-from tern2lava.report.sheet import NOTHING, plain, sheet
+from tern2lava.report.sheet import NOTHING, Paragraph, Sheet, plain, sheet, text_column
 from tern2lava.report.verdict_tables import verification_table
 
 RESOURCES = (
-    ("Neurons", "neurons"), ("SynBits", "synapse_bits"), ("AxonIn", "in_axons"), ("AxonOut", "out_axons"),
+    ("Neurons", "neurons"), ("Synapse bits", "synapse_bits"), ("Input axons", "in_axons"),
+    ("Output axons", "out_axons"),
 )  # fmt: skip
 
 
@@ -33,12 +33,12 @@ def render(report: Report) -> RenderableType:
         parts.append(twin_table(report))
     notes = other_notes(report)
     if notes:
-        parts += ["", Text("Notes", style="bold"), *(Text(f"- {note}") for note in notes)]
+        parts += ["", Paragraph("Notes", style="bold"), *(Paragraph(f"- {note}") for note in notes)]
     if report.assumptions:
         keys = ", ".join(assumption.split(" = ")[0].split(": ")[1] for assumption in report.assumptions)
         parts += [
             "",
-            Text(f"Assumed, not published (tern2lava profiles {report.target} gives values and reasons): {keys}"),
+            Paragraph(f"Assumed, not published (tern2lava profiles {report.target} gives values and reasons): {keys}"),
         ]
     return Group(*parts)
 
@@ -46,19 +46,18 @@ def render(report: Report) -> RenderableType:
 def _relays(report: Report) -> str:
     """How many neurons pass partial sums on, where any do."""
     neurons = sum(row.neurons for row in report.populations if row.relay)
-    return f", {neurons:,} relay neurons" if neurons else ""
+    return f", {count(neurons, 'relay neuron')}" if neurons else ""
 
 
-def core_table(report: Report) -> Table:
+def core_table(report: Report) -> Sheet:
     """Used / available / % per resource, one row per group of like cores, with a count column."""
     table = sheet(
-        f"Cores of {report.target}: {len(report.cores):,} used on {report.chips:,} chip"
-        f"{'s' if report.chips != 1 else ''}, lower bound {report.cores_lower_bound:,}{_relays(report)}",
+        f"Cores of {report.target}: {len(report.cores):,} used on {count(report.chips, 'chip')}, lower bound "
+        f"{report.cores_lower_bound:,}{_relays(report)}",
         ("Population", *(heading for heading, _ in RESOURCES), "Cores"),
     )
     found = ", ".join(f"{bound.name.replace('_', ' ')} {bound.cores:,}" for bound in report.bounds)
     table.caption = f"Cores at least, by {found}; {100 * report.over_bound:.1f} % more are used."
-    table.caption_justify = "left"
     for name, group in groupby(report.cores, key=lambda core: " + ".join(core.populations)):
         for rows in _alike(list(group)):
             first = rows[0]
@@ -96,22 +95,25 @@ def _relative(eps: float) -> str:
     return f"{eps:.1e}" if 0 < eps < 1 else plain(eps, 2)
 
 
-def certificate_table(report: Report) -> Table:
+def certificate_table(report: Report) -> Sheet:
     """What is proven of each population."""
     horizon = report.certificate[0].steps if report.certificate else 0
     table = sheet(
-        f"Certificate over {horizon:,} steps, for any input",
-        ("Population", "Shape", "Lag", "Verdict", "eps/threshold", "Ties", "Overflow", "Why"),
-        left=("Shape", "Verdict", "Ties", "Overflow", "Why"),
-    )
+        f"Certificate over {count(horizon, 'step')}, for any input",
+        (
+            "Population", text_column("Shape"), "Lag, steps", text_column("Verdict"), "Error bound in thresholds",
+            text_column("Ties", 1), text_column("Overflow"), text_column("Why", 2),
+        ),
+    )  # fmt: skip
     rows = {row.name: row for row in report.populations}
     for item in report.certificate:
         row = rows[item.population]
-        overflow = "never" if item.safe_steps is None else f"not within {item.safe_steps:,} steps"
+        overflow = "never" if item.safe_steps is None else f"not within {count(item.safe_steps, 'step')}"
         eps = _eps(item)
         table.add_row(
             item.population, "x".join(map(str, row.shape)), str(row.lag), item.verdict, eps,
-            Ties(**item.ties.model_dump()).text, overflow if item.no_overflow else item.first_overflow, item.reason,
+            Ties(**item.ties.model_dump()).text, overflow if item.no_overflow else item.first_overflow or NOTHING,
+            item.reason,
         )  # fmt: skip
     return table
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
-from tern2lava.report.sheet import NOTHING, sheet
+from tern2lava.counts import count
+from tern2lava.report.sheet import NOTHING, Paragraph, sheet
 
 # (key in metrics.json, heading, format)
 ROWS = (
@@ -32,14 +32,15 @@ def render_training(result: dict[str, Any]) -> RenderableType:
     """One row per metric; a column for the teacher, the trained network, its integers, its core images, where there."""
     columns = [(key, result[key]) for key in NAMES if "accuracy" in (result.get(key) or {})]
     headings = [
-        NAMES[key] + (f" ({values['samples']:,} samples)" if "samples" in values else "") for key, values in columns
+        NAMES[key] + (f" ({count(values['samples'], 'sample')})" if "samples" in values else "")
+        for key, values in columns
     ]
     title = f"{result['config']['data']['name']}: {result['config']['network']['layers']}"
-    table = sheet(title, ("on the test samples", *headings))
+    table = sheet(title, ("On the test samples", *headings))
     for key, heading, text in ROWS:
         if any(key in values for _, values in columns):
             table.add_row(heading, *(text.format(values[key]) if key in values else NOTHING for _, values in columns))
-    return Group(table, *(Text(line) for line in _storage(result)))
+    return Group(table, *(Paragraph(line) for line in _storage(result)))
 
 
 def _storage(result: dict[str, Any]) -> list[str]:

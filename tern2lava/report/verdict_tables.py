@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
+from tern2lava.counts import count
 from tern2lava.report.model import Arithmetic, ReadingBlock, VerdictRow, Verification
-from tern2lava.report.sheet import plain, sheet
+from tern2lava.report.sheet import Labelled, Paragraph, Sheet, plain, sheet, text_column
 from tern2lava.report.verdicts import percent
 
 
-def verdict_lines(verification: Verification) -> Table:
+def verdict_lines(verification: Verification) -> Labelled:
     """The verdicts, each with its name before it, and the names of populations that died or never spiked below."""
-    lines = Table.grid(padding=(0, 2, 0, 0))
-    lines.add_column(min_width=10)
-    lines.add_column(overflow="fold")
+    lines = Labelled(10)
     for row in verification.verdicts:
         style = _style(row)
-        lines.add_row(Text(row.name.capitalize(), style=style), Text(row.sentence, style=style))
+        lines.add(row.name.capitalize(), row.sentence, style)
         if row.name == "arithmetic":
             for words, style in _silence(verification.arithmetic):
-                lines.add_row("", Text(words, style=style))
+                lines.add("", words, style)
     return lines
 
 
@@ -51,28 +48,28 @@ def verification_table(verification: Verification) -> RenderableType:
     lines: list[RenderableType] = [verdict_lines(verification)]
     if verification.accuracy_integer is not None and verification.accuracy_float is not None:
         lines.append(
-            Text(
+            Paragraph(
                 f"Accuracy: compiled {100 * verification.accuracy_integer:.2f} %, float model "
-                f"{100 * verification.accuracy_float:.2f} % on the same {verification.samples:,} samples"
+                f"{100 * verification.accuracy_float:.2f} % on the same {count(verification.samples, 'sample')}"
             )
         )
     if verification.equal and verification.engine_samples:
-        lines.append(Text(_engine_line(verification)))
+        lines.append(Paragraph(_engine_line(verification)))
     if verification.spike_exact:
-        lines.append(Text("Proven on this data: integers and real dynamics spike alike in every neuron and step."))
+        lines.append(Paragraph("Proven on this data: integers and real dynamics spike alike in every neuron and step."))
     lines += [_execution_table(verification), arithmetic_table(verification.arithmetic)]
     if verification.reading is not None and verification.reading.populations:
         lines.append(reading_table(verification.reading))
     lines.append(_band_table(verification))
     if verification.processes:
-        used = sheet("Lava processes of L1", ("Node", "Process", "Why"), left=("Process", "Why"))
+        used = sheet("Lava processes of L1", ("Node", text_column("Process"), text_column("Why", 1)))
         for process in verification.processes:
             used.add_row(process.node, process.process, process.reason)
         lines.append(used)
     return Group(*lines)
 
 
-def arithmetic_table(arithmetic: Arithmetic) -> Table:
+def arithmetic_table(arithmetic: Arithmetic) -> Sheet:
     """Spikes of every population in integers beside those of the float model."""
     table = sheet(
         "Integers against the float model, spikes and spikes per neuron and step",
@@ -86,11 +83,20 @@ def arithmetic_table(arithmetic: Arithmetic) -> Table:
     return table
 
 
-def reading_table(reading: ReadingBlock) -> Table:
+def reading_table(reading: ReadingBlock) -> Sheet:
     """Spikes of every recorded population beside those of the float model that is fed the recording."""
     table = sheet(
         f"Float model against the framework's own run in {reading.dtype}",
-        ("Population", "Recorded", "Missing", "Extra", "Ties", "Misread", "Potentials", "Left out"),
+        (
+            "Population",
+            "Recorded",
+            "Missing",
+            "Extra",
+            "Ties",
+            "Misread",
+            "Potentials compared",
+            "Neuron-steps left out",
+        ),
     )
     for row in reading.populations:
         table.add_row(
@@ -100,11 +106,11 @@ def reading_table(reading: ReadingBlock) -> Table:
     return table
 
 
-def _band_table(verification: Verification) -> Table:
+def _band_table(verification: Verification) -> Sheet:
     """How near potentials came to their thresholds."""
     table = sheet(
         "Potentials within the error bound of their threshold",
-        ("Population", "Near threshold", "of neuron-steps", "Closest", "in bounds"),
+        ("Population", "Near threshold", "Of neuron-steps", "Closest, in thresholds", "Closest, in error bounds"),
     )
     for row in verification.band:
         bounds = "exact" if row.closest_eps is None else plain(row.closest_eps)
@@ -112,11 +118,11 @@ def _band_table(verification: Verification) -> Table:
     return table
 
 
-def _execution_table(verification: Verification) -> Table:
+def _execution_table(verification: Verification) -> Sheet:
     """How many samples each execution ran and how many of its values were compared with the reference."""
     table = sheet(
         "Executions, each held against I in every spike and state",
-        ("Name", "What", "Samples", "Values", "Seconds", "Samples/s"),
+        ("Name", "What", "Samples", "Values compared", "Seconds", "Samples/s"),
         left=("What",),
     )
     for row in verification.executions:
@@ -128,7 +134,7 @@ def _execution_table(verification: Verification) -> Table:
 
 def _engine_line(verification: Verification) -> str:
     """How many samples the fast engine ran, and what it found on all of them."""
-    line = f"Fast engine (E): ran all {verification.engine_samples:,} samples"
+    line = f"Fast engine (E): ran all {count(verification.engine_samples, 'sample')}"
     if verification.accuracy_engine is not None:
         line += f", accuracy {100 * verification.accuracy_engine:.2f} %"
     for row in verification.engine_fallbacks:

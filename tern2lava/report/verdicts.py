@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Sized
 from math import floor, log10
 
+from tern2lava.counts import count
 from tern2lava.report.model import Arithmetic, VerdictRow
 from tern2lava.report.requirements import Requirements
 from tern2lava.sim.reading.compare import Reading
@@ -21,7 +22,7 @@ def execution_verdict(proof: Proof, require: Requirements) -> VerdictRow:
     if comparison.equal:
         fewer = [f"{run.name} on {run.samples:,}" for run in proof.executions if run.samples < proof.samples]
         sentence = (
-            f"VERIFIED {' == '.join(comparison.chain)}: {comparison.compared_values:,} spikes and states equal, "
+            f"VERIFIED {' == '.join(comparison.chain)}: {count(comparison.compared_values, 'spike')} and states equal, "
             f"{count(proof.samples, 'sample')} x {count(proof.steps, 'step')}"
         )
         if fewer:
@@ -116,8 +117,8 @@ def _arithmetic_words(found: Arithmetic) -> str:
     model = f"float model ({found.float_model})"
     if found.missing + found.extra:
         parts = [
-            f"{found.missing:,} spikes missing and {found.extra:,} extra of {found.float_spikes:,} in the {model}, "
-            f"{percent(found.share)}"
+            f"{count(found.missing, 'spike')} missing and {found.extra:,} extra of {found.float_spikes:,} in the "
+            f"{model}, {percent(found.share)}"
         ]
     elif found.float_spikes:
         parts = [f"all {found.float_spikes:,} spikes are those of the {model}"]
@@ -133,7 +134,7 @@ def _arithmetic_words(found: Arithmetic) -> str:
     if found.changed_decisions is not None:
         parts.append(f"predicted class changed in {found.changed_decisions:,} of {count(found.samples, 'sample')}")
     if found.float_ties:
-        parts.append(f"{found.float_ties:,} ties that float64 rounds otherwise are taken as meant")
+        parts.append(f"taken as meant: {count(found.float_ties, 'tie')} that float64 rounds otherwise")
     if found.samples < found.data_samples:
         parts.append(f"measured on {found.samples:,} of {count(found.data_samples, 'sample')}")
     if found.ternarize is not None:
@@ -143,11 +144,6 @@ def _arithmetic_words(found: Arithmetic) -> str:
 
 def _of(names: Sequence[str], among: Sized) -> str:
     return f"{len(names)} of {count(len(among), 'population')}"
-
-
-def count(number: int, thing: str) -> str:
-    """`number` with its noun: 1 sample, 1,000 samples."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def percent(share: float) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from tern2lava.compiler.build import build
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.progress import Progress, silent
+from tern2lava.counts import count
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import Profile
 from tern2lava.report.model import WhatIfRow
-from tern2lava.report.sheet import sheet
+from tern2lava.report.sheet import Paragraph, sheet
 
 
 def what_if(
@@ -66,8 +66,12 @@ def what_if(
 def what_if_table(source: str, rows: Sequence[WhatIfRow]) -> RenderableType:
     """The comparison, and why a target is out."""
     table = sheet(
-        f"{source} on {len(rows)} targets",
-        ("Target", "Cores", "Bound", "Chips", "Memory KiB", "Hops/step", "Link/step", "Fits"), left=("Fits",),
+        f"{source} on {count(len(rows), 'target')}",
+        (
+            "Target", "Cores", "Lower bound", "Chips", "Synaptic memory, KiB", "Spike-hops per step",
+            "Spikes per step on the busiest link", "Fits",
+        ),
+        left=("Fits",),
     )  # fmt: skip
     for row in rows:
         if row.cores is None or row.stored_bits is None or row.spike_hops is None or row.link is None:
@@ -77,4 +81,4 @@ def what_if_table(source: str, rows: Sequence[WhatIfRow]) -> RenderableType:
             row.target, f"{row.cores:,}", f"{row.cores_lower_bound:,}", f"{row.chips:,}",
             f"{row.stored_bits / 8192:,.1f}", f"{row.spike_hops:,.1f}", f"{row.link:,.1f}", "yes",
         )  # fmt: skip
-    return Group(table, *(Text(f"{row.target}: {row.reason}") for row in rows if row.reason is not None))
+    return Group(table, *(Paragraph(f"{row.target}: {row.reason}") for row in rows if row.reason is not None))

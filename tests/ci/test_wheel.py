@@ -106,7 +106,7 @@ def test_only_a_demo_that_lava_verifies_for_both_networks_passes(check: ModuleTy
     other = ("Execution   VERIFIED I == E == M: 5 spikes equal\n", "Execution   DIFFERENT I != L1: 5\n", "")
 
     def demo(mlp: str, conv: str) -> str:
-        return f"{good}--- Verdicts ---\nmlp: accuracy 1\n{mlp}conv: accuracy 1\n{conv}"
+        return f"{good}\nVerdicts\n━━━\nmlp: accuracy 1\n{mlp}conv: accuracy 1\n{conv}"
 
     assert check.verdict_faults(demo(good, good)) == []
     for bad in other:

@@ -30,6 +30,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     def run(*words: object) -> Done:
         if terminal:
             monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        monkeypatch.delenv("COLUMNS", raising=False)
         monkeypatch.setattr(sys, "argv", ["tern2lava", *map(str, words)])
         capsys.readouterr()
         code = 0

@@ -17,7 +17,7 @@ from tern2lava.report.model import Report
 from tern2lava.report.rounding import SHOWN, other_notes
 from tern2lava.report.terminal import render
 
-CONSOLE = 160
+CONSOLE = 80
 
 
 @pytest.fixture

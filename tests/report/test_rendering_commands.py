@@ -32,7 +32,7 @@ from tern2lava.report.terminal import render
 from tern2lava.report.training import render_training
 from tern2lava.report.what_if import what_if_table
 
-CONSOLE = 160
+CONSOLE = 80
 TARGETS = ("generic-ternary", "hala-point", "kapoho-point", "loihi1", "loihi2", "paicore2", "tiny", "truenorth")
 
 

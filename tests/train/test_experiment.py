@@ -61,9 +61,9 @@ def test_distillation_with_regulariser_ends_in_files_that_compile(tmp_path: Path
     assert abs(integer["accuracy"] - model["accuracy"]) <= 1 / 60 + 1e-9
     assert 0 <= integer["in_band"] < 0.05
     assert result["storage"]["fp32_bits"] == 16 * result["storage"]["ternary_bits"]
-    headings = shown(render_training(result), 200).splitlines()[2]
+    headings = shown(render_training(result), 200).splitlines()[1]
     assert [heading.strip() for heading in headings.split("  ") if heading] == [
-        "on the test samples", "full-precision teacher", "trained network", "its integers (60 samples)",
+        "On the test samples", "full-precision teacher", "trained network", "its integers (60 samples)",
         "its core images (20 samples)",
     ]  # fmt: skip
 

@@ -27,6 +27,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population, P
 from tern2lava.compiler.ir.shapes import Array, broadcast
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
+from tern2lava.counts import count
 
 
 class Verdict(str, Enum):
@@ -150,7 +151,10 @@ def _certify(
     if terms.exact and safe >= steps:
         verdict, reason = Verdict.EXACT, "nothing is rounded: decays, gains, biases and resets are whole numbers"
     elif kept and safe >= steps:
-        verdict, reason = Verdict.EXACT, f"nothing is rounded within {steps:,} steps: potentials stay whole numbers"
+        verdict, reason = (
+            Verdict.EXACT,
+            f"nothing is rounded within {count(steps, 'step')}: potentials stay whole numbers",
+        )
     elif safe >= steps and useful:
         verdict, reason = Verdict.BOUNDED, "rounded: " + ", ".join(terms.rounded)
     else:
@@ -186,9 +190,9 @@ def _over_threshold(eps: Array, threshold: Array) -> tuple[float | None, bool]:
 def _why_measured(safe: int, steps: int, eps: Array, threshold: Array) -> str:
     """Why nothing useful is proven."""
     if safe < steps:
-        return f"an accumulator can overflow after {safe:,} steps"
+        return f"an accumulator can overflow after {count(safe, 'step')}"
     if not np.all(np.isfinite(eps)):
-        return f"no bound, because in {steps:,} steps a rounded decay adds more to the error than it takes off"
+        return f"no bound, because in {count(steps, 'step')} a rounded decay adds more to the error than it takes off"
     zero = "" if np.all(threshold > 0) else ", or one weight where it is 0"
     return f"the bound exceeds the threshold{zero}"
 

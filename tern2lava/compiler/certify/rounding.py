@@ -15,6 +15,7 @@ from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_un
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.neurons.mechanism import kinds_of
+from tern2lava.counts import count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ class Rounding:
     def line(self) -> str:
         """One line for the notes."""
         by = f"{self.absolute:.3g}" if self.worst is None else percent(self.worst)
-        text = f"{self.population}: {self.quantity} rounded in {self.inexact:,} of {self.neurons:,} neurons"
+        text = f"{self.population}: {self.quantity} rounded in {self.inexact:,} of {count(self.neurons, 'neuron')}"
         if self.real is None:
             text += f", a last bit in each step, which adds up to {by} of the threshold (or one weight) at most"
         else:

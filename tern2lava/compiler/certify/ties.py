@@ -21,6 +21,7 @@ from tern2lava.compiler.certify.tie_search import COARSEST, exact_run, integers_
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Neuron, Population
 from tern2lava.compiler.ir.shapes import Array, broadcast
 from tern2lava.compiler.neurons.mechanism import kinds_of as mechanisms_of
+from tern2lava.counts import count
 
 # Kinds of neurons that are run exactly to say what becomes of their ties.
 MOST_EXAMINED = 4
@@ -62,7 +63,7 @@ class Ties:
         if self.kept == self.possible:
             return "all kept"
         if self.lost:
-            return f"lost in {self.lost:,} neurons"
+            return f"lost in {count(self.lost, 'neuron')}"
         if self.ran:
             return f"{self.met - self.differ:,} of {self.met:,} kept in exact runs"
         return "first ones kept"

@@ -30,6 +30,7 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.linear import target_shape
 from tern2lava.compiler.ir.shapes import Pooling, Shape, conv_out, size
+from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 
 _LINEAR: tuple[type[NodeBase], ...] = (Dense, Conv2d, Pool2d, ChannelAffine, Flatten, Identity, Add, Delay)
@@ -165,7 +166,7 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
             if node.weight.ndim != 2 or node.weight.shape[1] != size(sources[0]):
                 raise InputError(
                     node.name,
-                    f"weight of shape {node.weight.shape} cannot take an input of {size(sources[0])} values "
+                    f"weight of shape {node.weight.shape} cannot take an input of {count(size(sources[0]), 'value')} "
                     f"(shape {sources[0]})",
                 )
             _check_bias(node)
@@ -191,7 +192,7 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
             if node.reads is not None:
                 expected = _check_reads(node.name, node.reads, expected)
             if size(sources[0]) != expected:
-                raise InputError(node.name, f"takes {expected} values but is fed {sources[0]}")
+                raise InputError(node.name, f"takes {count(expected, 'value')} but is fed {sources[0]}")
             return target_shape(node)
         case Identity() | Add() | Delay() | Output():
             return sources[0]
@@ -199,14 +200,16 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
 
 def _check_pooling(name: str, pooling: Pooling, expected: int) -> None:
     if min(pooling.window) < 1 or size(pooling.out_shape) != expected:
-        raise InputError(name, f"pools {pooling.in_shape} by {pooling.window}, its weights take {expected} values")
+        raise InputError(
+            name, f"pools {pooling.in_shape} by {pooling.window}, its weights take {count(expected, 'value')}"
+        )
 
 
 def _check_reads(name: str, reads: Box, expected: int) -> int:
     """Neurons of the source that a projection with `reads` belongs to."""
     inside = all(0 <= low < high <= n for low, high, n in zip(reads.lo, reads.hi, reads.shape, strict=True))
     if not inside or reads.volume != expected:
-        raise InputError(name, f"reads {reads.text()} of {reads.shape}, its weights take {expected} values")
+        raise InputError(name, f"reads {reads.text()} of {reads.shape}, its weights take {count(expected, 'value')}")
     return size(reads.shape)
 
 
@@ -249,7 +252,9 @@ def conv_shape(node: Conv2d, source: Shape) -> tuple[int, int, int]:
     out, in_group, kh, kw = (int(n) for n in node.weight.shape)
     if node.groups < 1 or in_group * node.groups != source[0] or out % node.groups:
         raise InputError(
-            node.name, f"weight of shape {node.weight.shape} in {node.groups} groups cannot take {source[0]} channels"
+            node.name,
+            f"weight of shape {node.weight.shape} in {count(node.groups, 'group')} cannot take "
+            f"{count(source[0], 'channel')}",
         )
     top, bottom, left, right = node.padding
     oh = conv_out(source[1], kh, node.stride[0], top + bottom, node.dilation[0])

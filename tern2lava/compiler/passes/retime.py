@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tern2lava.compiler.ir.graph import Graph, Input, Neuron, Population, Projection
+from tern2lava.counts import count
 from tern2lava.errors import UnsupportedError
 
 
@@ -51,7 +52,7 @@ def _too_fast(node: str, origin: dict[str, str], edges: list[tuple[str, str, int
     return UnsupportedError(
         " -> ".join([*loop, loop[0]]),
         "at least one step of delay for each synapse of a loop",
-        f"{steps} steps of delay over {len(loop)} synapses",
+        f"{count(steps, 'step')} of delay over {count(len(loop), 'synapse')}",
         "retrain with a longer delay in the loop; a chip takes one step per synapse",
     )
 

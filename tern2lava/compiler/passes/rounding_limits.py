@@ -16,6 +16,7 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.target.rules import check_rules
+from tern2lava.counts import count
 from tern2lava.errors import Tern2LavaError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
 
@@ -55,7 +56,7 @@ def refuse_roundings(ternary: Graph, integer: Graph, options: Options, profile: 
         return
     first, limit = losses[0], percent(options.allow_rounding)
     where = f"{first.population}{list(first.neuron)}"
-    others = f" ({first.neurons:,} neurons move by more than {limit})" if first.neurons > 1 else ""
+    others = f" ({count(first.neurons, 'neuron')} move by more than {limit})" if first.neurons > 1 else ""
     target = "" if profile is None else f" on {profile.name}"
     found = f"{first.quantity} {first.real:.6g} that would become {first.became:.6g}{target}"
     if first.quantity.startswith("bias"):
@@ -130,7 +131,7 @@ def _hint(ternary: Graph, integer: Graph, options: Options, losses: tuple[Loss, 
         assumed = f"{DEFAULT_STEPS:,} are assumed, {steps:,} would do"
         ways.append(f"say how many steps a sample has ({assumed}: --steps {steps})")
     elif steps and not targets:
-        ways.append(f"run samples of at most {steps:,} steps (--steps {steps})")
+        ways.append(f"run samples of at most {count(steps, 'step')} (--steps {steps})")
     if not ways:
         ways.append(_unit_hint(ternary, losses[0].population))
     most = max(loss.share for loss in losses)

@@ -10,6 +10,7 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.placement.curves import place_hilbert
 from tern2lava.compiler.placement.problem import Problem
 from tern2lava.compiler.placement.search import improve
+from tern2lava.counts import count
 from tern2lava.errors import MissingPackageError, UnsupportedError
 
 LARGEST = 12
@@ -38,7 +39,9 @@ def prove(problem: Problem, seed: int = 0, seconds: float = 20.0) -> Proof:
         raise MissingPackageError("ortools", "pip install 'tern2lava[mapping]'") from None
     n = problem.cores
     if n > LARGEST:
-        raise UnsupportedError("placement", f"at most {LARGEST} cores for exact", f"{n} cores", "use auto")
+        raise UnsupportedError(
+            "placement", f"at most {count(LARGEST, 'core')} for exact", f"{count(n, 'core')}", "use auto"
+        )
     largest = max(problem.weight.max(initial=0.0), problem.host.max(initial=0.0), 1e-12)
     unit = largest / _UNITS
     model = cp_model.CpModel()

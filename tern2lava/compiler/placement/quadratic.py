@@ -8,6 +8,7 @@ from scipy.optimize import quadratic_assignment
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.placement.curves import along, hilbert_order
 from tern2lava.compiler.placement.problem import Problem
+from tern2lava.counts import count
 from tern2lava.errors import UnsupportedError
 
 LARGEST = 512
@@ -18,7 +19,10 @@ def place_quadratic(problem: Problem, seed: int) -> Array:
     which is a core fixed at its slot. UnsupportedError beyond LARGEST cores: its matrices are dense."""
     if problem.cores > LARGEST:
         raise UnsupportedError(
-            "placement", f"at most {LARGEST} cores for quadratic", f"{problem.cores} cores", "use auto or spectral"
+            "placement",
+            f"at most {count(LARGEST, 'core')} for quadratic",
+            f"{count(problem.cores, 'core')}",
+            "use auto or spectral",
         )
     order = hilbert_order(problem)
     if (problem.allowed >= 0).any():

@@ -15,6 +15,7 @@ from tern2lava.compiler.certify.ranges import payload_width
 from tern2lava.compiler.cost import stored_weights
 from tern2lava.compiler.ir.graph import Graph, Input, NodeBase, Population, Projection, Reset
 from tern2lava.compiler.neurons.mechanism import kind_names, mechanisms
+from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.hw_profiles import load_profile, profile_names
 from tern2lava.hw_profiles.profile import Profile
@@ -77,7 +78,7 @@ def relay_payload(profile: Profile) -> tuple[str, Test]:
             return None
         return f"partial sums from {population.levels[0]:,} to {population.levels[1]:,}"
 
-    return f"sums of {allowed} bits" if relays else "no relays", test
+    return f"sums of {count(allowed, 'bit')}" if relays else "no relays", test
 
 
 def synaptic_current(profile: Profile) -> tuple[str, Test]:
@@ -157,7 +158,7 @@ def weight_bits(profile: Profile) -> tuple[str, Test]:
     allowed = profile.synapse.weight_bits.value
 
     def test(projection: Projection) -> str | None:
-        return None if projection.bits <= max(allowed) else f"codes of {projection.bits} bits"
+        return None if projection.bits <= max(allowed) else f"codes of {count(projection.bits, 'bit')}"
 
     return "up to " + str(max(allowed)) + " (" + ", ".join(map(str, sorted(allowed))) + ")", test
 
@@ -167,9 +168,9 @@ def synaptic_delay(profile: Profile) -> tuple[str, Test]:
     allowed = profile.synapse.max_delay.value
 
     def test(projection: Projection) -> str | None:
-        return None if projection.delay <= allowed else f"a delay of {projection.delay} steps"
+        return None if projection.delay <= allowed else f"a delay of {count(projection.delay, 'step')}"
 
-    return f"up to {allowed} steps", test
+    return f"up to {count(allowed, 'step')}", test
 
 
 def channel_gain(profile: Profile) -> tuple[str, Test]:
@@ -180,7 +181,7 @@ def channel_gain(profile: Profile) -> tuple[str, Test]:
         common = np.all(projection.gain == projection.gain.reshape(-1)[0]) and stored_weights(projection)[1] <= widest
         return None if allowed or common else "gains that are no common power of two"
 
-    return "any" if allowed else f"a power of two, or code times gain in {widest} bits", test
+    return "any" if allowed else f"a power of two, or code times gain in {count(widest, 'bit')}", test
 
 
 POPULATION_RULES: tuple[tuple[Rule, str], ...] = (

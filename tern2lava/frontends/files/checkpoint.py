@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.npz_safetensors import is_safetensors, read_npz, read_safetensors
 from tern2lava.frontends.files.pickle_reader import Record
@@ -197,7 +198,7 @@ class _Walk:
         """Collect what lies in `value`, called `name`; `attribute`: it hangs on a module as a plain attribute."""
         self.visits += 1
         if self.visits > _MAX_VISITS:
-            raise InputError(self.path, f"holds over {_MAX_VISITS:,} values; save the state_dict alone")
+            raise InputError(self.path, f"holds over {count(_MAX_VISITS, 'value')}; save the state_dict alone")
         if depth > _MAX_DEPTH:
             return
         if not name.isprintable() or len(name) > _MAX_TEXT:
@@ -263,7 +264,9 @@ class _Walk:
         array.setflags(write=False)
         self.elements += array.size
         if self.elements > self.max_elements:
-            raise InputError(self.path, f"its tensors claim over {self.max_elements:,} numbers; refused as damaged")
+            raise InputError(
+                self.path, f"its tensors claim over {count(self.max_elements, 'number')}; refused as damaged"
+            )
         if name in self.tensors or name in self.unreadable:
             raise InputError(self.path, f"two tensors are called {name}; rename one")
         self.tensors[name] = array

@@ -15,6 +15,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.zip_archive import Archive
 
@@ -60,7 +61,7 @@ def _npy(where: str, data: bytes) -> Array:
         raise InputError(where, f"holds {what}; expected an array of real numbers")
     have, need = len(data) - stream.tell(), math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or len(shape) > 32 or need != have:
-        raise InputError(where, f"declares shape {shape!s:.60} but holds {have:,} bytes; write the file again")
+        raise InputError(where, f"declares shape {shape!s:.60} but holds {count(have, 'byte')}; write the file again")
     flat = np.frombuffer(data, dtype, offset=stream.tell())
     return _shaped(where, flat.astype(dtype.newbyteorder("="), copy=False), shape, fortran)
 
@@ -81,7 +82,9 @@ def read_safetensors(path: Path, data: bytes) -> dict[str, Array]:
     """The tensors of a safetensors file by name. Raises InputError for a damaged one."""
     length = int.from_bytes(data[:8], "little")
     if length > MAX_JSON_HEADER:
-        raise InputError(path, f"its safetensors header has {length:,} bytes; at most {MAX_JSON_HEADER:,} are read")
+        raise InputError(
+            path, f"its safetensors header has {count(length, 'byte')}; at most {MAX_JSON_HEADER:,} are read"
+        )
     try:
         header = json.loads(data[8 : 8 + length].decode("utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
@@ -102,7 +105,9 @@ def _safe_tensor(where: str, entry: Any, body: memoryview) -> Array:
         raise InputError(where, "its shape or place in the file is malformed; copy the file again")
     dtype = np.dtype(_SAFETENSORS[kind])
     if math.prod(shape) * dtype.itemsize != span[1] - span[0]:
-        raise InputError(where, f"declares shape {shape!s:.60} but holds {span[1] - span[0]:,} bytes; copy it again")
+        raise InputError(
+            where, f"declares shape {shape!s:.60} but holds {count(span[1] - span[0], 'byte')}; copy it again"
+        )
     flat = np.frombuffer(body[span[0] : span[1]], dtype)
     if kind == "BF16":
         flat = (flat.astype(np.uint32) << 16).view(np.float32)

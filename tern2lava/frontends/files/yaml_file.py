@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 
 MAX_BYTES = 1 << 20
@@ -75,7 +76,7 @@ def _check_events(path: Path, text: str) -> None:
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise InputError(f"{path}:{line}", f"has over {MAX_DEPTH} levels; expected fewer")
+            raise InputError(f"{path}:{line}", f"has over {count(MAX_DEPTH, 'level')}; expected fewer")
 
 
 def _explain(path: Path, error: yaml.YAMLError) -> tuple[str, str]:

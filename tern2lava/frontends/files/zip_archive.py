@@ -8,6 +8,7 @@ import zlib
 from io import BytesIO
 from pathlib import Path
 
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 
 MAX_UNPACKED = 256 << 20
@@ -37,10 +38,12 @@ class Archive:
             raise InputError(path, "holds two entries of one name; write it again")
         stored = sum(entry.compress_size for entry in entries)
         if stored > len(data):
-            raise InputError(path, f"declares {stored:,} bytes in a file of {len(data):,}; it is damaged or hostile")
+            raise InputError(
+                path, f"declares {count(stored, 'byte')} in a file of {len(data):,}; it is damaged or hostile"
+            )
         packed = sum(entry.file_size for entry in entries if entry.compress_type != zipfile.ZIP_STORED)
         if packed > max(MAX_UNPACKED, 100 * len(data)):
-            raise InputError(path, f"would unpack to {packed:,} bytes from {len(data):,}; refused as a zip bomb")
+            raise InputError(path, f"would unpack to {count(packed, 'byte')} from {len(data):,}; refused as a zip bomb")
 
     @property
     def names(self) -> frozenset[str]:
@@ -54,7 +57,9 @@ class Archive:
         if entry.compress_type == zipfile.ZIP_STORED and entry.file_size != entry.compress_size:
             raise InputError(self.path, f"entry {name[:80]} declares two sizes; the file is damaged, copy it again")
         if limit is not None and entry.file_size > limit:
-            raise InputError(self.path, f"entry {name[:80]} has {entry.file_size:,} bytes; at most {limit:,} are read")
+            raise InputError(
+                self.path, f"entry {name[:80]} has {count(entry.file_size, 'byte')}; at most {limit:,} are read"
+            )
         try:
             with self.zip.open(entry) as stream:
                 content = stream.read(entry.file_size + 1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.checkpoint import Scalar
 from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
@@ -46,7 +47,8 @@ def _inspect_nir(tree: Tree, path: Path) -> Inspection:
     return Inspection(
         path=str(path),
         format="HDF5",
-        content=f"NIR {graph.version or 'of unknown version'}: {len(nodes)} nodes, {len(graph.edges)} edges{told}",
+        content=f"NIR {graph.version or 'of unknown version'}: {count(len(nodes), 'node')}, "
+        f"{count(len(graph.edges), 'edge')}{told}",
         prefix="",
         tensors=_tensors(nodes),
         unreadable={},
@@ -71,7 +73,7 @@ def _inspect_lavadl(tree: Tree, path: Path) -> Inspection:
     return Inspection(
         path=str(path),
         format="HDF5",
-        content=f"lava-dl network of {len(layers)} layers",
+        content=f"lava-dl network of {count(len(layers), 'layer')}",
         prefix="",
         tensors=_tensors(nodes),
         unreadable={},

@@ -13,6 +13,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import Array, frozen
+from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import Assumptions
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
@@ -41,7 +42,9 @@ def neuron_fields(neuron: Hdf5Node, assumptions: Assumptions, layer: str, notes:
     threshold = _whole(neuron, "vThMant", 0, 1 << 30)
     rest = _whole(neuron, "refDelay", 0, LONGEST_REST) if "refDelay" in neuron.fields else 1
     if rest > 1:
-        notes.append(f"{layer}: refDelay {rest} is read as {rest - 1} steps of rest after a spike (netx leaves it out)")
+        notes.append(
+            f"{layer}: refDelay {rest} is read as {count(rest - 1, 'step')} of rest after a spike (netx leaves it out)"
+        )
     result: dict[str, Any] = {
         "alpha_u": frozen(1.0 - decays["iDecay"] / WHOLE),
         "alpha_v": frozen(1.0 - decays["vDecay"] / WHOLE),

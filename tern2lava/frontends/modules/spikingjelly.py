@@ -13,6 +13,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Reset
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
 from tern2lava.frontends.modules.firing_rule import firing_rule
@@ -82,7 +83,9 @@ def linear_recurrent(module: Any, name: str, where: str) -> NeuronLayer:
     weight, bias = weight_and_bias(module.rc, f"{where}.rc")
     inputs = weight.shape[1] - int(module.sub_module_out_features)
     if weight.shape[0] != int(module.sub_module_out_features):
-        raise InputError(where, f"{weight.shape[0]} neurons, but {module.sub_module_out_features} spikes are fed back")
+        raise InputError(
+            where, f"{count(weight.shape[0], 'neuron')}, but {module.sub_module_out_features} spikes are fed back"
+        )
     return NeuronLayer(
         fields=inner.fields,
         notes=inner.notes,

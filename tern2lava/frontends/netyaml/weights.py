@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.counts import count
 from tern2lava.frontends import latent_weights as latent
 from tern2lava.frontends.builder import Feed, numbers
 from tern2lava.frontends.files.checkpoint import Checkpoint, Scalar
@@ -123,7 +124,7 @@ def feedback_of(tensors: Tensors, keys: NeuronKeys, place: Place) -> tuple[Feed 
 
 def _check_axes(tensors: Tensors, weight: Array, axes: int, place: Place) -> None:
     if weight.ndim != axes:
-        raise tensors.file.error(place, f"its weight has shape {weight.shape}; expected {axes} axes")
+        raise tensors.file.error(place, f"its weight has shape {weight.shape}; expected {count(axes, 'axis')}")
 
 
 def _stored_feedback(tensors: Tensors, keys: NeuronKeys, place: Place) -> Feed | None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Dense
 from tern2lava.compiler.ir.shapes import Array, Shape, compact, size
+from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 
@@ -50,7 +51,7 @@ def conv_fields(node: Hdf5Node) -> dict[str, Any]:
     weight = node.array("weight")
     wanted = 3 if node.kind == "Conv1d" else 4
     if weight.ndim != wanted:
-        raise InputError(f"{node.name}.weight", f"has shape {weight.shape}; {node.kind} has {wanted} axes")
+        raise InputError(f"{node.name}.weight", f"has shape {weight.shape}; {node.kind} has {count(wanted, 'axis')}")
     first = 0 if node.kind == "Conv1d" else None
     padding: Any = node.fields["padding"]
     if isinstance(padding, str) and padding not in ("same", "valid"):

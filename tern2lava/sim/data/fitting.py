@@ -8,6 +8,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Neuron, Output, Population
 from tern2lava.compiler.ir.shapes import size
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.sim.data.spike_file import SpikeData
 
@@ -26,7 +27,10 @@ def fitted(
     if not steps or found == steps:
         return data
     if not any_steps:
-        holds = f"holds {data.samples:,} samples of {found:,} steps; the network is compiled for {steps:,} steps"
+        holds = (
+            f"holds {count(data.samples, 'sample')} of {count(found, 'step')}; the network is compiled for "
+            f"{count(steps, 'step')}"
+        )
         if data.samples == steps:
             raise InputError(
                 where, f"{holds}: this looks like (steps, samples, ...); transpose with np.swapaxes(x, 0, 1), or pass "

@@ -6,6 +6,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Input
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.counts import count
 
 
 def what_is_wrong(node: Input, values: Array, placed: bool) -> str:
@@ -23,7 +24,7 @@ def what_is_wrong(node: Input, values: Array, placed: bool) -> str:
         was = _unwrapped(found, bits, max(abs(low), abs(high), 1))
         if was is None:
             continue
-        likely = f"{int(was[0])} that was wrapped in {bits} bits"
+        likely = f"{int(was[0])} that was wrapped in {count(bits, 'bit')}"
         if low <= was.min() and was.max() <= high:
             return f"{text}, likely {likely}; store the data as int32"
         return f"{text}, perhaps {likely} or a brightness; this input takes neither: encode the data as spikes first"

@@ -31,6 +31,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from tern2lava.counts import count
 from tern2lava.errors import BackendError, MissingPackageError, UnsupportedError
 from tern2lava.sim.lava.shared_arrays import STEPS_DONE, SharedArrays, unnamed_file
 
@@ -172,9 +173,11 @@ class LavaChild:
             code = self._process.poll()
             if code is not None:
                 how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-                return {"error": f"its main process {how} after {done} of {steps} steps", "noise": True}
+                return {"error": f"its main process {how} after {done} of {count(steps, 'step')}", "noise": True}
             if time.monotonic() > deadline:
-                return {"error": f"it did not finish within {timeout:g} seconds ({done} of {steps} steps done)"}
+                return {
+                    "error": f"it did not finish within {timeout:g} seconds ({done} of {count(steps, 'step')} done)"
+                }
             if not open_end:
                 time.sleep(_POLL_SECONDS)
 

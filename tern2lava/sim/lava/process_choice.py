@@ -24,6 +24,7 @@ from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Array, broadcast, size
 from tern2lava.compiler.neurons.mechanism import kind_names
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
+from tern2lava.counts import count
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim.lava.run import ProcessUse
 
@@ -159,7 +160,7 @@ def _why_not_lif(
     arithmetic = graph.arithmetic
     assert arithmetic is not None
     if (arithmetic.decay_bits, arithmetic.state_bits) != (12, 24):
-        return f"decays of {arithmetic.decay_bits} bits and states of {arithmetic.state_bits} (LIF: 12 and 24)"
+        return f"decays of {count(arithmetic.decay_bits, 'bit')} and states of {arithmetic.state_bits} (LIF: 12 and 24)"
     kinds = kind_names(population)
     if kinds:
         return f"neurons of kind {', '.join(kinds)} (LIF is plain)"
@@ -218,7 +219,7 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: 
         return "", "the gain differs between channels or is not a power of two"
     worst = _worst_sum(graph, projection) >> shift
     geometry = projection.geometry
-    delayed = f", after {projection.delay} steps in our SpikeDelay" if projection.delay else ""
+    delayed = f", after {count(projection.delay, 'step')} in our SpikeDelay" if projection.delay else ""
     if geometry is None:
         bits = projection.bits
         spare = 9 - bits
@@ -230,7 +231,7 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: 
             return "", f"codes of {bits} bits are not a signed weight of 2 to 8 bits"
         if worst << spare >= 1 << 31:
             return "", "a weighted sum can leave Dense's 32-bit integers"
-        detail = f"exact: weights codes*{1 << spare}, {bits} bits, weight_exp={exponent - spare}"
+        detail = f"exact: weights codes*{1 << spare}, {count(bits, 'bit')}, weight_exp={exponent - spare}"
         cheap = (projection.delay + 1) * projection.weight.size <= MAX_STOCK_DELAY_SIZE
         if 0 < projection.delay <= MAX_STOCK_DELAY and cheap and not _message_bits(graph, projection):
             return "stock DelayDense", f"{detail}, delays={projection.delay}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.sim.data.trace import Trace
 
@@ -53,5 +54,7 @@ def samples_and_steps(inputs: dict[str, Array]) -> tuple[int, int]:
     """Number of samples and of time steps of `inputs`, values (batch, steps, *shape). Raises InputError for none."""
     batch, steps = next(iter(inputs.values())).shape[:2]
     if not batch or not steps:
-        raise InputError("input", f"{batch} samples of {steps} steps; no samples or no steps leave nothing to run")
+        raise InputError(
+            "input", f"{count(batch, 'sample')} of {count(steps, 'step')}; no samples or no steps leave nothing to run"
+        )
     return int(batch), int(steps)

@@ -13,6 +13,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
 from tern2lava.sim.reading.oracle import Oracle, make_oracle
@@ -34,7 +35,9 @@ def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph) -> dict[
         recorded = _arrays(Path(recorded))
     data = make_spikes(dict(recorded), graph, where)
     if graph.steps and data.steps != graph.steps:
-        raise InputError(where, f"holds {data.steps} steps a sample; record {graph.steps}, those of the network")
+        raise InputError(
+            where, f"holds {count(data.steps, 'step')} a sample; record {graph.steps}, those of the network"
+        )
     oracle = make_oracle(recorded, graph, data.samples, data.steps, where)
     if oracle is None:
         raise InputError(where, "holds no run of a framework (spikes.NAME or scores); write one with tern2lava.record")

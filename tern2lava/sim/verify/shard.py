@@ -35,6 +35,8 @@ LavaMode = Literal["mixed", "stock", "fused", "inprocess", "all"]
 # Samples that Lava's own process models run by default: in process, and in Lava's untouched runtime.
 SEQUENTIAL_SAMPLES, RUNTIME_SAMPLES = 32, 8
 # Values of one kind (spikes, v or u) held at a time; samples are run in shards of at most this many.
+THE_REST = "fast engine on the rest"
+"""The stage of the samples that are not compared."""
 SHARD = 1 << 23
 
 
@@ -50,11 +52,12 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardPlan:
-    """What to run: samples begin to end, in each execution of `amounts` (after I, E and M) the first so many of all; or
-    in the fast engine `alone`."""
+    """What to run: samples begin to end of the `total` that are run so, in each execution of `amounts` (after I, E and
+    M) the first so many of all; or in the fast engine `alone`."""
 
     begin: int
     end: int
+    total: int
     alone: bool
     amounts: tuple[tuple[str, int], ...]
     timeout: float
@@ -115,21 +118,25 @@ def run_shard(
     program = executable.program
     engine = engine or prepare(program)
     if plan.alone:
+        if progress is not None:
+            progress(THE_REST, plan.begin, plan.total)
         began = time.perf_counter()
         trace = run_engine(engine, data.values(), states=needs_states(program), threads=threads).trace
         run = Execution(name="E", samples=data.samples, values=0, seconds=time.perf_counter() - began)
+        if progress is not None:
+            progress(THE_REST, plan.end, plan.total)
         correct = _correct(program, trace, data)
         return ShardResult(samples=data.samples, alone=True, executions=(run,), correct_engine=correct)
     bench = _Bench(executable, data, plan, progress)
     reference = bench.run("I", "integer reference", lambda part, _: integer.run(program, part.values()))
     fast = bench.run("E", "fast engine", lambda part, _: run_engine(engine, part.values(), threads=threads).trace)
     images, host = executable.images, executable.host_image
-    bench.run("M", "core images", lambda part, _: mapped.run(images, host, part.values()))
+    bench.run("M", "images core by core", lambda part, _: mapped.run(images, host, part.values()))
     for name, amount in plan.amounts:
         count = min(plan.end, amount) - plan.begin
         if bench.difference is None and count > 0:
             _run_lava(bench, name, count, plan.timeout, child)
-    bench.tell("float model", 0, data.samples)
+    bench.tell("float model", 0, plan.total)
     bands, folded = run_band(executable.real, program, data.values(), states=needs_states(program))
     real = run_float_model(executable.imported, executable.real, folded, data.values())
     return ShardResult(
@@ -172,8 +179,9 @@ class _Bench:
     difference: Difference | None = None
 
     def tell(self, stage: str, done: int, total: int) -> None:
+        """Tell that `done` samples of this shard are done in a stage that runs `total` of all."""
         if self.progress is not None:
-            self.progress(stage, self.plan.begin + done, self.plan.begin + total)
+            self.progress(stage, self.plan.begin + done, total)
 
     def run(
         self, name: str, stage: str, execute: Callable[[SpikeData, Callable[[int, int], None]], Trace],
@@ -181,9 +189,10 @@ class _Bench:
     ) -> Trace:  # fmt: skip
         """The trace of `execute` on the first `samples` (None: all), held against the reference (the first one)."""
         part = self.data if samples is None else self.data.first(samples)
-        self.tell(stage, 0, part.samples)
+        total = self.plan.total if samples is None else dict(self.plan.amounts)[name]
+        self.tell(stage, 0, total)
         began = time.perf_counter()
-        trace = execute(part, lambda done, total: self.tell(stage, part.samples * done // max(1, total), part.samples))
+        trace = execute(part, lambda done, of: self.tell(stage, part.samples * done // max(1, of), total))
         seconds = time.perf_counter() - began
         values = 0
         if self.reference is None:
@@ -195,7 +204,7 @@ class _Bench:
             if found is not None:
                 self.link, self.difference = name, replace(found, sample=found.sample + self.plan.begin)
         self.executions.append(Execution(name=name, samples=part.samples, values=values, seconds=seconds))
-        self.tell(stage, part.samples, part.samples)
+        self.tell(stage, part.samples, total)
         return trace
 
 

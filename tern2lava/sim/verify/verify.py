@@ -129,8 +129,12 @@ def _plans(
     spans = [(begin, min(begin + size, compared), False) for begin in range(0, compared, size)]
     spans += [(begin, min(begin + size, data.samples), True) for begin in range(compared, data.samples, size)]
     return [
-        ShardPlan(begin=begin, end=end, alone=alone, amounts=amounts, timeout=timeout) for begin, end, alone in spans
-    ]
+        ShardPlan(
+            begin=begin, end=end, total=data.samples if alone else compared, alone=alone, amounts=amounts,
+            timeout=timeout,
+        )
+        for begin, end, alone in spans
+    ]  # fmt: skip
 
 
 def _on_ray(

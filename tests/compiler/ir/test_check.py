@@ -64,7 +64,7 @@ def test_a_sound_graph_has_the_shapes_of_its_layers():
         (changed("fc", weight=frozen(np.ones((5, 4)))), "fc: weight of shape (5, 4) cannot take an input of 3 values"),
         (changed("fc", bias=frozen(np.ones(4))), "fc: bias of shape (4,) does not fit"),
         (changed("conv", weight=frozen(np.full((3, 2, 2, 2), np.nan))), "conv.weight: 24 of 24 numbers are NaN"),
-        (changed("conv", weight=frozen(np.ones((3, 1, 2, 2)))), "conv: weight of shape (3, 1, 2, 2) in 1 groups"),
+        (changed("conv", weight=frozen(np.ones((3, 1, 2, 2)))), "conv: weight of shape (3, 1, 2, 2) in 1 group"),
         (changed("conv", weight=frozen(np.ones((3, 2, 9, 2)))), "conv: kernel 9x2 is larger than its padded input"),
         (changed("conv", weight=frozen(np.ones((3, 2)))), "conv: weight of shape (3, 2); a convolution has"),
         (changed("pool", kernel=(4, 4)), "pool: window (4, 4) is larger"),

@@ -103,7 +103,7 @@ def test_a_loop_with_fewer_steps_than_synapses_is_refused_by_its_names(fine):
     with pytest.raises(UnsupportedError) as raised:
         lower(graph, fine)
     assert raised.value.node in ("a -> b -> a", "b -> a -> b")
-    assert "found 1 steps of delay over 2 synapses" in str(raised.value)
+    assert "found 1 step of delay over 2 synapses" in str(raised.value)
 
 
 def test_a_loop_without_any_delay_is_refused_by_its_names(fine):

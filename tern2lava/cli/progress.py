@@ -1,0 +1,128 @@
+"""The line on a terminal that says what a command is doing, how much of it is done, and how long that still takes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tern2lava.compiler.progress import COUNTED, UNEVEN, bare, time_left
+from tern2lava.counts import count
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+
+    from tern2lava.compiler.progress import Progress
+
+_LEAST_BAR, _MOST_BAR = 4, 30
+
+
+def duration(seconds: float) -> str:
+    """Seconds as minutes:seconds or hours:minutes:seconds."""
+    whole = int(seconds)
+    minutes = f"{whole // 60 % 60}:{whole % 60:02d}"
+    return minutes if whole < 3600 else f"{whole // 3600}:{minutes:0>5}"
+
+
+@dataclass
+class _Stage:
+    """A stage: when and at which count it was first heard of, and the last that was told of it."""
+
+    began: float
+    first: int
+    done: int = 0
+    total: int = 0
+    told: float = 0.0
+
+
+@dataclass
+class StageLine:
+    """The line, from what a Progress was told. A stage to which a command returns, for further samples say, goes on.
+
+    clock: seconds.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    name: str = ""
+    stages: dict[str, _Stage] = field(default_factory=dict)
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """A Progress."""
+        now = self.clock()
+        key = stage.partition(", epoch ")[0]
+        at = self.stages.get(key)
+        if at is None or done < at.done:
+            at = self.stages[key] = _Stage(began=now, first=done)
+        if (done, total) != (at.done, at.total) or not at.told:
+            at.done, at.total, at.told = done, total, now
+        self.name = stage
+
+    def parts(self) -> tuple[str, str, str, str, float | None]:
+        """Name, what is counted, time elapsed and time left in this stage, and the share that is done, if known."""
+        at = self.stages.get(self.name.partition(", epoch ")[0])
+        if at is None:
+            return "", "", "", "", None
+        now, noun = self.clock(), COUNTED.get(bare(self.name))
+        counted = ""
+        if at.total:
+            counted = f"{at.done:,} of {count(at.total, noun)}" if noun else f"{at.done:,} of {at.total:,}"
+        elif at.done and noun:
+            counted = count(at.done, noun)
+        left = None
+        if at.total and bare(self.name) not in UNEVEN:
+            left = time_left(at.done - at.first, at.total - at.first, at.told - at.began, now - at.told)
+        share = at.done / at.total if at.total else None
+        return (
+            self.name, counted, f"{duration(now - at.began)} elapsed",
+            "" if left is None else f"about {duration(left)} left", share,
+        )  # fmt: skip
+
+    def text(self, width: int) -> tuple[str, int, int]:
+        """The line, at most `width` cells, and where in it the part of a bar that is done begins and ends. Of what does
+        not fit the bar goes first, then the elapsed time, then the end of the stage's name."""
+        name, counted, elapsed, left, share = self.parts()
+        for words in ([counted, elapsed, left], [counted, left], [left]):
+            said = "  ".join(word for word in words if word)
+            room = width - len(name) - len(said) - (2 if said else 0)
+            if room >= 0:
+                break
+        else:
+            return f"{name[: max(0, width - len(said) - 2)]}  {said}"[:width], 0, 0
+        if share is None or room < _LEAST_BAR + 2 or elapsed not in said:
+            return f"{name}  {said}".rstrip(), 0, 0
+        bar = min(room - 2, _MOST_BAR)
+        full = round(bar * min(1.0, share))
+        return f"{name}  {'━' * full}{'─' * (bar - full)}  {said}", len(name) + 2, len(name) + 2 + full
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        line, begin, end = self.text(options.max_width - 1)
+        text = Text(line, no_wrap=True, overflow="ignore")
+        text.stylize("bold green", begin, end)
+        yield text
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Progress | None]:
+    """A Progress shown as one line on stderr that goes away at the end; None when quiet or where stderr is no
+    terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    line = StageLine()
+    with Live(line, console=Console(stderr=True), transient=True, redirect_stdout=False, refresh_per_second=8) as live:
+
+        def tell(stage: str, done: int, total: int) -> None:
+            new = stage != line.name
+            line.tell(stage, done, total)
+            if new:
+                live.refresh()
+
+        yield tell
