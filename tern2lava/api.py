@@ -26,6 +26,7 @@ from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.progress import Progress, silent
+from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import CapacityError, InputError, Interrupted
 from tern2lava.frontends.load import load, load_with_run
 from tern2lava.hw_profiles import Profile, load_profile
@@ -80,29 +81,32 @@ def compile(
     any_steps: bool = False,
     pad: bool = False,
     recorded: str | Path | dict[str, Array] | None = None,
+    effort: Effort | str | None = None,
     progress: Progress | None = None,
     **load_options: Any,
 ) -> Compiled:
     """`source` compiled for `target` (a profile's name, YAML file, or Profile); written as a bundle to `out` if given.
 
     `source`: whatever `load` takes; `load_options` go to it. data: spikes on which the traffic between cores is
-    measured (any_steps, pad: see `verify`); without them map_options.rate is assumed. progress(stage, done, total) is
-    told what is done, total being 0 where it cannot be known. Raises InputError, ProfileError, UnsupportedError or
-    CapacityError, each saying where, what was found and what to do; whatever ends it, `out` is a whole bundle or as it
-    was before. The bundle of a live module keeps a few samples of the module's own run, recorded now, for `verify` to
-    hold the float model against; of other networks it keeps that of `recorded` (arrays or file of `record`), if given.
+    measured (any_steps, pad: see `verify`); without them map_options.rate is assumed. effort: "quick", "normal",
+    "thorough" or an Effort: how much is tried, in place of options.effort (docs/effort.md). progress(stage, done,
+    total) is told what is done, total being 0 where it cannot be known. Raises InputError, ProfileError,
+    UnsupportedError or CapacityError, each saying where, what was found and what to do; whatever ends it, `out` is a
+    whole bundle or as it was before. The bundle of a live module keeps a few samples of the module's own run, recorded
+    now, for `verify` to hold the float model against; of other networks it keeps that of `recorded` (arrays or file of
+    `record`), if given.
     """
-    tell = progress or silent
+    tell, options = progress or silent, _with_effort(options, effort)
     profile = target if isinstance(target, Profile) else load_profile(target)
     tell("network", 0, 0)
-    loaded = load_with_run(source, net, **load_options)
+    loaded = load_with_run(source, net, effort=options.effort, **load_options)
     graph = loaded if isinstance(loaded, Graph) else loaded.graph
-    kept = None if recorded is None else run_to_keep(recorded, graph)
+    kept = None if recorded is None else run_to_keep(recorded, graph, options.effort)
     if kept is None and out is not None and not isinstance(loaded, Graph):
         from tern2lava.frontends.record.keep import keep_run
 
         tell("the module's own run", 0, 0)
-        kept, notes = keep_run(source, loaded)  # type: ignore[arg-type]
+        kept, notes = keep_run(source, loaded, options.effort)  # type: ignore[arg-type]
         graph = graph.with_nodes(graph.nodes, notes=notes)
     try:
         compiled = build(graph, profile, options, map_options, _measure(data, options, any_steps, pad), tell)
@@ -110,7 +114,7 @@ def compile(
         from tern2lava.compiler.advice import advised
 
         tell("what would fit", 0, 0)
-        raise advised(error, graph, profile, options or Options(), map_options or MapOptions()) from None
+        raise advised(error, graph, profile, options, map_options or MapOptions()) from None
     compiled = replace(compiled, described=_described(source, net))
     if isinstance(source, (str, Path)) and Path(source).is_file():
         compiled = replace(compiled, source_bytes=Path(source).stat().st_size)
@@ -130,19 +134,22 @@ def what_if(
     data: str | Path | SpikeData | dict[str, Any] | None = None,
     any_steps: bool = False,
     pad: bool = False,
+    effort: Effort | str | None = None,
     progress: Progress | None = None,
     **load_options: Any,
 ) -> list[WhatIfRow]:
     """`source` mapped onto each of `targets` as `compile` would: a row for each with cores, memory and traffic, or
-    with the reason why it does not fit. data, any_steps, pad and progress as for `compile`. Raises InputError
+    with the reason why it does not fit. data, any_steps, pad, effort and progress as for `compile`. Raises InputError
     and ProfileError."""
     from tern2lava.report.what_if import what_if as compare
 
     profiles = [target if isinstance(target, Profile) else load_profile(target) for target in targets]
-    tell = progress or silent
+    tell, options = progress or silent, _with_effort(options, effort)
     tell("network", 0, 0)
     measure = _measure(data, options, any_steps, pad)
-    return compare(load(source, net, **load_options), profiles, options, map_options, measure, tell)
+    return compare(
+        load(source, net, effort=options.effort, **load_options), profiles, options, map_options, measure, tell
+    )
 
 
 def simulate(
@@ -155,6 +162,7 @@ def simulate(
     states: bool = False,
     keep: bool = True,
     out: str | Path | None = None,
+    effort: Effort | str = NORMAL,
     progress: Progress | None = None,
 ) -> Simulation:
     """A run of a bundle on spikes: by the fast engine, by it in Ray tasks (engine "ray"), by the integer reference
@@ -163,14 +171,15 @@ def simulate(
     any_steps, pad: see `verify`.
     states: keep v and u in the trace. keep: without it the trace stays empty, so that memory holds one piece. out: npz
     file for predictions, scores, spikes (and states), written piece by piece, there when the run is whole.
+    effort: how much is held at a time, on which no spike depends (docs/effort.md).
     progress(stage, done, total) counts samples. Raises Interrupted (a KeyboardInterrupt) with what was done.
     """
-    opened = _opened(bundle)
+    opened, chosen = _opened(bundle), effort_of(effort)
     executable = opened.executable
     program = executable.program
-    spikes = _spikes(data, program, steps_of(opened), any_steps, pad)
+    spikes = _spikes(data, program, steps_of(opened), any_steps, pad, chosen)
     needed = states or needs_states(program)
-    piece = shard_size(program, spikes.steps)
+    piece = shard_size(program, spikes.steps, chosen)
     parts = (spikes.values(begin, begin + piece) for begin in range(0, spikes.samples, piece))
     fallbacks: tuple[tuple[str, str], ...] = ()
     traces: Iterator[Trace]
@@ -186,7 +195,7 @@ def simulate(
         from tern2lava.sim.engine.program import prepare
         from tern2lava.sim.engine.run import stream
 
-        ready = prepare(program, progress)
+        ready = prepare(program, progress, chosen)
         fallbacks = tuple((use.population, use.reason) for use in ready.uses if use.engine == "reference")
         traces = (run.trace for run in stream(ready, parts, states=needed))
     found: list[Array] = []
@@ -239,6 +248,7 @@ def verify(
     samples: int | None = None,
     timeout: float = 600.0,
     require: str | None = None,
+    effort: Effort | str = NORMAL,
     progress: Progress | None = None,
 ) -> Report:
     """The bundle's report with the verification on `data`; also written into the bundle's report.json.
@@ -252,21 +262,22 @@ def verify(
 
     The fast engine runs all samples; on the first `samples` (None: all) the executions are compared, Lava's as
     `lava_mode` says: "fused", "inprocess", "stock" (each alone), "all", or "mixed", which runs the fused one on all of
-    them, the others on some. engine "ray": shards of samples run as Ray tasks.
+    them, the others on as many as `effort` says ("quick", "normal", "thorough" or an Effort: docs/effort.md).
+    engine "ray": shards of samples run as Ray tasks.
     Data of another number of steps than the bundle was compiled for are refused unless `any_steps`; `pad` adds steps
     of zeros to samples that have fewer (docs/data.md). Raises InputError, and BackendError where Lava or Ray did not
     finish.
     """
-    required = parse_requirements(require)
+    required, chosen = parse_requirements(require), effort_of(effort)
     opened = _opened(bundle)
-    spikes = _spikes(data, opened.executable.program, steps_of(opened), any_steps, pad)
+    spikes = _spikes(data, opened.executable.program, steps_of(opened), any_steps, pad, chosen)
     if samples is not None and samples < 1:
         raise InputError("samples", f"found {samples}; verify at least one")
     proof = prove(
         opened.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
-        timeout=timeout, progress=progress,
+        timeout=timeout, progress=progress, effort=chosen,
     )  # fmt: skip
-    proof = replace(proof, reading=_reading(opened, data, spikes, samples, progress))
+    proof = replace(proof, reading=_reading(opened, data, spikes, samples, progress, chosen))
     result = add_verification(opened.report, proof, required, _ternarize(opened))
     save_report(opened.folder, result)
     return result
@@ -281,6 +292,7 @@ def record(
     potentials: Mapping[str, tuple[str, str]] | None = None,
     call: str = "auto",
     scores: Callable[[Any], Any] | None = None,
+    effort: Effort | str = NORMAL,
 ) -> dict[str, Array]:
     """The framework's own run of `module` on `data`, as arrays that `verify` takes for the oracle; also written to the
     npz file `out` if given (docs/oracle.md).
@@ -291,14 +303,17 @@ def record(
     layer is of no known class. potentials: for such a layer the attribute that holds its membrane potential after a
     step, and whether that is "before" or "after" the reset. call: as for load_module. scores: what makes the class
     scores (samples, classes) of what the forward returns, of the list of its returns where it is called once per step;
-    by default a forward's return of that shape. Raises InputError for what does not fit.
+    by default a forward's return of that shape. effort: as for `compile`: how many steps a forward of its own is traced
+    for, and how many samples run at a time. Raises InputError for what does not fit.
     """
     from tern2lava.frontends.record.data import read_arrays
     from tern2lava.frontends.record.record import record_module
 
     inputs, labels = read_arrays(data)
     arrays = dict(inputs) if labels is None else {**inputs, "labels": labels}
-    arrays |= record_module(module, inputs, names=names, potentials=potentials, call=call, scores=scores)
+    arrays |= record_module(
+        module, inputs, names=names, potentials=potentials, call=call, scores=scores, effort=effort_of(effort)
+    )
     if out is not None:
         write_aside(Path(out), lambda path: np.savez_compressed(path, **arrays))
     return arrays
@@ -332,6 +347,11 @@ def _record_beside(path: Path) -> Record:
         raise InputError(path, f"cannot be written ({error.strerror or error})") from None
 
 
+def _with_effort(options: Options | None, effort: Effort | str | None) -> Options:
+    chosen = options or Options()
+    return chosen if effort is None else replace(chosen, effort=effort_of(effort))
+
+
 def _opened(bundle: str | Path | Bundle) -> Bundle:
     return bundle if isinstance(bundle, Bundle) else read_bundle(Path(bundle))
 
@@ -344,7 +364,7 @@ def steps_of(bundle: Bundle) -> int:
 
 def _reading(
     bundle: Bundle, data: str | Path | SpikeData | dict[str, Any], spikes: SpikeData, samples: int | None,
-    progress: Progress | None,
+    progress: Progress | None, effort: Effort,
 ) -> Reading | None:  # fmt: skip
     """The float model against the framework's own run: that in `data`, else that which the bundle keeps, else None."""
     imported, steps = bundle.executable.imported, steps_of(bundle)
@@ -352,11 +372,13 @@ def _reading(
     if isinstance(data, dict):
         found = make_oracle(data, imported, spikes.samples, recorded_steps(spikes))
     elif not isinstance(data, SpikeData):
-        found = load_oracle(Path(data), imported, spikes.samples, recorded_steps(spikes))
+        found = load_oracle(Path(data), imported, spikes.samples, recorded_steps(spikes), effort)
     if found is not None:
-        return read_all(imported, spikes, found, steps=steps, samples=samples, progress=progress)
+        return read_all(imported, spikes, found, steps=steps, samples=samples, progress=progress, effort=effort)
     kept = recorded_run(bundle)
-    return None if kept is None else read_all(imported, *kept, steps=kept[0].steps, progress=progress)
+    if kept is None:
+        return None
+    return read_all(imported, *kept, steps=kept[0].steps, progress=progress, effort=effort)
 
 
 def _ternarize(bundle: Bundle) -> str | None:
@@ -375,24 +397,26 @@ def _described(source: str | Path | Graph | torch.nn.Module, net: str | Path | N
 
 
 def _measure(
-    data: str | Path | SpikeData | dict[str, Any] | None, options: Options | None, any_steps: bool, pad: bool
+    data: str | Path | SpikeData | dict[str, Any] | None, options: Options, any_steps: bool, pad: bool
 ) -> Callable[[Graph], dict[str, Array]] | None:
     """What measures spikes per neuron and step of a program on `data`."""
     if data is None:
         return None
-    asked = 0 if options is None else options.steps
 
     def measure(program: Graph) -> dict[str, Array]:
         from tern2lava.sim.activity import measured_rates
 
-        return measured_rates(program, _spikes(data, program, asked or program.steps, any_steps, pad))
+        effort = options.effort
+        spikes = _spikes(data, program, options.steps or program.steps, any_steps, pad, effort)
+        return measured_rates(program, spikes, effort)
 
     return measure
 
 
 def _spikes(
-    data: str | Path | SpikeData | dict[str, Any], program: Graph, steps: int, any_steps: bool, pad: bool
-) -> SpikeData:
+    data: str | Path | SpikeData | dict[str, Any], program: Graph, steps: int, any_steps: bool, pad: bool,
+    effort: Effort,
+) -> SpikeData:  # fmt: skip
     """The data for `program`, held against the `steps` it was compiled for and its outputs."""
     where: object = "data"
     if isinstance(data, SpikeData):
@@ -401,5 +425,5 @@ def _spikes(
         found = make_spikes(data, program, steps=steps, pad=pad)
     else:
         where = data
-        found = load_spikes(Path(data), program, steps=steps, pad=pad)
+        found = load_spikes(Path(data), program, steps=steps, pad=pad, effort=effort)
     return fitted(found, program, steps, any_steps=any_steps, pad=pad, where=where)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, Json, Pad, app, console, print_json
+from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, EffortName, Json, Pad, app, console, print_json
 from tern2lava.cli.progress import progress_bar
 from tern2lava.counts import count
 
@@ -98,6 +98,7 @@ def verify(
             "where the data carry such a run or the bundle keeps one (docs/oracle.md).",
         ),
     ] = None,
+    effort: EffortName = "normal",
     any_steps: AnySteps = False,
     pad: Pad = False,
     as_json: Json = False,
@@ -122,7 +123,7 @@ def verify(
         report = api.verify(
             bundle, data, backend="lava" if backend == "lava" else "reference", lava_mode=modes[lava_mode],
             engine="ray" if engine == "ray" else "local", samples=samples or None, timeout=timeout, progress=progress,
-            require=require, any_steps=any_steps, pad=pad,
+            require=require, effort=effort, any_steps=any_steps, pad=pad,
         )  # fmt: skip
     found = report.verification
     assert found is not None

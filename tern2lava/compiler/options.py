@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from tern2lava.compiler.ir.graph import Graph, Population
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 
 Objective = Literal["cores", "traffic", "latency", "balance"]
@@ -31,11 +32,13 @@ class Options:
     number, or DEFAULT_STEPS where it names none.
     allow_rounding: the largest share by which rounding to integers may move a positive threshold or reset amount, or
     biases a potential (of its threshold; rounding_limits.refuse_roundings).
+    effort: how much is tried where no proof decides.
     """
 
     ternarize: Literal["refuse", "twn", "int8"] = "refuse"
     steps: int = 0
     allow_rounding: float = 0.05
+    effort: Effort = NORMAL
 
     def __post_init__(self) -> None:
         """Raise InputError for a share that is none."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tern2lava.compiler.ir.graph import Graph
+from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.hdf5 import is_hdf5, read_hdf5
 
@@ -21,20 +22,25 @@ ACCEPTED = (
 _FILE_OPTIONS = ("dt", "assume")
 
 
-def load(source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, **options: Any) -> Graph:
+def load(
+    source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, *,
+    effort: Effort | str = NORMAL, **options: Any,
+) -> Graph:  # fmt: skip
     """The Graph (IMPORTED) of `source`: a NIR or lava-dl file, a checkpoint wired by a net.yaml, or a live module.
 
     `options` are those of load_module (input_shape, steps, readout, levels, call), for NIR and lava-dl files dt
-    and assume (see load_nir, load_lavadl). A Graph comes back as it is.
+    and assume (see load_nir, load_lavadl). effort: how many steps a live module is traced for. A Graph comes back as it
+    is.
     Raises InputError or UnsupportedError naming what was found and what is accepted.
     """
-    found = load_with_run(source, net, **options)
+    found = load_with_run(source, net, effort=effort, **options)
     return found if isinstance(found, Graph) else found.graph
 
 
 def load_with_run(
-    source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, **options: Any
-) -> Graph | Loaded:
+    source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, *,
+    effort: Effort | str = NORMAL, **options: Any,
+) -> Graph | Loaded:  # fmt: skip
     """As `load`; a live module comes with what is known of its own way to run."""
     if isinstance(source, Graph):
         return source
@@ -48,7 +54,7 @@ def load_with_run(
         missing = [name for name in ("input_shape", "steps") if name not in options]
         if missing:
             raise InputError(type(source).__qualname__, f"a live module needs {' and '.join(missing)} as well")
-        return read_module(source, **options)
+        return read_module(source, effort=effort_of(effort), **options)
     raise InputError("source", f"is a {type(source).__name__}; expected {ACCEPTED}")
 
 

@@ -15,14 +15,13 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Input
 from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.sim.data.ragged import cut, is_ragged, padded
 from tern2lava.sim.data.stored_values import StoredValues, read_header
 from tern2lava.sim.data.wrapped import what_is_wrong
 
 NPY = b"\x93NUMPY"
-# Bytes from which an array is left in its file and read in pieces.
-LARGE = 1 << 27
 # NotImplementedError and RuntimeError: zipfile's, for unknown and encrypted members.
 _DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError)
 
@@ -68,7 +67,7 @@ class SpikeData:
         return np.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2)) if missing > 0 else values
 
 
-def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False) -> SpikeData:
+def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False, effort: Effort = NORMAL) -> SpikeData:
     """The data of an npz file for the inputs of `graph`.
 
     Arrays: `spikes` (batch, steps, *input shape), or one array per Input under its name; `labels` (batch,) optional.
@@ -89,7 +88,11 @@ def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False) 
                     raise InputError(path, f"holds two arrays called '{name}'; save it again with one")
                 members[name] = info
             whole = "lengths" in members
-            arrays = {name: _read(archive, info, path, whole) for name, info in members.items() if name in wanted}
+            arrays = {
+                name: read_array(archive, info, path, effort, whole=whole)
+                for name, info in members.items()
+                if name in wanted
+            }
     except FileNotFoundError:
         raise InputError(path, "does not exist") from None
     except MemoryError:
@@ -102,7 +105,9 @@ def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False) 
     return make_spikes(arrays, graph, path, steps=steps, pad=pad)
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, whole: bool) -> Array | _Member:
+def read_array(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, effort: Effort, *, whole: bool
+) -> Array | Member:
     """One array of an npz file, its claimed size checked against what is stored before anything is allocated; of a
     large one only what it is, unless the `whole` is needed."""
     with archive.open(member) as stream:
@@ -114,8 +119,8 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, whole: 
         )  # fmt: skip
     if math.prod(shape) * dtype.itemsize > member.file_size:
         raise InputError(f"{path}: {member.filename}", f"shape {shape} of {dtype} is not what is stored; save it again")
-    if not whole and member.file_size > LARGE and len(shape) > 1 and not fortran:
-        return _Member(path=path, name=member.filename, shape=shape, dtype=dtype)
+    if not whole and member.file_size > effort.file_bytes and len(shape) > 1 and not fortran:
+        return Member(path=path, name=member.filename, shape=shape, dtype=dtype, part=effort.read_bytes)
     npy_format: Any = np.lib.format
     with archive.open(member) as stream:
         array: Array = npy_format.read_array(stream, allow_pickle=False)
@@ -123,13 +128,14 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, whole: 
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Member:
-    """An array of a file that is left there."""
+class Member:
+    """An array of a file that is left there. part: bytes of it that are read at a time."""
 
     path: Path
     name: str
     shape: tuple[int, ...]
     dtype: Any
+    part: int
 
     @property
     def ndim(self) -> int:
@@ -159,7 +165,7 @@ def make_spikes(
         raise InputError(where, "its inputs differ in samples or steps")
     samples = next(iter(inputs.values())).shape[0]
     labels = arrays.get("labels")
-    if isinstance(labels, _Member):
+    if isinstance(labels, Member):
         raise InputError(f"{where}: labels", f"shape {labels.shape}; expected {samples} integers")
     if labels is not None:
         labels = np.asarray(labels)
@@ -168,9 +174,9 @@ def make_spikes(
     return SpikeData(inputs=inputs, labels=None if labels is None else labels.astype(np.int64))
 
 
-def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, where: str) -> Array | _Member:
+def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, where: str) -> Array | Member:
     """The values of one Input as one array: samples given one by one or one after another are padded."""
-    if isinstance(values, _Member):
+    if isinstance(values, Member):
         return values
     if is_ragged(values):
         return padded(values, steps, pad, where)
@@ -181,7 +187,7 @@ def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, whe
     return padded(cut(found, np.asarray(lengths), where), steps, pad, where)
 
 
-def _checked(values: Array | _Member, node: Input, where: str) -> Array | StoredValues:
+def _checked(values: Array | Member, node: Input, where: str) -> Array | StoredValues:
     """The values of one Input in its shape; those of a large file are checked as they are read."""
     if values.dtype.kind not in "biuf":
         raise InputError(where, f"holds {values.dtype}, expected numbers")
@@ -196,9 +202,9 @@ def _checked(values: Array | _Member, node: Input, where: str) -> Array | Stored
             where, f"each step has shape {values.shape[2:]} ({width:,} values); the network's input '{node.name}' is "
             f"{node.shape} ({size(node.shape):,} values)",
         )  # fmt: skip
-    if isinstance(values, _Member):
+    if isinstance(values, Member):
         check = partial(_whole, node, where)
-        return StoredValues(values.path, values.name, values.shape, values.dtype, node.shape, check)
+        return StoredValues(values.path, values.name, values.shape, values.dtype, node.shape, check, values.part)
     return _whole(node, where, values, placed=True)
 
 

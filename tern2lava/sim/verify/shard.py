@@ -16,6 +16,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.progress import Progress
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.data.readout import needs_states, predictions, scores
 from tern2lava.sim.data.spike_file import SpikeData
@@ -32,12 +33,8 @@ if TYPE_CHECKING:
     from tern2lava.sim.lava.child import LavaChild
 
 LavaMode = Literal["mixed", "stock", "fused", "inprocess", "all"]
-# Samples that Lava's own process models run by default: in process, and in Lava's untouched runtime.
-SEQUENTIAL_SAMPLES, RUNTIME_SAMPLES = 32, 8
-# Values of one kind (spikes, v or u) held at a time; samples are run in shards of at most this many.
 THE_REST = "fast engine on the rest"
 """The stage of the samples that are not compared."""
-SHARD = 1 << 23
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +58,7 @@ class ShardPlan:
     alone: bool
     amounts: tuple[tuple[str, int], ...]
     timeout: float
+    effort: Effort = NORMAL
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -83,10 +81,14 @@ class ShardResult:
     float_ties: int = 0
 
 
-def lava_amounts(mode: LavaMode, samples: int) -> tuple[tuple[str, int], ...]:
+def lava_amounts(mode: LavaMode, samples: int, effort: Effort = NORMAL) -> tuple[tuple[str, int], ...]:
     """(execution, samples) of each way to run Lava: L2 core images, L3 process models in sequence, L1 the runtime."""
     by_mode = {
-        "mixed": (("L2", samples), ("L3", min(samples, SEQUENTIAL_SAMPLES)), ("L1", min(samples, RUNTIME_SAMPLES))),
+        "mixed": (
+            ("L2", samples),
+            ("L3", min(samples, effort.sequential_samples)),
+            ("L1", min(samples, effort.runtime_samples)),
+        ),
         "stock": (("L1", samples),),
         "fused": (("L2", samples),),
         "inprocess": (("L3", samples),),
@@ -95,11 +97,11 @@ def lava_amounts(mode: LavaMode, samples: int) -> tuple[tuple[str, int], ...]:
     return by_mode[mode]
 
 
-def shard_size(program: Graph, steps: int) -> int:
-    """Samples that can be run at a time with traces and inputs of at most SHARD values of each kind."""
+def shard_size(program: Graph, steps: int, effort: Effort = NORMAL) -> int:
+    """Samples that can be run at a time with traces and inputs of at most effort.shard_values of each kind."""
     nodes: tuple[Input | Population, ...] = (*program.of_kind(Input), *program.of_kind(Population))
     neurons = sum(size(node.shape) for node in nodes)
-    return max(1, SHARD // max(1, neurons * steps))
+    return max(1, effort.shard_values // max(1, neurons * steps))
 
 
 def run_shard(
@@ -116,7 +118,7 @@ def run_shard(
     from tern2lava.sim.engine.run import run as run_engine
 
     program = executable.program
-    engine = engine or prepare(program)
+    engine = engine or prepare(program, effort=plan.effort)
     if plan.alone:
         if progress is not None:
             progress(THE_REST, plan.begin, plan.total)
@@ -135,7 +137,7 @@ def run_shard(
     for name, amount in plan.amounts:
         count = min(plan.end, amount) - plan.begin
         if bench.difference is None and count > 0:
-            _run_lava(bench, name, count, plan.timeout, child)
+            _run_lava(bench, name, count, child)
     bench.tell("float model", 0, plan.total)
     bands, folded = run_band(executable.real, program, data.values(), states=needs_states(program))
     real = run_float_model(executable.imported, executable.real, folded, data.values())
@@ -208,16 +210,16 @@ class _Bench:
         return trace
 
 
-def _run_lava(bench: _Bench, name: str, samples: int, timeout: float, child: LavaChild | None) -> None:
+def _run_lava(bench: _Bench, name: str, samples: int, child: LavaChild | None) -> None:
     """Run the first `samples` in Lava: L2 core images, L3 Lava's process models in sequence, L1 its runtime."""
     from tern2lava.sim.lava.cores import run_cores
     from tern2lava.sim.lava.processes import run_stock
 
-    executable = bench.executable
+    executable, timeout, effort = bench.executable, bench.plan.timeout, bench.plan.effort
 
     def cores(part: SpikeData, tell: Callable[[int, int], None]) -> Trace:
         images, host = executable.images, executable.host_image
-        return run_cores(images, host, part.values(), timeout=timeout, progress=tell, child=child).trace
+        return run_cores(images, host, part.values(), timeout=timeout, progress=tell, child=child, effort=effort).trace
 
     def processes(part: SpikeData, tell: Callable[[int, int], None]) -> Trace:
         found = run_stock(
