@@ -6,14 +6,18 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tern2lava import bundle
+from command_line import in_process
+from tern2lava import api, bundle
 from tern2lava.bundle import read_bundle, save_report, write_aside, write_bundle
 from tern2lava.compiler.build import build
+from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.passes.pipeline import STAGES
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
@@ -225,3 +229,22 @@ def test_certificates_without_a_bound_survive_the_report(make_leaky, tmp_path):
     write_bundle(long, tmp_path / "build")
     assert any(row.eps is None for row in read_bundle(tmp_path / "build").report.certificate)
     assert bundle.dump_report(read_bundle(tmp_path / "build").report).count("null") > 0
+
+
+@pytest.mark.parametrize(("change", "said"), [("lost", "reached 0 times"), ("doubled", "reached 2 times")])
+def test_a_bundle_with_a_route_that_is_wrong_is_not_written_and_is_an_error_of_our_own(
+    compiled, tmp_path, monkeypatch, capsys, change, said
+):
+    host = decode_core(compiled.mapped.host_image)
+    routes = host.routes[1:] if change == "lost" else (*host.routes, host.routes[0])
+    wrong = replace(compiled.mapped, host_image=encode_core(replace(host, routes=routes)))
+    with pytest.raises(RuntimeError, match=f"the routes of the core images are wrong: .*{said}"):
+        write_bundle(replace(compiled, mapped=wrong), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    monkeypatch.setattr(api, "build", lambda *_: replace(compiled, mapped=wrong))
+    demo = resources.files("tern2lava.demo")
+    done = in_process(monkeypatch, capsys)(
+        "compile", demo / "mlp.pt", "--net", demo / "mlp.yaml", "--target", "tiny", "-o", tmp_path / "b"
+    )
+    assert done.returncode == 70
+    assert said in done.stderr

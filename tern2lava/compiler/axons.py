@@ -55,14 +55,6 @@ def single_ends(geometry: ConvGeometry, kernel: int, axis: int, low: int, high: 
     return first, int(np.argmin(single[::-1]))
 
 
-def edge_entries(profile: Profile, projection: Projection, neurons: Array, single: Array) -> Array:
-    """Entries in the `edges` model of `neurons` edges into one projection's blocks, `single` of which lead to lists of
-    their own, all on one chip."""
-    if not shares_lists(profile, projection):
-        return neurons
-    return profile.routing.shared_cost.value * neurons - (profile.routing.shared_cost.value - 1) * single
-
-
 def overlap(low: Array, high: Array, other_low: Array, other_high: Array) -> Array:
     """Length that ranges have in common."""
     result: Array = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0)

@@ -29,9 +29,8 @@ def load(
     """The Graph (IMPORTED) of `source`: a NIR or lava-dl file, a checkpoint wired by a net.yaml, or a live module.
 
     `options` are those of load_module (input_shape, steps, readout, levels, call), for NIR and lava-dl files dt
-    and assume (see load_nir, load_lavadl). effort: how many steps a live module is traced for. A Graph comes back as it
-    is.
-    Raises InputError or UnsupportedError naming what was found and what is accepted.
+    and assume (see nir.read and lavadl.read). effort: how many steps a live module is traced for.
+    A Graph comes back as it is. Raises InputError or UnsupportedError naming what was found and what is accepted.
     """
     found = load_with_run(source, net, effort=effort, **options)
     return found if isinstance(found, Graph) else found.graph

@@ -44,8 +44,7 @@ class Group:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Program:
     """A graph ready to run. places: where each population's neurons begin in a row of all spikes, `width` long; spans:
-    all of its neurons there, emits: the type of its spikes; input_places: as places, of every Input in a row of all
-    inputs; effort: how much is held at a time."""
+    all of its neurons there, emits: the type of its spikes; effort: how much is held at a time."""
 
     graph: Graph
     groups: tuple[Group, ...]
@@ -53,7 +52,6 @@ class Program:
     width: int
     spans: dict[str, slice]
     emits: dict[str, Any]
-    input_places: dict[str, int]
     uses: tuple[Use, ...]
     effort: Effort
 
@@ -87,7 +85,7 @@ def prepare(graph: Graph, progress: Progress | None = None, effort: Effort = NOR
     return Program(
         graph=graph, groups=_with_addresses(groups, progress), places=places, width=width,
         spans={p.name: slice(places[p.name], places[p.name] + size(p.shape)) for p in graph.of_kind(Population)},
-        emits={p.name: spike_type(p) for p in graph.of_kind(Population)}, input_places=input_places,
+        emits={p.name: spike_type(p) for p in graph.of_kind(Population)},
         uses=tuple(uses[node.name] for node in graph.of_kind(Population)), effort=effort,
     )  # fmt: skip
 

@@ -25,7 +25,7 @@ from tern2lava.sim.executable import Executable
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real_decides import run_float_model
 from tern2lava.sim.verify.arithmetic import SpikeCounts, changed_decisions, count_spikes
-from tern2lava.sim.verify.compare import Difference, compared_values, first_difference
+from tern2lava.sim.verify.compare import Difference, compare
 from tern2lava.sim.verify.threshold_margin import Band, run_band
 
 if TYPE_CHECKING:
@@ -201,10 +201,11 @@ class _Bench:
             self.reference = trace
         elif self.difference is None:
             expected = _first(self.reference, part.samples)
-            values = compared_values(expected, trace)
-            found = first_difference(expected, trace, self.executable.program)
-            if found is not None:
-                self.link, self.difference = name, replace(found, sample=found.sample + self.plan.begin)
+            found = compare({"I": expected, name: trace}, self.executable.program)
+            values = found.compared_values
+            if found.difference is not None:
+                first = found.difference
+                self.link, self.difference = name, replace(first, sample=first.sample + self.plan.begin)
         self.executions.append(Execution(name=name, samples=part.samples, values=values, seconds=seconds))
         self.tell(stage, part.samples, total)
         return trace
