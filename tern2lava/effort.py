@@ -22,29 +22,28 @@ class Effort:
     # A compilation.
 
     #: Sets of parameters of a population whose thresholds exact runs place, the most frequent first; the rest keep the
-    #: nearest code. Chosen so that channels of one layer are covered: a set takes 0.15 to 0.5 s (64 steps, one core).
+    #: nearest code. Chosen. Measured: 0.1 s of one core for a set alone, 0.02 s each for twelve (64 steps).
     searched_kinds: int = 48
     #: Sets of parameters of a population that exact runs examine for the certificate's counts of ties. Chosen: these
     #: runs prove nothing, so that few do.
     examined_kinds: int = 4
     #: Random input sequences for each rate of an exact run, shared among the sets. Chosen.
     drawn_sequences: int = 400
-    #: Random input sequences for each rate that every set gets at least. Chosen so that 1 spike in 64 x 64 steps shows.
+    #: Random input sequences for each rate that every set gets at least. Chosen.
     least_sequences: int = 64
     #: Threshold, in synapses, below which every constant input up to twice it is run as well. Chosen: at most 128 runs.
     held_threshold: int = 64
     #: Steps that an exact run has at most. Chosen: 64 steps with a decay of 3 / 4 are potentials of 128 bits.
     exact_steps: int = 64
-    #: Smallest and largest j of the offsets 2^j, in last bits, that are tried for a threshold without a code. Chosen:
-    #: below 2^4 a bias of 1 is as good; above 2^16 an offset exceeds 1/32 of the largest weight.
+    #: Smallest and largest j of the offsets 2^j, in last bits, that are tried for a threshold without a code. Chosen;
+    #: offsets above a 32nd of a weight are left out whatever j is.
     offset_bits: tuple[int, int] = (4, 16)
     #: Last bits by which a subtraction may fall short of its amount to keep an offset alive. Chosen.
     shortfalls: tuple[int, ...] = (0, 1, 2, 4)
     #: Weights and neurons up to which a network that does not fit is mapped onto other targets to say which hold it;
-    #: beyond, bounds speak. Chosen so that a target takes about a second.
+    #: beyond, bounds speak. Chosen so that a small target takes about a second.
     advised_size: int = 100_000
-    #: Steps of a live module's traced run; more only where its forward has its own number of steps. Chosen: four times
-    #: the longest delay of the frameworks' layers.
+    #: Steps of a live module's traced run; more only where its forward has its own number of steps. Chosen.
     traced_steps: int = 24
     #: Samples of a recorded run that a bundle keeps. Chosen for small bundles.
     kept_samples: int = 16
@@ -52,10 +51,12 @@ class Effort:
     own_samples: int = 4
     #: Random samples that a live module runs, of which `own_samples` that fire the most populations are kept. Chosen.
     own_candidates: int = 12
+    #: Spikes of these samples that are held together; more make them fewer. Chosen: 256 MiB.
+    candidate_spikes: int = 1 << 28
 
     # A verification.
 
-    #: Samples that Lava's process models run in sequence (L3) in mixed mode. Chosen: they are slower than core images.
+    #: Samples that Lava's process models run in sequence (L3) in mixed mode. Chosen: slower than core images.
     sequential_samples: int = 32
     #: Samples that Lava's own runtime runs (L1) in mixed mode. Chosen: it meets at a barrier in every step.
     runtime_samples: int = 8
@@ -70,15 +71,13 @@ class Effort:
     reading_values: int = 1 << 24
     #: Samples of a live module that are recorded at a time. Chosen.
     recorded_samples: int = 64
-    #: Spikes of a live module's candidates that are held at a time. Chosen: 256 MiB.
-    candidate_spikes: int = 1 << 28
     #: Bytes from which an array of a spike file is left there and read in pieces. Chosen: 128 MiB.
     file_bytes: int = 1 << 27
     #: Bytes of a spike file that are read at a time. Chosen.
     read_bytes: int = 1 << 20
-    #: Bytes of spikes of the samples that a thread of the engine takes at a time. Chosen: what a core's cache holds.
+    #: Bytes of spikes of the samples that a thread of the engine takes at a time. Chosen.
     thread_bytes: int = 1 << 21
-    #: Bytes of summed input that the engine holds at a time. Chosen: they stay in a core's second cache.
+    #: Bytes of summed input that the engine holds at a time. Chosen so that they stay in a core's cache.
     summed_bytes: int = 1 << 17
     #: Neurons with equal parameters from which the engine steps them with one set; fewer get sets of their own. Chosen.
     alike_neurons: int = 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,7 @@ def walk(images: Sequence[CoreImage], profile: Profile) -> Walk:
         for number, image in cores.items()
         for index, axons in enumerate(image.axons)
     }
+    chip_rows, chip_cols = profile.system.mesh_rows.value, profile.system.mesh_cols.value
     hops: list[int] = []
     sent: list[int] = []
     crossings: list[int] = []
@@ -62,7 +64,8 @@ def walk(images: Sequence[CoreImage], profile: Profile) -> Walk:
                 path = _path(profile, *ends)
                 if len(set(path)) != len(path):
                     raise InputError(where, "meets a router twice")
-                borders = sum(_chip(profile, a) != _chip(profile, b) for a, b in itertools.pairwise(path))
+                chips = [(row // chip_rows, col // chip_cols) for row, col in path]
+                borders = sum(map(operator.ne, chips, chips[1:]))
                 paths[ends] = path, borders
             path, borders = paths[ends]
             neurons = _count(axons.box, group.box, reached[route.core, route.axons])
@@ -109,10 +112,6 @@ def _router(profile: Profile, core: int) -> Router:
         chip_row * system.mesh_rows.value + router // system.mesh_cols.value,
         chip_col * system.mesh_cols.value + router % system.mesh_cols.value,
     )
-
-
-def _chip(profile: Profile, router: Router) -> Router:
-    return router[0] // profile.system.mesh_rows.value, router[1] // profile.system.mesh_cols.value
 
 
 def _count(seen: Box, group: Box, reached: Array) -> int:
