@@ -280,8 +280,8 @@ class Mechanism:
         return ()
 
     def not_in_nir(self, neuron: Neuron) -> str | None:
-        """What NIR cannot say even so; None where it can."""
-        return None if self.words else f"neurons of kind {self.name}"
+        """What NIR cannot say even so; None where the words of `assumed` say it."""
+        return None if self.assumed(neuron) else f"neurons of kind {self.name}"
 
 
 _REGISTERED: dict[str, Mechanism] = {}

@@ -99,7 +99,10 @@ def skews(graph: Graph) -> dict[str, int]:
 
 
 def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
-    """The plan for executing INTEGER `graph` in Lava, whose processes know no pooling: the kernels repeat."""
+    """The plan for executing INTEGER `graph` in Lava, whose processes know no pooling: the kernels repeat.
+
+    Raises UnsupportedError for neurons that no process executes."""
+    refuse_unknown_kinds(graph)
     graph = unpooled_graph(graph)
     skew = skews(graph)
     period = steps + max((abs(s) for s in skew.values()), default=0)
@@ -125,17 +128,22 @@ def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
 OWN_NEURON = ("refractory", "signed", "rearm", "adaptive", "relay")
 
 
+def refuse_unknown_kinds(graph: Graph) -> None:
+    """Raise UnsupportedError for the first population whose neurons neither a stock process nor our own executes."""
+    for population in graph.of_kind(Population):
+        beyond = [name for name in kind_names(population) if name not in OWN_NEURON]
+        if beyond:
+            raise UnsupportedError(
+                population.name, f"neurons that a Lava process executes ({', '.join(OWN_NEURON)})",
+                f"kind {', '.join(beyond)}", "verify with --backend reference",
+            )  # fmt: skip
+
+
 def plan_neuron(graph: Graph, population: Population, skew: dict[str, int]) -> NeuronPlan:
     """Lava's LIFReset where it is exact for `population`, else our TernaryNeuron with the reason."""
     incoming = [_projection(graph, name) for name in population.inputs]
     shift = LIF_SHIFT if all((p.gain % (1 << LIF_SHIFT) == 0).all() for p in incoming) else 0
     reason = _why_not_lif(graph, population, incoming, shift, skew)
-    beyond = [name for name in kind_names(population) if name not in OWN_NEURON]
-    if beyond:
-        raise UnsupportedError(
-            population.name, f"neurons that a Lava process executes ({', '.join(OWN_NEURON)})",
-            f"kind {', '.join(beyond)}", "verify with --backend reference",
-        )  # fmt: skip
     if reason:
         return NeuronPlan(use=ProcessUse(name=population.name, process="TernaryNeuron", reason=reason), shift=shift)
     mantissa, exponent = _split_bias(broadcast(population.bias, population.shape).reshape(-1))

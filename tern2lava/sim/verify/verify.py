@@ -12,6 +12,7 @@ from tern2lava.compiler.progress import Progress
 from tern2lava.errors import Interrupted
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
+from tern2lava.sim.lava.process_choice import refuse_unknown_kinds
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.verify.arithmetic import SpikeCounts, added
 from tern2lava.sim.verify.compare import Comparison
@@ -72,6 +73,8 @@ def verify(
     engine = prepare(executable.program, progress)
     compared = data.samples if samples is None else min(samples, data.samples)
     amounts = lava_amounts(lava_mode, compared) if backend == "lava" else ()
+    if amounts:
+        refuse_unknown_kinds(executable.program)
     plans = _plans(executable.program, data, compared, amounts, timeout)
     tally = _Tally(chain=("I", "E", "M", *(name for name, _ in amounts)))
     with ExitStack() as around:
