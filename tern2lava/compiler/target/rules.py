@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import payload_width
-from tern2lava.compiler.cost import stored_weights
 from tern2lava.compiler.ir.graph import Graph, Input, Node, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import stored_weights
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import load_profile, profile_names
 from tern2lava.hw_profiles.profile import Profile
