@@ -26,6 +26,7 @@ from tern2lava.compiler.image.layout import codes_groups, gain_bytes, integer_wi
 from tern2lava.compiler.image.synapse_lists import encodings_used, plan_lists, synapse_lists
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import stored_weights
 from tern2lava.compiler.ir.shapes import Array, broadcast, frozen, size
 from tern2lava.compiler.ir.slices import Slice, conv_window, cut, fan_in, in_source, incoming, synapse_count
 from tern2lava.compiler.nxtf import delay_bits, list_words
@@ -288,19 +289,6 @@ def stored_projection(local: Projection, profile: Profile, node: str) -> Project
         local, weight=frozen(weights, np.int8 if bits <= 8 else np.int64), bits=_check_bits(bits, profile, node),
         gain=frozen(gain & -gain if gain else 0, np.int64),
     )  # fmt: skip
-
-
-def stored_weights(local: Projection) -> tuple[Array, int]:
-    """The integers that a synapse must hold where gain is not per row (code * gain without its common power of two),
-    and their width in bits, sign included; 2 for ternary codes."""
-    gain = local.gain.reshape(-1)
-    common = int(np.bitwise_or.reduce(gain))
-    shift = (common & -common).bit_length() - 1 if common else 0
-    scaled = gain >> shift
-    if (scaled == 1).all():
-        return local.weight, local.bits
-    weights = local.weight.astype(np.int64) * scaled.reshape(-1, *([1] * (local.weight.ndim - 1)))
-    return weights, int(np.abs(weights).max()).bit_length() + 1
 
 
 def _check_bits(bits: int, profile: Profile, node: str) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tern2lava.compiler.cost import CostModel, stored_weights
+from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.image.codecs import BY_NAME
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
+from tern2lava.compiler.ir.linear import stored_weights
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.ir.slices import incoming, source_shape, taps
 from tern2lava.compiler.nxtf import delay_bits

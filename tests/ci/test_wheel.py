@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import re
 import subprocess
 import tarfile
 import zipfile
@@ -92,6 +93,17 @@ def test_the_copy_without_links_holds_their_targets_as_text(check: ModuleType, t
         assert not (copy / name).is_symlink()
         assert (copy / name).read_text() == os.path.join("tern2lava", name)
     assert (copy / "tern2lava" / "demo" / "mlp.pt").read_bytes() == (ROOT / "tern2lava/demo/mlp.pt").read_bytes()
+
+
+def test_every_file_and_folder_at_the_root_is_named_for_the_sdist(check: ModuleType) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: the list of its files is unknown")
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    named = re.search(r"\[tool\.hatch\.build\.targets\.sdist\]\nonly-include = \[(.*?)\]", text, re.DOTALL)
+    assert named is not None
+    left_out = {".gitignore", "compiler", "hw_profiles", "sim"}  # hatchling adds .gitignore; the others are links
+    there = {path.split("/")[0] for path in check.tracked()} - left_out
+    assert set(re.findall(r'"([^"]+)"', named[1])) == there
 
 
 def test_readme_has_the_lines_that_are_tried(check: ModuleType) -> None:

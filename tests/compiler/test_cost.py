@@ -16,13 +16,12 @@ from tern2lava.compiler.cost import (
     nxtf_memory,
     parameter_sets,
     stored_lists,
-    stored_weights,
 )
 from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs import BY_NAME
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
-from tern2lava.compiler.ir.linear import accumulate
+from tern2lava.compiler.ir.linear import accumulate, stored_weights
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, conv_out, frozen
 from tern2lava.compiler.nxtf import delay_bits, list_words
 from tern2lava.compiler.options import MapOptions

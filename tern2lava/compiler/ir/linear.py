@@ -82,3 +82,16 @@ def per_neuron(value: Array, projection: Projection) -> Array:
     if value.ndim == 0:
         return np.broadcast_to(value, (size(shape),))
     return np.repeat(value, size(shape) // shape[0])
+
+
+def stored_weights(local: Projection) -> tuple[Array, int]:
+    """The integers that a synapse must hold where gain is not per row (code * gain without its common power of two),
+    and their width in bits, sign included; 2 for ternary codes."""
+    gain = local.gain.reshape(-1)
+    common = int(np.bitwise_or.reduce(gain))
+    shift = (common & -common).bit_length() - 1 if common else 0
+    scaled = gain >> shift
+    if (scaled == 1).all():
+        return local.weight, local.bits
+    weights = local.weight.astype(np.int64) * scaled.reshape(-1, *([1] * (local.weight.ndim - 1)))
+    return weights, int(np.abs(weights).max()).bit_length() + 1

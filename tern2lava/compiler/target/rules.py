@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import payload_width
-from tern2lava.compiler.cost import stored_weights
 from tern2lava.compiler.ir.graph import Graph, Input, NodeBase, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import stored_weights
 from tern2lava.compiler.neurons.mechanism import kind_names, mechanisms
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError

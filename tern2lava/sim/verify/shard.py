@@ -21,8 +21,8 @@ from tern2lava.sim.data.readout import needs_states, predictions, scores
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.executable import Executable
+from tern2lava.sim.reading.real_decides import run_float_model
 from tern2lava.sim.reference import integer
-from tern2lava.sim.reference.real_decides import run_float_model
 from tern2lava.sim.verify.arithmetic import SpikeCounts, changed_decisions, count_spikes
 from tern2lava.sim.verify.compare import Difference, compared_values, first_difference
 from tern2lava.sim.verify.threshold_margin import Band, run_band

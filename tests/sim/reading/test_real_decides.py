@@ -11,8 +11,8 @@ import pytest
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.passes.pipeline import lower
+from tern2lava.sim.reading.real_decides import run_float_model
 from tern2lava.sim.reference.real import run_float
-from tern2lava.sim.reference.real_decides import run_float_model
 from tern2lava.sim.verify.threshold_margin import run_band
 
 CODES = np.random.default_rng(0).choice([-1, 0, 0, 1, 1], (24, 40))
