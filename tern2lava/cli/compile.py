@@ -19,6 +19,7 @@ from tern2lava.cli.app import (
     print_json,
     said,
     share,
+    with_plugins,
 )
 from tern2lava.cli.mapping import (
     MaxNeurons,
@@ -33,12 +34,14 @@ from tern2lava.cli.mapping import (
     map_options,
 )
 from tern2lava.cli.progress import progress_bar
+from tern2lava.frontends.sources import SOURCES
 
 
 @app.command(
+    cls=with_plugins(SOURCES),
     epilog="Example: tern2lava compile net.pt --net net.yaml --target loihi2 -o build/\n\n"
     "Another: tern2lava compile net.pt --net net.yaml --print-ir to_integer\n\n"
-    "And: tern2lava compile net.pt --net net.yaml --what-if loihi1,loihi2,hala-point --data test.npz"
+    "And: tern2lava compile net.pt --net net.yaml --what-if loihi1,loihi2,hala-point --data test.npz",
 )
 def compile(
     file: Source,

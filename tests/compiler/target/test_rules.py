@@ -140,7 +140,7 @@ def test_every_target_names_others_only_where_they_pass_the_rule(target, rule):
 
 
 def test_what_no_shipped_target_has_is_said_to_be_so(monkeypatch):
-    monkeypatch.setattr("tern2lava.compiler.target.rules.profile_names", lambda: ("tiny",))
+    monkeypatch.setattr("tern2lava.compiler.target.rules.known_profiles", lambda: [load_profile("tiny")])
     _, profile, graph, _ = CASES[0]
     with pytest.raises(UnsupportedError, match=r"choose a target that has it \(none that is shipped\), or"):
         check_rules(graph, profile)
