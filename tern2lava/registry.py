@@ -47,7 +47,7 @@ class Registry(Generic[Entry]):
         self.group = group
         self._read = read
         self._entries: dict[str, Entry] = {}
-        self._loaded: dict[EntryPoint, Entry | PluginError] = {}
+        self._loaded: dict[tuple[EntryPoint, tuple[str, ...]], Entry | PluginError] = {}
 
     def add(self, entry: Entry) -> Entry:
         """`entry`, registered. Raises InputError where its name is taken."""
@@ -105,7 +105,8 @@ class Registry(Generic[Entry]):
         for point in self._points():
             if point.name == name:
                 return self._load(point)
-        raise InputError(where or self.kind, f"found '{name}'; choose {one_of(self.names())}")
+        there = f"choose {one_of(self.names())}" if self.names() else "there is none"
+        raise InputError(where or self.kind, f"found '{name}'; {there}")
 
     def origin(self, name: str) -> str:
         """Which distribution brings the plugin of that name, in words."""
@@ -115,12 +116,13 @@ class Registry(Generic[Entry]):
         return _entry_points(self.group, tuple(sys.path)) if self.group else ()
 
     def _load(self, point: EntryPoint) -> Entry:
-        if point not in self._loaded:
+        key = point, tuple(sys.path)
+        if key not in self._loaded:
             try:
-                self._loaded[point] = self._entry(point)
+                self._loaded[key] = self._entry(point)
             except PluginError as error:
-                self._loaded[point] = error
-        found = self._loaded[point]
+                self._loaded[key] = error
+        found = self._loaded[key]
         if isinstance(found, PluginError):
             raise found
         return found
@@ -130,7 +132,7 @@ class Registry(Generic[Entry]):
         where = f"{self.kind} {point.name} of the distribution {_distribution(point)}"
         same = [_distribution(other) for other in self._points() if other.name == point.name]
         if point.name in self._entries:
-            raise PluginError(where, f"has the name of a {self.kind} that is there already; uninstall or rename it")
+            raise PluginError(where, "has the name of an entry that is there already; uninstall or rename it")
         if len(same) > 1:
             raise PluginError(where, f"is in {' and '.join(sorted(same))}; uninstall all but one")
         try:
