@@ -134,13 +134,15 @@ def what_if(
     """`source` mapped onto each of `targets` as `compile` would: a row for each with cores, memory and traffic, or
     with the reason why it does not fit. data, any_steps, pad and progress as for `compile`. Raises InputError
     and ProfileError."""
-    from tern2lava.report.what_if import what_if as compare
+    from tern2lava.compiler.what_if import try_targets
+    from tern2lava.report.what_if import what_if_row
 
     profiles = [target if isinstance(target, Profile) else load_profile(target) for target in targets]
     tell = progress or silent
     tell("network", 0, 0)
     measure = _measure(data, options, any_steps, pad)
-    return compare(load(source, net, **load_options), profiles, options, map_options, measure, tell)
+    tried = try_targets(load(source, net, **load_options), profiles, options, map_options, measure, tell)
+    return [what_if_row(each) for each in tried]
 
 
 def simulate(
@@ -298,10 +300,12 @@ def report(bundle: str | Path | Bundle, *, compare_bits: int | None = None) -> R
         return opened.report
     if compare_bits != 8:
         raise InputError("compare_bits", f"found {compare_bits}; only 8-bit weights can be compared with")
+    from tern2lava.compiler.twin import map_twins
     from tern2lava.report.twin import add_twins
 
     program = opened.executable.program
-    result = add_twins(opened.report, program, profile_of(opened), map_options_of(opened), measured_rates_of(opened))
+    twins = map_twins(program, profile_of(opened), map_options_of(opened), measured_rates_of(opened))
+    result = add_twins(opened.report, twins)
     save_report(opened.folder, result)
     return result
 

@@ -51,8 +51,8 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardPlan:
-    """What to run: samples begin to end of the `total` that are run so, in each execution of `amounts` the first so many
-    of all; or in the fast engine `alone`."""
+    """What to run: samples begin to end of the `total` that are run so, in each execution the first so many of all that
+    `amounts` says; or in the fast engine `alone`."""
 
     begin: int
     end: int
