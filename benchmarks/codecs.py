@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.image.codecs import BY_NAME
+from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.image.codecs.loihi import decode_lists, encode_lists, stored_words
 from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, optimal, split
 from tern2lava.compiler.image.codecs.stream import write_stream
@@ -142,7 +142,7 @@ def speed_table(shares: tuple[float, ...], runs: int, missed: list[str]) -> list
     ]  # fmt: skip
     matrices = [weights((side, side), z, 3) for z in shares]
     for name in STREAMS:
-        codec = BY_NAME[name]
+        codec = CODECS.get(name)
         cells = []
         for zeros, codes in zip(shares, matrices, strict=True):
             data = codec.encode(codes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,18 +32,16 @@ from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.model import Report, WhatIfRow
 from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
-from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.data.fitting import fitted
 from tern2lava.sim.data.npz_writer import Record
 from tern2lava.sim.data.readout import accuracy, needs_states, predictions, scores
 from tern2lava.sim.data.spike_file import SpikeData, load_spikes, make_spikes
 from tern2lava.sim.data.trace import Trace, joined
+from tern2lava.sim.engines import ENGINES
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.reading.kept_run import run_to_keep
 from tern2lava.sim.reading.oracle import Oracle, load_oracle, make_oracle
 from tern2lava.sim.reading.verify import read_all, recorded_steps
-from tern2lava.sim.reference import integer
-from tern2lava.sim.verify.shard import engine_trace
 from tern2lava.sim.verify.verify import Backend, LavaMode, shard_size
 from tern2lava.sim.verify.verify import verify as prove
 
@@ -136,13 +134,15 @@ def what_if(
     """`source` mapped onto each of `targets` as `compile` would: a row for each with cores, memory and traffic, or
     with the reason why it does not fit. data, any_steps, pad and progress as for `compile`. Raises InputError
     and ProfileError."""
-    from tern2lava.report.what_if import what_if as compare
+    from tern2lava.compiler.what_if import try_targets
+    from tern2lava.report.what_if import what_if_row
 
     profiles = [target if isinstance(target, Profile) else load_profile(target) for target in targets]
     tell = progress or silent
     tell("network", 0, 0)
     measure = _measure(data, options, any_steps, pad)
-    return compare(load(source, net, **load_options), profiles, options, map_options, measure, tell)
+    tried = try_targets(load(source, net, **load_options), profiles, options, map_options, measure, tell)
+    return [what_if_row(each) for each in tried]
 
 
 def simulate(
@@ -165,6 +165,7 @@ def simulate(
     file for predictions, scores, spikes (and states), written piece by piece, there when the run is whole.
     progress(stage, done, total) counts samples. Raises Interrupted (a KeyboardInterrupt) with what was done.
     """
+    chosen = ENGINES.get(engine)
     opened = _opened(bundle)
     executable = opened.executable
     program = executable.program
@@ -172,23 +173,7 @@ def simulate(
     needed = states or needs_states(program)
     piece = shard_size(program, spikes.steps)
     parts = (spikes.values(begin, begin + piece) for begin in range(0, spikes.samples, piece))
-    fallbacks: tuple[tuple[str, str], ...] = ()
-    traces: Iterator[Trace]
-    if engine == "images":
-        traces = (mapped.run(executable.images, executable.host_image, part, states=needed) for part in parts)
-    elif engine == "reference":
-        traces = (integer.run(program, part, states=needed) for part in parts)
-    elif engine == "ray":
-        from tern2lava.sim.verify.ray import map_on_ray
-
-        traces = map_on_ray(engine_trace, program, ((part, needed) for part in parts))
-    else:
-        from tern2lava.sim.engine.program import prepare
-        from tern2lava.sim.engine.run import stream
-
-        ready = prepare(program, progress)
-        fallbacks = tuple((use.population, use.reason) for use in ready.uses if use.engine == "reference")
-        traces = (run.trace for run in stream(ready, parts, states=needed))
+    streamed = chosen.run(executable, parts, needed, progress)
     found: list[Array] = []
     kept: list[Trace] = []
     counts = {population.name: 0 for population in program.of_kind(Population)}
@@ -198,7 +183,7 @@ def simulate(
         try:
             if progress is not None:
                 progress(f"engine {engine}", 0, spikes.samples)
-            for trace in traces:
+            for trace in streamed.traces:
                 found.append(scores(program, trace))
                 for name, fired in trace.spikes.items():
                     counts[name] += int(np.count_nonzero(fired))
@@ -223,7 +208,7 @@ def simulate(
         predictions=predictions(total),
         accuracy=None if spikes.labels is None else accuracy(total, spikes.labels),
         spikes=counts,
-        fallbacks=fallbacks,
+        fallbacks=streamed.fallbacks,
     )
 
 
@@ -315,10 +300,12 @@ def report(bundle: str | Path | Bundle, *, compare_bits: int | None = None) -> R
         return opened.report
     if compare_bits != 8:
         raise InputError("compare_bits", f"found {compare_bits}; only 8-bit weights can be compared with")
+    from tern2lava.compiler.twin import map_twins
     from tern2lava.report.twin import add_twins
 
     program = opened.executable.program
-    result = add_twins(opened.report, program, profile_of(opened), map_options_of(opened), measured_rates_of(opened))
+    twins = map_twins(program, profile_of(opened), map_options_of(opened), measured_rates_of(opened))
+    result = add_twins(opened.report, twins)
     save_report(opened.folder, result)
     return result
 

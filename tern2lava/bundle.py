@@ -35,7 +35,6 @@ from tern2lava.compiler.ir.graph import Input, Level
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.ir.text import print_graph
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.passes.pipeline import STAGES
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
@@ -146,8 +145,8 @@ def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[s
         (folder / name).mkdir()
     for name, graph in (("imported", lowered.imported), ("real", lowered.real), ("program", lowered.program)):
         save_graph(graph, folder / "graphs" / name)
-    for index, stage in enumerate(STAGES):
-        (folder / "ir" / f"{index:02d}-{stage}.txt").write_text(print_graph(lowered.stages[stage]), encoding="utf-8")
+    for index, (stage, graph) in enumerate(lowered.stages.items()):
+        (folder / "ir" / f"{index:02d}-{stage}.txt").write_text(print_graph(graph), encoding="utf-8")
     names = [f"cores/core-{k:05d}.img" for k in range(len(mapped.images))]
     for name, image in zip(names, mapped.images, strict=True):
         (folder / name).write_bytes(image)

@@ -74,6 +74,19 @@ class MissingPackageError(Tern2LavaError):
         self.how = how
 
 
+class PluginError(Tern2LavaError):
+    """An entry of a registry that another distribution brings and that does not work."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(one_line(f"{where}: {why}"))
+        self.where = where
+        self.why = why
+
+
+class PluginWarning(UserWarning):
+    """A plugin that was left out, since it does not work."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C in long work; the text is one line that says what was done. Caught as any KeyboardInterrupt is."""
 

@@ -14,7 +14,7 @@ import pytest
 from tern2lava import bundle
 from tern2lava.bundle import read_bundle, save_report, write_aside, write_bundle
 from tern2lava.compiler.build import build
-from tern2lava.compiler.passes.pipeline import STAGES
+from tern2lava.compiler.passes.pipeline import stage_names
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
 
@@ -46,7 +46,7 @@ def test_a_bundle_comes_back_with_everything_to_run(compiled, written):
     assert found.report.verification is None
     assert found.manifest["tool"] == "tern2lava"
     texts = sorted(path.name for path in (written / "ir").iterdir())
-    assert texts == [f"{k:02d}-{stage}.txt" for k, stage in enumerate(STAGES)]
+    assert texts == [f"{k:02d}-{stage}.txt" for k, stage in enumerate(stage_names())]
     assert load_profile(written / "profile.yaml").name == "tiny"
 
 

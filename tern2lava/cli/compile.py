@@ -19,6 +19,7 @@ from tern2lava.cli.app import (
     print_json,
     said,
     share,
+    with_plugins,
 )
 from tern2lava.cli.mapping import (
     MaxNeurons,
@@ -33,12 +34,14 @@ from tern2lava.cli.mapping import (
     map_options,
 )
 from tern2lava.cli.progress import progress_bar
+from tern2lava.frontends.sources import SOURCES
 
 
 @app.command(
+    cls=with_plugins(SOURCES),
     epilog="Example: tern2lava compile net.pt --net net.yaml --target loihi2 -o build/\n\n"
     "Another: tern2lava compile net.pt --net net.yaml --print-ir to_integer\n\n"
-    "And: tern2lava compile net.pt --net net.yaml --what-if loihi1,loihi2,hala-point --data test.npz"
+    "And: tern2lava compile net.pt --net net.yaml --what-if loihi1,loihi2,hala-point --data test.npz",
 )
 def compile(
     file: Source,
@@ -88,7 +91,7 @@ def compile(
     from tern2lava.bundle import tool_version
     from tern2lava.compiler.ir.text import print_graph
     from tern2lava.compiler.options import Options
-    from tern2lava.compiler.passes.pipeline import STAGES
+    from tern2lava.compiler.passes.pipeline import stage_names
     from tern2lava.errors import InputError
     from tern2lava.report.build import make_report
     from tern2lava.report.terminal import print_report
@@ -96,8 +99,8 @@ def compile(
 
     if ternarize not in ("refuse", "twn", "int8"):
         raise InputError("--ternarize", f"found '{ternarize}'; choose refuse, twn or int8")
-    if print_ir and print_ir not in (*STAGES, "all"):
-        raise InputError("--print-ir", f"no stage '{print_ir}'; choose all, {', '.join(STAGES)}")
+    if print_ir and print_ir not in (*stage_names(), "all"):
+        raise InputError("--print-ir", f"no stage '{print_ir}'; choose all, {', '.join(stage_names())}")
     if what_if and (out is not None or print_ir):
         raise InputError("--what-if", "only compares and writes nothing; leave out --out and --print-ir")
     if out is None and not print_ir and not what_if:
@@ -127,7 +130,7 @@ def compile(
             recorded=recorded, any_steps=any_steps, pad=pad, **said(dt, assume),
         )  # fmt: skip
     if print_ir:
-        texts = {s: print_graph(compiled.lowered.stages[s]) for s in STAGES if print_ir in (s, "all")}
+        texts = {s: print_graph(graph) for s, graph in compiled.lowered.stages.items() if print_ir in (s, "all")}
         if as_json:
             print_json(texts)
         else:

@@ -21,7 +21,7 @@ import numpy as np
 from tern2lava.compiler.axons import NO_EDGES, Edges, single_edges
 from tern2lava.compiler.image.block_header import header_of
 from tern2lava.compiler.image.code_rows import code_rows
-from tern2lava.compiler.image.codecs import BY_NAME
+from tern2lava.compiler.image.codecs import CODECS, LISTS, PLAIN
 from tern2lava.compiler.image.layout import codes_groups, gain_bytes, integer_width, padded
 from tern2lava.compiler.image.synapse_lists import encodings_used, plan_lists, synapse_lists
 from tern2lava.compiler.ir.box import Box
@@ -216,12 +216,10 @@ def codec_memory(local: Projection, profile: Profile, encodings: tuple[str, ...]
         _check_bits(stored_weights(local)[1], profile, node)
     codes = code_rows(local.weight, codes_groups(local))
     choices = [
-        (codec.size(codes), codec)
-        for codec in BY_NAME.values()
-        if codec.encoding in encodings and codec.ternary == ternary
+        (codec.size(codes), codec) for codec in CODECS if codec.encoding in encodings and codec.ternary == ternary
     ]
     if not choices and not ternary:
-        choices = [(BY_NAME["raw8"].size(codes), BY_NAME["raw8"])]
+        choices = [(PLAIN.size(codes), PLAIN)]
     if not choices:
         own = f"allow one of the target's own, {', '.join(profile.synapse.encodings.value)}"
         raise CapacityError(node, "allowed encodings of ternary codes", 1, 0, own)
@@ -256,7 +254,7 @@ def nxtf_memory(local: Projection, profile: Profile, encodings: tuple[str, ...],
             _shorter_lists(local),
         )  # fmt: skip
     encoding = min(totals, key=lambda name: totals[name])
-    return encoding, "loihi", totals[encoding] * synapse.word_bits.value
+    return encoding, LISTS.name, totals[encoding] * synapse.word_bits.value
 
 
 def stored_lists(local: Projection, profile: Profile, encodings: tuple[str, ...], node: str) -> tuple[str, str, int]:
@@ -271,7 +269,7 @@ def stored_lists(local: Projection, profile: Profile, encodings: tuple[str, ...]
         )  # fmt: skip
     unrolled = synapse.sharing.value == "none"
     words = sum(int(lists.words.sum()) * (lists.times if unrolled else 1) for lists in planned)
-    return "+".join(encodings_used(planned)), "loihi", words * synapse.word_bits.value
+    return "+".join(encodings_used(planned)), LISTS.name, words * synapse.word_bits.value
 
 
 def _shorter_lists(local: Projection) -> str:

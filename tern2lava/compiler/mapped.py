@@ -9,6 +9,7 @@ import numpy as np
 from tern2lava.compiler.connections import HOST as FROM_HOST
 from tern2lava.compiler.cost import allowed_encodings, stored_projection
 from tern2lava.compiler.crossbar import stored, unrolled
+from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.image.core_image import (
     CORE,
     HOST,
@@ -198,7 +199,7 @@ def _core_image(
 
 def _stored(local: Projection, codec: str, profile: Profile, node: str) -> Projection:
     """A slice as its core stores it: with the integers of synapse lists, or unrolled into the cells of a crossbar."""
-    if codec == "loihi":
+    if CODECS.get(codec).lists:
         return stored_projection(local, profile, node)
     return local if profile.crossbar is None else unrolled(stored(local, profile))
 

@@ -116,7 +116,6 @@ def partition(
     exceeds the target's cores.
     """
     if profile.crossbar is not None:
-        _check_delays(graph, profile)
         result = _of(fill(graph, profile, options))
         if result.cores > profile.system.cores:
             raise _too_many_cores(profile, result.cores, result.cores_lower_bound)
@@ -169,7 +168,6 @@ def least_cores(graph: Graph, profile: Profile) -> int:
 
 def _total(model: CostModel, populations: tuple[Population, ...], limit: dict[str, int]) -> dict[str, int]:
     """What any partition takes at least of each resource. Raises CapacityError where one neuron exceeds a core."""
-    _check_delays(model.graph, model.profile)
     _check_single_neurons(model, populations, limit)
     total = total_resources(model.graph, model.profile, model)
     return total | {"fan_in_axons": fan_in_axons(model.graph, model.profile, model, limit)}
@@ -379,19 +377,6 @@ class _Cutter:
                 (box, self.model.part(p, box, as_stored=True), axons) for box, axons in zip(boxes, out, strict=True)
             ]
         return pieces
-
-
-def _check_delays(graph: Graph, profile: Profile) -> None:
-    most = profile.synapse.max_delay.value
-    for projection in graph.of_kind(Projection):
-        if projection.delay > most:
-            raise CapacityError(
-                projection.name,
-                "steps of delay",
-                projection.delay,
-                most,
-                f"shorten the paths that it must wait for by {projection.delay - most:,} layers or steps of delay",
-            )
 
 
 def _too_many_out_axons(

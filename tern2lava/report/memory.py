@@ -9,6 +9,7 @@ import numpy as np
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.cost import Block
 from tern2lava.compiler.image.code_rows import code_rows
+from tern2lava.compiler.image.codecs import PLAIN, STORAGE
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.core_image import Sections, sections
 from tern2lava.compiler.ir.graph import Population, Projection
@@ -77,7 +78,7 @@ def _layer(
     stored = sum(int(block.synapse_bits) for block in blocks)
     bound = entropy(projection.weight) * weights
     rows = code_rows(projection.weight, 1 if projection.geometry is None else projection.geometry.groups)
-    codec = "rans_storage" if projection.bits == 2 else "raw8"
+    codec = (STORAGE if projection.bits == 2 else PLAIN).name
     conv = projection.geometry is not None
     return LayerMemory(
         projection=projection.name,

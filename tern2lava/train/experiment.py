@@ -11,9 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tern2lava.compiler.ir.graph import Arithmetic, Graph
-from tern2lava.compiler.options import Options
-from tern2lava.compiler.passes.pipeline import PASSES
+from tern2lava.compiler.ir.graph import Graph, Level
+from tern2lava.compiler.passes.pipeline import lower_until
 from tern2lava.compiler.progress import Progress
 from tern2lava.errors import InputError
 from tern2lava.train import checkpoint
@@ -162,11 +161,7 @@ def imported(model: nn.Sequential, run: Run) -> Graph:
 
 def merged(graph: Graph) -> Graph:
     """The NORMAL graph of an IMPORTED one: one real-valued projection per wire, whose synapses can be counted."""
-    for name, rewrite in PASSES:
-        graph = rewrite(graph, Options(), Arithmetic(), None)
-        if name == "merge_linear":
-            break
-    return graph
+    return lower_until(graph, Level.NORMAL)
 
 
 def run_experiment(

@@ -48,13 +48,17 @@ def test_what_is_missing_or_too_much_is_said(model: nn.Sequential, tmp_path: Pat
         load(model, tmp_path / "net.yaml", input_shape=(4,), steps=3)
     with pytest.raises(InputError, match=r"add --net NET.yaml"):
         load(tmp_path / "a.pt")
-    with pytest.raises(InputError, match="options steps are for live modules"):
+    with pytest.raises(
+        InputError, match="option steps is for NIR files, lava-dl files and live modules; the net.yaml says it here"
+    ):
         load(tmp_path / "a.pt", tmp_path / "net.yaml", steps=3)
     with pytest.raises(InputError, match="is the description, not the checkpoint"):
         load(tmp_path / "net.yaml")
     with pytest.raises(InputError, match=r"b.net: is damaged or truncated HDF5"):
         load(tmp_path / "b.net")
-    with pytest.raises(InputError, match="is a dict; expected a NIR or lava-dl file, a torch, npz"):
+    with pytest.raises(
+        InputError, match=r"is a dict; expected a NIR file \(.nir\), a lava-dl file \(.net\), a torch \(.pt\), npz"
+    ):
         load({})  # type: ignore[arg-type]
     with pytest.raises(InputError, match="is no file"):
         load(tmp_path / "none.pt", tmp_path / "net.yaml")

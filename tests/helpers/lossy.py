@@ -58,7 +58,6 @@ def write_lossy(folder: Path, add: Mapping[str, int]) -> Path:
         for node in program.nodes
     ]
     changed = program.with_nodes(nodes)
-    lowered = replace(compiled.lowered, stages=compiled.lowered.stages | {"split_fan_in": changed})
     mapped = map_program(changed, compiled.profile)
-    write_bundle(replace(compiled, lowered=lowered, mapped=mapped), folder)
+    write_bundle(replace(compiled, lowered=compiled.lowered.with_program(changed), mapped=mapped), folder)
     return folder

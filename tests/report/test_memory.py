@@ -24,12 +24,13 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.twin import int8_twin, map_twins
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.account import memory_table, size_text, twin_table
 from tern2lava.report.build import make_report
 from tern2lava.report.memory import entropy
 from tern2lava.report.model import Report
-from tern2lava.report.twin import add_twins, int8_twin
+from tern2lava.report.twin import add_twins
 
 
 def network(zeros: float = 0.5, hidden: int = 200) -> Graph:
@@ -149,7 +150,7 @@ def test_twins_have_the_shapes_and_zeros_and_are_really_mapped() -> None:
             expected = np.ones(own.weight.shape, bool) if dense else own.weight != 0
             np.testing.assert_array_equal(other.weight != 0, expected)
             assert np.abs(other.weight).max() <= 127
-    report = add_twins(make_report(found, "0"), program, profile, found.mapped.options)
+    report = add_twins(make_report(found, "0"), map_twins(program, profile, found.mapped.options))
     own, same, dense_row = report.twins
     assert (own.cores, own.stored_bits) == (len(report.cores), report.memory.total.stored_bits)
     assert own.image_bits == report.memory.total.image_bits
@@ -163,7 +164,7 @@ def test_twins_have_the_shapes_and_zeros_and_are_really_mapped() -> None:
 
 def test_a_twin_that_does_not_fit_says_why() -> None:
     found = compiled("tiny", hidden=40, most=1000)
-    report = add_twins(make_report(found, "0"), found.lowered.program, found.profile, found.mapped.options)
+    report = add_twins(make_report(found, "0"), map_twins(found.lowered.program, found.profile, found.mapped.options))
     assert report.twins[0].cores is not None
     wrong = [row for row in report.twins if row.cores is None]
     for row in wrong:

@@ -18,12 +18,10 @@ from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.target.rules import check_rules
 from tern2lava.counts import count
 from tern2lava.errors import Tern2LavaError, UnsupportedError
-from tern2lava.hw_profiles import Profile, load_profile, profile_names
+from tern2lava.hw_profiles import NO_CHIP, Profile, known_profiles
 
 THRESHOLDS = ("threshold", "lower threshold")
 REFUSED = (*THRESHOLDS, "reset amount")
-# A target for tests alone is no advice.
-NO_CHIP = ("tiny",)
 # Nobody shortens samples to fewer steps.
 FEWEST_STEPS = 4
 
@@ -179,7 +177,7 @@ def holding_targets(ternary: Graph, arithmetic: Arithmetic, options: Options) ->
     neurons, smallest system first (whether it fits its cores is not tried); one of those with like integers."""
     names = []
     tried = {arithmetic}
-    for profile in sorted(map(load_profile, profile_names()), key=lambda profile: profile.system.chips):
+    for profile in sorted(known_profiles(), key=lambda profile: profile.system.chips):
         theirs = Arithmetic(**profile.arithmetic_values())
         if profile.name in NO_CHIP or theirs in tried:
             continue

@@ -15,9 +15,8 @@ from tern2lava.compiler.ir.slices import incoming, mapped_shape
 from tern2lava.compiler.passes.divide_fan_in import divide, width
 from tern2lava.compiler.passes.expand_pooling import unpooled
 from tern2lava.compiler.passes.retime import chip_delay, lags
-from tern2lava.compiler.target.rules import NO_CHIP
 from tern2lava.errors import CapacityError, UnsupportedError
-from tern2lava.hw_profiles import Profile, load_profile, profile_names
+from tern2lava.hw_profiles import NO_CHIP, Profile, known_profiles
 
 RELAY = "relay"
 # What a relay sends is an int32 in every execution.
@@ -234,7 +233,7 @@ class _Split:
 
     def _refuse(self, low: Array, high: Array) -> None:
         need = payload_width(int(low.min()), int(high.max()))
-        others = (load_profile(name) for name in profile_names() if name not in NO_CHIP)
+        others = (profile for profile in known_profiles() if profile.name not in NO_CHIP)
         wider = [p.name for p in others if RELAY in p.neuron.kinds.value and p.routing.payload_bits.value >= need]
         raise UnsupportedError(
             self.population.name, f"partial sums within a spike's payload of {self.limit.payload} bits",

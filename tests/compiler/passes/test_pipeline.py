@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from tern2lava.compiler.build import build
 from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.ir.graph import Compare, Dense, Graph, Input, Level, Neuron, Output, Projection, Readout, Reset
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.passes.pipeline import PASSES, STAGES, lower
-from tern2lava.errors import UnsupportedError
+from tern2lava.compiler.ir.text import print_graph
+from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes import pipeline
+from tern2lava.compiler.passes.pipeline import PASSES, Pass, Settings, lower, stage_names
+from tern2lava.errors import CapacityError, UnsupportedError
+from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.report.build import make_report
 from tern2lava.sim.data.readout import scores
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import run_float
@@ -44,7 +52,7 @@ def test_every_pass_keeps_every_spike_and_exact_programs_spike_alike(make_networ
     # Other scales round biases in float64, which thresholds that are hit exactly would show.
     assume(scales_are_powers_of_two(lowered.stages["ternarize"]))
     wanted = run_float(graph, inputs).spikes
-    assert tuple(lowered.stages) == STAGES
+    assert tuple(lowered.stages) == stage_names()
     for stage, found in lowered.stages.items():
         if found.level < Level.INTEGER:
             spikes = run_float(found, inputs, states=False).spikes
@@ -98,8 +106,95 @@ def test_a_threshold_met_exactly_fires_for_ge_and_not_for_gt(arithmetic, compare
 
 
 def test_passes_are_named_once_and_stages_are_their_results():
-    assert ("imported", *(name for name, _ in PASSES)) == STAGES
-    assert len(set(STAGES)) == len(STAGES)
+    assert ("imported", *(step.name for step in PASSES)) == stage_names()
+    assert len(set(stage_names())) == len(stage_names())
+
+
+# A target whose cores take few inputs, so that split_fan_in has something to split.
+NARROW = load_profile("tiny").model_dump()
+for section, leaf, value in (
+    ("core", "fan_in", 6), ("core", "in_axons", 12), ("synapse", "max_delay", 30),
+    ("system", "mesh_rows", 32), ("system", "mesh_cols", 32),
+):  # fmt: skip
+    NARROW[section][leaf]["value"] = value
+NARROW = Profile.model_validate(NARROW)
+RANDOM = 40
+
+
+def spikes_of(graph, inputs):
+    """The spikes of every population, by the reference of the graph's own numbers."""
+    if graph.level < Level.INTEGER:
+        return run_float(graph, inputs, states=False).spikes
+    return integer.run(graph, inputs, states=False).spikes
+
+
+def random_stages(make_network, arithmetic, passes):
+    """(pass, graph before, graph after, inputs) of every pass on random networks that the pass changes."""
+    for seed in range(RANDOM):
+        graph, inputs = make_network(seed, leak=bool(seed % 2))
+        settings = Settings(options=Options(), arithmetic=arithmetic, profile=NARROW)
+        try:
+            for step in passes:
+                before, graph = graph, step.run(graph, settings)
+                # Other scales round biases in float64, which thresholds that are hit exactly would show.
+                if graph.level is Level.TERNARY and not scales_are_powers_of_two(graph):
+                    break
+                if print_graph(graph) != print_graph(before):
+                    yield step, before, graph, inputs
+        except (UnsupportedError, CapacityError):
+            continue
+
+
+def spikes_kept(before, after, inputs):
+    wanted, found = spikes_of(before, inputs), spikes_of(after, inputs)
+    return all(np.array_equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_every_exact_pass_keeps_every_spike_on_random_networks_and_changes_some_of_them(make_network, fine):
+    changed = dict.fromkeys((step.name for step in PASSES if step.exact), 0)
+    for step, before, after, inputs in random_stages(make_network, fine, PASSES):
+        if step.exact:
+            assert spikes_kept(before, after, inputs), step.name
+            changed[step.name] += 1
+    assert min(changed.values()) >= 5, changed
+
+
+def other_thresholds(graph, settings):
+    """A quarter more on every threshold: no spike is to be relied on."""
+    nodes = (
+        replace(node, threshold=frozen(node.threshold * 1.25 + 0.1)) if isinstance(node, Neuron) else node
+        for node in graph.nodes
+    )
+    return graph.with_nodes(nodes)
+
+
+def test_a_pass_that_is_called_exact_and_moves_thresholds_is_found_on_these_networks(make_network, fine):
+    wrong = Pass("other_thresholds", True, other_thresholds)
+    found = random_stages(make_network, fine, (*PASSES[:3], wrong))
+    assert not all(spikes_kept(before, after, inputs) for step, before, after, inputs in found if step is wrong)
+
+
+def renamed(graph, settings):
+    return replace(graph, source=f"{graph.source} renamed")
+
+
+def test_what_an_appended_pass_returns_is_the_program_and_is_mapped(monkeypatch, make_network, fine):
+    graph, _ = make_network(0)
+    monkeypatch.setattr(pipeline, "PASSES", (*PASSES, Pass("renamed", True, renamed)))
+    lowered = lower(graph, fine)
+    assert tuple(lowered.stages) == stage_names() == (*("imported", *(step.name for step in PASSES)), "renamed")
+    assert lowered.program is lowered.stages["renamed"]
+    assert lowered.program.source.endswith(" renamed")
+    assert lowered.real is lowered.stages["fold_scale"]
+    made = build(graph, load_profile("loihi2"))
+    assert make_report(made, "0").source.endswith(" renamed")
+    assert made.mapped.graph.source.endswith(" renamed")
+
+
+def test_a_pass_behind_the_integers_that_is_not_exact_is_refused(monkeypatch, make_network, fine):
+    monkeypatch.setattr(pipeline, "PASSES", (*PASSES, Pass("renamed", False, renamed)))
+    with pytest.raises(ValueError, match="renamed is not exact"):
+        lower(make_network(0)[0], fine)
 
 
 def summed(ratio):

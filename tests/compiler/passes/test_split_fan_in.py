@@ -39,10 +39,10 @@ from tern2lava.compiler.passes.divide_fan_in import divide, width
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.compiler.passes.split_fan_in import make_relay, split_fan_in
 from tern2lava.compiler.target.rules import check_rules
+from tern2lava.compiler.twin import int8_twin
 from tern2lava.errors import CapacityError, InputError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
-from tern2lava.report.twin import int8_twin
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.engine.run import run as run_engine
 from tern2lava.sim.reference import integer

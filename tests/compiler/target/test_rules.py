@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.mapped import map_program
+from tern2lava.compiler.target import rules
 from tern2lava.compiler.target.rules import INPUT_RULES, POPULATION_RULES, PROJECTION_RULES, check_rules, support_table
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
@@ -140,7 +143,7 @@ def test_every_target_names_others_only_where_they_pass_the_rule(target, rule):
 
 
 def test_what_no_shipped_target_has_is_said_to_be_so(monkeypatch):
-    monkeypatch.setattr("tern2lava.compiler.target.rules.profile_names", lambda: ("tiny",))
+    monkeypatch.setattr("tern2lava.compiler.target.rules.known_profiles", lambda: [load_profile("tiny")])
     _, profile, graph, _ = CASES[0]
     with pytest.raises(UnsupportedError, match=r"choose a target that has it \(none that is shipped\), or"):
         check_rules(graph, profile)
@@ -174,3 +177,15 @@ def test_a_refusal_reads_as_what_is_required_and_what_was_found():
         "subtract; choose a target that has it (generic-ternary, hala-point, kapoho-point, loihi2), or "
         "retrain with another reset"
     )
+
+
+def test_a_delay_that_is_too_long_is_refused_by_the_rule_alone_before_anything_is_mapped():
+    profile = limited(synapse__max_delay=1)
+    with pytest.raises(
+        UnsupportedError, match=r"no longer than the target's delay lines.*a delay of 2 steps"
+    ) as raised:
+        map_program(program(projection=replace(SYNAPSES, delay=2)), profile)
+    assert raised.value.exit_code == 3
+    folder = Path(rules.__file__).parents[1]
+    owners = [path.name for path in folder.rglob("*.py") if "max_delay" in path.read_text(encoding="utf-8")]
+    assert owners == ["rules.py"]

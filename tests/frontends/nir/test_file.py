@@ -189,5 +189,5 @@ def test_options_of_other_sources_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="option input_shape is for live modules"):
         load(tmp_path / "z.nir", input_shape=(2,))
     np.savez(tmp_path / "w.npz", w=np.ones((2, 2)))
-    with pytest.raises(InputError, match="assume is for NIR and lava-dl files"):
+    with pytest.raises(InputError, match="option assume is for NIR files and lava-dl files"):
         load(tmp_path / "w.npz", tmp_path / "net.yaml", assume="fire=>=")

@@ -16,7 +16,8 @@ from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.reference import integer
 from tern2lava.sim.verify import shard, verify
-from tern2lava.sim.verify.shard import lava_amounts
+from tern2lava.sim.verify.executions import EXECUTIONS
+from tern2lava.sim.verify.shard import amounts
 from tern2lava.sim.verify.verify import Proof
 from tern2lava.sim.verify.verify import verify as prove
 
@@ -56,8 +57,8 @@ def without_seconds(proof: Proof) -> Proof:
 def test_each_execution_runs_as_many_samples_as_it_says(
     executable: Executable, data: SpikeData, shared_child: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard, "SEQUENTIAL_SAMPLES", 6)
-    monkeypatch.setattr(shard, "RUNTIME_SAMPLES", 2)
+    for name, most in (("L3", 6), ("L1", 2)):
+        monkeypatch.setitem(EXECUTIONS._entries, name, replace(EXECUTIONS.get(name), mixed=most))
     stages: dict[str, list[tuple[int, int]]] = {}
     proof = prove(
         executable, data, samples=9, timeout=60,
@@ -82,7 +83,7 @@ def test_each_execution_runs_as_many_samples_as_it_says(
     [("stock", {"L1": 7}), ("fused", {"L2": 7}), ("inprocess", {"L3": 7}), ("all", {"L2": 7, "L3": 7, "L1": 7})],
 )
 def test_a_lava_mode_runs_what_it_names_on_all_samples(mode: Any, chain: dict[str, int]) -> None:
-    assert dict(lava_amounts(mode, 7)) == chain
+    assert dict(amounts("lava", mode, 7)) == {"I": 7, "E": 7, "M": 7} | chain
 
 
 def test_shards_add_up_to_the_proof_of_one_piece(

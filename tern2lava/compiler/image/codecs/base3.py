@@ -21,6 +21,11 @@ def size(codes: Array) -> int:
     return (codes.size + 4) // 5
 
 
+def least_bits(counts: Array) -> Array:
+    """1.6 bits a code (see Codec)."""
+    return np.asarray(1.6 * counts.sum(axis=1))
+
+
 def encode(codes: Array) -> bytes:
     """Codes (rows, columns) row by row; the last byte is filled with code 0."""
     codes = ternary_matrix(codes, _NAME)

@@ -36,6 +36,11 @@ def size(codes: Array) -> int:
     return _HEADER.size + layout.directory_bytes + (codes.size + 7) // 8 + (layout.length + 7) // 8
 
 
+def least_bits(counts: Array) -> Array:
+    """A bit a code and a sign for each nonzero one (see Codec)."""
+    return np.asarray(counts.sum(axis=1) + counts[:, 1:].sum(axis=1))
+
+
 def _layout(codes: Array, nonzero: int) -> Groups:
     rows, columns = codes.shape
     return Groups(rows, columns, rows_per_group(rows, columns, 1.0, _GROUP, _GROUP), nonzero)

@@ -19,6 +19,11 @@ def size(codes: Array) -> int:
     return (codes.size + 3) // 4
 
 
+def least_bits(counts: Array) -> Array:
+    """Two bits a code (see Codec)."""
+    return np.asarray(2.0 * counts.sum(axis=1))
+
+
 def encode(codes: Array) -> bytes:
     """Codes (rows, columns) row by row; unused bits of the last byte are 0."""
     codes = ternary_matrix(codes, _NAME)

@@ -75,6 +75,19 @@ def size_for_storage(codes: Array) -> int:
     return len(encode_for_storage(codes))
 
 
+def least_bits(counts: Array) -> Array:
+    """0.97 * sum of n_i * min(-log2 share_i, 3), the n_i being a row's numbers of 0, +1 and -1 (see Codec).
+
+    The sum is concave in the shares, so that a block of rows takes no less than its rows do. Over all models
+    (rans_model.py) no symbol of four codes is cheaper than 0.98 times the sum over its codes: rare symbols
+    cost at most 14 bits, which is why a code counts 3 bits at most.
+    """
+    total = counts.sum(axis=1, keepdims=True)
+    share = counts / np.maximum(total, 1)
+    bits: Array = 0.97 * (counts * np.minimum(-np.log2(np.where(share > 0, share, 1)), 3.0)).sum(axis=1)
+    return bits
+
+
 def decode(data: bytes, rows: int, columns: int) -> Array:
     """The codes, int8 (rows, columns). Raises InputError for bytes that `encode` does not make."""
     layout, chosen, filling, directory, words = _open(data, rows, columns)

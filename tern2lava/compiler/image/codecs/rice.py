@@ -61,6 +61,12 @@ def size(codes: Array) -> int:
     return _HEADER.size + Groups(rows, columns, per_group, total).directory_bytes + (total + 7) // 8
 
 
+def least_bits(counts: Array) -> Array:
+    """A sign for each nonzero code, and the end of a gap for each nonzero one or for each zero (see Codec)."""
+    nonzero = counts[:, 1:].sum(axis=1)
+    return np.asarray(nonzero + np.minimum(nonzero, counts[:, 0]))
+
+
 def _bits(codes: Array, mode: int) -> Array:
     """A bit for each code that gaps lead to."""
     return bit_words(codes == 0 if mode == 1 else codes != 0)
