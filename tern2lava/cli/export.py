@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -48,10 +48,8 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a network in another format, read back with the same spikes."""
-    from tern2lava.bundle import read_bundle, tool_version, write_aside
+    from tern2lava import api
     from tern2lava.errors import InputError
-    from tern2lava.export.nir import DEFAULT_DT, write_nir
-    from tern2lava.frontends.load import load
 
     if to not in ("nir", "image", "weights"):
         raise InputError("--to", f"found '{to}'; choose nir, image or weights")
@@ -59,34 +57,22 @@ def export(
         raise InputError("--stage", f"found '{stage}'; choose imported or real")
     if codec is not None and to != "image":
         raise InputError("--codec", f"is of --to image, found --to {to}; leave it out")
+    if stage == "real" and to == "nir" and not source.is_dir():
+        raise InputError("--stage", "real is of a bundle; compile the file first")
+    found = api.export(
+        source, out, to=cast('Literal["nir", "image", "weights"]', to), net=net, lossy=lossy, codec=codec,
+        stage="real" if stage == "real" else "imported", dt=dt, **said(None, assume),
+    )  # fmt: skip
     if to != "nir":
-        from tern2lava.export.images import export_images, export_weights
-
-        opened = read_bundle(source)
-        program, target = opened.executable.program, opened.report.target
-        if to == "image":
-            files = export_images(opened.executable, out, target=target, version=tool_version(), codec=codec)
-        else:
-            files = export_weights(program, out, version=tool_version())
-        written = sum((out / name).stat().st_size for name in files)
         if as_json:
-            print_json({"out": str(out), "files": files, "bytes": written})
+            print_json({"out": str(out), "files": list(found.files), "bytes": found.size})
         else:
-            print(f"{count(len(files), 'file')} written to {out}, {count(written, 'byte')}")
+            print(f"{count(len(found.files), 'file')} written to {out}, {count(found.size, 'byte')}")
         return
-    if source.is_dir():
-        executable = read_bundle(source).executable
-        graph = executable.imported if stage == "imported" else executable.real
-    else:
-        if stage == "real":
-            raise InputError("--stage", "real is of a bundle; compile the file first")
-        graph = load(source, net, **said(dt, assume))
-    notes: list[str] = []
-    write_aside(out, lambda path: notes.extend(write_nir(graph, path, dt=dt or DEFAULT_DT, lossy=lossy)))
     if as_json:
-        print_json({"out": str(out), "notes": notes})
+        print_json({"out": str(out), "notes": list(found.notes)})
         return
     from tern2lava.report.sheet import Paragraph
 
-    console().print(*(Paragraph(f"- {note}") for note in notes), sep="\n", end="")
+    console().print(*(Paragraph(f"- {note}") for note in found.notes), sep="\n", end="")
     print(f"written to {out}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tern2lava import arguments
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.hdf5 import is_hdf5, read_hdf5
+from tern2lava.frontends.load_options import checked_options
 
 if TYPE_CHECKING:
     import torch
@@ -36,20 +39,28 @@ def load_with_run(
     source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, **options: Any
 ) -> Graph | Loaded:
     """As `load`; a live module comes with what is known of its own way to run."""
+    options = checked_options(options)
     if isinstance(source, Graph):
+        given = [*options, *(["net"] if net is not None else [])]
+        if given:
+            raise InputError(given[0], "is for files and modules; a Graph says it itself: leave it out")
         return source
-    if isinstance(source, str | Path):
-        return _load_file(Path(source), net, options)
+    if net is not None:
+        net = arguments.path(net, "net", "name the net.yaml")
+    if isinstance(source, (str, os.PathLike)):
+        return _load_file(arguments.path(source, "source", "name the checkpoint"), net, options)
     if is_module(source):
         from tern2lava.frontends.modules.read import read_module
 
         if net is not None:
             raise InputError("net", "a live module brings its own wiring; leave net out")
+        if said := [key for key in _FILE_OPTIONS if key in options]:
+            raise InputError(said[0], "is for NIR and lava-dl files; a live module says it itself: leave it out")
         missing = [name for name in ("input_shape", "steps") if name not in options]
         if missing:
             raise InputError(type(source).__qualname__, f"a live module needs {' and '.join(missing)} as well")
         return read_module(source, **options)
-    raise InputError("source", f"is a {type(source).__name__}; expected {ACCEPTED}")
+    raise arguments.refused("source", "a network", source, f"give {ACCEPTED}")
 
 
 def is_module(value: object) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 
@@ -11,11 +12,33 @@ from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.progress import Progress, silent
+from tern2lava.compiler.shown import shortened
 from tern2lava.counts import count
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import Profile
+from tern2lava.report.frames import frame
+from tern2lava.report.html import html
 from tern2lava.report.model import WhatIfRow
 from tern2lava.report.sheet import Paragraph, sheet
+
+
+class Targets(list[WhatIfRow]):
+    """The rows of a comparison, one for each target; `source` is what was mapped."""
+
+    def __init__(self, rows: Iterable[WhatIfRow] = (), source: str = "graph") -> None:
+        super().__init__(rows)
+        self.source = source
+
+    def __repr__(self) -> str:
+        cores = ", ".join(f"{row.target} {row.cores:,}" if row.cores else f"{row.target} no" for row in self)
+        return shortened(f"Targets({self.source}, cores: {cores})")
+
+    def to_frame(self) -> Any:
+        """The rows as a pandas.DataFrame. Raises MissingPackageError without pandas."""
+        return frame(self)
+
+    def _repr_html_(self) -> str:
+        return html(what_if_table(self.source, self))
 
 
 def what_if(
@@ -25,10 +48,10 @@ def what_if(
     map_options: MapOptions | None = None,
     measure: Callable[[Graph], dict[str, Array]] | None = None,
     progress: Progress = silent,
-) -> list[WhatIfRow]:
+) -> Targets:
     """A row for each target: `graph` (IMPORTED) compiled and mapped as it would be for that target alone. A target that
     it does not fit on, or that lacks something, has the reason."""
-    rows = []
+    rows = Targets(source=graph.source or "graph")
     for profile in profiles:
 
         def tell(stage: str, done: int, total: int, target: str = profile.name) -> None:

@@ -21,6 +21,8 @@ from tern2lava.compiler.passes.split_fan_in import split_fan_in
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.progress import Progress, silent
+from tern2lava.compiler.shown import Shown
+from tern2lava.counts import count
 from tern2lava.hw_profiles import Profile
 
 Pass = Callable[[Graph, Options, Arithmetic, Profile | None], Graph]
@@ -40,7 +42,7 @@ STAGES: tuple[str, ...] = ("imported", *(name for name, _ in PASSES))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Lowered:
+class Lowered(Shown):
     """A lowered network: the graph after each stage (STAGES order), its certificates, what to_integer rounded (worst
     first), and how many quantities it did not."""
 
@@ -48,6 +50,9 @@ class Lowered:
     certificates: tuple[Certificate, ...]
     roundings: tuple[Rounding, ...]
     exact_quantities: int
+
+    def _shown(self) -> str:
+        return f"{count(len(self.stages), 'stage')} to {self.program!r}"
 
     @property
     def imported(self) -> Graph:
