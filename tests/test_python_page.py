@@ -53,3 +53,26 @@ def test_the_blocks_run_one_after_the_other_and_print_what_is_shown(
             assert text == printed
             printed = ""
     assert printed == ""
+
+
+def test_the_python_block_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    snn = pytest.importorskip("snntorch", reason="snnTorch is not installed")
+    monkeypatch.chdir(tmp_path)
+    layer = torch.nn.Linear(784, 4, bias=False)
+    codes = np.random.default_rng(0).integers(-1, 2, (4, 784)) * 0.25
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(codes))
+    rng = np.random.default_rng(1)
+    names: dict[str, Any] = {
+        "module": torch.nn.Sequential(torch.nn.Flatten(), layer, snn.Leaky(beta=0.5, init_hidden=True)),
+        "spikes": rng.random((6, 16, 1, 28, 28)) < 0.2, "labels": rng.integers(0, 4, 6),
+    }  # fmt: skip
+    (text,) = (text for language, text in blocks(PAGE.parents[1].joinpath("README.md").read_text("utf-8"))
+               if language == "python")  # fmt: skip
+    call = "verify(network, recorded)"
+    assert call in text
+    # Without Lava, which tests/sim runs: what is tested here is that the lines fit together.
+    exec(compile(text.replace(call, f'{call[:-1]}, backend="reference")'), "README.md", "exec"), names)
+    assert names["report"].verification.verdict("reading").status == "equal"
+    assert names["result"].predictions.shape == (6,)
