@@ -15,6 +15,7 @@ from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output, Readout, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import CapacityError, InputError
+from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.data.spike_file import make_spikes
 from tern2lava.sim.reference import integer
@@ -89,11 +90,11 @@ def test_verifying_no_samples_proves_nothing_and_is_refused(bundle, count):
 
 def test_the_proof_is_not_claimed_for_more_steps_than_nothing_overflows(tmp_path):
     # One synapse in every step and no reset: after 127 steps the 8-bit state of this target is full.
-    profile = api.load_profile("tiny").model_dump(mode="json")
+    profile = load_profile("tiny").model_dump(mode="json")
     profile["name"] = "narrow"
     for key, value in (("state_bits", 8), ("threshold_bits", 7), ("bias_bits", 8)):
         profile["arithmetic"][key]["value"] = value
-    narrow = api.Profile.model_validate(profile)
+    narrow = Profile.model_validate(profile)
     graph = Graph(
         level=Level.IMPORTED,
         steps=20,

@@ -324,8 +324,9 @@ def test_the_traceback_is_shown_only_when_asked_for(monkeypatch):
 
 
 def test_the_package_has_the_functions_of_the_commands_and_no_more():
-    assert sorted(tern2lava.__all__) == ["compile", "load", "record", "report", "simulate", "verify", "what_if"]
-    for name in tern2lava.__all__:
+    functions = ["compile", "export", "load", "record", "report", "simulate", "verify", "what_if"]
+    assert sorted(tern2lava.__all__) == sorted([*functions, "MapOptions", "Options", "Tern2LavaError"])
+    for name in functions:
         assert getattr(tern2lava, name) is getattr(api, name), "the subpackage report must not hide the function"
     with pytest.raises(AttributeError, match="has no attribute 'fly'"):
         _ = tern2lava.fly
@@ -397,12 +398,16 @@ def test_what_if_compares_targets_in_one_table_and_names_why_one_is_out(run, tmp
         (("--pin", "lif1=-1"), 2, "--pin: found 'lif1=-1'"),
         (("--pin", "other=0"), 2, "populations are lif1, lif2"),
         (("--pin", "lif1=7"), 4, "chips for a pin to chip 7"),
-        (("--objective", "fast"), 2, "choose cores, traffic, latency, balance"),
+        (
+            ("--objective", "fast"),
+            2,
+            "found 'fast'; choose cores, traffic, latency, balance",
+        ),
         (("--placement", "best"), 2, "no algorithm 'best'"),
-        (("--rate", "-1"), 2, "rate: found -1.0"),
+        (("--rate", "-1"), 2, "rate: requires spikes per neuron and step above 0; found -1.0"),
         (("--spare-cores", "16"), 4, "spare at most 15"),
         (("--data", "missing.npz"), 2, "missing.npz: does not exist"),
-        (("--seed", "99999999999"), 2, "seed: found 99999999999"),
+        (("--seed", "99999999999"), 2, "seed: requires a whole number from 0 to 2,147,483,647; found 99999999999"),
     ],
 )
 def test_options_that_cannot_be_followed_are_one_line_and_an_exit_code(run, tmp_path, arguments, code, message):

@@ -16,11 +16,12 @@ import tern2lava
 ROOT = Path(tern2lava.__file__).parent
 
 # What each part of the package may import besides itself and what all may import.
-COMMON = {"errors", "counts", "registry"}
+COMMON = {"errors", "counts", "registry", "arguments"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "counts": set(),
     "registry": set(),
+    "arguments": set(),
     "hw_profiles": set(),
     "compiler": {"hw_profiles"},
     "sim": {"compiler", "hw_profiles"},
@@ -95,7 +96,8 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "record": {"modules"},
         "inspect": {"files", "nir", "lavadl"},
         "sources": {"files", "netyaml", "nir", "lavadl", "modules"},
-        "load": {"files", "sources", "netyaml", "nir", "lavadl", "modules"},
+        "load_options": {"sources"},
+        "load": {"load_options", "files", "sources", "netyaml", "nir", "lavadl", "modules"},
     },
 }
 

@@ -71,6 +71,25 @@ app = typer.Typer(
     "target, 5 a backend (Lava, Ray) did not finish, 70 an error of tern2lava itself.",
 )
 
+
+def _print_version(asked: bool) -> None:
+    """The version and the end, where it is asked for: no command is needed then."""
+    if asked:
+        import tern2lava
+
+        print(f"tern2lava {tern2lava.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of no command."""
+
+
 Source = Annotated[
     Path,
     typer.Argument(metavar="FILE", help=f"{files()[0].upper()}{files()[1:]}."),

@@ -88,12 +88,10 @@ def compile(
 ) -> None:
     """Lower a checkpoint to certified integers, map it onto cores, and write one bundle folder."""
     from tern2lava import api
-    from tern2lava.bundle import tool_version
     from tern2lava.compiler.ir.text import print_graph
     from tern2lava.compiler.options import Options
     from tern2lava.compiler.passes.pipeline import stage_names
     from tern2lava.errors import InputError
-    from tern2lava.report.build import make_report
     from tern2lava.report.terminal import print_report
     from tern2lava.report.what_if import what_if_table
 
@@ -136,7 +134,7 @@ def compile(
         else:
             print("".join(f"--- {stage}\n{text}" for stage, text in texts.items()), end="")
         return
-    report = make_report(compiled, tool_version())
+    report = compiled.report
     if as_json:
         print(report.model_dump_json(indent=1))
         return

@@ -62,45 +62,30 @@ def export(
     debug: Debug = False,
 ) -> None:
     """Write a network in another format, read back with the same spikes."""
-    from tern2lava.bundle import read_bundle, tool_version, write_aside
+    from tern2lava import api
     from tern2lava.errors import InputError
-    from tern2lava.export.exporters import Order, check_options
-    from tern2lava.frontends.load import load
 
-    exporter = EXPORTERS.get(to, "--to")
+    EXPORTERS.get(to, "--to")
     if stage not in (None, *STAGES):
         raise InputError("--stage", f"found '{stage}'; choose {one_of(STAGES)}")
-    own = {"dt": dt, "stage": stage, "lossy": lossy or None, "codec": codec}
-    options = {name: value for name, value in own.items() if value is not None} | dict(map(_pair, more or ()))
-    opened = read_bundle(source) if source.is_dir() or exporter.of_bundle else None
-    # Of a file the time step is what it is read with.
-    check_options(exporter, options if opened else {name: value for name, value in options.items() if name != "dt"})
-    if opened is None and stage == "real":
+    if stage == "real" and not source.is_dir():
         raise InputError("--stage", "real is of a bundle; compile the file first")
-    if opened is None:
-        graph, executable, target = load(source, net, **said(dt, assume)), None, ""
-    else:
-        executable, target = opened.executable, opened.report.target
-        graph = executable.real if stage == "real" else executable.imported
-    written = exporter.run(
-        Order(
-            graph=graph, executable=executable, target=target, out=out, options=options, version=tool_version(),
-            write_file=lambda fill: write_aside(out, fill),
-        )
+    found = api.export(
+        source, out, to=to, net=net, stage=stage, dt=dt, lossy=lossy, codec=codec,
+        settings=dict(map(_pair, more or ())), **said(None, assume),
     )  # fmt: skip
-    if written.files:
-        size = sum((out / name).stat().st_size for name in written.files)
-        summary = {"out": str(out), "files": list(written.files), "bytes": size}
-        line = f"{count(len(written.files), 'file')} written to {out}, {count(size, 'byte')}"
+    if found.folder:
+        summary = {"out": str(out), "files": list(found.files), "bytes": found.size}
+        line = f"{count(len(found.files), 'file')} written to {out}, {count(found.size, 'byte')}"
     else:
-        summary = {"out": str(out), "notes": list(written.notes)}
+        summary = {"out": str(out), "notes": list(found.notes)}
         line = f"written to {out}"
     if as_json:
         print_json(summary)
         return
     from tern2lava.report.sheet import Paragraph
 
-    console().print(*(Paragraph(f"- {note}") for note in written.notes), sep="\n", end="")
+    console().print(*(Paragraph(f"- {note}") for note in found.notes), sep="\n", end="")
     print(line)
 
 

@@ -42,7 +42,7 @@ def simulate(
     from tern2lava import api
     from tern2lava.report.sheet import Paragraph
 
-    chosen = cast("api.Engine", ENGINES.get(engine, "--engine").name)
+    chosen = ENGINES.get(engine, "--engine").name
     with progress_bar(as_json) as progress:
         result = api.simulate(
             bundle, data, engine=chosen, states=states, keep=False, out=out, progress=progress,

@@ -8,13 +8,14 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.place import router_positions
+from tern2lava.compiler.shown import Shown
 from tern2lava.hw_profiles import Profile
 
 DIRECTIONS = ("east", "west", "south", "north")
 
 
 @dataclass(frozen=True, eq=False)
-class LinkLoads:
+class LinkLoads(Shown):
     """Spikes per step by link and router, over the part of the mesh that routes touch.
 
     links (4, rows, columns): load of the link that leaves each router for the east, west, south and north; routers

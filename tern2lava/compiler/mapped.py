@@ -33,7 +33,9 @@ from tern2lava.compiler.plan import make_plan
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.compiler.quality import Quality
 from tern2lava.compiler.route import Routing
+from tern2lava.compiler.shown import Shown
 from tern2lava.compiler.target.rules import check_rules
+from tern2lava.counts import count
 from tern2lava.hw_profiles import Profile
 
 
@@ -70,7 +72,7 @@ class LayerMemory:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Mapped:
+class Mapped(Shown):
     """A program on its target. images[k] are the bytes of the partition's core k, host_image those of the inputs.
     rates: mean spikes per neuron and step by population, where they were measured."""
 
@@ -84,6 +86,10 @@ class Mapped:
     host_image: bytes
     quality: Quality
     rates: dict[str, float]
+
+    def _shown(self) -> str:
+        cores = count(self.partition.cores, "core")
+        return f"{self.profile.name}: {cores}, lower bound {self.cores_lower_bound:,}, for {self.options.objective}"
 
     @property
     def cores_lower_bound(self) -> int:

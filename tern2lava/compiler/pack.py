@@ -11,6 +11,7 @@ from numba import njit
 from tern2lava.compiler.cost import LARGEST, RESOURCES, Block
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.shown import Shown
 
 # Only so many of the cores opened last that have room are looked at.
 _OPEN_CORES = 2048
@@ -19,7 +20,7 @@ SUMMED = 4
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Shown):
     """Neurons of one population on one core. core: index in the partition; used: by resource name."""
 
     population: str

@@ -30,6 +30,7 @@ from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_r
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Item, Packing, Part, pack
 from tern2lava.compiler.refine import Refiner, cuts_of
+from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
@@ -62,7 +63,7 @@ _FRACTIONS: tuple[dict[str, float], ...] = (
 
 
 @dataclass(frozen=True, eq=False)
-class Partition:
+class Partition(Shown):
     """All parts, ordered by core, and what each core uses: used[name] is an array (cores,), limit[name] one core's;
     total[name] is what any mapping needs at least (lower_bound.py), density a bound for mappings into boxes where one
     was needed, contents one on cores with a crossbar, from what a core can hold at once (0: none)."""

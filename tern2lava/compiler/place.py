@@ -11,12 +11,13 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.placement.algorithms import PLACEMENTS
 from tern2lava.compiler.placement.curves import hilbert_index
 from tern2lava.compiler.placement.problem import Problem, symmetric
+from tern2lava.compiler.shown import Shown
 from tern2lava.errors import CapacityError, InputError
 from tern2lava.hw_profiles import Profile
 
 
 @dataclass(frozen=True, eq=False)
-class Placement:
+class Placement(Shown):
     """core[k] is the number on the target of the partition's core k; no two are the same.
 
     Cores are numbered chip by chip, on a chip router by router in row-major order, at a router in order. cost: spikes

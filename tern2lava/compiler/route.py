@@ -15,12 +15,13 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.links import LinkLoads, link_loads
 from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.place import Placement, router_positions
+from tern2lava.compiler.shown import Shown
 from tern2lava.compiler.traffic import Traffic, traffic
 from tern2lava.hw_profiles import Profile
 
 
 @dataclass(frozen=True, eq=False)
-class Routing:
+class Routing(Shown):
     """Routes as equal-length arrays, sorted by source core and group.
 
     source: core index in the partition, or HOST; group: index of the part on that core (of the input, on the host);

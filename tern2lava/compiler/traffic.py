@@ -12,13 +12,14 @@ from tern2lava.compiler.ir.shapes import Array, broadcast, size
 from tern2lava.compiler.ir.slices import sources
 from tern2lava.compiler.options import ASSUMED_RATE
 from tern2lava.compiler.partition import Partition
+from tern2lava.compiler.shown import Shown
 
 # A relay sends whenever its sum is not 0: at most in every step.
 ASSUMED_RELAY_RATE = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Traffic:
+class Traffic(Shown):
     """Spikes per step of each connection (aligned with Connections); measured: from a run, else assumed."""
 
     spikes: Array

@@ -119,6 +119,8 @@ def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(folder, "exists and is not an empty folder; choose another")
+        if folder.exists() and folder.samefile(Path.cwd()):
+            raise InputError(folder, "is the working directory, which a new folder cannot replace; name a folder in it")
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         write(aside)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tern2lava import arguments
 from tern2lava.compiler.ir.graph import Graph
+from tern2lava.errors import InputError
+from tern2lava.frontends.load_options import checked_options
 from tern2lava.frontends.sources import read_source
 
 if TYPE_CHECKING:
@@ -30,6 +34,14 @@ def load_with_run(
     source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, **options: Any
 ) -> Graph | Loaded:
     """As `load`; a live module comes with what is known of its own way to run."""
+    options = checked_options(options)
     if isinstance(source, Graph):
+        given = [*options, *(["net"] if net is not None else [])]
+        if given:
+            raise InputError(given[0], "is for files and modules; a Graph says it itself: leave it out")
         return source
-    return read_source(Path(source) if isinstance(source, str) else source, {"net": net, **options})
+    if net is not None:
+        net = arguments.path(net, "net", "name the net.yaml")
+    if isinstance(source, (str, os.PathLike)):
+        source = arguments.path(source, "source", "name the checkpoint")
+    return read_source(source, {"net": net, **options})

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tern2lava import arguments
 from tern2lava.errors import InputError, PluginWarning
 from tern2lava.registry import Registry, entry_of, one_of
 
@@ -108,7 +109,7 @@ def _recognised(offer: Offer) -> Source:
     for kind in own:
         if kind.last and kind.recognises(offer):
             return kind
-    raise InputError("source", f"is a {type(offer.source).__name__}; expected {accepted()}")
+    raise arguments.refused("source", "a network", offer.source, f"give {accepted()}, or a Graph")
 
 
 def _refused(option: str, kind: Source, offer: Offer) -> InputError:
@@ -208,3 +209,5 @@ SOURCES.add(
         options=("input_shape", "steps", "readout", "levels", "call"),
     )
 )  # fmt: skip
+OWN = len(SOURCES.registered())
+"""Number of the sources here, without those that were added."""

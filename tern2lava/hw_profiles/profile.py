@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from tern2lava.counts import count
 from tern2lava.registry import Registry, one_of
 
 T = TypeVar("T")
@@ -243,6 +244,16 @@ class Profile(_Strict):
                 "memory_model crossbar, a section crossbar and an out_axon_model of one target a neuron need each other"
             )
         return self
+
+    def __repr__(self) -> str:
+        core = self.core
+        return (
+            f"Profile({self.name}: {count(self.system.chips, 'chip')} of "
+            f"{count(self.system.cores_per_chip, 'core')}, {count(core.neurons.value, 'neuron')} a core)"
+        )
+
+    def __str__(self) -> str:
+        return repr(self)
 
     def arithmetic_values(self) -> dict[str, int]:
         """The numbers of `arithmetic` by name, ready to build an `ir.Arithmetic` from."""

@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 
+from tern2lava.compiler.shown import shortened
 from tern2lava.compiler.what_if import Tried
 from tern2lava.counts import count
+from tern2lava.report.frames import frame
+from tern2lava.report.html import html
 from tern2lava.report.model import WhatIfRow
 from tern2lava.report.sheet import Paragraph, sheet
+
+
+class Targets(list[WhatIfRow]):
+    """The rows of a comparison, one for each target; `source` is what was mapped."""
+
+    def __init__(self, rows: Iterable[WhatIfRow] = (), source: str = "graph") -> None:
+        super().__init__(rows)
+        self.source = source
+
+    def __repr__(self) -> str:
+        cores = ", ".join(f"{row.target} {row.cores:,}" if row.cores else f"{row.target} no" for row in self)
+        return shortened(f"Targets({self.source}, cores: {cores})")
+
+    def to_frame(self) -> Any:
+        """The rows as a pandas.DataFrame. Raises MissingPackageError without pandas."""
+        return frame(self)
+
+    def _repr_html_(self) -> str:
+        return html(what_if_table(self.source, self))
 
 
 def what_if_row(tried: Tried) -> WhatIfRow:

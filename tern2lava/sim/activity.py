@@ -21,14 +21,14 @@ def measured_rates(program: Graph, data: SpikeData) -> dict[str, Array]:
     shapes = {n.name: n.shape for n in program.of_kind(Input)} | {p.name: p.shape for p in program.of_kind(Population)}
     total = {name: np.zeros(shape) for name, shape in shapes.items()}
 
-    def counted() -> Iterator[dict[str, Array]]:
+    def count() -> Iterator[dict[str, Array]]:
         for begin in range(0, data.samples, piece):
             part = data.values(begin, begin + piece)
             for name, values in part.items():
                 total[name] += np.count_nonzero(values, axis=(0, 1))
             yield part
 
-    for run in stream(prepare(program), counted(), states=False):
+    for run in stream(prepare(program), count(), states=False):
         for name, values in run.trace.spikes.items():
             total[name] += np.count_nonzero(values, axis=(0, 1)).reshape(total[name].shape)
     return {name: value / (data.samples * data.steps) for name, value in total.items()}

@@ -312,13 +312,16 @@ def test_mixed_cuts_take_each_population_as_coarse_as_the_bound_allows_and_count
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"objective": "speed"}, "objective: found 'speed'; choose cores, traffic, latency, balance"),
-        ({"rate": 0.0}, "rate: found 0.0"),
-        ({"rate": float("nan")}, "rate: found nan"),
-        ({"seed": -1}, "seed: found -1"),
-        ({"seed": 1 << 40}, "seed: found"),
-        ({"spare_cores": -1}, "spare_cores: found -1"),
-        ({"max_neurons_per_core": 0}, "max_neurons_per_core: found 0"),
+        (
+            {"objective": "speed"},
+            "found 'speed'; choose cores, traffic, latency, balance",
+        ),
+        ({"rate": 0.0}, "rate: requires .* above 0; found 0.0"),
+        ({"rate": float("nan")}, "rate: requires .* above 0; found nan"),
+        ({"seed": -1}, "seed: requires .* found -1"),
+        ({"seed": 1 << 40}, "seed: requires .* found 1099511627776"),
+        ({"spare_cores": -1}, "spare_cores: requires .* found -1"),
+        ({"max_neurons_per_core": 0}, "max_neurons_per_core: requires .* found 0"),
         ({"pins": (("d", 0),)}, "pin: 'd' to chip 0: populations are a, b, c"),
         ({"pins": (("a", 0), ("a", 1))}, "pinned to chip 0 and to chip 1"),
     ],

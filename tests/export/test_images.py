@@ -171,7 +171,7 @@ def test_the_command_line_exports_and_compares(
     text = run("report", folder, "--compare-bits", "8")
     assert "8 bit, no zeros" in text
     assert [row.weight_bits for row in api.report(folder).twins] == [2, 8, 8]
-    with pytest.raises(InputError, match="only 8-bit"):
+    with pytest.raises(InputError, match="compare_bits: requires 8"):
         run("report", folder, "--compare-bits", "4")
 
 

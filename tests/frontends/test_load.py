@@ -56,9 +56,7 @@ def test_what_is_missing_or_too_much_is_said(model: nn.Sequential, tmp_path: Pat
         load(tmp_path / "net.yaml")
     with pytest.raises(InputError, match=r"b.net: is damaged or truncated HDF5"):
         load(tmp_path / "b.net")
-    with pytest.raises(
-        InputError, match=r"is a dict; expected a NIR file \(.nir\), a lava-dl file \(.net\), a torch \(.pt\), npz"
-    ):
+    with pytest.raises(InputError, match=r"source: requires a network; found a dict; give a NIR file \(.nir\)"):
         load({})  # type: ignore[arg-type]
     with pytest.raises(InputError, match="is no file"):
         load(tmp_path / "none.pt", tmp_path / "net.yaml")

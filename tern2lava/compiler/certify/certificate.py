@@ -27,6 +27,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population, P
 from tern2lava.compiler.ir.shapes import Array, broadcast
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
+from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 
 
@@ -41,7 +42,7 @@ class Verdict(str, Enum):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Certificate:
+class Certificate(Shown):
     """What is proven of one population, within `steps` steps of a sample.
 
     eps: per neuron (broadcasts to its shape), the largest difference between integer and real membrane potential
@@ -63,6 +64,12 @@ class Certificate:
     state_max: int
     reason: str
     ties: Ties
+
+    def _shown(self) -> str:
+        said = [repr(self.population), self.verdict.value, f"over {count(self.steps, 'step')}"]
+        if self.eps_relative:
+            said.append(f"eps/threshold {self.eps_relative:.2g}")
+        return ", ".join([*said, self.reason])
 
     @property
     def no_overflow(self) -> bool:

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, frozen
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, frozen, size
+from tern2lava.compiler.shown import Shown, brief
+from tern2lava.counts import count
 
 if TYPE_CHECKING:
     from tern2lava.compiler.ir.box import Box
@@ -65,9 +67,18 @@ class Readout(str, Enum):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class NodeBase:
+class NodeBase(Shown):
     name: str
     inputs: tuple[str, ...] = ()
+
+    def _shown(self) -> str:
+        said = [repr(self.name)]
+        if self.inputs:
+            said.append(f"from {', '.join(self.inputs)}")
+        for name in ("shape", "weight", "steps", "levels", "threshold", "reset", "readout"):
+            if getattr(self, name, None) is not None:
+                said.append(f"{name} {brief(getattr(self, name))}")
+        return ", ".join(said)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -362,7 +373,7 @@ class Arithmetic:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Graph:
+class Graph(Shown):
     """A network at one level. `nodes` in definition order; `steps` the time steps of a sample where known (else 0);
     `notes` every approximation or assumption made on the way, in the order made."""
 
@@ -372,6 +383,15 @@ class Graph:
     steps: int = 0
     notes: tuple[str, ...] = ()
     arithmetic: Arithmetic | None = None
+
+    def _shown(self) -> str:
+        places = [node for node in self.nodes if isinstance(node, Input | Neuron | Population)]
+        shapes = [f"{node.name} {'x'.join(map(str, node.shape)) or '1'}" for node in places]
+        neurons = sum(size(node.shape) for node in places if not isinstance(node, Input))
+        said = [self.level.name] + ([f"from {brief(self.source)}"] if self.source else [])
+        said += [count(len(self.nodes), "node"), count(neurons, "neuron")]
+        said += [count(self.steps, "step")] if self.steps else []
+        return f"{', '.join(said)}: {', '.join(shapes[:6])}{', ...' if len(shapes) > 6 else ''}"
 
     def __getitem__(self, name: str) -> Node:
         """The node called `name` (KeyError where there is none)."""

@@ -21,6 +21,8 @@ from tern2lava.compiler.passes.split_fan_in import split_fan_in
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.progress import Progress, silent
+from tern2lava.compiler.shown import Shown
+from tern2lava.counts import count
 from tern2lava.hw_profiles import Profile
 
 
@@ -67,7 +69,7 @@ def stage_names() -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Lowered:
+class Lowered(Shown):
     """A lowered network: the graph after each stage (in their order), its certificates, what to_integer rounded (worst
     first), and how many quantities it did not."""
 
@@ -75,6 +77,9 @@ class Lowered:
     certificates: tuple[Certificate, ...]
     roundings: tuple[Rounding, ...]
     exact_quantities: int
+
+    def _shown(self) -> str:
+        return f"{count(len(self.stages), 'stage')} to {self.program!r}"
 
     @property
     def imported(self) -> Graph:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.shown import Shown
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Trace:
+class Trace(Shown):
     """Activity of a run. Each array is (batch, steps, neurons); step k of a population is chip step start + k + 1.
 
     spikes: uint8. v and u: int64 states after the step, recorded when asked for (else empty dictionaries).

@@ -21,7 +21,9 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Neuron
 from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.shown import Shown
 from tern2lava.errors import InputError
+from tern2lava.sim.data.given import whole_array
 from tern2lava.sim.data.spike_file import _DAMAGED, _Member, _read
 from tern2lava.sim.data.stored_values import StoredValues
 from tern2lava.sim.reading.precision import precision
@@ -32,7 +34,7 @@ _WHEN = ("before", "after")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Oracle:
+class Oracle(Shown):
     """A recorded run. spikes and v by population, each (samples, steps, neurons); before: the populations whose v is
     that before the reset; scores (samples, classes) or None; kept: made when the module was compiled."""
 
@@ -114,7 +116,7 @@ def _refuse_unknown(given: Iterable[str], nodes: Mapping[str, Neuron], where: ob
 def _checked(value: Any, node: Neuron, samples: int, steps: int, kind: str, where: str) -> Array | StoredValues:
     """Spikes or potentials as (samples, steps, neurons); those of a large file are checked as they are read."""
     count = size(node.shape)
-    value = value if isinstance(value, _Member) else np.asarray(value)
+    value = value if isinstance(value, _Member) else whole_array(value, where)
     shape = tuple(value.shape)
     if len(shape) < 3 or shape[:2] != (samples, steps) or int(np.prod(shape[2:])) != count:
         full = ", ".join(map(str, node.shape))
@@ -147,7 +149,7 @@ def _potentials(where: str, count: int, values: Array) -> Array:
 def _scores(value: Any, samples: int, where: str) -> Array | None:
     if value is None:
         return None
-    value = value if isinstance(value, _Member) else np.asarray(value)
+    value = value if isinstance(value, _Member) else whole_array(value, where)
     if isinstance(value, _Member) or value.ndim != 2 or len(value) != samples or value.dtype.kind not in "biuf":
         raise InputError(
             where, f"requires shape ({samples}, classes) of numbers; found {tuple(value.shape)} of {value.dtype}; "
@@ -177,7 +179,7 @@ def _word(given: Mapping[str, Any], key: str, default: str, where: object) -> st
     """A word among the arrays."""
     if key not in given:
         return default
-    value = np.asarray(given[key]) if not isinstance(given[key], _Member) else np.zeros(0)
+    value = whole_array(given[key], f"{where}: {key}") if not isinstance(given[key], _Member) else np.zeros(0)
     if value.size != 1 or value.dtype.kind not in "US":
         raise InputError(f"{where}: {key}", f"requires a word; found {value.dtype} of shape {value.shape}; save a text")
     word = value.reshape(()).item()

@@ -84,11 +84,14 @@ def test_lengths_that_do_not_fit_are_one_line(lengths: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "holds no samples"),
+        ([], "requires one sample at least; found none"),
         ([PARTS[0], PARTS[1][:, :1]], "differ in the shape of a step: (1, 3), (2, 3)"),
-        ([PARTS[0], "text"], "sample 1: shape () of <U4"),
-        ([PARTS[0], [[1, 2], [3]]], "sample 1: is no array"),
-        ([PARTS[0], np.array([{}, []], object)], "sample 1: shape (2,) of object"),
+        ([PARTS[0], "text"], "sample 1: requires numbers (steps, *shape); found <U4 of shape ()"),
+        ([PARTS[0], [[1, 2], [3]]], "sample 1: requires one array of numbers; found a list"),
+        (
+            [PARTS[0], np.array([{}, []], object)],
+            "sample 1: requires numbers (steps, *shape); found object of",
+        ),
     ],
 )
 def test_samples_that_are_no_arrays_are_one_line(given: Any, said: str) -> None:

@@ -52,16 +52,16 @@ def test_several_inputs_have_an_array_each_and_agree_in_samples_and_steps():
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"spikes": SPIKES[..., :2]}, "has shape (2, 2) (4 values); the network's input 'x' is (2, 3) (6 values)"),
-        ({"spikes": SPIKES[:, :, 0, 0]}, "shape (5, 4); expected (samples, steps, 2, 3)"),
-        ({"spikes": SPIKES[:0]}, "shape (0, 4, 2, 3)"),
-        ({"spikes": SPIKES * 2}, "values must be whole numbers from 0 to 1"),
-        ({"spikes": SPIKES * 0.5}, "values must be whole numbers from 0 to 1"),
-        ({"spikes": np.where(SPIKES, np.nan, 0)}, "values must be whole numbers from 0 to 1"),
-        ({"spikes": SPIKES.astype(str)}, "holds <U3, expected numbers"),
+        ({"spikes": SPIKES[..., :2]}, "steps of shape (2, 3) (6 values), as the network's input 'x' has; found (2, 2)"),
+        ({"spikes": SPIKES[:, :, 0, 0]}, "requires shape (samples, steps, 2, 3), one sample and one step"),
+        ({"spikes": SPIKES[:0]}, "found (0, 4, 2, 3)"),
+        ({"spikes": SPIKES * 2}, "requires whole numbers from 0 to 1"),
+        ({"spikes": SPIKES * 0.5}, "requires whole numbers from 0 to 1"),
+        ({"spikes": np.where(SPIKES, np.nan, 0)}, "requires whole numbers from 0 to 1"),
+        ({"spikes": SPIKES.astype(str)}, "requires numbers; found <U3"),
         ({"x.values": SPIKES}, "has no array 'spikes'"),
-        ({"spikes": SPIKES, "labels": np.arange(4)}, "labels: shape (4,) of int64; expected 5 integers"),
-        ({"spikes": SPIKES, "labels": np.ones(5)}, "labels: shape (5,) of float64; expected 5 integers"),
+        ({"spikes": SPIKES, "labels": np.arange(4)}, "labels: requires 5 integers, one for each sample; found shape"),
+        ({"spikes": SPIKES, "labels": np.ones(5)}, "for each sample; found shape (5,) of float64"),
     ],
 )  # fmt: skip
 def test_a_wrong_array_is_named_with_what_was_expected(tmp_path, arrays, message):

@@ -24,7 +24,7 @@ def said(values: Any, low: int, high: int) -> str:
         make_spikes({"spikes": values}, graph(low, high))
     text = str(raised.value)
     assert "\n" not in text
-    assert f"values must be whole numbers from {low} to {high}; " in text
+    assert f"requires whole numbers from {low} to {high}; " in text
     return text.partition("; ")[2]
 
 
