@@ -153,9 +153,9 @@ def test_an_exporter_writes_from_the_command_line_with_options_of_its_own(
         real = run("export", bundle, "--to", "toy", "--stage", "real", "-o", out, "--json")
         assert json.loads(real.stdout) == {"out": str(out), "notes": ["2 weights"]}
         for words, why in (
-            (("--set", "name=mine"), "--name: is of no format, found --to toy; leave it out"),
-            (("--codec", "rans"), "--codec: is of --to image, found --to toy; leave it out"),
-            (("--lossy",), "--lossy: is of --to nir, found --to toy; leave it out"),
+            (("--set", "name=mine"), "name: requires an option of toy (title, stage); found name; leave it out"),
+            (("--codec", "rans"), "codec: requires the format image; found toy; leave it out"),
+            (("--lossy",), "lossy: requires the format nir; found toy; leave it out"),
             (("--set", "title"), "--set: found 'title'; write NAME=VALUE"),
         ):
             refused = run("export", bundle, "--to", "toy", *words, "-o", out)
@@ -210,7 +210,7 @@ def test_a_source_is_loaded_and_compiled_and_takes_its_own_options_alone(
         done = run("compile", toy_file, "-t", "tiny", "-o", tmp_path / "build", "--json")
         assert done.returncode == 0, done.stderr
         assert [row["name"] for row in json.loads(done.stdout)["populations"]] == ["n0", "n1"]
-        with pytest.raises(InputError, match=r"is a dict; expected .* or a toy file \(.toy\)"):
+        with pytest.raises(InputError, match=r"found a dict; give .* a toy file \(.toy\)"):
             load({})  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"x.toy: is of an unknown kind"):
         load(toy_file, tmp_path / "net.yaml")

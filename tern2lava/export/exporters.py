@@ -64,8 +64,12 @@ def check_options(exporter: Exporter, options: dict[str, Any]) -> None:
     for name in options:
         if name not in exporter.options:
             takers = [each.name for each in EXPORTERS.registered() if name in each.options]
-            whose = f"is of --to {' and '.join(takers)}" if takers else "is of no format"
-            raise InputError(f"--{name}", f"{whose}, found --to {exporter.name}; leave it out")
+            if takers:
+                raise InputError(
+                    name, f"requires the format {' or '.join(takers)}; found {exporter.name}; leave it out"
+                )
+            own = ", ".join(exporter.options) or "none"
+            raise InputError(name, f"requires an option of {exporter.name} ({own}); found {name}; leave it out")
 
 
 def _nir(order: Order) -> Written:

@@ -23,7 +23,7 @@ FLAG = "requires True or False; found "
 
 # (function, its wrong argument, how the line begins)
 TABLE: list[tuple[str, dict[str, Any], str]] = [
-    ("load", {"source": None}, "source: requires a network; found None; give a NIR or lava-dl file"),
+    ("load", {"source": None}, "source: requires a network; found None; give a NIR file (.nir), a lava-dl file (.net)"),
     ("load", {"source": b"net.pt"}, "source: requires a network; found b'net.pt'; give"),
     ("load", {"source": "a\0b"}, "source: requires the name of a file or folder; found 'a\\x00b'"),
     ("load", {"source": "missing.pt", "net": "net.yaml"}, "missing.pt: is no file"),
@@ -84,7 +84,8 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("export", {"lossy": 1}, f"lossy: {FLAG}1"),
     ("export", {"dt": 0}, "dt: requires seconds above 0; found 0; give the time step, as 1e-4"),
     ("export", {"codec": 3}, "codec: requires a text; found 3"),
-    ("export", {"codec": "rans"}, "codec: is of to='image', found to='nir'; leave it out"),
+    ("export", {"settings": 3}, "settings: requires a mapping; found 3"),
+    ("export", {"codec": "rans"}, "codec: requires the format image; found nir; leave it out"),
     ("export", {"out": Path(".")}, ".: is a folder; name a file in it"),
     ("export", {"net": "net.yaml"}, "net: is for files and modules that are still to be read"),
     ("export", {"to": "image", "out": Path(".")}, "/.*: is the working directory"),

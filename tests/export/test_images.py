@@ -161,7 +161,7 @@ def test_the_command_line_exports_and_compares(
     as_mapped = json.loads(run("export", folder, "--to", "image", "-o", tmp_path / "j", "--json"))["bytes"]
     found = run("export", folder, "--to", "image", "--codec", "rans_storage", "-o", tmp_path / "k", "--json")
     assert json.loads(found)["bytes"] < as_mapped
-    with pytest.raises(InputError, match="is of --to image"):
+    with pytest.raises(InputError, match="codec: requires the format image; found weights"):
         run("export", folder, "--to", "weights", "--codec", "rans", "-o", tmp_path / "z")
     with pytest.raises(InputError, match="choose packed2"):
         run("export", folder, "--to", "image", "--codec", "zip", "-o", tmp_path / "z")

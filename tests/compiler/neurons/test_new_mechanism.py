@@ -30,6 +30,7 @@ from tern2lava.compiler.neurons.mechanism import (
     register,
     unregister,
 )
+from tern2lava.compiler.options import Options
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.export.nir import write_nir
 from tern2lava.frontends.nir.read import load_nir
@@ -173,7 +174,7 @@ def test_its_parameters_are_kept_printed_and_told_where_they_are_rounded(floor: 
     save_graph(graph, tmp_path / "graph")
     assert load_graph(tmp_path / "graph").neuron("n").extra[LEVEL] == -1.3
     assert "floor.level: -1.3" in print_graph(graph)
-    tern2lava.compile(graph, target(tmp_path), out=tmp_path / "b", allow_rounding=True)
+    tern2lava.compile(graph, target(tmp_path), out=tmp_path / "b", options=Options(allow_rounding=1.0))
     program = read_bundle(tmp_path / "b").executable.program
     assert program.population("n").extra[LEVEL].dtype == np.int64
     row = tern2lava.report(tmp_path / "b").certificate[0]
