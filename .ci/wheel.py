@@ -7,8 +7,8 @@ Built in a temporary folder beside the checkout (where uv can link from its cach
 - the sdist holds every tracked file but the links at the root, the wheel every tracked file of the package, no others;
 - the wheel made from a checkout whose links are text files, as on Windows, is the same wheel;
 - the text for an index's page has no relative link;
-- README's block with `pip install .`, line by line, ends in a demo that is VERIFIED in Lava. The line `pip install .`
-  itself is done by uv from the wheel, since torch is large and uv keeps it; every other line runs as it stands.
+- README's block with `pip install .`, line by line, ends in a demo that is VERIFIED in Lava; `.` is the wheel;
+- there, every hint of tern2lava.extras for plain pip is a line that pip can execute.
 
 Exit code 1 and one line per fault where this is not so.
 """

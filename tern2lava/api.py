@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from tern2lava import extras
 from tern2lava.bundle import (
     Bundle,
     map_options_of,
@@ -25,6 +26,7 @@ from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import MapOptions, Options
+from tern2lava.compiler.place import check_placement
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.errors import CapacityError, InputError, Interrupted
 from tern2lava.frontends.load import load, load_with_run
@@ -87,13 +89,15 @@ def compile(
 
     `source`: whatever `load` takes; `load_options` go to it. data: spikes on which the traffic between cores is
     measured (any_steps, pad: see `verify`); without them map_options.rate is assumed. progress(stage, done, total) is
-    told what is done, total being 0 where it cannot be known. Raises InputError, ProfileError, UnsupportedError or
-    CapacityError, each saying where, what was found and what to do; whatever ends it, `out` is a whole bundle or as it
-    was before. The bundle of a live module keeps a few samples of the module's own run, recorded now, for `verify` to
-    hold the float model against; of other networks it keeps that of `recorded` (arrays or file of `record`), if given.
+    told what is done, total being 0 where it cannot be known. Raises InputError, ProfileError, UnsupportedError,
+    CapacityError or MissingPackageError, each saying where, what was found and what to do; whatever ends it, `out` is a
+    whole bundle or as it was before. The bundle of a live module keeps a few samples of the module's own run, recorded
+    now, for `verify` to hold the float model against; of other networks it keeps that of `recorded` (arrays or file of
+    `record`), if given.
     """
     tell = progress or silent
     profile = target if isinstance(target, Profile) else load_profile(target)
+    check_placement((map_options or MapOptions()).placement)
     tell("network", 0, 0)
     loaded = load_with_run(source, net, **load_options)
     graph = loaded if isinstance(loaded, Graph) else loaded.graph
@@ -139,6 +143,7 @@ def what_if(
     from tern2lava.report.what_if import what_if as compare
 
     profiles = [target if isinstance(target, Profile) else load_profile(target) for target in targets]
+    check_placement((map_options or MapOptions()).placement)
     tell = progress or silent
     tell("network", 0, 0)
     measure = _measure(data, options, any_steps, pad)
@@ -165,6 +170,8 @@ def simulate(
     file for predictions, scores, spikes (and states), written piece by piece, there when the run is whole.
     progress(stage, done, total) counts samples. Raises Interrupted (a KeyboardInterrupt) with what was done.
     """
+    if engine == "ray":
+        extras.require("ray")
     opened = _opened(bundle)
     executable = opened.executable
     program = executable.program
@@ -258,6 +265,10 @@ def verify(
     finish.
     """
     required = parse_requirements(require)
+    if engine == "ray":
+        extras.require("ray")
+    elif backend == "lava":
+        extras.require("lava")
     opened = _opened(bundle)
     spikes = _spikes(data, opened.executable.program, steps_of(opened), any_steps, pad)
     if samples is not None and samples < 1:
@@ -293,11 +304,12 @@ def record(
     scores (samples, classes) of what the forward returns, of the list of its returns where it is called once per step;
     by default a forward's return of that shape. Raises InputError for what does not fit.
     """
-    from tern2lava.frontends.record.data import read_arrays
+    extras.require("torch", why="a module's own run needs it")
     from tern2lava.frontends.record.record import record_module
+    from tern2lava.frontends.record.data import read_arrays
 
     inputs, labels = read_arrays(data)
-    arrays = dict(inputs) if labels is None else {**inputs, "labels": labels}
+    arrays: dict[str, Any] = dict(inputs) if labels is None else {**inputs, "labels": labels}
     arrays |= record_module(module, inputs, names=names, potentials=potentials, call=call, scores=scores)
     if out is not None:
         write_aside(Path(out), lambda path: np.savez_compressed(path, **arrays))

@@ -172,7 +172,8 @@ def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[s
         "host_image": "cores/host.img",
     }
     if recorded:
-        np.savez_compressed(folder / RECORDED, **pack(recorded))
+        arrays: dict[str, Any] = dict(pack(recorded))
+        np.savez_compressed(folder / RECORDED, **arrays)
     (folder / "report.json").write_text(dump_report(report), encoding="utf-8")
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import InputError
+from tern2lava.extras import require
 from tern2lava.frontends.files.hdf5 import is_hdf5, read_hdf5
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def load_with_run(
     if isinstance(source, str | Path):
         return _load_file(Path(source), net, options)
     if is_module(source):
+        require("torch", why="live modules need it")
         from tern2lava.frontends.modules.read import read_module
 
         if net is not None:
