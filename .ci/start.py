@@ -3,8 +3,8 @@
     uv run --group dev python .ci/start.py [PYTHON]     PYTHON: a version or an interpreter; without it, this one
 
 The commit that is checked out is cloned into a folder of its own. There README's block with `uv run tern2lava demo` is
-executed up to that line, with a few samples; it must end VERIFIED in Lava. Then the environment is measured as `du` does
-it: at most LIMIT, no more than README says, nothing of HEAVY in it. Prints the sizes, and exits 1 with one line per
+executed up to that line, with a few samples; it must end VERIFIED in Lava. Then the environment is measured as `du`
+does: at most LIMIT, no more than README says, nothing of HEAVY in it. Prints the size, and exits 1 with a line for each
 fault.
 """
 
@@ -25,7 +25,7 @@ DEMO = "uv run tern2lava demo"
 LIMIT = 500
 # What may not come with the main command.
 HEAVY = re.compile(r"torch|nvidia|cuda|triton|snntorch|spikingjelly|norse|nir|ray|tensorboard|ortools|mtkahypar")
-_SAID = re.compile(r"environment of (\d+) MB")
+_SAID = re.compile(r"environment of at most (\d+) MB")
 
 
 def first_lines(text: str) -> list[str]:

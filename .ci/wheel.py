@@ -1,6 +1,6 @@
 """What users receive works: the sdist, the wheel made from it, and README's lines for plain pip in a fresh environment.
 
-    uv run python .ci/wheel.py [PYTHON]      PYTHON: a version or an interpreter that is there; without it, this one
+    uv run --group dev python .ci/wheel.py [PYTHON]      PYTHON: a version or an interpreter that is there; without it, this one
 
 Built in a temporary folder beside the checkout (where uv can link from its cache instead of copying):
 
@@ -15,9 +15,10 @@ Exit code 1 and one line per fault where this is not so.
 
 from __future__ import annotations
 
-import importlib.metadata
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -128,32 +130,42 @@ def verdict_faults(printed: str) -> list[str]:
     return [f"the demo does not end with {net} VERIFIED in Lava:{closing}" for net in sorted(DEMO_NETS - good)]
 
 
+def with_wheel(line: str, wheel: Path) -> list[str]:
+    """The words of a line for pip, `.` and `.[extra]` read as the wheel."""
+    words = shlex.split(line)
+    return [f"{wheel}{word[1:]}" if re.fullmatch(r"\.(\[\w+\])?", word) else word for word in words]
+
+
 def demo_faults(wheel: Path, python: str | None, folder: Path) -> list[str]:
     """What fails when README's lines are run in a fresh environment in `folder`."""
     venv = folder / "venv"
     run("uv", "venv", "--quiet", "--seed", "--no-python-downloads", "--python", python or sys.executable, venv)
-    constraints = folder / "constraints.txt"
-    constraints.write_text("" if python else torch_that_is_cached())
     faults = []
     for line in readme_lines((ROOT / "README.md").read_text(encoding="utf-8")):
-        if line == INSTALL:
-            run("uv", "pip", "install", "--quiet", "--python", venv, "--constraint", constraints, wheel)
-        elif line.startswith("pip install "):
-            run(venv / "bin" / "python", "-m", *line.split(), "--quiet", cwd=folder)
+        if line.startswith("pip install "):
+            run(venv / "bin" / "python", "-m", *with_wheel(line, wheel), "--quiet", cwd=folder)
         elif line == DEMO:
             printed = run(venv / "bin" / PACKAGE, "demo", "--samples", 4, "-o", folder / "demo", cwd=folder)
             faults += verdict_faults(printed)
         else:
             raise CheckError(f"README.md: no rule here for the line `{line}`")
-    return faults
+    return faults + hint_faults(wheel, venv / "bin" / "python", folder)
 
 
-def torch_that_is_cached() -> str:
-    """This environment's release of torch as a constraint: uv has it, and another one would be a large download."""
-    try:
-        return f"torch=={importlib.metadata.version('torch')}\n"
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+def hint_faults(wheel: Path, python: Path, folder: Path) -> list[str]:
+    """The hints for plain pip that pip cannot execute in the environment of `python`; it resolves and installs none."""
+    code = "import json; from tern2lava.extras import ADDITIONS; print(json.dumps([a.pip for a in ADDITIONS.values()]))"
+    hints = json.loads(run(python, "-c", code, cwd=folder))
+
+    def fault(hint: str) -> list[str]:
+        try:
+            run(python, "-m", *with_wheel(hint, wheel), "--dry-run", "--quiet", cwd=folder)
+        except CheckError as error:
+            return [f"the hint `{hint}`: {error}"]
+        return []
+
+    with ThreadPoolExecutor(max_workers=len(hints)) as pool:
+        return [found for faults in pool.map(fault, hints) for found in faults]
 
 
 def check(python: str | None, folder: Path) -> list[str]:
