@@ -1,6 +1,6 @@
 """What users receive works: the sdist, the wheel made from it, and README's lines for plain pip in a fresh environment.
 
-    uv run --group dev python .ci/wheel.py [PYTHON]      PYTHON: a version or an interpreter that is there; without it, this one
+    uv run --group dev python .ci/wheel.py [PYTHON]     PYTHON: a version or an interpreter; without it, this one
 
 Built in a temporary folder beside the checkout (where uv can link from its cache instead of copying):
 
@@ -8,7 +8,8 @@ Built in a temporary folder beside the checkout (where uv can link from its cach
 - the wheel made from a checkout whose links are text files, as on Windows, is the same wheel;
 - the text for an index's page has no relative link;
 - README's block with `pip install .`, line by line, ends in a demo that is VERIFIED in Lava; `.` is the wheel;
-- there, every hint of tern2lava.extras for plain pip is a line that pip can execute.
+- there, every hint of tern2lava.extras for plain pip can be resolved: by uv, which reads the same words and downloads
+  no torch for it; that for `mapping`, which is small, by pip itself. Lava's is a line of README.
 
 Exit code 1 and one line per fault where this is not so.
 """
@@ -27,7 +28,6 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,6 +35,7 @@ PACKAGE = "tern2lava"
 INSTALL = "pip install ."
 DEMO = "tern2lava demo"
 DEMO_NETS = {"mlp", "conv"}
+PIP_RESOLVES = "mapping"
 # What a build adds to the files that it is given.
 ADDED_TO_SDIST = {"PKG-INFO"}
 METADATA = re.compile(rf"{PACKAGE}-[^/]+\.dist-info/")
@@ -153,19 +154,19 @@ def demo_faults(wheel: Path, python: str | None, folder: Path) -> list[str]:
 
 
 def hint_faults(wheel: Path, python: Path, folder: Path) -> list[str]:
-    """The hints for plain pip that pip cannot execute in the environment of `python`; it resolves and installs none."""
-    code = "import json; from tern2lava.extras import ADDITIONS; print(json.dumps([a.pip for a in ADDITIONS.values()]))"
-    hints = json.loads(run(python, "-c", code, cwd=folder))
-
-    def fault(hint: str) -> list[str]:
+    """The hints for plain pip that cannot be resolved in the environment of `python`; nothing is installed."""
+    code = "import json; from tern2lava.extras import ADDITIONS as a; print(json.dumps({k: a[k].pip for k in a}))"
+    faults = []
+    for name, hint in json.loads(run(python, "-c", code, cwd=folder)).items():
+        words = with_wheel(hint, wheel)
         try:
-            run(python, "-m", *with_wheel(hint, wheel), "--dry-run", "--quiet", cwd=folder)
+            if name == PIP_RESOLVES:
+                run(python, "-m", *words, "--dry-run", cwd=folder)
+            elif name != "lava":
+                run("uv", *words, "--dry-run", "--python", python, cwd=folder)
         except CheckError as error:
-            return [f"the hint `{hint}`: {error}"]
-        return []
-
-    with ThreadPoolExecutor(max_workers=len(hints)) as pool:
-        return [found for faults in pool.map(fault, hints) for found in faults]
+            faults.append(f"the hint `{hint}`: {error}")
+    return faults
 
 
 def check(python: str | None, folder: Path) -> list[str]:
