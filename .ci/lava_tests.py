@@ -32,7 +32,7 @@ KNOWN = {
     ),
 }
 _RUN = "import sys, pytest; sys.exit(pytest.main(sys.argv[1:]))"
-_MENDED = f"from tern2lava.sim.lava_compat import require_lava; require_lava(); {_RUN}"
+_MENDED = f"from tern2lava.sim.lava.compat import require_lava; require_lava(); {_RUN}"
 _FAILED = re.compile(r"^(?:FAILED|ERROR) tests/lava/(\S+)", re.MULTILINE)
 
 

@@ -305,8 +305,8 @@ def record(
     by default a forward's return of that shape. Raises InputError for what does not fit.
     """
     extras.require("torch", why="a module's own run needs it")
-    from tern2lava.frontends.record.record import record_module
     from tern2lava.frontends.record.data import read_arrays
+    from tern2lava.frontends.record.record import record_module
 
     inputs, labels = read_arrays(data)
     arrays: dict[str, Any] = dict(inputs) if labels is None else {**inputs, "labels": labels}

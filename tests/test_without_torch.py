@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from places import ROOT
+
 # An import of one of these raises ModuleNotFoundError, as where it is not installed.
 BLOCKED = (
     "torch",
@@ -71,6 +72,7 @@ def test_the_fingerprints_hold(tmp_path: Path) -> None:
     code = f"""
 import pytest
 tests = {str(ROOT / "tests" / "test_fingerprints.py")!r}
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", tests, "-k", "nothing_that and generic-ternary and (kinds or chips or quantum)"]))
+chosen = "nothing_that and generic-ternary and (kinds or chips or quantum)"
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", tests, "-k", chosen]))
 """
     run_python(code, tmp_path)

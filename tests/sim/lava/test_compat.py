@@ -49,7 +49,7 @@ def test_a_port_that_reshapes_does_so_on_this_numpy() -> None:
     printed = run_python(
         "import numpy as np\n"
         "before = dict(vars(np))\n"
-        "from tern2lava.sim.lava_compat import require_lava\n"
+        "from tern2lava.sim.lava.compat import require_lava\n"
         "require_lava()\n"
         "from lava.magma.core.process.ports.ports import OutPort\n"
         "port = OutPort((2, 3)).flatten()\n"
