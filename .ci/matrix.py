@@ -63,11 +63,13 @@ def interpreter(version: str) -> tuple[Path | None, str]:
     kept = sorted(pyenv.glob(f"{version}.*/bin/python"))
     if kept:
         return kept[-1], ""
-    for attempt in (("find",), ("install", "--quiet"), ("find",)):
-        code, printed = run("uv", "python", *attempt, version, UV_PYTHON_DOWNLOADS="manual")
-        if attempt[0] == "find" and code == 0:
+    reason = ""
+    for attempt in ("find", "install", "find"):
+        code, printed = run("uv", "python", attempt, version, UV_PYTHON_DOWNLOADS="manual")
+        if attempt == "find" and code == 0:
             return Path(last_line(printed)), ""
-    reason = next((line.strip() for line in printed.splitlines() if "error" in line), last_line(printed))
+        if attempt == "install":
+            reason = last_line(printed)
     return None, f"no such Python is here and uv could not download it ({reason})"
 
 
