@@ -165,7 +165,8 @@ def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[s
     profile = compiled.profile.model_dump(mode="json")
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile, sort_keys=False, width=120), encoding="utf-8")
     if recorded:
-        np.savez_compressed(folder / RECORDED, **pack(recorded))
+        arrays: dict[str, Any] = dict(pack(recorded))
+        np.savez_compressed(folder / RECORDED, **arrays)
     (folder / "report.json").write_text(dump_report(report), encoding="utf-8")
     (folder / MANIFEST).write_text(_dump_manifest(make_manifest(compiled)), encoding="utf-8")
 

@@ -264,7 +264,11 @@ def test_two_scales_in_one_layer_are_two_groups_or_refused_by_the_target(run, tm
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_full_disk_is_one_line(run, bundle, data, tmp_path, monkeypatch):
     # What is written aside goes to a device on which every write ends in ENOSPC.
-    monkeypatch.setattr(Path, "with_name", lambda self, name: Path("/dev/full"))
+    # Reading the bundle names files beside others too (Path.with_suffix is with_name on Python 3.13).
+    beside = Path.with_name
+    monkeypatch.setattr(
+        Path, "with_name", lambda self, name: Path("/dev/full") if self.parent == tmp_path else beside(self, name)
+    )
     monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
     code, _, err = run("simulate", bundle, "--data", data, "-o", tmp_path / "out.npz")
     assert code == 2

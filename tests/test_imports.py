@@ -16,12 +16,13 @@ import tern2lava
 ROOT = Path(tern2lava.__file__).parent
 
 # What each part of the package may import besides itself and what all may import.
-COMMON = {"errors", "counts", "registry", "arguments"}
+COMMON = {"errors", "counts", "registry", "arguments", "extras"}
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "counts": set(),
     "registry": set(),
     "arguments": set(),
+    "extras": set(),
     "hw_profiles": set(),
     "compiler": {"hw_profiles"},
     "sim": {"compiler", "hw_profiles"},

@@ -16,6 +16,7 @@ from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.options import MapOptions, Options
+from tern2lava.compiler.place import check_placement
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.errors import CapacityError
 from tern2lava.frontends.load import load, load_with_run
@@ -60,6 +61,7 @@ def compile(
     place = None if out is None else arguments.path(out, "out", "name the folder that is to be the bundle")
     profile = _profile(target, "target")
     _check_options(options, map_options)
+    check_placement((map_options or MapOptions()).placement)
     any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     tell = progress or silent
@@ -124,6 +126,7 @@ def what_if(
     if not profiles:
         raise arguments.refused("targets", "one target at least", targets, "write ['loihi1', 'loihi2']")
     _check_options(options, map_options)
+    check_placement((map_options or MapOptions()).placement)
     any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     tell = progress or silent

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tern2lava import arguments
+from tern2lava import arguments, extras
 from tern2lava.api.data import SpikesLike
 from tern2lava.arguments import public
 from tern2lava.bundle import write_aside
@@ -53,6 +53,7 @@ def record(
     attributes = None if potentials is None else _attributes(potentials)
     arguments.text(call, "call", "see tern2lava.load")
     arguments.callback(scores, "scores", "give what makes class scores of what the forward returns")
+    extras.require("torch", why="a module's own run needs it")
     from tern2lava.frontends.record.data import read_arrays
     from tern2lava.frontends.record.record import record_module
 
@@ -61,7 +62,7 @@ def record(
     elif (not isinstance(data, (str, bytes)) and hasattr(data, "__fspath__")) or isinstance(data, str):
         data = arguments.path(data, "data", HINT)
     inputs, labels = read_arrays(data)
-    arrays = dict(inputs) if labels is None else {**inputs, "labels": labels}
+    arrays: dict[str, Any] = dict(inputs) if labels is None else {**inputs, "labels": labels}
     arrays |= record_module(module, inputs, names=chosen, potentials=attributes, call=call, scores=scores)
     if place is not None:
         write_aside(place, lambda path: _write(path, arrays))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tern2lava import arguments
+from tern2lava import arguments, extras
 from tern2lava.api.data import SpikesLike, given_spikes
 from tern2lava.api.opened import BundleLike, opened, steps_of
 from tern2lava.arguments import public
@@ -74,6 +74,8 @@ def simulate(
     done.
     """
     chosen = ENGINES.get(arguments.choice(engine, "engine", ENGINES.names()))
+    if chosen.needs:
+        extras.require(chosen.needs)
     any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
     states, keep = arguments.flag(states, "states"), arguments.flag(keep, "keep")
     place = None if out is None else arguments.path(out, "out", "name the npz file")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, get_args
 
-from tern2lava import arguments
+from tern2lava import arguments, extras
 from tern2lava.api.data import Given, SpikesLike, given_spikes
 from tern2lava.api.opened import BundleLike, keep, opened, steps_of
 from tern2lava.arguments import public
@@ -73,6 +73,10 @@ def verify(
     if require is not None:
         arguments.text(require, "require", 'write verdicts, as "execution,arithmetic=0.1%"')
     required = parse_requirements(require)
+    if engine == "ray":
+        extras.require("ray")
+    elif backend == "lava":
+        extras.require("lava")
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     found = opened(bundle)
     given = given_spikes(data, found.executable.program)

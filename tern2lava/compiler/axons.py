@@ -60,7 +60,8 @@ def edge_entries(profile: Profile, projection: Projection, neurons: Array, singl
     their own, all on one chip."""
     if not shares_lists(profile, projection):
         return neurons
-    return profile.routing.shared_cost.value * neurons - (profile.routing.shared_cost.value - 1) * single
+    found: Array = profile.routing.shared_cost.value * neurons - (profile.routing.shared_cost.value - 1) * single
+    return found
 
 
 def overlap(low: Array, high: Array, other_low: Array, other_high: Array) -> Array:

@@ -174,7 +174,7 @@ def _edges(graph: Graph, profile: Profile, projection: Projection, rows: Array, 
     if isinstance(graph[projection.inputs[0]], Input):
         return 0.0
     if profile.routing.out_axon_model.value != "edges":
-        return 1.0 / max(1, projection.weight.shape[1])
+        return 1.0 / max(1, int(projection.weight.shape[1]))
     shares = profile.synapse.sharing.value != "none"
     cost = profile.routing.shared_cost.value if shares else 1
     every = rows[:, None, 0] * cols[None, :, 0]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.compiler.placement.algorithms import PLACEMENTS
+from tern2lava.compiler.placement.algorithms import NEEDS, PLACEMENTS
 from tern2lava.compiler.placement.curves import hilbert_index
 from tern2lava.compiler.placement.problem import Problem, symmetric
 from tern2lava.compiler.shown import Shown
 from tern2lava.errors import CapacityError, InputError
+from tern2lava.extras import require
 from tern2lava.hw_profiles import Profile
 
 
@@ -104,9 +105,11 @@ def problem(
 
 
 def check_placement(algorithm: str) -> None:
-    """Raise InputError where there is no algorithm of that name."""
+    """Raise InputError where there is no algorithm of that name, MissingPackageError where it lacks its package."""
     if algorithm not in PLACEMENTS:
         raise InputError("placement", f"no algorithm {algorithm!r}; known: {', '.join(sorted(PLACEMENTS))}")
+    if algorithm in NEEDS:
+        require("mapping", NEEDS[algorithm])
 
 
 def place(task: Problem, algorithm: str = "auto", seed: int = 0) -> Placement:

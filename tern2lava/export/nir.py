@@ -37,6 +37,7 @@ from tern2lava.compiler.ir.shapes import Array, Shape, broadcast, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.export.nirneuron import say_neuron
 from tern2lava.export.unfold import unfold
+from tern2lava.extras import require
 
 VERSION = "1.0.8"
 """The version of nir whose format is written."""
@@ -64,8 +65,10 @@ def write_nir(graph: Graph, path: Path, *, dt: float = DEFAULT_DT, lossy: bool =
     refractory period NIR cannot say, which other readers will run as hard resets and `>`; ours reads what is meant from
     metadata. Raises UnsupportedError for what cannot be written, naming the node.
     """
-    content = nir_content(graph, dt=dt, lossy=lossy)
+    require("hdf5", why="NIR files need it")
     import h5py
+
+    content = nir_content(graph, dt=dt, lossy=lossy)
 
     with h5py.File(path, "w") as file:
         text = h5py.string_dtype()

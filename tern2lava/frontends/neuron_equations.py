@@ -14,6 +14,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.extras import require
 
 Fields = dict[str, Array]
 
@@ -43,6 +44,7 @@ def leak_rate(rate: Array, *, decay_input: bool, v_rest: Array) -> Fields:
 def sigmoid(w: Array) -> Array:
     """1 / (1 + exp(-w)), for float32 values in torch's own float32 arithmetic: the rate that a module with them uses,
     so that an init_tau of 4 is 0.25 and not 0.2499999963."""
+    require("torch", why="1 / (1 + exp(-w)) is computed as torch does")
     import torch
 
     single = np.array_equal(w, w.astype(np.float32))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tern2lava import arguments
 from tern2lava.errors import InputError, PluginWarning
+from tern2lava.extras import require
 from tern2lava.registry import Registry, entry_of, one_of
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ def is_module(value: object) -> bool:
 
 
 def _read_module(offer: Offer, options: Options) -> Loaded:
+    require("torch", why="live modules need it")
     from tern2lava.frontends.modules.read import read_module
 
     missing = [name for name in ("input_shape", "steps") if name not in options]

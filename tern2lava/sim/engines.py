@@ -30,12 +30,16 @@ class Streamed:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """One way to simulate. what: one line of --help. run(executable, parts, states, progress): parts are inputs by
-    name, spikes (samples, steps, *shape); states: whether the traces keep v and u."""
+    """One way to simulate. what: one line of --help. needs: the addition (extras.py) that it runs with, "" for none.
+
+    run(executable, parts, states, progress): parts are inputs by name, spikes (samples, steps, *shape); states: whether
+    the traces keep v and u.
+    """
 
     name: str
     what: str
     run: Run
+    needs: str = ""
 
 
 ENGINES: Registry[Engine] = Registry("engine")
@@ -73,4 +77,4 @@ def _ray(executable: Executable, parts: Parts, states: bool, progress: Progress 
 ENGINES.add(Engine(name="fast", what="compiled kernels", run=_fast))
 ENGINES.add(Engine(name="reference", what="the integer program, step by step", run=_reference))
 ENGINES.add(Engine(name="images", what="core by core from the packed core images", run=_images))
-ENGINES.add(Engine(name="ray", what="`fast` in Ray tasks", run=_ray))
+ENGINES.add(Engine(name="ray", what="`fast` in Ray tasks", run=_ray, needs="ray"))

@@ -27,7 +27,8 @@ def regular(values: Array, top: int, steps: int, seed: int) -> Array:
 def bernoulli(values: Array, top: int, steps: int, seed: int) -> Array:
     """A spike at every step with probability v/top, independently (to 2^-32)."""
     words = random_words(seed, values.size * steps).reshape(values.shape[0], steps, *values.shape[1:]) >> np.uint64(32)
-    return (words.astype(np.int64) * top < (values[:, None] << 32)).astype(np.uint8)
+    spikes: Array = (words.astype(np.int64) * top < (values[:, None] << 32)).astype(np.uint8)
+    return spikes
 
 
 def latency(values: Array, top: int, steps: int, seed: int) -> Array:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from places import ROOT
+from tern2lava.extras import ADDITIONS
 
 INFO = "tern2lava-1.dist-info/METADATA"
 PAGE = "Name: tern2lava\n\n# tern2lava\n"
@@ -108,9 +109,17 @@ def test_every_file_and_folder_at_the_root_is_named_for_the_sdist(check: ModuleT
 
 def test_readme_has_the_lines_that_are_tried(check: ModuleType) -> None:
     lines = check.readme_lines((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert lines == ["pip install .", "pip install --ignore-requires-python lava-nc==0.10.0", "tern2lava demo"]
+    assert lines == ["pip install .", ADDITIONS["lava"].pip, "tern2lava demo"]
     with pytest.raises(check.CheckError, match=r"no block with the lines `pip install \.`"):
         check.readme_lines("```\npip install uv\n```\n")
+
+
+def test_a_line_for_pip_takes_the_wheel_for_the_checkout(check: ModuleType) -> None:
+    wheel = Path("/dist/t.whl")
+    assert check.with_wheel("pip install .", wheel) == ["pip", "install", "/dist/t.whl"]
+    assert check.with_wheel("pip install '.[ray]'", wheel) == ["pip", "install", "/dist/t.whl[ray]"]
+    lava = "pip install --no-deps lava-nc==0.10.0"
+    assert check.with_wheel(lava, wheel) == lava.split()
 
 
 def test_only_a_demo_that_lava_verifies_for_both_networks_passes(check: ModuleType) -> None:

@@ -56,7 +56,7 @@ def kinds_of(neuron: Neuron, population: Population, gains: Gains, wanted: Array
     kinds, which, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
     result = []
     for k in np.argsort(-counts, kind="stable"):
-        where = np.zeros(marked.size, bool)
+        where: Array = np.zeros(marked.size, bool)
         where[np.flatnonzero(marked.reshape(-1))[which.reshape(-1) == k]] = True
         where = where.reshape(marked.shape)
         alpha_u, alpha_v, *scaled = (float(value) for value in kinds[k, : len(PARAMETERS)])

@@ -126,7 +126,8 @@ class RealAdaptation(RealPart):
         self.a = self.alpha * self.a + self.gain * self.cell.spiked
 
     def owed(self, owed: Array) -> Array:
-        return owed + self.a * self.cell.spiked
+        more: Array = owed + self.a * self.cell.spiked
+        return more
 
     def met(self, met: Array) -> Array:
         return met - self.a

@@ -65,9 +65,11 @@ class Rearm(Mechanism):
 
 class _RealAgain(RealPart):
     def met(self, met: Array) -> Array:
-        return met - self.cell.reset_amount * self.cell.above(self.cell.v)
+        again: Array = met - self.cell.reset_amount * self.cell.above(self.cell.v)
+        return again
 
 
 class _IntegerAgain(IntegerPart):
     def met(self, met: Array) -> Array:
-        return met - self.cell.reset_amount * (self.cell.v > self.cell.threshold)
+        again: Array = met - self.cell.reset_amount * (self.cell.v > self.cell.threshold)
+        return again

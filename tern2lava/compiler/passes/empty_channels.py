@@ -43,7 +43,7 @@ def unit_scale(first: Projection, projections: list[Projection], neuron: Neuron)
     scale = filled(first.scale, first)
     if scale.ndim == 0 or not empty.any():
         return scale
-    scale = scale.copy()
+    scale = np.array(scale)
     for other in projections:
         if other is not first and target_shape(other) == target_shape(first):
             found = empty & ~empty_channels(other)

@@ -65,3 +65,5 @@ PLACEMENTS: dict[str, Callable[[Problem, int], Array]] = {
     "search": place_search,
     "spectral": place_spectral,
 }
+# The package of the addition "mapping" that an algorithm needs.
+NEEDS = {"exact": "ortools", "mtkahypar": "mtkahypar"}

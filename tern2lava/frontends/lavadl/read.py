@@ -219,7 +219,7 @@ class _Assembly:
         """Steps that each synapse (out, in) waits; a vector holds one delay for each neuron, or else for each input."""
         if "delay" not in layer.fields:
             return np.zeros(shape, np.int64)
-        value = np.floor(layer.array("delay")).reshape(-1)
+        value: Array = np.floor(layer.array("delay")).reshape(-1)
         low, high = float(value.min()), float(value.max())
         if low < 0 or high > LONGEST_DELAY:
             raise InputError(f"{layer.name}.delay", f"is {low:g} to {high:g}; expected 0 to {LONGEST_DELAY}")

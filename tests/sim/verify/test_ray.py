@@ -27,7 +27,7 @@ from tern2lava.sim.verify.verify import verify as prove
 
 def test_without_ray_the_error_is_the_command_that_adds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'tern2lava\[ray\]'"):
+    with pytest.raises(MissingPackageError, match="uv sync --inexact --extra ray"):
         next(map_on_ray(shard.engine_trace, None, [None]))  # type: ignore[arg-type, list-item]
 
 
@@ -72,7 +72,7 @@ def ray() -> Iterator[Any]:
     """A Ray of one machine and two cores, for all tests of this file; its workers find the jobs beside this file."""
     if os.environ.get("TERN2LAVA_TEST_RAY") != "1":
         pytest.skip("starting Ray and its workers takes too long for every run; set TERN2LAVA_TEST_RAY=1")
-    package = pytest.importorskip("ray", reason="Ray is not installed (the extra tern2lava[ray])")
+    package = pytest.importorskip("ray", reason="Ray is not installed (the extra ray)")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     package.init(
         num_cpus=2, include_dashboard=False, log_to_driver=False,

@@ -57,7 +57,8 @@ def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
     check_size(len(data), (rows * columns + 4) // 5, rows, columns, _NAME)
     first, skipped = divmod(row * columns, 5)
     last = (row * columns + columns + 4) // 5
-    return _unpack(np.frombuffer(data[first:last], np.uint8))[skipped : skipped + columns].copy()
+    codes: Array = _unpack(np.frombuffer(data[first:last], np.uint8))[skipped : skipped + columns].copy()
+    return codes
 
 
 def _unpack(packed: Array) -> Array:

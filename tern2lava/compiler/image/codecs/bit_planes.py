@@ -24,7 +24,7 @@ def width(low: int, high: int) -> int:
 
 def size(codes: Array) -> int:
     """Bytes of `encode(codes)`."""
-    return 1 + codes.shape[1] * _width_of(codes) * _row_bytes(codes.shape[0])
+    return 1 + int(codes.shape[1]) * _width_of(codes) * _row_bytes(codes.shape[0])
 
 
 def encode(codes: Array) -> bytes:

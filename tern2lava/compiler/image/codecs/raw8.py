@@ -23,11 +23,13 @@ def encode(codes: Array) -> bytes:
 def decode(data: bytes, rows: int, columns: int) -> Array:
     """The codes, int8 (rows, columns). Raises InputError for a wrong length."""
     check_size(len(data), rows * columns, rows, columns, _NAME)
-    return np.frombuffer(data, np.int8).reshape(rows, columns).copy()
+    codes: Array = np.frombuffer(data, np.int8).reshape(rows, columns).copy()
+    return codes
 
 
 def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
     """One row's codes, int8 (columns,)."""
     check_row(row, rows, _NAME)
     check_size(len(data), rows * columns, rows, columns, _NAME)
-    return np.frombuffer(data, np.int8, columns, row * columns).copy()
+    codes: Array = np.frombuffer(data, np.int8, columns, row * columns).copy()
+    return codes

@@ -194,7 +194,8 @@ class Recorder(TorchFunctionMode):
         """Spikes (batch, steps, neurons) of the neurons `key`."""
         calls = self.calls[key]
         if calls.read and calls.read[0] is not None and calls.read[0].axes == "time":
-            return np.concatenate(calls.spikes).swapaxes(0, 1).reshape(self.batch, self.steps, -1)
+            over_time: Array = np.concatenate(calls.spikes).swapaxes(0, 1)
+            return over_time.reshape(self.batch, self.steps, -1)
         return np.stack(calls.spikes, axis=1).reshape(self.batch, len(calls.spikes), -1)
 
 
