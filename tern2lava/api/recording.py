@@ -69,7 +69,7 @@ def record(
     return arrays
 
 
-def _write(path: Path, arrays: dict[str, Array]) -> None:
+def _write(path: Path, arrays: dict[str, Any]) -> None:
     # To the open file: numpy adds .npz to a name that lacks it.
     with path.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
