@@ -23,7 +23,7 @@ from tern2lava.compiler.image.codecs.matrix import check_size, ternary_matrix
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output, Projection
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.errors import InputError
+from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.export.exporters import EXPORTERS, Exporter, Written
 from tern2lava.frontends.load import load
 from tern2lava.frontends.sources import SOURCES, Source
@@ -259,6 +259,20 @@ def test_an_execution_is_compared_by_verify_and_makes_it_fail_where_it_is_wrong(
     assert found["first_difference"].startswith("I differs from T: first difference in step 4")
     assert "of sample 2, population h, neuron 7: spike" in found["first_difference"]
     assert json.loads(run(*words).stdout)["chain"] == ["I", "E", "M"]
+
+
+def test_an_execution_refuses_a_program_that_it_cannot_execute_before_anything_runs(run: Run, bundle: Path) -> None:
+    def refuse(program: Graph) -> None:
+        raise UnsupportedError("h", "neurons of toys", "others", "leave it out")
+
+    def run_never(setup: Any, data: Any, tell: Any) -> Ran:
+        raise AssertionError
+
+    entry = replace(once_more(0), check=refuse, run=run_never)
+    with EXECUTIONS.added(entry):
+        done = run("verify", bundle, "--data", bundle.parent / "data.npz", "--backend", "reference")
+    assert done.returncode == 3
+    assert done.stderr == "tern2lava: h: requires neurons of toys; found others; leave it out\n"
 
 
 # An engine of `simulate`.

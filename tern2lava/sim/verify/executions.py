@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tern2lava.registry import Registry
 
 if TYPE_CHECKING:
+    from tern2lava.compiler.ir.graph import Graph
     from tern2lava.sim.data.spike_file import SpikeData
     from tern2lava.sim.data.trace import Trace
     from tern2lava.sim.engine.program import Program
@@ -44,6 +45,7 @@ class Executor:
     """One way to execute a program. name: as in README. what: its line in the report. shows: what it shows, for README.
     stage: its words beside the progress bar.
 
+    check(program) raises UnsupportedError, before anything runs, for an INTEGER graph that it cannot execute.
     run(setup, data, tell): the trace of `data`; tell(done, total) counts what it likes. Spikes of every population are
     compared, potentials and currents where the trace has them.
     mode: of Lava alone: the --lava-mode in which it runs alone; "": it runs on all compared samples always. mixed: how
@@ -55,6 +57,7 @@ class Executor:
     shows: str
     stage: str
     run: Callable[[Setup, SpikeData, Tell], Ran]
+    check: Callable[[Graph], None] = lambda program: None
     mode: str = ""
     mixed: int | None = None
     preload: tuple[str, ...] = ()
@@ -78,6 +81,12 @@ EXECUTIONS: Registry[Executor] = Registry("execution")
 def lava_modes() -> tuple[str, ...]:
     """The values of --lava-mode."""
     return (MIXED, *(entry.mode for entry in EXECUTIONS if entry.lava), ALL)
+
+
+def _lava_kinds(program: Graph) -> None:
+    from tern2lava.sim.lava.process_choice import refuse_unknown_kinds
+
+    refuse_unknown_kinds(program)
 
 
 def _integer(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
@@ -143,20 +152,21 @@ EXECUTIONS.add(
     Executor(
         name="L2", what="core images in our Lava process, many samples a step",
         shows="the artefact itself, in Lava's runtime", stage="Lava neuro-cores", run=_lava_cores, mode="fused",
-        preload=(_RUNTIME, "tern2lava.sim.lava.cores:preload"),
+        check=_lava_kinds, preload=(_RUNTIME, "tern2lava.sim.lava.cores:preload"),
     )
 )  # fmt: skip
 EXECUTIONS.add(
     Executor(
         name="L3", what="Lava's process models in sequence, without its runtime",
         shows="L1's second opinion on more samples", stage="Lava's process models", run=_lava_processes(True),
-        mode="inprocess", mixed=32, preload=(_RUNTIME,),
+        mode="inprocess", mixed=32, check=_lava_kinds, preload=(_RUNTIME,),
     )
 )  # fmt: skip
 EXECUTIONS.add(
     Executor(
         name="L1", what="Lava's runtime, a process for each layer",
         shows="stock `lava.proc` processes wherever their semantics suffice; the report says which",
-        stage="Lava's runtime", run=_lava_processes(False), mode="stock", mixed=8, preload=(_RUNTIME,),
+        stage="Lava's runtime", run=_lava_processes(False), mode="stock", mixed=8, check=_lava_kinds,
+        preload=(_RUNTIME,),
     )
 )  # fmt: skip

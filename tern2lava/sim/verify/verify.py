@@ -11,7 +11,6 @@ from tern2lava.compiler.progress import Progress
 from tern2lava.errors import Interrupted
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
-from tern2lava.sim.lava.process_choice import refuse_unknown_kinds
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.verify.arithmetic import SpikeCounts, added
 from tern2lava.sim.verify.compare import Comparison
@@ -79,8 +78,8 @@ def verify(
 
     compared = data.samples if samples is None else min(samples, data.samples)
     chosen = amounts(backend, lava_mode, compared)
-    if any(EXECUTIONS.get(name).lava for name, _ in chosen):
-        refuse_unknown_kinds(executable.program)
+    for name, _ in chosen:
+        EXECUTIONS.get(name).check(executable.program)
     engine = prepare(executable.program, progress)
     plans = _plans(executable.program, data, compared, chosen, timeout)
     tally = _Tally(chain=tuple(name for name, _ in chosen))
