@@ -10,7 +10,7 @@ import numpy as np
 
 from tern2lava.compiler.axons import Edges, overlap, single_overlap
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.graph import Graph, Input, Projection
+from tern2lava.compiler.ir.graph import Graph, Input
 from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.compiler.ir.slices import sources
 from tern2lava.compiler.pack import Part
@@ -58,8 +58,7 @@ def connections(graph: Graph, partition: Partition) -> Connections:
         if part.core != core:
             core, range_of_core = part.core, 0
         for block in part.blocks:
-            projection = graph[block.projection]
-            assert isinstance(projection, Projection)
+            projection = graph.projection(block.projection)
             key = (projection.inputs[0], block.source.shape)
             readers.setdefault(key, []).append((core, range_of_core, len(boxes)))
             boxes.append(block.source)

@@ -67,7 +67,7 @@ def fold_of(profile: Profile, sources: int) -> int:
 
 def read_together(graph: Graph) -> list[list[str]]:
     """Populations that read the same source, for each source."""
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     groups: dict[str, list[str]] = {}
     for population in populations:
         for source in dict.fromkeys(wire.inputs[0] for wire in incoming(graph, population)):

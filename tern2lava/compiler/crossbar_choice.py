@@ -58,10 +58,10 @@ def choose_together(graph: Graph, profile: Profile) -> dict[str, tuple[Cuts, ...
 class _Search:
     def __init__(self, graph: Graph, profile: Profile) -> None:
         self.graph, self.profile, self.crossbar = graph, profile, crossbar_of(profile)
-        populations: tuple[Population, ...] = graph.of_kind(Population)
+        populations = graph.of_kind(Population)
         self.bits = {p.name: bits_of(graph, p, profile) for p in populations}
         self.size = {p.name: size(p.shape) for p in populations}
-        outputs: tuple[Output, ...] = graph.of_kind(Output)
+        outputs = graph.of_kind(Output)
         self.output = {name for node in outputs for name in node.inputs}
         self.sources = {p.name: [w.inputs[0] for w in incoming(graph, p)] for p in populations}
         self.readers = {n: [r for r, names in self.sources.items() if n in names] for n in self.size}

@@ -59,7 +59,7 @@ def least_cores(graph: Graph, profile: Profile) -> int:
 
 def _all_classes(graph: Graph, profile: Profile) -> dict[str, list[_Class]]:
     """Classes of all populations, none where there is no bound."""
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     classes: dict[str, list[_Class]] = {}
     for population in populations:
         shape = mapped_shape(graph, population)
@@ -75,15 +75,14 @@ def _all_classes(graph: Graph, profile: Profile) -> dict[str, list[_Class]]:
 def _solved(graph: Graph, profile: Profile, classes: dict[str, list[_Class]], *, whole: bool) -> int:
     """Least columns, or cores where these are `whole` for each fold."""
     have = crossbar_of(profile).columns.value
-    outputs: tuple[Output, ...] = graph.of_kind(Output)
+    outputs = graph.of_kind(Output)
     output = [name for node in outputs for name in node.inputs]
     cost: list[float] = []
     # x: neurons of a class in windows of a fold; c: copies of a population's neurons in windows of a fold.
     x: dict[tuple[str, int, int], int] = {}
     c: dict[tuple[str, int], int] = {}
     for name, each in classes.items():
-        population = graph[name]
-        assert isinstance(population, Population)
+        population = graph.population(name)
         bits = bits_of(graph, population, profile)
         for fold in sorted({f for one in each for f in one.share}):
             c[name, fold] = len(cost)
@@ -132,7 +131,7 @@ def _solved(graph: Graph, profile: Profile, classes: dict[str, list[_Class]], *,
 def _most_readers(graph: Graph, output: list[str]) -> dict[str, int]:
     """By population, the most windows that one of its neurons can have a copy for."""
     result: dict[str, int] = {}
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     for wire in (wire for population in populations for wire in incoming(graph, population)):
         positions = 1
         g = wire.geometry

@@ -53,8 +53,7 @@ class Feeds:
         for targets in self._blocks.values():
             targets.pop(population.name, None)
         for block in (b for part in blocks for b in part):
-            projection = self.graph[block.projection]
-            assert isinstance(projection, Projection)
+            projection = self.graph.projection(block.projection)
             entry = self._blocks.setdefault(projection.inputs[0], {}).setdefault(population.name, [])
             entry.append((block.source, self.price(projection), block.single))
         self._stacked = {}

@@ -22,7 +22,7 @@ def mixed(graph: Graph, profile: Profile, cuts: Sequence[Partition], work: Seque
 
     Output axons are counted anew, since they depend on how the targets are cut; see `fits`.
     """
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     chosen: list[Part] = []
     for population in populations:
         ranked = []

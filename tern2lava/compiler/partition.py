@@ -125,7 +125,7 @@ def partition(
     if options.max_neurons_per_core is not None:
         limit["neurons"] = max(1, min(limit["neurons"], options.max_neurons_per_core))
     model = model or CostModel(graph, profile, options.encodings)
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     total = _total(model, populations, limit)
     if _least_cores(total, limit) > profile.system.cores:
         _check_single_neurons(model, populations, limit, memory=True)
@@ -190,7 +190,7 @@ def cut_finer(
 ) -> Iterator[Partition]:
     """Partitions whose parts take at most such a share of a core's output axons, where there are any; `found` gives
     limits and bounds."""
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     for share in shares:
         limit = found.limit | {"out_axons": max(1, int(share * found.limit["out_axons"]))}
         try:

@@ -22,7 +22,7 @@ _SUMMED = tuple(name for name in RESOURCES if name not in LARGEST)
 def repacked(graph: Graph, partition: Partition, core: Sequence[int]) -> Partition:
     """The same parts on the cores named, which are numbered anew in the order of the network."""
     parts = tuple(replace(part, core=int(k)) for part, k in zip(partition.parts, core, strict=True))
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     return renumbered(populations, parts, partition.limit, partition.total, partition.density)
 
 

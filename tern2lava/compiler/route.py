@@ -10,7 +10,7 @@ import numpy as np
 from tern2lava.compiler.axons import shares_lists
 from tern2lava.compiler.connections import HOST, Connections, connections
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.graph import Graph, Projection
+from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.links import LinkLoads, link_loads
 from tern2lava.compiler.partition import Partition
@@ -92,18 +92,12 @@ def entries(
     if profile.routing.out_axon_model.value == "ranges":
         return np.ones_like(wired.neurons)
     names = [block.projection for part in partition.parts for block in part.blocks]
-    shared = {name: shares_lists(profile, _projection(graph, name)) for name in set(names)}
+    shared = {name: shares_lists(profile, graph.projection(name)) for name in set(names)}
     several = np.array([shared[name] for name in names], bool)[wired.box]
     cost = profile.routing.shared_cost.value
     entries = np.where(several, cost * wired.neurons - (cost - 1) * wired.single, wired.neurons)
     result: Array = entries + wired.neurons * np.where(crossings > 0, profile.routing.offchip_cost.value, 0)
     return result
-
-
-def _projection(graph: Graph, name: str) -> Projection:
-    node = graph[name]
-    assert isinstance(node, Projection)
-    return node
 
 
 def _distances(profile: Profile, begin: Array, end: Array) -> tuple[Array, Array]:

@@ -26,8 +26,7 @@ def memory_account(compiled: Compiled) -> Memory:
     held: dict[str, int] = defaultdict(int)
     for part in mapped.partition.parts:
         for block in part.blocks:
-            projection = mapped.graph[block.projection]
-            assert isinstance(projection, Projection)
+            projection = mapped.graph.projection(block.projection)
             piece = cut(projection, part.box)
             assert piece is not None
             blocks[block.projection].append(block)

@@ -119,8 +119,7 @@ def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certifica
     steps = options.steps or integer.steps or DEFAULT_STEPS
     result = []
     for population in integer.of_kind(Population):
-        neuron = ternary[population.name]
-        assert isinstance(neuron, Neuron)
+        neuron = ternary.neuron(population.name)
         result.append(_certify(ternary, integer, neuron, population, integer.arithmetic, steps))
     return tuple(result)
 
@@ -231,9 +230,8 @@ class ErrorTerms:
 def error_terms(ternary: Graph, integer: Graph, population: Population) -> ErrorTerms:
     """The error terms of one population of `integer`, lowered from `ternary` (after fold_scale)."""
     arithmetic = integer.arithmetic
-    neuron = ternary[population.name]
+    neuron = ternary.neuron(population.name)
     assert arithmetic is not None
-    assert isinstance(neuron, Neuron)
     whole = float(1 << arithmetic.decay_bits)
     unit = float(np.max(neuron.unit / population.lsb))
     subtracts = population.reset is Reset.SUBTRACT
@@ -300,8 +298,7 @@ def _gain_error(ternary: Graph, integer: Graph, population: Population, unit: fl
     are added up first."""
     found: dict[str, tuple[Projection, Array, Array]] = {}
     for name in population.inputs:
-        coded = integer[name]
-        assert isinstance(coded, Projection)
+        coded = integer.projection(name)
         low, high = whole_range(coded, integer)
         if coded.part_of in found:
             coded, least, most = found[coded.part_of]
@@ -309,8 +306,7 @@ def _gain_error(ternary: Graph, integer: Graph, population: Population, unit: fl
         found[coded.part_of or name] = (coded, low, high)
     total: Array = np.zeros(())
     for name, (coded, low, high) in found.items():
-        real = ternary[name]
-        assert isinstance(real, Projection)
+        real = ternary.projection(name)
         off = np.abs(coded.gain - real.scale * unit) * np.maximum(-low, high)
         total = total + on_shape(off, coded, population.shape)
     return total
@@ -321,7 +317,7 @@ def whole_range(projection: Projection, graph: Graph) -> tuple[Array, Array]:
     source = graph[projection.inputs[0]]
     if not (projection.part_of and isinstance(source, Population) and source.levels is not None):
         return input_range(projection, graph)
-    ranges = [whole_range(p, graph) for name in source.inputs if isinstance(p := graph[name], Projection)]
+    ranges = [whole_range(p, graph) for p in graph.projections(source.inputs)]
     return np.sum([low for low, _ in ranges], axis=0), np.sum([high for _, high in ranges], axis=0)
 
 

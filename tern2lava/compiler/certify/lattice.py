@@ -59,10 +59,8 @@ def real_gains(ternary: Graph, integer: Graph, population: Population, unit: flo
     of them to one real unit; partial sums that relays bring stand for the projection that was split."""
     found: dict[str, tuple[Projection, Array]] = {}
     for name in population.inputs:
-        coded = integer[name]
-        assert isinstance(coded, Projection)
-        real = ternary[coded.part_of or name]
-        assert isinstance(real, Projection)
+        coded = integer.projection(name)
+        real = ternary.projection(coded.part_of or name)
         found[coded.part_of or name] = (coded, real.scale * unit)
     return list(found.values())
 

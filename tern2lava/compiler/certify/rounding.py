@@ -12,7 +12,7 @@ from tern2lava.compiler.certify.lattice import decided, lattice, real_gains
 from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.ranges import growth, on_shape
 from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit
-from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Reset
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.counts import count
@@ -96,8 +96,7 @@ def list_roundings(ternary: Graph, integer: Graph, steps: int) -> tuple[tuple[Ro
     exact = 0
     assert integer.arithmetic is not None
     for population in integer.of_kind(Population):
-        neuron = ternary[population.name]
-        assert isinstance(neuron, Neuron)
+        neuron = ternary.neuron(population.name)
         shift = float(np.max(bias_shift(neuron, population, integer.arithmetic, steps)))
         for compared in compare(ternary, integer, population, steps):
             rounding = _summed_up(population, compared, shift if "bias" in compared.quantity else None)
@@ -121,15 +120,12 @@ def compare(ternary: Graph, integer: Graph, population: Population, steps: int) 
     sake (bias_offset) counts as a part of the threshold, with what it adds up to.
     """
     assert integer.arithmetic is not None
-    neuron, arithmetic = ternary[population.name], integer.arithmetic
-    assert isinstance(neuron, Neuron)
+    neuron, arithmetic = ternary.neuron(population.name), integer.arithmetic
     unit, whole = membrane_unit(neuron, population), float(1 << arithmetic.decay_bits)
     lsb, zero = np.asarray(population.lsb, np.float64), np.zeros(())
     top = arithmetic.threshold_max
     for name in population.inputs:
-        coded, real = integer[name], ternary[name]
-        assert isinstance(coded, Projection)
-        assert isinstance(real, Projection)
+        coded, real = integer.projection(name), ternary.projection(name)
         gain, scale = (on_shape(np.asarray(x), coded, population.shape) for x in (coded.gain, real.scale * unit))
         yield _difference(f"weights of {name}", scale, gain, lsb)
     step = potential_step(integer, population, whole)
@@ -218,8 +214,7 @@ def cut_off(ternary: Graph, integer: Graph, population: Population, steps: int) 
     decay truncates and 0 elsewhere. Nothing where the source computes in the same integers, or where potentials stay
     whole numbers within the steps (lattice).
     """
-    neuron, arithmetic = ternary[population.name], integer.arithmetic
-    assert isinstance(neuron, Neuron)
+    neuron, arithmetic = ternary.neuron(population.name), integer.arithmetic
     assert arithmetic is not None
     unit = membrane_unit(neuron, population)
     gains = real_gains(ternary, integer, population, unit)

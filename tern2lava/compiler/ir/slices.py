@@ -41,12 +41,7 @@ def source_shape(projection: Projection) -> Shape:
 
 def incoming(graph: Graph, population: Population) -> tuple[Projection, ...]:
     """The projections into a population, in the order of its inputs."""
-    result = []
-    for name in population.inputs:
-        node = graph[name]
-        assert isinstance(node, Projection)
-        result.append(node)
-    return tuple(result)
+    return tuple(graph.projection(name) for name in population.inputs)
 
 
 def sources(graph: Graph) -> tuple[Input | Population, ...]:

@@ -31,7 +31,7 @@ def filled(values: Array, projection: Projection) -> Array:
     return np.where(empty, others[(others.size - 1) // 2], values)
 
 
-def unit_scale(first: Projection, projections: list[Projection], neuron: Neuron) -> Array:
+def unit_scale(first: Projection, projections: tuple[Projection, ...], neuron: Neuron) -> Array:
     """The scale of `first`, () or (out,), in whose units `neuron` is measured.
 
     An empty channel of it has that of the next projection with weights there, else a typical one of the layer's other

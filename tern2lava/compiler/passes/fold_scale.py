@@ -36,7 +36,7 @@ def fold_scale(graph: Graph) -> Graph:
     nodes: list[Node] = []
     for node in graph.nodes:
         if isinstance(node, Neuron) and node.inputs:
-            projections = [p for name in node.inputs if isinstance(p := graph[name], Projection)]
+            projections = graph.projections(node.inputs)
             first = _reference(projections)
             if node.quantum is not None:
                 first = replace(first, scale=power_of_two(first.scale))
@@ -54,9 +54,9 @@ def fold_scale(graph: Graph) -> Graph:
     )
 
 
-def _reference(projections: list[Projection]) -> Projection:
+def _reference(projections: tuple[Projection, ...]) -> Projection:
     """The projection whose scale becomes the neuron's unit: one with weights where there is one."""
-    projections = [p for p in projections if not empty_channels(p).all()] or projections
+    projections = tuple(p for p in projections if not empty_channels(p).all()) or projections
     if len({target_shape(p) for p in projections}) == 1:
         return projections[0]
     return min(projections, key=lambda p: p.scale.size)

@@ -306,7 +306,7 @@ def _levels(graph: Graph, name: str) -> int:
     depth: dict[str, int] = {}
     for node in graph.nodes:
         if isinstance(node, Population) and node.levels is not None:
-            parts = [p for source in node.inputs if isinstance(p := graph[source], Projection)]
+            parts = graph.projections(node.inputs)
             if parts[0].part_of == name:
                 depth[node.name] = 1 + max(depth.get(p.inputs[0], 0) for p in parts)
     return max(depth.values())

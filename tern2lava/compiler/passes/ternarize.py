@@ -46,19 +46,18 @@ def ternarize(graph: Graph, options: Options) -> Graph:
         for part in coded.get(node.name, (node,)):
             nodes[part.name] = part
     for neuron in graph.of_kind(Neuron):
-        inputs = tuple(part.name for name in neuron.inputs for part in coded[name])
-        neuron = replace(neuron, inputs=inputs)
-        if neuron.quantum is not None and any(_off_grid(nodes[name], neuron.quantum) for name in inputs):
+        parts = tuple(part for name in neuron.inputs for part in coded[name])
+        neuron = replace(neuron, inputs=tuple(part.name for part in parts))
+        if neuron.quantum is not None and any(_off_grid(part, neuron.quantum) for part in parts):
             neuron = replace(neuron, quantum=None)
             notes.append(f"{neuron.name}: its new weights are no whole numbers; read as real dynamics from here on")
         nodes[neuron.name] = neuron
     return graph.with_nodes(nodes.values(), level=Level.TERNARY, notes=notes)
 
 
-def _off_grid(node: Node, quantum: Array) -> bool:
+def _off_grid(projection: Projection, quantum: Array) -> bool:
     """Whether a projection's scale is no multiple of the integers in which its neuron computes."""
-    assert isinstance(node, Projection)
-    steps = node.scale.reshape(-1, 1) / quantum.reshape(1, -1)
+    steps = projection.scale.reshape(-1, 1) / quantum.reshape(1, -1)
     return bool(np.any(steps != np.rint(steps)))
 
 

@@ -152,7 +152,7 @@ def make_spikes(
     Samples of different lengths may be a list of arrays (steps_i, *input shape) as well; with `pad` steps of zeros
     follow the shorter ones, up to `steps` or the longest sample. Raises InputError.
     """
-    nodes: tuple[Input, ...] = graph.of_kind(Input)
+    nodes = graph.of_kind(Input)
     named = [node.name for node in nodes if node.name in arrays]
     if "spikes" in arrays and named and "spikes" not in named:
         raise InputError(where, f"holds both 'spikes' and '{named[0]}', the input's name; leave one of them out")

@@ -130,7 +130,7 @@ def _run_samples(
 def _input_rows(program: Program, inputs: Mapping[str, Array]) -> Array:
     """All inputs side by side, (samples, steps, values) uint8, negative values as int8 in its guise; an input that no
     kernel reads leaves its place at 0."""
-    nodes: tuple[Input, ...] = program.graph.of_kind(Input)
+    nodes = program.graph.of_kind(Input)
     rows = []
     for node in nodes:
         values = np.asarray(inputs[node.name])

@@ -89,8 +89,7 @@ def make_tables(
         row[columns.FIRST] = len(projections)
         has_dense = False
         for name in node.inputs:
-            projection = graph[name]
-            assert isinstance(projection, Projection)
+            projection = graph.projection(name)
             has_dense |= projection.geometry is None
             projections.append(_projection_row(graph, node, projection, recurrent, pools, places, input_places))
         row[columns.LAST] = len(projections)

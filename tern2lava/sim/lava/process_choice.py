@@ -92,7 +92,7 @@ def skews(graph: Graph) -> dict[str, int]:
 
     starts = {p.name: p.start for p in graph.of_kind(Population)} | {n.name: 0 for n in graph.of_kind(Input)}
     return {
-        f"{name}>{population.name}": population.start - arrival(_projection(graph, name))
+        f"{name}>{population.name}": population.start - arrival(graph.projection(name))
         for population in graph.of_kind(Population)
         for name in population.inputs
     }
@@ -106,10 +106,10 @@ def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
     graph = unpooled_graph(graph)
     skew = skews(graph)
     period = steps + max((abs(s) for s in skew.values()), default=0)
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     neurons = {p.name: plan_neuron(graph, p, skew) for p in populations}
     synapses = {
-        name: plan_synapse(graph, _projection(graph, name), neurons[p.name].shift)
+        name: plan_synapse(graph, graph.projection(name), neurons[p.name].shift)
         for p in populations
         for name in p.inputs
     }
@@ -141,7 +141,7 @@ def refuse_unknown_kinds(graph: Graph) -> None:
 
 def plan_neuron(graph: Graph, population: Population, skew: dict[str, int]) -> NeuronPlan:
     """Lava's LIFReset where it is exact for `population`, else our TernaryNeuron with the reason."""
-    incoming = [_projection(graph, name) for name in population.inputs]
+    incoming = [graph.projection(name) for name in population.inputs]
     shift = LIF_SHIFT if all((p.gain % (1 << LIF_SHIFT) == 0).all() for p in incoming) else 0
     reason = _why_not_lif(graph, population, incoming, shift, skew)
     if reason:
@@ -273,12 +273,6 @@ def _message_bits(graph: Graph, projection: Projection) -> int:
     """Bits of a graded value, 0 where the source emits plain spikes. Dense takes a -1 without bits for a 1."""
     low, high = emitted_range(graph[projection.inputs[0]])
     return 0 if (low, high) == (0, 1) else max(1, abs(low), abs(high)).bit_length()
-
-
-def _projection(graph: Graph, name: str) -> Projection:
-    node = graph[name]
-    assert isinstance(node, Projection)
-    return node
 
 
 def neurons_of(graph: Graph) -> dict[str, int]:

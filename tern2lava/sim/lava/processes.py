@@ -36,7 +36,7 @@ def run_stock(
     layout: Layout = {}
     for node in graph.of_kind(Input):
         layout[f"input/{node.name}"] = ((batch, steps, counts[node.name]), _dtype_of(node))
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     for population in populations:
         name = population.name
         layout[f"spikes/{name}"] = ((batch, steps, counts[name]), np.dtype(spike_type(population)).name)

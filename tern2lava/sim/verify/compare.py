@@ -78,7 +78,7 @@ def first_difference(reference: Trace, other: Trace, graph: Graph) -> Difference
     """
     first: tuple[int, int] | None = None
     found: Population | None = None
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     for order, population in enumerate(populations):
         step = _first_differing_step(reference, other, population.name)
         if step is not None and (first is None or (population.start + step, order) < first):

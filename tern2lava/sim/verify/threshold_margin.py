@@ -9,7 +9,7 @@ import numpy as np
 
 from tern2lava.compiler.certify.certificate import ErrorTerms, error_terms
 from tern2lava.compiler.certify.lattice import decided, lattice, real_gains
-from tern2lava.compiler.ir.graph import Compare, Graph, Neuron, Population, Reset
+from tern2lava.compiler.ir.graph import Compare, Graph, Population, Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.sim.data.trace import Trace
@@ -71,8 +71,7 @@ class Tracker:
     """Running error bound of one population over `steps` steps, arrays (batch, neurons) in membrane units."""
 
     def __init__(self, real: Graph, program: Graph, population: Population, steps: int) -> None:
-        neuron = real[population.name]
-        assert isinstance(neuron, Neuron)
+        neuron = real.neuron(population.name)
         self.name = population.name
         self.reset = population.reset
         self.terms: ErrorTerms = error_terms(real, program, population)
