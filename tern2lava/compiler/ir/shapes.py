@@ -21,7 +21,7 @@ Reals = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 #: Bytes of images and files.
 Bytes = NDArray[np.uint8]
-#: What neurons emit: uint8 for 0 and 1, int8 where a population spikes -1 too, int32 for the partial sums of relays.
+#: What inputs and neurons emit, integers of any width: uint8 for 0 and 1, int8 for -1, 0 and 1, int32 for partial sums.
 Spikes = NDArray[np.integer[Any]]
 
 Shape = tuple[int, ...]

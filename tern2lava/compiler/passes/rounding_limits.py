@@ -12,7 +12,7 @@ from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.rounding import bias_shift, compare, cut_off, percent
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Population
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.target.rules import check_rules
@@ -99,7 +99,7 @@ def find_losses(ternary: Graph, integer: Graph, options: Options) -> Iterator[Lo
 
 
 def _loss(
-    population: Population, quantity: str, share: Array, real: Array, became: Array, options: Options
+    population: Population, quantity: str, share: Reals, real: Reals, became: Reals, options: Options
 ) -> Iterator[Loss]:
     share, real, became = np.broadcast_arrays(share, real, became)
     # Shares are quotients of floating point numbers, which may come out a last digit too large.

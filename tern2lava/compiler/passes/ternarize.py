@@ -8,11 +8,11 @@ from itertools import count
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Level, Neuron, Node, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.recognise_ternary import (
     TOLERANCE,
-    Codes,
+    CodedWeight,
     asymmetric_scales,
     recognise,
     recognise_whole,
@@ -55,7 +55,7 @@ def ternarize(graph: Graph, options: Options) -> Graph:
     return graph.with_nodes(nodes.values(), level=Level.TERNARY, notes=notes)
 
 
-def _off_grid(projection: Projection, quantum: Array) -> bool:
+def _off_grid(projection: Projection, quantum: Reals) -> bool:
     """Whether a projection's scale is no multiple of the integers in which its neuron computes."""
     steps = projection.scale.reshape(-1, 1) / quantum.reshape(1, -1)
     return bool(np.any(steps != np.rint(steps)))
@@ -97,7 +97,9 @@ def _note_rounding(node: Projection, deviation: float, notes: list[str]) -> None
         )
 
 
-def _split(node: Projection, parts: tuple[Codes, ...], notes: list[str], taken: set[str]) -> tuple[Projection, ...]:
+def _split(
+    node: Projection, parts: tuple[CodedWeight, ...], notes: list[str], taken: set[str]
+) -> tuple[Projection, ...]:
     """One projection for each part: the first keeps the name, the others have a number."""
     _note_rounding(node, max(part.deviation for part in parts), notes)
     many = len(parts)

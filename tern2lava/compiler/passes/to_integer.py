@@ -24,7 +24,7 @@ from tern2lava.compiler.ir.graph import (
     Readout,
     Reset,
 )
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.retime import chip_delay, lags
@@ -263,7 +263,7 @@ def _notes(name: str, unreachable: int) -> tuple[str, ...]:
     return (f"{name}: {unreachable:,} neurons can never reach their threshold; it became the largest code",)
 
 
-def _threshold(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: bool) -> Array:
+def _threshold(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: bool) -> Reals:
     """A strict integer threshold: the nearest code, which ties.place moves to where it belongs; of sources that compute
     in these integers already the one that they have."""
     lattice = float(1 << arithmetic.threshold_shift)
