@@ -19,8 +19,10 @@ Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
 #: Masks.
 Bools = NDArray[np.bool_]
-#: Bytes of images and files.
+#: Bytes: of images, of files, and of rows of spikes as the engine's kernels hold them.
 Bytes = NDArray[np.uint8]
+#: Bits, 64 to a word.
+Words = NDArray[np.uint64]
 #: What inputs and neurons emit, integers of any width: uint8 for 0 and 1, int8 for -1, 0 and 1, int32 for partial sums.
 Spikes = NDArray[np.integer[Any]]
 
