@@ -60,8 +60,7 @@ def int8_twin(program: Graph, *, dense: bool) -> Graph:
         nodes.append(node)
     twin = replace(program, nodes=tuple(nodes))
     for name in (node.name for node in nodes if node.name in relays):
-        relay = twin[name]
-        assert isinstance(relay, Population)
+        relay = twin.population(name)
         low, high = summed_input(twin, relay.inputs, relay.shape)
         wider = replace(relay, levels=(min(int(np.min(low)), 0), max(int(np.max(high)), 0)))
         twin = twin.with_nodes(wider if node is relay else node for node in twin.nodes)

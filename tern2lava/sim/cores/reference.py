@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CORE, CoreImage, decode_core
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Array, Spikes, size
 from tern2lava.errors import InputError
 from tern2lava.sim.cores.machine import CoreMachine, links
 from tern2lava.sim.data.trace import Trace
@@ -34,14 +34,14 @@ def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *,
     sizes = {group.name: size(group.box.shape) for image in cores for group in image.groups}
     neurons = [group.local for image in cores for group in image.groups if group.local is not None]
     types = {local.name: spike_type(local) for local in neurons}
-    spikes = {name: np.zeros((batch, steps, n), types[name]) for name, n in sizes.items()}
+    spikes: dict[str, Spikes] = {name: np.zeros((batch, steps, n), types[name]) for name, n in sizes.items()}
     v = {name: np.zeros((batch, steps, n), np.int64) for name, n in sizes.items() if states}
     u = {name: np.zeros((batch, steps, n), np.int64) for name, n in sizes.items() if states}
     places = [[group.box.flat() for group in image.groups] for image in cores]
 
     arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
     for t in range(1, steps + max(starts, default=0) + 1):
-        out: list[Array] = [machine.step(t, x) for machine, x in zip(machines, arriving, strict=True)]
+        out: list[Spikes] = [machine.step(t, x) for machine, x in zip(machines, arriving, strict=True)]
         out.append(emitted_by_host[:, t - 1] if t <= steps else np.zeros_like(emitted_by_host[:, 0]))
         arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
         for wire in wires:

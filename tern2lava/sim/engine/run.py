@@ -165,7 +165,7 @@ def _run_reference(
             given[node.name] = sums[node.name]
         else:
             place = program.places[node.name]
-            emitted = spikes[:, :, place : place + size(node.shape)]
+            emitted: Spikes = spikes[:, :, place : place + size(node.shape)]
             given[node.name] = emitted.view(np.int8) if node.levels[0] < 0 else emitted
     trace = integer.run(group.subgraph, given, states=states)
     for name in group.names:
