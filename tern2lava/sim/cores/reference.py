@@ -10,14 +10,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CORE, CoreImage, decode_core
-from tern2lava.compiler.ir.shapes import Array, Spikes, size
+from tern2lava.compiler.ir.shapes import Ints, Spikes, size
 from tern2lava.errors import InputError
 from tern2lava.sim.cores.machine import CoreMachine, links
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference.integer import spike_type
 
 
-def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *, states: bool = True) -> Trace:
+def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Spikes], *, states: bool = True) -> Trace:
     """The trace of the program in `images` on `inputs`: for every input, values (batch, steps, *shape).
 
     Raises InputError for damaged images, and where their groups do not cover every population exactly once.
@@ -64,7 +64,7 @@ def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *,
 
 def check_cover(cores: Sequence[CoreImage]) -> None:
     """InputError where a neuron lies on no core or on two."""
-    seen: dict[str, Array] = {}
+    seen: dict[str, Ints] = {}
     for image in cores:
         for group in image.groups:
             if image.kind != CORE:
@@ -79,7 +79,7 @@ def check_cover(cores: Sequence[CoreImage]) -> None:
             raise InputError(name, f"neuron {wrong[0]} lies on {count[wrong[0]]} cores, expected 1")
 
 
-def _host_rows(host: CoreImage, inputs: dict[str, Array], batch: int, steps: int) -> Array:
+def _host_rows(host: CoreImage, inputs: dict[str, Spikes], batch: int, steps: int) -> Ints:
     """What the host emits, (batch, steps, neurons of all its groups)."""
     rows = []
     for group in host.groups:
