@@ -26,7 +26,7 @@ from tern2lava.compiler.crossbar import (
 )
 from tern2lava.compiler.grids import Cuts
 from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Ints, size
 from tern2lava.compiler.ir.slices import incoming, source_window
 from tern2lava.hw_profiles import Profile
 
@@ -146,7 +146,7 @@ def _most(projection: Projection, grid: tuple[Cuts, ...]) -> int:
     for axis in (0, 1):
         ranges.append([source_window(g, int(projection.weight.shape[2 + axis]), axis, a, b) for a, b in grid[1 + axis]])
     for axis, seen in enumerate(ranges):
-        change: Array = np.zeros(g.in_shape[axis] + 1, np.int64)
+        change: Ints = np.zeros(g.in_shape[axis] + 1, np.int64)
         for low, high in seen:
             change[low] += 1
             change[high] -= 1

@@ -25,7 +25,7 @@ from scipy.sparse import coo_matrix
 
 from tern2lava.compiler.crossbar import bits_of, crossbar_of, fold_of
 from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, Shape, size
+from tern2lava.compiler.ir.shapes import Array, Ints, Reals, Shape, size
 from tern2lava.compiler.ir.slices import incoming, mapped_shape, source_window
 from tern2lava.hw_profiles import Profile
 
@@ -180,7 +180,7 @@ def _classes(graph: Graph, profile: Profile, population: Population, shape: Shap
     return result
 
 
-def _shares(profile: Profile, sources: Array, reads: dict[str, Array], graph: Graph) -> dict[int, dict[str, float]]:
+def _shares(profile: Profile, sources: Reals, reads: dict[str, Reals], graph: Graph) -> dict[int, dict[str, float]]:
     """By fold the fewest neurons of each source for each neuron, over windows of that fold or less."""
     result: dict[int, dict[str, float]] = {}
     fold, most = fold_of(profile, int(sources.min())), crossbar_of(profile).fold.value
@@ -193,7 +193,7 @@ def _shares(profile: Profile, sources: Array, reads: dict[str, Array], graph: Gr
     return result
 
 
-def _bins(length: int) -> list[Array]:
+def _bins(length: int) -> list[Ints]:
     """Positions along an axis by their distance from its nearer end."""
     distance = np.minimum(np.arange(length), np.arange(length)[::-1])
     ends = [*_BINS, length]
@@ -201,7 +201,7 @@ def _bins(length: int) -> list[Array]:
     return [positions for positions in found if positions.size]
 
 
-def _fields(wire: Projection, axis: int, bins: list[Array]) -> list[Array]:
+def _fields(wire: Projection, axis: int, bins: list[Ints]) -> list[Reals]:
     """For each bin the least that 1, 2, ... outputs in a row along an axis see, if one of them lies in the bin."""
     g = wire.geometry
     length = sum(positions.size for positions in bins)

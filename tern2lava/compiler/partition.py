@@ -23,7 +23,7 @@ from tern2lava.compiler.density import DensityBound, density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.compiler.ir.slices import cut, fan_in, incoming, mapped_shape
 from tern2lava.compiler.join import join_parts
 from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_resources
@@ -70,7 +70,7 @@ class Partition(Shown):
 
     parts: tuple[Part, ...]
     cores: int
-    used: dict[str, Array]
+    used: dict[str, Ints]
     limit: dict[str, int]
     total: dict[str, int]
     density: DensityBound | None = None

@@ -22,7 +22,7 @@ from tern2lava.compiler.by_chip import ByChip, by_chip
 from tern2lava.compiler.connections import connections
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.ir.graph import Graph
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints, Reals
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, by_estimate, cut_finer, partition
@@ -216,7 +216,7 @@ def _fillings(graph: Graph, profile: Profile, options: MapOptions, first: Plan) 
         yield replace(found, limit=first.partition.limit, contents=first.partition.contents)
 
 
-def _levels(cuts: list[Partition], work: list[Array]) -> list[float]:
+def _levels(cuts: list[Partition], work: list[Reals]) -> list[float]:
     """Bounds on the work of a part, the least first: the most that a part of some population has in some cut."""
     most: dict[tuple[int, str], float] = {}
     for index, (found, each) in enumerate(zip(cuts, work, strict=True)):
@@ -238,7 +238,7 @@ def _spread(
 
 def _work(
     graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, found: Partition
-) -> Array:
+) -> Reals:
     wired = connections(graph, found)
     return part_work(graph, found, wired, traffic(graph, found, wired, rates, options.rate), event_times(profile))
 
@@ -265,7 +265,7 @@ def _cuts(graph: Graph, profile: Profile, options: MapOptions, first: Plan) -> I
         yield replace(found, limit=first.partition.limit, density=first.partition.density)
 
 
-def _pins(cores: Partition, options: MapOptions) -> Array:
+def _pins(cores: Partition, options: MapOptions) -> Ints:
     """The chip that each part must lie on, -1 for any."""
     chip = dict(options.pins)
     return np.array([chip.get(part.population, -1) for part in cores.parts], np.int64)
