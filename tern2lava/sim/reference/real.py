@@ -178,7 +178,7 @@ def stateless(node: Node, x: Reals, out_shape: Shape) -> Reals:
 
 
 def run_float(
-    graph: Graph, inputs: Mapping[str, Spikes], *, states: bool = True, observe: Observer | None = None
+    graph: Graph, inputs: Mapping[str, Spikes | Reals], *, states: bool = True, observe: Observer | None = None
 ) -> Trace:
     """The trace of a real-valued graph on `inputs`: for every Input, values (batch, steps, *shape).
 
