@@ -23,7 +23,7 @@ from tern2lava.compiler.image.core_image import (
 )
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Population, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.ir.slices import cut, incoming, sources
 from tern2lava.compiler.options import MapOptions, check_map_options
 from tern2lava.compiler.partition import Partition
@@ -132,7 +132,7 @@ class Mapped(Shown):
 
 
 def map_program(
-    graph: Graph, profile: Profile, options: MapOptions | None = None, rates: dict[str, Array] | None = None,
+    graph: Graph, profile: Profile, options: MapOptions | None = None, rates: dict[str, Reals] | None = None,
     progress: Progress = silent,
 ) -> Mapped:  # fmt: skip
     """The program on the cores of a target, with its core images.

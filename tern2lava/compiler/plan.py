@@ -22,7 +22,7 @@ from tern2lava.compiler.by_chip import ByChip, by_chip
 from tern2lava.compiler.connections import connections
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.ir.graph import Graph
-from tern2lava.compiler.ir.shapes import Array, Ints, Reals
+from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, by_estimate, cut_finer, partition
@@ -70,7 +70,7 @@ class Plan:
 
 
 def make_plan(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None = None,
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None = None,
     progress: Progress = silent,
 ) -> Plan:  # fmt: skip
     """The best plan for the objective. Raises CapacityError where the network does not fit."""
@@ -112,7 +112,7 @@ def make_plan(
 
 
 def _plan(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, cores: Partition,
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None, cores: Partition,
     chips: tuple[int, ...] | None = None, progress: Progress = silent,
 ) -> Plan:  # fmt: skip
     """chips: of each core, where they were chosen with the partition."""
@@ -157,7 +157,7 @@ def _overflows(found: Plan) -> bool:
 
 
 def _others(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, first: Plan
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None, first: Plan
 ) -> Iterator[Partition]:
     """The partitions that might serve the objective better than the first."""
     if profile.crossbar is not None:
@@ -228,7 +228,7 @@ def _levels(cuts: list[Partition], work: list[Reals]) -> list[float]:
 
 
 def _spread(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, found: Partition, count: int
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None, found: Partition, count: int
 ) -> Iterator[Partition]:
     """The parts of `found` evenly on `count` cores, if they have room."""
     core = evenly(found, _work(graph, profile, options, rates, found), _pins(found, options), count)
@@ -237,7 +237,7 @@ def _spread(
 
 
 def _work(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, found: Partition
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None, found: Partition
 ) -> Reals:
     wired = connections(graph, found)
     return part_work(graph, found, wired, traffic(graph, found, wired, rates, options.rate), event_times(profile))

@@ -37,7 +37,7 @@ def activity(graph: Graph, inputs: dict[str, Array], spikes: dict[str, Array]) -
 
 
 def traffic(
-    graph: Graph, partition: Partition, connections: Connections, rates: dict[str, Array] | None = None,
+    graph: Graph, partition: Partition, connections: Connections, rates: dict[str, Reals] | None = None,
     assumed: float = ASSUMED_RATE,
 ) -> Traffic:  # fmt: skip
     """Spikes per step on each connection. rates: by population, spikes per neuron and step, one or one for each;

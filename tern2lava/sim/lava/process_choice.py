@@ -21,7 +21,7 @@ import numpy as np
 from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
-from tern2lava.compiler.ir.shapes import Array, broadcast, size
+from tern2lava.compiler.ir.shapes import Ints, broadcast, size
 from tern2lava.compiler.neurons.mechanism import kind_names
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.counts import count
@@ -47,7 +47,7 @@ class NeuronPlan:
     du: int = 0
     dv: int = 0
     vth: int = 0
-    bias_mant: Array | None = None
+    bias_mant: Ints | None = None
     bias_exp: int = 0
 
 
@@ -59,7 +59,7 @@ class SynapsePlan:
     """
 
     use: ProcessUse
-    gain: Array
+    gain: Ints
     exponent: int
     message_bits: int
     own_delay: int
@@ -221,7 +221,7 @@ def plan_synapse(graph: Graph, projection: Projection, shift: int) -> SynapsePla
     )
 
 
-def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: int, shift: int) -> tuple[str, str]:
+def _stock_synapse(graph: Graph, projection: Projection, gain: Ints, exponent: int, shift: int) -> tuple[str, str]:
     """Name of the stock process (empty: none is exact) and the reason."""
     if (gain != 1 << exponent).any():
         return "", "the gain differs between channels or is not a power of two"
@@ -254,7 +254,7 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: 
     return "stock Conv", f"exact: weights codes*{1 << exponent}{delayed}"
 
 
-def _split_bias(bias: Array) -> tuple[Array, int]:
+def _split_bias(bias: Ints) -> tuple[Ints, int]:
     """Mantissa and the largest exponent up to 7 with bias = mantissa * 2^exponent for all neurons."""
     exponent = 0
     while exponent < MAX_BIAS_EXPONENT and bias.any() and not (bias & ((2 << exponent) - 1)).any():
