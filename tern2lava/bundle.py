@@ -32,7 +32,7 @@ from pydantic import TypeAdapter, ValidationError
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir.files import load_graph, save_graph
 from tern2lava.compiler.ir.graph import Input, Level
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Reals
 from tern2lava.compiler.ir.text import print_graph
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.shown import Shown
@@ -287,7 +287,7 @@ def map_options_of(bundle: Bundle) -> MapOptions:
         raise InputError(_folder(bundle) / MANIFEST, f"map_options.{error}; compile again") from None
 
 
-def measured_rates_of(bundle: Bundle) -> dict[str, Array] | None:
+def measured_rates_of(bundle: Bundle) -> dict[str, Reals] | None:
     """Mean spikes per neuron and step by population, where the bundle's traffic was measured. Raises InputError."""
     found = bundle.manifest.get("measured_rates", {})
     try:

@@ -14,7 +14,7 @@ from tern2lava.api.data import SpikesLike, given_spikes
 from tern2lava.arguments import public
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir.graph import Graph
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.place import check_placement
 from tern2lava.compiler.progress import Progress, silent
@@ -172,14 +172,14 @@ def _described(source: object, net: str | Path | None) -> str:
 
 def _measure(
     data: object, graph: Graph, options: Options | None, any_steps: bool, pad: bool
-) -> Callable[[Graph], dict[str, Array]] | None:
+) -> Callable[[Graph], dict[str, Reals]] | None:
     """What measures spikes per neuron and step of a program on `data`, which are held against `graph` before that."""
     if data is None:
         return None
     asked = 0 if options is None else options.steps
     spikes = given_spikes(data, graph).spike_data(graph, asked or graph.steps, any_steps=any_steps, pad=pad)
 
-    def measure(program: Graph) -> dict[str, Array]:
+    def measure(program: Graph) -> dict[str, Reals]:
         from tern2lava.sim.activity import measured_rates
 
         return measured_rates(program, spikes)

@@ -15,7 +15,7 @@ from tern2lava.api.opened import BundleLike, opened, steps_of
 from tern2lava.arguments import public
 from tern2lava.bundle import write_aside
 from tern2lava.compiler.ir.graph import Graph, Population
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.compiler.progress import Progress
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
@@ -38,7 +38,7 @@ class Simulation(Shown):
 
     trace: Trace
     scores: Array
-    predictions: Array
+    predictions: Ints
     accuracy: float | None
     spikes: dict[str, int]
     fallbacks: Fallbacks = ()

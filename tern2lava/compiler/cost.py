@@ -27,7 +27,7 @@ from tern2lava.compiler.image.synapse_lists import encodings_used, plan_lists, s
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import stored_weights
-from tern2lava.compiler.ir.shapes import Array, broadcast, frozen, size
+from tern2lava.compiler.ir.shapes import Ints, broadcast, frozen, size
 from tern2lava.compiler.ir.slices import Slice, conv_window, cut, fan_in, in_source, incoming, synapse_count
 from tern2lava.compiler.nxtf import delay_bits, list_words
 from tern2lava.errors import CapacityError
@@ -189,7 +189,7 @@ def _shape_key(local: Projection) -> object:
 def parameter_sets(population: Population, box: Box) -> tuple[int, int]:
     """Number of different thresholds, and of different (decay_u, decay_v, reset amount), in the box."""
 
-    def inside(value: Array) -> Array:
+    def inside(value: Ints) -> Ints:
         if value.size == 1:
             return value.reshape(1)
         spread = broadcast(value, population.shape)

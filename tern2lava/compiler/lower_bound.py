@@ -19,7 +19,7 @@ def total_resources(graph: Graph, profile: Profile, model: CostModel) -> dict[st
 
     Input axons: every source neuron that has a synapse needs one. Synapse bits: see `least_synapse_bits`.
     """
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     projections = [p for population in populations for p in incoming(graph, population)]
     return {
         "neurons": sum(size(p.shape) for p in populations),

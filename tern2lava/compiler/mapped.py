@@ -23,7 +23,7 @@ from tern2lava.compiler.image.core_image import (
 )
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Population, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.ir.slices import cut, incoming, sources
 from tern2lava.compiler.options import MapOptions, check_map_options
 from tern2lava.compiler.partition import Partition
@@ -118,7 +118,7 @@ class Mapped(Shown):
     def memory(self) -> tuple[LayerMemory, ...]:
         """Weight memory by population, in the order of the network."""
         rows = []
-        populations: tuple[Population, ...] = self.graph.of_kind(Population)
+        populations = self.graph.of_kind(Population)
         for population in populations:
             weights = sum(int(p.weight.size) for p in incoming(self.graph, population))
             blocks = [b for part in self.partition.parts if part.population == population.name for b in part.blocks]
@@ -132,7 +132,7 @@ class Mapped(Shown):
 
 
 def map_program(
-    graph: Graph, profile: Profile, options: MapOptions | None = None, rates: dict[str, Array] | None = None,
+    graph: Graph, profile: Profile, options: MapOptions | None = None, rates: dict[str, Reals] | None = None,
     progress: Progress = silent,
 ) -> Mapped:  # fmt: skip
     """The program on the cores of a target, with its core images.
@@ -173,13 +173,11 @@ def _core_image(
     blocks: list[SynapseBlock] = []
     axons: list[Axons] = []
     for index, part in enumerate(cores.of_core(core)):
-        population = graph[part.population]
-        assert isinstance(population, Population)
+        population = graph.population(part.population)
         local = cut_population(population, part.box)
         groups.append(Group(name=population.name, number=number[population.name], box=part.box, local=local))
         for block in part.blocks:
-            projection = graph[block.projection]
-            assert isinstance(projection, Projection)
+            projection = graph.projection(block.projection)
             piece = cut(projection, part.box)
             assert piece is not None
             assert piece.source == block.source

@@ -23,7 +23,7 @@ from tern2lava.compiler.density import DensityBound, density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.compiler.ir.slices import cut, fan_in, incoming, mapped_shape
 from tern2lava.compiler.join import join_parts
 from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_resources
@@ -70,7 +70,7 @@ class Partition(Shown):
 
     parts: tuple[Part, ...]
     cores: int
-    used: dict[str, Array]
+    used: dict[str, Ints]
     limit: dict[str, int]
     total: dict[str, int]
     density: DensityBound | None = None
@@ -125,7 +125,7 @@ def partition(
     if options.max_neurons_per_core is not None:
         limit["neurons"] = max(1, min(limit["neurons"], options.max_neurons_per_core))
     model = model or CostModel(graph, profile, options.encodings)
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     total = _total(model, populations, limit)
     if _least_cores(total, limit) > profile.system.cores:
         _check_single_neurons(model, populations, limit, memory=True)
@@ -190,7 +190,7 @@ def cut_finer(
 ) -> Iterator[Partition]:
     """Partitions whose parts take at most such a share of a core's output axons, where there are any; `found` gives
     limits and bounds."""
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     for share in shares:
         limit = found.limit | {"out_axons": max(1, int(share * found.limit["out_axons"]))}
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.placement.algorithms import NEEDS, PLACEMENTS
 from tern2lava.compiler.placement.curves import hilbert_index
 from tern2lava.compiler.placement.problem import Problem, symmetric
@@ -25,7 +25,7 @@ class Placement(Shown):
     per step times hops, a chip border counted as the profile's chip_hops.
     """
 
-    core: Array
+    core: Ints
     algorithm: str
     cost: float = 0.0
 
@@ -49,7 +49,7 @@ def location(profile: Profile, core: int) -> Location:
     return Location(chip, row, col, slot)
 
 
-def router_positions(profile: Profile, cores: Array) -> tuple[Array, Array, Array]:
+def router_positions(profile: Profile, cores: Ints) -> tuple[Ints, Ints, Ints]:
     """(row, column, chip) of each core's router, rows and columns counted across the whole array of chips."""
     system = profile.system
     chip, rest = np.divmod(cores, system.cores_per_chip)
@@ -59,7 +59,7 @@ def router_positions(profile: Profile, cores: Array) -> tuple[Array, Array, Arra
 
 
 def problem(
-    profile: Profile, cores: int, source: Array, target: Array, spikes: Array, *, spare: int = 0,
+    profile: Profile, cores: int, source: Ints, target: Ints, spikes: Reals, *, spare: int = 0,
     chips: Sequence[int] | None = None,
 ) -> Problem:  # fmt: skip
     """The placement problem of `cores` cores. source (-1: the host), target and spikes are their traffic per step.
@@ -122,7 +122,7 @@ def place(task: Problem, algorithm: str = "auto", seed: int = 0) -> Placement:
     return Placement(task.number[slot], algorithm, task.cost(slot))
 
 
-def nearest_chips(profile: Profile, count: int) -> Array:
+def nearest_chips(profile: Profile, count: int) -> Ints:
     """The first `count` chips along a Hilbert curve through the array of chips."""
     rows, cols = profile.system.chip_rows.value, profile.system.chip_cols.value
     row, col = np.divmod(np.arange(rows * cols), cols)

@@ -9,7 +9,7 @@ import numpy as np
 
 from tern2lava.compiler.certify.ranges import summed_input
 from tern2lava.compiler.ir.graph import Graph, Node, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, frozen
+from tern2lava.compiler.ir.shapes import Reals, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import CapacityError, UnsupportedError
@@ -29,7 +29,7 @@ class Twin:
 
 
 def map_twins(
-    program: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None = None
+    program: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None = None
 ) -> Iterator[Twin]:
     """The INTEGER program and two twins on the same target: 8-bit weights where it has nonzero ones, and 8-bit weights
     everywhere. Twins have the network's shapes, thresholds and delays; their weights are random, since resources depend
@@ -60,8 +60,7 @@ def int8_twin(program: Graph, *, dense: bool) -> Graph:
         nodes.append(node)
     twin = replace(program, nodes=tuple(nodes))
     for name in (node.name for node in nodes if node.name in relays):
-        relay = twin[name]
-        assert isinstance(relay, Population)
+        relay = twin.population(name)
         low, high = summed_input(twin, relay.inputs, relay.shape)
         wider = replace(relay, levels=(min(int(np.min(low)), 0), max(int(np.max(high)), 0)))
         twin = twin.with_nodes(wider if node is relay else node for node in twin.nodes)

@@ -33,7 +33,7 @@ from tern2lava.compiler.ir.graph import (
     Readout,
     Reset,
 )
-from tern2lava.compiler.ir.shapes import Array, Shape, broadcast, size
+from tern2lava.compiler.ir.shapes import Reals, Shape, broadcast, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.export.nirneuron import say_neuron
 from tern2lava.export.unfold import unfold
@@ -278,8 +278,8 @@ def _conv(node: Conv2d, shape: Shape) -> Fields:
 
 def _affine(node: ChannelAffine, shape: Shape) -> tuple[str, Fields]:
     """A gain and offset per channel: Scale, or with an offset a diagonal Affine or a depthwise convolution."""
-    gain: Array = np.array(broadcast(np.asarray(node.gain, np.float64), shape))
-    offset: Array = np.array(broadcast(np.asarray(node.offset, np.float64), shape))
+    gain: Reals = np.array(broadcast(np.asarray(node.gain, np.float64), shape))
+    offset: Reals = np.array(broadcast(np.asarray(node.offset, np.float64), shape))
     if not np.any(offset):
         return "Scale", {"scale": gain}
     if len(shape) == 1:

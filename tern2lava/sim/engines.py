@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from tern2lava.registry import Registry
 
 if TYPE_CHECKING:
-    from tern2lava.compiler.ir.shapes import Array
+    from tern2lava.compiler.ir.shapes import Spikes
     from tern2lava.compiler.progress import Progress
     from tern2lava.sim.data.trace import Trace
     from tern2lava.sim.executable import Executable
 
-    Parts = Iterable[dict[str, Array]]
+    Parts = Iterable[dict[str, Spikes]]
     Run = Callable[[Executable, Parts, bool, Progress | None], "Streamed"]
 
 

@@ -24,7 +24,7 @@ from tern2lava.compiler.image.records import MAX_NEURONS, Reader, Writer
 from tern2lava.compiler.image.synapse_lists import decode_slice, encode_slice, plan_lists
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection, Reset
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, broadcast, conv_out, frozen, size
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Ints, broadcast, conv_out, frozen, size
 from tern2lava.errors import InputError
 
 MAGIC = b"T2LC"
@@ -63,7 +63,7 @@ class Axons:
         """Number of axons."""
         return self.box.volume // (self.window[0] * self.window[1])
 
-    def axon_of(self) -> Array:
+    def axon_of(self) -> Ints:
         """The axon of each neuron of the box, in the box's order."""
         if self.window == (1, 1):
             return np.arange(self.box.volume)
@@ -203,7 +203,7 @@ def block_bytes(block: SynapseBlock) -> int:
 def cut_population(population: Population, box: Box) -> Population:
     """The population's neurons in `box` as a population of their own, of shape (neurons,)."""
 
-    def inside(value: Array) -> Array:
+    def inside(value: Ints) -> Ints:
         if value.size == 1:
             return frozen(value.reshape(()), np.int64)
         spread = broadcast(value, population.shape)
@@ -243,7 +243,7 @@ def _write_group(out: Writer, group: Group) -> None:
                 out.integers(_by_channel(value, group.box))
 
 
-def _by_channel(values: Array, box: Box) -> Array:
+def _by_channel(values: Ints, box: Box) -> Ints:
     """One value for each index of the box's first axis where they differ along no other, else `values`."""
     if values.size == box.volume and len(box.extent) > 1:
         rows = values.reshape(box.extent[0], -1)
@@ -284,7 +284,7 @@ def _read_group(read: Reader, kind: int) -> Group:
     return Group(name=name, number=number, box=box, local=local)
 
 
-def _read_parameter(read: Reader, key: str, box: Box) -> Array:
+def _read_parameter(read: Reader, key: str, box: Box) -> Ints:
     """A parameter of the neurons in `box`: one value, or one for each channel or neuron."""
     array = read.integers()
     if array.size not in (1, box.extent[0], box.volume):
@@ -356,7 +356,7 @@ def _read_block(read: Reader) -> SynapseBlock:
     if codec.lists:
         if count > MAX_NEURONS:
             raise read.fail(f"synapse lists of {count} weights of {bits} bits")
-        codes = decode_slice(payload, like)
+        codes: Array = decode_slice(payload, like)
     else:
         groups = codes_groups(like)
         codes = from_code_rows(codec.decode(payload, *rows_shape(shape, groups)), shape, groups)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Input
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Array, Ints, Spikes, size
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.errors import InputError
@@ -37,8 +37,8 @@ class SpikeData(Shown):
 
     Values of a large file are read slice by slice."""
 
-    inputs: Mapping[str, Array | StoredValues]
-    labels: Array | None = None
+    inputs: Mapping[str, Spikes | StoredValues]
+    labels: Ints | None = None
     pad_to: int = 0
 
     def _shown(self) -> str:
@@ -62,7 +62,7 @@ class SpikeData(Shown):
         """Samples begin to end (exclusive)."""
         return SpikeData(inputs=self.values(begin, end), labels=None if self.labels is None else self.labels[begin:end])
 
-    def values(self, begin: int = 0, end: int | None = None) -> dict[str, Array]:
+    def values(self, begin: int = 0, end: int | None = None) -> dict[str, Spikes]:
         """The inputs' values of samples begin to end (None: all), padded. Raises InputError for what a file holds
         wrongly."""
         try:
@@ -71,7 +71,7 @@ class SpikeData(Shown):
             where = next((v.path for v in self.inputs.values() if isinstance(v, StoredValues)), "data")
             raise InputError(where, f"is no readable npz file ({error})") from None
 
-    def _padded(self, values: Array) -> Array:
+    def _padded(self, values: Spikes) -> Spikes:
         missing = self.pad_to - values.shape[1]
         return np.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2)) if missing > 0 else values
 
@@ -152,11 +152,11 @@ def make_spikes(
     Samples of different lengths may be a list of arrays (steps_i, *input shape) as well; with `pad` steps of zeros
     follow the shorter ones, up to `steps` or the longest sample. Raises InputError.
     """
-    nodes: tuple[Input, ...] = graph.of_kind(Input)
+    nodes = graph.of_kind(Input)
     named = [node.name for node in nodes if node.name in arrays]
     if "spikes" in arrays and named and "spikes" not in named:
         raise InputError(where, f"holds both 'spikes' and '{named[0]}', the input's name; leave one of them out")
-    inputs: dict[str, Array | StoredValues] = {}
+    inputs: dict[str, Spikes | StoredValues] = {}
     for node in nodes:
         key = "spikes" if len(nodes) == 1 and node.name not in arrays else node.name
         if key not in arrays:
@@ -196,7 +196,7 @@ def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, whe
     return padded(cut(found, whole_array(lengths, f"{where}: lengths"), where), steps, pad, where)
 
 
-def _checked(values: Array | _Member, node: Input, where: str) -> Array | StoredValues:
+def _checked(values: Array | _Member, node: Input, where: str) -> Spikes | StoredValues:
     """The values of one Input in its shape; those of a large file are checked as they are read."""
     if values.dtype.kind not in "biuf":
         raise InputError(where, f"requires numbers; found {values.dtype}; give 0 and 1, or whole numbers in its levels")
@@ -221,7 +221,7 @@ def _checked(values: Array | _Member, node: Input, where: str) -> Array | Stored
     return _whole(node, where, values, placed=True)
 
 
-def _whole(node: Input, where: str, values: Array, placed: bool = False) -> Array:
+def _whole(node: Input, where: str, values: Array, placed: bool = False) -> Spikes:
     """The values as the Input's whole numbers, (samples, steps, *shape). placed: they begin with the data's first
     sample, so that a wrong one has a place. Raises InputError where they are others."""
     low, high = node.levels
@@ -229,5 +229,5 @@ def _whole(node: Input, where: str, values: Array, placed: bool = False) -> Arra
     if outside or (values.dtype.kind == "f" and not np.array_equal(values, np.rint(values))):
         wrong = what_is_wrong(node, values, placed)
         raise InputError(where, f"requires whole numbers from {low} to {high}; {wrong}")
-    kind = np.uint8 if (low, high) == (0, 1) else np.int32
+    kind: type[np.integer[Any]] = np.uint8 if (low, high) == (0, 1) else np.int32
     return values.astype(kind, copy=False).reshape(*values.shape[:2], *node.shape)

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CoreImage, Group, decode_core
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Spikes, size
 from tern2lava.errors import InputError
 from tern2lava.sim.cores.program import CoreProgram, prepare_cores
 from tern2lava.sim.cores.reference import check_cover
@@ -52,7 +52,7 @@ class CoresJob:
 
 
 def run_cores(
-    images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *, states: bool = True,
+    images: Sequence[bytes], host_image: bytes, inputs: dict[str, Spikes], *, states: bool = True,
     timeout: float = DEFAULT_TIMEOUT, progress: Progress | None = None, child: LavaChild | None = None,
 ) -> LavaRun:  # fmt: skip
     """The trace of the program in `images` on `inputs` (per input, values (batch, steps, *shape)), executed by Lava.
@@ -127,7 +127,7 @@ def run_job(job: CoresJob, shared: SharedArrays) -> None:
     execute(dealer, job.lava_steps)
 
 
-def _load_kernels(program: CoreProgram, inputs: dict[int, slice], rows: Array) -> None:
+def _load_kernels(program: CoreProgram, inputs: dict[int, slice], rows: Spikes) -> None:
     """Nothing; loads the compiled kernels, which the forked processes would otherwise do each, in every run."""
     for _ in program.run({group: rows[:1, :1, span] for group, span in inputs.items()}, states=True):
         pass
@@ -139,7 +139,7 @@ def _spans(host: CoreImage) -> list[slice]:
     return [slice(begin, end) for begin, end in pairwise(ends)]
 
 
-def _levels(group: Group, inputs: dict[str, Array], expected: tuple[int, int]) -> tuple[int, int]:
+def _levels(group: Group, inputs: dict[str, Spikes], expected: tuple[int, int]) -> tuple[int, int]:
     """The range of an input's values, (0, 1) where they are spikes. Raises InputError where they do not fit."""
     values = inputs.get(group.name)
     if values is None or values.shape[:2] != expected or values[0, 0].size != group.box.volume:

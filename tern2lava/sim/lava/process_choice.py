@@ -21,7 +21,7 @@ import numpy as np
 from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
-from tern2lava.compiler.ir.shapes import Array, broadcast, size
+from tern2lava.compiler.ir.shapes import Ints, broadcast, size
 from tern2lava.compiler.neurons.mechanism import kind_names
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.counts import count
@@ -47,7 +47,7 @@ class NeuronPlan:
     du: int = 0
     dv: int = 0
     vth: int = 0
-    bias_mant: Array | None = None
+    bias_mant: Ints | None = None
     bias_exp: int = 0
 
 
@@ -59,7 +59,7 @@ class SynapsePlan:
     """
 
     use: ProcessUse
-    gain: Array
+    gain: Ints
     exponent: int
     message_bits: int
     own_delay: int
@@ -92,7 +92,7 @@ def skews(graph: Graph) -> dict[str, int]:
 
     starts = {p.name: p.start for p in graph.of_kind(Population)} | {n.name: 0 for n in graph.of_kind(Input)}
     return {
-        f"{name}>{population.name}": population.start - arrival(_projection(graph, name))
+        f"{name}>{population.name}": population.start - arrival(graph.projection(name))
         for population in graph.of_kind(Population)
         for name in population.inputs
     }
@@ -106,10 +106,10 @@ def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
     graph = unpooled_graph(graph)
     skew = skews(graph)
     period = steps + max((abs(s) for s in skew.values()), default=0)
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     neurons = {p.name: plan_neuron(graph, p, skew) for p in populations}
     synapses = {
-        name: plan_synapse(graph, _projection(graph, name), neurons[p.name].shift)
+        name: plan_synapse(graph, graph.projection(name), neurons[p.name].shift)
         for p in populations
         for name in p.inputs
     }
@@ -141,7 +141,7 @@ def refuse_unknown_kinds(graph: Graph) -> None:
 
 def plan_neuron(graph: Graph, population: Population, skew: dict[str, int]) -> NeuronPlan:
     """Lava's LIFReset where it is exact for `population`, else our TernaryNeuron with the reason."""
-    incoming = [_projection(graph, name) for name in population.inputs]
+    incoming = [graph.projection(name) for name in population.inputs]
     shift = LIF_SHIFT if all((p.gain % (1 << LIF_SHIFT) == 0).all() for p in incoming) else 0
     reason = _why_not_lif(graph, population, incoming, shift, skew)
     if reason:
@@ -221,7 +221,7 @@ def plan_synapse(graph: Graph, projection: Projection, shift: int) -> SynapsePla
     )
 
 
-def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: int, shift: int) -> tuple[str, str]:
+def _stock_synapse(graph: Graph, projection: Projection, gain: Ints, exponent: int, shift: int) -> tuple[str, str]:
     """Name of the stock process (empty: none is exact) and the reason."""
     if (gain != 1 << exponent).any():
         return "", "the gain differs between channels or is not a power of two"
@@ -254,7 +254,7 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: 
     return "stock Conv", f"exact: weights codes*{1 << exponent}{delayed}"
 
 
-def _split_bias(bias: Array) -> tuple[Array, int]:
+def _split_bias(bias: Ints) -> tuple[Ints, int]:
     """Mantissa and the largest exponent up to 7 with bias = mantissa * 2^exponent for all neurons."""
     exponent = 0
     while exponent < MAX_BIAS_EXPONENT and bias.any() and not (bias & ((2 << exponent) - 1)).any():
@@ -273,12 +273,6 @@ def _message_bits(graph: Graph, projection: Projection) -> int:
     """Bits of a graded value, 0 where the source emits plain spikes. Dense takes a -1 without bits for a 1."""
     low, high = emitted_range(graph[projection.inputs[0]])
     return 0 if (low, high) == (0, 1) else max(1, abs(low), abs(high)).bit_length()
-
-
-def _projection(graph: Graph, name: str) -> Projection:
-    node = graph[name]
-    assert isinstance(node, Projection)
-    return node
 
 
 def neurons_of(graph: Graph) -> dict[str, int]:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Neuron
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Array, Reals, Spikes, size
 from tern2lava.compiler.shown import Shown
 from tern2lava.errors import InputError
 from tern2lava.sim.data.given import whole_array
@@ -38,10 +38,10 @@ class Oracle(Shown):
     """A recorded run. spikes and v by population, each (samples, steps, neurons); before: the populations whose v is
     that before the reset; scores (samples, classes) or None; kept: made when the module was compiled."""
 
-    spikes: Mapping[str, Array | StoredValues]
+    spikes: Mapping[str, Spikes | StoredValues]
     v: Mapping[str, Array | StoredValues]
     before: frozenset[str] = frozenset()
-    scores: Array | None = None
+    scores: Reals | None = None
     dtype: str = "float32"
     framework: str = ""
     kept: bool = False
@@ -132,7 +132,7 @@ def _checked(value: Any, node: Neuron, samples: int, steps: int, kind: str, wher
     return check(value)
 
 
-def _spikes(where: str, count: int, values: Array) -> Array:
+def _spikes(where: str, count: int, values: Array) -> Spikes:
     whole = np.isin(values, (-1, 0, 1))
     if not whole.all():
         found = np.asarray(values)[~whole][0]
@@ -146,7 +146,7 @@ def _potentials(where: str, count: int, values: Array) -> Array:
     return values.reshape(*values.shape[:2], count)
 
 
-def _scores(value: Any, samples: int, where: str) -> Array | None:
+def _scores(value: Any, samples: int, where: str) -> Reals | None:
     if value is None:
         return None
     value = value if isinstance(value, _Member) else whole_array(value, where)

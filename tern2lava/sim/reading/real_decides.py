@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Conv2d, Dense, Graph
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Spikes
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reading.oracle import Oracle
 from tern2lava.sim.reading.run import read
@@ -33,7 +33,7 @@ class FloatRun:
     ties: int = 0
 
 
-def run_float_model(imported: Graph, real: Graph, folded: Trace, inputs: Mapping[str, Array]) -> FloatRun:
+def run_float_model(imported: Graph, real: Graph, folded: Trace, inputs: Mapping[str, Spikes]) -> FloatRun:
     """The float model on `inputs`. real, folded: the TERNARY graph after fold_scale and its trace."""
     plain = run_float(imported, inputs)
     if plain.spikes.keys() != folded.spikes.keys():
@@ -44,7 +44,7 @@ def run_float_model(imported: Graph, real: Graph, folded: Trace, inputs: Mapping
     return FloatRun(graph=real, trace=folded, ties=ties)
 
 
-def _misread(imported: Graph, folded: Trace, inputs: Mapping[str, Array]) -> bool:
+def _misread(imported: Graph, folded: Trace, inputs: Mapping[str, Spikes]) -> bool:
     """Whether more than rounding lies between the imported graph and the folded run."""
     oracle = Oracle(spikes=folded.spikes, v={}, dtype="float32" if _single(imported) else "float64")
     return read(imported, inputs, oracle).misreadings > 0

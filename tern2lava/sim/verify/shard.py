@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.graph import Graph, Input, Population
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import D, Spikes, size
 from tern2lava.compiler.progress import Progress
 from tern2lava.errors import InputError
 from tern2lava.registry import one_of
@@ -151,7 +152,7 @@ def run_shard(
     )
 
 
-def engine_trace(program: Graph, part: tuple[dict[str, Array], bool]) -> Trace:
+def engine_trace(program: Graph, part: tuple[dict[str, Spikes], bool]) -> Trace:
     """The fast engine's trace on inputs, with states where asked for, on one core."""
     from tern2lava.sim.engine.run import run as run_engine
 
@@ -206,7 +207,7 @@ class _Bench:
 
 
 def _first(trace: Trace, samples: int) -> Trace:
-    def cut(kind: dict[str, Array]) -> dict[str, Array]:
+    def cut(kind: dict[str, NDArray[D]]) -> dict[str, NDArray[D]]:
         return {name: values[:samples] for name, values in kind.items()}
 
     return Trace(spikes=cut(trace.spikes), v=cut(trace.v), u=cut(trace.u))

@@ -16,7 +16,7 @@ import zlib
 from dataclasses import dataclass
 
 from tern2lava.compiler.image.codecs import CODECS, STORAGE, Codec
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Codes
 from tern2lava.errors import InputError
 
 HEADER_BYTES = 16
@@ -35,16 +35,16 @@ class Stream:
     columns: int
     payload: bytes
 
-    def codes(self) -> Array:
+    def codes(self) -> Codes:
         """All codes, int8 (rows, columns)."""
         return self.codec.decode(self.payload, self.rows, self.columns)
 
-    def row(self, row: int) -> Array:
+    def row(self, row: int) -> Codes:
         """One row, int8 (columns,), found without decoding the others."""
         return self.codec.decode_row(self.payload, self.rows, self.columns, row)
 
 
-def write_stream(codes: Array, codec: str = STORAGE.name) -> bytes:
+def write_stream(codes: Codes, codec: str = STORAGE.name) -> bytes:
     """`codes` (rows, columns) in a codec, by name, with header and checksum."""
     chosen = CODECS.get(codec)
     payload = chosen.encode(codes)
