@@ -12,6 +12,8 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from drawn import Inputs, Network
+from slow import is_slow
 from tern2lava.compiler.ir.check import output_shape
 from tern2lava.compiler.ir.graph import (
     Add,
@@ -48,9 +50,14 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("fuzz", deadline=None)
 settings.load_profile("fuzz" if os.environ.get("TERN2LAVA_FUZZ") else "repeatable")
 
-Inputs = dict[str, NDArray[Any]]
-Network = tuple[Graph, Inputs]
 Shape = tuple[int, ...]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test as slow (helpers/slow.py) or fast."""
+    for item in items:
+        name = item.nodeid.partition("[")[0].removeprefix("tests/")
+        item.add_marker(pytest.mark.slow if is_slow(name) else pytest.mark.fast)
 
 
 @dataclass
