@@ -56,17 +56,18 @@ CONFINED: dict[str, tuple[str, ...]] = {
 MAPPER = "mapper"
 ROOMS: dict[str, dict[str, set[str]]] = {
     "compiler": {
-        "ir": set(),
+        "shown": set(),
+        "ir": {"shown"},
         "neurons": {"ir"},
         "progress": set(),
         "options": {"ir"},
         "placement": {"ir"},
         "image": {"ir"},
-        "certify": {"ir", "options", "neurons"},
+        "certify": {"shown", "ir", "options", "neurons"},
         "target": {"ir", "neurons", "certify"},
-        "passes": {"ir", "options", "progress", "neurons", "certify", "target"},
-        MAPPER: {"ir", "options", "progress", "placement", "image", "target", "passes"},
-        "build": {"ir", "options", "progress", "passes", MAPPER},
+        "passes": {"shown", "ir", "options", "progress", "neurons", "certify", "target"},
+        MAPPER: {"shown", "ir", "options", "progress", "placement", "image", "target", "passes"},
+        "build": {"shown", "ir", "options", "progress", "passes", MAPPER},
         "twin": {"ir", "options", "progress", "certify", MAPPER, "build"},
         "what_if": {"ir", "options", "progress", MAPPER, "build", "twin"},
         "advice": {"ir", "options", "target", "passes", MAPPER, "build"},
