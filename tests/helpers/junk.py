@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -65,12 +66,13 @@ def _objects() -> list[Any]:
         {"spikes": spikes, "scores": spikes, "dtype": Hostile()}, [Hostile()], (Hostile(), Hostile()), [[[Hostile()]]],
         [None], (None, None), {"": ""}, {"h": {"h": 1}}, [b"x"], ["tiny", None], [["tiny"]],
     ]  # fmt: skip
-    for name, make in (
+    makers: tuple[tuple[str, Callable[[Any], list[Any]]], ...] = (
         ("torch", lambda torch: [torch.zeros(2), torch.tensor(3), torch.zeros(2, 10, 16, device="meta"), torch.float32,
                                  torch.nn.ReLU(), torch.zeros(2, 10, 16, dtype=torch.complex64), torch.Size([3])]),
         ("pandas", lambda pandas: [pandas.DataFrame({"a": [1, 2]}), pandas.Series(["a"]), pandas.NA]),
         ("scipy.sparse", lambda sparse: [sparse.eye(3).tocsr()]),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for name, make in makers:
         try:
             found += make(importlib.import_module(name))
         except ImportError:
