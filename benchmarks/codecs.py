@@ -24,6 +24,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,8 +159,7 @@ def speed_table(shares: tuple[float, ...], runs: int, missed: list[str]) -> list
     index = np.arange(512)
     small = [weights((300, 512), z, 4) for z in shares]
     cuts: dict[str, Callable[[Any], Any]] = {
-        f"NxTF {name}": lambda codes, name=name: split(codes, index, name, 2)
-        for name in ENCODINGS  # type: ignore[misc]
+        f"NxTF {name}": partial(split, index=index, encoding=name, each=2) for name in ENCODINGS
     }
     cuts["loihi (best cut)"] = lambda codes: optimal(codes, index, ENCODINGS, 2)
     for title, cut in cuts.items():

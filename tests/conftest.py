@@ -13,6 +13,8 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from drawn import Inputs, Network
+from slow import is_slow
 from tern2lava.compiler.ir.check import output_shape
 from tern2lava.compiler.ir.graph import (
     Add,
@@ -73,9 +75,14 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
     return TestFile.from_parent(parent, path=module_path)
 
 
-Inputs = dict[str, NDArray[Any]]
-Network = tuple[Graph, Inputs]
 Shape = tuple[int, ...]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test as slow (helpers/slow.py) or fast."""
+    for item in items:
+        name = item.nodeid.partition("[")[0].removeprefix("tests/")
+        item.add_marker(pytest.mark.slow if is_slow(name) else pytest.mark.fast)
 
 
 @dataclass

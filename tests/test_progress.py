@@ -7,14 +7,16 @@ import re
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from command_line import in_process
+from command_line import Run, in_process
 from tern2lava import api
 from tern2lava.bundle import read_bundle
 from tern2lava.cli.app import console
@@ -30,7 +32,7 @@ OTHERS, BEST = "other mappings", "placement of the best"
 STAGES = ["network", "passes", "certificate", "partition", "placement", "routes", OTHERS, BEST, "core images", "bundle"]
 
 
-def test_a_compilation_tells_its_stages_in_order_and_how_many_there_are_of_what_is_counted(tmp_path):
+def test_a_compilation_tells_its_stages_in_order_and_how_many_there_are_of_what_is_counted(tmp_path: Path) -> None:
     told = []
     compiled = api.compile(
         DEMO / "mlp.pt", "tiny", net=DEMO / "mlp.yaml", out=tmp_path / "b", progress=lambda *what: told.append(what)
@@ -41,7 +43,7 @@ def test_a_compilation_tells_its_stages_in_order_and_how_many_there_are_of_what_
     assert [what for what in told if what[0] == "core images"] == [("core images", k, cores) for k in range(cores)]
 
 
-def test_what_if_names_the_target_of_each_stage():
+def test_what_if_names_the_target_of_each_stage() -> None:
     told = []
     api.what_if(
         DEMO / "mlp.pt", ["tiny", "loihi2"], net=DEMO / "mlp.yaml", progress=lambda stage, *_: told.append(stage)
@@ -54,8 +56,10 @@ def test_what_if_names_the_target_of_each_stage():
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_an_interruption_in_any_stage_leaves_nothing_and_a_bundle_that_was_there_whole(stage, tmp_path):
-    def interrupt(now, done, total):
+def test_an_interruption_in_any_stage_leaves_nothing_and_a_bundle_that_was_there_whole(
+    stage: str, tmp_path: Path
+) -> None:
+    def interrupt(now: str, done: int, total: int) -> None:
         if now == stage:
             raise KeyboardInterrupt
 
@@ -72,7 +76,7 @@ def test_an_interruption_in_any_stage_leaves_nothing_and_a_bundle_that_was_there
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.setenv("TERM", "xterm")
     return in_process(monkeypatch, capsys, terminal=True)
 
@@ -80,7 +84,7 @@ def run(monkeypatch, capsys):
 NET = (DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml", "-t", "tiny")
 
 
-def test_a_terminal_shows_the_stages_of_compile_on_stderr_alone(run, tmp_path):
+def test_a_terminal_shows_the_stages_of_compile_on_stderr_alone(run: Run, tmp_path: Path) -> None:
     code, out, err = run("compile", *NET, "-o", tmp_path / "b")
     assert code == 0
     assert all(stage in err for stage in STAGES)
@@ -90,13 +94,15 @@ def test_a_terminal_shows_the_stages_of_compile_on_stderr_alone(run, tmp_path):
     assert "loihi2: core images" in err
 
 
-def test_json_is_silent_on_a_terminal_too(run, tmp_path):
+def test_json_is_silent_on_a_terminal_too(run: Run, tmp_path: Path) -> None:
     assert run("compile", *NET, "-o", tmp_path / "b", "--json")[::2] == (0, "")
     assert run("compile", *NET[:3], "--what-if", "tiny", "--json")[::2] == (0, "")
 
 
-def test_an_interruption_at_a_terminal_is_one_last_line_and_code_130(run, tmp_path, monkeypatch):
-    def interrupted(*_, progress, **__):
+def test_an_interruption_at_a_terminal_is_one_last_line_and_code_130(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, progress: Callable[..., Any], **__: Any) -> None:
         progress("passes", 3, 9)
         raise KeyboardInterrupt
 

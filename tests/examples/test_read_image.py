@@ -42,7 +42,7 @@ def network(zeros: float) -> Graph:
 
     def neurons(name: str, wires: tuple[str, ...], shape: tuple[int, ...], start: int, **changed: Any) -> Population:
         values = {"decay_u": 4096, "decay_v": 300, "bias": 7, "threshold": 500, "reset_amount": 450, "v_init": -3}
-        fields = {key: frozen(value, np.int64) for key, value in (values | changed).items()}
+        fields: dict[str, Any] = {key: frozen(value, np.int64) for key, value in (values | changed).items()}
         reset = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)[start % 3]
         return Population(name=name, inputs=wires, shape=shape, reset=reset, lsb=frozen(1.0), start=start, **fields)
 

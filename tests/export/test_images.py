@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,7 +96,8 @@ def test_images_exported_in_one_codec_hold_the_same_weights_and_spike_alike(
 @pytest.mark.parametrize("target", ["loihi1", "loihi2"])
 def test_wide_weights_keep_their_codec_and_synapse_lists_of_ternary_ones_can_be_recoded(target: str) -> None:
     rng = np.random.default_rng(0)
-    values = {key: frozen(1, np.int64) for key in ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")}
+    keys = ("decay_u", "decay_v", "bias", "threshold", "reset_amount", "v_init")
+    values: dict[str, Any] = {key: frozen(1, np.int64) for key in keys}
     nodes = (
         Input(name="x", shape=(50,)),
         Projection(name="w", inputs=("x",), weight=frozen(rng.integers(-1, 2, (40, 50)), np.int8)),
@@ -134,12 +137,13 @@ def test_a_folder_that_holds_something_is_left_alone(folder: Path, tmp_path: Pat
     target = tmp_path / "taken"
     target.mkdir()
     (target / "mine.txt").write_text("mine")
-    for export in (
+    exports: tuple[Callable[[], object], ...] = (
         lambda: export_images(executable, target, target="t", version="0"),
         lambda: export_weights(executable.program, target, version="0"),
         lambda: export_weights(executable.program, target / "mine.txt", version="0"),
         lambda: export_weights(executable.program, target / "mine.txt" / "below", version="0"),
-    ):
+    )
+    for export in exports:
         with pytest.raises(InputError, match="choose another"):
             export()
     assert [path.name for path in target.iterdir()] == ["mine.txt"]

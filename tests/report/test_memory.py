@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from nodes import there
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.core_image import decode_core, encode_core, sections
 from tern2lava.compiler.ir.graph import (
@@ -22,7 +23,7 @@ from tern2lava.compiler.ir.graph import (
     Population,
     Projection,
 )
-from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.twin import int8_twin, map_twins
 from tern2lava.hw_profiles import Profile, load_profile
@@ -37,7 +38,7 @@ def network(zeros: float = 0.5, hidden: int = 200) -> Graph:
     """A convolution of 144 weights with a threshold per channel, and dense layers of 256 x hidden and hidden x 10."""
     rng = np.random.default_rng(0)
 
-    def codes(*shape: int) -> np.ndarray:
+    def codes(*shape: int) -> Array:
         return frozen(rng.choice([-1.0, 1.0], shape) * (rng.random(shape) >= zeros))
 
     nodes = (
@@ -96,7 +97,7 @@ def test_baselines_and_ratios_are_counted_from_the_weights() -> None:
     assert (fc1.fp32_bits, fc1.fp16_bits, fc1.int8_bits, fc1.int4_bits, fc1.ternary_bits) == tuple(
         width * fc1.weights for width in (32, 16, 8, 4, 2)
     )
-    p = fc1.zeros
+    p = there(fc1.zeros)
     bound = -p * log2(p) - (1 - p) * log2(1 - p) + (1 - p)
     assert fc1.entropy_bits / fc1.weights == pytest.approx(bound, abs=1e-3)
     assert 1 <= fc1.transport_bits / fc1.entropy_bits < 1.01
@@ -123,7 +124,7 @@ def test_layers_of_ten_thousand_weights_take_a_sixteenth_of_fp32_on_the_ternary_
         large = [layer for layer in report.memory.layers if layer.weights >= 10_000]
         assert large
         for layer in large:
-            assert layer.ratio_fp32 >= 16
+            assert there(layer.ratio_fp32) >= 16
 
 
 def test_parameters_that_differ_by_channel_are_stored_once_for_each() -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from drawn import Draw
+from nodes import node
 from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.certify.ranges import FOREVER, bounds, summed_input
 from tern2lava.compiler.ir.graph import (
@@ -19,9 +23,10 @@ from tern2lava.compiler.ir.graph import (
     Neuron,
     Output,
     Population,
+    Projection,
     Reset,
 )
-from tern2lava.compiler.ir.shapes import broadcast, frozen
+from tern2lava.compiler.ir.shapes import Array, broadcast, frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import UnsupportedError
@@ -31,7 +36,7 @@ from tern2lava.sim.reference.real import run_float
 SLACK = 1e-9
 
 
-def one_layer(weight, steps=8, **neuron):
+def one_layer(weight: Array | list[list[float]], steps: int = 8, **neuron: Any) -> Graph:
     """x -> dense -> neurons -> output, IMPORTED."""
     out, count = np.shape(weight)
     return Graph(
@@ -46,7 +51,9 @@ def one_layer(weight, steps=8, **neuron):
     )
 
 
-def test_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(make_leaky, lockstep, arithmetic):
+def test_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(
+    make_leaky: Draw, lockstep: Callable[..., Any], arithmetic: Arithmetic
+) -> None:
     looked, closest = 0, 0.0
     for seed in range(60):
         graph, inputs = make_leaky(seed)
@@ -62,7 +69,7 @@ def test_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(make_le
     assert closest > 0.25
 
 
-def test_verdicts_are_exact_only_where_nothing_decays(make_network, make_leaky, fine):
+def test_verdicts_are_exact_only_where_nothing_decays(make_network: Draw, make_leaky: Draw, fine: Arithmetic) -> None:
     verdicts = set()
     for seed in range(40):
         for graph, _ in (make_network(seed, leak=False, loops=False), make_leaky(seed)):
@@ -71,7 +78,7 @@ def test_verdicts_are_exact_only_where_nothing_decays(make_network, make_leaky, 
             except Exception:
                 continue
             for certificate in lowered.certificates:
-                population = lowered.program[certificate.population]
+                population = node(lowered.program, certificate.population, Population)
                 partly = (population.decay_v % 4096 != 0).any() or (population.decay_u % 4096 != 0).any()
                 verdicts.add(certificate.verdict)
                 assert not (partly and certificate.verdict is Verdict.EXACT)
@@ -80,7 +87,7 @@ def test_verdicts_are_exact_only_where_nothing_decays(make_network, make_leaky, 
     assert Verdict.BOUNDED in verdicts
 
 
-def test_the_first_potentials_error_is_bounded_too():
+def test_the_first_potentials_error_is_bounded_too() -> None:
     graph = one_layer([[1.0]], steps=3, alpha_v=frozen(0.9), v_init=frozen(0.37), threshold=frozen(5.0))
     without = one_layer([[1.0]], steps=3, alpha_v=frozen(0.9), threshold=frozen(5.0))
     arithmetic = Arithmetic(gain_max_shift=6)
@@ -89,7 +96,7 @@ def test_the_first_potentials_error_is_bounded_too():
     assert "initial potential" in with_error.reason
 
 
-def test_errors_without_a_bound_are_said_to_have_none():
+def test_errors_without_a_bound_are_said_to_have_none() -> None:
     graph = one_layer([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
     certificate = lower(graph, Arithmetic(), Options(steps=200_000)).certificates[0]
     assert certificate.verdict is Verdict.MEASURED
@@ -99,7 +106,9 @@ def test_errors_without_a_bound_are_said_to_have_none():
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("kind", [{}, {"alpha_u": frozen(1.0)}, {"alpha_v": frozen(0.5)}])
-def test_no_overflow_holds_for_the_worst_inputs_and_is_tight_without_resets(fine, sign, kind):
+def test_no_overflow_holds_for_the_worst_inputs_and_is_tight_without_resets(
+    fine: Arithmetic, sign: int, kind: dict[str, Array]
+) -> None:
     small = replace(fine, state_bits=12, threshold_bits=11, bias_bits=12, gain_max_shift=0)
     graph = one_layer(
         np.full((1, 6), sign), steps=5_000, threshold=frozen(2_000.0), reset=Reset.NONE, bias=frozen(3.0 * sign), **kind
@@ -126,7 +135,9 @@ def test_no_overflow_holds_for_the_worst_inputs_and_is_tight_without_resets(fine
 
 @pytest.mark.parametrize("reset", list(Reset))
 @pytest.mark.parametrize("kind", [{}, {"threshold_low": frozen(-9.0)}, {"refractory": 2}, {"rearm": True}])
-def test_states_stay_in_range_for_as_long_as_certified_whatever_the_inputs(fine, reset, kind):
+def test_states_stay_in_range_for_as_long_as_certified_whatever_the_inputs(
+    fine: Arithmetic, reset: Reset, kind: dict[Any, Any]
+) -> None:
     if "rearm" in kind and reset is not Reset.SUBTRACT:
         pytest.skip("rearming is of immediate subtraction")
     small = replace(fine, state_bits=10, threshold_bits=9, bias_bits=10, gain_max_shift=0)
@@ -140,9 +151,9 @@ def test_states_stay_in_range_for_as_long_as_certified_whatever_the_inputs(fine,
             v_init=frozen(rng.choice([0.0, -30.0, 50.0], 3)), **kind,
         )  # fmt: skip
         lowered = lower(graph, small)
-        certificate, population = lowered.certificates[0], lowered.program["n"]
+        certificate, population = lowered.certificates[0], node(lowered.program, "n", Population)
         steps = min(certificate.safe_steps, certificate.steps)
-        weight = lowered.program["w"].weight
+        weight = node(lowered.program, "w", Projection).weight
         # Constant extremes of each neuron, extremes that turn round on the way, and noise.
         up, down = weight > 0, weight < 0
         runs = [np.repeat(x[:, None], steps, axis=1) for x in (up, down)]
@@ -166,7 +177,7 @@ def test_states_stay_in_range_for_as_long_as_certified_whatever_the_inputs(fine,
 
 
 @pytest.mark.parametrize(("alpha_u", "most"), [(0.0, 4.0), (0.5, 12.0)])
-def test_truncating_decays_cost_no_more_than_one_unit_a_step(fine, alpha_u, most):
+def test_truncating_decays_cost_no_more_than_one_unit_a_step(fine: Arithmetic, alpha_u: float, most: float) -> None:
     # 0.75 and 0.5 are exact in 12 bits: all that is lost is what truncation drops.
     coarse = replace(fine, gain_max_shift=0)
     graph = one_layer(
@@ -181,7 +192,7 @@ def test_truncating_decays_cost_no_more_than_one_unit_a_step(fine, alpha_u, most
     assert 0.4 * eps < parted.max() <= eps
 
 
-def test_scales_that_are_no_multiples_of_each_other_count_as_rounding(fine):
+def test_scales_that_are_no_multiples_of_each_other_count_as_rounding(fine: Arithmetic) -> None:
     coarse = replace(fine, gain_max_shift=4)
     graph = one_layer([[1.0] * 5], steps=12, threshold=frozen(500.0), reset=Reset.NONE)
     second = Dense(name="w2", inputs=("x",), weight=frozen(np.full((1, 5), 0.3)))
@@ -195,7 +206,7 @@ def test_scales_that_are_no_multiples_of_each_other_count_as_rounding(fine):
     assert parted.max() == pytest.approx(float(np.max(certificate.eps)), rel=1e-6)
 
 
-def test_a_threshold_that_cannot_be_reached_is_cut_to_the_largest_code_and_says_so(fine):
+def test_a_threshold_that_cannot_be_reached_is_cut_to_the_largest_code_and_says_so(fine: Arithmetic) -> None:
     graph = one_layer([[1.0, 1.0]], steps=10, threshold=frozen(1e9), reset=Reset.SUBTRACT, reset_amount=frozen(1e9))
     lowered = lower(graph, fine)
     population = lowered.program["n"]
@@ -208,7 +219,7 @@ def test_a_threshold_that_cannot_be_reached_is_cut_to_the_largest_code_and_says_
 
 
 @pytest.mark.parametrize("low", [-14.0, -40.0])
-def test_a_lower_threshold_beyond_the_codes_is_cut_only_where_nothing_comes_near_it(low):
+def test_a_lower_threshold_beyond_the_codes_is_cut_only_where_nothing_comes_near_it(low: float) -> None:
     # As on Loihi, the largest threshold code (960) lies below the largest state (2047).
     coarse = Arithmetic(state_bits=12, threshold_bits=4, threshold_shift=6, gain_max_shift=6)
     graph = one_layer(
@@ -223,7 +234,7 @@ def test_a_lower_threshold_beyond_the_codes_is_cut_only_where_nothing_comes_near
     assert (trace.spikes["n"][0, :, 0] == [0] * 13 + [-1] * 18).all()
 
 
-def test_certificates_speak_of_their_own_neurons(make_leaky, fine):
+def test_certificates_speak_of_their_own_neurons(make_leaky: Draw, fine: Arithmetic) -> None:
     graph, _ = make_leaky(3)
     lowered = lower(graph, fine)
     for certificate in lowered.certificates:
@@ -235,7 +246,9 @@ def test_certificates_speak_of_their_own_neurons(make_leaky, fine):
         assert written["verdict"] == certificate.verdict.value
 
 
-def test_adaptive_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(make_adaptive, lockstep, arithmetic):
+def test_adaptive_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(
+    make_adaptive: Draw, lockstep: Callable[..., Any], arithmetic: Arithmetic
+) -> None:
     looked, closest = 0, 0.0
     for seed in range(80):
         graph, inputs = make_adaptive(seed)
@@ -252,14 +265,14 @@ def test_adaptive_potentials_never_part_by_more_than_eps_while_spikes_have_agree
     assert closest > 0.5
 
 
-def adaptive(threshold, **neuron):
+def adaptive(threshold: float, **neuron: Any) -> Graph:
     usual = {"alpha_v": frozen(0.5), "alpha_a": frozen(0.75), "gain_a": frozen(0.25), "reset_amount": frozen(0.5)}
     return one_layer(
         [[1.0, -1.0]], threshold=frozen(threshold), reset=Reset.SUBTRACT, reset_delay=True, **usual | neuron
     )
 
 
-def test_the_adaptations_error_is_part_of_the_bound(fine):
+def test_the_adaptations_error_is_part_of_the_bound(fine: Arithmetic) -> None:
     coarse = replace(fine, gain_max_shift=4)
     plain = lower(adaptive(0.5, alpha_a=frozen(0.0)), coarse).certificates[0]
     # Whatever forgets at once and is exact adds nothing: v alone loses two last bits of 1/16.
@@ -273,7 +286,7 @@ def test_the_adaptations_error_is_part_of_the_bound(fine):
     assert "adaptation" in odd.reason
 
 
-def test_adaptive_neurons_are_exact_where_nothing_is_rounded(fine):
+def test_adaptive_neurons_are_exact_where_nothing_is_rounded(fine: Arithmetic) -> None:
     kinds = {"alpha_v": frozen(1.0), "alpha_a": frozen(1.0)}
     exact = lower(adaptive(0.5, **kinds), fine)
     assert exact.certificates[0].verdict is Verdict.EXACT
@@ -282,7 +295,7 @@ def test_adaptive_neurons_are_exact_where_nothing_is_rounded(fine):
     assert lower(adaptive(0.5, **kinds | {"gain_a": frozen(0.3)}), fine).certificates[0].verdict is Verdict.BOUNDED
 
 
-def test_an_adaptive_threshold_that_lost_a_tie_is_not_exact():
+def test_an_adaptive_threshold_that_lost_a_tie_is_not_exact() -> None:
     # Every number is a multiple of 64, but the code of a threshold met by >= is the nearest one.
     graph = adaptive(2.0, alpha_v=frozen(1.0), alpha_a=frozen(1.0), compare=Compare.GE)
     lowered = lower(graph, Arithmetic(gain_max_shift=8))
@@ -292,21 +305,27 @@ def test_an_adaptive_threshold_that_lost_a_tie_is_not_exact():
 
 
 @pytest.mark.parametrize("kind", [{}, {"reset": Reset.SUBTRACT, "reset_delay": True, "gain_a": frozen(0.3)}])
-def test_a_threshold_of_0_has_a_bound_in_weights_and_none_relative_to_it(fine, kind):
+def test_a_threshold_of_0_has_a_bound_in_weights_and_none_relative_to_it(
+    fine: Arithmetic, kind: dict[str, Any]
+) -> None:
     graph = one_layer([[1.0, 1.0]], threshold=frozen(0.0), alpha_v=frozen(0.6), alpha_a=frozen(0.7), **kind)
     certificate = lower(graph, fine).certificates[0]
     assert certificate.verdict is Verdict.BOUNDED
     assert certificate.eps_relative is None
     written = certificate.to_dict()
     assert written["eps_relative"] is None
-    assert 0 < written["eps"] < 1e-2
+    eps = written["eps"]
+    assert isinstance(eps, float)
+    assert 0 < eps < 1e-2
     coarse = lower(graph, replace(fine, gain_max_shift=0), Options(allow_rounding=9.0)).certificates[0]
     assert coarse.verdict is Verdict.MEASURED
     assert "or one weight where it is 0" in coarse.reason
-    assert coarse.to_dict()["eps"] > 1
+    eps = coarse.to_dict()["eps"]
+    assert isinstance(eps, float)
+    assert eps > 1
 
 
-def test_neurons_with_thresholds_of_0_beside_others_leave_these_their_relative_bound(fine):
+def test_neurons_with_thresholds_of_0_beside_others_leave_these_their_relative_bound(fine: Arithmetic) -> None:
     graph = one_layer(np.ones((2, 1)), threshold=frozen([0.0, 4.0]), alpha_v=frozen(0.6))
     certificate = lower(graph, fine).certificates[0]
     eps = np.broadcast_to(certificate.eps, (2,))
@@ -314,7 +333,7 @@ def test_neurons_with_thresholds_of_0_beside_others_leave_these_their_relative_b
     assert certificate.verdict is Verdict.BOUNDED
 
 
-def test_why_there_is_no_bound_is_said():
+def test_why_there_is_no_bound_is_said() -> None:
     graph = one_layer([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
     certificate = lower(graph, Arithmetic(), Options(steps=200_000)).certificates[0]
     assert certificate.reason.startswith("no bound, because in 200,000 steps a rounded decay adds more")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,12 +34,12 @@ def holds(codec: Codec, codes: Array) -> None:
     """What is encoded comes back, whole and row by row, and the size is exact."""
     data = codec.encode(codes)
     assert len(data) == codec.size(codes)
-    whole = codec.decode(data, *codes.shape)
+    rows, columns = codes.shape
+    whole = codec.decode(data, rows, columns)
     assert whole.dtype == np.int8
     np.testing.assert_array_equal(whole, codes)
-    rows = codes.shape[0]
     for row in range(rows) if rows < 40 else (0, 1, rows // 3, rows // 2, rows - 2, rows - 1):
-        found = codec.decode_row(data, *codes.shape, row)
+        found = codec.decode_row(data, rows, columns, row)
         assert found.dtype == np.int8
         np.testing.assert_array_equal(found, codes[row])
 
@@ -129,10 +130,11 @@ def test_damaged_bytes_end_in_codes_or_an_input_error(codec: Codec, zeros: float
     data = bytearray(codec.encode(draw(codec, (100, 83), zeros, 5)))
     for position, value in edits:
         data[position % (len(data) if position % 2 else min(len(data), 24))] = value
-    for decode in (
+    decoders: tuple[Callable[[], Array], ...] = (
         lambda: codec.decode(bytes(data), 100, 83),
         lambda: codec.decode_row(bytes(data), 100, 83, 61),
-    ):
+    )
+    for decode in decoders:
         try:
             codes = decode()
         except InputError as error:

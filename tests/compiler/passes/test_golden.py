@@ -69,7 +69,7 @@ def stages() -> dict[str, Graph]:
 
 
 @pytest.mark.parametrize("stage", stage_names())
-def test_the_text_of_each_stage_is_as_it_was_checked(stages, stage):
+def test_the_text_of_each_stage_is_as_it_was_checked(stages: dict[str, Graph], stage: str) -> None:
     found = print_graph(stages[stage])
     path = GOLDEN / f"{stage}.txt"
     if os.environ.get("TERN2LAVA_GOLDEN") == "write":

@@ -9,14 +9,29 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from drawn import Draw
+from nodes import node
 from tern2lava.compiler.build import build
 from tern2lava.compiler.certify.certificate import Verdict
-from tern2lava.compiler.ir.graph import Compare, Dense, Graph, Input, Level, Neuron, Output, Projection, Readout, Reset
+from tern2lava.compiler.ir.graph import (
+    Arithmetic,
+    Compare,
+    Dense,
+    Graph,
+    Input,
+    Level,
+    Neuron,
+    Output,
+    Population,
+    Projection,
+    Readout,
+    Reset,
+)
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.ir.text import print_graph
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes import pipeline
-from tern2lava.compiler.passes.pipeline import PASSES, Pass, Settings, lower, stage_names
+from tern2lava.compiler.passes.pipeline import PASSES, Lowered, Pass, Settings, lower, stage_names
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
@@ -31,7 +46,7 @@ REFUSED = (
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-def lowered_or_refused(graph, arithmetic):
+def lowered_or_refused(graph: Graph, arithmetic: Arithmetic) -> Lowered:
     """The lowered network; the refusals that a random network may meet, by their names, are no examples."""
     try:
         return lower(graph, arithmetic)
@@ -40,13 +55,15 @@ def lowered_or_refused(graph, arithmetic):
         raise
 
 
-def scales_are_powers_of_two(graph):
+def scales_are_powers_of_two(graph: Graph) -> bool:
     return all(np.all(np.frexp(p.scale)[0] == 0.5) for p in graph.of_kind(Projection))
 
 
 @given(seed=SEEDS, leak=st.booleans())
 @settings(max_examples=70)
-def test_every_pass_keeps_every_spike_and_exact_programs_spike_alike(make_network, fine, seed, leak):
+def test_every_pass_keeps_every_spike_and_exact_programs_spike_alike(
+    make_network: Draw, fine: Arithmetic, seed: int, leak: bool
+) -> None:
     graph, inputs = make_network(seed, leak=leak)
     lowered = lowered_or_refused(graph, fine)
     # Other scales round biases in float64, which thresholds that are hit exactly would show.
@@ -65,7 +82,9 @@ def test_every_pass_keeps_every_spike_and_exact_programs_spike_alike(make_networ
 
 @given(seed=SEEDS)
 @settings(max_examples=30)
-def test_membranes_are_read_in_the_sources_units_after_every_pass(make_network, fine, seed):
+def test_membranes_are_read_in_the_sources_units_after_every_pass(
+    make_network: Draw, fine: Arithmetic, seed: int
+) -> None:
     graph, inputs = make_network(seed, reset=Reset.SUBTRACT, refractory=0, rearm=False, threshold_low=None)
     lowered = lowered_or_refused(graph, fine)
     assume(scales_are_powers_of_two(lowered.stages["ternarize"]))
@@ -81,7 +100,9 @@ def test_membranes_are_read_in_the_sources_units_after_every_pass(make_network, 
 @pytest.mark.parametrize("compare", list(Compare))
 @pytest.mark.parametrize("threshold", [3.0, 2.999, 3.001])
 @pytest.mark.parametrize("scale", [0.1, 0.3, 1.0])
-def test_a_threshold_met_exactly_fires_for_ge_and_not_for_gt(arithmetic, compare, threshold, scale):
+def test_a_threshold_met_exactly_fires_for_ge_and_not_for_gt(
+    arithmetic: Arithmetic, compare: Compare, threshold: float, scale: float
+) -> None:
     # Three synapses of `scale` against a threshold beside or on it, in the numbers that are meant: three times the
     # float64 called 0.1 is not the float64 called 0.3, and three times 0.3 is not 0.9.
     graph = Graph(
@@ -197,7 +218,7 @@ def test_a_pass_behind_the_integers_that_is_not_exact_is_refused(monkeypatch, ma
         lower(make_network(0)[0], fine)
 
 
-def summed(ratio):
+def summed(ratio: float) -> Graph:
     """One neuron that sums two layers, the second's weights `ratio` times the first's."""
     nodes = (
         Input(name="x", shape=(2,)),
@@ -210,7 +231,7 @@ def summed(ratio):
 
 
 @pytest.mark.parametrize("ratio", [1e8, 1e30])
-def test_a_spike_that_adds_more_than_a_membrane_holds_is_refused(fine, ratio):
+def test_a_spike_that_adds_more_than_a_membrane_holds_is_refused(fine: Arithmetic, ratio: float) -> None:
     with pytest.raises(UnsupportedError, match=f"scales up to {ratio:g}".replace("+", r"\+")):
         lower(summed(ratio), fine)
-    assert lower(summed(1e3), fine).program["n"].shape == (1,)
+    assert node(lower(summed(1e3), fine).program, "n", Population).shape == (1,)

@@ -25,6 +25,7 @@ from tern2lava.compiler.ir.graph import (
     Input,
     Level,
     Neuron,
+    Node,
     Output,
     Pool2d,
     PoolKind,
@@ -69,14 +70,15 @@ def codes(*shape: int, seed: int = 0) -> Any:
 
 def dense_net(inputs: int = 40, hidden: int = 6, delay: int | None = None) -> Graph:
     """inputs -> hidden -> 3, the hidden neurons reading themselves after `delay` steps where it is given."""
-    feeds, loop = ("w1",), []
+    feeds: tuple[str, ...] = ("w1",)
+    loop: list[Node] = []
     if delay is not None:
         feeds = ("w1", "back")
         loop = [
             Delay(name="wait", inputs=("h",), steps=delay),
             Dense(name="back", inputs=("wait",), weight=codes(hidden, hidden)),
         ]
-    nodes = (
+    nodes: tuple[Node, ...] = (
         Input(name="x", shape=(inputs,)), Dense(name="w1", inputs=("x",), weight=codes(hidden, inputs)), *loop,
         Neuron(name="h", inputs=feeds, shape=(hidden,), alpha_v=frozen(0.5), threshold=frozen(1.5)),
         Dense(name="w2", inputs=("h",), weight=codes(3, hidden)), Neuron(name="y", inputs=("w2",), shape=(3,)),

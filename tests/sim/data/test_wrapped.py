@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nodes import whole
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.errors import InputError
 from tern2lava.sim.data import spike_file as spikes
@@ -73,7 +74,7 @@ def test_other_values_beside_a_wrapped_one_are_no_wrapping() -> None:
 
 
 def test_booleans_are_spikes() -> None:
-    assert make_spikes({"spikes": np.ones((1, 2, 4), bool)}, graph(0, 1)).inputs["x"].sum() == 8
+    assert whole(make_spikes({"spikes": np.ones((1, 2, 4), bool)}, graph(0, 1)).inputs["x"]).sum() == 8
 
 
 def test_values_of_a_large_file_are_named_without_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

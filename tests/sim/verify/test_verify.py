@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nodes import arrays_of
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import BackendError, Interrupted
@@ -67,7 +68,7 @@ def test_each_execution_runs_as_many_samples_as_it_says(
     assert proof.comparison.equal, str(proof.comparison)
     assert proof.comparison.chain == ("I", "E", "M", "L2", "L3", "L1")
     assert ran(proof) == {"I": 9, "E": 20, "M": 9, "L2": 9, "L3": 6, "L1": 2}
-    one = integer.run(executable.program, data.first(1).inputs)
+    one = integer.run(executable.program, arrays_of(data.first(1).inputs))
     per_sample = 3 * sum(spikes.size for spikes in one.spikes.values())
     values = {execution.name: execution.values // per_sample for execution in proof.executions}
     assert values == {"I": 0, "E": 9, "M": 9, "L2": 9, "L3": 6, "L1": 2}
@@ -143,7 +144,7 @@ def test_an_interrupt_says_what_was_done(
     executable: Executable, data: SpikeData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shard, "SHARD", 1)
-    run = verify.run_shard
+    run = shard.run_shard
 
     def interrupted(*arguments: Any, **more: Any) -> Any:
         if arguments[2].begin == 3:
