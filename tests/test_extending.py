@@ -206,7 +206,7 @@ def test_a_source_is_loaded_and_compiled_and_takes_its_own_options_alone(
             ({"net": "net.yaml"}, r"x.toy: says itself how its layers are wired; leave --net out"),
         ):
             with pytest.raises(InputError, match=why):
-                load(toy_file, **option)  # type: ignore[arg-type]
+                load(toy_file, **option)
         done = run("compile", toy_file, "-t", "tiny", "-o", tmp_path / "build", "--json")
         assert done.returncode == 0, done.stderr
         assert [row["name"] for row in json.loads(done.stdout)["populations"]] == ["n0", "n1"]

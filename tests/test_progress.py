@@ -113,7 +113,9 @@ def test_an_interruption_at_a_terminal_is_one_last_line_and_code_130(
     assert not list(tmp_path.iterdir())
 
 
-def test_every_stage_with_a_total_counts_something_that_has_a_name_and_never_runs_over_it(tmp_path):
+def test_every_stage_with_a_total_counts_something_that_has_a_name_and_never_runs_over_it(
+    tmp_path: Path,
+) -> None:
     told = []
     where = tmp_path / "b"
     api.compile(
@@ -133,7 +135,7 @@ def test_every_stage_with_a_total_counts_something_that_has_a_name_and_never_run
     assert ends["fast engine on the rest"] == (7, 7)
 
 
-def test_samples_of_later_shards_are_counted_of_all(monkeypatch, tmp_path):
+def test_samples_of_later_shards_are_counted_of_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     told = []
     api.compile(DEMO / "mlp.pt", "tiny", net=DEMO / "mlp.yaml", out=tmp_path / "b")
     shape = read_bundle(tmp_path / "b").executable.program.of_kind(Input)[0].shape
@@ -145,7 +147,7 @@ def test_samples_of_later_shards_are_counted_of_all(monkeypatch, tmp_path):
     ]  # fmt: skip
 
 
-def test_a_real_terminal_of_80_columns_sees_one_line_that_fits(tmp_path):
+def test_a_real_terminal_of_80_columns_sees_one_line_that_fits(tmp_path: Path) -> None:
     """The command in a pseudo-terminal of its own; the line that comes and goes and all that stays keep within it."""
     pty, termios, fcntl = (pytest.importorskip(name) for name in ("pty", "termios", "fcntl"))
     main, side = pty.openpty()
@@ -171,7 +173,9 @@ def test_a_real_terminal_of_80_columns_sees_one_line_that_fits(tmp_path):
 
 
 @pytest.mark.parametrize(("asked", "width"), [("100", 100), ("7", 20), ("", 80), ("wide", 80), ("0", 80), (None, 80)])
-def test_what_is_piped_is_as_wide_as_columns_says_or_80(monkeypatch, asked, width):
+def test_what_is_piped_is_as_wide_as_columns_says_or_80(
+    monkeypatch: pytest.MonkeyPatch, asked: str | None, width: int
+) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     if asked is not None:
         monkeypatch.setenv("COLUMNS", asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tern2lava.sim.engines import ENGINES
 from tern2lava.sim.verify.executions import EXECUTIONS
 
 ROOT = Path(__file__).parents[1]
-REGISTRIES = {
+REGISTRIES: dict[str, Registry[Any]] = {
     "SOURCES": SOURCES, "EXECUTIONS": EXECUTIONS, "ENGINES": ENGINES, "CODECS": CODECS, "EXPORTERS": EXPORTERS,
     "SECTIONS": SECTIONS, "TARGETS": TARGETS,
 }  # fmt: skip
@@ -38,7 +39,7 @@ def table(file: str, head: str) -> list[list[str]]:
     ("registry", "head"),
     [(SOURCES, "| source | what |"), (EXPORTERS, "| exporter | what |"), (ENGINES, "| engine | what |")],
 )
-def test_the_tables_of_extending_are_the_registries(registry: Registry, head: str) -> None:
+def test_the_tables_of_extending_are_the_registries(registry: Registry[Any], head: str) -> None:
     expected = [[f"`{entry.name}`", entry.what] for entry in registry.registered()]
     assert table("docs/extending.md", head) == expected
 

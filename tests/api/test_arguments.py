@@ -178,7 +178,8 @@ def test_missing_unknown_and_too_many_arguments_are_one_line(name: str) -> None:
 
 
 def test_numpy_numbers_and_flags_are_taken_as_python_ones(held: CompiledNetwork) -> None:
-    report = tern2lava.verify(held, samples(), backend="reference", samples=np.int64(2), timeout=np.float32(60))
+    numbers: dict[str, Any] = {"samples": np.int64(2), "timeout": np.float32(60)}
+    report = tern2lava.verify(held, samples(), backend="reference", **numbers)
     assert report.verification is not None
     assert report.verification.samples == 2
     assert type(report.verification.samples) is int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -60,17 +61,18 @@ def _objects() -> list[Any]:
         10**30, -(10**30), 10**5000, float("nan"), float("inf"), -0.0, np.int64(3), np.float32("nan"), np.bool_(True),
         np.str_("x"), np.datetime64("2020-01-01"), np.zeros(0), np.zeros((0, 4, 16)), spikes[:, :0], spikes[..., :0],
         spikes * np.nan, spikes + 1e300, spikes.astype(complex), np.array([object()] * 3), np.array(b"x"),
-        np.array({}), np.ma.masked_all((2, 10, 16)), np.zeros(3, [("a", int)]), np.recarray((2,), dtype=[("x", float)]),
+        np.array({}), np.zeros((2, 10, 16)).view(np.ma.MaskedArray), np.zeros(3, [("a", int)]), np.recarray((2,), dtype=[("x", float)]),
         {"spikes": Hostile()}, {Hostile: 1}, {"spikes": spikes, "labels": Hostile(), "dtype": Hostile()},
         {"spikes": spikes, "scores": spikes, "dtype": Hostile()}, [Hostile()], (Hostile(), Hostile()), [[[Hostile()]]],
         [None], (None, None), {"": ""}, {"h": {"h": 1}}, [b"x"], ["tiny", None], [["tiny"]],
     ]  # fmt: skip
-    for name, make in (
+    makers: tuple[tuple[str, Callable[[Any], list[Any]]], ...] = (
         ("torch", lambda torch: [torch.zeros(2), torch.tensor(3), torch.zeros(2, 10, 16, device="meta"), torch.float32,
                                  torch.nn.ReLU(), torch.zeros(2, 10, 16, dtype=torch.complex64), torch.Size([3])]),
         ("pandas", lambda pandas: [pandas.DataFrame({"a": [1, 2]}), pandas.Series(["a"]), pandas.NA]),
         ("scipy.sparse", lambda sparse: [sparse.eye(3).tocsr()]),
-    ):  # fmt: skip
+    )  # fmt: skip
+    for name, make in makers:
         try:
             found += make(importlib.import_module(name))
         except ImportError:

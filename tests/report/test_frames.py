@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -53,7 +54,10 @@ def test_every_table_has_a_row_for_each_row_of_the_report(held: CompiledNetwork,
     report = tern2lava.report(held)
     assert report.verification is not None
     block = report.verification if table in VERIFIED else report
-    rows = {"memory": report.memory.layers, "arithmetic": report.verification.arithmetic.populations}
+    rows: dict[str, Sequence[object]] = {
+        "memory": report.memory.layers,
+        "arithmetic": report.verification.arithmetic.populations,
+    }
     assert len(report.to_frame(table)) == len(rows.get(table, getattr(block, table)))
     if table in VERIFIED:
         assert report.verification.to_frame(table).equals(report.to_frame(table))

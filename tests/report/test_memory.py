@@ -145,10 +145,10 @@ def test_twins_have_the_shapes_and_zeros_and_are_really_mapped() -> None:
     program, profile = found.lowered.program, found.profile
     for dense in (False, True):
         twin = int8_twin(program, dense=dense)
-        for own, other in zip(program.of_kind(Projection), twin.of_kind(Projection), strict=True):
-            assert own.weight.shape == other.weight.shape
+        for layer, other in zip(program.of_kind(Projection), twin.of_kind(Projection), strict=True):
+            assert layer.weight.shape == other.weight.shape
             assert other.bits == 8
-            expected = np.ones(own.weight.shape, bool) if dense else own.weight != 0
+            expected = np.ones(layer.weight.shape, bool) if dense else layer.weight != 0
             np.testing.assert_array_equal(other.weight != 0, expected)
             assert np.abs(other.weight).max() <= 127
     report = add_twins(make_report(found, "0"), map_twins(program, profile, found.mapped.options))

@@ -117,7 +117,7 @@ def spikes() -> dict[str, NDArray[np.uint8]]:
 
 def load(folder: Path, floor: str = "-1.5", decay: str = "kind: if") -> Graph:
     tensors = {"w": 0.5 * WEIGHT} | ({"floors": np.array([-0.5, -1.0, -1.5])} if floor == "floors" else {})
-    np.savez(folder / "net.npz", **tensors)  # type: ignore[arg-type]
+    np.savez(folder / "net.npz", **tensors)
     (folder / "net.yaml").write_text(
         f"""
 input: {{shape: [4]}}

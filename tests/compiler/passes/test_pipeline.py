@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from drawn import Draw
+from drawn import Draw, Inputs
 from nodes import node
 from tern2lava.compiler.build import build
 from tern2lava.compiler.certify.certificate import Verdict
@@ -27,7 +28,7 @@ from tern2lava.compiler.ir.graph import (
     Readout,
     Reset,
 )
-from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.ir.text import print_graph
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes import pipeline
@@ -126,30 +127,32 @@ def test_a_threshold_met_exactly_fires_for_ge_and_not_for_gt(
     assert spikes.any() == meets
 
 
-def test_passes_are_named_once_and_stages_are_their_results():
+def test_passes_are_named_once_and_stages_are_their_results() -> None:
     assert ("imported", *(step.name for step in PASSES)) == stage_names()
     assert len(set(stage_names())) == len(stage_names())
 
 
 # A target whose cores take few inputs, so that split_fan_in has something to split.
-NARROW = load_profile("tiny").model_dump()
+_LEAVES = load_profile("tiny").model_dump()
 for section, leaf, value in (
     ("core", "fan_in", 6), ("core", "in_axons", 12), ("synapse", "max_delay", 30),
     ("system", "mesh_rows", 32), ("system", "mesh_cols", 32),
 ):  # fmt: skip
-    NARROW[section][leaf]["value"] = value
-NARROW = Profile.model_validate(NARROW)
+    _LEAVES[section][leaf]["value"] = value
+NARROW = Profile.model_validate(_LEAVES)
 RANDOM = 40
 
 
-def spikes_of(graph, inputs):
+def spikes_of(graph: Graph, inputs: Inputs) -> dict[str, Array]:
     """The spikes of every population, by the reference of the graph's own numbers."""
     if graph.level < Level.INTEGER:
         return run_float(graph, inputs, states=False).spikes
     return integer.run(graph, inputs, states=False).spikes
 
 
-def random_stages(make_network, arithmetic, passes):
+def random_stages(
+    make_network: Draw, arithmetic: Arithmetic, passes: tuple[Pass, ...]
+) -> Iterator[tuple[Pass, Graph, Graph, Inputs]]:
     """(pass, graph before, graph after, inputs) of every pass on random networks that the pass changes."""
     for seed in range(RANDOM):
         graph, inputs = make_network(seed, leak=bool(seed % 2))
@@ -166,12 +169,14 @@ def random_stages(make_network, arithmetic, passes):
             continue
 
 
-def spikes_kept(before, after, inputs):
+def spikes_kept(before: Graph, after: Graph, inputs: Inputs) -> bool:
     wanted, found = spikes_of(before, inputs), spikes_of(after, inputs)
     return all(np.array_equal(found[name], wanted[name]) for name in wanted)
 
 
-def test_every_exact_pass_keeps_every_spike_on_random_networks_and_changes_some_of_them(make_network, fine):
+def test_every_exact_pass_keeps_every_spike_on_random_networks_and_changes_some_of_them(
+    make_network: Draw, fine: Arithmetic
+) -> None:
     changed = dict.fromkeys((step.name for step in PASSES if step.exact), 0)
     for step, before, after, inputs in random_stages(make_network, fine, PASSES):
         if step.exact:
@@ -180,7 +185,7 @@ def test_every_exact_pass_keeps_every_spike_on_random_networks_and_changes_some_
     assert min(changed.values()) >= 5, changed
 
 
-def other_thresholds(graph, settings):
+def other_thresholds(graph: Graph, settings: Settings) -> Graph:
     """A quarter more on every threshold: no spike is to be relied on."""
     nodes = (
         replace(node, threshold=frozen(node.threshold * 1.25 + 0.1)) if isinstance(node, Neuron) else node
@@ -189,17 +194,21 @@ def other_thresholds(graph, settings):
     return graph.with_nodes(nodes)
 
 
-def test_a_pass_that_is_called_exact_and_moves_thresholds_is_found_on_these_networks(make_network, fine):
+def test_a_pass_that_is_called_exact_and_moves_thresholds_is_found_on_these_networks(
+    make_network: Draw, fine: Arithmetic
+) -> None:
     wrong = Pass("other_thresholds", True, other_thresholds)
     found = random_stages(make_network, fine, (*PASSES[:3], wrong))
     assert not all(spikes_kept(before, after, inputs) for step, before, after, inputs in found if step is wrong)
 
 
-def renamed(graph, settings):
+def renamed(graph: Graph, settings: Settings) -> Graph:
     return replace(graph, source=f"{graph.source} renamed")
 
 
-def test_what_an_appended_pass_returns_is_the_program_and_is_mapped(monkeypatch, make_network, fine):
+def test_what_an_appended_pass_returns_is_the_program_and_is_mapped(
+    monkeypatch: pytest.MonkeyPatch, make_network: Draw, fine: Arithmetic
+) -> None:
     graph, _ = make_network(0)
     monkeypatch.setattr(pipeline, "PASSES", (*PASSES, Pass("renamed", True, renamed)))
     lowered = lower(graph, fine)
@@ -212,7 +221,9 @@ def test_what_an_appended_pass_returns_is_the_program_and_is_mapped(monkeypatch,
     assert made.mapped.graph.source.endswith(" renamed")
 
 
-def test_a_pass_behind_the_integers_that_is_not_exact_is_refused(monkeypatch, make_network, fine):
+def test_a_pass_behind_the_integers_that_is_not_exact_is_refused(
+    monkeypatch: pytest.MonkeyPatch, make_network: Draw, fine: Arithmetic
+) -> None:
     monkeypatch.setattr(pipeline, "PASSES", (*PASSES, Pass("renamed", False, renamed)))
     with pytest.raises(ValueError, match="renamed is not exact"):
         lower(make_network(0)[0], fine)

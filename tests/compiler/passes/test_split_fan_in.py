@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from nodes import there
 from tern2lava import api
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.build import build as compile_network
@@ -160,7 +161,7 @@ def test_a_wide_dense_layer_gets_even_parts_one_step_and_a_note() -> None:
     lowered = lower(dense_net(), arithmetic_of(profile), profile=profile)
     program = lowered.program
     parts = [p for p in program.of_kind(Projection) if p.part_of == "w1" and p.reads is not None]
-    assert [(p.reads.lo, p.reads.hi) for p in parts] == [((0,), (13,)), ((13,), (26,)), ((26,), (40,))]
+    assert [(there(p.reads).lo, there(p.reads).hi) for p in parts] == [((0,), (13,)), ((13,), (26,)), ((26,), (40,))]
     weight = lowered.stages["to_integer"]["w1"].weight  # type: ignore[union-attr]
     assert np.array_equal(np.concatenate([p.weight for p in parts], axis=1), weight)
     assert [p.start for p in relays_of(program)] == [1, 1, 1]
@@ -361,7 +362,7 @@ def test_a_split_program_comes_back_from_disk_and_a_wrong_box_is_refused(tmp_pat
     inputs = spikes_for(program)
     assert compare({"I": integer.run(program, inputs), "again": integer.run(again, inputs)}, program).equal
     part = next(p for p in program.of_kind(Projection) if p.reads is not None)
-    wrong = replace(part, reads=replace(part.reads, hi=(41,)))
+    wrong = replace(part, reads=replace(there(part.reads), hi=(41,)))
     with pytest.raises(InputError, match="reads"):
         check(program.with_nodes(wrong if node is part else node for node in program.nodes))
     relay = relays_of(program)[0]

@@ -186,7 +186,7 @@ def test_a_refusal_reads_as_what_is_required_and_what_was_found() -> None:
     )
 
 
-def test_a_delay_that_is_too_long_is_refused_by_the_rule_alone_before_anything_is_mapped():
+def test_a_delay_that_is_too_long_is_refused_by_the_rule_alone_before_anything_is_mapped() -> None:
     profile = limited(synapse__max_delay=1)
     with pytest.raises(
         UnsupportedError, match=r"no longer than the target's delay lines.*a delay of 2 steps"

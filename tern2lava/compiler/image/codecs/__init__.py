@@ -85,6 +85,8 @@ for _entry in (
 
 # What synapse lists are stored in, codes that are not ternary where a profile names no encoding for them, and codes in
 # files.
-LISTS, PLAIN, STORAGE = CODECS.get("loihi"), CODECS.get("raw8"), CODECS.get("rans_storage")
+LISTS: Codec = CODECS.get("loihi")
+PLAIN: Codec = CODECS.get("raw8")
+STORAGE: Codec = CODECS.get("rans_storage")
 
 __all__ = ["CODECS", "LISTS", "PLAIN", "STORAGE", "Codec"]
