@@ -61,7 +61,7 @@ def _objects() -> list[Any]:
         10**30, -(10**30), 10**5000, float("nan"), float("inf"), -0.0, np.int64(3), np.float32("nan"), np.bool_(True),
         np.str_("x"), np.datetime64("2020-01-01"), np.zeros(0), np.zeros((0, 4, 16)), spikes[:, :0], spikes[..., :0],
         spikes * np.nan, spikes + 1e300, spikes.astype(complex), np.array([object()] * 3), np.array(b"x"),
-        np.array({}), np.zeros((2, 10, 16)).view(np.ma.MaskedArray), np.zeros(3, [("a", int)]), np.recarray((2,), dtype=[("x", float)]),
+        np.array({}), np.ma.masked_all((2, 10, 16)), np.zeros(3, [("a", int)]), np.recarray((2,), dtype=[("x", float)]),
         {"spikes": Hostile()}, {Hostile: 1}, {"spikes": spikes, "labels": Hostile(), "dtype": Hostile()},
         {"spikes": spikes, "scores": spikes, "dtype": Hostile()}, [Hostile()], (Hostile(), Hostile()), [[[Hostile()]]],
         [None], (None, None), {"": ""}, {"h": {"h": 1}}, [b"x"], ["tiny", None], [["tiny"]],
