@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from network import network
 from nodes import arrays_of, there
 from tern2lava import api
 from tern2lava.bundle import read_bundle
@@ -25,24 +26,10 @@ from tern2lava.sim.reference import integer
 from tern2lava.sim.verify.compare import compare
 
 
-def network(hidden: int = 20, **neuron: Any) -> Graph:
+def two_layers(hidden: int = 20, **neuron: Any) -> Graph:
     rng = np.random.default_rng(1)
-
-    def layer(name: str, source: str, out: int, count: int) -> Dense:
-        return Dense(name=name, inputs=(source,), weight=frozen(rng.integers(-1, 2, (out, count)), np.float64))
-
-    return Graph(
-        level=Level.IMPORTED,
-        steps=10,
-        nodes=(
-            Input(name="x", shape=(16,)),
-            layer("w1", "x", hidden, 16),
-            Neuron(name="h", inputs=("w1",), shape=(hidden,), threshold=frozen(1.0), **neuron),
-            layer("w2", "h", 4, hidden),
-            Neuron(name="y", inputs=("w2",), shape=(4,), threshold=frozen(1.0), **neuron),
-            Output(name="out", inputs=("y",)),
-        ),
-    )
+    weights = (rng.integers(-1, 2, (out, count)) for out, count in ((hidden, 16), (4, hidden)))
+    return network(*weights, names=("h", "y"), output="out", steps=10, **{"threshold": frozen(1.0)} | neuron)
 
 
 def samples(count: int = 4, steps: int = 10) -> dict[str, Any]:
@@ -52,7 +39,7 @@ def samples(count: int = 4, steps: int = 10) -> dict[str, Any]:
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    api.compile(network(), "tiny", out=tmp_path / "b")
+    api.compile(two_layers(), "tiny", out=tmp_path / "b")
     return tmp_path / "b"
 
 
@@ -76,7 +63,7 @@ def test_a_graph_is_compiled_simulated_verified_and_reported(bundle: Path) -> No
 
 
 def test_a_membrane_readout_is_simulated_without_being_asked_for_states(tmp_path: Path) -> None:
-    graph = network()
+    graph = two_layers()
     nodes = [replace(n, readout=Readout.MEMBRANE_SUM) if isinstance(n, Output) else n for n in graph.nodes]
     api.compile(graph.with_nodes(nodes), "tiny", out=tmp_path / "b")
     found = api.simulate(tmp_path / "b", samples())
@@ -120,7 +107,7 @@ def test_the_proof_is_not_claimed_for_more_steps_than_nothing_overflows(tmp_path
 
 def test_a_network_too_large_for_the_target_leaves_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(CapacityError) as raised:
-        api.compile(network(hidden=5_000), "tiny", out=tmp_path / "b")
+        api.compile(two_layers(hidden=5_000), "tiny", out=tmp_path / "b")
     assert raised.value.need > raised.value.have
     assert list(tmp_path.iterdir()) == []
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from drawn import Draw
+from network import network
 from nodes import node
 from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.certify.ranges import FOREVER, bounds, summed_input
@@ -18,15 +19,11 @@ from tern2lava.compiler.ir.graph import (
     Compare,
     Dense,
     Graph,
-    Input,
-    Level,
-    Neuron,
-    Output,
     Population,
     Projection,
     Reset,
 )
-from tern2lava.compiler.ir.shapes import Array, broadcast, frozen
+from tern2lava.compiler.ir.shapes import broadcast, frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import UnsupportedError
@@ -34,21 +31,6 @@ from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import run_float
 
 SLACK = 1e-9
-
-
-def one_layer(weight: Array | list[list[float]], steps: int = 8, **neuron: Any) -> Graph:
-    """x -> dense -> neurons -> output, IMPORTED."""
-    out, count = np.shape(weight)
-    return Graph(
-        level=Level.IMPORTED,
-        steps=steps,
-        nodes=(
-            Input(name="x", shape=(count,)),
-            Dense(name="w", inputs=("x",), weight=frozen(weight, np.float64)),
-            Neuron(name="n", inputs=("w",), shape=(out,), **neuron),
-            Output(name="y", inputs=("n",)),
-        ),
-    )
 
 
 def test_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(
@@ -88,8 +70,8 @@ def test_verdicts_are_exact_only_where_nothing_decays(make_network: Draw, make_l
 
 
 def test_the_first_potentials_error_is_bounded_too() -> None:
-    graph = one_layer([[1.0]], steps=3, alpha_v=frozen(0.9), v_init=frozen(0.37), threshold=frozen(5.0))
-    without = one_layer([[1.0]], steps=3, alpha_v=frozen(0.9), threshold=frozen(5.0))
+    graph = network([[1.0]], steps=3, alpha_v=frozen(0.9), v_init=frozen(0.37), threshold=frozen(5.0))
+    without = network([[1.0]], steps=3, alpha_v=frozen(0.9), threshold=frozen(5.0))
     arithmetic = Arithmetic(gain_max_shift=6)
     with_error, plain = (lower(g, arithmetic).certificates[0] for g in (graph, without))
     assert np.max(with_error.eps) > np.max(plain.eps)
@@ -97,7 +79,7 @@ def test_the_first_potentials_error_is_bounded_too() -> None:
 
 
 def test_errors_without_a_bound_are_said_to_have_none() -> None:
-    graph = one_layer([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
+    graph = network([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
     certificate = lower(graph, Arithmetic(), Options(steps=200_000)).certificates[0]
     assert certificate.verdict is Verdict.MEASURED
     assert certificate.to_dict()["eps"] is None
@@ -107,10 +89,10 @@ def test_errors_without_a_bound_are_said_to_have_none() -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("kind", [{}, {"alpha_u": frozen(1.0)}, {"alpha_v": frozen(0.5)}])
 def test_no_overflow_holds_for_the_worst_inputs_and_is_tight_without_resets(
-    fine: Arithmetic, sign: int, kind: dict[str, Array]
+    fine: Arithmetic, sign: int, kind: dict[str, Any]
 ) -> None:
     small = replace(fine, state_bits=12, threshold_bits=11, bias_bits=12, gain_max_shift=0)
-    graph = one_layer(
+    graph = network(
         np.full((1, 6), sign), steps=5_000, threshold=frozen(2_000.0), reset=Reset.NONE, bias=frozen(3.0 * sign), **kind
     )
     lowered = lower(graph, small)
@@ -144,7 +126,7 @@ def test_states_stay_in_range_for_as_long_as_certified_whatever_the_inputs(
     rng = np.random.default_rng(5)
     certified, tightest = 0, 0.0
     for _ in range(60):
-        graph = one_layer(
+        graph = network(
             rng.integers(-1, 2, (3, 12)), steps=40, reset=reset, alpha_v=frozen(rng.choice([0.5, 0.875, 1.0], 3)),
             alpha_u=frozen(rng.choice([0.0, 0.5])), threshold=frozen(rng.integers(5, 60, 3) * 1.0),
             reset_amount=frozen(rng.choice([2.0, 5.0, 40.0, 90.0], 3)), bias=frozen(rng.integers(-3, 4, 3) * 1.0),
@@ -180,7 +162,7 @@ def test_states_stay_in_range_for_as_long_as_certified_whatever_the_inputs(
 def test_truncating_decays_cost_no_more_than_one_unit_a_step(fine: Arithmetic, alpha_u: float, most: float) -> None:
     # 0.75 and 0.5 are exact in 12 bits: all that is lost is what truncation drops.
     coarse = replace(fine, gain_max_shift=0)
-    graph = one_layer(
+    graph = network(
         [[1.0] * 5], steps=30, alpha_v=frozen(0.75), alpha_u=frozen(alpha_u), threshold=frozen(500.0), reset=Reset.NONE
     )
     lowered = lower(graph, coarse)
@@ -194,7 +176,7 @@ def test_truncating_decays_cost_no_more_than_one_unit_a_step(fine: Arithmetic, a
 
 def test_scales_that_are_no_multiples_of_each_other_count_as_rounding(fine: Arithmetic) -> None:
     coarse = replace(fine, gain_max_shift=4)
-    graph = one_layer([[1.0] * 5], steps=12, threshold=frozen(500.0), reset=Reset.NONE)
+    graph = network([[1.0] * 5], steps=12, threshold=frozen(500.0), reset=Reset.NONE)
     second = Dense(name="w2", inputs=("x",), weight=frozen(np.full((1, 5), 0.3)))
     nodes = [replace(n, inputs=("w", "w2")) if n.name == "n" else n for n in graph.nodes]
     lowered = lower(graph.with_nodes([*nodes, second]), coarse)
@@ -207,7 +189,7 @@ def test_scales_that_are_no_multiples_of_each_other_count_as_rounding(fine: Arit
 
 
 def test_a_threshold_that_cannot_be_reached_is_cut_to_the_largest_code_and_says_so(fine: Arithmetic) -> None:
-    graph = one_layer([[1.0, 1.0]], steps=10, threshold=frozen(1e9), reset=Reset.SUBTRACT, reset_amount=frozen(1e9))
+    graph = network([[1.0, 1.0]], steps=10, threshold=frozen(1e9), reset=Reset.SUBTRACT, reset_amount=frozen(1e9))
     lowered = lower(graph, fine)
     population = lowered.program["n"]
     assert isinstance(population, Population)
@@ -222,7 +204,7 @@ def test_a_threshold_that_cannot_be_reached_is_cut_to_the_largest_code_and_says_
 def test_a_lower_threshold_beyond_the_codes_is_cut_only_where_nothing_comes_near_it(low: float) -> None:
     # As on Loihi, the largest threshold code (960) lies below the largest state (2047).
     coarse = Arithmetic(state_bits=12, threshold_bits=4, threshold_shift=6, gain_max_shift=6)
-    graph = one_layer(
+    graph = network(
         [[-1.0]], steps=31, threshold=frozen(10.0), threshold_low=frozen(low), reset=Reset.NONE, compare=Compare.GE
     )
     if low < -15:
@@ -267,9 +249,7 @@ def test_adaptive_potentials_never_part_by_more_than_eps_while_spikes_have_agree
 
 def adaptive(threshold: float, **neuron: Any) -> Graph:
     usual = {"alpha_v": frozen(0.5), "alpha_a": frozen(0.75), "gain_a": frozen(0.25), "reset_amount": frozen(0.5)}
-    return one_layer(
-        [[1.0, -1.0]], threshold=frozen(threshold), reset=Reset.SUBTRACT, reset_delay=True, **usual | neuron
-    )
+    return network([[1.0, -1.0]], threshold=frozen(threshold), reset=Reset.SUBTRACT, reset_delay=True, **usual | neuron)
 
 
 def test_the_adaptations_error_is_part_of_the_bound(fine: Arithmetic) -> None:
@@ -308,7 +288,7 @@ def test_an_adaptive_threshold_that_lost_a_tie_is_not_exact() -> None:
 def test_a_threshold_of_0_has_a_bound_in_weights_and_none_relative_to_it(
     fine: Arithmetic, kind: dict[str, Any]
 ) -> None:
-    graph = one_layer([[1.0, 1.0]], threshold=frozen(0.0), alpha_v=frozen(0.6), alpha_a=frozen(0.7), **kind)
+    graph = network([[1.0, 1.0]], threshold=frozen(0.0), alpha_v=frozen(0.6), alpha_a=frozen(0.7), **kind)
     certificate = lower(graph, fine).certificates[0]
     assert certificate.verdict is Verdict.BOUNDED
     assert certificate.eps_relative is None
@@ -326,7 +306,7 @@ def test_a_threshold_of_0_has_a_bound_in_weights_and_none_relative_to_it(
 
 
 def test_neurons_with_thresholds_of_0_beside_others_leave_these_their_relative_bound(fine: Arithmetic) -> None:
-    graph = one_layer(np.ones((2, 1)), threshold=frozen([0.0, 4.0]), alpha_v=frozen(0.6))
+    graph = network(np.ones((2, 1)), threshold=frozen([0.0, 4.0]), alpha_v=frozen(0.6))
     certificate = lower(graph, fine).certificates[0]
     eps = np.broadcast_to(certificate.eps, (2,))
     assert certificate.eps_relative == pytest.approx(eps[1] / 4.0)
@@ -334,6 +314,6 @@ def test_neurons_with_thresholds_of_0_beside_others_leave_these_their_relative_b
 
 
 def test_why_there_is_no_bound_is_said() -> None:
-    graph = one_layer([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
+    graph = network([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
     certificate = lower(graph, Arithmetic(), Options(steps=200_000)).certificates[0]
     assert certificate.reason.startswith("no bound, because in 200,000 steps a rounded decay adds more")

@@ -12,17 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
+from network import network
 from nodes import node
 from tern2lava.compiler.certify.lattice import Gains, Lattice, decided, drift, fires_from, lattice, tie_possible
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
-    Dense,
-    Graph,
-    Input,
-    Level,
     Neuron,
-    Output,
     Population,
     Projection,
     Reset,
@@ -41,18 +37,7 @@ def lowered(
     **fields: Any,
 ) -> tuple[Neuron, Population, Gains]:
     """(neuron, population, gains) of one layer."""
-    weight = np.asarray(codes) * scale
-    graph = Graph(
-        level=Level.IMPORTED,
-        steps=steps,
-        nodes=(
-            Input(name="x", shape=(weight.shape[1],)),
-            Dense(name="w", inputs=("x",), weight=frozen(weight)),
-            Neuron(name="n", inputs=("w",), shape=(len(weight),), **fields),
-            Output(name="y", inputs=("n",)),
-        ),
-    )
-    found = lower(graph, arithmetic)
+    found = lower(network(np.asarray(codes) * scale, steps=steps, **fields), arithmetic)
     neuron, population = node(found.real, "n", Neuron), node(found.program, "n", Population)
     projection = node(found.program, "w", Projection)
     unit = float(np.max(neuron.unit / population.lsb))

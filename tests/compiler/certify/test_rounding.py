@@ -11,18 +11,14 @@ import numpy as np
 import pytest
 
 from drawn import Draw
+from network import network
 from nodes import node as named
 from nodes import there
 from tern2lava.compiler.certify.rounding import boundary_moved, list_roundings
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
-    Dense,
-    Graph,
-    Input,
-    Level,
     Neuron,
-    Output,
     Population,
     Reset,
 )
@@ -41,21 +37,6 @@ DECAYS = {
     "decay of the potential": ("alpha_v", "decay_v"), "decay of the current": ("alpha_u", "decay_u"),
     "decay of the adaptation": ("alpha_a", "decay_a"),
 }  # fmt: skip
-
-
-def one_layer(weight: Array | list[list[float]], steps: int = 8, **neuron: Any) -> Graph:
-    """x -> dense -> neurons -> output, IMPORTED."""
-    out, count = np.shape(weight)
-    return Graph(
-        level=Level.IMPORTED,
-        steps=steps,
-        nodes=(
-            Input(name="x", shape=(count,)),
-            Dense(name="w", inputs=("x",), weight=frozen(weight, np.float64)),
-            Neuron(name="n", inputs=("w",), shape=(out,), **neuron),
-            Output(name="y", inputs=("n",)),
-        ),
-    )
 
 
 def spread(value: Array, shape: Shape) -> list[Fraction]:
@@ -141,7 +122,7 @@ def test_a_threshold_beyond_the_largest_code_has_not_moved() -> None:
 
 
 def test_integers_and_dyadic_numbers_are_exact_and_not_listed() -> None:
-    graph = one_layer([[0.5, -0.5]], threshold=frozen(2.0), compare=Compare.GE, bias=frozen(0.25))
+    graph = network([[0.5, -0.5]], threshold=frozen(2.0), compare=Compare.GE, bias=frozen(0.25))
     lowered = lower(graph, Arithmetic())
     assert lowered.roundings == ()
     # Weights, threshold, bias, bias of the current, initial potential, two decays, potential.
@@ -155,7 +136,7 @@ def test_values_are_given_in_the_sources_units_and_places() -> None:
         "v_init": frozen([0.0, 0.04, 0.0]),
         "gain_v": frozen(0.5),
     }
-    lowered = lower(one_layer(0.3 * np.eye(3), **neuron), replace(COARSE, gain_max_shift=3))
+    lowered = lower(network(0.3 * np.eye(3), **neuron), replace(COARSE, gain_max_shift=3))
     (row,) = [row for row in lowered.roundings if row.quantity == "initial potential"]
     # 0.04 of the source are 0.2667 weights (0.5 * 0.3 each), 2.13 last bits of 1/8: they become 2, which is 0.0375.
     assert row.neuron == (1,)
@@ -167,7 +148,7 @@ def test_values_are_given_in_the_sources_units_and_places() -> None:
 
 
 def test_a_value_of_0_that_becomes_another_has_an_absolute_error_only() -> None:
-    lowered = lower(one_layer([[1.0]], threshold=frozen(2.0)), COARSE)
+    lowered = lower(network([[1.0]], threshold=frozen(2.0)), COARSE)
     real = lowered.real
     program = lowered.stages["to_integer"]
     shifted = program.with_nodes(
@@ -180,8 +161,8 @@ def test_a_value_of_0_that_becomes_another_has_an_absolute_error_only() -> None:
 
 def test_what_truncating_decays_add_up_to_is_listed() -> None:
     # u loses less than a last bit a step, 2 in all; v one of its own and these two, 4 times over; 32 make a weight.
-    neuron = {"alpha_u": frozen(0.5), "alpha_v": frozen(0.75), "threshold": frozen(3.0)}
-    lowered = lower(one_layer(np.ones((1, 2)), steps=500, **neuron), COARSE)
+    neuron: dict[str, Any] = {"alpha_u": frozen(0.5), "alpha_v": frozen(0.75), "threshold": frozen(3.0)}
+    lowered = lower(network(np.ones((1, 2)), steps=500, **neuron), COARSE)
     (row,) = lowered.roundings
     assert row.quantity == "potential"
     assert row.worst == pytest.approx(4 * (1 + 2) / (3 * 32))

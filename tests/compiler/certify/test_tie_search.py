@@ -5,18 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from network import network
 from nodes import node
 from tern2lava.compiler.certify import probe
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
-    Dense,
-    Graph,
-    Input,
-    Level,
     Neuron,
-    Output,
     Population,
     Reset,
 )
@@ -31,18 +27,9 @@ def chosen(
     """(codes above the threshold, bias, how far the reset amount falls short), in last bits."""
     codes = np.where(np.arange(24 * 40).reshape(24, 40) * 7 % 5 < 2, 0, (-1) ** np.arange(40))
     profile = load_profile(target)
-    graph = Graph(
-        level=Level.IMPORTED,
-        steps=steps,
-        nodes=(
-            Input(name="x", shape=(40,)),
-            Dense(name="w", inputs=("x",), weight=frozen(codes * 0.5)),
-            Neuron(
-                name="n", inputs=("w",), shape=(24,), alpha_v=frozen(alpha), threshold=frozen(1.0), compare=compare,
-                reset=reset, reset_amount=frozen(1.0),
-            ),
-            Output(name="y", inputs=("n",)),
-        ),
+    graph = network(
+        codes * 0.5, steps=steps, alpha_v=frozen(alpha), threshold=frozen(1.0), compare=compare, reset=reset,
+        reset_amount=frozen(1.0),
     )  # fmt: skip
     lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), None, profile)
     population = node(lowered.program, "n", Population)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from network import network
 from nodes import node, there
 from tern2lava.compiler.certify.lattice import real_gains
 from tern2lava.compiler.certify.offset import bias_offset
@@ -17,12 +18,8 @@ from tern2lava.compiler.certify.ties import examine
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
-    Dense,
     Graph,
-    Input,
-    Level,
     Neuron,
-    Output,
     Population,
     Readout,
     Reset,
@@ -36,16 +33,7 @@ TARGETS = ("loihi1", "loihi2", "generic-ternary")
 
 
 def layer(codes: Array, scale: float, steps: int, readout: Readout = Readout.SPIKE_COUNT, **fields: Any) -> Graph:
-    return Graph(
-        level=Level.IMPORTED,
-        steps=steps,
-        nodes=(
-            Input(name="x", shape=(codes.shape[1],)),
-            Dense(name="w", inputs=("x",), weight=frozen(codes * scale)),
-            Neuron(name="n", inputs=("w",), shape=(len(codes),), **fields),
-            Output(name="y", inputs=("n",), readout=readout),
-        ),
-    )
+    return network(codes * scale, steps=steps, readout=readout, **fields)
 
 
 def compiled(graph: Graph, target: str) -> Lowered:

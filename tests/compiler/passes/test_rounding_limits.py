@@ -8,20 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from network import network
 from nodes import node, there
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
-    Dense,
     Graph,
-    Input,
-    Level,
     Neuron,
-    Output,
     Population,
     Reset,
 )
-from tern2lava.compiler.ir.shapes import Array, frozen
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.compiler.passes.rounding_limits import rounded_up
@@ -29,21 +26,6 @@ from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import run_float
-
-
-def one_layer(weight: Array | list[list[float]], steps: int = 8, **neuron: Any) -> Graph:
-    """x -> dense -> neurons -> output, IMPORTED."""
-    out, count = np.shape(weight)
-    return Graph(
-        level=Level.IMPORTED,
-        steps=steps,
-        nodes=(
-            Input(name="x", shape=(count,)),
-            Dense(name="w", inputs=("x",), weight=frozen(weight, np.float64)),
-            Neuron(name="n", inputs=("w",), shape=(out,), **neuron),
-            Output(name="y", inputs=("n",)),
-        ),
-    )
 
 
 def lowered_for(graph: Graph, target: str, **options: Any) -> Lowered:
@@ -62,7 +44,7 @@ def adaptive_net(spread: int) -> Graph:
     """36 adaptive neurons whose weights' scales differ by up to `spread`, so that their thresholds in weights do."""
     rng = np.random.default_rng(3)
     scale = np.exp(rng.uniform(0, np.log(spread), (36, 1))) * 0.05
-    return one_layer(
+    return network(
         rng.integers(-1, 2, (36, 100)) * scale, steps=200, threshold=frozen(rng.uniform(0.02, 0.3, 36)),
         alpha_v=frozen(rng.uniform(0.9, 0.99, 36)), reset=Reset.SUBTRACT, reset_delay=True, reset_amount=frozen(0.0),
         gain_a=frozen(rng.uniform(0.005, 0.02, 36)), alpha_a=frozen(rng.uniform(0.95, 0.995, 36)),
@@ -103,7 +85,7 @@ def test_the_hint_names_shorter_samples_where_these_hold_it() -> None:
     bias = frozen(rng.normal(0, 0.1, 8))
 
     def net(steps: int) -> Graph:
-        return one_layer(weight, steps=steps, threshold=frozen(1.0), bias=bias)
+        return network(weight, steps=steps, threshold=frozen(1.0), bias=bias)
 
     found = re.search(r"at most (\d+) steps \(--steps (\d+)\)", refusal(net(1024), "loihi2").hint)
     assert found is not None
@@ -116,7 +98,7 @@ def test_what_shares_one_unit_is_told_where_no_target_and_no_length_helps() -> N
     # One neuron's bias leaves 64 last bits to a weight, to the other's threshold less than one.
     neuron: dict[str, Any] = {"threshold": frozen([9.0, 0.0026]), "bias": frozen([1e5, 0.0]), "alpha_v": frozen(0.9)}
     for target in ("generic-ternary", "tiny"):
-        error = refusal(one_layer(np.ones((2, 3)), **neuron), target)
+        error = refusal(network(np.ones((2, 3)), **neuron), target)
         assert "threshold 0.0026 that would become 0 on" in error.found
         assert "its thresholds are 0.0026 to 9 of their weights and biases up to" in error.hint
         assert "compile for" not in error.hint
@@ -125,7 +107,7 @@ def test_what_shares_one_unit_is_told_where_no_target_and_no_length_helps() -> N
 
 @pytest.mark.parametrize("target", ["paicore2", "loihi2", "truenorth"])
 def test_biases_that_would_vanish_are_refused_and_kept_where_the_target_holds_them(target: str) -> None:
-    graph = one_layer(np.ones((6, 12)), threshold=frozen(1.0), bias=frozen(1 / 8), compare=Compare.GE)
+    graph = network(np.ones((6, 12)), threshold=frozen(1.0), bias=frozen(1 / 8), compare=Compare.GE)
     if target == "paicore2":
         error = refusal(graph, target)
         assert "bias 0.125 that would become 0 on paicore2, a shift of 100 %" in error.found
@@ -144,7 +126,7 @@ def test_biases_that_would_vanish_are_refused_and_kept_where_the_target_holds_th
 
 def test_ordinary_biases_pass_however_much_a_small_one_moves() -> None:
     rng = np.random.default_rng(0)
-    graph = one_layer(
+    graph = network(
         rng.integers(-1, 2, (1024, 64)) * 0.3, steps=16, threshold=frozen(1.0), alpha_v=frozen(0.9),
         bias=frozen(rng.normal(0, 0.1, 1024)),
     )  # fmt: skip
@@ -157,7 +139,7 @@ def test_ordinary_biases_pass_however_much_a_small_one_moves() -> None:
 def test_the_shift_by_a_bias_adds_up_over_the_neurons_memory() -> None:
     # On paicore2 a bias of 8.01 weights loses 0.01: 0.1 of them in ten steps without a leak, of a threshold of 1.9.
     def net(steps: int, **neuron: Any) -> Graph:
-        return one_layer([[1.0]], steps=steps, threshold=frozen(1.9), bias=frozen(8.01), **neuron)
+        return network([[1.0]], steps=steps, threshold=frozen(1.9), bias=frozen(8.01), **neuron)
 
     assert lowered_for(net(9), "paicore2").roundings[0].shift == pytest.approx(0.09 / 1.9)
     assert "a shift of 5.26 %" in refusal(net(10), "paicore2").found
@@ -167,7 +149,7 @@ def test_the_shift_by_a_bias_adds_up_over_the_neurons_memory() -> None:
 
 def test_at_a_threshold_of_0_the_shift_is_measured_in_weights() -> None:
     def net(bias: float) -> Graph:
-        return one_layer([[2.0]], steps=4, threshold=frozen(0.0), bias=frozen(bias))
+        return network([[2.0]], steps=4, threshold=frozen(0.0), bias=frozen(bias))
 
     # 0.02 of 2 is a hundredth of a weight, four times over.
     assert lowered_for(net(2.02), "paicore2").roundings[0].shift == pytest.approx(0.04)
@@ -176,7 +158,7 @@ def test_at_a_threshold_of_0_the_shift_is_measured_in_weights() -> None:
 
 def test_reset_amounts_take_units_that_hold_them() -> None:
     # The threshold alone would allow 2^20 units; an amount of 34 weights does not fit 24 bits then.
-    graph = one_layer(
+    graph = network(
         [[1.0]], steps=8, threshold=frozen(1.3), alpha_v=frozen(0.4), reset=Reset.SUBTRACT, reset_amount=frozen(34.0)
     )
     lowered = lowered_for(graph, "generic-ternary")
@@ -185,7 +167,7 @@ def test_reset_amounts_take_units_that_hold_them() -> None:
 
 
 def test_reset_amounts_that_move_are_refused() -> None:
-    graph = one_layer([[1.0]], threshold=frozen(9.0), reset=Reset.SUBTRACT, reset_amount=frozen(1.4))
+    graph = network([[1.0]], threshold=frozen(9.0), reset=Reset.SUBTRACT, reset_amount=frozen(1.4))
     error = refusal(graph, "paicore2")
     assert error.rule.startswith("a reset amount moves by at most 5 %")
     assert "reset amount 1.4 that would become 1 on paicore2, 28.6 % off" in error.found
@@ -193,10 +175,10 @@ def test_reset_amounts_that_move_are_refused() -> None:
 
 
 def test_lower_thresholds_that_move_are_refused() -> None:
-    graph = one_layer([[1.0]], threshold=frozen(9.0), threshold_low=frozen(-1.0), reset=Reset.ZERO)
+    graph = network([[1.0]], threshold=frozen(9.0), threshold_low=frozen(-1.0), reset=Reset.ZERO)
     lowered_for(graph, "paicore2")
     # The other neuron's bias leaves 64 last bits to a weight.
-    off = one_layer(
+    off = network(
         np.ones((2, 1)), threshold=frozen(9.0), threshold_low=frozen(-1.45), bias=frozen([8000.0, 0.0]),
         alpha_v=frozen(0.9),
     )  # fmt: skip
@@ -206,13 +188,13 @@ def test_lower_thresholds_that_move_are_refused() -> None:
 
 def test_a_threshold_met_by_whole_numbers_has_not_moved() -> None:
     # The code is 0: v >= 1 is v > 0 in whole numbers.
-    lowered = lowered_for(one_layer([[1.0]], threshold=frozen(1.0), compare=Compare.GE), "paicore2")
+    lowered = lowered_for(network([[1.0]], threshold=frozen(1.0), compare=Compare.GE), "paicore2")
     assert int(node(lowered.program, "n", Population).threshold) == 0
     assert lowered.roundings == ()
 
 
 def test_thresholds_that_are_never_reached_are_noted_and_pass() -> None:
-    graph = one_layer([[1.0]], threshold=frozen(1e9), reset=Reset.SUBTRACT, reset_amount=frozen(1e9))
+    graph = network([[1.0]], threshold=frozen(1e9), reset=Reset.SUBTRACT, reset_amount=frozen(1e9))
     lowered = lowered_for(graph, "loihi2")
     assert any("never reach" in note for note in lowered.program.notes)
     assert not [row for row in lowered.roundings if row.quantity in ("threshold", "reset amount")]

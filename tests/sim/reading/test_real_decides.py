@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output
+from network import network
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron
 from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.sim.reading.real_decides import FloatRun, run_float_model
@@ -21,19 +22,7 @@ X = (np.random.default_rng(1).random((8, 12, 40)) < 0.3).astype(np.uint8)
 
 
 def layer(weight: Array, threshold: float, compare: Compare = Compare.GT, decay: float = 0.5) -> Graph:
-    return Graph(
-        level=Level.IMPORTED,
-        steps=12,
-        nodes=(
-            Input(name="x", shape=(40,)),
-            Dense(name="w", inputs=("x",), weight=frozen(weight)),
-            Neuron(
-                name="n", inputs=("w",), shape=(24,), alpha_v=frozen(decay), threshold=frozen(threshold),
-                compare=compare,
-            ),
-            Output(name="y", inputs=("n",)),
-        ),
-    )  # fmt: skip
+    return network(weight, steps=12, alpha_v=frozen(decay), threshold=frozen(threshold), compare=compare)
 
 
 def float_model(graph: Graph, real: Graph | None = None) -> FloatRun:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from drawn import Draw
+from network import network
 from nodes import node, there
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
@@ -93,7 +94,7 @@ def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adapti
 def test_distances_are_counted_in_units_of_the_bound_too(fine: Arithmetic) -> None:
     # v is 1, 1.75, 2.3125 and falls again, over more steps than potentials stay whole numbers; each loses less than a
     # last bit of 2^-20 in every step.
-    graph = one_neuron(1.0, threshold=frozen(50.0), alpha_v=frozen(0.75))
+    graph = network([[1.0]], steps=6, threshold=frozen(50.0), alpha_v=frozen(0.75))
     inputs = [1, 1, 1, *[0] * 20]
     band = band_of(graph, inputs, fine)
     lsb = 50.0 / int(node(lower(graph, fine).program, "n", Population).threshold)
@@ -104,7 +105,7 @@ def test_distances_are_counted_in_units_of_the_bound_too(fine: Arithmetic) -> No
     # float64's own rounding, 1e-9 of a potential, is added to the bound.
     assert band.closest_eps == pytest.approx(closest, rel=3e-3)
     assert band_of(graph, inputs[:8], fine).closest_eps is None
-    assert band_of(one_neuron(1.0, threshold=frozen(2.0)), [1, 1], fine).closest_eps is None
+    assert band_of(network([[1.0]], steps=6, threshold=frozen(2.0)), [1, 1], fine).closest_eps is None
 
 
 def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky: Draw) -> None:
@@ -131,19 +132,6 @@ def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky: Draw) ->
     assert differing > 5
 
 
-def one_neuron(weight: float, steps: int = 6, **neuron: Any) -> Graph:
-    return Graph(
-        level=Level.IMPORTED,
-        steps=steps,
-        nodes=(
-            Input(name="x", shape=(1,)),
-            Dense(name="w", inputs=("x",), weight=frozen([[weight]])),
-            Neuron(name="n", inputs=("w",), shape=(1,), **neuron),
-            Output(name="y", inputs=("n",)),
-        ),
-    )
-
-
 def band_of(graph: Graph, x: list[int], arithmetic: Arithmetic, steps: int = 0) -> Band:
     lowered = lower(graph, arithmetic, Options(steps=steps, allow_rounding=1.0))
     return measure_band(lowered.real, lowered.program, {"x": np.reshape(x, (1, -1, 1))})[0]
@@ -151,8 +139,8 @@ def band_of(graph: Graph, x: list[int], arithmetic: Arithmetic, steps: int = 0) 
 
 def test_potentials_at_their_threshold_are_near_where_anything_is_rounded(fine: Arithmetic) -> None:
     ones = [1, 1, *[0] * 28]
-    assert band_of(one_neuron(1.0, threshold=frozen(2.0)), ones, fine).near == 0
-    leaky = one_neuron(1.0, threshold=frozen(1.75), alpha_v=frozen(0.75))
+    assert band_of(network([[1.0]], steps=6, threshold=frozen(2.0)), ones, fine).near == 0
+    leaky = network([[1.0]], steps=6, threshold=frozen(1.75), alpha_v=frozen(0.75))
     rounded = band_of(leaky, ones, fine)
     assert (rounded.neuron_steps, rounded.near) == (30, 1)
     assert rounded.closest == 0.0
@@ -161,29 +149,35 @@ def test_potentials_at_their_threshold_are_near_where_anything_is_rounded(fine: 
 
 
 def test_a_lower_threshold_is_watched_too(fine: Arithmetic) -> None:
-    graph = one_neuron(
-        -1.0, threshold=frozen(50.0), threshold_low=frozen(-1.75), alpha_v=frozen(0.75), reset=Reset.NONE
+    graph = network(
+        [[-1.0]], steps=6, threshold=frozen(50.0), threshold_low=frozen(-1.75), alpha_v=frozen(0.75), reset=Reset.NONE
     )
     assert band_of(graph, [1, 1, 0, 0], fine).near == 1
 
 
 def test_distances_are_relative_and_absolute_at_a_threshold_of_zero(fine: Arithmetic) -> None:
-    assert band_of(one_neuron(1.0, threshold=frozen(4.0)), [1, 0], fine).closest == 0.75
-    assert band_of(one_neuron(1.0, threshold=frozen(0.0), reset=Reset.NONE), [1, 1], fine).closest == 1.0
+    assert band_of(network([[1.0]], steps=6, threshold=frozen(4.0)), [1, 0], fine).closest == 0.75
+    assert band_of(network([[1.0]], steps=6, threshold=frozen(0.0), reset=Reset.NONE), [1, 1], fine).closest == 1.0
 
 
 def test_a_cut_threshold_is_near_once_its_code_can_be_met() -> None:
     # 15 * 64 is the largest threshold; the neuron's own of 100 synapses is cut to it, for 10 steps do not get there.
     coarse = Arithmetic(state_bits=24, threshold_bits=4, threshold_shift=6, gain_max_shift=6)
-    graph = one_neuron(1.0, threshold=frozen(100.0), reset=Reset.NONE)
+    graph = network([[1.0]], steps=6, threshold=frozen(100.0), reset=Reset.NONE)
     assert band_of(graph, [1] * 10, coarse, steps=10).near == 0
     # From the 16th step on: whole numbers have no rounding, and what stands at the code itself does not exceed it.
     assert band_of(graph, [1] * 20, coarse, steps=10).near == 5
 
 
 def test_held_potentials_are_not_near_however_near_they_are(fine: Arithmetic) -> None:
-    graph = one_neuron(
-        1.0, threshold=frozen(1.5), alpha_v=frozen(0.75), refractory=3, reset=Reset.SUBTRACT, reset_amount=frozen(0.25)
+    graph = network(
+        [[1.0]],
+        steps=6,
+        threshold=frozen(1.5),
+        alpha_v=frozen(0.75),
+        refractory=3,
+        reset=Reset.SUBTRACT,
+        reset_amount=frozen(0.25),
     )
     # 1, 1.75 spikes and stays 1.5, which is the threshold, for three steps.
     band = band_of(graph, [1, 1, 0, 0, 0], fine)
@@ -209,9 +203,9 @@ WHOLE = Arithmetic(threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_
 def test_what_rounding_can_change_is_near(
     arithmetic: Arithmetic, x: list[int], neuron: dict[str, bool | float] | dict[str, float]
 ) -> None:
-    parameters = {k: v if isinstance(v, bool) else frozen(v) for k, v in neuron.items()}
+    parameters: dict[str, Any] = {k: v if isinstance(v, bool) else frozen(v) for k, v in neuron.items()}
     reset = Reset.SUBTRACT if "reset_amount" in neuron else Reset.ZERO
-    graph = one_neuron(1.0, steps=len(x), reset=reset, **parameters)
+    graph = network([[1.0]], steps=len(x), reset=reset, **parameters)
     lowered = lower(graph, arithmetic, ANY_ROUNDING)
     inputs = {"x": np.reshape(x, (1, -1, 1))}
     wanted, found = run_float(lowered.real, inputs).spikes["n"], integer.run(lowered.program, inputs).spikes["n"]
