@@ -39,7 +39,8 @@ def project() -> dict[str, Any]:
     file = ROOT / "pyproject.toml"
     if not file.is_file():
         pytest.skip("pyproject.toml is in the checkout and the sdist only")
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+    found: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    return found
 
 
 def packages(requirements: list[str]) -> set[str]:

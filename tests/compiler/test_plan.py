@@ -12,7 +12,7 @@ import pytest
 from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler.connections import connections
 from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
-from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.shapes import Reals, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import OBJECTIVES, MapOptions, Objective
@@ -244,7 +244,8 @@ def test_a_step_lasts_as_long_as_the_busiest_core_or_link_and_then_the_longest_r
     assert max(routing.hops[routing.source >= 0]) < longest[True] < longest[False]
     each = part_work(graph, cores, wired, traffic(graph, cores, wired), times)
     work = np.bincount([part.core for part in cores.parts], each)
-    assert (seen.cores, seen.route, seen.link) == (cores.cores, longest[True], max(routing.loads.links.flat))
+    assert seen.cores == cores.cores
+    assert [seen.route, seen.link] == [float(longest[True]), float(max(routing.loads.links.flat))]
     assert [seen.peak, seen.mean] == pytest.approx([max(work), np.mean(work)])
     assert seen.mean < seen.peak
     assert seen.step == pytest.approx(max(seen.peak, hop * seen.link) + hop * seen.route)
@@ -299,7 +300,10 @@ def test_spreading_evenly_is_within_a_third_of_the_mean_or_the_largest_part_and_
 def test_mixed_cuts_take_each_population_as_coarse_as_the_bound_allows_and_count_output_axons_anew() -> None:
     graph = network()
     cuts = [partition(graph, TARGET, MapOptions(share_cores=False, max_neurons_per_core=n)) for n in (64, 16)]
-    work = [np.where([p.population == "a" for p in c.parts], 10.0, 1.0) * c.used["neurons"] for c in cuts]
+    work: list[Reals] = []
+    for c in cuts:
+        each = [10.0 if p.population == "a" else 1.0 for p in c.parts]
+        work.append(np.multiply(each, c.used["neurons"], dtype=np.float64))
     result = mixed(graph, TARGET, cuts, work, 200.0)
     largest = {p.population: max(q.box.volume for q in result.parts if q.population == p.population) for p in
                result.parts}  # fmt: skip

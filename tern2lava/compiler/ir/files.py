@@ -106,7 +106,7 @@ def _value(value: Any, hint: Any, arrays: dict[str, Array]) -> Any:
     options = get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
     if value is None and type(None) in options:
         return None
-    if Array in options:
+    if any(get_origin(option) is np.ndarray for option in options):
         return arrays[value["array"]]
     for option in options:
         if option in (ConvGeometry, Pooling, Box):

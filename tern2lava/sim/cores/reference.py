@@ -5,7 +5,7 @@ Compared with sim.reference.integer it proves codec, partition and routing at on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference.integer import spike_type
 
 
-def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Spikes], *, states: bool = True) -> Trace:
+def run(images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, states: bool = True) -> Trace:
     """The trace of the program in `images` on `inputs`: for every input, values (batch, steps, *shape).
 
     Raises InputError for damaged images, and where their groups do not cover every population exactly once.
@@ -79,7 +79,7 @@ def check_cover(cores: Sequence[CoreImage]) -> None:
             raise InputError(name, f"neuron {wrong[0]} lies on {count[wrong[0]]} cores, expected 1")
 
 
-def _host_rows(host: CoreImage, inputs: dict[str, Spikes], batch: int, steps: int) -> Ints:
+def _host_rows(host: CoreImage, inputs: Mapping[str, Spikes], batch: int, steps: int) -> Ints:
     """What the host emits, (batch, steps, neurons of all its groups)."""
     rows = []
     for group in host.groups:

@@ -8,7 +8,7 @@ results lie in shared memory. All that is executed is decoded from the bytes of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -52,7 +52,7 @@ class CoresJob:
 
 
 def run_cores(
-    images: Sequence[bytes], host_image: bytes, inputs: dict[str, Spikes], *, states: bool = True,
+    images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, states: bool = True,
     timeout: float = DEFAULT_TIMEOUT, progress: Progress | None = None, child: LavaChild | None = None,
 ) -> LavaRun:  # fmt: skip
     """The trace of the program in `images` on `inputs` (per input, values (batch, steps, *shape)), executed by Lava.
@@ -139,7 +139,7 @@ def _spans(host: CoreImage) -> list[slice]:
     return [slice(begin, end) for begin, end in pairwise(ends)]
 
 
-def _levels(group: Group, inputs: dict[str, Spikes], expected: tuple[int, int]) -> tuple[int, int]:
+def _levels(group: Group, inputs: Mapping[str, Spikes], expected: tuple[int, int]) -> tuple[int, int]:
     """The range of an input's values, (0, 1) where they are spikes. Raises InputError where they do not fit."""
     values = inputs.get(group.name)
     if values is None or values.shape[:2] != expected or values[0, 0].size != group.box.volume:

@@ -6,6 +6,8 @@ one after the other (lava_sequential): Lava's unmodified process models without 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Input, Population
@@ -19,7 +21,7 @@ from tern2lava.sim.reference.integer import spike_type
 
 
 def run_stock(
-    graph: Graph, inputs: dict[str, Spikes], *, sequential: bool = False, timeout: float = DEFAULT_TIMEOUT,
+    graph: Graph, inputs: Mapping[str, Spikes], *, sequential: bool = False, timeout: float = DEFAULT_TIMEOUT,
     progress: Progress | None = None, child: LavaChild | None = None,
 ) -> LavaRun:  # fmt: skip
     """The trace of INTEGER `graph` on `inputs` (per Input, values (batch, steps, *shape)), executed by Lava.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tern2lava.compiler.ir.shapes import Spikes
@@ -50,7 +51,7 @@ class Window:
         return (sample, k) if 0 <= sample < self.samples and k < self.steps else None
 
 
-def samples_and_steps(inputs: dict[str, Spikes]) -> tuple[int, int]:
+def samples_and_steps(inputs: Mapping[str, Spikes]) -> tuple[int, int]:
     """Number of samples and of time steps of `inputs`, values (batch, steps, *shape). Raises InputError for none."""
     batch, steps = next(iter(inputs.values())).shape[:2]
     if not batch or not steps:

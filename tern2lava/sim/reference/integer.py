@@ -5,6 +5,8 @@ Every other execution (mapped reference, Lava, fast engine) is compared with thi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
@@ -91,7 +93,7 @@ def spike_type(population: Population) -> type[np.uint8] | type[np.int8] | type[
     return np.int8 if emitted_range(population)[0] < 0 else np.uint8
 
 
-def run(graph: Graph, inputs: dict[str, Spikes], *, states: bool = True) -> Trace:
+def run(graph: Graph, inputs: Mapping[str, Spikes], *, states: bool = True) -> Trace:
     """The trace of an INTEGER graph on `inputs`: for every Input, values (batch, steps, *shape).
 
     A spike of chip step t reaches its targets in step t + 1 + delay. Each population is recorded over its window,

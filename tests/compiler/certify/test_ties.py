@@ -213,7 +213,7 @@ def test_ties_that_a_code_loses_are_counted_by_exact_runs_and_by_the_first_poten
     assert ties.met > 50
     # Without the bias that lifts them over a code, all first potentials are lost; above the code, more.
     plain = replace(population, bias=frozen(0, np.int64), threshold=population.threshold + 64 * 64)
-    worse, _ = examine(neuron, plain, gains, arithmetic, 40, np.zeros(()))
+    worse, _ = examine(neuron, plain, gains, arithmetic, 40, np.zeros((), np.int64))
     assert worse.lost == 24
     assert worse.differ > 0.5 * worse.met
     assert worse.text == "lost in 24 neurons"

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,8 @@ def test_views_and_wider_integers_encode_as_what_they_hold(codec: Codec) -> None
 @pytest.mark.parametrize("codec", ALL, ids=lambda codec: codec.name)
 def test_codes_that_a_codec_cannot_hold_are_refused(codec: Codec) -> None:
     wrong = 2 if codec.ternary else 128
-    for codes in (np.array([[0, wrong]], np.int64), np.array([[-129, 0]], np.int64), np.zeros(4, np.int8)):
+    refused: tuple[Any, ...] = (np.array([[0, wrong]], np.int64), np.array([[-129, 0]], np.int64), np.zeros(4, np.int8))
+    for codes in refused:
         with pytest.raises(InputError):
             codec.encode(codes)
     data = codec.encode(draw(codec, (5, 9), 0.5, 0))

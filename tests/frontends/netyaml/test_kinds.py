@@ -158,7 +158,7 @@ def test_snntorchs_recurrent_neurons_are_read_with_their_weights(
     )
     stored, live = load_checkpoint(tmp_path / "r.pt", write("r.yaml", text)), load_module(model, shape, 30)
     x = np.random.default_rng(0).random((4, 30, *shape)) < 0.6
-    a, b = (run_float(graph, {"input": x}).spikes["lif"] for graph in (stored, live))
+    a, b = (run_float(graph, {"input": x.astype(np.int8)}).spikes["lif"] for graph in (stored, live))
     assert a.sum() > 50
     np.testing.assert_array_equal(a, b)
 
@@ -241,7 +241,7 @@ def test_max_pooling_of_spikes_is_an_or(write: Write, tmp_path: Path) -> None:
     graph = load_checkpoint(tmp_path / "m.pt", write("m.yaml", text))
     x = np.random.default_rng(0).random((2, 6, 3, 4, 5)) < 0.3
     expected = nn.functional.max_pool2d(torch.from_numpy(x.reshape(12, 3, 4, 5)).double(), (2, 3), 2)
-    found = run_float(graph, {"input": x}).spikes["maxpool1"]
+    found = run_float(graph, {"input": x.astype(np.int8)}).spikes["maxpool1"]
     np.testing.assert_array_equal(found, expected.reshape(2, 6, -1).numpy())
 
 

@@ -72,7 +72,7 @@ def checkpoint(model: nn.Sequential, tmp_path: Path) -> Path:
 def spikes(graph: Graph, seed: int = 0) -> list[Array]:
     shape = node(graph, "input", Input).shape
     x = np.random.default_rng(seed).random((4, 12, *shape)) < 0.4
-    return list(run_float(graph, {"input": x}, states=False).spikes.values())
+    return list(run_float(graph, {"input": x.astype(np.int8)}, states=False).spikes.values())
 
 
 def test_a_checkpoint_and_the_live_module_it_came_from_spike_alike(
@@ -250,7 +250,7 @@ def test_each_kind_of_neuron_steps_as_documented(
 ) -> None:
     graph = small(write, tmp_path, neuron)
     x = np.random.default_rng(0).random((30, 3)) < 0.5
-    found = run_float(graph, {"input": x[None]}).spikes["neuron1"][0]
+    found = run_float(graph, {"input": x[None].astype(np.int8)}).spikes["neuron1"][0]
     expected = run_by_equation(step)
     assert 5 < expected.sum() < 50
     np.testing.assert_array_equal(found, expected)
@@ -320,7 +320,7 @@ def test_synaptic_spikes_as_in_snntorch(write: Write, tmp_path: Path) -> None:
         current = torch.from_numpy(x @ node(graph, "w", Dense).weight.T)
         expected = torch.stack([neuron(current[:, t]) for t in range(30)], 1).numpy()
         assert expected.sum() > 30
-        np.testing.assert_array_equal(run_float(graph, {"input": x}).spikes["l"], expected)
+        np.testing.assert_array_equal(run_float(graph, {"input": x.astype(np.int8)}).spikes["l"], expected)
 
 
 def test_layers_have_the_names_of_their_tensors_and_a_weight_used_twice_a_number(write: Write, tmp_path: Path) -> None:
