@@ -29,7 +29,7 @@ _MIN_SKIP_BITS = 2
 _MAX_SKIP = 32
 
 
-def list_words(codes: Ints, index: Ints, encoding: str, weight_bits: int, delay_bits: int, max_per_entry: int) -> Ints:
+def list_words(codes: Array, index: Ints, encoding: str, weight_bits: int, delay_bits: int, max_per_entry: int) -> Ints:
     """Words of each list, int64 (lists,). codes (lists, n) are the weights, index (n,) ascending the targets they go
     to. encoding: dense, sparse, run_length, or shared_sign (each polarity apart, one bit less a weight, in the
     cheapest of the three)."""
@@ -71,7 +71,7 @@ def _bit_length(value: int) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _list_bits(codes: Ints, index: Ints, mode: int, weight_bits: int, delay_bits: int, max_per_entry: int) -> Ints:
+def _list_bits(codes: Array, index: Ints, mode: int, weight_bits: int, delay_bits: int, max_per_entry: int) -> Ints:
     """Bits of each list before rounding to words, int64 (lists,)."""
     lists, length = codes.shape
     result = np.zeros(lists, np.int64)

@@ -25,6 +25,8 @@ Bytes = NDArray[np.uint8]
 Words = NDArray[np.uint64]
 #: What inputs and neurons emit, integers of any width: uint8 for 0 and 1, int8 for -1, 0 and 1, int32 for partial sums.
 Spikes = NDArray[np.integer[Any]]
+#: All of the above.
+ARRAYS = (Array, Codes, Ints, Reals, Bools, Bytes, Words, Spikes)
 
 Shape = tuple[int, ...]
 
