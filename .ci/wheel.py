@@ -1,23 +1,25 @@
 """What users receive works: the sdist, the wheel made from it, and README's lines for plain pip in a fresh environment.
 
-    uv run python .ci/wheel.py [PYTHON]      PYTHON: a version or an interpreter that is there; without it, this one
+    uv run --group dev python .ci/wheel.py [PYTHON]     PYTHON: a version or an interpreter; without it, this one
 
 Built in a temporary folder beside the checkout (where uv can link from its cache instead of copying):
 
 - the sdist holds every tracked file but the links at the root, the wheel every tracked file of the package, no others;
 - the wheel made from a checkout whose links are text files, as on Windows, is the same wheel;
 - the text for an index's page has no relative link;
-- README's block with `pip install .`, line by line, ends in a demo that is VERIFIED in Lava. The line `pip install .`
-  itself is done by uv from the wheel, since torch is large and uv keeps it; every other line runs as it stands.
+- README's block with `pip install .`, line by line, ends in a demo that is VERIFIED in Lava; `.` is the wheel;
+- there, every hint of tern2lava.extras for plain pip can be resolved: by uv, which reads the same words and downloads
+  no torch for it; that for `mapping`, which is small, by pip itself. Lava's is a line of README.
 
 Exit code 1 and one line per fault where this is not so.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,6 +35,7 @@ PACKAGE = "tern2lava"
 INSTALL = "pip install ."
 DEMO = "tern2lava demo"
 DEMO_NETS = {"mlp", "conv"}
+PIP_RESOLVES = "mapping"
 # What a build adds to the files that it is given.
 ADDED_TO_SDIST = {"PKG-INFO"}
 METADATA = re.compile(rf"{PACKAGE}-[^/]+\.dist-info/")
@@ -128,32 +131,42 @@ def verdict_faults(printed: str) -> list[str]:
     return [f"the demo does not end with {net} VERIFIED in Lava:{closing}" for net in sorted(DEMO_NETS - good)]
 
 
+def with_wheel(line: str, wheel: Path) -> list[str]:
+    """The words of a line for pip, `.` and `.[extra]` read as the wheel."""
+    words = shlex.split(line)
+    return [f"{wheel}{word[1:]}" if re.fullmatch(r"\.(\[\w+\])?", word) else word for word in words]
+
+
 def demo_faults(wheel: Path, python: str | None, folder: Path) -> list[str]:
     """What fails when README's lines are run in a fresh environment in `folder`."""
     venv = folder / "venv"
     run("uv", "venv", "--quiet", "--seed", "--no-python-downloads", "--python", python or sys.executable, venv)
-    constraints = folder / "constraints.txt"
-    constraints.write_text("" if python else torch_that_is_cached())
     faults = []
     for line in readme_lines((ROOT / "README.md").read_text(encoding="utf-8")):
-        if line == INSTALL:
-            run("uv", "pip", "install", "--quiet", "--python", venv, "--constraint", constraints, wheel)
-        elif line.startswith("pip install "):
-            run(venv / "bin" / "python", "-m", *line.split(), "--quiet", cwd=folder)
+        if line.startswith("pip install "):
+            run(venv / "bin" / "python", "-m", *with_wheel(line, wheel), "--quiet", cwd=folder)
         elif line == DEMO:
             printed = run(venv / "bin" / PACKAGE, "demo", "--samples", 4, "-o", folder / "demo", cwd=folder)
             faults += verdict_faults(printed)
         else:
             raise CheckError(f"README.md: no rule here for the line `{line}`")
+    return faults + hint_faults(wheel, venv / "bin" / "python", folder)
+
+
+def hint_faults(wheel: Path, python: Path, folder: Path) -> list[str]:
+    """The hints for plain pip that cannot be resolved in the environment of `python`; nothing is installed."""
+    code = "import json; from tern2lava.extras import ADDITIONS as a; print(json.dumps({k: a[k].pip for k in a}))"
+    faults = []
+    for name, hint in json.loads(run(python, "-c", code, cwd=folder)).items():
+        words = with_wheel(hint, wheel)
+        try:
+            if name == PIP_RESOLVES:
+                run(python, "-m", *words, "--dry-run", cwd=folder)
+            elif name != "lava":
+                run("uv", *words, "--dry-run", "--python", python, cwd=folder)
+        except CheckError as error:
+            faults.append(f"the hint `{hint}`: {error}")
     return faults
-
-
-def torch_that_is_cached() -> str:
-    """This environment's release of torch as a constraint: uv has it, and another one would be a large download."""
-    try:
-        return f"torch=={importlib.metadata.version('torch')}\n"
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def check(python: str | None, folder: Path) -> list[str]:

@@ -63,9 +63,9 @@ def snntorch_cells() -> Iterator[Cell]:
         said = reset if reset == "none" else f"{reset}, {'delayed' if delay else 'at once'}"
         for connection in CONNECTIONS:
             yield Cell("snnTorch", "Leaky", said, connection,
-                       lambda n, rng, r=reset, d=delay: snn.Leaky(**options(rng, r, d, False)))  # fmt: skip
+                       lambda n, rng, r=reset, d=delay: snn.Leaky(**options(rng, r, d, False)))  # type: ignore[misc]  # fmt: skip
             yield Cell("snnTorch", "Synaptic", said, connection,
-                       lambda n, rng, r=reset, d=delay: snn.Synaptic(**options(rng, r, d, True)))  # fmt: skip
+                       lambda n, rng, r=reset, d=delay: snn.Synaptic(**options(rng, r, d, True)))  # type: ignore[misc]  # fmt: skip
         for kind in (snn.RLeaky, snn.RSynaptic):
             synaptic = kind is snn.RSynaptic
             if synaptic and not delay:
@@ -77,7 +77,7 @@ def snntorch_cells() -> Iterator[Cell]:
             }
             for name, feed in feeds.items():
                 yield Cell("snnTorch", kind.__name__, said, name,
-                           lambda n, rng, k=kind, r=reset, d=delay, f=feed, s=synaptic:
+                           lambda n, rng, k=kind, r=reset, d=delay, f=feed, s=synaptic:  # type: ignore[misc]
                            k(**options(rng, r, d, s), **f(n)), native=True)  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def spikingjelly_cells() -> Iterator[Cell]:
             for connection in CONNECTIONS:
                 # An input divided by tau reaches a lower threshold.
                 low = 0.25 if kind in ("LIFNode, decay_input", "TernaryLIFNode") else 1.0
-                yield Cell("SpikingJelly", kind, said, connection, lambda n, rng, m=make, r=reset, v=low: m(
+                yield Cell("SpikingJelly", kind, said, connection, lambda n, rng, m=make, r=reset, v=low: m(  # type: ignore[misc]
                     rng, {"v_threshold": dyadic(rng, v, 0.6 * v, 1.1 * v), "v_reset": r}))  # fmt: skip
 
 
@@ -126,7 +126,8 @@ def norse_cells() -> Iterator[Cell]:
             tau_mem_inv=torch.tensor(dyadic(rng, 500.0, 200.0, 900.0)), v_th=torch.tensor(dyadic(rng, 0.5, 0.3, 0.6)),
             v_reset=torch.tensor(reset), reset_method=method,
         )  # fmt: skip
-        return norse.LIFBoxCell(p)
+        cell: nn.Module = norse.LIFBoxCell(p)
+        return cell
 
     kinds: list[tuple[str, str, Make]] = [
         ("LIFBoxCell", "subtract", lambda n, rng: box(rng, 0.0, reset_subtract)),
@@ -141,7 +142,7 @@ def norse_cells() -> Iterator[Cell]:
                 v_th=torch.tensor(dyadic(rng, 1.0, 0.6, 1.2)), v_reset=torch.tensor(r)))),
         ]  # fmt: skip
         yield Cell("Norse", "LIFRecurrentCell", said, "recurrent",
-                   lambda n, rng, r=r: norse.LIFRecurrentCell(n, n, lif(rng, r)), native=True)  # fmt: skip
+                   lambda n, rng, r=r: norse.LIFRecurrentCell(n, n, lif(rng, r)), native=True)  # type: ignore[misc]  # fmt: skip
     for neuron, said, make in kinds:
         for connection in CONNECTIONS:
             yield Cell("Norse", neuron, said, connection, make)
@@ -193,6 +194,7 @@ class Looped(nn.Module):
 
 def network(cell: Cell, seed: int) -> tuple[nn.Module, tuple[int, ...]]:
     """(a random network of a cell, the shape of its input): ternary weights of one scale per layer, small biases."""
+    shape: tuple[int, ...] = IMAGE
     rng = np.random.default_rng(seed)
     container: Any = nn.Sequential
     if cell.framework == "Norse":
@@ -207,7 +209,7 @@ def network(cell: Cell, seed: int) -> tuple[nn.Module, tuple[int, ...]]:
             often = seed % 4 < 2 or "Ternary" in cell.neuron
             layers += [nn.AvgPool2d(2) if often else nn.MaxPool2d(2)]
         layers += [nn.Conv2d(4, 4, 3, padding=int(len(layers) > 2)), cell.make(4, rng)]
-        model, shape = container(*layers), IMAGE
+        model = container(*layers)
     elif cell.native or cell.connection == "dense":
         first, last = (HIDDEN, HIDDEN) if cell.native else (HIDDEN, LAST)
         model = container(nn.Linear(INPUT, first), cell.make(first, rng), nn.Linear(first, last), cell.make(last, rng))
@@ -223,7 +225,7 @@ def network(cell: Cell, seed: int) -> tuple[nn.Module, tuple[int, ...]]:
 def _values(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Ternary weights whose sums stand near a threshold of 1, biases below a quarter; V and w keep their sizes."""
     if name.endswith("bias"):
-        return np.round(rng.uniform(-0.1, 0.2, shape) * 16) / 16
+        return np.asarray(np.round(rng.uniform(-0.1, 0.2, shape) * 16) / 16)
     if len(shape) < 2:
         return np.full(shape, -0.5) if name.endswith("V") else np.zeros(shape)
     fan = int(np.prod(shape[1:]))

@@ -22,6 +22,7 @@ from torch import nn
 from torch.nn import functional
 
 from tern2lava.compiler.ir.graph import Graph, Neuron
+from tern2lava.frontends.files.hdf5 import Tree
 from tern2lava.frontends.lavadl import read as lavadl
 from tern2lava.frontends.nir import read as nir_reader
 
@@ -77,13 +78,13 @@ def euler(node: Any, state: list[Array], x: Array, subtract: bool, ge: bool) -> 
         v = v + DT / tau * ((node.v_leak - v) + node.r * x)
     spikes = v >= node.v_threshold if ge else v > node.v_threshold
     state[:] = [np.where(spikes, v - node.v_threshold if subtract else node.v_reset, v), i]
-    return spikes.astype(float)
+    return np.asarray(spikes, float)
 
 
 def linear(node: Any, x: Array) -> Array:
     """What a node without state makes of x (batch, ...)."""
     if isinstance(node, nir.Affine | nir.Linear):
-        return x @ node.weight.T + getattr(node, "bias", 0.0)
+        return np.asarray(x @ node.weight.T + getattr(node, "bias", 0.0))
     y = torch.from_numpy(x)
     if isinstance(node, nir.Conv2d):
         found = functional.conv2d(
@@ -245,7 +246,9 @@ def _snntorch() -> Iterator[tuple[str, str, Any, str]]:
         numbers = {"beta": (0.5, 0.3, 0.95), "threshold": (1.0, 0.6, 1.2)}
         numbers |= {"alpha": (0.5, 0.2, 0.8)} if synaptic else {}
         own = {key: torch.full((n,), dyadic(rng, *span), dtype=torch.float64) for key, span in numbers.items()}
-        return (snn.Synaptic if synaptic else snn.Leaky)(**own, **said, init_hidden=True, spike_grad=keep_dtype)
+        kind = snn.Synaptic if synaptic else snn.Leaky
+        neuron: nn.Module = kind(**own, **said, init_hidden=True, spike_grad=keep_dtype)
+        return neuron
 
     for synaptic in (False, True):
         for reset, mechanism, delay, assume in (
@@ -284,10 +287,13 @@ def _norse() -> Iterator[tuple[str, str, Any, str]]:
     def box(n: int, rng: np.random.Generator) -> nn.Module:
         inverse, threshold = dyadic(rng, 500.0, 200.0, 900.0), dyadic(rng, 0.5, 0.3, 0.6)
         p = {"tau_mem_inv": inverse, "v_th": threshold, "v_leak": 0.0, "v_reset": 0.0}
-        return norse.LIFBoxCell(LIFBoxParameters(**{k: torch.full((n,), v) for k, v in p.items()}))
+        cell: nn.Module = norse.LIFBoxCell(LIFBoxParameters(**{k: torch.full((n,), v) for k, v in p.items()}))
+        return cell
 
     def iaf(n: int, rng: np.random.Generator) -> nn.Module:
-        return IAFCell(IAFParameters(v_th=torch.full((n,), dyadic(rng, 1.0, 0.6, 1.2)), v_reset=torch.tensor(0.0)))
+        p = IAFParameters(v_th=torch.full((n,), dyadic(rng, 1.0, 0.6, 1.2)), v_reset=torch.tensor(0.0))
+        cell: nn.Module = IAFCell(p)
+        return cell
 
     yield ("LIFBoxCell", "to 0", box, "")
     yield ("IAFCell", "to 0", iaf, "")
@@ -416,7 +422,7 @@ def lavadl_cells() -> Iterator[FileCell]:
 
             def read(seed: int, c: str = connection, a: str = assume) -> tuple[Graph, tuple[int, ...], Run]:
                 layers, shape = lavadl_network(c, seed)
-                tree = {"layer": {str(i): _stored(layer) for i, layer in enumerate(layers)}}
+                tree: Tree = {"layer": {str(i): _stored(layer) for i, layer in enumerate(layers)}}
                 graph = lavadl.read_tree(tree, "lava-dl", "lava-dl", assume=a)
                 return graph, shape, lambda x: run_lavadl(layers, x, bool(a))
 

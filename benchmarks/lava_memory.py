@@ -20,6 +20,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tern2lava import api
 from tern2lava.bundle import Bundle, read_bundle
 from tern2lava.demo.run import test_spikes
@@ -89,11 +91,12 @@ def jobs(bundle: Bundle, spikes: SpikeData, runs: int) -> list[int]:
     """Bytes held by one child after each of `runs` rounds of all Lava modes in it."""
     executable = bundle.executable
     found = []
+    inputs = {name: np.asarray(values[:]) for name, values in spikes.inputs.items()}
     with LavaChild() as child:
         for _ in range(runs):
-            run_stock(executable.program, spikes.inputs, child=child)
-            run_stock(executable.program, spikes.inputs, sequential=True, child=child)
-            run_cores(executable.images, executable.host_image, spikes.inputs, child=child)
+            run_stock(executable.program, inputs, child=child)
+            run_stock(executable.program, inputs, sequential=True, child=child)
+            run_cores(executable.images, executable.host_image, inputs, child=child)
             shared = SharedArrays({"held": ((1,), "int64")})
             child.run("lava_memory:report_held", None, shared, steps=1, timeout=60)
             found.append(int(shared["held"][0]))

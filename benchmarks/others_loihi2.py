@@ -8,6 +8,8 @@ notebooks read their last layer through another process, which takes an axon for
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tern2lava.compiler.cost import CostModel
@@ -37,6 +39,8 @@ def stack(widths: tuple[int, ...]) -> Graph:
     nodes: list[Node] = [Input(name="in", shape=(widths[0],))]
     wide = (*widths, widths[-1])
     for at in range(1, len(wide)):
+        keys = ("decay_u", "decay_v", "bias", "bias_u", "v_init")
+        zeros: dict[str, Any] = {name: frozen(0, np.int64) for name in keys}
         before = "in" if at == 1 else f"p{at - 1}"
         weight, gain = frozen(np.ones((wide[at], wide[at - 1])), np.int8), frozen(64, np.int64)
         nodes.append(Projection(name=f"w{at}", inputs=(before,), weight=weight, bits=2, gain=gain))
@@ -48,7 +52,7 @@ def stack(widths: tuple[int, ...]) -> Graph:
                 reset=Reset.ZERO,
                 lsb=frozen(1.0),
                 start=at,
-                **{name: frozen(0, np.int64) for name in ("decay_u", "decay_v", "bias", "bias_u", "v_init")},
+                **zeros,
                 threshold=frozen(64, np.int64),
                 reset_amount=frozen(0, np.int64),
             )

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def growth(budget: float) -> list[tuple[str, str, float, float]]:
     for what, value, net, batch in cases:
         run, x = one_thread(net), net.spikes(batch)
         run(x[:1])
-        spent = seconds_of(lambda run=run, x=x: run(x), budget)
+        spent = seconds_of(partial(run, x), budget)
         found.append((what, value, spent, spent / (net.operations * batch) * 1e9))
     return found
 

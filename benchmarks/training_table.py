@@ -110,11 +110,13 @@ def bars(records: Mapping[str, Record], *, quick: bool = False) -> list[tuple[st
         ]
     result: list[tuple[str, float | None, str, float]] = []
     for case in BARRED:
-        runs = {name: found.get(case, {}).get(name, {}) for name in ("full", "distil", "distil+reg")}
-        whole = len(set.intersection(*map(set, runs.values()))) >= 3
-        ours = runs["distil+reg"]
+        by_method: dict[str, dict[int, Mapping[str, Any]]] = {
+            name: found.get(case, {}).get(name, {}) for name in ("full", "distil", "distil+reg")
+        }
+        whole = len(set.intersection(*map(set, by_method.values()))) >= 3
+        ours = by_method["distil+reg"]
 
-        def mean_of(method: str, value: Value, runs: Any = runs, whole: bool = whole) -> float | None:
+        def mean_of(method: str, value: Value, runs: Any = by_method, whole: bool = whole) -> float | None:
             return average(runs[method], value) if whole else None
 
         def above(value: Value, method: str, sign: float = 1.0, mean_of: Any = mean_of) -> float | None:
@@ -144,7 +146,7 @@ def bars(records: Mapping[str, Record], *, quick: bool = False) -> list[tuple[st
 
 def integer_gap(record: Record) -> float:
     """Points between float and integer accuracy."""
-    return 100.0 * abs(record["integer"]["accuracy"] - record["accuracy"])
+    return float(100.0 * abs(record["integer"]["accuracy"] - record["accuracy"]))
 
 
 def check(records: Mapping[str, Record], *, quick: bool = False) -> list[str]:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import Any
 
 
 def main() -> None:
     """Run the command line; exits 0 ok, 1 a required verdict is not met, 2 bad input or usage, 3 unsupported, 4 does
     not fit, 5 a backend did not finish, 70 an error of tern2lava itself."""
     from tern2lava.cli import app
-    from tern2lava.errors import StoppedError, Tern2LavaError
+    from tern2lava.errors import PluginWarning, StoppedError, Tern2LavaError
 
     debug = "--debug" in sys.argv
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        """A plugin that does not work is told in one line, as errors are."""
+        if issubclass(category, PluginWarning):
+            _say(str(message))
+        else:
+            usual(message, category, *place, **more)
+
+    warnings.showwarning = show
     try:
         app()
     except Tern2LavaError as error:

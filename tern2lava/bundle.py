@@ -20,7 +20,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
@@ -33,18 +33,18 @@ from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.image.core_image import decode_core
 from tern2lava.compiler.ir.files import load_graph, save_graph
 from tern2lava.compiler.ir.graph import Input, Level
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Reals
 from tern2lava.compiler.ir.text import print_graph
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.passes.pipeline import STAGES
+from tern2lava.compiler.shown import Shown
 from tern2lava.compiler.walk import walk
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
 from tern2lava.report.model import Report
 from tern2lava.sim.data.spike_file import SpikeData
-from tern2lava.sim.reading.kept_run import kept_run
+from tern2lava.sim.reading.kept_run import kept_arrays, kept_run
 from tern2lava.sim.reading.oracle import Oracle
 from tern2lava.sim.reading.pack import pack
 from tern2lava.sim.verify.verify import Executable
@@ -53,17 +53,25 @@ FORMAT = 2
 TOOL = "tern2lava"
 MANIFEST = "manifest.json"
 RECORDED = "recorded.npz"
+HOST_IMAGE = "cores/host.img"
 ENTRIES = (MANIFEST, "profile.yaml", "graphs", "ir", "cores", RECORDED, "report.json")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Bundle:
-    """A bundle read back: where it lies, its manifest, what can be run, its report."""
+class Bundle(Shown):
+    """A bundle read back: where it lies, its manifest, what can be run, its report.
 
-    folder: Path
+    One that was never written has no folder; its profile and the recorded run it would keep are then here."""
+
+    folder: Path | None
     manifest: dict[str, Any]
     executable: Executable
     report: Report
+    profile: Profile | None = None
+    recorded: Mapping[str, Array] = field(default_factory=dict)
+
+    def _shown(self) -> str:
+        return f"{self.folder or 'in memory'}, {self.report!r}"
 
 
 def tool_version() -> str:
@@ -121,6 +129,9 @@ def _check_replaceable(folder: Path) -> None:
         return
     if not folder.is_dir():
         raise InputError(folder, "is a file; choose another name for the bundle's folder")
+    if folder.samefile(Path.cwd()):
+        # Replaced by another of its name, it would be gone under whoever works in it.
+        raise InputError(folder, "is the working directory, which a new folder cannot replace; name a folder in it")
     found = sorted(entry.name for entry in folder.iterdir())
     if not found:
         return
@@ -161,15 +172,24 @@ def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[s
         (folder / name).mkdir()
     for name, graph in (("imported", lowered.imported), ("real", lowered.real), ("program", lowered.program)):
         save_graph(graph, folder / "graphs" / name)
-    for index, stage in enumerate(STAGES):
-        (folder / "ir" / f"{index:02d}-{stage}.txt").write_text(print_graph(lowered.stages[stage]), encoding="utf-8")
-    names = [f"cores/core-{k:05d}.img" for k in range(len(mapped.images))]
-    for name, image in zip(names, mapped.images, strict=True):
+    for index, (stage, graph) in enumerate(lowered.stages.items()):
+        (folder / "ir" / f"{index:02d}-{stage}.txt").write_text(print_graph(graph), encoding="utf-8")
+    for name, image in zip(_image_names(mapped.images), mapped.images, strict=True):
         (folder / name).write_bytes(image)
-    (folder / "cores" / "host.img").write_bytes(mapped.host_image)
+    (folder / HOST_IMAGE).write_bytes(mapped.host_image)
     profile = compiled.profile.model_dump(mode="json")
     (folder / "profile.yaml").write_text(yaml.safe_dump(profile, sort_keys=False, width=120), encoding="utf-8")
-    manifest = {
+    if recorded:
+        arrays: dict[str, Any] = dict(pack(recorded))
+        np.savez_compressed(folder / RECORDED, **arrays)
+    (folder / "report.json").write_text(dump_report(report), encoding="utf-8")
+    (folder / MANIFEST).write_text(_dump_manifest(make_manifest(compiled)), encoding="utf-8")
+
+
+def make_manifest(compiled: Compiled) -> dict[str, Any]:
+    """What a bundle's manifest.json says of `compiled`, in the types of JSON's values but for tuples."""
+    lowered, mapped = compiled.lowered, compiled.mapped
+    return {
         "tool": TOOL,
         "format": FORMAT,
         "version": tool_version(),
@@ -183,13 +203,40 @@ def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[s
         "options": asdict(compiled.options),
         "map_options": asdict(mapped.options),
         "measured_rates": mapped.rates,
-        "images": names,
-        "host_image": "cores/host.img",
+        "images": _image_names(mapped.images),
+        "host_image": HOST_IMAGE,
     }
-    if recorded:
-        np.savez_compressed(folder / RECORDED, **pack(recorded))
-    (folder / "report.json").write_text(dump_report(report), encoding="utf-8")
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+
+
+def _image_names(images: tuple[bytes, ...]) -> list[str]:
+    return [f"cores/core-{k:05d}.img" for k in range(len(images))]
+
+
+def _dump_manifest(manifest: dict[str, Any]) -> str:
+    return json.dumps(manifest, indent=1) + "\n"
+
+
+def in_memory(compiled: Compiled, report: Report, recorded: Mapping[str, Array] | None = None) -> Bundle:
+    """The bundle of `compiled` as it would be read back, without a folder. recorded: as for write_bundle."""
+    lowered, mapped = compiled.lowered, compiled.mapped
+    executable = Executable(
+        imported=lowered.imported, real=lowered.real, program=lowered.program, images=mapped.images,
+        host_image=mapped.host_image,
+    )  # fmt: skip
+    return Bundle(
+        folder=None, manifest=make_manifest(compiled), executable=executable, report=report, profile=compiled.profile,
+        recorded=recorded or {},
+    )  # fmt: skip
+
+
+def holds(folder: Path, compiled: Compiled) -> bool:
+    """Whether `folder` is the bundle of `compiled`: its manifest and every image, byte by byte."""
+    wanted = {MANIFEST: _dump_manifest(make_manifest(compiled)).encode(), HOST_IMAGE: compiled.mapped.host_image}
+    wanted |= dict(zip(_image_names(compiled.mapped.images), compiled.mapped.images, strict=True))
+    try:
+        return all((folder / name).read_bytes() == data for name, data in wanted.items())
+    except OSError:
+        return False
 
 
 def dump_report(report: Report) -> str:
@@ -226,12 +273,21 @@ def recorded_run(bundle: Bundle) -> tuple[SpikeData, Oracle] | None:
 
     Raises InputError where the file is damaged.
     """
+    if bundle.folder is None:
+        return kept_arrays(bundle.recorded, bundle.executable.imported, "recorded") if bundle.recorded else None
     return kept_run(bundle.folder / RECORDED, bundle.executable.imported)
 
 
 def profile_of(bundle: Bundle) -> Profile:
     """The hardware profile that the bundle was compiled for."""
-    return load_profile(bundle.folder / "profile.yaml")
+    if bundle.profile is not None:
+        return bundle.profile
+    return load_profile(_folder(bundle) / "profile.yaml")
+
+
+def _folder(bundle: Bundle) -> Path:
+    """Where the bundle lies, for what is read there and for errors about it."""
+    return Path("bundle in memory") if bundle.folder is None else bundle.folder
 
 
 def map_options_of(bundle: Bundle) -> MapOptions:
@@ -241,16 +297,18 @@ def map_options_of(bundle: Bundle) -> MapOptions:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, ("map_options", *first["loc"])))
-        raise InputError(bundle.folder / MANIFEST, f"{key}: {first['msg'].lower()}; compile again") from None
+        raise InputError(_folder(bundle) / MANIFEST, f"{key}: {first['msg'].lower()}; compile again") from None
+    except InputError as error:
+        raise InputError(_folder(bundle) / MANIFEST, f"map_options.{error}; compile again") from None
 
 
-def measured_rates_of(bundle: Bundle) -> dict[str, Array] | None:
+def measured_rates_of(bundle: Bundle) -> dict[str, Reals] | None:
     """Mean spikes per neuron and step by population, where the bundle's traffic was measured. Raises InputError."""
     found = bundle.manifest.get("measured_rates", {})
     try:
         rates = TypeAdapter(dict[str, float]).validate_python(found)
     except ValidationError:
-        raise InputError(bundle.folder / MANIFEST, "measured_rates are no numbers; compile again") from None
+        raise InputError(_folder(bundle) / MANIFEST, "measured_rates are no numbers; compile again") from None
     return {name: np.asarray(value) for name, value in rates.items()} or None
 
 
@@ -270,6 +328,8 @@ def save_report(folder: Path, report: Report) -> None:
 def write_aside(path: Path, write: Any) -> None:
     """Let `write` fill a file beside `path`, then rename it into place: whole or absent. Raises InputError."""
     path = Path(path)
+    if not path.name:
+        raise InputError(path, "is a folder; name a file in it")
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

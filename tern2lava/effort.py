@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+from tern2lava import arguments
 from tern2lava.errors import InputError
 
 
@@ -16,7 +17,7 @@ class Effort:
     """Numbers of a compilation (of what it tries, its integers, notes or report may depend), of a verification (its
     report says what ran), and pieces of work, on which only time and memory depend.
 
-    Raises InputError for a number below 1.
+    Raises InputError for what is no whole number or is below 1.
     """
 
     # A compilation.
@@ -86,13 +87,21 @@ class Effort:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = getattr(self, field.name)
-            numbers = value if isinstance(value, tuple) else (value,)
-            least = 0 if field.name == "shortfalls" else 1
-            if not numbers or any(type(number) is not int or number < least for number in numbers):
-                raise InputError(f"effort: {field.name}", f"requires whole numbers from {least}; found {value!r}")
-        if len(self.offset_bits) != 2 or self.shortfalls[0] != 0:
-            raise InputError("effort", "requires two offset_bits and shortfalls that begin with 0")
+            value, where = getattr(self, field.name), f"effort: {field.name}"
+            if isinstance(field.default, tuple):
+                least = 0 if field.name == "shortfalls" else 1
+                if not isinstance(value, (tuple, list)):
+                    raise arguments.refused(where, "a tuple of whole numbers", value, f"give them as {field.default}")
+                plain: object = tuple(arguments.whole(number, where, least, "see docs/effort.md") for number in value)
+            else:
+                plain = arguments.whole(value, where, 1, "see docs/effort.md")
+            object.__setattr__(self, field.name, plain)
+        if len(self.offset_bits) != 2:
+            found = f"found {len(self.offset_bits)}; give the smallest and the largest j of the offsets 2^j"
+            raise InputError("effort: offset_bits", f"requires two numbers; {found}")
+        if self.shortfalls[:1] != (0,):
+            found = f"found {self.shortfalls}; begin with 0, a subtraction of the whole amount"
+            raise InputError("effort: shortfalls", f"requires 0 as the first; {found}")
 
     @property
     def name(self) -> str:
@@ -116,11 +125,12 @@ EFFORTS: dict[str, Effort] = {
 """The presets of --effort."""
 
 
-def effort_of(asked: Effort | str) -> Effort:
-    """The effort asked for, a preset by its name. Raises InputError for a name that none has."""
+def effort_of(asked: object, where: str = "effort") -> Effort:
+    """The effort asked for, a preset by its name. Raises InputError for anything else."""
     if isinstance(asked, Effort):
         return asked
-    found = EFFORTS.get(asked)
-    if found is None:
-        raise InputError("effort", f"requires one of {', '.join(EFFORTS)}; found {asked!r}")
-    return found
+    if isinstance(asked, str) and asked in EFFORTS:
+        return EFFORTS[asked]
+    raise arguments.refused(
+        where, "an effort", asked, f"choose {', '.join(EFFORTS)}, or give a tern2lava.effort.Effort"
+    )

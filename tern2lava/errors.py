@@ -7,15 +7,18 @@ fit, 5 a backend did not finish, 70 an error of tern2lava itself.
 from __future__ import annotations
 
 
+def one_line(text: str) -> str:
+    """`text` with line breaks and control characters (of names in damaged files) as spaces."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 class Tern2LavaError(Exception):
     """Base of all errors raised on purpose; its text is one line for the user."""
 
     exit_code = 2
 
-
-def one_line(text: str) -> str:
-    """`text` with line breaks and control characters (of names in damaged files) as spaces."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    def __init__(self, text: str = "") -> None:
+        super().__init__(one_line(text))
 
 
 class InputError(Tern2LavaError):
@@ -23,7 +26,7 @@ class InputError(Tern2LavaError):
     what to do."""
 
     def __init__(self, where: object, why: str) -> None:
-        super().__init__(one_line(f"{where}: {why}"))
+        super().__init__(f"{where}: {why}")
         self.where = str(where)
         self.why = why
 
@@ -35,7 +38,7 @@ class UnsupportedError(Tern2LavaError):
     exit_code = 3
 
     def __init__(self, node: str, rule: str, found: str, hint: str) -> None:
-        super().__init__(one_line(f"{node}: requires {rule}; found {found}; {hint}"))
+        super().__init__(f"{node}: requires {rule}; found {found}; {hint}")
         self.node = node
         self.rule = rule
         self.found = found
@@ -72,6 +75,19 @@ class MissingPackageError(Tern2LavaError):
         super().__init__(f"{package} is not installed; {how}")
         self.package = package
         self.how = how
+
+
+class PluginError(Tern2LavaError):
+    """An entry of a registry that another distribution brings and that does not work."""
+
+    def __init__(self, where: str, why: str) -> None:
+        super().__init__(one_line(f"{where}: {why}"))
+        self.where = where
+        self.why = why
+
+
+class PluginWarning(UserWarning):
+    """A plugin that was left out, since it does not work."""
 
 
 class Interrupted(KeyboardInterrupt):

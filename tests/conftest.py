@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from drawn import Inputs, Network
+from slow import is_slow
 from tern2lava.compiler.ir.check import output_shape
 from tern2lava.compiler.ir.graph import (
     Add,
@@ -48,9 +51,38 @@ settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("fuzz", deadline=None)
 settings.load_profile("fuzz" if os.environ.get("TERN2LAVA_FUZZ") else "repeatable")
 
-Inputs = dict[str, NDArray[Any]]
-Network = tuple[Graph, Inputs]
+# Packages that only extras and the group `dev` bring.
+OPTIONAL = {
+    "torch", "snntorch", "spikingjelly", "norse", "nir", "nirtorch", "tensorboard", "ray", "mtkahypar", "ortools",
+}  # fmt: skip
+
+
+class TestFile(pytest.Module):
+    """A test file that is skipped where it imports a package of OPTIONAL, at its top, that is not installed."""
+
+    def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
+        try:
+            return super().collect()
+        except self.CollectError as error:
+            cause = error.__cause__
+            if isinstance(cause, ModuleNotFoundError) and (cause.name or "").partition(".")[0] in OPTIONAL:
+                pytest.skip(f"{cause.name} is not installed", allow_module_level=True)
+            raise
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> TestFile:
+    """Tests of extras are skipped, with the reason, where these are not installed."""
+    return TestFile.from_parent(parent, path=module_path)
+
+
 Shape = tuple[int, ...]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks each test as slow (helpers/slow.py) or fast."""
+    for item in items:
+        name = item.nodeid.partition("[")[0].removeprefix("tests/")
+        item.add_marker(pytest.mark.slow if is_slow(name) else pytest.mark.fast)
 
 
 @dataclass

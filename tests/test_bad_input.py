@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from command_line import Done, Run, in_process
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.frontends.files.checkpoint import read_checkpoint
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
-Arrays = dict[str, np.ndarray]
+Arrays = dict[str, Array]
 
 
 @pytest.fixture
@@ -127,8 +128,8 @@ def test_a_network_that_does_not_fit(run: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     arrays = {name: np.array(value) for name, value in tensors().items()}
     wide = 1 << 14
-    arrays["fc1.weight"] = rng.choice(np.float32([-0.1, 0, 0.1]), size=(wide, 64))
-    arrays["fc2.weight"] = rng.choice(np.float32([-0.1, 0, 0.1]), size=(10, wide))
+    arrays["fc1.weight"] = rng.choice(np.array([-0.1, 0, 0.1], np.float32), size=(wide, 64))
+    arrays["fc2.weight"] = rng.choice(np.array([-0.1, 0, 0.1], np.float32), size=(10, wide))
     np.savez(tmp_path / "wide.npz", **arrays)
     done = run("compile", "wide.npz", "--net", DEMO / "mlp.yaml", "--target", "tiny", "-o", "build")
     refuses(done, 4, "needs", "the target has")

@@ -6,39 +6,42 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from command_line import in_process
-from tern2lava import api, bundle
+from drawn import Draw
+from tern2lava import bundle
 from tern2lava.bundle import read_bundle, save_report, write_aside, write_bundle
-from tern2lava.compiler.build import build
+from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.core_image import decode_core, encode_core
-from tern2lava.compiler.passes.pipeline import STAGES
+from tern2lava.compiler.passes.pipeline import stage_names
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
 
 
 @pytest.fixture(scope="module")
-def compiled(make_leaky):
+def compiled(make_leaky: Draw) -> Compiled:
     return build(make_leaky(4)[0], load_profile("tiny"))
 
 
 @pytest.fixture
-def written(compiled, tmp_path):
+def written(compiled: Compiled, tmp_path: Path) -> Path:
     write_bundle(compiled, tmp_path / "build")
     return tmp_path / "build"
 
 
-def listing(folder):
+def listing(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*"))
 
 
-def test_a_bundle_comes_back_with_everything_to_run(compiled, written):
+def test_a_bundle_comes_back_with_everything_to_run(compiled: Compiled, written: Path) -> None:
     found = read_bundle(written)
     assert found.executable.images == compiled.mapped.images
     assert found.executable.host_image == compiled.mapped.host_image
@@ -50,11 +53,11 @@ def test_a_bundle_comes_back_with_everything_to_run(compiled, written):
     assert found.report.verification is None
     assert found.manifest["tool"] == "tern2lava"
     texts = sorted(path.name for path in (written / "ir").iterdir())
-    assert texts == [f"{k:02d}-{stage}.txt" for k, stage in enumerate(STAGES)]
+    assert texts == [f"{k:02d}-{stage}.txt" for k, stage in enumerate(stage_names())]
     assert load_profile(written / "profile.yaml").name == "tiny"
 
 
-def test_only_the_bundle_is_left_beside_others(compiled, written):
+def test_only_the_bundle_is_left_beside_others(compiled: Compiled, written: Path) -> None:
     assert [path.name for path in written.parent.iterdir()] == ["build"]
     (written / "graphs" / "stale.json").write_text("{}")
     write_bundle(compiled, written)
@@ -63,7 +66,7 @@ def test_only_the_bundle_is_left_beside_others(compiled, written):
     read_bundle(written)
 
 
-def test_an_empty_folder_and_new_parents_are_filled(compiled, tmp_path):
+def test_an_empty_folder_and_new_parents_are_filled(compiled: Compiled, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     write_bundle(compiled, tmp_path / "empty")
     write_bundle(compiled, tmp_path / "a" / "b" / "c")
@@ -71,7 +74,7 @@ def test_an_empty_folder_and_new_parents_are_filled(compiled, tmp_path):
     read_bundle(tmp_path / "a" / "b" / "c")
 
 
-def test_what_is_no_bundle_is_never_replaced(compiled, tmp_path, written):
+def test_what_is_no_bundle_is_never_replaced(compiled: Compiled, tmp_path: Path, written: Path) -> None:
     web = tmp_path / "web"
     web.mkdir()
     (web / "manifest.json").write_text('{"name": "a web page"}')
@@ -89,7 +92,7 @@ def test_what_is_no_bundle_is_never_replaced(compiled, tmp_path, written):
     assert listing(tmp_path) == before
 
 
-FAILURES = {
+FAILURES: dict[str, tuple[str, BaseException]] = {
     "save_graph": ("tern2lava.bundle.save_graph", OSError(errno.ENOSPC, "No space left on device")),
     "images": ("pathlib.Path.write_bytes", OSError(errno.ENOSPC, "No space left on device")),
     "report": ("tern2lava.bundle.dump_report", OSError(errno.EIO, "Input/output error")),
@@ -100,14 +103,16 @@ FAILURES = {
 
 @pytest.mark.parametrize("failure", list(FAILURES))
 @pytest.mark.parametrize("exists", [False, True])
-def test_a_failure_leaves_what_was_there_and_nothing_else(compiled, tmp_path, monkeypatch, failure, exists):
+def test_a_failure_leaves_what_was_there_and_nothing_else(
+    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: str, exists: bool
+) -> None:
     target = tmp_path / "deep" / "er" / "build"
     if exists:
         write_bundle(compiled, target)
     before = listing(tmp_path)
     name, error = FAILURES[failure]
 
-    def fail(*_, **__):
+    def fail(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr(name, fail)
@@ -115,18 +120,21 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(compiled, tmp_path, mo
         write_bundle(compiled, target)
     monkeypatch.undo()
     assert listing(tmp_path) == before
-    if failure != "interrupt":
+    if isinstance(error, OSError):
         assert f"{target}: cannot be written ({error.strerror})" in str(raised.value)
     if exists:
         read_bundle(target)
 
 
-def test_the_old_bundle_comes_back_where_the_new_one_cannot_take_its_place(compiled, written, monkeypatch):
+def test_the_old_bundle_comes_back_where_the_new_one_cannot_take_its_place(
+    compiled: Compiled, written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     marked = read_bundle(written).report.model_copy(update={"source": "the old one"})
     save_report(written, marked)
-    rename, calls = os.rename, []
+    rename = os.rename
+    calls: list[object] = []
 
-    def fail_second(source, target):
+    def fail_second(source: Path, target: Path) -> None:
         calls.append(target)
         if len(calls) == 2:
             raise OSError(errno.EIO, "Input/output error")
@@ -141,7 +149,7 @@ def test_the_old_bundle_comes_back_where_the_new_one_cannot_take_its_place(compi
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_named(compiled, tmp_path):
+def test_a_read_only_folder_is_named(compiled: Compiled, tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     try:
         with pytest.raises(InputError, match="Permission denied"):
@@ -151,7 +159,7 @@ def test_a_read_only_folder_is_named(compiled, tmp_path):
         tmp_path.chmod(0o755)
 
 
-def test_names_that_no_file_system_takes_are_one_line(compiled, tmp_path):
+def test_names_that_no_file_system_takes_are_one_line(compiled: Compiled, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="File name too long"):
         write_bundle(compiled, tmp_path / ("a" * 300))
     (tmp_path / "file").write_text("")
@@ -162,11 +170,11 @@ def test_names_that_no_file_system_takes_are_one_line(compiled, tmp_path):
     assert listing(tmp_path) == ["file"]
 
 
-def test_a_file_written_aside_is_whole_or_absent(tmp_path):
+def test_a_file_written_aside_is_whole_or_absent(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
     write_aside(path, lambda p: p.write_text("first"))
 
-    def half(p):
+    def half(p: Path) -> None:
         p.write_text("ha")
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -176,13 +184,13 @@ def test_a_file_written_aside_is_whole_or_absent(tmp_path):
     assert listing(tmp_path) == ["out.txt"]
 
 
-def edit(written, name, change):
+def edit(written: Path, name: str, change: Callable[[Any], object]) -> None:
     document = json.loads((written / name).read_text())
     change(document)
     (written / name).write_text(json.dumps(document))
 
 
-DAMAGE = {
+DAMAGE: dict[str, Callable[[Path], object]] = {
     "no manifest": lambda b: (b / "manifest.json").unlink(),
     "manifest cut": lambda b: (b / "manifest.json").write_text('{"tool"'),
     "manifest of a list": lambda b: (b / "manifest.json").write_text("[]"),
@@ -202,7 +210,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", list(DAMAGE))
-def test_a_damaged_bundle_is_named_in_one_line(written, damage):
+def test_a_damaged_bundle_is_named_in_one_line(written: Path, damage: str) -> None:
     DAMAGE[damage](written)
     with pytest.raises(InputError) as raised:
         read_bundle(written)
@@ -210,12 +218,12 @@ def test_a_damaged_bundle_is_named_in_one_line(written, damage):
     assert "\n" not in str(raised.value)
 
 
-def test_a_folder_that_is_none_says_how_one_is_made(tmp_path):
+def test_a_folder_that_is_none_says_how_one_is_made(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="make one with 'tern2lava compile'"):
         read_bundle(tmp_path / "nowhere")
 
 
-def test_certificates_without_a_bound_survive_the_report(make_leaky, tmp_path):
+def test_certificates_without_a_bound_survive_the_report(make_leaky: Draw, tmp_path: Path) -> None:
     graph = make_leaky(4)[0]
     nodes = [
         node if type(node).__name__ != "Neuron"
@@ -233,15 +241,16 @@ def test_certificates_without_a_bound_survive_the_report(make_leaky, tmp_path):
 
 @pytest.mark.parametrize(("change", "said"), [("lost", "reached 0 times"), ("doubled", "reached 2 times")])
 def test_a_bundle_with_a_route_that_is_wrong_is_not_written_and_is_an_error_of_our_own(
-    compiled, tmp_path, monkeypatch, capsys, change, said
-):
+    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    change: str, said: str,
+) -> None:  # fmt: skip
     host = decode_core(compiled.mapped.host_image)
     routes = host.routes[1:] if change == "lost" else (*host.routes, host.routes[0])
     wrong = replace(compiled.mapped, host_image=encode_core(replace(host, routes=routes)))
     with pytest.raises(RuntimeError, match=f"the routes of the core images are wrong: .*{said}"):
         write_bundle(replace(compiled, mapped=wrong), tmp_path / "b")
     assert not (tmp_path / "b").exists()
-    monkeypatch.setattr(api, "build", lambda *_: replace(compiled, mapped=wrong))
+    monkeypatch.setattr("tern2lava.api.compiling.build", lambda *_: replace(compiled, mapped=wrong))
     demo = resources.files("tern2lava.demo")
     done = in_process(monkeypatch, capsys)(
         "compile", demo / "mlp.pt", "--net", demo / "mlp.yaml", "--target", "tiny", "-o", tmp_path / "b"

@@ -52,8 +52,7 @@ def compile_all(folder: Path) -> None:
             if parameter.dim() > 1 or name.endswith("bias"):
                 codes = np.rint(2 * drawn(name, *parameter.shape) - 1)
                 parameter.copy_(torch.from_numpy(0.5 * codes if parameter.dim() > 1 else codes / 8))
-    options = {"input_shape": (2, 4, 4), "steps": 8}
-    tern2lava.compile(module, "generic-ternary", out=folder / "module", **options)
+    tern2lava.compile(module, "generic-ternary", out=folder / "module", input_shape=(2, 4, 4), steps=8)
 
 
 def files(folder: Path) -> dict[str, bytes]:

@@ -7,40 +7,41 @@ import os
 import sys
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import typer.main
 
 import tern2lava
-from command_line import in_process
+from command_line import Run, in_process
 from lossy import samples, write_lossy
 from tern2lava import api
 from tern2lava.__main__ import main
 from tern2lava.cli import app
-from tern2lava.compiler.passes.pipeline import STAGES
+from tern2lava.compiler.passes.pipeline import stage_names
 from tern2lava.errors import Interrupted
 from tern2lava.sim.lava import child as lava_child
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
 NET = (DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml")
-COMMANDS = typer.main.get_command(app).commands
+COMMANDS = typer.main.get_group(app).commands
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     return in_process(monkeypatch, capsys)
 
 
 @pytest.fixture(scope="module")
-def bundle(tmp_path_factory):
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "build"
     api.compile(DEMO / "mlp.pt", "tiny", net=DEMO / "mlp.yaml", out=folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("data") / "test.npz"
     rng = np.random.default_rng(0)
     np.savez(path, spikes=rng.integers(0, 2, (3, 16, 1, 8, 8)).astype(np.uint8), labels=np.array([1, 2, 3]))
@@ -48,7 +49,7 @@ def data(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_help_shows_an_example_and_says_what_the_command_does(run, name):
+def test_help_shows_an_example_and_says_what_the_command_does(run: Run, name: str) -> None:
     code, out, err = run(name, "--help")
     assert (code, err) == (0, "")
     assert f"Example: tern2lava {name}" in " ".join(out.split())
@@ -57,20 +58,20 @@ def test_help_shows_an_example_and_says_what_the_command_does(run, name):
     assert all(getattr(p, "help", "") for p in COMMANDS[name].params), "every argument is explained"
 
 
-def test_without_a_command_the_commands_are_listed(run):
+def test_without_a_command_the_commands_are_listed(run: Run) -> None:
     code, out, err = run()
     assert code in (0, 2)
     assert all(name in out + err for name in COMMANDS)
 
 
-def test_the_exit_codes_are_in_the_help(run):
+def test_the_exit_codes_are_in_the_help(run: Run) -> None:
     out = " ".join(run("--help")[1].split())
     for text in ("0 ok", "1 a required verdict", "2 bad input or usage", "3 unsupported", "4 does not fit"):
         assert text in out
     assert "5 a backend (Lava, Ray) did not finish" in out
 
 
-def test_compile_writes_a_bundle_and_prints_its_report(run, tmp_path):
+def test_compile_writes_a_bundle_and_prints_its_report(run: Run, tmp_path: Path) -> None:
     code, out, err = run("compile", *NET, "-t", "tiny", "-o", tmp_path / "b")
     assert (code, err) == (0, "")
     assert f"Bundle written to {tmp_path / 'b'}" in out
@@ -81,16 +82,16 @@ def test_compile_writes_a_bundle_and_prints_its_report(run, tmp_path):
     assert json.loads((tmp_path / "b" / "report.json").read_text()) == json.loads(out)
 
 
-def test_the_graph_is_printed_after_every_pass_without_a_bundle(run):
+def test_the_graph_is_printed_after_every_pass_without_a_bundle(run: Run) -> None:
     code, out, _ = run("compile", *NET, "--print-ir", "all")
     assert code == 0
-    assert [line[4:] for line in out.splitlines() if line.startswith("--- ")] == list(STAGES)
+    assert [line[4:] for line in out.splitlines() if line.startswith("--- ")] == list(stage_names())
     code, out, _ = run("compile", *NET, "--print-ir", "to_integer", "--json")
     assert list(json.loads(out)) == ["to_integer"]
     assert "Population(" in json.loads(out)["to_integer"]
 
 
-def test_simulate_writes_what_it_prints(run, bundle, data, tmp_path):
+def test_simulate_writes_what_it_prints(run: Run, bundle: Path, data: Path, tmp_path: Path) -> None:
     code, out, err = run("simulate", bundle, "--data", data, "-o", tmp_path / "out.npz", "--states")
     assert (code, err) == (0, "")
     assert "3 samples" in out
@@ -105,7 +106,7 @@ def test_simulate_writes_what_it_prints(run, bundle, data, tmp_path):
 
 
 @pytest.mark.parametrize("engine", ["fast", "reference", "images"])
-def test_every_engine_gives_the_same_summary(run, bundle, data, engine):
+def test_every_engine_gives_the_same_summary(run: Run, bundle: Path, data: Path, engine: str) -> None:
     code, out, _ = run("simulate", bundle, "--data", data, "--engine", engine, "--json")
     summary = json.loads(out)
     assert code == 0
@@ -113,7 +114,7 @@ def test_every_engine_gives_the_same_summary(run, bundle, data, engine):
     assert summary["spikes"] == api.simulate(bundle, data, engine="reference").spikes
 
 
-def test_verify_and_report_agree_on_the_proof(run, bundle, data):
+def test_verify_and_report_agree_on_the_proof(run: Run, bundle: Path, data: Path) -> None:
     code, out, err = run("verify", bundle, "--data", data, "--backend", "reference", "--json")
     assert (code, err) == (0, "")
     proof = json.loads(out)
@@ -126,7 +127,7 @@ def test_verify_and_report_agree_on_the_proof(run, bundle, data):
     assert "VERIFIED" in out
 
 
-def test_verify_begins_with_the_verdicts_in_tables_and_json(run, bundle, data):
+def test_verify_begins_with_the_verdicts_in_tables_and_json(run: Run, bundle: Path, data: Path) -> None:
     code, out, _ = run("verify", bundle, "--data", data, "--backend", "reference")
     assert code == 0
     assert out.startswith("Execution   VERIFIED I == E == M: ")
@@ -138,7 +139,7 @@ def test_verify_begins_with_the_verdicts_in_tables_and_json(run, bundle, data):
     assert list(json.loads(out))[:2] == ["verdicts", "met"]
 
 
-def test_spikes_that_are_lost_end_in_one_and_what_is_required_decides(run, tmp_path):
+def test_spikes_that_are_lost_end_in_one_and_what_is_required_decides(run: Run, tmp_path: Path) -> None:
     lossy = write_lossy(tmp_path / "b", {"h": 1})
     np.savez(tmp_path / "x.npz", **samples())
     verify = ("verify", lossy, "--data", tmp_path / "x.npz", "--backend", "reference")
@@ -156,7 +157,7 @@ def test_spikes_that_are_lost_end_in_one_and_what_is_required_decides(run, tmp_p
     assert "require: found 'arithmetic=0.1'; write 0.1%" in err
 
 
-def test_a_right_network_meets_arithmetic_to_the_last_spike(run, tmp_path):
+def test_a_right_network_meets_arithmetic_to_the_last_spike(run: Run, tmp_path: Path) -> None:
     right = write_lossy(tmp_path / "b", {})
     np.savez(tmp_path / "x.npz", **samples())
     verify = ("verify", right, "--data", tmp_path / "x.npz", "--backend", "reference", "--require")
@@ -164,7 +165,9 @@ def test_a_right_network_meets_arithmetic_to_the_last_spike(run, tmp_path):
     assert run(*verify, "execution,reading")[0] == 1
 
 
-def test_a_backend_that_dies_ends_in_five_and_leaves_the_report_as_it_was(run, bundle, data, monkeypatch):
+def test_a_backend_that_dies_ends_in_five_and_leaves_the_report_as_it_was(
+    run: Run, bundle: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lava_child, "_BOOT", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     before = api.report(bundle)
     code, out, err = run("verify", bundle, "--data", data, "--lava-mode", "fused")
@@ -175,7 +178,9 @@ def test_a_backend_that_dies_ends_in_five_and_leaves_the_report_as_it_was(run, b
 
 
 @pytest.mark.parametrize("command", [("simulate",), ("verify", "--backend", "reference")])
-def test_data_of_other_steps_are_refused_unless_they_are_meant(run, bundle, tmp_path, command):
+def test_data_of_other_steps_are_refused_unless_they_are_meant(
+    run: Run, bundle: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
     x = np.random.default_rng(0).integers(0, 2, (3, 9, 1, 8, 8)).astype(np.uint8)
     np.savez(tmp_path / "x.npz", spikes=x)
     words = (command[0], bundle, "--data", tmp_path / "x.npz", *command[1:])
@@ -192,7 +197,7 @@ def test_data_of_other_steps_are_refused_unless_they_are_meant(run, bundle, tmp_
         assert (found["--any-steps"]["steps"], found["--pad"]["steps"]) == (9, 16)
 
 
-def test_traffic_is_measured_on_data_of_the_networks_steps(run, tmp_path):
+def test_traffic_is_measured_on_data_of_the_networks_steps(run: Run, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", spikes=np.ones((16, 3, 1, 8, 8), np.uint8))
     words = ("compile", *NET, "-t", "tiny", "-o", tmp_path / "b", "--data", tmp_path / "x.npz")
     code, out, err = run(*words)
@@ -204,7 +209,7 @@ def test_traffic_is_measured_on_data_of_the_networks_steps(run, tmp_path):
 
 
 @pytest.mark.parametrize("command", [("profiles",), ("profiles", "loihi2"), ("rules",), ("inspect", DEMO / "conv.pt")])
-def test_tables_and_json_of_the_other_commands(run, command):
+def test_tables_and_json_of_the_other_commands(run: Run, command: tuple[str, ...]) -> None:
     code, out, err = run(*command)
     assert (code, err) == (0, "")
     assert len(out.splitlines()) > 5
@@ -225,7 +230,7 @@ def test_tables_and_json_of_the_other_commands(run, command):
         (("report", "nowhere"), "nowhere: is no bundle"),
     ],
 )
-def test_options_that_are_no_choice_are_one_line(run, arguments, said):
+def test_options_that_are_no_choice_are_one_line(run: Run, arguments: tuple[Path | str, ...], said: str) -> None:
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert err.startswith("tern2lava: ")
@@ -236,13 +241,13 @@ def test_options_that_are_no_choice_are_one_line(run, arguments, said):
 @pytest.mark.parametrize(
     "arguments", [("fly",), ("compile",), ("verify", "b"), ("rules", "--no-such"), ("demo", "--samples", "0")]
 )
-def test_wrong_usage_ends_in_two(run, arguments):
+def test_wrong_usage_ends_in_two(run: Run, arguments: tuple[str, ...]) -> None:
     code, _, err = run(*arguments)
     assert code == 2
     assert "Traceback" not in err
 
 
-def test_two_scales_in_one_layer_are_two_groups_or_refused_by_the_target(run, tmp_path):
+def test_two_scales_in_one_layer_are_two_groups_or_refused_by_the_target(run: Run, tmp_path: Path) -> None:
     from tern2lava.frontends.files.checkpoint import read_checkpoint
 
     arrays = {name: np.array(value) for name, value in read_checkpoint(DEMO / "mlp.pt").tensors.items()}
@@ -262,9 +267,15 @@ def test_two_scales_in_one_layer_are_two_groups_or_refused_by_the_target(run, tm
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_full_disk_is_one_line(run, bundle, data, tmp_path, monkeypatch):
+def test_a_full_disk_is_one_line(
+    run: Run, bundle: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # What is written aside goes to a device on which every write ends in ENOSPC.
-    monkeypatch.setattr(Path, "with_name", lambda self, name: Path("/dev/full"))
+    # Reading the bundle names files beside others too (Path.with_suffix is with_name on Python 3.13).
+    beside = Path.with_name
+    monkeypatch.setattr(
+        Path, "with_name", lambda self, name: Path("/dev/full") if self.parent == tmp_path else beside(self, name)
+    )
     monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
     code, _, err = run("simulate", bundle, "--data", data, "-o", tmp_path / "out.npz")
     assert code == 2
@@ -274,7 +285,7 @@ def test_a_full_disk_is_one_line(run, bundle, data, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_an_unwritable_folder_is_one_line(run, bundle, data, tmp_path):
+def test_an_unwritable_folder_is_one_line(run: Run, bundle: Path, data: Path, tmp_path: Path) -> None:
     tmp_path.chmod(0o555)
     try:
         simulation = ("simulate", bundle, "--data", data, "-o", tmp_path / "o.npz")
@@ -287,14 +298,14 @@ def test_an_unwritable_folder_is_one_line(run, bundle, data, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def fail_with(monkeypatch, error):
-    def fail(*_, **__):
+def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(*_: Any, **__: Any) -> None:
         raise error
 
     monkeypatch.setattr(api, "report", fail)
 
 
-def test_an_error_of_our_own_is_one_line_and_code_70(run, monkeypatch):
+def test_an_error_of_our_own_is_one_line_and_code_70(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, ZeroDivisionError("division\nby zero"))
     code, out, err = run("report", "b")
     assert (code, out) == (70, "")
@@ -302,36 +313,37 @@ def test_an_error_of_our_own_is_one_line_and_code_70(run, monkeypatch):
     assert err.count("\n") == 1
 
 
-def test_out_of_memory_is_one_line(run, monkeypatch):
+def test_out_of_memory_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, MemoryError())
     code, _, err = run("report", "b")
     assert code == 2
     assert "out of memory" in err
 
 
-def test_an_interruption_says_what_was_done(run, monkeypatch):
+def test_an_interruption_says_what_was_done(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, Interrupted("interrupted: 3 of 10 samples were simulated; nothing was written"))
     code, _, err = run("report", "b")
     assert code == 130
     assert "interrupted: 3 of 10 samples" in err
 
 
-def test_the_traceback_is_shown_only_when_asked_for(monkeypatch):
+def test_the_traceback_is_shown_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     fail_with(monkeypatch, ZeroDivisionError())
     monkeypatch.setattr(sys, "argv", ["tern2lava", "report", "b", "--debug"])
     with pytest.raises(ZeroDivisionError):
         main()
 
 
-def test_the_package_has_the_functions_of_the_commands_and_no_more():
-    assert sorted(tern2lava.__all__) == ["compile", "load", "record", "report", "simulate", "verify", "what_if"]
-    for name in tern2lava.__all__:
+def test_the_package_has_the_functions_of_the_commands_and_no_more() -> None:
+    functions = ["compile", "export", "load", "record", "report", "simulate", "verify", "what_if"]
+    assert sorted(tern2lava.__all__) == sorted([*functions, "MapOptions", "Options", "Tern2LavaError"])
+    for name in functions:
         assert getattr(tern2lava, name) is getattr(api, name), "the subpackage report must not hide the function"
     with pytest.raises(AttributeError, match="has no attribute 'fly'"):
         _ = tern2lava.fly
 
 
-def test_options_of_a_mapping_reach_manifest_and_report(run, data, tmp_path):
+def test_options_of_a_mapping_reach_manifest_and_report(run: Run, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "build"
     code, text, err = run(
         "compile", *NET, "-t", "tiny", "-o", out, "--max-neurons-per-core", 20, "--pin", "lif1=1", "--pin", "lif2=0",
@@ -357,7 +369,7 @@ def test_options_of_a_mapping_reach_manifest_and_report(run, data, tmp_path):
     assert "Traffic (measured on data)" in shown
 
 
-def test_traffic_is_assumed_at_the_rate_given(run, tmp_path):
+def test_traffic_is_assumed_at_the_rate_given(run: Run, tmp_path: Path) -> None:
     hops = []
     for rate in (0.1, 0.2):
         text = run("compile", *NET, "-t", "tiny", "-o", tmp_path / "build", "--rate", rate, "--json")[1]
@@ -368,7 +380,7 @@ def test_traffic_is_assumed_at_the_rate_given(run, tmp_path):
     assert "Traffic (assumed: 0.2 spikes per neuron and step)" in run("report", tmp_path / "build")[1]
 
 
-def test_what_if_compares_targets_in_one_table_and_names_why_one_is_out(run, tmp_path):
+def test_what_if_compares_targets_in_one_table_and_names_why_one_is_out(run: Run, tmp_path: Path) -> None:
     small = tmp_path / "small.yaml"
     text = Path(str(resources.files("tern2lava.hw_profiles"))).joinpath("tiny.yaml").read_text(encoding="utf-8")
     small.write_text(
@@ -397,15 +409,21 @@ def test_what_if_compares_targets_in_one_table_and_names_why_one_is_out(run, tmp
         (("--pin", "lif1=-1"), 2, "--pin: found 'lif1=-1'"),
         (("--pin", "other=0"), 2, "populations are lif1, lif2"),
         (("--pin", "lif1=7"), 4, "chips for a pin to chip 7"),
-        (("--objective", "fast"), 2, "choose cores, traffic, latency, balance"),
+        (
+            ("--objective", "fast"),
+            2,
+            "found 'fast'; choose cores, traffic, latency, balance",
+        ),
         (("--placement", "best"), 2, "no algorithm 'best'"),
-        (("--rate", "-1"), 2, "rate: found -1.0"),
+        (("--rate", "-1"), 2, "rate: requires spikes per neuron and step above 0; found -1.0"),
         (("--spare-cores", "16"), 4, "spare at most 15"),
         (("--data", "missing.npz"), 2, "missing.npz: does not exist"),
-        (("--seed", "99999999999"), 2, "seed: found 99999999999"),
+        (("--seed", "99999999999"), 2, "seed: requires a whole number from 0 to 2,147,483,647; found 99999999999"),
     ],
 )
-def test_options_that_cannot_be_followed_are_one_line_and_an_exit_code(run, tmp_path, arguments, code, message):
+def test_options_that_cannot_be_followed_are_one_line_and_an_exit_code(
+    run: Run, tmp_path: Path, arguments: tuple[str, ...], code: int, message: str
+) -> None:
     found, out, err = run("compile", *NET, "-t", "tiny", "-o", tmp_path / "build", *arguments)
     assert (found, out) == (code, "")
     assert message in err
@@ -413,7 +431,7 @@ def test_options_that_cannot_be_followed_are_one_line_and_an_exit_code(run, tmp_
     assert not (tmp_path / "build").exists()
 
 
-def test_rounding_that_loses_too_much_is_refused_until_it_is_allowed(run, tmp_path):
+def test_rounding_that_loses_too_much_is_refused_until_it_is_allowed(run: Run, tmp_path: Path) -> None:
     np.savez(tmp_path / "net.npz", weight=np.ones((3, 4)), bias=np.full(3, 0.125))
     (tmp_path / "net.yaml").write_text(
         "input: {shape: [4]}\nsteps: 8\nreadout: spike_count\nlayers:\n  - dense: {weight: weight, bias: bias}\n"
@@ -438,7 +456,7 @@ def test_rounding_that_loses_too_much_is_refused_until_it_is_allowed(run, tmp_pa
 
 
 @pytest.mark.parametrize("share", ["much", "-5%", "nan", "inf%"])
-def test_a_share_that_is_none_is_one_line(run, tmp_path, share):
+def test_a_share_that_is_none_is_one_line(run: Run, tmp_path: Path, share: str) -> None:
     code, out, err = run("compile", *NET, "-o", tmp_path / "b", f"--allow-rounding={share}")
     assert (code, out) == (2, "")
     assert err.count("\n") == 1

@@ -20,12 +20,12 @@ from tern2lava.compiler.ir.graph import Compare, Dense, Graph, Input, Level, Neu
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.effort import EFFORTS, NORMAL, Effort, effort_of
 from tern2lava.errors import InputError
-from tern2lava.sim.verify.shard import lava_amounts
+from tern2lava.sim.verify.shard import amounts
 
 
 def untied(thresholds: int = 3, steps: int = 16, **neuron: Any) -> Graph:
     """Neurons of several thresholds, none of which has a code that is proven to keep every spike."""
-    kind = {"alpha_v": frozen(0.75), "compare": Compare.GE, "reset": Reset.ZERO} | neuron
+    kind: dict[str, Any] = {"alpha_v": frozen(0.75), "compare": Compare.GE, "reset": Reset.ZERO} | neuron
     codes = np.where(np.arange(24 * 40).reshape(24, 40) * 7 % 5 < 2, 0, (-1) ** np.arange(40))
     levels = np.repeat(0.5 * np.arange(2, 2 + thresholds), 24 // thresholds)
     return Graph(
@@ -63,7 +63,7 @@ def test_quick_tries_less_than_normal_and_thorough_more() -> None:
 def test_a_preset_knows_its_name_and_numbers_of_ones_own_are_custom() -> None:
     assert [effort_of(name).name for name in EFFORTS] == list(EFFORTS) == ["quick", "normal", "thorough"]
     assert replace(NORMAL, exact_steps=65).name == "custom"
-    with pytest.raises(InputError, match="effort: requires one of quick, normal, thorough; found 'slow'"):
+    with pytest.raises(InputError, match="effort: requires an effort; found 'slow'; choose quick, normal, thorough"):
         effort_of("slow")
 
 
@@ -140,9 +140,11 @@ def test_the_effort_is_recorded_in_manifest_and_report_and_said_of_a_verificatio
 
 
 def test_lava_runs_as_many_samples_as_the_effort_says() -> None:
-    assert dict(lava_amounts("mixed", 1000, EFFORTS["quick"])) == {"L2": 1000, "L3": 4, "L1": 1}
-    assert dict(lava_amounts("mixed", 1000)) == {"L2": 1000, "L3": 32, "L1": 8}
-    assert dict(lava_amounts("all", 1000, EFFORTS["quick"])) == {"L2": 1000, "L3": 1000, "L1": 1000}
+    others = dict.fromkeys("IEM", 1000)
+    quick, normal = EFFORTS["quick"], EFFORTS["normal"]
+    assert dict(amounts("lava", "mixed", 1000, quick)) == others | {"L2": 1000, "L3": 4, "L1": 1}
+    assert dict(amounts("lava", "mixed", 1000, normal)) == others | {"L2": 1000, "L3": 32, "L1": 8}
+    assert dict(amounts("lava", "all", 1000, quick)) == others | {"L2": 1000, "L3": 1000, "L1": 1000}
 
 
 def test_the_command_takes_a_preset_and_refuses_other_words(
@@ -154,7 +156,9 @@ def test_the_command_takes_a_preset_and_refuses_other_words(
     data = ("--data", tmp_path / "x.npz", "--backend", "reference", "--json")
     done = run("verify", folder, *data, "--effort", "quick", "--require", "execution")
     assert json.loads(done.stdout)["effort"] == "quick"
-    assert run("verify", folder, *data, "--effort", "slow").returncode == 2
+    wrong = run("verify", folder, *data, "--effort", "slow")
+    assert wrong.returncode == 2
+    assert "--effort: requires an effort; found 'slow'; choose quick, normal, thorough" in wrong.stderr
 
 
 def test_the_documentation_has_every_number_and_its_presets() -> None:

@@ -67,8 +67,7 @@ def with_population(compiled: Compiled, name: str, **values: Any) -> Compiled:
         replace(node, **values) if isinstance(node, Population) and node.name == name else node
         for node in program.nodes
     ]
-    stages = compiled.lowered.stages | {"split_fan_in": program.with_nodes(nodes)}
-    return replace(compiled, lowered=replace(compiled.lowered, stages=stages))
+    return replace(compiled, lowered=compiled.lowered.with_program(program.with_nodes(nodes)))
 
 
 def with_images(compiled: Compiled, change: Callable[[list[bytes]], None]) -> Compiled:

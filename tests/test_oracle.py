@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from command_line import Run, in_process
+from nodes import part
 from oracle_net import MISREADINGS, NAMES, NET, count_spikes, module, spikes, write
 from tern2lava import api
 from tern2lava.bundle import RECORDED, read_bundle, recorded_run
@@ -131,7 +132,7 @@ def live(threshold: float = 1.0) -> nn.Module:
         nn.Linear(12, 30), snn.Leaky(beta=0.5, init_hidden=True), nn.Linear(30, 5), neuron.IFNode(v_threshold=threshold)
     )
     with torch.no_grad():
-        for layer in (net[0], net[2]):
+        for layer in (part(net, "0", nn.Linear), part(net, "2", nn.Linear)):
             layer.weight.copy_(torch.from_numpy(rng.choice([-1, 0, 1, 1], tuple(layer.weight.shape)) * 0.5))
             layer.bias.zero_()
     return net

@@ -7,15 +7,17 @@ import re
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from command_line import in_process
+from command_line import Run, in_process
 from tern2lava import api
 from tern2lava.bundle import read_bundle
 from tern2lava.cli.app import console
@@ -33,7 +35,7 @@ OTHERS, BEST = "other mappings", "placement of the best"
 STAGES = ["network", "passes", "certificate", "partition", "placement", "routes", OTHERS, BEST, "core images", "bundle"]
 
 
-def test_a_compilation_tells_its_stages_in_order_and_how_many_there_are_of_what_is_counted(tmp_path):
+def test_a_compilation_tells_its_stages_in_order_and_how_many_there_are_of_what_is_counted(tmp_path: Path) -> None:
     told = []
     compiled = api.compile(
         DEMO / "mlp.pt", "tiny", net=DEMO / "mlp.yaml", out=tmp_path / "b", progress=lambda *what: told.append(what)
@@ -44,7 +46,7 @@ def test_a_compilation_tells_its_stages_in_order_and_how_many_there_are_of_what_
     assert [what for what in told if what[0] == "core images"] == [("core images", k, cores) for k in range(cores)]
 
 
-def test_what_if_names_the_target_of_each_stage():
+def test_what_if_names_the_target_of_each_stage() -> None:
     told = []
     api.what_if(
         DEMO / "mlp.pt", ["tiny", "loihi2"], net=DEMO / "mlp.yaml", progress=lambda stage, *_: told.append(stage)
@@ -57,8 +59,10 @@ def test_what_if_names_the_target_of_each_stage():
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_an_interruption_in_any_stage_leaves_nothing_and_a_bundle_that_was_there_whole(stage, tmp_path):
-    def interrupt(now, done, total):
+def test_an_interruption_in_any_stage_leaves_nothing_and_a_bundle_that_was_there_whole(
+    stage: str, tmp_path: Path
+) -> None:
+    def interrupt(now: str, done: int, total: int) -> None:
         if now == stage:
             raise KeyboardInterrupt
 
@@ -75,7 +79,7 @@ def test_an_interruption_in_any_stage_leaves_nothing_and_a_bundle_that_was_there
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.setenv("TERM", "xterm")
     return in_process(monkeypatch, capsys, terminal=True)
 
@@ -83,7 +87,7 @@ def run(monkeypatch, capsys):
 NET = (DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml", "-t", "tiny")
 
 
-def test_a_terminal_shows_the_stages_of_compile_on_stderr_alone(run, tmp_path):
+def test_a_terminal_shows_the_stages_of_compile_on_stderr_alone(run: Run, tmp_path: Path) -> None:
     code, out, err = run("compile", *NET, "-o", tmp_path / "b")
     assert code == 0
     assert all(stage in err for stage in STAGES)
@@ -93,13 +97,15 @@ def test_a_terminal_shows_the_stages_of_compile_on_stderr_alone(run, tmp_path):
     assert "loihi2: core images" in err
 
 
-def test_json_is_silent_on_a_terminal_too(run, tmp_path):
+def test_json_is_silent_on_a_terminal_too(run: Run, tmp_path: Path) -> None:
     assert run("compile", *NET, "-o", tmp_path / "b", "--json")[::2] == (0, "")
     assert run("compile", *NET[:3], "--what-if", "tiny", "--json")[::2] == (0, "")
 
 
-def test_an_interruption_at_a_terminal_is_one_last_line_and_code_130(run, tmp_path, monkeypatch):
-    def interrupted(*_, progress, **__):
+def test_an_interruption_at_a_terminal_is_one_last_line_and_code_130(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, progress: Callable[..., Any], **__: Any) -> None:
         progress("passes", 3, 9)
         raise KeyboardInterrupt
 
@@ -110,7 +116,9 @@ def test_an_interruption_at_a_terminal_is_one_last_line_and_code_130(run, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_every_stage_with_a_total_counts_something_that_has_a_name_and_never_runs_over_it(tmp_path):
+def test_every_stage_with_a_total_counts_something_that_has_a_name_and_never_runs_over_it(
+    tmp_path: Path,
+) -> None:
     told = []
     where = tmp_path / "b"
     api.compile(
@@ -130,12 +138,13 @@ def test_every_stage_with_a_total_counts_something_that_has_a_name_and_never_run
     assert ends["fast engine on the rest"] == (7, 7)
 
 
-def test_samples_of_later_shards_are_counted_of_all(tmp_path):
+def test_samples_of_later_shards_are_counted_of_all(tmp_path: Path) -> None:
     told = []
     api.compile(DEMO / "mlp.pt", "tiny", net=DEMO / "mlp.yaml", out=tmp_path / "b")
     program = read_bundle(tmp_path / "b").executable.program
     shape = program.of_kind(Input)[0].shape
-    neurons = sum(size(node.shape) for node in (*program.of_kind(Input), *program.of_kind(Population)))
+    nodes: tuple[Input | Population, ...] = (*program.of_kind(Input), *program.of_kind(Population))
+    neurons = sum(size(node.shape) for node in nodes)
     two = replace(NORMAL, shard_values=2 * 16 * neurons)
     data = {"spikes": np.zeros((5, 16, *shape), np.int8)}
     api.verify(tmp_path / "b", data, backend="reference", effort=two, progress=lambda *what: told.append(what))
@@ -144,7 +153,7 @@ def test_samples_of_later_shards_are_counted_of_all(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_real_terminal_of_80_columns_sees_one_line_that_fits(tmp_path):
+def test_a_real_terminal_of_80_columns_sees_one_line_that_fits(tmp_path: Path) -> None:
     """The command in a pseudo-terminal of its own; the line that comes and goes and all that stays keep within it."""
     pty, termios, fcntl = (pytest.importorskip(name) for name in ("pty", "termios", "fcntl"))
     main, side = pty.openpty()
@@ -170,7 +179,9 @@ def test_a_real_terminal_of_80_columns_sees_one_line_that_fits(tmp_path):
 
 
 @pytest.mark.parametrize(("asked", "width"), [("100", 100), ("7", 20), ("", 80), ("wide", 80), ("0", 80), (None, 80)])
-def test_what_is_piped_is_as_wide_as_columns_says_or_80(monkeypatch, asked, width):
+def test_what_is_piped_is_as_wide_as_columns_says_or_80(
+    monkeypatch: pytest.MonkeyPatch, asked: str | None, width: int
+) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
     if asked is not None:
         monkeypatch.setenv("COLUMNS", asked)

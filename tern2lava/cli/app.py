@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from tern2lava.errors import StoppedError
+from tern2lava.frontends.sources import files
+from tern2lava.registry import Registry
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +39,24 @@ class Commands(TyperGroup):
             raise StoppedError(str(error)) from None
 
 
+class WithPlugins(TyperCommand):
+    """A command whose --help ends with what plugins add to `registries`; they are looked for only then."""
+
+    registries: tuple[Registry[Any], ...] = ()
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        rows = [(f"{r.kind} {name}", r.origin(name)) for r in self.registries for name in r.plugin_names()]
+        if rows:
+            with formatter.section("Plugins"):
+                formatter.write_dl(rows)
+        super().format_epilog(ctx, formatter)
+
+
+def with_plugins(*registries: Registry[Any]) -> type[WithPlugins]:
+    """A class of commands for typer, with the plugins of `registries` in their --help."""
+    return type("Command", (WithPlugins,), {"registries": registries})
+
+
 app = typer.Typer(
     name="tern2lava",
     cls=Commands,
@@ -51,9 +71,28 @@ app = typer.Typer(
     "target, 5 a backend (Lava, Ray) did not finish, 70 an error of tern2lava itself.",
 )
 
+
+def _print_version(asked: bool) -> None:
+    """The version and the end, where it is asked for: no command is needed then."""
+    if asked:
+        import tern2lava
+
+        print(f"tern2lava {tern2lava.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of no command."""
+
+
 Source = Annotated[
     Path,
-    typer.Argument(metavar="FILE", help="Checkpoint (torch .pt, npz, safetensors), NIR (.nir) or lava-dl (.net) file."),
+    typer.Argument(metavar="FILE", help=f"{files()[0].upper()}{files()[1:]}."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
 Debug = Annotated[bool, typer.Option("--debug", help="On an error, show the whole traceback.")]

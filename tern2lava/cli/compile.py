@@ -20,6 +20,7 @@ from tern2lava.cli.app import (
     print_json,
     said,
     share,
+    with_plugins,
 )
 from tern2lava.cli.mapping import (
     MaxNeurons,
@@ -34,12 +35,14 @@ from tern2lava.cli.mapping import (
     map_options,
 )
 from tern2lava.cli.progress import progress_bar
+from tern2lava.frontends.sources import SOURCES
 
 
 @app.command(
+    cls=with_plugins(SOURCES),
     epilog="Example: tern2lava compile net.pt --net net.yaml --target loihi2 -o build/\n\n"
     "Another: tern2lava compile net.pt --net net.yaml --print-ir to_integer\n\n"
-    "And: tern2lava compile net.pt --net net.yaml --what-if loihi1,loihi2,hala-point --data test.npz"
+    "And: tern2lava compile net.pt --net net.yaml --what-if loihi1,loihi2,hala-point --data test.npz",
 )
 def compile(
     file: Source,
@@ -87,27 +90,25 @@ def compile(
 ) -> None:
     """Lower a checkpoint to certified integers, map it onto cores, and write one bundle folder."""
     from tern2lava import api
-    from tern2lava.bundle import tool_version
     from tern2lava.compiler.ir.text import print_graph
     from tern2lava.compiler.options import Options
-    from tern2lava.compiler.passes.pipeline import STAGES
+    from tern2lava.compiler.passes.pipeline import stage_names
     from tern2lava.effort import effort_of
     from tern2lava.errors import InputError
-    from tern2lava.report.build import make_report
     from tern2lava.report.terminal import print_report
     from tern2lava.report.what_if import what_if_table
 
     if ternarize not in ("refuse", "twn", "int8"):
         raise InputError("--ternarize", f"found '{ternarize}'; choose refuse, twn or int8")
-    if print_ir and print_ir not in (*STAGES, "all"):
-        raise InputError("--print-ir", f"no stage '{print_ir}'; choose all, {', '.join(STAGES)}")
+    if print_ir and print_ir not in (*stage_names(), "all"):
+        raise InputError("--print-ir", f"no stage '{print_ir}'; choose all, {', '.join(stage_names())}")
     if what_if and (out is not None or print_ir):
         raise InputError("--what-if", "only compares and writes nothing; leave out --out and --print-ir")
     if out is None and not print_ir and not what_if:
         raise InputError("--out", "say where the bundle goes, for example -o build/ (or only look: --print-ir all)")
     options = Options(
         ternarize=cast('Literal["refuse", "twn", "int8"]', ternarize), steps=steps,
-        allow_rounding=share("--allow-rounding", allow_rounding), effort=effort_of(effort),
+        allow_rounding=share("--allow-rounding", allow_rounding), effort=effort_of(effort, "--effort"),
     )  # fmt: skip
     chosen = map_options(max_neurons, pin, spare_cores, placement, seed, objective, rate)
     if what_if:
@@ -130,13 +131,13 @@ def compile(
             recorded=recorded, any_steps=any_steps, pad=pad, **said(dt, assume),
         )  # fmt: skip
     if print_ir:
-        texts = {s: print_graph(compiled.lowered.stages[s]) for s in STAGES if print_ir in (s, "all")}
+        texts = {s: print_graph(graph) for s, graph in compiled.lowered.stages.items() if print_ir in (s, "all")}
         if as_json:
             print_json(texts)
         else:
             print("".join(f"--- {stage}\n{text}" for stage, text in texts.items()), end="")
         return
-    report = make_report(compiled, tool_version())
+    report = compiled.report
     if as_json:
         print(report.model_dump_json(indent=1))
         return

@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
-from tern2lava.cli.app import Debug, Json, app, console, print_json, said
+from tern2lava.cli.app import Debug, Json, app, console, print_json, said, with_plugins
 from tern2lava.counts import count
+from tern2lava.export.exporters import EXPORTERS
+from tern2lava.registry import one_of
+
+STAGES = ("imported", "real")
 
 
 @app.command(
+    cls=with_plugins(EXPORTERS),
     epilog="Example: tern2lava export build/ --to nir -o net.nir\n\n"
-    "Another: tern2lava export build/ --to image --codec rans_storage -o images/"
+    "Another: tern2lava export build/ --to image --codec rans_storage -o images/",
 )
 def export(
     source: Annotated[
@@ -23,8 +28,10 @@ def export(
         str,
         typer.Option(
             "--to",
-            help="`nir`: a NIR file (docs/nir.md). Of a bundle, `image`: its core images (docs/image-format.md); "
-            "`weights`: its codes, entropy-coded.",
+            help="; ".join(
+                f"`{each.name}`: {'of a bundle, ' * each.of_bundle}{each.what}" for each in EXPORTERS.registered()
+            )
+            + ".",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file (nir) or new folder to write.")],
@@ -32,8 +39,11 @@ def export(
     dt: Annotated[float | None, typer.Option("--dt", help="Time step in seconds, read or (1e-4) written.")] = None,
     assume: Annotated[str, typer.Option(metavar="KEY=VALUE,...", help="As for `compile`.")] = "",
     stage: Annotated[
-        str, typer.Option(help="Of a bundle: `imported`, as its source said, or `real`, with ternary weights.")
-    ] = "imported",
+        str | None,
+        typer.Option(
+            help="Of a bundle: `imported` (the default), as its source said, or `real`, with ternary weights."
+        ),
+    ] = None,
     lossy: Annotated[
         bool, typer.Option("--lossy", help="Write what only metadata can say (resets, >=); other readers lose it.")
     ] = False,
@@ -44,49 +54,45 @@ def export(
             "the smallest of large layers.",
         ),
     ] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="An option of a format that a plugin brings."),
+    ] = None,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write a network in another format, read back with the same spikes."""
-    from tern2lava.bundle import read_bundle, tool_version, write_aside
+    from tern2lava import api
     from tern2lava.errors import InputError
-    from tern2lava.export.nir import DEFAULT_DT, write_nir
-    from tern2lava.frontends.load import load
 
-    if to not in ("nir", "image", "weights"):
-        raise InputError("--to", f"found '{to}'; choose nir, image or weights")
-    if stage not in ("imported", "real"):
-        raise InputError("--stage", f"found '{stage}'; choose imported or real")
-    if codec is not None and to != "image":
-        raise InputError("--codec", f"is of --to image, found --to {to}; leave it out")
-    if to != "nir":
-        from tern2lava.export.images import export_images, export_weights
-
-        opened = read_bundle(source)
-        program, target = opened.executable.program, opened.report.target
-        if to == "image":
-            files = export_images(opened.executable, out, target=target, version=tool_version(), codec=codec)
-        else:
-            files = export_weights(program, out, version=tool_version())
-        written = sum((out / name).stat().st_size for name in files)
-        if as_json:
-            print_json({"out": str(out), "files": files, "bytes": written})
-        else:
-            print(f"{count(len(files), 'file')} written to {out}, {count(written, 'byte')}")
-        return
-    if source.is_dir():
-        executable = read_bundle(source).executable
-        graph = executable.imported if stage == "imported" else executable.real
+    EXPORTERS.get(to, "--to")
+    if stage not in (None, *STAGES):
+        raise InputError("--stage", f"found '{stage}'; choose {one_of(STAGES)}")
+    if stage == "real" and not source.is_dir():
+        raise InputError("--stage", "real is of a bundle; compile the file first")
+    found = api.export(
+        source, out, to=to, net=net, stage=stage, dt=dt, lossy=lossy, codec=codec,
+        settings=dict(map(_pair, more or ())), **said(None, assume),
+    )  # fmt: skip
+    if found.folder:
+        summary = {"out": str(out), "files": list(found.files), "bytes": found.size}
+        line = f"{count(len(found.files), 'file')} written to {out}, {count(found.size, 'byte')}"
     else:
-        if stage == "real":
-            raise InputError("--stage", "real is of a bundle; compile the file first")
-        graph = load(source, net, **said(dt, assume))
-    notes: list[str] = []
-    write_aside(out, lambda path: notes.extend(write_nir(graph, path, dt=dt or DEFAULT_DT, lossy=lossy)))
+        summary = {"out": str(out), "notes": list(found.notes)}
+        line = f"written to {out}"
     if as_json:
-        print_json({"out": str(out), "notes": notes})
+        print_json(summary)
         return
     from tern2lava.report.sheet import Paragraph
 
-    console().print(*(Paragraph(f"- {note}") for note in notes), sep="\n", end="")
-    print(f"written to {out}")
+    console().print(*(Paragraph(f"- {note}") for note in found.notes), sep="\n", end="")
+    print(line)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from tern2lava.errors import InputError
+
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise InputError("--set", f"found {text!r}; write NAME=VALUE")
+    return name, value

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, EffortName, Json, Pad, app, console, print_json
 from tern2lava.cli.progress import progress_bar
 from tern2lava.counts import count
+from tern2lava.effort import NORMAL
+from tern2lava.registry import one_of
+from tern2lava.sim.engines import ENGINES
+from tern2lava.sim.verify.executions import EXECUTIONS, lava_modes
 
 if TYPE_CHECKING:
     from tern2lava.sim.verify.verify import LavaMode
+
+LAVA = [entry for entry in EXECUTIONS if entry.lava]
 
 
 @app.command(epilog="Example: tern2lava simulate build/ --data test.npz -o out.npz")
@@ -23,8 +29,8 @@ def simulate(
     engine: Annotated[
         str,
         typer.Option(
-            help="`fast`: compiled kernels; `reference`: the integer program, step by step; `images`: core by core "
-            "from the packed core images; `ray`: `fast` in Ray tasks. All give the same spikes and states."
+            help="; ".join(f"`{engine.name}`: {engine.what}" for engine in ENGINES)
+            + ". All give the same spikes and states."
         ),
     ] = "fast",
     states: Annotated[bool, typer.Option("--states", help="Write the membrane potentials and currents too.")] = False,
@@ -35,15 +41,12 @@ def simulate(
 ) -> None:
     """Run a bundle on spikes and write its spikes, scores and predictions."""
     from tern2lava import api
-    from tern2lava.errors import InputError
     from tern2lava.report.sheet import Paragraph
 
-    engines: dict[str, api.Engine] = {"fast": "fast", "reference": "reference", "images": "images", "ray": "ray"}
-    if engine not in engines:
-        raise InputError("--engine", f"found '{engine}'; choose {', '.join(engines)}")
+    chosen = ENGINES.get(engine, "--engine").name
     with progress_bar(as_json) as progress:
         result = api.simulate(
-            bundle, data, engine=engines[engine], states=states, keep=False, out=out, progress=progress,
+            bundle, data, engine=chosen, states=states, keep=False, out=out, progress=progress,
             any_steps=any_steps, pad=pad,
         )  # fmt: skip
     spikes = result.spikes
@@ -72,13 +75,19 @@ def verify(
     bundle: BundleFolder,
     data: Data,
     backend: Annotated[
-        str, typer.Option(help="`lava`: all executions (I, E, M, L1, L2, L3); `reference`: without Lava (I, E, M).")
+        str,
+        typer.Option(
+            help=f"`lava`: all executions ({', '.join(EXECUTIONS.names())}); `reference`: without Lava "
+            f"({', '.join(entry.name for entry in EXECUTIONS if not entry.lava)})."
+        ),
     ] = "lava",
     lava_mode: Annotated[
         str,
         typer.Option(
-            help="`fused`: core images in our Lava process (L2); `inprocess`: Lava's own process models in sequence "
-            "(L3); `stock`: Lava's runtime (L1); `all`: these three; `mixed`: L2 on all samples, L3 and L1 on some."
+            help="; ".join(f"`{entry.mode}`: {entry.what} ({entry.name})" for entry in LAVA)
+            + "; `all`: these; `mixed`: each on all samples, except "
+            + ", ".join(f"{entry.name} on the first {entry.mixed(NORMAL)}" for entry in LAVA if entry.mixed)
+            + " (of the effort normal)."
         ),
     ] = "mixed",
     engine: Annotated[
@@ -107,6 +116,7 @@ def verify(
     """Three verdicts on data: whether core images and Lava equal the integers, whether the integers spike as the float
     model, and whether that is your framework's network."""
     from tern2lava import api
+    from tern2lava.effort import effort_of
     from tern2lava.errors import InputError
     from tern2lava.report.verdict_tables import verification_table
 
@@ -114,16 +124,13 @@ def verify(
         raise InputError("--backend", f"found '{backend}'; choose lava or reference")
     if engine not in ("local", "ray"):
         raise InputError("--engine", f"found '{engine}'; choose local or ray")
-    modes: dict[str, LavaMode] = {
-        "mixed": "mixed", "stock": "stock", "fused": "fused", "inprocess": "inprocess", "all": "all",
-    }  # fmt: skip
-    if lava_mode not in modes:
-        raise InputError("--lava-mode", f"found '{lava_mode}'; choose {', '.join(modes)}")
+    if lava_mode not in lava_modes():
+        raise InputError("--lava-mode", f"found '{lava_mode}'; choose {one_of(lava_modes())}")
     with progress_bar(as_json) as progress:
         report = api.verify(
-            bundle, data, backend="lava" if backend == "lava" else "reference", lava_mode=modes[lava_mode],
+            bundle, data, backend="lava" if backend == "lava" else "reference", lava_mode=cast("LavaMode", lava_mode),
             engine="ray" if engine == "ray" else "local", samples=samples or None, timeout=timeout, progress=progress,
-            require=require, effort=effort, any_steps=any_steps, pad=pad,
+            require=require, effort=effort_of(effort, "--effort"), any_steps=any_steps, pad=pad,
         )  # fmt: skip
     found = report.verification
     assert found is not None

@@ -16,7 +16,7 @@ def profiles(
     debug: Debug = False,
 ) -> None:
     """The hardware profiles, or every number of one with its unit, kind and source."""
-    from tern2lava.hw_profiles import load_profile, profile_names
+    from tern2lava.hw_profiles import known_profiles, load_profile
     from tern2lava.report.tables import profile_table, profiles_table
 
     if name:
@@ -26,7 +26,7 @@ def profiles(
         else:
             console().print(profile_table(profile))
         return
-    known = [load_profile(each) for each in profile_names()]
+    known = known_profiles()
     if as_json:
         print_json([profile.model_dump(mode="json") for profile in known])
     else:
@@ -37,10 +37,10 @@ def profiles(
 def rules(as_json: Json = False, debug: Debug = False) -> None:
     """What each target can execute, and what to do about what it cannot (generated from the rules themselves)."""
     from tern2lava.compiler.target.rules import support_table
-    from tern2lava.hw_profiles import load_profile, profile_names
+    from tern2lava.hw_profiles import known_profiles
     from tern2lava.report.tables import rules_table
 
-    known = [load_profile(each) for each in profile_names()]
+    known = known_profiles()
     rows = support_table(known)
     if as_json:
         print_json(rows)

@@ -22,6 +22,9 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train a ternary spiking network; a run that was interrupted goes on from its last epoch."""
+    from tern2lava.extras import require
+
+    require("train")
     from tern2lava.train.config import read_experiment
     from tern2lava.train.experiment import run_experiment
 

@@ -16,9 +16,9 @@ from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.partition import least_cores
 from tern2lava.compiler.passes.pipeline import lower
-from tern2lava.compiler.target.rules import NO_CHIP, check_rules
+from tern2lava.compiler.target.rules import check_rules
 from tern2lava.errors import CapacityError, Tern2LavaError
-from tern2lava.hw_profiles import Profile, load_profile, profile_names
+from tern2lava.hw_profiles import NO_CHIP, Profile, known_profiles
 
 NAMED = 2
 """Targets named at most, the smallest first."""
@@ -88,8 +88,8 @@ def _fewer_neurons(graph: Graph, profile: Profile, options: Options, map_options
 
 def _others(profile: Profile) -> list[Profile]:
     """The shipped profiles of other chips, the smallest first."""
-    names = (name for name in profile_names() if name not in (profile.name, *NO_CHIP))
-    return sorted(map(load_profile, names), key=lambda other: other.system.cores)
+    others = (other for other in known_profiles() if other.name not in (profile.name, *NO_CHIP))
+    return sorted(others, key=lambda other: other.system.cores)
 
 
 def _mapped_on(graph: Graph, profile: Profile, options: Options) -> Iterator[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Projection
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry
+from tern2lava.compiler.ir.shapes import ConvGeometry, Ints
 from tern2lava.compiler.ir.slices import source_window, tap_patterns
 from tern2lava.hw_profiles import Profile
 
@@ -55,12 +55,12 @@ def single_ends(geometry: ConvGeometry, kernel: int, axis: int, low: int, high: 
     return first, int(np.argmin(single[::-1]))
 
 
-def overlap(low: Array, high: Array, other_low: Array, other_high: Array) -> Array:
+def overlap(low: Ints, high: Ints, other_low: Ints, other_high: Ints) -> Ints:
     """Length that ranges have in common."""
-    result: Array = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0)
+    result: Ints = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0)
     return result
 
 
-def single_overlap(low: Array, high: Array, seen_low: Array, seen_high: Array, first: Array, last: Array) -> Array:
+def single_overlap(low: Ints, high: Ints, seen_low: Ints, seen_high: Ints, first: Ints, last: Ints) -> Ints:
     """Length that ranges [low, high) have in common with the single positions of [seen_low, seen_high)."""
     return overlap(low, high, seen_low, seen_low + first) + overlap(low, high, seen_high - last, seen_high)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tern2lava.compiler.ir.graph import Arithmetic, Graph
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Population
+from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.compiler.progress import Progress, silent
+from tern2lava.compiler.shown import Shown, brief
+from tern2lava.counts import count
 from tern2lava.hw_profiles import Profile
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Compiled:
+class Compiled(Shown):
     """A network lowered to integers and mapped onto a target. source_bytes: size of the file it came from, if any;
     described: what says how its neurons compute, in words that follow "the float model"."""
 
@@ -25,6 +28,17 @@ class Compiled:
     options: Options
     source_bytes: int | None = None
     described: str = "as the graph describes it"
+
+    def _shown(self) -> str:
+        program = self.lowered.program
+        populations = program.of_kind(Population)
+        neurons = sum(size(population.shape) for population in populations)
+        verdicts = Counter(certificate.verdict.value for certificate in self.lowered.certificates)
+        return (
+            f"{brief(program.source or 'graph')} on {self.profile.name}: {count(len(populations), 'population')}, "
+            f"{count(neurons, 'neuron')}, {count(len(self.mapped.images), 'core')}, "
+            f"{', '.join(f'{verdict} {count}' for verdict, count in verdicts.items())}"
+        )
 
 
 def build(

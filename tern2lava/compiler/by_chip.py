@@ -69,7 +69,7 @@ class _Sharer:
 
     def __init__(self, graph: Graph, profile: Profile, options: MapOptions, model: CostModel) -> None:
         self.graph, self.profile, self.options, self.model = graph, profile, options, model
-        self.populations: tuple[Population, ...] = graph.of_kind(Population)
+        self.populations = graph.of_kind(Population)
         self.by_name = {p.name: p for p in self.populations}
         self.per_chip = profile.system.cores_per_chip - options.spare_cores
         self.pins = dict(options.pins)

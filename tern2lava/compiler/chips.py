@@ -99,7 +99,8 @@ def _anneal(
         for k in range(first[part], first[part + 1]):
             if chip[reached[k]] != chip[part]:
                 used[part] += weight[k]
-    best, cost, best_cost = chip.copy(), 0.0, 0.0
+    best: Array = chip.copy()
+    cost, best_cost = 0.0, 0.0
     scale, seen = 0.0, 0
     for move in range(moves):
         part = np.random.randint(parts)

@@ -193,7 +193,7 @@ class GridChooser:
     def choose(self, limit: dict[str, int], caps: dict[str, int], share: bool) -> dict[str, Grid] | str:
         """A grid for each population, no box over the output axons of a core, fewest cores by estimate; or the name of
         the population for which none is left."""
-        populations: tuple[Population, ...] = self.graph.of_kind(Population)
+        populations = self.graph.of_kind(Population)
         readers: dict[str, list[Population]] = {p.name: [] for p in populations}
         for target in populations:
             for projection in incoming(self.graph, target):
@@ -261,8 +261,7 @@ class GridChooser:
     def _upstream(self, candidate: Candidate, name: str, done: set[str], readers: dict[str, list[Population]]) -> float:
         """Entries that a candidate will cost populations whose grid is not chosen yet, at one a edge."""
         total = 0.0
-        population = self.graph[name]
-        assert isinstance(population, Population)
+        population = self.graph.population(name)
         if self.profile.routing.out_axon_model.value != "edges":
             return 1e-3 * candidate.in_axons
         for projection in incoming(self.graph, population):

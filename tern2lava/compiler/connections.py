@@ -10,8 +10,8 @@ import numpy as np
 
 from tern2lava.compiler.axons import Edges, overlap, single_overlap
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.graph import Graph, Input, Projection
-from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.compiler.ir.graph import Graph, Input
+from tern2lava.compiler.ir.shapes import Ints, Shape
 from tern2lava.compiler.ir.slices import sources
 from tern2lava.compiler.pack import Part
 from tern2lava.compiler.partition import Partition
@@ -31,14 +31,14 @@ class Connections:
     the axons see; part: index into Partition.parts of the source (-1: the host).
     """
 
-    source: Array
-    group: Array
-    target: Array
-    axons: Array
-    neurons: Array
-    single: Array
-    box: Array
-    part: Array
+    source: Ints
+    group: Ints
+    target: Ints
+    axons: Ints
+    neurons: Ints
+    single: Ints
+    box: Ints
+    part: Ints
     boxes: tuple[Box, ...]
 
 
@@ -58,8 +58,7 @@ def connections(graph: Graph, partition: Partition) -> Connections:
         if part.core != core:
             core, range_of_core = part.core, 0
         for block in part.blocks:
-            projection = graph[block.projection]
-            assert isinstance(projection, Projection)
+            projection = graph.projection(block.projection)
             key = (projection.inputs[0], block.source.shape)
             readers.setdefault(key, []).append((core, range_of_core, len(boxes)))
             boxes.append(block.source)
@@ -84,7 +83,7 @@ def _group_numbers(parts: tuple[Part, ...]) -> list[int]:
 def _meet(
     parts: list[tuple[int, int, int, Box]], shape: Shape, rows: list[tuple[int, int, int]], boxes: list[Box],
     singles: list[Edges],
-) -> Array:  # fmt: skip
+) -> Ints:  # fmt: skip
     """Rows (source, group, target, axons, neurons, single, box, part) of all pairs with a neuron in common."""
     who = np.array([(core, group, index) for core, group, index, _ in parts], np.int64)
     reads = np.array(rows, np.int64)
@@ -122,7 +121,7 @@ def _meet(
     return np.concatenate(found) if found else np.zeros((0, 8), np.int64)
 
 
-def _pairs(lo: Array, hi: Array, seen_lo: Array, seen_hi: Array) -> Iterator[tuple[Array, Array]]:
+def _pairs(lo: Ints, hi: Ints, seen_lo: Ints, seen_hi: Ints) -> Iterator[tuple[Ints, Ints]]:
     """(readers, parts): indices of all pairs of a box that is seen and a part's box with a neuron in common, some
     readers at a time.
 
@@ -161,15 +160,15 @@ class _Meeting:
     reader has (seen); for each range of readers, listed[first : first + counts] are the ranges of parts that it
     meets."""
 
-    mine: Array
-    seen: Array
+    mine: Ints
+    seen: Ints
     different: int
-    listed: Array
-    first: Array
-    counts: Array
+    listed: Ints
+    first: Ints
+    counts: Ints
 
     @staticmethod
-    def of(lo: Array, hi: Array, seen_lo: Array, seen_hi: Array) -> _Meeting:
+    def of(lo: Ints, hi: Ints, seen_lo: Ints, seen_hi: Ints) -> _Meeting:
         mine, my_place = np.unique(np.stack([lo, hi], axis=1), axis=0, return_inverse=True)
         seen, place = np.unique(np.stack([seen_lo, seen_hi], axis=1), axis=0, return_inverse=True)
         meets = overlap(mine[None, :, 0], mine[None, :, 1], seen[:, :1], seen[:, 1:]) > 0
@@ -179,5 +178,5 @@ class _Meeting:
         )
 
 
-def _rows(who: Array, reads: Array, common: Array, single: Array) -> Array:
+def _rows(who: Ints, reads: Ints, common: Ints, single: Ints) -> Ints:
     return np.stack([who[:, 0], who[:, 1], reads[:, 0], reads[:, 1], common, single, reads[:, 2], who[:, 2]], axis=1)

@@ -21,12 +21,13 @@ import numpy as np
 from tern2lava.compiler.axons import NO_EDGES, Edges, single_edges
 from tern2lava.compiler.image.block_header import header_of
 from tern2lava.compiler.image.code_rows import code_rows
-from tern2lava.compiler.image.codecs import BY_NAME
+from tern2lava.compiler.image.codecs import CODECS, LISTS, PLAIN
 from tern2lava.compiler.image.layout import codes_groups, gain_bytes, integer_width, padded
 from tern2lava.compiler.image.synapse_lists import encodings_used, plan_lists, synapse_lists
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Population, Projection, Reset
-from tern2lava.compiler.ir.shapes import Array, broadcast, frozen, size
+from tern2lava.compiler.ir.linear import stored_weights
+from tern2lava.compiler.ir.shapes import Ints, broadcast, frozen, size
 from tern2lava.compiler.ir.slices import Slice, conv_window, cut, fan_in, in_source, incoming, synapse_count
 from tern2lava.compiler.nxtf import delay_bits, list_words
 from tern2lava.errors import CapacityError
@@ -188,7 +189,7 @@ def _shape_key(local: Projection) -> object:
 def parameter_sets(population: Population, box: Box) -> tuple[int, int]:
     """Number of different thresholds, and of different (decay_u, decay_v, reset amount), in the box."""
 
-    def inside(value: Array) -> Array:
+    def inside(value: Ints) -> Ints:
         if value.size == 1:
             return value.reshape(1)
         spread = broadcast(value, population.shape)
@@ -215,12 +216,10 @@ def codec_memory(local: Projection, profile: Profile, encodings: tuple[str, ...]
         _check_bits(stored_weights(local)[1], profile, node)
     codes = code_rows(local.weight, codes_groups(local))
     choices = [
-        (codec.size(codes), codec)
-        for codec in BY_NAME.values()
-        if codec.encoding in encodings and codec.ternary == ternary
+        (codec.size(codes), codec) for codec in CODECS if codec.encoding in encodings and codec.ternary == ternary
     ]
     if not choices and not ternary:
-        choices = [(BY_NAME["raw8"].size(codes), BY_NAME["raw8"])]
+        choices = [(PLAIN.size(codes), PLAIN)]
     if not choices:
         own = f"allow one of the target's own, {', '.join(profile.synapse.encodings.value)}"
         raise CapacityError(node, "allowed encodings of ternary codes", 1, 0, own)
@@ -255,7 +254,7 @@ def nxtf_memory(local: Projection, profile: Profile, encodings: tuple[str, ...],
             _shorter_lists(local),
         )  # fmt: skip
     encoding = min(totals, key=lambda name: totals[name])
-    return encoding, "loihi", totals[encoding] * synapse.word_bits.value
+    return encoding, LISTS.name, totals[encoding] * synapse.word_bits.value
 
 
 def stored_lists(local: Projection, profile: Profile, encodings: tuple[str, ...], node: str) -> tuple[str, str, int]:
@@ -270,7 +269,7 @@ def stored_lists(local: Projection, profile: Profile, encodings: tuple[str, ...]
         )  # fmt: skip
     unrolled = synapse.sharing.value == "none"
     words = sum(int(lists.words.sum()) * (lists.times if unrolled else 1) for lists in planned)
-    return "+".join(encodings_used(planned)), "loihi", words * synapse.word_bits.value
+    return "+".join(encodings_used(planned)), LISTS.name, words * synapse.word_bits.value
 
 
 def _shorter_lists(local: Projection) -> str:
@@ -288,19 +287,6 @@ def stored_projection(local: Projection, profile: Profile, node: str) -> Project
         local, weight=frozen(weights, np.int8 if bits <= 8 else np.int64), bits=_check_bits(bits, profile, node),
         gain=frozen(gain & -gain if gain else 0, np.int64),
     )  # fmt: skip
-
-
-def stored_weights(local: Projection) -> tuple[Array, int]:
-    """The integers that a synapse must hold where gain is not per row (code * gain without its common power of two),
-    and their width in bits, sign included; 2 for ternary codes."""
-    gain = local.gain.reshape(-1)
-    common = int(np.bitwise_or.reduce(gain))
-    shift = (common & -common).bit_length() - 1 if common else 0
-    scaled = gain >> shift
-    if (scaled == 1).all():
-        return local.weight, local.bits
-    weights = local.weight.astype(np.int64) * scaled.reshape(-1, *([1] * (local.weight.ndim - 1)))
-    return weights, int(np.abs(weights).max()).bit_length() + 1
 
 
 def _check_bits(bits: int, profile: Profile, node: str) -> int:

@@ -23,7 +23,7 @@ from tern2lava.compiler.grids import Cuts, axis_choices, by_span, thinned
 from tern2lava.compiler.image.codecs import bit_planes
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, frozen, size
+from tern2lava.compiler.ir.shapes import ConvGeometry, Ints, Shape, frozen, size
 from tern2lava.compiler.ir.slices import cut, group_sizes, incoming, mapped_shape, source_window
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
@@ -67,7 +67,7 @@ def fold_of(profile: Profile, sources: int) -> int:
 
 def read_together(graph: Graph) -> list[list[str]]:
     """Populations that read the same source, for each source."""
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     groups: dict[str, list[str]] = {}
     for population in populations:
         for source in dict.fromkeys(wire.inputs[0] for wire in incoming(graph, population)):
@@ -152,7 +152,7 @@ def grids(graph: Graph, population: Population) -> Iterator[tuple[Cuts, ...]]:
     yield from product(thinned(channels), *(sorted(cuts, key=lambda c: (len(c), c)) for cuts in along))
 
 
-def spans(projection: Projection, grid: tuple[Cuts, ...]) -> tuple[Array, ...] | int:
+def spans(projection: Projection, grid: tuple[Cuts, ...]) -> tuple[Ints, ...] | int:
     """Source positions that each cut along each axis sees; for a dense layer how many sources every window sees."""
     g = projection.geometry
     if g is None:
@@ -165,9 +165,9 @@ def spans(projection: Projection, grid: tuple[Cuts, ...]) -> tuple[Array, ...] |
     return tuple(seen)
 
 
-def window_sources(graph: Graph, population: Population, grid: tuple[Cuts, ...]) -> Array:
+def window_sources(graph: Graph, population: Population, grid: tuple[Cuts, ...]) -> Ints:
     """Sources of every window of a grid, in C order, without making the windows."""
-    total: Array = np.zeros(tuple(len(cuts) for cuts in grid), np.int64)
+    total: Ints = np.zeros(tuple(len(cuts) for cuts in grid), np.int64)
     for projection in incoming(graph, population):
         seen = spans(projection, grid)
         if isinstance(seen, int):
@@ -177,9 +177,9 @@ def window_sources(graph: Graph, population: Population, grid: tuple[Cuts, ...])
     return total.reshape(-1)
 
 
-def window_neurons(grid: tuple[Cuts, ...]) -> Array:
+def window_neurons(grid: tuple[Cuts, ...]) -> Ints:
     """Neurons of every window of a grid, in C order."""
-    total: Array = np.ones((), np.int64)
+    total: Ints = np.ones((), np.int64)
     for cuts in grid:
         total = np.multiply.outer(total, np.array([high - low for low, high in cuts], np.int64))
     return total.reshape(-1)
@@ -264,7 +264,7 @@ def unrolled(local: Projection) -> Projection:
     )
 
 
-def _reach(g: ConvGeometry, axis: int, tap: int) -> Array:
+def _reach(g: ConvGeometry, axis: int, tap: int) -> Ints:
     """For each output along an axis the input that one kernel tap reads, -1 in the padding."""
     at = np.arange(g.out_shape[axis + 1]) * g.stride[axis] - g.padding[2 * axis] + tap * g.dilation[axis]
     return np.where((at >= 0) & (at < g.in_shape[axis + 1]), at, -1)

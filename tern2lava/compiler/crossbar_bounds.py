@@ -18,7 +18,7 @@ def total_crossbar_resources(graph: Graph, profile: Profile) -> dict[str, int]:
     more), and axons for every source once, since readers on one core share them."""
     crossbar, each, single = crossbar_of(profile), axons_per_source(profile), single_targets(profile)
     planes = crossbar.planes.value
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     neurons = bits = 0
     read: dict[str, int] = {}
     for population in populations:

@@ -26,7 +26,7 @@ from tern2lava.compiler.crossbar import (
 )
 from tern2lava.compiler.grids import Cuts
 from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Ints, size
 from tern2lava.compiler.ir.slices import incoming, source_window
 from tern2lava.hw_profiles import Profile
 
@@ -58,10 +58,10 @@ def choose_together(graph: Graph, profile: Profile) -> dict[str, tuple[Cuts, ...
 class _Search:
     def __init__(self, graph: Graph, profile: Profile) -> None:
         self.graph, self.profile, self.crossbar = graph, profile, crossbar_of(profile)
-        populations: tuple[Population, ...] = graph.of_kind(Population)
+        populations = graph.of_kind(Population)
         self.bits = {p.name: bits_of(graph, p, profile) for p in populations}
         self.size = {p.name: size(p.shape) for p in populations}
-        outputs: tuple[Output, ...] = graph.of_kind(Output)
+        outputs = graph.of_kind(Output)
         self.output = {name for node in outputs for name in node.inputs}
         self.sources = {p.name: [w.inputs[0] for w in incoming(graph, p)] for p in populations}
         self.readers = {n: [r for r, names in self.sources.items() if n in names] for n in self.size}
@@ -146,7 +146,7 @@ def _most(projection: Projection, grid: tuple[Cuts, ...]) -> int:
     for axis in (0, 1):
         ranges.append([source_window(g, int(projection.weight.shape[2 + axis]), axis, a, b) for a, b in grid[1 + axis]])
     for axis, seen in enumerate(ranges):
-        change: Array = np.zeros(g.in_shape[axis] + 1, np.int64)
+        change: Ints = np.zeros(g.in_shape[axis] + 1, np.int64)
         for low, high in seen:
             change[low] += 1
             change[high] -= 1

@@ -63,7 +63,7 @@ class _Contents:
 
 def least_cores_by_contents(graph: Graph, profile: Profile, limit: dict[str, int]) -> int:
     """Cores that any mapping takes at least; 0 where a population has no place, which is refused elsewhere."""
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     crossbar = crossbar_of(profile)
     sources = crossbar.inputs.value * crossbar.fold.value // axons_per_source(profile)
     if sources > _LARGEST:
@@ -71,7 +71,7 @@ def least_cores_by_contents(graph: Graph, profile: Profile, limit: dict[str, int
     width = {p.name: bits_of(graph, p, profile) for p in populations}
     columns = min(crossbar.columns.value, limit["neurons"] * max(width.values()))
     seen = [_seen(graph, population) for population in populations]
-    outputs: tuple[Output, ...] = graph.of_kind(Output)
+    outputs = graph.of_kind(Output)
     read = [name for node in outputs for name in node.inputs]
     neurons = np.array([size(p.shape) for p in populations], np.float64)
     output = np.array([read.count(p.name) for p in populations], np.float64) * neurons

@@ -25,7 +25,7 @@ from scipy.sparse import coo_matrix
 
 from tern2lava.compiler.crossbar import bits_of, crossbar_of, fold_of
 from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, Shape, size
+from tern2lava.compiler.ir.shapes import Array, Ints, Reals, Shape, size
 from tern2lava.compiler.ir.slices import incoming, mapped_shape, source_window
 from tern2lava.hw_profiles import Profile
 
@@ -59,7 +59,7 @@ def least_cores(graph: Graph, profile: Profile) -> int:
 
 def _all_classes(graph: Graph, profile: Profile) -> dict[str, list[_Class]]:
     """Classes of all populations, none where there is no bound."""
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     classes: dict[str, list[_Class]] = {}
     for population in populations:
         shape = mapped_shape(graph, population)
@@ -75,15 +75,14 @@ def _all_classes(graph: Graph, profile: Profile) -> dict[str, list[_Class]]:
 def _solved(graph: Graph, profile: Profile, classes: dict[str, list[_Class]], *, whole: bool) -> int:
     """Least columns, or cores where these are `whole` for each fold."""
     have = crossbar_of(profile).columns.value
-    outputs: tuple[Output, ...] = graph.of_kind(Output)
+    outputs = graph.of_kind(Output)
     output = [name for node in outputs for name in node.inputs]
     cost: list[float] = []
     # x: neurons of a class in windows of a fold; c: copies of a population's neurons in windows of a fold.
     x: dict[tuple[str, int, int], int] = {}
     c: dict[tuple[str, int], int] = {}
     for name, each in classes.items():
-        population = graph[name]
-        assert isinstance(population, Population)
+        population = graph.population(name)
         bits = bits_of(graph, population, profile)
         for fold in sorted({f for one in each for f in one.share}):
             c[name, fold] = len(cost)
@@ -132,7 +131,7 @@ def _solved(graph: Graph, profile: Profile, classes: dict[str, list[_Class]], *,
 def _most_readers(graph: Graph, output: list[str]) -> dict[str, int]:
     """By population, the most windows that one of its neurons can have a copy for."""
     result: dict[str, int] = {}
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     for wire in (wire for population in populations for wire in incoming(graph, population)):
         positions = 1
         g = wire.geometry
@@ -181,7 +180,7 @@ def _classes(graph: Graph, profile: Profile, population: Population, shape: Shap
     return result
 
 
-def _shares(profile: Profile, sources: Array, reads: dict[str, Array], graph: Graph) -> dict[int, dict[str, float]]:
+def _shares(profile: Profile, sources: Reals, reads: dict[str, Reals], graph: Graph) -> dict[int, dict[str, float]]:
     """By fold the fewest neurons of each source for each neuron, over windows of that fold or less."""
     result: dict[int, dict[str, float]] = {}
     fold, most = fold_of(profile, int(sources.min())), crossbar_of(profile).fold.value
@@ -194,7 +193,7 @@ def _shares(profile: Profile, sources: Array, reads: dict[str, Array], graph: Gr
     return result
 
 
-def _bins(length: int) -> list[Array]:
+def _bins(length: int) -> list[Ints]:
     """Positions along an axis by their distance from its nearer end."""
     distance = np.minimum(np.arange(length), np.arange(length)[::-1])
     ends = [*_BINS, length]
@@ -202,7 +201,7 @@ def _bins(length: int) -> list[Array]:
     return [positions for positions in found if positions.size]
 
 
-def _fields(wire: Projection, axis: int, bins: list[Array]) -> list[Array]:
+def _fields(wire: Projection, axis: int, bins: list[Ints]) -> list[Reals]:
     """For each bin the least that 1, 2, ... outputs in a row along an axis see, if one of them lies in the bin."""
     g = wire.geometry
     length = sum(positions.size for positions in bins)

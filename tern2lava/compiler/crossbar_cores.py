@@ -105,7 +105,7 @@ class Filler:
         self.limit = limits(profile)
         if options.max_neurons_per_core is not None:
             self.limit["neurons"] = max(1, min(self.limit["neurons"], options.max_neurons_per_core))
-        self.populations: tuple[Population, ...] = graph.of_kind(Population)
+        self.populations = graph.of_kind(Population)
         self._segments_of: dict[str, list[tuple[Plan, Array, tuple[object, ...], list[Segment]]]] = {}
 
     def cores(self, plans: dict[str, Plan], copies: dict[str, Array]) -> list[Core]:

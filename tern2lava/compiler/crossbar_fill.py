@@ -20,7 +20,7 @@ from tern2lava.compiler.crossbar_cores import Core, Filler, Segment, single_targ
 from tern2lava.compiler.crossbar_plan import Planner
 from tern2lava.compiler.crossbar_refine import estimated, refined
 from tern2lava.compiler.ir.graph import Graph
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.compiler.ir.slices import cut, fan_in, group_sizes, incoming, synapse_count
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Part
@@ -34,7 +34,7 @@ class Filled:
 
     parts: tuple[Part, ...]
     cores: int
-    used: dict[str, Array]
+    used: dict[str, Ints]
     limit: dict[str, int]
     total: dict[str, int]
     contents: int
@@ -71,7 +71,7 @@ def fill_by_estimate(graph: Graph, profile: Profile, options: MapOptions) -> Ite
 
 
 def on_cores(
-    filler: Filler, cores: list[Core], copies: dict[str, Array], total: dict[str, int], contents: int
+    filler: Filler, cores: list[Core], copies: dict[str, Ints], total: dict[str, int], contents: int
 ) -> Filled:  # fmt: skip
     """What these cores hold, as parts."""
     used = {name: np.zeros(len(cores), np.int64) for name in RESOURCES}
@@ -85,7 +85,7 @@ def on_cores(
     return Filled(tuple(parts), len(cores), used, filler.limit, total, contents)
 
 
-def _parts(filler: Filler, segment: Segment, core: int, copies: dict[str, Array]) -> list[Part]:
+def _parts(filler: Filler, segment: Segment, core: int, copies: dict[str, Ints]) -> list[Part]:
     """The boxes of a segment. Axons, which they share, count with the first of them."""
     graph, crossbar, population = filler.graph, filler.crossbar, segment.plan.population
     planes = crossbar.planes.value

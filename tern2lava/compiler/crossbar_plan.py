@@ -26,7 +26,7 @@ from tern2lava.compiler.crossbar_cores import Filler, Plan, Target, copies_of, s
 from tern2lava.compiler.cutting import hint
 from tern2lava.compiler.grids import Cuts
 from tern2lava.compiler.ir.graph import Input, Population
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Ints, Reals, size
 from tern2lava.compiler.ir.slices import incoming, source_shape
 from tern2lava.counts import count
 from tern2lava.errors import CapacityError
@@ -94,7 +94,7 @@ class Planner:
             known[grid, fold] = Plan(population, found, self.bits[population.name], fold)
         return known[grid, fold]
 
-    def ways(self, population: Population, copies: Array) -> list[Way]:
+    def ways(self, population: Population, copies: Ints) -> list[Way]:
         """Ways to cut a population whose neurons have so many copies, by the cores that they are estimated to take here
         and, by copies, on the cores that feed it. Raises CapacityError where there is none."""
         found: list[Way] = []
@@ -111,7 +111,7 @@ class Planner:
             least = min(least, most) if least else most
             if fold > self.crossbar.fold.value or (delay + 1) * fold > slots or widest * fold > self.columns:
                 continue
-            columns = neurons * mean * self.bits[population.name] * fold
+            columns = np.asarray(neurons * mean * self.bits[population.name] * fold, np.float64)
             full, rest = np.divmod(columns, self.columns)
             share = np.maximum(rest / self.columns, sources * self.each / (self.crossbar.inputs.value * fold))
             share = np.where(rest > 0, share if self.options.share_cores else 1.0, 0.0)
@@ -133,7 +133,7 @@ class Planner:
             raise CapacityError(population.name, "columns for one neuron", used, self.columns, text)
         return sorted(found, key=lambda way: (way.estimate, way.windows))
 
-    def _grid(self, population: Population, copies: Array, tried: int) -> tuple[Cuts, ...]:
+    def _grid(self, population: Population, copies: Ints, tried: int) -> tuple[Cuts, ...]:
         """The best way to cut a population: of the `tried` best by estimate and the one with fewest windows, filling
         shows which it is; of one, no filling."""
         found = self.ways(population, copies)
@@ -147,14 +147,14 @@ class Planner:
 
         return min(best, key=cores).grid
 
-    def _alone(self, plan: Plan, copies: Array) -> float:
+    def _alone(self, plan: Plan, copies: Ints) -> float:
         """Cores that a population takes if none but its own windows share them, the last one by what it holds."""
         name = plan.population.name
         cores = self.filler.cores({name: plan}, {name: copies})
         rest = min(core.columns for core in cores)
         return len(cores) - 1 + (rest / self.columns if self.options.share_cores else 1.0)
 
-    def _upstream(self, population: Population, grid: tuple[Cuts, ...], columns: Array) -> float:
+    def _upstream(self, population: Population, grid: tuple[Cuts, ...], columns: Reals) -> float:
         """Cores that copies of the neurons which feed a population take, if it is cut so."""
         total = 0.0
         for projection in incoming(self.graph, population):
@@ -173,5 +173,5 @@ class Planner:
         return total
 
 
-def _outer(seen: tuple[Array, ...]) -> Array:
+def _outer(seen: tuple[Ints, ...]) -> Ints:
     return np.multiply.outer(np.multiply.outer(seen[0], seen[1]), seen[2]).reshape(-1)

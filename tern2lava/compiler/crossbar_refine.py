@@ -13,7 +13,7 @@ import numpy as np
 
 from tern2lava.compiler.crossbar_cores import Core, Target, copies_of, single_targets
 from tern2lava.compiler.crossbar_plan import Grids, Planner
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.errors import CapacityError
 
 _ROUNDS = 12
@@ -32,7 +32,7 @@ class Settled:
 
     grids: Grids
     cores: list[Core]
-    copies: dict[str, Array]
+    copies: dict[str, Ints]
 
     @property
     def key(self) -> tuple[int, int]:

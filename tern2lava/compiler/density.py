@@ -18,7 +18,7 @@ import numpy as np
 from scipy.optimize import linprog
 
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, size
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Reals, Shape, size
 from tern2lava.compiler.ir.slices import incoming, mapped_shape, source_window, tap_patterns
 from tern2lava.hw_profiles import Profile
 
@@ -43,9 +43,9 @@ class _Axis:
     """What extents 1, 2, ... along an axis of a convolution's output see, over all positions: the fewest input axons,
     the fewest taps of all different lists together, and the different pairs (edges, edges to lists of their own)."""
 
-    axons: Array
-    taps: Array
-    pairs: tuple[Array, ...]
+    axons: Reals
+    taps: Reals
+    pairs: tuple[Reals, ...]
 
 
 def density_bound(
@@ -74,7 +74,7 @@ def density_bound(
     return _maximise(tables, np.array(neurons, np.float64))
 
 
-def _maximise(tables: list[Array], neurons: Array) -> DensityBound:
+def _maximise(tables: list[Reals], neurons: Reals) -> DensityBound:
     """max over weights w of sum_p neurons_p min_b tables_p[b] @ w, by adding the extents that bind."""
     count = len(RESOURCES)
     weights = np.full(count, 1 / count)
@@ -105,7 +105,7 @@ def _maximise(tables: list[Array], neurons: Array) -> DensityBound:
 def _image_tables(
     graph: Graph, profile: Profile, shape: Shape, projections: tuple[Projection, ...], limit: dict[str, int],
     classes: list[dict[str, float]],
-) -> list[Array]:  # fmt: skip
+) -> list[Reals]:  # fmt: skip
     """For each class of rows (bits of a row, by projection), (extents, resources): the least share of a core that a
     neuron takes in a box of each extent."""
     extents = [
@@ -142,7 +142,7 @@ def _image_tables(
 def _rows_tables(
     graph: Graph, profile: Profile, shape: Shape, projections: tuple[Projection, ...], limit: dict[str, int],
     classes: list[dict[str, float]],
-) -> list[Array]:  # fmt: skip
+) -> list[Reals]:  # fmt: skip
     """The same for a population that only dense layers feed: boxes of any number of neurons."""
     volume = np.arange(1, min(shape[0], limit["neurons"]) + 1, dtype=np.float64)
     axons = np.full_like(volume, sum(float(p.weight.shape[1]) for p in projections))
@@ -152,15 +152,15 @@ def _rows_tables(
     return [_shares(volume, sum(bits.values()) * volume, axons, out, limit) for bits in classes]
 
 
-def _shares(volume: Array, memory: Array, axons: Array, out: Array, limit: dict[str, int]) -> Array:
+def _shares(volume: Reals, memory: Reals, axons: Reals, out: Reals, limit: dict[str, int]) -> Reals:
     """Shares of a core for each neuron, of the boxes that a core can hold; of none where no box does."""
     used = np.stack([volume, memory, axons, out], axis=1)
-    result: Array = used / np.array([limit[name] for name in RESOURCES], np.float64) / volume[:, None]
+    result: Reals = used / np.array([limit[name] for name in RESOURCES], np.float64) / volume[:, None]
     fits = (axons <= limit["in_axons"]) & (memory <= limit["synapse_bits"] * (1 + 1e-9))
     return result[fits] if fits.any() else np.zeros((1, len(RESOURCES)))
 
 
-def _dense_out(graph: Graph, profile: Profile, projection: Projection, volume: Array) -> Array:
+def _dense_out(graph: Graph, profile: Profile, projection: Projection, volume: Reals) -> Reals:
     """Output axons that a block of a dense layer costs its sources at least."""
     if isinstance(graph[projection.inputs[0]], Input):
         return np.zeros_like(volume)
@@ -169,12 +169,12 @@ def _dense_out(graph: Graph, profile: Profile, projection: Projection, volume: A
     return np.full_like(volume, float(projection.weight.shape[1] * area) if edges else 1.0)
 
 
-def _edges(graph: Graph, profile: Profile, projection: Projection, rows: Array, cols: Array) -> float:
+def _edges(graph: Graph, profile: Profile, projection: Projection, rows: Reals, cols: Reals) -> float:
     """The least output axons per source channel of a block, over pairs (all, single) of its rows and columns."""
     if isinstance(graph[projection.inputs[0]], Input):
         return 0.0
     if profile.routing.out_axon_model.value != "edges":
-        return 1.0 / max(1, projection.weight.shape[1])
+        return 1.0 / max(1, int(projection.weight.shape[1]))
     shares = profile.synapse.sharing.value != "none"
     cost = profile.routing.shared_cost.value if shares else 1
     every = rows[:, None, 0] * cols[None, :, 0]
@@ -190,7 +190,7 @@ def _axis(profile: Profile, projection: Projection, axis: int) -> _Axis:
     kernel = int(projection.weight.shape[2 + axis])
     lists = profile.synapse.sharing.value == "lists"
     axons, taps = np.full(length + 1, np.inf), np.full(length + 1, np.inf)
-    pairs: list[Array] = [np.zeros((1, 2))]
+    pairs: list[Reals] = [np.zeros((1, 2))]
     for extent in range(1, length + 1):
         found: set[tuple[float, float]] = set()
         for low in _positions(g, axis, extent, length):

@@ -11,7 +11,7 @@ from tern2lava.compiler.axons import Edges, overlap, shares_lists, single_overla
 from tern2lava.compiler.cost import Block
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Shape
 from tern2lava.hw_profiles import Profile
 
 # Combinations of ranges along the axes that are counted in one table.
@@ -22,10 +22,10 @@ _DENSE = 1 << 24
 class _Blocks:
     """Blocks that see a population in one shape: source boxes, entries for an edge, and single rows and columns."""
 
-    lo: Array
-    hi: Array
-    price: Array
-    single: Array
+    lo: Ints
+    hi: Ints
+    price: Ints
+    single: Ints
 
 
 class Feeds:
@@ -53,8 +53,7 @@ class Feeds:
         for targets in self._blocks.values():
             targets.pop(population.name, None)
         for block in (b for part in blocks for b in part):
-            projection = self.graph[block.projection]
-            assert isinstance(projection, Projection)
+            projection = self.graph.projection(block.projection)
             entry = self._blocks.setdefault(projection.inputs[0], {}).setdefault(population.name, [])
             entry.append((block.source, self.price(projection), block.single))
         self._stacked = {}
@@ -63,7 +62,7 @@ class Feeds:
         """Output axons that the neurons in `box` need towards all targets known so far."""
         return int(self.out_axons_of(population, [box])[0])
 
-    def out_axons_of(self, population: Population, boxes: Sequence[Box]) -> Array:
+    def out_axons_of(self, population: Population, boxes: Sequence[Box]) -> Ints:
         """The same for each of several boxes, int64."""
         total = np.zeros(len(boxes), np.int64)
         lo, hi = np.array([box.lo for box in boxes], np.int64), np.array([box.hi for box in boxes], np.int64)
@@ -99,25 +98,23 @@ class Feeds:
         return self._stacked[name]
 
 
-def _length(low: Array, high: Array, seen: Array) -> Array:
+def _length(low: Ints, high: Ints, seen: Ints) -> Ints:
     return overlap(low, high, seen[:, 0], seen[:, 1])
 
 
-def _meets(low: Array, high: Array, seen: Array) -> Array:
-    result: Array = overlap(low, high, seen[:, 0], seen[:, 1]) > 0
+def _meets(low: Ints, high: Ints, seen: Ints) -> Bools:
+    result: Bools = overlap(low, high, seen[:, 0], seen[:, 1]) > 0
     return result
 
 
-def _alone(low: Array, high: Array, seen: Array) -> Array:
+def _alone(low: Ints, high: Ints, seen: Ints) -> Ints:
     """Along y and x the single positions; along channels (no single ones are marked) all."""
     if (seen[:, 2] < 0).all():
         return _length(low, high, seen)
     return single_overlap(low, high, seen[:, 0], seen[:, 1], seen[:, 2], seen[:, 3])
 
 
-def _summed(
-    lo: Array, hi: Array, blocks: _Blocks, price: Array, along: Callable[[Array, Array, Array], Array]
-) -> Array:
+def _summed(lo: Ints, hi: Ints, blocks: _Blocks, price: Ints, along: Callable[[Array, Array, Array], Array]) -> Ints:
     """For each box [lo, hi) the sum over blocks of price times the product over axes of `along`, int64.
 
     Boxes and blocks lie in grids, so that few different ranges occur along an axis: ranges are compared axis by axis,
@@ -144,7 +141,7 @@ def _summed(
         found = boxes[axis][0]
         table = along(found[:, :1], found[:, 1:], seen[axis])
         total = np.moveaxis(np.tensordot(table.astype(np.float64), total, axes=(1, axis)), 0, axis)
-    result: Array = np.rint(total[tuple(place.reshape(-1) for _, place in boxes)]).astype(np.int64)
+    result: Ints = np.rint(total[tuple(place.reshape(-1) for _, place in boxes)]).astype(np.int64)
     return result
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from tern2lava.compiler.axons import overlap, single_ends, single_overlap
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Projection
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, size
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Ints, Reals, Shape, size
 from tern2lava.compiler.ir.slices import channel_cuts, source_shape, source_span, source_window
 from tern2lava.hw_profiles import Profile
 
@@ -83,7 +83,7 @@ def axis_choices(shape: Shape, units: tuple[int, ...]) -> list[list[Cuts]]:
     return [list({len(cuts): cuts for cuts in axis}.values()) for axis in along_axes]
 
 
-def grid_choices(axes: list[list[Cuts]]) -> tuple[Array, Array]:
+def grid_choices(axes: list[list[Cuts]]) -> tuple[Ints, Ints]:
     """All combinations of cuts: which of each axis, and how many these are, both int64 (grids, axes)."""
     index = np.array(list(product(*(range(len(axis)) for axis in axes))), np.int64)
     counts = np.stack([np.array([len(c) for c in axis])[index[:, a]] for a, axis in enumerate(axes)], axis=1)
@@ -124,7 +124,7 @@ def by_span(images: tuple[tuple[ConvGeometry, Shape], ...], axis: int, length: i
     return tuple(thinned(list({len(cuts): cuts for cuts in reversed(found)}.values())))
 
 
-def _longest(ends: Array, most: int, first: Cuts) -> Cuts | None:
+def _longest(ends: Ints, most: int, first: Cuts) -> Cuts | None:
     """Cuts as long as they can be without seeing more than `most`, after the first ones; None where one position does.
     ends (positions, positions): what positions from ... to ... see."""
     cuts = list(first)
@@ -223,7 +223,7 @@ def entries(profile: Profile, grid: Grid, read: Reads, extra: int) -> Array:
     return (cost + extra) * every - ((cost - 1) * single if cost > 1 else 0)
 
 
-def total_edges(projection: Projection, axes: list[list[Cuts]], index: Array) -> tuple[Array, Array]:
+def total_edges(projection: Projection, axes: list[list[Cuts]], index: Ints) -> tuple[Reals, Reals]:
     """(axons of all boxes together, of the largest box) of each grid of one projection; index (grids, axes): which cuts
     of each axis."""
     g = projection.geometry

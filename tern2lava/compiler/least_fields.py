@@ -15,11 +15,11 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.ir.slices import taps
 
 
-def least_seen(projection: Projection, most: int) -> Array:
+def least_seen(projection: Projection, most: int) -> Reals:
     """The fewest positions of one source channel that 0, 1, ..., `most` output positions of a convolution see."""
     rows, columns = (_along(projection, axis) for axis in (0, 1))
     width = columns.size - 1
@@ -41,7 +41,7 @@ def least_seen(projection: Projection, most: int) -> Array:
     return result
 
 
-def _along(projection: Projection, axis: int) -> Array:
+def _along(projection: Projection, axis: int) -> Reals:
     """The fewest source positions along an axis that 0, 1, ... outputs see."""
     g = projection.geometry
     assert g is not None

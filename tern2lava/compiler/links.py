@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.place import router_positions
+from tern2lava.compiler.shown import Shown
 from tern2lava.hw_profiles import Profile
 
 DIRECTIONS = ("east", "west", "south", "north")
 
 
 @dataclass(frozen=True, eq=False)
-class LinkLoads:
+class LinkLoads(Shown):
     """Spikes per step by link and router, over the part of the mesh that routes touch.
 
     links (4, rows, columns): load of the link that leaves each router for the east, west, south and north; routers
@@ -22,8 +23,8 @@ class LinkLoads:
     router, counted across all chips.
     """
 
-    links: Array
-    routers: Array
+    links: Reals
+    routers: Reals
     origin: tuple[int, int]
 
     @property
@@ -42,7 +43,7 @@ class LinkLoads:
         return float(self.routers.flat[at]), (int(row) + self.origin[0], int(col) + self.origin[1])
 
 
-def link_loads(profile: Profile, begin: Array, end: Array, spikes: Array) -> LinkLoads:
+def link_loads(profile: Profile, begin: Ints, end: Ints, spikes: Reals) -> LinkLoads:
     """Loads of routes from core numbers `begin` to `end`, `spikes` per step each: straight along X and then Y, or
     along Y first where the profile says yx. Each leg adds to a difference array, so that time does not grow with
     hops."""
@@ -71,11 +72,11 @@ def link_loads(profile: Profile, begin: Array, end: Array, spikes: Array) -> Lin
     return LinkLoads(links, routers, origin)
 
 
-def _spread(line: Array, low: Array, high: Array, spikes: Array, shape: tuple[int, int]) -> Array:
+def _spread(line: Ints, low: Ints, high: Ints, spikes: Reals, shape: tuple[int, int]) -> Reals:
     """(lines, positions): spikes of the legs on each line that pass the border behind a position, low < high only."""
     change = np.zeros((shape[0], shape[1] + 1))
     forward = low < high
     np.add.at(change, (line[forward], low[forward]), spikes[forward])
     np.add.at(change, (line[forward], high[forward]), -spikes[forward])
-    result: Array = np.cumsum(change, axis=1)[:, :-1]
+    result: Reals = np.cumsum(change, axis=1)[:, :-1]
     return result

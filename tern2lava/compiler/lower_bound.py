@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
-from tern2lava.compiler.cost import CostModel, stored_weights
-from tern2lava.compiler.image.codecs import BY_NAME
+from tern2lava.compiler.cost import CostModel
+from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
+from tern2lava.compiler.ir.linear import stored_weights
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.ir.slices import incoming, source_shape, taps
 from tern2lava.compiler.nxtf import delay_bits
@@ -20,7 +19,7 @@ def total_resources(graph: Graph, profile: Profile, model: CostModel) -> dict[st
 
     Input axons: every source neuron that has a synapse needs one. Synapse bits: see `least_synapse_bits`.
     """
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     projections = [p for population in populations for p in incoming(graph, population)]
     return {
         "neurons": sum(size(p.shape) for p in populations),
@@ -81,33 +80,9 @@ def least_row_bits(projection: Projection, profile: Profile, encodings: tuple[st
         return np.full(rows, 8.0 * flat.shape[1])
     nonzero, positive = np.count_nonzero(flat, axis=1), np.count_nonzero(flat > 0, axis=1)
     counts = np.stack([flat.shape[1] - nonzero, positive, nonzero - positive], axis=1)
-    found = [_LEAST_BITS[c.encoding](counts) for c in BY_NAME.values() if c.ternary and c.encoding in encodings]
+    found = [c.least_bits(counts) for c in CODECS if c.ternary and c.encoding in encodings]
     result: Array = np.min(found, axis=0) if found else np.zeros(rows)
     return result
-
-
-def _least_rans_bits(counts: Array) -> Array:
-    """Bits of rows with these numbers of 0, +1 and -1, (rows, 3): 0.97 * sum of n_i * min(-log2 share_i, 3).
-
-    The sum is concave in the shares, so that a block of rows takes no less than its rows do. Over all models
-    (rans_model.py) no symbol of four codes is cheaper than 0.98 times the sum over its codes: rare symbols
-    cost at most 14 bits, which is why a code counts 3 bits at most. The test of this module searches the models.
-    """
-    total = counts.sum(axis=1, keepdims=True)
-    share = counts / np.maximum(total, 1)
-    bits: Array = 0.97 * (counts * np.minimum(-np.log2(np.where(share > 0, share, 1)), 3.0)).sum(axis=1)
-    return bits
-
-
-# By encoding: bits of rows that a block cannot take less than, from the numbers of 0, +1 and -1 in each.
-_LEAST_BITS: dict[str, Callable[[Array], Array]] = {
-    "dense": lambda counts: 2.0 * counts.sum(axis=1),
-    "base3": lambda counts: 1.6 * counts.sum(axis=1),
-    "bitmap": lambda counts: counts.sum(axis=1) + counts[:, 1:].sum(axis=1),
-    # A sign for each nonzero code, and the end of a gap for each nonzero one or for each zero.
-    "golomb": lambda counts: counts[:, 1:].sum(axis=1) + np.minimum(counts[:, 1:].sum(axis=1), counts[:, 0]),
-    "rans": _least_rans_bits,
-}
 
 
 def _least_nxtf_bits(projection: Projection, encodings: tuple[str, ...]) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from tern2lava.compiler.connections import HOST as FROM_HOST
 from tern2lava.compiler.cost import allowed_encodings, stored_projection
 from tern2lava.compiler.crossbar import stored, unrolled
+from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.image.core_image import (
     CORE,
     HOST,
@@ -22,7 +23,7 @@ from tern2lava.compiler.image.core_image import (
 )
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Population, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.ir.slices import cut, incoming, sources
 from tern2lava.compiler.options import MapOptions, check_map_options
 from tern2lava.compiler.partition import Partition
@@ -32,7 +33,9 @@ from tern2lava.compiler.plan import make_plan
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.compiler.quality import Quality
 from tern2lava.compiler.route import Routing
+from tern2lava.compiler.shown import Shown
 from tern2lava.compiler.target.rules import check_rules
+from tern2lava.counts import count
 from tern2lava.hw_profiles import Profile
 
 
@@ -69,7 +72,7 @@ class LayerMemory:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Mapped:
+class Mapped(Shown):
     """A program on its target. images[k] are the bytes of the partition's core k, host_image those of the inputs.
     rates: mean spikes per neuron and step by population, where they were measured."""
 
@@ -83,6 +86,10 @@ class Mapped:
     host_image: bytes
     quality: Quality
     rates: dict[str, float]
+
+    def _shown(self) -> str:
+        cores = count(self.partition.cores, "core")
+        return f"{self.profile.name}: {cores}, lower bound {self.cores_lower_bound:,}, for {self.options.objective}"
 
     @property
     def cores_lower_bound(self) -> int:
@@ -111,7 +118,7 @@ class Mapped:
     def memory(self) -> tuple[LayerMemory, ...]:
         """Weight memory by population, in the order of the network."""
         rows = []
-        populations: tuple[Population, ...] = self.graph.of_kind(Population)
+        populations = self.graph.of_kind(Population)
         for population in populations:
             weights = sum(int(p.weight.size) for p in incoming(self.graph, population))
             blocks = [b for part in self.partition.parts if part.population == population.name for b in part.blocks]
@@ -125,7 +132,7 @@ class Mapped:
 
 
 def map_program(
-    graph: Graph, profile: Profile, options: MapOptions | None = None, rates: dict[str, Array] | None = None,
+    graph: Graph, profile: Profile, options: MapOptions | None = None, rates: dict[str, Reals] | None = None,
     progress: Progress = silent,
 ) -> Mapped:  # fmt: skip
     """The program on the cores of a target, with its core images.
@@ -167,13 +174,11 @@ def _core_image(
     blocks: list[SynapseBlock] = []
     axons: list[Axons] = []
     for index, part in enumerate(cores.of_core(core)):
-        population = graph[part.population]
-        assert isinstance(population, Population)
+        population = graph.population(part.population)
         local = cut_population(population, part.box)
         groups.append(Group(name=population.name, number=number[population.name], box=part.box, local=local))
         for block in part.blocks:
-            projection = graph[block.projection]
-            assert isinstance(projection, Projection)
+            projection = graph.projection(block.projection)
             piece = cut(projection, part.box)
             assert piece is not None
             assert piece.source == block.source
@@ -199,7 +204,7 @@ def _core_image(
 
 def _stored(local: Projection, codec: str, profile: Profile, node: str) -> Projection:
     """A slice as its core stores it: with the integers of synapse lists, or unrolled into the cells of a crossbar."""
-    if codec == "loihi":
+    if CODECS.get(codec).lists:
         return stored_projection(local, profile, node)
     return local if profile.crossbar is None else unrolled(stored(local, profile))
 

@@ -9,20 +9,20 @@ import numpy as np
 
 from tern2lava.compiler.connections import connections
 from tern2lava.compiler.ir.graph import Graph, Population
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.pack import Part
 from tern2lava.compiler.partition import Partition, renumbered
 from tern2lava.compiler.route import entries
 from tern2lava.hw_profiles import Profile
 
 
-def mixed(graph: Graph, profile: Profile, cuts: Sequence[Partition], work: Sequence[Array], most: float) -> Partition:
+def mixed(graph: Graph, profile: Profile, cuts: Sequence[Partition], work: Sequence[Reals], most: float) -> Partition:
     """Parts of `cuts` (coarsest first), a core each: every population from the first cut in which none of its parts has
     more than `most` work, or from that in which the largest has least. work: of the parts of each cut.
 
     Output axons are counted anew, since they depend on how the targets are cut; see `fits`.
     """
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     chosen: list[Part] = []
     for population in populations:
         ranked = []

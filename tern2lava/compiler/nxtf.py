@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints
 
 SPARSE, RUN_LENGTH, DENSE = 0, 1, 2
 _PREFIX = 10
@@ -29,9 +29,7 @@ _MIN_SKIP_BITS = 2
 _MAX_SKIP = 32
 
 
-def list_words(
-    codes: Array, index: Array, encoding: str, weight_bits: int, delay_bits: int, max_per_entry: int
-) -> Array:
+def list_words(codes: Array, index: Ints, encoding: str, weight_bits: int, delay_bits: int, max_per_entry: int) -> Ints:
     """Words of each list, int64 (lists,). codes (lists, n) are the weights, index (n,) ascending the targets they go
     to. encoding: dense, sparse, run_length, or shared_sign (each polarity apart, one bit less a weight, in the
     cheapest of the three)."""
@@ -57,9 +55,9 @@ def delay_bits(delay: int) -> int:
     return 0 if delay == 0 else max(3, delay.bit_length())
 
 
-def _words(bits: Array) -> Array:
+def _words(bits: Ints) -> Ints:
     rest = bits % 64
-    result: Array = (bits + 63) // 64 + ((rest == 0) | (rest >= 59))
+    result: Ints = (bits + 63) // 64 + ((rest == 0) | (rest >= 59))
     return result
 
 
@@ -73,7 +71,7 @@ def _bit_length(value: int) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _list_bits(codes: Array, index: Array, mode: int, weight_bits: int, delay_bits: int, max_per_entry: int) -> Array:
+def _list_bits(codes: Array, index: Ints, mode: int, weight_bits: int, delay_bits: int, max_per_entry: int) -> Ints:
     """Bits of each list before rounding to words, int64 (lists,)."""
     lists, length = codes.shape
     result = np.zeros(lists, np.int64)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from tern2lava import arguments
 from tern2lava.compiler.ir.graph import Graph, Population
-from tern2lava.effort import NORMAL, Effort
+from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError
 
 Objective = Literal["cores", "traffic", "latency", "balance"]
+Ternarize = Literal["refuse", "twn", "int8"]
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
 # Spikes per neuron and step where nothing was measured. Published ternary and binary networks fire between 0.03 and
@@ -20,6 +21,7 @@ ASSUMED_RATE = 0.1
 DEFAULT_STEPS = 1024
 # Random generators of the placement libraries take seeds below this.
 _SEEDS = 1 << 31
+_SEED = "choose another number"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,15 +37,22 @@ class Options:
     effort: how much is tried where no proof decides.
     """
 
-    ternarize: Literal["refuse", "twn", "int8"] = "refuse"
+    ternarize: Ternarize = "refuse"
     steps: int = 0
     allow_rounding: float = 0.05
     effort: Effort = NORMAL
 
     def __post_init__(self) -> None:
-        """Raise InputError for a share that is none."""
-        if not 0 <= self.allow_rounding < math.inf:
-            raise InputError("allow_rounding", f"found {self.allow_rounding}; a share of the value, 0.05 for 5 %")
+        """Raise InputError for a value that an option cannot have."""
+        arguments.choice(self.ternarize, "ternarize", get_args(Ternarize))
+        steps = arguments.whole(self.steps, "steps", 0, "give the steps of a sample, 0 for those of the network")
+        share = arguments.number(
+            self.allow_rounding, "allow_rounding", "a share from 0 on", lambda value: value >= 0,
+            "give a share of the value, 0.05 for 5 %",
+        )  # fmt: skip
+        object.__setattr__(self, "steps", steps)
+        object.__setattr__(self, "allow_rounding", share)
+        object.__setattr__(self, "effort", effort_of(self.effort))
 
 
 @dataclass(frozen=True)
@@ -67,19 +76,47 @@ class MapOptions:
     objective: Objective = "cores"
     rate: float = ASSUMED_RATE
 
+    def __post_init__(self) -> None:
+        """Raise InputError for a value that an option cannot have; check_map_options looks at pins."""
+        rule, hint = "spikes per neuron and step above 0", f"give a rate, as {ASSUMED_RATE}"
+        plain: dict[str, object] = {
+            "placement": arguments.text(self.placement, "placement", "name an algorithm, or auto"),
+            "share_cores": arguments.flag(self.share_cores, "share_cores"),
+            "seed": arguments.whole(self.seed, "seed", 0, _SEED, most=_SEEDS - 1),
+            "pins": _pins(self.pins),
+            "spare_cores": arguments.whole(self.spare_cores, "spare_cores", 0, "leave 0 or more free on each chip"),
+            "objective": arguments.choice(self.objective, "objective", OBJECTIVES),
+            "rate": arguments.number(self.rate, "rate", rule, lambda value: value > 0, hint),
+        }
+        if self.max_neurons_per_core is not None:
+            most = arguments.whole(self.max_neurons_per_core, "max_neurons_per_core", 1, "allow 1 or more, or None")
+            plain["max_neurons_per_core"] = most
+        if self.encodings is not None:
+            plain["encodings"] = _texts(self.encodings)
+        for name, value in plain.items():
+            object.__setattr__(self, name, value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, (tuple, list)) or not all(isinstance(item, str) for item in value):
+        raise arguments.refused("encodings", "names of encodings", value, "write ('dense', 'sparse')")
+    return tuple(value)
+
+
+def _pins(value: object) -> tuple[tuple[str, int], ...]:
+    hint = "write (('POPULATION', CHIP), ...)"
+    if not isinstance(value, (tuple, list)):
+        raise arguments.refused("pins", "pairs of population and chip", value, hint)
+    found = []
+    for pair in value:
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise arguments.refused("pins", "pairs of population and chip", pair, hint)
+        found.append((arguments.text(pair[0], "pins", hint), arguments.whole(pair[1], "pins", 0, hint)))
+    return tuple(found)
+
 
 def check_map_options(options: MapOptions, graph: Graph) -> None:
-    """Raise InputError for the first option that no mapping of `graph` can follow."""
-    if options.max_neurons_per_core is not None and options.max_neurons_per_core < 1:
-        raise InputError("max_neurons_per_core", f"found {options.max_neurons_per_core}; allow 1 or more")
-    if options.spare_cores < 0:
-        raise InputError("spare_cores", f"found {options.spare_cores}; leave 0 or more cores of each chip free")
-    if not 0 <= options.seed < _SEEDS:
-        raise InputError("seed", f"found {options.seed}; choose one from 0 to {_SEEDS - 1}")
-    if options.objective not in OBJECTIVES:
-        raise InputError("objective", f"found {options.objective!r}; choose {', '.join(OBJECTIVES)}")
-    if not (math.isfinite(options.rate) and options.rate > 0):
-        raise InputError("rate", f"found {options.rate}; spikes per neuron and step are above 0")
+    """Raise InputError for the first pin that no mapping of `graph` can follow."""
     known = sorted(p.name for p in graph.of_kind(Population))
     chips: dict[str, int] = {}
     for name, chip in options.pins:

@@ -10,7 +10,8 @@ from numba import njit
 
 from tern2lava.compiler.cost import LARGEST, RESOURCES, Block
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bools, Ints
+from tern2lava.compiler.shown import Shown
 
 # Only so many of the cores opened last that have room are looked at.
 _OPEN_CORES = 2048
@@ -19,7 +20,7 @@ SUMMED = 4
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Shown):
     """Neurons of one population on one core. core: index in the partition; used: by resource name."""
 
     population: str
@@ -70,7 +71,7 @@ def pack(items: Sequence[Item], limit: dict[str, int], share: bool) -> Packing:
     return Packing(tuple(parts), int(found.max(initial=-1)) + 1)
 
 
-def orders(need: Array, most: Array) -> list[Array]:
+def orders(need: Ints, most: Ints) -> list[Ints]:
     """Orders in which items are packed: as they come, and those with the largest share of a core first, by their
     scarcest resource and by all together."""
     share = need / most
@@ -80,7 +81,7 @@ def orders(need: Array, most: Array) -> list[Array]:
     ]  # fmt: skip
 
 
-def first_fit(need: Array, pins: Array, most: Array) -> Array:
+def first_fit(need: Ints, pins: Ints, most: Ints) -> Ints:
     """The core of each item, int64 (items,); need (items, resources), most (resources,)."""
     if not len(need):
         return np.zeros(0, np.int64)
@@ -91,7 +92,7 @@ def first_fit(need: Array, pins: Array, most: Array) -> Array:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _room(load: Array, item: Array, most: Array, largest: Array) -> bool:
+def _room(load: Ints, item: Ints, most: Ints, largest: Bools) -> bool:
     for name in range(most.size):
         after = max(load[name], item[name]) if largest[name] else load[name] + item[name]
         if after > most[name]:
@@ -100,7 +101,7 @@ def _room(load: Array, item: Array, most: Array, largest: Array) -> bool:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _first_fit(need: Array, pins: Array, most: Array, largest: Array, rest: Array) -> Array:
+def _first_fit(need: Ints, pins: Ints, most: Ints, largest: Bools, rest: Ints) -> Ints:
     count, names = need.shape
     cores = np.empty(count, np.int64)
     load = np.zeros((_OPEN_CORES, names), np.int64)

@@ -23,13 +23,14 @@ from tern2lava.compiler.density import DensityBound, density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.compiler.ir.slices import cut, fan_in, incoming, mapped_shape
 from tern2lava.compiler.join import join_parts
 from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_resources
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import Item, Packing, Part, pack
 from tern2lava.compiler.refine import Refiner, cuts_of
+from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
@@ -62,14 +63,14 @@ _FRACTIONS: tuple[dict[str, float], ...] = (
 
 
 @dataclass(frozen=True, eq=False)
-class Partition:
+class Partition(Shown):
     """All parts, ordered by core, and what each core uses: used[name] is an array (cores,), limit[name] one core's;
     total[name] is what any mapping needs at least (lower_bound.py), density a bound for mappings into boxes where one
     was needed, contents one on cores with a crossbar, from what a core can hold at once (0: none)."""
 
     parts: tuple[Part, ...]
     cores: int
-    used: dict[str, Array]
+    used: dict[str, Ints]
     limit: dict[str, int]
     total: dict[str, int]
     density: DensityBound | None = None
@@ -116,7 +117,6 @@ def partition(
     exceeds the target's cores.
     """
     if profile.crossbar is not None:
-        _check_delays(graph, profile)
         result = _of(fill(graph, profile, options))
         if result.cores > profile.system.cores:
             raise _too_many_cores(profile, result.cores, result.cores_lower_bound)
@@ -125,7 +125,7 @@ def partition(
     if options.max_neurons_per_core is not None:
         limit["neurons"] = max(1, min(limit["neurons"], options.max_neurons_per_core))
     model = model or CostModel(graph, profile, options.encodings)
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     total = _total(model, populations, limit)
     if _least_cores(total, limit) > profile.system.cores:
         _check_single_neurons(model, populations, limit, memory=True)
@@ -169,7 +169,6 @@ def least_cores(graph: Graph, profile: Profile) -> int:
 
 def _total(model: CostModel, populations: tuple[Population, ...], limit: dict[str, int]) -> dict[str, int]:
     """What any partition takes at least of each resource. Raises CapacityError where one neuron exceeds a core."""
-    _check_delays(model.graph, model.profile)
     _check_single_neurons(model, populations, limit)
     total = total_resources(model.graph, model.profile, model)
     return total | {"fan_in_axons": fan_in_axons(model.graph, model.profile, model, limit)}
@@ -191,7 +190,7 @@ def cut_finer(
 ) -> Iterator[Partition]:
     """Partitions whose parts take at most such a share of a core's output axons, where there are any; `found` gives
     limits and bounds."""
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     for share in shares:
         limit = found.limit | {"out_axons": max(1, int(share * found.limit["out_axons"]))}
         try:
@@ -379,19 +378,6 @@ class _Cutter:
                 (box, self.model.part(p, box, as_stored=True), axons) for box, axons in zip(boxes, out, strict=True)
             ]
         return pieces
-
-
-def _check_delays(graph: Graph, profile: Profile) -> None:
-    most = profile.synapse.max_delay.value
-    for projection in graph.of_kind(Projection):
-        if projection.delay > most:
-            raise CapacityError(
-                projection.name,
-                "steps of delay",
-                projection.delay,
-                most,
-                f"shorten the paths that it must wait for by {projection.delay - most:,} layers or steps of delay",
-            )
 
 
 def _too_many_out_axons(

@@ -7,23 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
-from tern2lava.compiler.placement.algorithms import PLACEMENTS
+from tern2lava.compiler.ir.shapes import Ints, Reals
+from tern2lava.compiler.placement.algorithms import NEEDS, PLACEMENTS
 from tern2lava.compiler.placement.curves import hilbert_index
 from tern2lava.compiler.placement.problem import Problem, symmetric
+from tern2lava.compiler.shown import Shown
 from tern2lava.errors import CapacityError, InputError
+from tern2lava.extras import require
 from tern2lava.hw_profiles import Profile
 
 
 @dataclass(frozen=True, eq=False)
-class Placement:
+class Placement(Shown):
     """core[k] is the number on the target of the partition's core k; no two are the same.
 
     Cores are numbered chip by chip, on a chip router by router in row-major order, at a router in order. cost: spikes
     per step times hops, a chip border counted as the profile's chip_hops.
     """
 
-    core: Array
+    core: Ints
     algorithm: str
     cost: float = 0.0
 
@@ -47,7 +49,7 @@ def location(profile: Profile, core: int) -> Location:
     return Location(chip, row, col, slot)
 
 
-def router_positions(profile: Profile, cores: Array) -> tuple[Array, Array, Array]:
+def router_positions(profile: Profile, cores: Ints) -> tuple[Ints, Ints, Ints]:
     """(row, column, chip) of each core's router, rows and columns counted across the whole array of chips."""
     system = profile.system
     chip, rest = np.divmod(cores, system.cores_per_chip)
@@ -57,7 +59,7 @@ def router_positions(profile: Profile, cores: Array) -> tuple[Array, Array, Arra
 
 
 def problem(
-    profile: Profile, cores: int, source: Array, target: Array, spikes: Array, *, spare: int = 0,
+    profile: Profile, cores: int, source: Ints, target: Ints, spikes: Reals, *, spare: int = 0,
     chips: Sequence[int] | None = None,
 ) -> Problem:  # fmt: skip
     """The placement problem of `cores` cores. source (-1: the host), target and spikes are their traffic per step.
@@ -103,9 +105,11 @@ def problem(
 
 
 def check_placement(algorithm: str) -> None:
-    """Raise InputError where there is no algorithm of that name."""
+    """Raise InputError where there is no algorithm of that name, MissingPackageError where it lacks its package."""
     if algorithm not in PLACEMENTS:
         raise InputError("placement", f"no algorithm {algorithm!r}; known: {', '.join(sorted(PLACEMENTS))}")
+    if algorithm in NEEDS:
+        require("mapping", NEEDS[algorithm])
 
 
 def place(task: Problem, algorithm: str = "auto", seed: int = 0) -> Placement:
@@ -118,7 +122,7 @@ def place(task: Problem, algorithm: str = "auto", seed: int = 0) -> Placement:
     return Placement(task.number[slot], algorithm, task.cost(slot))
 
 
-def nearest_chips(profile: Profile, count: int) -> Array:
+def nearest_chips(profile: Profile, count: int) -> Ints:
     """The first `count` chips along a Hilbert curve through the array of chips."""
     rows, cols = profile.system.chip_rows.value, profile.system.chip_cols.value
     row, col = np.divmod(np.arange(rows * cols), cols)

@@ -22,7 +22,7 @@ from tern2lava.compiler.by_chip import ByChip, by_chip
 from tern2lava.compiler.connections import connections
 from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.ir.graph import Graph
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.partition import Partition, by_estimate, cut_finer, partition
@@ -70,7 +70,7 @@ class Plan:
 
 
 def make_plan(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None = None,
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None = None,
     progress: Progress = silent,
 ) -> Plan:  # fmt: skip
     """The best plan for the objective. Raises CapacityError where the network does not fit."""
@@ -112,7 +112,7 @@ def make_plan(
 
 
 def _plan(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, cores: Partition,
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None, cores: Partition,
     chips: tuple[int, ...] | None = None, progress: Progress = silent,
 ) -> Plan:  # fmt: skip
     """chips: of each core, where they were chosen with the partition."""
@@ -157,7 +157,7 @@ def _overflows(found: Plan) -> bool:
 
 
 def _others(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, first: Plan
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None, first: Plan
 ) -> Iterator[Partition]:
     """The partitions that might serve the objective better than the first."""
     if profile.crossbar is not None:
@@ -216,7 +216,7 @@ def _fillings(graph: Graph, profile: Profile, options: MapOptions, first: Plan) 
         yield replace(found, limit=first.partition.limit, contents=first.partition.contents)
 
 
-def _levels(cuts: list[Partition], work: list[Array]) -> list[float]:
+def _levels(cuts: list[Partition], work: list[Reals]) -> list[float]:
     """Bounds on the work of a part, the least first: the most that a part of some population has in some cut."""
     most: dict[tuple[int, str], float] = {}
     for index, (found, each) in enumerate(zip(cuts, work, strict=True)):
@@ -228,7 +228,7 @@ def _levels(cuts: list[Partition], work: list[Array]) -> list[float]:
 
 
 def _spread(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, found: Partition, count: int
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None, found: Partition, count: int
 ) -> Iterator[Partition]:
     """The parts of `found` evenly on `count` cores, if they have room."""
     core = evenly(found, _work(graph, profile, options, rates, found), _pins(found, options), count)
@@ -237,8 +237,8 @@ def _spread(
 
 
 def _work(
-    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Array] | None, found: Partition
-) -> Array:
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None, found: Partition
+) -> Reals:
     wired = connections(graph, found)
     return part_work(graph, found, wired, traffic(graph, found, wired, rates, options.rate), event_times(profile))
 
@@ -265,7 +265,7 @@ def _cuts(graph: Graph, profile: Profile, options: MapOptions, first: Plan) -> I
         yield replace(found, limit=first.partition.limit, density=first.partition.density)
 
 
-def _pins(cores: Partition, options: MapOptions) -> Array:
+def _pins(cores: Partition, options: MapOptions) -> Ints:
     """The chip that each part must lie on, -1 for any."""
     chip = dict(options.pins)
     return np.array([chip.get(part.population, -1) for part in cores.parts], np.int64)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.connections import HOST, Connections
-from tern2lava.compiler.ir.graph import Graph, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.options import Objective
 from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.place import Placement
@@ -67,7 +67,7 @@ def event_times(profile: Profile) -> EventTimes:
     return EventTimes(1.0, 1.0, 1.0, "events", "no times are public: every event counts 1")
 
 
-def part_work(graph: Graph, partition: Partition, wired: Connections, carried: Traffic, times: EventTimes) -> Array:
+def part_work(graph: Graph, partition: Partition, wired: Connections, carried: Traffic, times: EventTimes) -> Reals:
     """Work per step of each part (aligned with Partition.parts): its neurons' updates and the additions of arriving
     spikes, each spike reaching as many neurons as a synapse block holds synapses per source neuron."""
     blocks = [(index, block) for index, part in enumerate(partition.parts) for block in part.blocks]
@@ -77,8 +77,7 @@ def part_work(graph: Graph, partition: Partition, wired: Connections, carried: T
     owner = np.array([index for index, _ in blocks])
     each = []
     for _, block in blocks:
-        projection = graph[block.projection]
-        assert isinstance(projection, Projection)
+        projection = graph.projection(block.projection)
         area = 1 if projection.pooling is None else projection.pooling.area
         each.append(block.synapses * area / max(1, block.source.volume))
     np.add.at(work, owner[wired.box], times.synapse * carried.spikes * np.array(each)[wired.box])

@@ -17,7 +17,7 @@ from tern2lava.compiler.cutting import exceeded
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Population
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.compiler.ir.slices import incoming
 from tern2lava.compiler.pack import SUMMED, Packing, first_fit, orders
 from tern2lava.errors import CapacityError
@@ -40,7 +40,7 @@ class Refiner:
     feeds: Feeds
     pins: dict[str, int]
     cuts: dict[str, Cut]
-    out: dict[str, Array] = field(default_factory=dict)
+    out: dict[str, Ints] = field(default_factory=dict)
     _known: dict[tuple[str, tuple[Box, ...]], Cut | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -83,10 +83,10 @@ class Refiner:
         names = {p.inputs[0] for p in incoming(self.model.graph, population)} | {population.name}
         return [p for p in self.populations if p.name in names]
 
-    def _out_axons(self, population: Population, cut: Cut) -> Array:
+    def _out_axons(self, population: Population, cut: Cut) -> Ints:
         return self.feeds.out_axons_of(population, [box for box, _ in cut])
 
-    def _score(self, cuts: dict[str, Cut], out: dict[str, Array]) -> tuple[float, ...]:
+    def _score(self, cuts: dict[str, Cut], out: dict[str, Ints]) -> tuple[float, ...]:
         """(cores, how unevenly they are filled, negative): the more uneven, the nearer is one to being empty."""
         rows: list[Array] = []
         pins: list[int] = []

@@ -11,7 +11,7 @@ import numpy as np
 from tern2lava.compiler.connections import Connections
 from tern2lava.compiler.cost import LARGEST, RESOURCES
 from tern2lava.compiler.ir.graph import Graph, Population
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.pack import Part
 from tern2lava.compiler.partition import Partition, renumbered
 
@@ -22,11 +22,11 @@ _SUMMED = tuple(name for name in RESOURCES if name not in LARGEST)
 def repacked(graph: Graph, partition: Partition, core: Sequence[int]) -> Partition:
     """The same parts on the cores named, which are numbered anew in the order of the network."""
     parts = tuple(replace(part, core=int(k)) for part, k in zip(partition.parts, core, strict=True))
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     return renumbered(populations, parts, partition.limit, partition.total, partition.density)
 
 
-def part_traffic(partition: Partition, wired: Connections, spikes: Array) -> dict[tuple[int, int], float]:
+def part_traffic(partition: Partition, wired: Connections, spikes: Reals) -> dict[tuple[int, int], float]:
     """Spikes per step between different parts, both directions added up, by (lower, higher) index of the parts."""
     owner = np.array([index for index, part in enumerate(partition.parts) for _ in part.blocks], np.int64)
     inside = wired.part >= 0
@@ -39,7 +39,7 @@ def part_traffic(partition: Partition, wired: Connections, spikes: Array) -> dic
     return {(int(a), int(b)): float(w) for a, b, w in zip(*pairs, weight, strict=True)}
 
 
-def together(partition: Partition, traffic: dict[tuple[int, int], float], pins: Array, normal: bool) -> list[int]:
+def together(partition: Partition, traffic: dict[tuple[int, int], float], pins: Ints, normal: bool) -> list[int]:
     """A core for each part such that parts that talk share one: from a core for each part on, the two cores with the
     most traffic between them (`normal`: for the room that they take) become one while all limits hold.
 
@@ -86,7 +86,7 @@ def together(partition: Partition, traffic: dict[tuple[int, int], float], pins: 
     return root
 
 
-def evenly(partition: Partition, work: Array, pins: Array, cores: int) -> list[int] | None:
+def evenly(partition: Partition, work: Reals, pins: Ints, cores: int) -> list[int] | None:
     """A core for each part, `cores` in all, with the least work on the busiest: the part with the most work first, each
     to the core with the least that has room (R. L. Graham, SIAM J. Appl. Math. 17(2), 1969), then moves of parts away
     from the busiest core while one helps. None where some part finds no room."""
@@ -119,7 +119,7 @@ def evenly(partition: Partition, work: Array, pins: Array, cores: int) -> list[i
 
 
 def _relief(
-    mine: Array, result: Array, work: Array, load: Array, room: Array, busy: Array, pins: Array, chip: Array
+    mine: Ints, result: Ints, work: Reals, load: Ints, room: Ints, busy: Reals, pins: Ints, chip: Ints
 ) -> tuple[int, int, int] | None:
     """(part of the busiest core, part that comes for it or -1, core) of the move or swap that leaves both cores with
     the least work on the busier; None where none is below the peak. Pinned parts stay."""
@@ -143,7 +143,7 @@ def _relief(
     return best
 
 
-def _loads(parts: Sequence[Part], limit: dict[str, int]) -> tuple[Array, Array]:
+def _loads(parts: Sequence[Part], limit: dict[str, int]) -> tuple[Ints, Ints]:
     """(parts, resources) of what adds up on a core, and (resources,) of what a core has."""
     load = np.array([[part.used[name] for name in _SUMMED] for part in parts], np.int64).reshape(-1, len(_SUMMED))
     return load, np.array([limit[name] for name in _SUMMED], np.int64)

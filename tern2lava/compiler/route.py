@@ -10,17 +10,18 @@ import numpy as np
 from tern2lava.compiler.axons import shares_lists
 from tern2lava.compiler.connections import HOST, Connections, connections
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.graph import Graph, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.compiler.links import LinkLoads, link_loads
 from tern2lava.compiler.partition import Partition
 from tern2lava.compiler.place import Placement, router_positions
+from tern2lava.compiler.shown import Shown
 from tern2lava.compiler.traffic import Traffic, traffic
 from tern2lava.hw_profiles import Profile
 
 
 @dataclass(frozen=True, eq=False)
-class Routing:
+class Routing(Shown):
     """Routes as equal-length arrays, sorted by source core and group.
 
     source: core index in the partition, or HOST; group: index of the part on that core (of the input, on the host);
@@ -30,15 +31,15 @@ class Routing:
     each route. loads: what each link carries.
     """
 
-    source: Array
-    group: Array
-    target: Array
-    axons: Array
-    neurons: Array
-    hops: Array
-    crossings: Array
+    source: Ints
+    group: Ints
+    target: Ints
+    axons: Ints
+    neurons: Ints
+    hops: Ints
+    crossings: Ints
     boxes: tuple[Box, ...]
-    out_axons: Array
+    out_axons: Ints
     traffic: Traffic
     loads: LinkLoads
 
@@ -85,27 +86,21 @@ def route(
 
 
 def entries(
-    graph: Graph, partition: Partition, profile: Profile, wired: Connections, crossings: Array
-) -> Array:  # fmt: skip
+    graph: Graph, partition: Partition, profile: Profile, wired: Connections, crossings: Ints
+) -> Ints:  # fmt: skip
     """Output axons that each connection takes on its source core."""
     if profile.routing.out_axon_model.value == "ranges":
         return np.ones_like(wired.neurons)
     names = [block.projection for part in partition.parts for block in part.blocks]
-    shared = {name: shares_lists(profile, _projection(graph, name)) for name in set(names)}
+    shared = {name: shares_lists(profile, graph.projection(name)) for name in set(names)}
     several = np.array([shared[name] for name in names], bool)[wired.box]
     cost = profile.routing.shared_cost.value
     entries = np.where(several, cost * wired.neurons - (cost - 1) * wired.single, wired.neurons)
-    result: Array = entries + wired.neurons * np.where(crossings > 0, profile.routing.offchip_cost.value, 0)
+    result: Ints = entries + wired.neurons * np.where(crossings > 0, profile.routing.offchip_cost.value, 0)
     return result
 
 
-def _projection(graph: Graph, name: str) -> Projection:
-    node = graph[name]
-    assert isinstance(node, Projection)
-    return node
-
-
-def _distances(profile: Profile, begin: Array, end: Array) -> tuple[Array, Array]:
+def _distances(profile: Profile, begin: Ints, end: Ints) -> tuple[Ints, Ints]:
     """(hops, chip borders) from core numbers to core numbers; dimension order makes no difference to either."""
     row0, col0, _ = router_positions(profile, begin)
     row1, col1, _ = router_positions(profile, end)

@@ -8,25 +8,26 @@ import numpy as np
 
 from tern2lava.compiler.connections import HOST, Connections
 from tern2lava.compiler.ir.graph import Graph, Input, Population
-from tern2lava.compiler.ir.shapes import Array, broadcast
+from tern2lava.compiler.ir.shapes import Reals, broadcast
 from tern2lava.compiler.ir.slices import sources
 from tern2lava.compiler.options import ASSUMED_RATE
 from tern2lava.compiler.partition import Partition
+from tern2lava.compiler.shown import Shown
 
 # A relay sends whenever its sum is not 0: at most in every step.
 ASSUMED_RELAY_RATE = 1.0
 
 
 @dataclass(frozen=True, eq=False)
-class Traffic:
+class Traffic(Shown):
     """Spikes per step of each connection (aligned with Connections); measured: from a run, else assumed."""
 
-    spikes: Array
+    spikes: Reals
     measured: bool
 
 
 def traffic(
-    graph: Graph, partition: Partition, connections: Connections, rates: dict[str, Array] | None = None,
+    graph: Graph, partition: Partition, connections: Connections, rates: dict[str, Reals] | None = None,
     assumed: float = ASSUMED_RATE,
 ) -> Traffic:  # fmt: skip
     """Spikes per step on each connection. rates: by population, spikes per neuron and step, one or one for each;
@@ -48,10 +49,10 @@ def traffic(
     return Traffic(connections.neurons * rate, True)
 
 
-def _assumed(graph: Graph, partition: Partition, connections: Connections, assumed: float) -> Array:
+def _assumed(graph: Graph, partition: Partition, connections: Connections, assumed: float) -> Reals:
     """Spikes per neuron and step of each connection's source where nothing was measured."""
     relays = {p.name for p in graph.of_kind(Population) if p.levels is not None}
     # The host, part -1, stands last.
     rates = [ASSUMED_RELAY_RATE if part.population in relays else assumed for part in partition.parts]
-    result: Array = np.array([*rates, assumed])[connections.part]
+    result: Reals = np.array([*rates, assumed])[connections.part]
     return result

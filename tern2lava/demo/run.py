@@ -15,6 +15,7 @@ from rich.console import Group, RenderableType
 from tern2lava import api
 from tern2lava.bundle import read_bundle, write_aside
 from tern2lava.counts import count
+from tern2lava.extras import require
 from tern2lava.report.account import memory_table
 from tern2lava.report.model import Report
 from tern2lava.report.sheet import Heading, Paragraph
@@ -100,7 +101,9 @@ class DemoResult:
 
 
 def run_demo(folder: Path, target: str, samples: int, progress: Progress | None = None) -> DemoResult:
-    """Compile and verify both networks for `target`, leaving everything in `folder`."""
+    """Compile and verify both networks for `target`, leaving everything in `folder`. Raises MissingPackageError where
+    Lava is not installed."""
+    require("lava")
     data = resources.files("tern2lava.demo")
     metrics = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
     results = []

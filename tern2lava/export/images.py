@@ -13,16 +13,21 @@ from pathlib import Path
 import numpy as np
 
 from tern2lava.compiler.image.code_rows import code_rows
-from tern2lava.compiler.image.codecs import BY_NAME, LISTS
+from tern2lava.compiler.image.codecs import CODECS, PLAIN, STORAGE
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
 from tern2lava.errors import InputError
+from tern2lava.registry import one_of
 from tern2lava.sim.verify.verify import Executable
 
 INDEX = "images.json"
 WEIGHTS = "weights.json"
-TERNARY_CODECS = tuple(name for name, codec in BY_NAME.items() if codec.ternary and codec.number != LISTS)
+
+
+def ternary_codecs() -> tuple[str, ...]:
+    """The names of the codecs that hold any matrix of ternary codes."""
+    return tuple(codec.name for codec in CODECS if codec.ternary and not codec.lists)
 
 
 def export_images(
@@ -67,8 +72,8 @@ def recoded(data: bytes, codec: str) -> bytes:
 
     The target's own decoder may not have the codec: such images are for files and transport, or for other programs.
     Raises InputError for a name that is no codec of ternary weights."""
-    if codec not in TERNARY_CODECS:
-        raise InputError("codec", f"found '{codec}'; choose one of {', '.join(TERNARY_CODECS)}")
+    if codec not in ternary_codecs():
+        raise InputError("codec", f"found '{codec}'; choose {one_of(ternary_codecs())}")
     image = decode_core(data)
     blocks = tuple(
         replace(block, codec=codec) if np.abs(block.local.weight).max() <= 1 else block for block in image.blocks
@@ -83,7 +88,7 @@ def export_weights(program: Graph, folder: Path, *, version: str) -> list[str]:
     entries = []
     for number, node in enumerate(program.of_kind(Projection)):
         groups = 1 if node.geometry is None else node.geometry.groups
-        codec = "rans_storage" if node.bits == 2 else "raw8"
+        codec = (STORAGE if node.bits == 2 else PLAIN).name
         name = f"weights-{number:03d}.t2w"
         streams[name] = write_stream(code_rows(node.weight, groups), codec)
         entries.append(
@@ -114,6 +119,8 @@ def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise InputError(folder, "exists and is not an empty folder; choose another")
+        if folder.exists() and folder.samefile(Path.cwd()):
+            raise InputError(folder, "is the working directory, which a new folder cannot replace; name a folder in it")
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         write(aside)

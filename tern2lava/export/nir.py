@@ -33,10 +33,11 @@ from tern2lava.compiler.ir.graph import (
     Readout,
     Reset,
 )
-from tern2lava.compiler.ir.shapes import Array, Shape, broadcast, size
+from tern2lava.compiler.ir.shapes import Reals, Shape, broadcast, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.export.nirneuron import say_neuron
 from tern2lava.export.unfold import unfold
+from tern2lava.extras import require
 
 VERSION = "1.0.8"
 """The version of nir whose format is written."""
@@ -64,8 +65,10 @@ def write_nir(graph: Graph, path: Path, *, dt: float = DEFAULT_DT, lossy: bool =
     refractory period NIR cannot say, which other readers will run as hard resets and `>`; ours reads what is meant from
     metadata. Raises UnsupportedError for what cannot be written, naming the node.
     """
-    content = nir_content(graph, dt=dt, lossy=lossy)
+    require("hdf5", why="NIR files need it")
     import h5py
+
+    content = nir_content(graph, dt=dt, lossy=lossy)
 
     with h5py.File(path, "w") as file:
         text = h5py.string_dtype()
@@ -275,8 +278,8 @@ def _conv(node: Conv2d, shape: Shape) -> Fields:
 
 def _affine(node: ChannelAffine, shape: Shape) -> tuple[str, Fields]:
     """A gain and offset per channel: Scale, or with an offset a diagonal Affine or a depthwise convolution."""
-    gain: Array = np.array(broadcast(np.asarray(node.gain, np.float64), shape))
-    offset: Array = np.array(broadcast(np.asarray(node.offset, np.float64), shape))
+    gain: Reals = np.array(broadcast(np.asarray(node.gain, np.float64), shape))
+    offset: Reals = np.array(broadcast(np.asarray(node.offset, np.float64), shape))
     if not np.any(offset):
         return "Scale", {"scale": gain}
     if len(shape) == 1:

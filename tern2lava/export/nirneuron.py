@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Neuron, Reset
-from tern2lava.compiler.ir.shapes import Array, Shape, broadcast
+from tern2lava.compiler.ir.shapes import Reals, Shape, broadcast
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.errors import UnsupportedError
 
@@ -26,8 +26,8 @@ class Said:
     node must follow; lost: what NIR has no field for, in the words of --assume."""
 
     kind: str
-    fields: dict[str, Array]
-    threshold: Array | None
+    fields: dict[str, Reals]
+    threshold: Reals | None
     lost: tuple[str, ...]
 
 
@@ -38,7 +38,7 @@ def say_neuron(neuron: Neuron, shape: Shape, dt: float, *, read_only: bool) -> S
     """
     _check(neuron)
 
-    def full(value: Array) -> Array:
+    def full(value: Reals) -> Reals:
         return np.array(broadcast(np.asarray(value, np.float64), neuron.shape)).reshape(shape)
 
     alpha_u, alpha_v, gain_u, gain_v = (full(v) for v in (neuron.alpha_u, neuron.alpha_v, neuron.gain_u, neuron.gain_v))
@@ -107,19 +107,19 @@ def _lost(neuron: Neuron) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _time_constant(alpha: Array, dt: float) -> Array:
+def _time_constant(alpha: Reals, dt: float) -> Reals:
     """tau with 1 - dt / tau = alpha in float64, as nearly as there is one."""
     with np.errstate(divide="ignore"):
         tau = np.where(alpha == 1, FOREVER * dt, dt / (1.0 - alpha))
     return _nearest(tau, lambda value: 1.0 - dt / value, alpha)
 
 
-def _gain(gain: Array, tau: Array, dt: float) -> Array:
+def _gain(gain: Reals, tau: Reals, dt: float) -> Reals:
     """r with r dt / tau = gain in float64, as nearly as there is one."""
     return _nearest(gain * tau / dt, lambda value: value * dt / tau, gain)
 
 
-def _nearest(guess: Array, back: Callable[[Array], Array], wanted: Array) -> Array:
+def _nearest(guess: Reals, back: Callable[[Reals], Reals], wanted: Reals) -> Reals:
     """The float64 near `guess` that `back` takes nearest to `wanted`."""
     best, error = guess, np.abs(back(guess) - wanted)
     for direction in (-np.inf, np.inf):

@@ -27,7 +27,7 @@ from tern2lava.compiler.ir.graph import (
     Readout,
     Reset,
 )
-from tern2lava.compiler.ir.shapes import Array, Shape, size
+from tern2lava.compiler.ir.shapes import Reals, Shape, size
 from tern2lava.compiler.neurons.mechanism import gathered
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.neuron_equations import check_threshold
@@ -35,7 +35,7 @@ from tern2lava.frontends.neuron_equations import check_threshold
 Pair = tuple[int, int]
 
 
-def numbers(where: object, value: Any) -> Array:
+def numbers(where: object, value: Any) -> Reals:
     """`value` as a float64 array; InputError (at `where`) where it is complex, or NaN or infinite somewhere."""
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
@@ -68,8 +68,8 @@ class Feed:
     stride 1 and `padding` (y, x), or, `one_to_one`, of a factor that joins each neuron with itself and broadcasts over
     the layer along its last axes as in torch."""
 
-    weight: Array
-    bias: Array | None = None
+    weight: Reals
+    bias: Reals | None = None
     padding: Pair = (0, 0)
     one_to_one: bool = False
 
@@ -138,8 +138,8 @@ class GraphBuilder:
         source: str,
         where: object,
         *,
-        weight: Array,
-        bias: Array | None,
+        weight: Reals,
+        bias: Reals | None,
         stride: Pair,
         padding: Pair | str,
         dilation: Pair,
@@ -219,10 +219,10 @@ class GraphBuilder:
         source: str,
         where: object,
         *,
-        weight: Array | None,
-        bias: Array | None,
-        mean: Array,
-        var: Array,
+        weight: Reals | None,
+        bias: Reals | None,
+        mean: Reals,
+        var: Reals,
         eps: float,
     ) -> None:
         """Batch normalisation in inference: weight * (x - mean) / sqrt(var + eps) + bias (Ioffe and Szegedy 2015)."""
@@ -291,7 +291,7 @@ class GraphBuilder:
                 groups=1,
             )
 
-    def spread(self, value: Array, shape: Shape, where: object) -> Array:
+    def spread(self, value: Reals, shape: Shape, where: object) -> Reals:
         """A parameter for neurons of `shape`: () if it is one number, else an array of the full shape."""
         if value.size == 1:
             return value.reshape(())

@@ -1,32 +1,30 @@
-"""One door for every source: a live module, a file (its kind told by its first bytes), or a Graph as it is."""
+"""One door for every source (sources.py): a file, a live module, or a Graph as it is."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tern2lava import arguments
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError
-from tern2lava.frontends.files.hdf5 import is_hdf5, read_hdf5
+from tern2lava.frontends.load_options import checked_options
+from tern2lava.frontends.sources import read_source
 
 if TYPE_CHECKING:
     import torch
 
     from tern2lava.frontends.modules.known_modules import Loaded
 
-ACCEPTED = (
-    "a NIR or lava-dl file, a torch, npz or safetensors file with its net.yaml, or a torch module of snnTorch, "
-    "SpikingJelly or Norse neurons"
-)
-_FILE_OPTIONS = ("dt", "assume")
-
 
 def load(
     source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, *,
     effort: Effort | str = NORMAL, **options: Any,
 ) -> Graph:  # fmt: skip
-    """The Graph (IMPORTED) of `source`: a NIR or lava-dl file, a checkpoint wired by a net.yaml, or a live module.
+    """The Graph (IMPORTED) of `source`: a NIR or lava-dl file, a checkpoint wired by a net.yaml, a live module, or what
+    a plugin reads.
 
     `options` are those of load_module (input_shape, steps, readout, levels, call), for NIR and lava-dl files dt
     and assume (see nir.read and lavadl.read). effort: how many steps a live module is traced for.
@@ -41,61 +39,14 @@ def load_with_run(
     effort: Effort | str = NORMAL, **options: Any,
 ) -> Graph | Loaded:  # fmt: skip
     """As `load`; a live module comes with what is known of its own way to run."""
+    wanted, options = effort_of(effort), checked_options(options)
     if isinstance(source, Graph):
+        given = [*options, *(["net"] if net is not None else [])]
+        if given:
+            raise InputError(given[0], "is for files and modules; a Graph says it itself: leave it out")
         return source
-    if isinstance(source, str | Path):
-        return _load_file(Path(source), net, options)
-    if is_module(source):
-        from tern2lava.frontends.modules.read import read_module
-
-        if net is not None:
-            raise InputError("net", "a live module brings its own wiring; leave net out")
-        missing = [name for name in ("input_shape", "steps") if name not in options]
-        if missing:
-            raise InputError(type(source).__qualname__, f"a live module needs {' and '.join(missing)} as well")
-        return read_module(source, effort=effort_of(effort), **options)
-    raise InputError("source", f"is a {type(source).__name__}; expected {ACCEPTED}")
-
-
-def is_module(value: object) -> bool:
-    """Whether `value` is a torch.nn.Module, told without importing torch."""
-    return any(f"{kind.__module__}.{kind.__name__}" == "torch.nn.modules.module.Module" for kind in type(value).__mro__)
-
-
-def _load_file(path: Path, net: str | Path | None, options: dict[str, Any]) -> Graph:
-    options = {key: value for key, value in options.items() if value is not None or key not in _FILE_OPTIONS}
-    if is_hdf5(path):
-        return _load_hdf5(path, net, options)
-    if (said := [key for key in _FILE_OPTIONS if key in options]) and path.is_file():
-        raise InputError(path, f"{said[0]} is for NIR and lava-dl files; the net.yaml says it here")
-    if options:
-        names = ", ".join(sorted(options))
-        raise InputError(path, f"options {names} are for live modules; the net.yaml says them here")
-    if path.suffix.lower() in (".yaml", ".yml"):
-        raise InputError(path, "is the description, not the checkpoint; give the checkpoint, then --net FILE.yaml")
-    if net is None:
-        raise InputError(path, "says nothing of how its layers are wired; add --net NET.yaml (docs/net-yaml.md)")
-    from tern2lava.frontends.netyaml.read import load_checkpoint
-
-    return load_checkpoint(path, net)
-
-
-def _load_hdf5(path: Path, net: str | Path | None, options: dict[str, Any]) -> Graph:
-    from tern2lava.frontends.lavadl import read as lavadl
-    from tern2lava.frontends.nir import read as nir
-    from tern2lava.frontends.nir.file import is_nir
-
     if net is not None:
-        raise InputError(path, "says itself how its layers are wired; leave --net out")
-    other = [key for key in options if key not in (*_FILE_OPTIONS, "steps")]
-    if other:
-        raise InputError(path, f"option {other[0]} is for live modules; say readout and levels with assume")
-    tree = read_hdf5(path)
-    if is_nir(tree):
-        return nir.read_tree(tree, path.name, path, **options)
-    if lavadl.is_lavadl(tree):
-        if options.pop("dt", None) is not None:
-            raise InputError("--dt", "lava-dl networks count in steps; leave it out")
-        return lavadl.read_tree(tree, path.name, path, **options)
-    held = ", ".join(list(tree)[:6]) or "nothing"
-    raise InputError(path, f"is HDF5 but neither NIR (/node) nor lava-dl (/layer): it holds {held}")
+        net = arguments.path(net, "net", "name the net.yaml")
+    if isinstance(source, (str, os.PathLike)):
+        source = arguments.path(source, "source", "name the checkpoint")
+    return read_source(source, {"net": net, **options}, wanted)

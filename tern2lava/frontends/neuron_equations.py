@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Reals
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.extras import require
 
 Fields = dict[str, Array]
 
@@ -23,52 +24,53 @@ def integrate_and_fire() -> Fields:
     return {"alpha_v": np.asarray(1.0)}
 
 
-def leaky(beta: Array) -> Fields:
+def leaky(beta: Reals) -> Fields:
     """v' = beta v + x."""
     return {"alpha_v": beta}
 
 
-def time_constant(tau: Array, *, decay_input: bool, v_rest: Array) -> Fields:
+def time_constant(tau: Reals, *, decay_input: bool, v_rest: Reals) -> Fields:
     """v' = v + (v_rest - v + x) / tau with decay_input, else v' = v + (v_rest - v) / tau + x. tau in steps, >= 1."""
     fields = {"alpha_v": 1.0 - 1.0 / tau, "bias": v_rest / tau}
     return {**fields, "gain_v": 1.0 / tau} if decay_input else fields
 
 
-def leak_rate(rate: Array, *, decay_input: bool, v_rest: Array) -> Fields:
+def leak_rate(rate: Reals, *, decay_input: bool, v_rest: Reals) -> Fields:
     """As `time_constant` with 1 / tau = rate, in (0, 1]: that it is not inverted twice keeps float32 rates exact."""
     fields = {"alpha_v": 1.0 - rate, "bias": v_rest * rate}
     return {**fields, "gain_v": rate} if decay_input else fields
 
 
-def sigmoid(w: Array) -> Array:
+def sigmoid(w: Reals) -> Reals:
     """1 / (1 + exp(-w)), for float32 values in torch's own float32 arithmetic: the rate that a module with them uses,
     so that an init_tau of 4 is 0.25 and not 0.2499999963."""
+    require("torch", why="1 / (1 + exp(-w)) is computed as torch does")
     import torch
 
     single = np.array_equal(w, w.astype(np.float32))
     return np.asarray(torch.from_numpy(np.array(w, np.float32 if single else np.float64)).sigmoid().double().numpy())
 
 
-def current_based(alpha: Array, beta: Array) -> Fields:
+def current_based(alpha: Reals, beta: Reals) -> Fields:
     """u' = alpha u + x; v' = beta v + u'."""
     return {"alpha_u": alpha, "alpha_v": beta}
 
 
-def check_decay(where: object, value: Array) -> Array:
+def check_decay(where: object, value: Reals) -> Reals:
     """`value` if it lies in [0, 1] everywhere; InputError otherwise."""
     if value.size and (value.min() < 0 or value.max() > 1):
         raise InputError(where, f"is {_span(value)}; a decay factor lies in [0, 1]")
     return value
 
 
-def check_tau(where: object, value: Array) -> Array:
+def check_tau(where: object, value: Reals) -> Reals:
     """`value` if it is at least 1 (step) everywhere; InputError otherwise."""
     if value.size and value.min() < 1:
         raise InputError(where, f"is {_span(value)}; a time constant in steps is at least 1")
     return value
 
 
-def check_threshold(node: str, threshold: Array) -> None:
+def check_threshold(node: str, threshold: Reals) -> None:
     """Raise UnsupportedError for a negative threshold: such a neuron fires at rest, and frameworks disagree then."""
     if threshold.size and threshold.min() < 0:
         raise UnsupportedError(
@@ -94,7 +96,7 @@ def snntorch_reset(reset: Reset, delay: bool, *, drops_input: bool) -> dict[str,
     }
 
 
-def adaptive_threshold(alpha: Array, rho: Array, jump: Array) -> Fields:
+def adaptive_threshold(alpha: Reals, rho: Reals, jump: Reals) -> Fields:
     """b' = rho b + jump s; v' = alpha v + (1 - alpha) x - (b' + threshold) s, s being the spike before.
 
     The ALIF neuron of recurrent SNNs: Yin, Corradi and Bohte, Nature Machine Intelligence 3, 2021 (eqs. 1 to 4), with
@@ -104,6 +106,6 @@ def adaptive_threshold(alpha: Array, rho: Array, jump: Array) -> Fields:
     return {"alpha_v": alpha, "gain_v": 1.0 - alpha, "alpha_a": rho, "gain_a": jump}
 
 
-def _span(value: Array) -> str:
+def _span(value: Reals) -> str:
     low, high = float(value.min()), float(value.max())
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -7,31 +7,79 @@ another number. A profile always gives its own name and summary.
 
 from __future__ import annotations
 
+import os
+import sys
+import warnings
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+if sys.version_info >= (3, 11):
+    from importlib.resources.abc import Traversable
+else:
+    from importlib.abc import Traversable
+
 import yaml
 from pydantic import ValidationError
 
-from tern2lava.errors import ProfileError
+from tern2lava.errors import PluginWarning, ProfileError
 from tern2lava.hw_profiles.profile import Profile, shown
+from tern2lava.registry import Registry
 
 _MAX_FILE_BYTES = 1 << 20
 _EXTENDS = "extends"
 
 
+@dataclass(frozen=True)
+class Target:
+    """A profile that is known by its name, and its YAML file."""
+
+    name: str
+    file: Traversable
+
+
+def _target(name: str, found: Any) -> Target:
+    """The target that a plugin's entry point names: the path of a YAML file, or a function that returns it."""
+    path = found() if callable(found) else found
+    file = Path(path) if isinstance(path, str | os.PathLike) else path
+    if not isinstance(file, Traversable):
+        raise TypeError(f"is a {type(path).__name__}, not the path of a YAML file")
+    if not file.is_file():
+        raise FileNotFoundError(f"no file {file}")
+    return Target(name, file)
+
+
+TARGETS: Registry[Target] = Registry("target", "tern2lava.targets", _target)
+for _file in sorted(resources.files("tern2lava.hw_profiles").iterdir(), key=lambda entry: entry.name):
+    if _file.name.endswith(".yaml"):
+        TARGETS.add(Target(_file.name[:-5], _file))
+# Targets that no chip has: none is advised to take them.
+NO_CHIP = ("tiny",)
+
+
 def profile_names() -> tuple[str, ...]:
-    """Names of the profiles that come with tern2lava, sorted."""
-    folder = resources.files("tern2lava.hw_profiles")
-    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    """Names of the profiles that come with tern2lava, sorted, then of those that plugins bring."""
+    return TARGETS.names()
+
+
+def known_profiles() -> list[Profile]:
+    """All of profile_names(); those of plugins that do not work are left out with a PluginWarning."""
+    found = [load_profile(target.name) for target in TARGETS.registered()]
+    for target in TARGETS.plugins():
+        try:
+            found.append(load_profile(target.name))
+        except ProfileError as error:
+            warnings.warn(str(error), PluginWarning, stacklevel=2)
+    return found
 
 
 def load_profile(name_or_path: str | Path) -> Profile:
-    """The profile of that name, or read from that YAML file.
+    """The profile of that name (of tern2lava first, then of a plugin), or read from that YAML file.
 
-    Raises ProfileError naming file and key for an unknown name, an unreadable or oversized file, bad YAML, an unknown
-    or missing key, a missing source, a value out of range, and a profile that extends an unknown one or itself.
+    Raises PluginError where a plugin's entry point does not work, and ProfileError naming file and key for an unknown
+    name, an unreadable or oversized file, bad YAML, an unknown or missing key, a missing source, a value out of range,
+    and a profile that extends an unknown one or itself.
     """
     data, origin = _whole(str(name_or_path), Path(), ())
     return _validated(data, origin)
@@ -119,17 +167,25 @@ class _UnknownProfileError(ProfileError):
 def _read(name: str, folder: Path) -> tuple[str, str, str]:
     """Text of a profile, what errors should call it, and where it lies: its name for those of tern2lava, else its
     path. A file name counts from `folder`."""
-    if name in profile_names():
-        return (resources.files("tern2lava.hw_profiles") / f"{name}.yaml").read_text("utf-8"), f"{name}.yaml", name
+    own = next((target for target in TARGETS.registered() if target.name == name), None)
+    if own is not None:
+        return own.file.read_text("utf-8"), own.file.name, name
     path = folder / name
+    called = str(path)
     if not path.is_file():
-        raise _UnknownProfileError(name)
+        if name not in TARGETS:
+            raise _UnknownProfileError(name)
+        file = TARGETS.get(name).file
+        called = f"{file} ({TARGETS.origin(name)})"
+        if not isinstance(file, Path):
+            return file.read_text("utf-8"), called, name
+        path = file
     try:
         if path.stat().st_size > _MAX_FILE_BYTES:
             raise ProfileError(path, "the file", f"{path.stat().st_size:,} bytes", f"at most {_MAX_FILE_BYTES:,}")
-        return path.read_text("utf-8"), str(path), str(path.resolve())
+        return path.read_text("utf-8"), called, str(path.resolve())
     except UnicodeDecodeError:
-        raise ProfileError(path, "the file", "bytes that are not UTF-8", "must be plain YAML text") from None
+        raise ProfileError(called, "the file", "bytes that are not UTF-8", "must be plain YAML text") from None
     except OSError as error:
         raise ProfileError(path, "the file", error.strerror or str(error), "must be readable") from None
 

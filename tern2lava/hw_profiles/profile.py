@@ -6,22 +6,48 @@ number that is not written down with its source is not used.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from tern2lava.counts import count
+from tern2lava.registry import Registry, one_of
 
 T = TypeVar("T")
 Kind = Literal["published", "simulated", "derived", "assumed"]
 ResetName = Literal["zero", "subtract", "none"]
 # The word of a mechanism (compiler/neurons/) or "plain"; compiler/target/rules.py holds it against those there are.
 NeuronKind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Encoding = Literal[
-    "dense", "sparse", "run_length", "shared_sign", "base3", "bitmap", "golomb", "rans", "bit_planes", "axon_pairs"
-]
 Size = Annotated[int, Field(ge=1, le=1 << 40)]
 Count = Annotated[int, Field(ge=0, le=1 << 40)]
 Quantity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """A way to store weights in a core, which profiles may allow."""
+
+    name: str
+
+
+# Those of tern2lava, so that a profile is read without its codecs; a codec that is registered adds its own.
+ENCODINGS: Registry[Encoding] = Registry("encoding")
+for _name in (
+    "dense", "sparse", "run_length", "shared_sign", "base3", "bitmap", "golomb", "rans", "bit_planes", "axon_pairs"
+):  # fmt: skip
+    ENCODINGS.add(Encoding(_name))
+
+
+def _known_encoding(name: str) -> str:
+    if name not in ENCODINGS:
+        raise PydanticCustomError("encoding", "Input should be {names}", {"names": one_of(ENCODINGS.names())})
+    return name
+
+
+EncodingName = Annotated[str, AfterValidator(_known_encoding)]
 
 
 class _Strict(BaseModel):
@@ -109,7 +135,7 @@ class Synapse(_Strict):
 
     memory_model: Leaf[Literal["nxtf", "codec", "crossbar"]]
     sharing: Leaf[Literal["none", "lists", "kernel"]]
-    encodings: Names[Encoding]
+    encodings: Names[EncodingName]
     weight_bits: Names[Size]
     word_bits: Leaf[Size]
     max_per_entry: Leaf[Size]
@@ -218,6 +244,16 @@ class Profile(_Strict):
                 "memory_model crossbar, a section crossbar and an out_axon_model of one target a neuron need each other"
             )
         return self
+
+    def __repr__(self) -> str:
+        core = self.core
+        return (
+            f"Profile({self.name}: {count(self.system.chips, 'chip')} of "
+            f"{count(self.system.cores_per_chip, 'core')}, {count(core.neurons.value, 'neuron')} a core)"
+        )
+
+    def __str__(self) -> str:
+        return repr(self)
 
     def arithmetic_values(self) -> dict[str, int]:
         """The numbers of `arithmetic` by name, ready to build an `ir.Arithmetic` from."""

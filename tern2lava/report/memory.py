@@ -9,10 +9,11 @@ import numpy as np
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.cost import Block
 from tern2lava.compiler.image.code_rows import code_rows
+from tern2lava.compiler.image.codecs import PLAIN, STORAGE
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.core_image import Sections, sections
 from tern2lava.compiler.ir.graph import Population, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Codes
 from tern2lava.compiler.ir.slices import cut
 from tern2lava.report.model import LayerMemory, Memory, MemoryTotal
 
@@ -25,8 +26,7 @@ def memory_account(compiled: Compiled) -> Memory:
     held: dict[str, int] = defaultdict(int)
     for part in mapped.partition.parts:
         for block in part.blocks:
-            projection = mapped.graph[block.projection]
-            assert isinstance(projection, Projection)
+            projection = mapped.graph.projection(block.projection)
             piece = cut(projection, part.box)
             assert piece is not None
             blocks[block.projection].append(block)
@@ -77,7 +77,7 @@ def _layer(
     stored = sum(int(block.synapse_bits) for block in blocks)
     bound = entropy(projection.weight) * weights
     rows = code_rows(projection.weight, 1 if projection.geometry is None else projection.geometry.groups)
-    codec = "rans_storage" if projection.bits == 2 else "raw8"
+    codec = (STORAGE if projection.bits == 2 else PLAIN).name
     conv = projection.geometry is not None
     return LayerMemory(
         projection=projection.name,
@@ -147,7 +147,7 @@ def _total(compiled: Compiled, layers: list[LayerMemory]) -> MemoryTotal:
     )
 
 
-def entropy(codes: Array) -> float:
+def entropy(codes: Codes) -> float:
     """Shannon entropy of the codes' own frequencies, bits per code: h(p) + (1 - p) for ternary codes with a share p of
     zeros and as many +1 as -1, at most log2 3 = 1.585."""
     _, counts = np.unique(codes, return_counts=True)

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from tern2lava.compiler.shown import brief, shortened
+from tern2lava.counts import count
 
 Pair = tuple[int, int]
 
 
 class _Block(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    def __repr__(self) -> str:
+        return shortened(f"{type(self).__name__}({self._shown()})")
+
+    def __str__(self) -> str:
+        return repr(self)
+
+    def _shown(self) -> str:
+        """What stands between the parentheses of the repr: by default every key, blocks and lists as what they are."""
+        return ", ".join(f"{key}={brief(getattr(self, key))}" for key in type(self).model_fields)
 
 
 class CoreRow(_Block):
@@ -383,6 +398,24 @@ class Verification(_Block):
         "within the steps run, no potential came near its threshold, and no spike differs from the float model's."
     )
 
+    def _shown(self) -> str:
+        verdicts = ", ".join(f"{row.name} {row.status}" for row in self.verdicts)
+        return f"{'met' if self.met else 'not met'}: {verdicts}; {count(self.samples, 'sample')}"
+
+    def to_frame(self, table: str = "arithmetic") -> Any:
+        """One of its tables as a pandas.DataFrame: "arithmetic" (spikes of each population in integers and in the float
+        model), "verdicts", "executions", "band", "reading". Raises InputError for another name or where there was no
+        reading, MissingPackageError without pandas."""
+        from tern2lava.report.frames import verification_frame
+
+        return verification_frame(self, table)
+
+    def _repr_html_(self) -> str:
+        from tern2lava.report.html import document
+        from tern2lava.report.verdict_tables import verification_table
+
+        return document(f"Verification on {count(self.samples, 'sample')}", verification_table(self))
+
     def verdict(self, name: str) -> VerdictRow:
         """The verdict called `name`: execution, arithmetic or reading. Raises KeyError for another name."""
         return {row.name: row for row in self.verdicts}[name]
@@ -494,3 +527,29 @@ class Report(_Block):
     assumptions: list[str] = Field(
         description="Numbers of the profile that are assumed rather than published, simulated or derived, with reasons."
     )
+
+    def _shown(self) -> str:
+        verified = self.verification
+        said = "not verified" if verified is None else verified._shown()
+        neurons = sum(row.neurons for row in self.populations)
+        return (
+            f"{brief(self.source or 'graph')} on {self.target}: {count(neurons, 'neuron')}, "
+            f"{count(len(self.cores), 'core')} on {count(self.chips, 'chip')}; {said}"
+        )
+
+    def to_frame(self, table: str = "populations") -> Any:
+        """One of its tables as a pandas.DataFrame, the columns being the keys of docs/report.md.
+
+        "populations": shape, cores, certificate, and spikes where it was verified; "cores": each core and what it holds
+        (KEY and KEY_max); "memory": bits of each projection; "certificate", "roundings", "bounds", "twins"; and those
+        of Verification.to_frame. Raises InputError for another name, MissingPackageError without pandas.
+        """
+        from tern2lava.report.frames import report_frame
+
+        return report_frame(self, table)
+
+    def _repr_html_(self) -> str:
+        from tern2lava.report.html import document
+        from tern2lava.report.terminal import render
+
+        return document(f"{self.source or 'graph'} on {self.target}", render(self))

@@ -13,6 +13,7 @@ from tern2lava.report.account import memory_table, twin_table
 from tern2lava.report.mapping import mapping_text
 from tern2lava.report.model import CertificateRow, CoreRow, Report
 from tern2lava.report.rounding import other_notes, rounding_table
+from tern2lava.report.sections import SECTIONS, Section
 from tern2lava.report.sheet import NOTHING, Paragraph, Sheet, plain, sheet, text_column
 from tern2lava.report.verdict_tables import verification_table
 
@@ -23,24 +24,25 @@ RESOURCES = (
 
 
 def render(report: Report) -> RenderableType:
-    """Everything: verdict, certificates, cores, memory, notes."""
-    parts: list[RenderableType] = []
-    if report.verification is not None:
-        parts.append(verification_table(report.verification))
-    parts += [certificate_table(report), rounding_table(report)]
-    parts += [core_table(report), mapping_text(report.mapping), memory_table(report)]
-    if report.twins:
-        parts.append(twin_table(report))
+    """Everything, section by section."""
+    return Group(*(part for section in SECTIONS for part in section.render(report)))
+
+
+def _verification(report: Report) -> list[RenderableType]:
+    return [] if report.verification is None else [verification_table(report.verification)]
+
+
+def _notes(report: Report) -> list[RenderableType]:
     notes = other_notes(report)
-    if notes:
-        parts += ["", Paragraph("Notes", style="bold"), *(Paragraph(f"- {note}") for note in notes)]
-    if report.assumptions:
-        keys = ", ".join(assumption.split(" = ")[0].split(": ")[1] for assumption in report.assumptions)
-        parts += [
-            "",
-            Paragraph(f"Assumed, not published (tern2lava profiles {report.target} gives values and reasons): {keys}"),
-        ]
-    return Group(*parts)
+    return ["", Paragraph("Notes", style="bold"), *(Paragraph(f"- {note}") for note in notes)] if notes else []
+
+
+def _assumptions(report: Report) -> list[RenderableType]:
+    if not report.assumptions:
+        return []
+    keys = ", ".join(assumption.split(" = ")[0].split(": ")[1] for assumption in report.assumptions)
+    text = f"Assumed, not published (tern2lava profiles {report.target} gives values and reasons): {keys}"
+    return ["", Paragraph(text)]
 
 
 def _relays(report: Report) -> str:
@@ -128,3 +130,36 @@ def _eps(item: CertificateRow) -> str:
 def print_report(report: Report, console: Console) -> None:
     """Print the whole report."""
     console.print(render(report))
+
+
+for _section in (
+    Section(name="verification", what="the three verdicts", keys=("verification",), render=_verification),
+    Section(
+        name="certificate", what="what is proven of each population", keys=("certificate", "populations"),
+        render=lambda report: [certificate_table(report)],
+    ),
+    Section(
+        name="roundings", what="what was rounded to integers, worst first", keys=("roundings", "exact_quantities"),
+        render=lambda report: [rounding_table(report)],
+    ),
+    Section(
+        name="cores", what="what each core uses of what it has",
+        keys=("cores", "chips", "cores_lower_bound", "bounds", "over_bound", "target"),
+        render=lambda report: [core_table(report)],
+    ),
+    Section(
+        name="mapping", what="what was asked of the mapping, and its traffic", keys=("mapping",),
+        render=lambda report: [mapping_text(report.mapping)],
+    ),
+    Section(
+        name="memory", what="what the weights take", keys=("memory",), render=lambda report: [memory_table(report)]
+    ),
+    Section(
+        name="twins", what="the same network with 8-bit weights", keys=("twins",),
+        render=lambda report: [twin_table(report)] if report.twins else [],
+    ),
+    Section(name="notes", what="every other approximation", keys=("notes",), render=_notes),
+    Section(name="assumptions", what="numbers of the target that are not published", keys=("assumptions",),
+            render=_assumptions),
+):  # fmt: skip
+    SECTIONS.add(_section)

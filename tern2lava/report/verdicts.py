@@ -13,6 +13,7 @@ from tern2lava.counts import count
 from tern2lava.report.model import Arithmetic, VerdictRow
 from tern2lava.report.requirements import Requirements
 from tern2lava.sim.reading.compare import Reading
+from tern2lava.sim.verify.executions import EXECUTIONS
 from tern2lava.sim.verify.verify import Proof
 
 
@@ -27,7 +28,7 @@ def execution_verdict(proof: Proof, require: Requirements) -> VerdictRow:
         )
         if fewer:
             sentence += f" ({', '.join(fewer)} of them)"
-        if not any(name.startswith("L") for name in comparison.chain):
+        if not any(EXECUTIONS.get(name).lava for name in comparison.chain):
             sentence += "; Lava was not run"
     else:
         sentence = f"DIFFERS {comparison}"

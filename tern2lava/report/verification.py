@@ -17,16 +17,8 @@ from tern2lava.report.model import (
 from tern2lava.report.requirements import Requirements
 from tern2lava.report.verdicts import arithmetic_verdict, execution_verdict, reading_verdict
 from tern2lava.sim.reading.compare import Reading
+from tern2lava.sim.verify.executions import EXECUTIONS
 from tern2lava.sim.verify.verify import Proof
-
-WHAT = {
-    "I": "integer reference",
-    "E": "fast engine",
-    "M": "packed core images, recomputed in numpy",
-    "L2": "core images in our Lava process, many samples a step",
-    "L3": "Lava's process models in sequence, without its runtime",
-    "L1": "Lava's runtime, a process for each layer",
-}
 
 
 def add_verification(
@@ -61,7 +53,9 @@ def add_verification(
         chain=list(comparison.chain),
         equal=comparison.equal,
         executions=[
-            ExecutionRow(name=e.name, what=WHAT[e.name], samples=e.samples, values=e.values, seconds=e.seconds)
+            ExecutionRow(
+                name=e.name, what=EXECUTIONS.get(e.name).what, samples=e.samples, values=e.values, seconds=e.seconds
+            )
             for e in proof.executions
         ],
         compared_values=comparison.compared_values,

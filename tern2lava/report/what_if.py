@@ -1,66 +1,61 @@
-"""One network on several targets: mapped onto each, compared in one table."""
+"""One network on several targets, compared in one table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 
-from tern2lava.compiler.build import build
-from tern2lava.compiler.ir.graph import Graph
-from tern2lava.compiler.ir.shapes import Array
-from tern2lava.compiler.options import MapOptions, Options
-from tern2lava.compiler.progress import Progress, silent
+from tern2lava.compiler.shown import shortened
+from tern2lava.compiler.what_if import Tried
 from tern2lava.counts import count
-from tern2lava.errors import CapacityError, UnsupportedError
-from tern2lava.hw_profiles import Profile
+from tern2lava.report.frames import frame
+from tern2lava.report.html import html
 from tern2lava.report.model import WhatIfRow
 from tern2lava.report.sheet import Paragraph, sheet
 
 
-def what_if(
-    graph: Graph,
-    profiles: Sequence[Profile],
-    options: Options | None = None,
-    map_options: MapOptions | None = None,
-    measure: Callable[[Graph], dict[str, Array]] | None = None,
-    progress: Progress = silent,
-) -> list[WhatIfRow]:
-    """A row for each target: `graph` (IMPORTED) compiled and mapped as it would be for that target alone. A target that
-    it does not fit on, or that lacks something, has the reason."""
-    rows = []
-    for profile in profiles:
+class Targets(list[WhatIfRow]):
+    """The rows of a comparison, one for each target; `source` is what was mapped."""
 
-        def tell(stage: str, done: int, total: int, target: str = profile.name) -> None:
-            progress(f"{target}: {stage}", done, total)
+    def __init__(self, rows: Iterable[WhatIfRow] = (), source: str = "graph") -> None:
+        super().__init__(rows)
+        self.source = source
 
-        try:
-            mapped = build(graph, profile, options, map_options, measure, tell).mapped
-        except (CapacityError, UnsupportedError) as error:
-            rows.append(
-                WhatIfRow(
-                    target=profile.name, cores=None, cores_lower_bound=None, chips=None, stored_bits=None,
-                    image_bits=None, spike_hops=None, link=None, step=None, fits=False, reason=str(error),
-                )
-            )  # fmt: skip
-            continue
-        use = mapped.core_use()
-        rows.append(
-            WhatIfRow(
-                target=profile.name,
-                cores=len(use),
-                cores_lower_bound=mapped.cores_lower_bound,
-                chips=len({core.chip for core in use}),
-                stored_bits=sum(core.synapse_bits[0] for core in use),
-                image_bits=8 * (sum(map(len, mapped.images)) + len(mapped.host_image)),
-                spike_hops=mapped.routing.spike_hops,
-                link=mapped.quality.link,
-                step=mapped.quality.step,
-                fits=True,
-                reason=None,
-            )
-        )
-    return rows
+    def __repr__(self) -> str:
+        cores = ", ".join(f"{row.target} {row.cores:,}" if row.cores else f"{row.target} no" for row in self)
+        return shortened(f"Targets({self.source}, cores: {cores})")
+
+    def to_frame(self) -> Any:
+        """The rows as a pandas.DataFrame. Raises MissingPackageError without pandas."""
+        return frame(self)
+
+    def _repr_html_(self) -> str:
+        return html(what_if_table(self.source, self))
+
+
+def what_if_row(tried: Tried) -> WhatIfRow:
+    """The row of a network on a target."""
+    if tried.mapped is None:
+        return WhatIfRow(
+            target=tried.target, cores=None, cores_lower_bound=None, chips=None, stored_bits=None, image_bits=None,
+            spike_hops=None, link=None, step=None, fits=False, reason=tried.reason,
+        )  # fmt: skip
+    mapped, use = tried.mapped, tried.mapped.core_use()
+    return WhatIfRow(
+        target=tried.target,
+        cores=len(use),
+        cores_lower_bound=mapped.cores_lower_bound,
+        chips=len({core.chip for core in use}),
+        stored_bits=sum(core.synapse_bits[0] for core in use),
+        image_bits=8 * (sum(map(len, mapped.images)) + len(mapped.host_image)),
+        spike_hops=mapped.routing.spike_hops,
+        link=mapped.quality.link,
+        step=mapped.quality.step,
+        fits=True,
+        reason=None,
+    )
 
 
 def what_if_table(source: str, rows: Sequence[WhatIfRow]) -> RenderableType:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from tern2lava.compiler.ir.graph import Graph
-
-if TYPE_CHECKING:
-    pass
+from tern2lava.compiler.shown import Shown
+from tern2lava.counts import count
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Executable:
+class Executable(Shown):
     """What can be run: the graph as imported, its real dynamics (TERNARY), the INTEGER program, and core images."""
 
     imported: Graph
@@ -20,3 +18,6 @@ class Executable:
     program: Graph
     images: tuple[bytes, ...]
     host_image: bytes
+
+    def _shown(self) -> str:
+        return f"{count(len(self.images), 'core image')} of {self.program!r}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array, Shape, frozen
+from tern2lava.compiler.ir.shapes import Bytes, Ints, Shape, Words, frozen
 from tern2lava.errors import InputError
 from tern2lava.train.idxfile import find, read_idx
 
@@ -20,13 +20,13 @@ MAX_CLASSES = 1000
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
-    """Samples x (count, *shape) uint8 with values 0 to `top`, and labels y (count,) int64 in 0 to classes - 1."""
+    """Samples x (count, *shape) with values 0 to `top`, and labels y (count,) in 0 to classes - 1."""
 
     name: str
-    train_x: Array
-    train_y: Array
-    test_x: Array
-    test_y: Array
+    train_x: Bytes
+    train_y: Ints
+    test_x: Bytes
+    test_y: Ints
     top: int
     classes: int
 
@@ -36,13 +36,13 @@ class Dataset:
         return tuple(self.train_x.shape[1:])
 
 
-def random_words(seed: int, count: int) -> Array:
+def random_words(seed: int, count: int) -> Words:
     """`count` random uint64 from PCG64: numpy promises a bit generator's raw stream, unlike a Generator's draws."""
-    words: Array = np.random.PCG64(seed).random_raw(count)
+    words: Words = np.random.PCG64(seed).random_raw(count)
     return words
 
 
-def stratified_split(labels: Array, test_fraction: float, seed: int) -> tuple[Array, Array]:
+def stratified_split(labels: Ints, test_fraction: float, seed: int) -> tuple[Ints, Ints]:
     """(train indices, test indices), each in ascending order; of every class, round(test_fraction * count) for test."""
     keys = random_words(seed, len(labels))
     chosen = np.zeros(len(labels), bool)

@@ -6,44 +6,45 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints, Spikes
 from tern2lava.errors import InputError
 from tern2lava.train.data import random_words
 
 FRACTION_BITS = 16
 
 
-def regular(values: Array, top: int, steps: int, seed: int) -> Array:
+def regular(values: Array, top: int, steps: int, seed: int) -> Spikes:
     """A spike at t iff floor(((t+1)*v + c) / top) > floor((t*v + c) / top), c = top // 2: evenly spaced, rate v/top.
 
     Over `steps` steps the count differs from steps * v / top by less than one. The seed is not used.
     """
-    t: Array = np.arange(steps + 1, dtype=np.int64).reshape(1, -1, *([1] * (values.ndim - 1)))
-    counts: Array = (t * values[:, None] + top // 2) // top
-    spikes: Array = (counts[:, 1:] - counts[:, :-1]).astype(np.uint8)
+    t: Ints = np.arange(steps + 1, dtype=np.int64).reshape(1, -1, *([1] * (values.ndim - 1)))
+    counts: Ints = (t * values[:, None] + top // 2) // top
+    spikes: Spikes = (counts[:, 1:] - counts[:, :-1]).astype(np.uint8)
     return spikes
 
 
-def bernoulli(values: Array, top: int, steps: int, seed: int) -> Array:
+def bernoulli(values: Array, top: int, steps: int, seed: int) -> Spikes:
     """A spike at every step with probability v/top, independently (to 2^-32)."""
     words = random_words(seed, values.size * steps).reshape(values.shape[0], steps, *values.shape[1:]) >> np.uint64(32)
-    return (words.astype(np.int64) * top < (values[:, None] << 32)).astype(np.uint8)
+    spikes: Array = (words.astype(np.int64) * top < (values[:, None] << 32)).astype(np.uint8)
+    return spikes
 
 
-def latency(values: Array, top: int, steps: int, seed: int) -> Array:
+def latency(values: Array, top: int, steps: int, seed: int) -> Spikes:
     """One spike at t = floor((top - v) * steps / (top + 1)) where v > 0: the larger the value the earlier."""
     t = np.arange(steps, dtype=np.int64).reshape(1, -1, *([1] * (values.ndim - 1)))
     when = (top - values) * steps // (top + 1)
-    spikes: Array = ((t == when[:, None]) & (values[:, None] > 0)).astype(np.uint8)
+    spikes: Spikes = ((t == when[:, None]) & (values[:, None] > 0)).astype(np.uint8)
     return spikes
 
 
-def direct(values: Array, top: int, steps: int, seed: int) -> Array:
+def direct(values: Array, top: int, steps: int, seed: int) -> Spikes:
     """The value itself (an integer 0 to top, a graded spike) at every step."""
     return np.repeat(values[:, None], steps, axis=1).astype(np.uint8)
 
 
-ENCODERS: dict[str, Callable[[Array, int, int, int], Array]] = {
+ENCODERS: dict[str, Callable[[Array, int, int, int], Spikes]] = {
     "rate": regular,
     "bernoulli": bernoulli,
     "latency": latency,
@@ -51,7 +52,7 @@ ENCODERS: dict[str, Callable[[Array, int, int, int], Array]] = {
 }
 
 
-def encode(values: Array, steps: int, *, method: str = "rate", top: int | None = None, seed: int = 0) -> Array:
+def encode(values: Array, steps: int, *, method: str = "rate", top: int | None = None, seed: int = 0) -> Spikes:
     """Spikes (batch, steps, *shape) uint8 for integers 0 to `top`, or for floats in [0, 1] where `top` is None.
 
     Floats are first rounded to multiples of 2^-16 (of 1/255 for method direct). Raises InputError for an unknown

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tern2lava.compiler.ir.graph import Graph, Input
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints, Spikes
 from tern2lava.sim.data.readout import running_scores
 from tern2lava.sim.data.trace import Trace
 from tern2lava.train.data import Dataset
@@ -33,7 +33,7 @@ class Evaluation:
     """
 
     scores: Array
-    labels: Array
+    labels: Ints
     spikes: dict[str, Array]
     near: dict[str, float] = field(default_factory=dict)
 
@@ -63,7 +63,7 @@ def evaluate(model: nn.Sequential, dataset: Dataset, options: TrainingOptions, *
     device = next(model.parameters()).device
     scores, totals, near = [], dict[str, Array](), dict[str, list[float]]()
 
-    def add(name: str, spikes: Array) -> None:
+    def add(name: str, spikes: Spikes) -> None:
         totals[name] = totals.get(name, 0) + spikes.reshape(-1, int(np.prod(spikes.shape[2:]))).sum(0, dtype=np.int64)
 
     with torch.no_grad():
@@ -88,7 +88,7 @@ def accuracy(model: nn.Sequential, dataset: Dataset, options: TrainingOptions) -
     return float((evaluation.scores[:, -1].argmax(1) == evaluation.labels).mean())
 
 
-Runner = Callable[[Graph, dict[str, Array]], Trace]
+Runner = Callable[[Graph, dict[str, Spikes]], Trace]
 
 
 def evaluate_program(program: Graph, run: Runner, dataset: Dataset, options: TrainingOptions) -> Evaluation:

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tern2lava.compiler.ir.graph import Arithmetic, Graph
-from tern2lava.compiler.options import Options
-from tern2lava.compiler.passes.pipeline import PASSES
+from tern2lava.compiler.ir.graph import Graph, Level
+from tern2lava.compiler.passes.pipeline import lower_until
 from tern2lava.compiler.progress import Progress
 from tern2lava.errors import InputError
+from tern2lava.extras import require
 from tern2lava.train import checkpoint
 from tern2lava.train.config import Experiment
 from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
@@ -162,11 +162,7 @@ def imported(model: nn.Sequential, run: Run) -> Graph:
 
 def merged(graph: Graph) -> Graph:
     """The NORMAL graph of an IMPORTED one: one real-valued projection per wire, whose synapses can be counted."""
-    for name, rewrite in PASSES:
-        graph = rewrite(graph, Options(), Arithmetic(), None)
-        if name == "merge_linear":
-            break
-    return graph
+    return lower_until(graph, Level.NORMAL)
 
 
 def run_experiment(
@@ -175,8 +171,12 @@ def run_experiment(
     """The content of the metrics.json written to `out`, beside net.pt, net.yaml, and the teacher's teacher.pt.
 
     A folder that holds the finished experiment is read, not trained again; an interrupted one goes on from its last
-    epoch and ends in the same weights. Raises InputError.
+    epoch and ends in the same weights. Raises InputError, and MissingPackageError where snnTorch is not installed, or
+    TensorBoard where the experiment asks for its events.
     """
+    require("train")
+    if experiment.tensorboard:
+        require("tensorboard", why="the key tensorboard needs it")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

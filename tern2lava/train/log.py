@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tern2lava.errors import InputError, MissingPackageError
+from tern2lava.errors import InputError
+from tern2lava.extras import require
 
 
 class Log:
@@ -18,10 +19,9 @@ class Log:
         self.path = folder / "log.jsonl"
         self.writer: Any = None
         if tensorboard:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                raise MissingPackageError("tensorboard", "pip install tensorboard, or leave the key out") from None
+            require("tensorboard")
+            from torch.utils.tensorboard import SummaryWriter
+
             self.writer = SummaryWriter(str(folder / "tensorboard" / stage))
 
     def __enter__(self) -> Log:

@@ -10,7 +10,8 @@ from typing import Any
 from torch import nn
 
 from tern2lava.compiler.ir.shapes import Shape, conv_out, size
-from tern2lava.errors import InputError, MissingPackageError
+from tern2lava.errors import InputError
+from tern2lava.extras import require
 from tern2lava.train.surrogate import ArcTangent
 
 CONV = re.compile(r"(?P<out>\d+)c(?P<kernel>\d+)(?:s(?P<stride>\d+))?(?:g(?P<groups>\d+))?")
@@ -34,10 +35,9 @@ READOUTS = ("spike_count", "membrane_sum")
 
 def leaky(neuron: NeuronModel) -> nn.Module:
     """A snnTorch Leaky that keeps its own state (so that the nn.Sequential can be stepped); MissingPackageError."""
-    try:
-        import snntorch
-    except ImportError:
-        raise MissingPackageError("snntorch", "install it with: pip install 'tern2lava[snntorch]'") from None
+    require("train")
+    import snntorch
+
     result: nn.Module = snntorch.Leaky(
         beta=neuron.beta,
         threshold=neuron.threshold,

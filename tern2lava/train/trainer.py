@@ -134,7 +134,7 @@ class Trainer:
             terms = self.objective(step)
             loss = torch.stack(list(terms.values())).sum()
             self.optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             self.optimiser.step()
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(term.detach()) * len(members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import io
 import os
+import re
 import subprocess
 import tarfile
 import zipfile
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from places import ROOT
+from tern2lava.extras import ADDITIONS
 
 INFO = "tern2lava-1.dist-info/METADATA"
 PAGE = "Name: tern2lava\n\n# tern2lava\n"
@@ -94,11 +96,30 @@ def test_the_copy_without_links_holds_their_targets_as_text(check: ModuleType, t
     assert (copy / "tern2lava" / "demo" / "mlp.pt").read_bytes() == (ROOT / "tern2lava/demo/mlp.pt").read_bytes()
 
 
+def test_every_file_and_folder_at_the_root_is_named_for_the_sdist(check: ModuleType) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout: the list of its files is unknown")
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    named = re.search(r"\[tool\.hatch\.build\.targets\.sdist\]\nonly-include = \[(.*?)\]", text, re.DOTALL)
+    assert named is not None
+    left_out = {".gitignore", "compiler", "hw_profiles", "sim"}  # hatchling adds .gitignore; the others are links
+    there = {path.split("/")[0] for path in check.tracked()} - left_out
+    assert set(re.findall(r'"([^"]+)"', named[1])) == there
+
+
 def test_readme_has_the_lines_that_are_tried(check: ModuleType) -> None:
     lines = check.readme_lines((ROOT / "README.md").read_text(encoding="utf-8"))
-    assert lines == ["pip install .", "pip install --ignore-requires-python lava-nc==0.10.0", "tern2lava demo"]
+    assert lines == ["pip install .", ADDITIONS["lava"].pip, "tern2lava demo"]
     with pytest.raises(check.CheckError, match=r"no block with the lines `pip install \.`"):
         check.readme_lines("```\npip install uv\n```\n")
+
+
+def test_a_line_for_pip_takes_the_wheel_for_the_checkout(check: ModuleType) -> None:
+    wheel = Path("/dist/t.whl")
+    assert check.with_wheel("pip install .", wheel) == ["pip", "install", "/dist/t.whl"]
+    assert check.with_wheel("pip install '.[ray]'", wheel) == ["pip", "install", "/dist/t.whl[ray]"]
+    lava = "pip install --no-deps lava-nc==0.10.0"
+    assert check.with_wheel(lava, wheel) == lava.split()
 
 
 def test_only_a_demo_that_lava_verifies_for_both_networks_passes(check: ModuleType) -> None:

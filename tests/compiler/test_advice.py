@@ -18,6 +18,7 @@ from nets import variant
 from tern2lava import api
 from tern2lava.compiler import advice
 from tern2lava.compiler.build import build
+from tern2lava.compiler.cost import LIST_WORDS
 from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
@@ -34,13 +35,14 @@ def dense_net(*sizes: int, values: str = "ternary", threshold: float = 1.5, **ne
     rng = np.random.default_rng(0)
     nodes: list[Any] = [Input(name="x", shape=(sizes[0],))]
     source = "x"
+    fields: dict[str, Any] = {"alpha_v": frozen(1.0), "reset": Reset.ZERO} | neuron
     for index, (before, count) in enumerate(pairwise(sizes)):
         codes = rng.integers(-1, 2, (count, before)) if values == "ternary" else rng.integers(-90, 91, (count, before))
         nodes.append(Dense(name=f"w{index}", inputs=(source,), weight=frozen(codes.astype(float))))
         nodes.append(
             Neuron(
                 name=f"n{index}", inputs=(f"w{index}",), shape=(count,), threshold=frozen(threshold),
-                **{"alpha_v": frozen(1.0), "reset": Reset.ZERO} | neuron,
+                **fields,
             )
         )  # fmt: skip
         source = f"n{index}"
@@ -158,7 +160,7 @@ def test_targets_that_are_named_hold_the_network(name: str) -> None:
 def test_fewer_neurons_on_a_core_are_suggested_where_they_help(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of Loihi 1 that are too long for their field get shorter with the part of a layer on a core."""
     graph, profile = dense_net(4, 120), variant("loihi1", synapse__max_words_per_list=3, core__neurons=64)
-    error = CapacityError("n0", advice.LIST_WORDS, 9, 3, "own hint")
+    error = CapacityError("n0", LIST_WORDS, 9, 3, "own hint")
     found = advice.advised(error, graph, profile, AS_IS, PLAIN)
     most = re.search(r"with --max-neurons (\d+) it takes ([\d,]+) cores", found.hint)
     assert most is not None, found.hint

@@ -14,6 +14,7 @@ from tern2lava.compiler.estimate import MemoryEstimate
 from tern2lava.compiler.grids import Grid
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Population
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.ir.slices import incoming
 from tern2lava.hw_profiles import Profile, load_profile
 
@@ -28,7 +29,7 @@ def target() -> Profile:
     )  # fmt: skip
 
 
-def output_axons(chooser: GridChooser, grids: dict[str, Grid]) -> dict[str, np.ndarray]:
+def output_axons(chooser: GridChooser, grids: dict[str, Grid]) -> dict[str, Array]:
     """Of each box, by population."""
     populations: tuple[Population, ...] = chooser.graph.of_kind(Population)
     result = {p.name: np.zeros_like(grids[p.name].volumes) for p in populations}
@@ -39,12 +40,12 @@ def output_axons(chooser: GridChooser, grids: dict[str, Grid]) -> dict[str, np.n
 
 
 @pytest.fixture
-def chosen(target: Profile) -> Callable[[Search, float], dict[str, np.ndarray]]:
+def chosen(target: Profile) -> Callable[[Search, float], dict[str, Array]]:
     """Output axons of boxes that take at most a share of a core's."""
     graph = convolutions(4, CHANNELS, LENGTH)
     model = CostModel(graph, target, None)
 
-    def choose(search: Search, share: float) -> dict[str, np.ndarray]:
+    def choose(search: Search, share: float) -> dict[str, Array]:
         chooser = GridChooser(model, 0, search)
         limit = limits(target) | {"out_axons": int(200 * share)}
         grids = chooser.choose(limit, {p.name: 64 for p in graph.of_kind(Population)}, share=True)
@@ -56,7 +57,7 @@ def chosen(target: Profile) -> Callable[[Search, float], dict[str, np.ndarray]]:
 
 @pytest.mark.parametrize("share", [1.0, 0.6, 0.4])
 def test_pooled_output_axons_are_fewer_and_no_box_has_more_than_its_share(
-    chosen: Callable[[Search, float], dict[str, np.ndarray]], share: float
+    chosen: Callable[[Search, float], dict[str, Array]], share: float
 ) -> None:
     quick, pooled = chosen(QUICK, share), chosen(POOLED, share)
     assert sum(map(np.sum, pooled.values())) < 0.98 * sum(map(np.sum, quick.values()))

@@ -16,13 +16,12 @@ from tern2lava.compiler.cost import (
     nxtf_memory,
     parameter_sets,
     stored_lists,
-    stored_weights,
 )
 from tern2lava.compiler.image.code_rows import code_rows
-from tern2lava.compiler.image.codecs import BY_NAME
+from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
-from tern2lava.compiler.ir.linear import accumulate
+from tern2lava.compiler.ir.linear import accumulate, stored_weights
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, conv_out, frozen
 from tern2lava.compiler.nxtf import delay_bits, list_words
 from tern2lava.compiler.options import MapOptions
@@ -290,11 +289,11 @@ def test_the_codec_model_takes_the_smallest_codec_allowed() -> None:
     for zeros in (0.0, 0.3, 0.5, 0.6, 0.95, 1.0):
         wire = Projection(name="w", weight=sparse_codes(rng, 100, 100, zeros=zeros))
         encoding, name, bits = codec_memory(wire, core, allowed, "p")
-        codec = BY_NAME[name]
+        codec = CODECS.get(name)
         assert codec.encoding == encoding
         rows = code_rows(wire.weight)
         payload = len(codec.encode(rows))
-        assert payload == min(len(c.encode(rows)) for c in BY_NAME.values() if c.ternary and c.encoding in allowed)
+        assert payload == min(len(c.encode(rows)) for c in CODECS if c.ternary and c.encoding in allowed)
         head = 4 + 12 + (1 if payload < 128 else 2) + 1
         assert bits == 8 * (-(-(head + payload) // 8) * 8)
         found[zeros] = name

@@ -69,7 +69,7 @@ def unread(graph: Graph, profile: Profile) -> int:
     return total
 
 
-def counted(graph: Graph, profile: Profile) -> float:
+def count(graph: Graph, profile: Profile) -> float:
     search = _Search(graph, profile)
     chosen = choose_together(graph, profile)
     assert chosen is not None
@@ -81,7 +81,7 @@ def test_no_choice_of_windows_takes_fewer_columns() -> None:
     search = _Search(chain(), SMALL)
     every = product(*(range(len(cuts)) for cuts in search.cuts.values()))
     least = min(search.columns(dict(zip(search.cuts, numbers, strict=True))) for numbers in every)
-    assert counted(chain(), SMALL) == least == held(chain(), SMALL)
+    assert count(chain(), SMALL) == least == held(chain(), SMALL)
 
 
 @settings(max_examples=60, deadline=None)
@@ -97,7 +97,7 @@ def test_the_columns_that_are_counted_are_those_that_cores_hold(seed: int) -> No
     except CapacityError:
         return
     # Windows at a border may read the same neurons, which then send once; what no window reads stands there once.
-    assert found <= counted(graph, profile) + unread(graph, profile)
+    assert found <= count(graph, profile) + unread(graph, profile)
 
 
 def test_cores_are_filled_by_the_better_of_windows_chosen_together_and_one_by_one() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,7 +28,7 @@ from tern2lava.hw_profiles import Profile, load_profile
 PAICORE = load_profile("paicore2")
 
 
-def planner_of(graph: Graph, profile: Profile, **options: int) -> Planner:
+def planner_of(graph: Graph, profile: Profile, **options: Any) -> Planner:
     return Planner(Filler(graph, profile, MapOptions(**options)))
 
 

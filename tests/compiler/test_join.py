@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Node, Population
+from tern2lava.compiler.ir.shapes import Shape
 from tern2lava.compiler.join import join_parts, union
 from tern2lava.compiler.pack import Packing, Part
 
@@ -29,9 +31,7 @@ def network(groups: int = 1) -> Graph:
     return integer_graph(*nodes)
 
 
-def packing(
-    graph: Graph, boxes: dict[str, list[tuple[int, tuple[int, ...], tuple[int, ...]]]], **changed: Any
-) -> tuple[Any, ...]:
+def packing(graph: Graph, boxes: Mapping[str, Sequence[tuple[int, Shape, Shape]]], **changed: Any) -> tuple[Any, ...]:
     """(model, populations, packing, feeds) of boxes (core, lo, hi) of each population; see nets.variant."""
     profile = variant("generic-ternary", **changed)
     model, feeds = CostModel(graph, profile), Feeds(graph, profile, False)

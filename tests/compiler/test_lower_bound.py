@@ -15,7 +15,7 @@ from tern2lava.compiler.density import density_bound
 from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Node, Population, Projection
-from tern2lava.compiler.ir.shapes import Shape, size
+from tern2lava.compiler.ir.shapes import Array, Shape, size
 from tern2lava.compiler.ir.slices import mapped_shape
 from tern2lava.compiler.lower_bound import fan_in_axons, least_row_bits, total_resources
 from tern2lava.compiler.options import MapOptions
@@ -52,7 +52,7 @@ def network(rng: np.random.Generator) -> Graph:
 def tilings(shape: Shape) -> Iterator[tuple[Box, ...]]:
     """Every way to cut a population into boxes."""
 
-    def more(free: np.ndarray) -> Iterator[tuple[Box, ...]]:
+    def more(free: Array) -> Iterator[tuple[Box, ...]]:
         if not free.any():
             yield ()
             return

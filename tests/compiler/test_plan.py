@@ -12,7 +12,7 @@ import pytest
 from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler.connections import connections
 from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
-from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.shapes import Reals, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.mixed import fits, mixed
 from tern2lava.compiler.options import OBJECTIVES, MapOptions, Objective
@@ -158,7 +158,7 @@ def test_the_same_seed_gives_the_same_mapping(objective: Objective) -> None:
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_pins_hold_under_every_objective(objective: Objective) -> None:
     result = found(objective, pins=(("b", 1), ("c", 0)))
-    chips = {part.population: set() for part in result.partition.parts}
+    chips: dict[str, set[int]] = {part.population: set() for part in result.partition.parts}
     for part in result.partition.parts:
         chips[part.population].add(int(result.placement.core[part.core]) // 16)
     assert chips["b"] == {1}
@@ -244,8 +244,9 @@ def test_a_step_lasts_as_long_as_the_busiest_core_or_link_and_then_the_longest_r
     assert max(routing.hops[routing.source >= 0]) < longest[True] < longest[False]
     each = part_work(graph, cores, wired, traffic(graph, cores, wired), times)
     work = np.bincount([part.core for part in cores.parts], each)
-    assert (seen.cores, seen.route, seen.link) == (cores.cores, longest[True], max(routing.loads.links.flat))
-    assert (seen.peak, seen.mean) == (pytest.approx(max(work)), pytest.approx(np.mean(work)))
+    assert seen.cores == cores.cores
+    assert [seen.route, seen.link] == [float(longest[True]), float(max(routing.loads.links.flat))]
+    assert [seen.peak, seen.mean] == pytest.approx([max(work), np.mean(work)])
     assert seen.mean < seen.peak
     assert seen.step == pytest.approx(max(seen.peak, hop * seen.link) + hop * seen.route)
     assert (seen.peak < hop * seen.link) == (hop > 1)
@@ -299,7 +300,10 @@ def test_spreading_evenly_is_within_a_third_of_the_mean_or_the_largest_part_and_
 def test_mixed_cuts_take_each_population_as_coarse_as_the_bound_allows_and_count_output_axons_anew() -> None:
     graph = network()
     cuts = [partition(graph, TARGET, MapOptions(share_cores=False, max_neurons_per_core=n)) for n in (64, 16)]
-    work = [np.where([p.population == "a" for p in c.parts], 10.0, 1.0) * c.used["neurons"] for c in cuts]
+    work: list[Reals] = []
+    for c in cuts:
+        each = [10.0 if p.population == "a" else 1.0 for p in c.parts]
+        work.append(np.multiply(each, c.used["neurons"], dtype=np.float64))
     result = mixed(graph, TARGET, cuts, work, 200.0)
     largest = {p.population: max(q.box.volume for q in result.parts if q.population == p.population) for p in
                result.parts}  # fmt: skip
@@ -312,13 +316,16 @@ def test_mixed_cuts_take_each_population_as_coarse_as_the_bound_allows_and_count
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"objective": "speed"}, "objective: found 'speed'; choose cores, traffic, latency, balance"),
-        ({"rate": 0.0}, "rate: found 0.0"),
-        ({"rate": float("nan")}, "rate: found nan"),
-        ({"seed": -1}, "seed: found -1"),
-        ({"seed": 1 << 40}, "seed: found"),
-        ({"spare_cores": -1}, "spare_cores: found -1"),
-        ({"max_neurons_per_core": 0}, "max_neurons_per_core: found 0"),
+        (
+            {"objective": "speed"},
+            "found 'speed'; choose cores, traffic, latency, balance",
+        ),
+        ({"rate": 0.0}, "rate: requires .* above 0; found 0.0"),
+        ({"rate": float("nan")}, "rate: requires .* above 0; found nan"),
+        ({"seed": -1}, "seed: requires .* found -1"),
+        ({"seed": 1 << 40}, "seed: requires .* found 1099511627776"),
+        ({"spare_cores": -1}, "spare_cores: requires .* found -1"),
+        ({"max_neurons_per_core": 0}, "max_neurons_per_core: requires .* found 0"),
         ({"pins": (("d", 0),)}, "pin: 'd' to chip 0: populations are a, b, c"),
         ({"pins": (("a", 0), ("a", 1))}, "pinned to chip 0 and to chip 1"),
     ],

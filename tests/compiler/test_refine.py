@@ -11,7 +11,7 @@ from nets import codes, convolution, integer_graph, neurons, variant
 from tern2lava.compiler import partition as partition_module
 from tern2lava.compiler.cost import RESOURCES
 from tern2lava.compiler.ir.graph import Graph, Input, Node, Population, Projection
-from tern2lava.compiler.ir.shapes import Shape, size
+from tern2lava.compiler.ir.shapes import Array, Shape, size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.pack import first_fit
 from tern2lava.compiler.partition import Partition, partition
@@ -82,10 +82,10 @@ def test_grids_are_refined_for_cores_that_pins_keep_apart(monkeypatch: pytest.Mo
     assert partition(network(9), profile, options).cores > result.cores
 
 
-def naive_first_fit(need: np.ndarray, pins: np.ndarray, most: np.ndarray) -> list[int]:
+def naive_first_fit(need: Array, pins: Array, most: Array) -> list[int]:
     """The first core with room, among all that were opened."""
     fan_in = RESOURCES.index("fan_in")
-    cores: list[tuple[np.ndarray, set[int]]] = []
+    cores: list[tuple[Array, set[int]]] = []
     result = []
     for item, pin in zip(need, pins, strict=True):
         after = [load + item for load, _ in cores] + [item.copy()]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from places import ROOT
-from tern2lava.compiler.image.codecs import BY_NAME
+from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
@@ -42,7 +42,7 @@ def network(zeros: float) -> Graph:
 
     def neurons(name: str, wires: tuple[str, ...], shape: tuple[int, ...], start: int, **changed: Any) -> Population:
         values = {"decay_u": 4096, "decay_v": 300, "bias": 7, "threshold": 500, "reset_amount": 450, "v_init": -3}
-        fields = {key: frozen(value, np.int64) for key, value in (values | changed).items()}
+        fields: dict[str, Any] = {key: frozen(value, np.int64) for key, value in (values | changed).items()}
         reset = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)[start % 3]
         return Population(name=name, inputs=wires, shape=shape, reset=reset, lsb=frozen(1.0), start=start, **fields)
 
@@ -97,7 +97,7 @@ def test_a_run_from_images_in_every_codec_spikes_as_the_integer_program(
 ) -> None:
     graph, program, values = mapped(zeros, encoding)
     used = {block.codec for part in program.partition.parts for block in part.blocks}
-    assert {BY_NAME[name].encoding for name in used} == {encoding, "dense"}
+    assert {CODECS.get(name).encoding for name in used} == {encoding, "dense"}
     images = [reader.Image(data) for data in (*program.images, program.host_image)]
     agree(reader.run(images, {"x": values.reshape(3, 10, -1)}), graph, values)
 

@@ -11,6 +11,7 @@ import nir
 import numpy as np
 import pytest
 
+from nodes import node as named
 from tern2lava import api
 from tern2lava.compiler.ir.check import shapes
 from tern2lava.compiler.ir.graph import (
@@ -187,12 +188,12 @@ def test_readouts_levels_and_silent_outputs_come_back() -> None:
 
 def test_a_population_that_reads_itself_is_written_as_frameworks_write_it() -> None:
     graph = network()
-    neuron = replace(graph["n"], inputs=("fc", "rec"))  # type: ignore[arg-type]
+    neuron = replace(named(graph, "n", Neuron), inputs=("fc", "rec"))
     loop = (
         Delay(name="wait", inputs=("n",), steps=1),
         Dense(name="rec", inputs=("wait",), weight=np.random.default_rng(5).integers(-2, 3, (5, 5)) / 2),
     )
-    graph = graph.with_nodes([*(neuron if n.name == "n" else n for n in graph.nodes), *loop])  # type: ignore[list-item]
+    graph = graph.with_nodes([*(neuron if n.name == "n" else n for n in graph.nodes), *loop])
     content = nir_content(graph)
     assert "wait" not in content.nodes
     assert ("n", "rec") in content.edges
@@ -207,7 +208,13 @@ def test_a_population_that_reads_itself_is_written_as_frameworks_write_it() -> N
 @pytest.mark.parametrize("seed", range(6))
 def test_the_ternary_graph_of_a_compilation_is_written_too(seed: int, make_leaky: Callable[[int], Network]) -> None:
     graph, inputs = make_leaky(seed)
-    plain = {"v_init": frozen(0.0), "bias": frozen(0.0), "reset": Reset.ZERO, "refractory": 0, "rearm": False}
+    plain: dict[str, Any] = {
+        "v_init": frozen(0.0),
+        "bias": frozen(0.0),
+        "reset": Reset.ZERO,
+        "refractory": 0,
+        "rearm": False,
+    }
     plain |= {"threshold_low": None, "reset_delay": False, "reset_value": frozen(0.0), "compare": Compare.GT}
     nodes = [replace(node, **plain) if isinstance(node, Neuron) else node for node in graph.nodes]
     nodes = [replace(node, bias=None) if isinstance(node, Dense) else node for node in nodes]

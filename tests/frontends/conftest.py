@@ -6,18 +6,20 @@ import copy
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from places import ROOT
 from tern2lava.compiler.ir.graph import Graph, Neuron
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.sim.reference.real import run_float
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +55,8 @@ def own_spikes(model: nn.Module, x: torch.Tensor, layers: Sequence[str], *, sequ
     x (batch, steps, *shape); `sequence`: the model takes (steps, batch, *shape) at once, else one step after the other.
     Norse states are handed on.
     """
+    import torch
+
     model = copy.deepcopy(model).double().eval()
     found: dict[str, list[torch.Tensor]] = {name: [] for name in layers}
     for name, part in model.named_modules():
@@ -83,6 +87,8 @@ def same_spikes(
     steps: int = 40, **options: Any,
 ) -> tuple[Graph, int]:  # fmt: skip
     """(graph, spikes compared) of a module and the float reference on random spikes; fails at the first difference."""
+    import torch
+
     graph = load_module(model, shape, steps, **options)
     names = [node.name for node in graph.of_kind(Neuron)]
     torch.manual_seed(seed)

@@ -19,13 +19,14 @@ import torch
 from torch import nn
 
 from tern2lava import api
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import UnsupportedError
 
 STEPS, SIZES = 16, (8, 12, 6)
-Ternary = Callable[[int, int], np.ndarray]
+Ternary = Callable[[int, int], Array]
 
 
-def ternary(out: int, fed: int) -> np.ndarray:
+def ternary(out: int, fed: int) -> Array:
     return np.random.default_rng(out).choice([-1, 0, 1, 1], (out, fed)) * 0.5
 
 

@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import nn
 
+from nodes import node, there
+from tern2lava.compiler.ir.graph import Dense
 from tern2lava.errors import InputError
 from tern2lava.frontends.inspect.facts import Form, ternary_facts
 from tern2lava.frontends.netyaml.read import load_checkpoint
@@ -32,15 +34,15 @@ def test_the_learned_quantiser_is_applied(write: Write, tmp_path: Path, per: str
     model = ternarize(nn.Sequential(nn.Linear(12, 5)), "learned", per=per)
     with torch.no_grad():
         for _, _, quantiser in ternaries(model):
-            quantiser.log_alpha += torch.rand_like(quantiser.log_alpha)
-            quantiser.log_delta -= 0.3 * torch.rand_like(quantiser.log_delta)
+            quantiser.log_alpha.add_(torch.rand_like(quantiser.log_alpha))
+            quantiser.log_delta.sub_(0.3 * torch.rand_like(quantiser.log_delta))
     torch.save(model.state_dict(), tmp_path / "latent.pt")
     torch.save(finalize(model), tmp_path / "final.pt")
     latent, final = (load_checkpoint(tmp_path / name, write("n.yaml", NET)) for name in ("latent.pt", "final.pt"))
-    np.testing.assert_allclose(latent["0"].weight, final["0"].weight, rtol=2e-7, atol=0)
-    assert np.array_equal(latent["0"].weight == 0, final["0"].weight == 0)
-    np.testing.assert_array_equal(latent["0"].bias, final["0"].bias)
-    assert 0.1 < (latent["0"].weight == 0).mean() < 0.9
+    np.testing.assert_allclose(node(latent, "0", Dense).weight, node(final, "0", Dense).weight, rtol=2e-7, atol=0)
+    assert np.array_equal(node(latent, "0", Dense).weight == 0, node(final, "0", Dense).weight == 0)
+    np.testing.assert_array_equal(there(node(latent, "0", Dense).bias), there(node(final, "0", Dense).bias))
+    assert 0.1 < (node(latent, "0", Dense).weight == 0).mean() < 0.9
 
 
 @pytest.mark.parametrize("method", ["twn", "absmean"])

@@ -11,6 +11,8 @@ import snntorch as snn
 import torch
 from torch import nn
 
+from nodes import node
+from tern2lava.compiler.ir.graph import Dense
 from tern2lava.errors import InputError
 from tern2lava.frontends.load import load
 
@@ -35,7 +37,7 @@ def test_a_module_a_file_and_a_graph_are_loaded(model: nn.Sequential, tmp_path: 
     live = load(model, input_shape=(4,), steps=3)
     stored = load(str(tmp_path / "a.pt"), tmp_path / "net.yaml")
     assert load(stored) is stored
-    assert (live["0"].weight == stored["0"].weight).all()
+    assert (node(live, "0", Dense).weight == node(stored, "0", Dense).weight).all()
 
 
 def test_what_is_missing_or_too_much_is_said(model: nn.Sequential, tmp_path: Path) -> None:
@@ -48,13 +50,15 @@ def test_what_is_missing_or_too_much_is_said(model: nn.Sequential, tmp_path: Pat
         load(model, tmp_path / "net.yaml", input_shape=(4,), steps=3)
     with pytest.raises(InputError, match=r"add --net NET.yaml"):
         load(tmp_path / "a.pt")
-    with pytest.raises(InputError, match="options steps are for live modules"):
+    with pytest.raises(
+        InputError, match="option steps is for NIR files, lava-dl files and live modules; the net.yaml says it here"
+    ):
         load(tmp_path / "a.pt", tmp_path / "net.yaml", steps=3)
     with pytest.raises(InputError, match="is the description, not the checkpoint"):
         load(tmp_path / "net.yaml")
     with pytest.raises(InputError, match=r"b.net: is damaged or truncated HDF5"):
         load(tmp_path / "b.net")
-    with pytest.raises(InputError, match="is a dict; expected a NIR or lava-dl file, a torch, npz"):
+    with pytest.raises(InputError, match=r"source: requires a network; found a dict; give a NIR file \(.nir\)"):
         load({})  # type: ignore[arg-type]
     with pytest.raises(InputError, match="is no file"):
         load(tmp_path / "none.pt", tmp_path / "net.yaml")

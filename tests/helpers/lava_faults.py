@@ -99,7 +99,7 @@ def misbehaving_network(payload: str, shared: SharedArrays) -> Any:
         if self.time_step == 3 and payload == "hang":
             time.sleep(600)
 
-    PySpikeDelay.run_spk = misbehave
+    setattr(PySpikeDelay, "run_spk", misbehave)  # noqa: B010
     window = Window(samples=1, steps=9, period=9, start=0)
     source = SpikeSource(rows=np.zeros((1, 9, 4), np.uint8), window=window, steps_done=shared[STEPS_DONE])
     first, second = SpikeDelay(neurons=4, delay=1), SpikeDelay(neurons=4, delay=1)

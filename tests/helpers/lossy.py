@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from network import network as layers
 from tern2lava.bundle import write_bundle
 from tern2lava.compiler.build import build
-from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output, Population, Readout
+from tern2lava.compiler.ir.graph import Graph, Population, Readout
 from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.hw_profiles import load_profile
@@ -22,22 +23,8 @@ INPUTS, HIDDEN, CLASSES, STEPS = 16, 20, 4, 10
 def network(readout: Readout = Readout.SPIKE_COUNT) -> Graph:
     """Two layers of neurons that keep their potential, threshold 1 and weights of -1, 0 and 1: h, then y."""
     rng = np.random.default_rng(1)
-
-    def layer(name: str, source: str, out: int, count: int) -> Dense:
-        return Dense(name=name, inputs=(source,), weight=frozen(rng.integers(-1, 2, (out, count)), np.float64))
-
-    return Graph(
-        level=Level.IMPORTED,
-        steps=STEPS,
-        nodes=(
-            Input(name="x", shape=(INPUTS,)),
-            layer("w1", "x", HIDDEN, INPUTS),
-            Neuron(name="h", inputs=("w1",), shape=(HIDDEN,), threshold=frozen(1.0)),
-            layer("w2", "h", CLASSES, HIDDEN),
-            Neuron(name="y", inputs=("w2",), shape=(CLASSES,), threshold=frozen(1.0)),
-            Output(name="out", inputs=("y",), readout=readout),
-        ),
-    )
+    weights = (rng.integers(-1, 2, (out, count)) for out, count in ((HIDDEN, INPUTS), (CLASSES, HIDDEN)))
+    return layers(*weights, names=("h", "y"), output="out", steps=STEPS, readout=readout, threshold=frozen(1.0))
 
 
 def samples(count: int = 6, steps: int = STEPS, rate: float = 0.5) -> dict[str, Array]:
@@ -58,7 +45,6 @@ def write_lossy(folder: Path, add: Mapping[str, int]) -> Path:
         for node in program.nodes
     ]
     changed = program.with_nodes(nodes)
-    lowered = replace(compiled.lowered, stages=compiled.lowered.stages | {"split_fan_in": changed})
     mapped = map_program(changed, compiled.profile)
-    write_bundle(replace(compiled, lowered=lowered, mapped=mapped), folder)
+    write_bundle(replace(compiled, lowered=compiled.lowered.with_program(changed), mapped=mapped), folder)
     return folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,14 @@ from tern2lava.hw_profiles import Profile, load_profile
 PLAIN = {"decay_u": 4096, "decay_v": 0, "bias": 0, "threshold": 2, "reset_amount": 0, "v_init": 0}
 
 
+@cache
+def _shipped(name: str) -> Profile:
+    return load_profile(name)
+
+
 def variant(name: str, **values: Any) -> Profile:
     """A shipped profile with some leaves changed; `core__neurons=5` sets core.neurons."""
-    data = load_profile(name).model_dump()
+    data = _shipped(name).model_dump()
     for key, value in values.items():
         section, leaf = key.split("__")
         data[section][leaf]["value"] = value
@@ -35,10 +41,11 @@ def sparse_codes(rng: np.random.Generator, *shape: int, zeros: float = 1 / 3) ->
 
 def neurons(name: str, inputs: str | tuple[str, ...], shape: Shape, **changed: Any) -> Population:
     """Neurons with the parameters of PLAIN that are reset to zero, except for what is `changed`."""
-    values = {key: frozen(value, np.int64) for key, value in PLAIN.items()}
+    values: dict[str, Any] = {key: frozen(value, np.int64) for key, value in PLAIN.items()}
+    values |= {"reset": Reset.ZERO, "lsb": frozen(1.0), "start": 0} | changed
     return Population(
         name=name, inputs=(inputs,) if isinstance(inputs, str) else inputs, shape=shape,
-        **{"reset": Reset.ZERO, "lsb": frozen(1.0), "start": 0} | values | changed,
+        **values,
     )  # fmt: skip
 
 

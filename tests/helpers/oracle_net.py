@@ -10,6 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from nodes import part, there
+
 SHAPE, STEPS, CLASSES = (2, 4, 4), 16, 48
 
 NET = """\
@@ -55,10 +57,11 @@ def module(scale: float = 0.5) -> nn.Module:
         neuron.LIFNode(tau=2.0, v_threshold=0.25),
     )  # fmt: skip
     with torch.no_grad():
-        for layer in (net[0], net[3]):
+        for layer in (part(net, "0", nn.Conv2d), part(net, "3", nn.Linear)):
             codes = rng.choice([-1, 0, 0, 1], tuple(layer.weight.shape))
             layer.weight.copy_(torch.from_numpy(codes * scale))
-            layer.bias.copy_(torch.from_numpy(rng.choice([-1, 0, 1, 2], len(layer.bias)) / 8))
+            bias = there(layer.bias)
+            bias.copy_(torch.from_numpy(rng.choice([-1, 0, 1, 2], len(bias)) / 8))
     return net
 
 

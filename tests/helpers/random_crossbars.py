@@ -65,8 +65,8 @@ class Sketch:
         if min(geometry(seen, out, kernel, **keys).out_shape) < 1:
             return None
         weight = codes(rng, out, shape[0] // groups, *kernel)
-        gain = rng.integers(1, 4, out) if rng.random() < 0.3 else 1
-        return replace(convolution(name, source, shape, weight, window=window, gain=gain, **keys), **common)
+        gains = rng.integers(1, 4, out) if rng.random() < 0.3 else 1
+        return replace(convolution(name, source, shape, weight, window=window, gain=gains, **keys), **common)
 
     def graph(self) -> Graph:
         rng = self.rng

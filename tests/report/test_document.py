@@ -18,7 +18,7 @@ DOCUMENT = Path(tern2lava.__file__).parent.parent / "docs" / "report.md"
 
 
 @pytest.mark.skipif(not DOCUMENT.exists(), reason="the documents are not beside the package")
-def test_the_document_ends_with_the_keys_as_the_model_explains_them():
+def test_the_document_ends_with_the_keys_as_the_model_explains_them() -> None:
     introduction, _ = DOCUMENT.read_text(encoding="utf-8").split(HEADING)
     if os.environ.get("TERN2LAVA_GOLDEN") == "write":
         DOCUMENT.write_text(introduction + report_reference(), encoding="utf-8")
@@ -29,7 +29,7 @@ def test_the_document_ends_with_the_keys_as_the_model_explains_them():
     assert len(introduction) > 1_000
 
 
-def test_every_key_of_every_block_is_explained():
+def test_every_key_of_every_block_is_explained() -> None:
     reference = report_reference()
     seen = 0
     for path, block in blocks(Report):
@@ -43,7 +43,7 @@ def test_every_key_of_every_block_is_explained():
     assert seen > 50
 
 
-def test_the_keys_that_the_report_must_have_are_there():
+def test_the_keys_that_the_report_must_have_are_there() -> None:
     paths = {f"{path}.{name}".lstrip(".") for path, block in blocks(Report) for name in block.model_fields}
     assert {
         "cores[].id", "cores[].chip", "cores[].row", "cores[].col", "cores[].neurons", "cores[].synapse_bits",

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from nodes import there
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.core_image import decode_core, encode_core, sections
 from tern2lava.compiler.ir.graph import (
@@ -22,21 +23,22 @@ from tern2lava.compiler.ir.graph import (
     Population,
     Projection,
 )
-from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.twin import int8_twin, map_twins
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.account import memory_table, size_text, twin_table
 from tern2lava.report.build import make_report
 from tern2lava.report.memory import entropy
 from tern2lava.report.model import Report
-from tern2lava.report.twin import add_twins, int8_twin
+from tern2lava.report.twin import add_twins
 
 
 def network(zeros: float = 0.5, hidden: int = 200) -> Graph:
     """A convolution of 144 weights with a threshold per channel, and dense layers of 256 x hidden and hidden x 10."""
     rng = np.random.default_rng(0)
 
-    def codes(*shape: int) -> np.ndarray:
+    def codes(*shape: int) -> Array:
         return frozen(rng.choice([-1.0, 1.0], shape) * (rng.random(shape) >= zeros))
 
     nodes = (
@@ -95,7 +97,7 @@ def test_baselines_and_ratios_are_counted_from_the_weights() -> None:
     assert (fc1.fp32_bits, fc1.fp16_bits, fc1.int8_bits, fc1.int4_bits, fc1.ternary_bits) == tuple(
         width * fc1.weights for width in (32, 16, 8, 4, 2)
     )
-    p = fc1.zeros
+    p = there(fc1.zeros)
     bound = -p * log2(p) - (1 - p) * log2(1 - p) + (1 - p)
     assert fc1.entropy_bits / fc1.weights == pytest.approx(bound, abs=1e-3)
     assert 1 <= fc1.transport_bits / fc1.entropy_bits < 1.01
@@ -122,7 +124,7 @@ def test_layers_of_ten_thousand_weights_take_a_sixteenth_of_fp32_on_the_ternary_
         large = [layer for layer in report.memory.layers if layer.weights >= 10_000]
         assert large
         for layer in large:
-            assert layer.ratio_fp32 >= 16
+            assert there(layer.ratio_fp32) >= 16
 
 
 def test_parameters_that_differ_by_channel_are_stored_once_for_each() -> None:
@@ -143,13 +145,13 @@ def test_twins_have_the_shapes_and_zeros_and_are_really_mapped() -> None:
     program, profile = found.lowered.program, found.profile
     for dense in (False, True):
         twin = int8_twin(program, dense=dense)
-        for own, other in zip(program.of_kind(Projection), twin.of_kind(Projection), strict=True):
-            assert own.weight.shape == other.weight.shape
+        for layer, other in zip(program.of_kind(Projection), twin.of_kind(Projection), strict=True):
+            assert layer.weight.shape == other.weight.shape
             assert other.bits == 8
-            expected = np.ones(own.weight.shape, bool) if dense else own.weight != 0
+            expected = np.ones(layer.weight.shape, bool) if dense else layer.weight != 0
             np.testing.assert_array_equal(other.weight != 0, expected)
             assert np.abs(other.weight).max() <= 127
-    report = add_twins(make_report(found, "0"), program, profile, found.mapped.options)
+    report = add_twins(make_report(found, "0"), map_twins(program, profile, found.mapped.options))
     own, same, dense_row = report.twins
     assert (own.cores, own.stored_bits) == (len(report.cores), report.memory.total.stored_bits)
     assert own.image_bits == report.memory.total.image_bits
@@ -163,7 +165,7 @@ def test_twins_have_the_shapes_and_zeros_and_are_really_mapped() -> None:
 
 def test_a_twin_that_does_not_fit_says_why() -> None:
     found = compiled("tiny", hidden=40, most=1000)
-    report = add_twins(make_report(found, "0"), found.lowered.program, found.profile, found.mapped.options)
+    report = add_twins(make_report(found, "0"), map_twins(found.lowered.program, found.profile, found.mapped.options))
     assert report.twins[0].cores is not None
     wrong = [row for row in report.twins if row.cores is None]
     for row in wrong:

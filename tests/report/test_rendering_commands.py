@@ -133,7 +133,7 @@ def test_a_difference_is_shown_with_its_place(run: Run, conv: Path, monkeypatch:
     def opened(_: Path) -> Bundle:
         return broken
 
-    monkeypatch.setattr(api, "read_bundle", opened)
+    monkeypatch.setattr("tern2lava.api.opened.read_bundle", opened)
     text = words(run, "verify", conv / "build", "--data", conv / "test.npz", "--backend", "reference", code=1)
     monkeypatch.undo()
     report = read_bundle(conv / "build").report

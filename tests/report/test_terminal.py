@@ -3,39 +3,42 @@
 from __future__ import annotations
 
 import pytest
-from rich.console import Console
+from rich.console import Console, RenderableType
 
+from drawn import Draw
 from tern2lava.bundle import tool_version
-from tern2lava.compiler.build import build
+from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import Options
 from tern2lava.hw_profiles import load_profile
+from tern2lava.report.account import memory_table
 from tern2lava.report.build import make_report
-from tern2lava.report.terminal import certificate_table, core_table, memory_table, render
+from tern2lava.report.model import Report
+from tern2lava.report.terminal import certificate_table, core_table, render
 from tern2lava.report.verification import add_verification
 from tern2lava.sim.data.spike_file import make_spikes
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.verify.verify import verify
 
 
-def text(table):
+def text(table: RenderableType) -> str:
     console = Console(width=220, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(table)
     return console.export_text()
 
 
 @pytest.fixture(scope="module")
-def compiled(make_network):
+def compiled(make_network: Draw) -> Compiled:
     return build(make_network(11, image=True)[0], load_profile("tiny"))
 
 
 @pytest.fixture(scope="module")
-def report(compiled):
+def report(compiled: Compiled) -> Report:
     return make_report(compiled, tool_version())
 
 
-def test_cores_are_grouped_and_counted_and_their_sums_are_right(report):
+def test_cores_are_grouped_and_counted_and_their_sums_are_right(report: Report) -> None:
     table = text(core_table(report))
     assert f"{len(report.cores)} used on {report.chips} chip" in table
     assert f"lower bound {report.cores_lower_bound}" in table
@@ -52,14 +55,14 @@ def test_cores_are_grouped_and_counted_and_their_sums_are_right(report):
     assert f"{100 * report.over_bound:.1f} % more are used" in words
 
 
-def test_memory_names_every_layer(report):
+def test_memory_names_every_layer(report: Report) -> None:
     table = text(memory_table(report))
     for layer in report.memory.layers:
         assert layer.projection in table
         assert f"{layer.ratio_fp32:.1f}x" in table
 
 
-def test_no_number_is_cut_in_eighty_columns(report):
+def test_no_number_is_cut_in_eighty_columns(report: Report) -> None:
     console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
     console.print(memory_table(report))
     shown = console.export_text()
@@ -69,14 +72,14 @@ def test_no_number_is_cut_in_eighty_columns(report):
     assert f"{report.memory.total.stored_bits / report.memory.total.weights:.2f}" in shown
 
 
-def test_certificates_show_their_verdict_and_bound(report):
+def test_certificates_show_their_verdict_and_bound(report: Report) -> None:
     table = text(certificate_table(report))
     for row in report.certificate:
         assert row.population in table
         assert row.verdict in table
 
 
-def test_a_missing_bound_is_said_and_not_printed_as_a_number():
+def test_a_missing_bound_is_said_and_not_printed_as_a_number() -> None:
     graph = Graph(
         level=Level.IMPORTED,
         nodes=(
@@ -91,7 +94,9 @@ def test_a_missing_bound_is_said_and_not_printed_as_a_number():
     assert "no bound" in text(certificate_table(report))
 
 
-def test_everything_is_rendered_with_and_without_a_proof(report, compiled, make_network):
+def test_everything_is_rendered_with_and_without_a_proof(
+    report: Report, compiled: Compiled, make_network: Draw
+) -> None:
     before = text(render(report))
     lowered, mapped = compiled.lowered, compiled.mapped
     executable = Executable(

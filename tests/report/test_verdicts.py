@@ -14,7 +14,7 @@ from rich.console import Console
 from lossy import HIDDEN, INPUTS, STEPS, network, samples, write_lossy
 from tern2lava import api
 from tern2lava.bundle import read_bundle
-from tern2lava.compiler.ir.graph import Neuron
+from tern2lava.compiler.ir.graph import Dense, Neuron
 from tern2lava.compiler.options import Options
 from tern2lava.report.model import Verification
 from tern2lava.report.requirements import parse_requirements
@@ -195,7 +195,7 @@ def test_weights_changed_on_the_way_are_counted_and_said(tmp_path: Path) -> None
     graph = network()
     nodes = [
         replace(node, weight=node.weight + np.random.default_rng(3).normal(0, 0.4, node.weight.shape))
-        if node.name == "w1" else node
+        if isinstance(node, Dense) and node.name == "w1" else node
         for node in graph.nodes
     ]  # fmt: skip
     api.compile(graph.with_nodes(nodes), "tiny", out=tmp_path / "b", options=Options(ternarize="twn"))
@@ -249,7 +249,9 @@ def test_a_share_is_a_percentage_of_three_digits(share: float, text: str) -> Non
 @pytest.mark.parametrize(
     ("limit", "samples", "allowed"), [(0.01, 9, 0), (0.01, 10, 1), (0.01, 100, 2), (0.01, 1000, 11), (0.0, 1000, 0)]
 )
-def test_a_share_of_the_decisions_may_change_and_one_more_of_ten_samples(limit, samples, allowed):
+def test_a_share_of_the_decisions_may_change_and_one_more_of_ten_samples(
+    limit: float, samples: int, allowed: int
+) -> None:
     from tern2lava.report.verdicts import allowed_decisions
 
     assert allowed_decisions(limit, samples) == allowed

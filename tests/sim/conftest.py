@@ -32,7 +32,7 @@ def population(name: str, inputs: tuple[str, ...], shape: tuple[int, ...], start
         "v_init": 0,
         "lsb": 1.0,
     }
-    values = {
+    values: dict[str, Any] = {
         key: value if key in PLAIN else frozen(value, np.float64 if key == "lsb" else np.int64)
         for key, value in (parameters | changed).items()
     }
@@ -62,7 +62,7 @@ def conv(
         in_shape=in_shape, out_shape=out_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     )
     codes = rng.integers(-1, 2, (out, channels // groups, *kernel)).astype(np.int8)
-    parameters = {"weight": frozen(codes), "gain": frozen(64, np.int64), "geometry": geometry}
+    parameters: dict[str, Any] = {"weight": frozen(codes), "gain": frozen(64, np.int64), "geometry": geometry}
     return Projection(name=name, inputs=(source,), **parameters | more)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
@@ -13,7 +15,7 @@ from tern2lava.sim.reference import integer
 
 def test_rates_are_the_mean_spikes_of_the_reference_by_neuron() -> None:
     rng = np.random.default_rng(0)
-    values = {k: frozen(0, np.int64) for k in ("decay_v", "bias", "reset_amount", "v_init")}
+    values: dict[str, Any] = {k: frozen(0, np.int64) for k in ("decay_v", "bias", "reset_amount", "v_init")}
     weight = frozen(rng.integers(-1, 2, (20, 12)), np.int8)
     graph = Graph(
         level=Level.INTEGER, arithmetic=Arithmetic(),

@@ -5,16 +5,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.train.data import digits, hold_out, limit, load_dataset
 from tern2lava.train.idxfile import read_idx
 
 
-def idx(array: np.ndarray) -> bytes:
+def idx(array: Array) -> bytes:
     return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
 
 
-def write_images(folder: Path, zipped: bool) -> dict[str, np.ndarray]:
+def write_images(folder: Path, zipped: bool) -> dict[str, Array]:
     rng = np.random.default_rng(0)
     arrays = {}
     for part, count in (("train", 12), ("t10k", 5)):
@@ -75,7 +76,7 @@ def test_images_and_labels_of_different_number_are_refused(tmp_path: Path) -> No
         load_dataset("mnist", tmp_path)
 
 
-def arrays() -> dict[str, np.ndarray]:
+def arrays() -> dict[str, Array]:
     x = np.arange(24, dtype=np.uint8).reshape(4, 6)
     return {"train_x": x, "train_y": np.array([0, 1, 2, 1]), "test_x": x[:2], "test_y": np.array([2, 0])}
 
@@ -99,7 +100,7 @@ def test_any_npz_data_set_is_read(tmp_path: Path) -> None:
         ({"top": np.array(["a"])}, "cannot be read"),
     ],
 )
-def test_an_npz_that_does_not_fit_is_refused(tmp_path: Path, change: dict[str, np.ndarray], says: str) -> None:
+def test_an_npz_that_does_not_fit_is_refused(tmp_path: Path, change: dict[str, Array], says: str) -> None:
     np.savez(tmp_path / "mine.npz", **arrays() | change)
     with pytest.raises(InputError, match=says):
         load_dataset("mine.npz", tmp_path)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.train.encode import ENCODERS, encode
 
@@ -77,7 +78,7 @@ def test_spikes_have_the_samples_shape_after_batch_and_time() -> None:
         (np.array([[1]]), {"top": 1000, "method": "direct"}, "up to 255"),
     ],
 )
-def test_bad_values_are_named(values: np.ndarray, options: dict[str, object], says: str) -> None:
+def test_bad_values_are_named(values: Array, options: dict[str, object], says: str) -> None:
     with pytest.raises(InputError, match=says):
         encode(values, 4, **options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="at least one"):

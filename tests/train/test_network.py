@@ -1,7 +1,9 @@
 import pytest
+import snntorch
 import torch
 from torch import nn
 
+from nodes import part
 from tern2lava.errors import InputError
 from tern2lava.train.network import NeuronModel, network
 from tern2lava.train.unroll import unroll
@@ -26,10 +28,11 @@ def test_a_line_becomes_the_layers_it_names() -> None:
 def test_neurons_get_their_parameters() -> None:
     neuron = NeuronModel(beta=0.5, threshold=2.0, reset="zero", reset_delay=False)
     model = network("8-3", (4,), neuron=neuron, bias=True)
-    assert float(model.lif1.beta) == 0.5
-    assert float(model.lif2.threshold) == 2.0
-    assert model.lif1.reset_mechanism == "zero"
-    assert model.lif1.reset_delay is False
+    first, second = (part(model, name, snntorch.Leaky) for name in ("lif1", "lif2"))
+    assert float(first.beta) == 0.5
+    assert float(second.threshold) == 2.0
+    assert first.reset_mechanism == "zero"
+    assert first.reset_delay is False
     assert isinstance(model.fc1, nn.Linear)
     assert model.fc1.bias is not None
 

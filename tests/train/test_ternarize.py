@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrize
 
+from nodes import gradient, part, there
 from tern2lava.errors import InputError
 from tern2lava.train.ternarize import Ternary, finalize, set_blend, ternaries, ternarize
 
@@ -76,9 +77,10 @@ def test_absmean_rounds_to_multiples_of_the_mean_magnitude() -> None:
 def test_gradients_reach_the_full_precision_weight(method: str) -> None:
     model = ternarize(nn.Sequential(nn.Linear(6, 4, bias=False)), method, per="channel")
     target = torch.randn(4, 6)
-    (model[0].weight * target).sum().backward()
-    original = model[0].parametrizations.weight.original
-    assert torch.equal(original.grad, target)
+    layer = part(model, "0", nn.Linear)
+    (layer.weight * target).sum().backward()
+    original = model.get_parameter("0.parametrizations.weight.original")
+    assert torch.equal(there(original.grad), target)
     if method != "learned":
         return
     ((_, _, ternary),) = ternaries(model)
@@ -86,7 +88,7 @@ def test_gradients_reach_the_full_precision_weight(method: str) -> None:
     x = original.detach() / delta.detach()
     slope = torch.where(x.abs() < 2, -x / 2, 0.0)
     torch.testing.assert_close(ternary.log_delta.grad, (target * slope).sum(1, keepdim=True) * alpha.detach())
-    t = torch.sign(model[0].weight.detach())
+    t = torch.sign(layer.weight.detach())
     torch.testing.assert_close(ternary.log_alpha.grad, (target * t).sum(1, keepdim=True) * alpha.detach())
 
 
@@ -107,20 +109,20 @@ def test_training_lowers_the_loss_of_a_ternary_layer() -> None:
 
 def test_blend_mixes_and_does_not_reach_the_final_weights() -> None:
     model = small_net()
-    full = model[3].weight.detach().clone()
+    full = part(model, "3", nn.Linear).weight.detach().clone()
     ternarize(model, "twn")
-    hard = model[3].weight.detach().clone()
+    hard = part(model, "3", nn.Linear).weight.detach().clone()
     set_blend(model, 0.25)
-    torch.testing.assert_close(model[3].weight.detach(), 0.75 * full + 0.25 * hard)
+    torch.testing.assert_close(part(model, "3", nn.Linear).weight.detach(), 0.75 * full + 0.25 * hard)
     assert torch.equal(finalize(model)["3.weight"], hard)
 
 
 def test_only_named_layers_are_ternarised() -> None:
     model = ternarize(small_net(), layers=["3"])
     assert [name for name, _, _ in ternaries(model)] == ["3"]
-    assert not parametrize.is_parametrized(model[0])
+    assert not parametrize.is_parametrized(part(model, "0", nn.Conv2d))
     state = finalize(model)
-    assert torch.equal(state["0.weight"], model[0].weight)
+    assert torch.equal(state["0.weight"], part(model, "0", nn.Conv2d).weight)
 
 
 def test_a_row_of_zeros_stays_finite() -> None:
@@ -161,5 +163,5 @@ def test_layers_inside_other_frameworks_are_ternarised() -> None:
     ternarize(model, per="channel")
     assert [name for name, _, _ in ternaries(model)] == ["0", "2", "3"]
     model[1](model[0](torch.rand(4, 8) * 4)).sum().backward()
-    assert float(model[0].parametrizations.weight.original.grad.abs().sum()) > 0
+    assert float(gradient(model, "0.parametrizations.weight.original").abs().sum()) > 0
     assert is_exactly_ternary(finalize(model)["0.weight"], "channel")

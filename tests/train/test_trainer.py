@@ -132,7 +132,7 @@ def test_evaluation_counts_what_the_network_does(data: Dataset) -> None:
 def test_settings_without_meaning_are_refused() -> None:
     for change in ({"steps": 0}, {"learning_rate": -1.0}, {"ramp": 1.0}):
         with pytest.raises(InputError):
-            TrainingOptions(**change)  # type: ignore[arg-type]
+            TrainingOptions(**change)
 
 
 def test_a_training_does_not_touch_the_network_it_copies(data: Dataset) -> None:

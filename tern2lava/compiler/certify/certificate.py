@@ -24,9 +24,10 @@ from tern2lava.compiler.certify.rounding import boundary_moved, potential_step
 from tern2lava.compiler.certify.source_integers import quantum_unit, strict_threshold
 from tern2lava.compiler.certify.ties import Ties, examine
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population, Projection, Reset
-from tern2lava.compiler.ir.shapes import Array, broadcast
+from tern2lava.compiler.ir.shapes import Array, Ints, Reals, broadcast
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
+from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.effort import Effort
 
@@ -42,7 +43,7 @@ class Verdict(str, Enum):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Certificate:
+class Certificate(Shown):
     """What is proven of one population, within `steps` steps of a sample.
 
     eps: per neuron (broadcasts to its shape), the largest difference between integer and real membrane potential
@@ -54,7 +55,7 @@ class Certificate:
 
     population: str
     verdict: Verdict
-    eps: Array
+    eps: Reals
     eps_relative: float | None
     steps: int
     safe_steps: int
@@ -64,6 +65,12 @@ class Certificate:
     state_max: int
     reason: str
     ties: Ties
+
+    def _shown(self) -> str:
+        said = [repr(self.population), self.verdict.value, f"over {count(self.steps, 'step')}"]
+        if self.eps_relative:
+            said.append(f"eps/threshold {self.eps_relative:.2g}")
+        return ", ".join([*said, self.reason])
 
     @property
     def no_overflow(self) -> bool:
@@ -113,8 +120,7 @@ def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certifica
     steps = options.steps or integer.steps or DEFAULT_STEPS
     result = []
     for population in integer.of_kind(Population):
-        neuron = ternary[population.name]
-        assert isinstance(neuron, Neuron)
+        neuron = ternary.neuron(population.name)
         result.append(_certify(ternary, integer, neuron, population, integer.arithmetic, steps, options.effort))
     return tuple(result)
 
@@ -180,7 +186,7 @@ def _certify(
     )
 
 
-def _over_threshold(eps: Array, threshold: Array) -> tuple[float | None, bool]:
+def _over_threshold(eps: Reals, threshold: Reals) -> tuple[float | None, bool]:
     """The largest eps over a threshold that is not 0 (None where all are 0), and whether every eps is below its
     threshold, or below one weight where that is 0: then it says something."""
     eps, threshold = np.broadcast_arrays(eps, threshold)
@@ -189,7 +195,7 @@ def _over_threshold(eps: Array, threshold: Array) -> tuple[float | None, bool]:
     return relative, bool(np.all(eps < np.where(positive, threshold, 1.0)))
 
 
-def _why_measured(safe: int, steps: int, eps: Array, threshold: Array) -> str:
+def _why_measured(safe: int, steps: int, eps: Reals, threshold: Reals) -> str:
     """Why nothing useful is proven."""
     if safe < steps:
         return f"an accumulator can overflow after {count(safe, 'step')}"
@@ -226,9 +232,8 @@ class ErrorTerms:
 def error_terms(ternary: Graph, integer: Graph, population: Population) -> ErrorTerms:
     """The error terms of one population of `integer`, lowered from `ternary` (after fold_scale)."""
     arithmetic = integer.arithmetic
-    neuron = ternary[population.name]
+    neuron = ternary.neuron(population.name)
     assert arithmetic is not None
-    assert isinstance(neuron, Neuron)
     whole = float(1 << arithmetic.decay_bits)
     unit = float(np.max(neuron.unit / population.lsb))
     subtracts = population.reset is Reset.SUBTRACT
@@ -241,7 +246,7 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     amount = np.abs(population.reset_amount - neuron.reset_amount * unit) if subtracts else np.zeros(())
     initial = np.abs(population.v_init - neuron.v_init * unit)
     threshold = neuron.threshold * unit
-    further: dict[str, Array] = dict.fromkeys(ADAPTATION, np.zeros(()))
+    further: dict[str, Reals] = dict.fromkeys(ADAPTATION, np.zeros(()))
     for mechanism in kinds_of(population):
         further |= mechanism.error_terms(neuron, population, unit, whole)
     off = (drift_u, drift_v, gains, bias_u, bias, amount, initial, further["drift_a"], further["gain_a"])
@@ -285,38 +290,36 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     return ErrorTerms(unit=unit, arrays=arrays, rounded=tuple(rounded))
 
 
-def _truncates(decay: Array, whole: float) -> Array:
+def _truncates(decay: Ints, whole: float) -> Reals:
     """1 where a decay truncates (by less than one unit a step), 0 where it keeps or forgets everything."""
     return np.asarray((decay > 0) & (decay < whole), np.float64)
 
 
-def _gain_error(ternary: Graph, integer: Graph, population: Population, unit: float) -> Array:
+def _gain_error(ternary: Graph, integer: Graph, population: Population, unit: float) -> Reals:
     """Sum over projections of |gain - scale * unit| times the largest |weight @ spikes|; partial sums that relays bring
     are added up first."""
-    found: dict[str, tuple[Projection, Array, Array]] = {}
+    found: dict[str, tuple[Projection, Ints, Ints]] = {}
     for name in population.inputs:
-        coded = integer[name]
-        assert isinstance(coded, Projection)
+        coded = integer.projection(name)
         low, high = whole_range(coded, integer)
         if coded.part_of in found:
             coded, least, most = found[coded.part_of]
             low, high = least + low, most + high
         found[coded.part_of or name] = (coded, low, high)
-    total: Array = np.zeros(())
+    total: Reals = np.zeros(())
     for name, (coded, low, high) in found.items():
-        real = ternary[name]
-        assert isinstance(real, Projection)
+        real = ternary.projection(name)
         off = np.abs(coded.gain - real.scale * unit) * np.maximum(-low, high)
         total = total + on_shape(off, coded, population.shape)
     return total
 
 
-def whole_range(projection: Projection, graph: Graph) -> tuple[Array, Array]:
+def whole_range(projection: Projection, graph: Graph) -> tuple[Ints, Ints]:
     """bounds.input_range; for the partial sums of a relay that a fan-in was split over, the range of what it sums."""
     source = graph[projection.inputs[0]]
     if not (projection.part_of and isinstance(source, Population) and source.levels is not None):
         return input_range(projection, graph)
-    ranges = [whole_range(p, graph) for name in source.inputs if isinstance(p := graph[name], Projection)]
+    ranges = [whole_range(p, graph) for p in graph.projections(source.inputs)]
     return np.sum([low for low, _ in ranges], axis=0), np.sum([high for _, high in ranges], axis=0)
 
 
@@ -331,7 +334,7 @@ def _on_threshold_lattice(integer: Graph, population: Population, lattice: float
     return not any(np.any(np.mod(value, lattice) != 0) for value in moving)
 
 
-def _accumulated(decay: Array, drift: Array, fed: Array, arithmetic: Arithmetic, steps: int) -> Array:
+def _accumulated(decay: Ints, drift: Reals, fed: Reals, arithmetic: Arithmetic, steps: int) -> Reals:
     """fed * growth / (1 - growth * drift): the sum over the steps of an error `fed` in each, which feeds on itself;
     infinite where it has no bound."""
     sums = growth(decay, arithmetic, steps)
@@ -340,7 +343,7 @@ def _accumulated(decay: Array, drift: Array, fed: Array, arithmetic: Arithmetic,
     return np.asarray(np.where(room > 0, fed * sums / np.where(room > 0, room, 1.0), unbounded))
 
 
-def _first_overflow(population: Population, a_low: Array, a_high: Array, arithmetic: Arithmetic, safe: int) -> str:
+def _first_overflow(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arithmetic, safe: int) -> str:
     """Where the first accumulator can overflow: its neuron (of the channel's first position) and the step."""
     ok = fits(population, bounds(population, a_low, a_high, arithmetic, safe + 1), arithmetic)
     where = np.argwhere(~broadcast(np.asarray(ok), population.shape))[0]

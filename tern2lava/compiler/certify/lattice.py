@@ -15,7 +15,7 @@ import numpy as np
 
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Projection, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals
 from tern2lava.compiler.neurons.mechanism import kinds_of
 
 # Fractions of a lattice point beyond these bits are taken for what they are: chance, no potential that is meant.
@@ -51,18 +51,16 @@ class Lattice:
         return math.ldexp(float(self.grain), -self.halvings * (steps - 1))
 
 
-Gains = list[tuple[Projection, Array]]
+Gains = list[tuple[Projection, Reals]]
 
 
 def real_gains(ternary: Graph, integer: Graph, population: Population, unit: float) -> Gains:
     """Every projection of `integer` that feeds `population`, with the last bits that its scale in `ternary` is, `unit`
     of them to one real unit; partial sums that relays bring stand for the projection that was split."""
-    found: dict[str, tuple[Projection, Array]] = {}
+    found: dict[str, tuple[Projection, Reals]] = {}
     for name in population.inputs:
-        coded = integer[name]
-        assert isinstance(coded, Projection)
-        real = ternary[coded.part_of or name]
-        assert isinstance(real, Projection)
+        coded = integer.projection(name)
+        real = ternary.projection(coded.part_of or name)
         found[coded.part_of or name] = (coded, real.scale * unit)
     return list(found.values())
 
@@ -94,20 +92,20 @@ def lattice(neuron: Neuron, population: Population, gains: Gains, arithmetic: Ar
     )
 
 
-def _halvings(decay: Array, whole: int) -> int:
+def _halvings(decay: Ints, whole: int) -> int:
     """The largest a of the factors (whole - decay) / whole = p / 2^a, p odd; 0 for factors 0 and 1."""
     kept = [whole - int(value) for value in np.unique(decay)]
     return max(whole.bit_length() - 1 - ((k & -k).bit_length() - 1) if 0 < k < whole else 0 for k in kept)
 
 
-def fires_from(threshold: Array, compare: Compare, spacing: float) -> Array:
+def fires_from(threshold: Reals, compare: Compare, spacing: float) -> Reals:
     """The first multiple of `spacing` (last bits) that meets `threshold` (last bits)."""
     scaled = np.asarray(threshold, np.float64) / spacing
     first = np.floor(scaled) + 1 if compare is Compare.GT else np.ceil(scaled)
     return np.asarray(first * spacing)
 
 
-def tie_possible(threshold: Array, found: Lattice, steps: int) -> Array:
+def tie_possible(threshold: Reals, found: Lattice, steps: int) -> Bools:
     """Where a potential can equal the threshold (last bits) within `steps` steps.
 
     Where decays are rounded, the only potentials known are sums that nothing has decayed yet: multiples of the grain.
@@ -119,7 +117,7 @@ def tie_possible(threshold: Array, found: Lattice, steps: int) -> Array:
     return np.asarray(scaled == np.rint(scaled))
 
 
-def drift(decay: Array, offset: Array, steps: int, arithmetic: Arithmetic) -> tuple[Array, Array]:
+def drift(decay: Ints, offset: Array, steps: int, arithmetic: Arithmetic) -> tuple[Reals, Reals]:
     """Least and largest of what a bias of `offset` last bits adds, within `steps` steps, to potentials that are whole
     numbers of them without it.
 
@@ -145,7 +143,7 @@ def drift(decay: Array, offset: Array, steps: int, arithmetic: Arithmetic) -> tu
 
 def decided(
     neuron: Neuron, population: Population, offset: Array, found: Lattice, steps: int, arithmetic: Arithmetic
-) -> Array:
+) -> Bools:
     """Which neurons of `population` spike as `neuron` does in every step up to `steps`, for every input.
 
     So it is where no decay truncates within the steps and each code lies between the last potential that must not fire

@@ -12,7 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bools, Ints, Reals
 
 # Shares of a neuron's synapses that spike in a step.
 RATES = (0.02, 0.1, 0.3)
@@ -46,9 +46,9 @@ class Integers:
     decay_v: int
     bias_u: int
     v_init: int
-    bias: Array
-    threshold: Array
-    amount: Array
+    bias: Ints
+    threshold: Ints
+    amount: Ints
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -56,13 +56,13 @@ class Outcome:
     """What an exact run did, arrays (sequences, steps): spikes; ties, where the potential equalled the threshold; met,
     the potentials that met it; depth, steps since the potential was last a whole number."""
 
-    spikes: Array
-    ties: Array
-    met: Array
-    depth: Array
+    spikes: Bools
+    ties: Bools
+    met: Reals
+    depth: Ints
 
 
-def draw(sums: list[tuple[int, int, int]], rows: int, steps: int, seed: int = 0) -> Array:
+def draw(sums: list[tuple[int, int, int]], rows: int, steps: int, seed: int = 0) -> Ints:
     """Whole numbers (sequences, steps) as a neuron's summed inputs take them, `rows` for each of RATES.
 
     sums: for each projection how many positive and negative synapses a neuron has and what a spike adds. Each synapse
@@ -80,12 +80,12 @@ def draw(sums: list[tuple[int, int, int]], rows: int, steps: int, seed: int = 0)
     return np.concatenate(parts)
 
 
-def hold(highest: int, steps: int) -> Array:
+def hold(highest: int, steps: int) -> Ints:
     """Every constant input from 1 to `highest`, held for all steps, (highest, steps)."""
     return np.repeat(np.arange(1, highest + 1)[:, None], steps, axis=1)
 
 
-def run_exact(neuron: Single, inputs: Array) -> Outcome:
+def run_exact(neuron: Single, inputs: Ints) -> Outcome:
     """The neuron's own spikes on `inputs` (sequences, steps), in rational arithmetic.
 
     Potentials are kept as whole numbers over a common denominator that grows by 2^a in each step.
@@ -120,7 +120,7 @@ def run_exact(neuron: Single, inputs: Array) -> Outcome:
     return Outcome(spikes=spikes, ties=ties, met=met, depth=_depth(neuron, spikes))
 
 
-def _depth(neuron: Single, spikes: Array) -> Array:
+def _depth(neuron: Single, spikes: Bools) -> Ints:
     """Steps for which a potential has decayed since the start, or since the last reset to zero."""
     depth = np.zeros(spikes.shape, np.int64)
     for t in range(1, spikes.shape[1]):
@@ -130,13 +130,13 @@ def _depth(neuron: Single, spikes: Array) -> Array:
     return depth
 
 
-def run_integer(neuron: Single, chosen: Integers, inputs: Array) -> tuple[Array, Array]:
+def run_integer(neuron: Single, chosen: Integers, inputs: Ints) -> tuple[Bools, Ints]:
     """Spikes and the potentials that met the threshold, (choices, sequences, steps), of the integers on the same
     inputs, by the equations of ir.Population while no accumulator overflows."""
     top, bits = chosen.state_max, chosen.decay_bits
     whole = 1 << bits
 
-    def decayed(x: Array, decay: int) -> Array:
+    def decayed(x: Ints, decay: int) -> Ints:
         product = x * (whole - decay)
         return np.asarray(np.sign(product) * (np.abs(product) >> bits))
 
@@ -161,8 +161,8 @@ def run_integer(neuron: Single, chosen: Integers, inputs: Array) -> tuple[Array,
 
 
 def spikes_at_risk(
-    neuron: Single, exact: Outcome, chosen: Integers, found: tuple[Array, Array], drawn: int, halvings: int
-) -> Array:
+    neuron: Single, exact: Outcome, chosen: Integers, found: tuple[Bools, Ints], drawn: int, halvings: int
+) -> Reals:
     """Spikes (choices,) that runs on other inputs can be expected to change, from the errors of the first `drawn` runs.
 
     An input more or less in the last step moves a potential by whole units, and lands it within half a unit of the

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Neuron, Node, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import target_shape
-from tern2lava.compiler.ir.shapes import Array, Shape, size
+from tern2lava.compiler.ir.shapes import Bools, D, Ints, Reals, Shape, size
 from tern2lava.compiler.neurons.mechanism import kinds_of
 
 FOREVER = 1 << 40
@@ -23,11 +24,11 @@ class Bounds:
     largest magnitude of what an adaptive threshold adds.
     """
 
-    u_low: Array
-    u_high: Array
-    met_low: Array
-    met_high: Array
-    adaptation: Array
+    u_low: Reals
+    u_high: Reals
+    met_low: Reals
+    met_high: Reals
+    adaptation: Reals
 
 
 @dataclass(eq=False, kw_only=True)
@@ -35,11 +36,11 @@ class Ranges:
     """What a mechanism may widen (Mechanism.widen): bounds of the potential that meets the threshold, beside the most
     that a step moves it down and up, what adaptation adds, and the number of steps."""
 
-    met_low: Array
-    met_high: Array
-    down: Array
-    up: Array
-    adaptation: Array
+    met_low: Reals
+    met_high: Reals
+    down: Reals
+    up: Reals
+    adaptation: Reals
     steps: int
 
 
@@ -59,7 +60,7 @@ def payload_width(low: int, high: int) -> int:
     return max(abs(low), abs(high)).bit_length() + (low < 0)
 
 
-def input_range(projection: Projection, graph: Graph) -> tuple[Array, Array]:
+def input_range(projection: Projection, graph: Graph) -> tuple[Ints, Ints]:
     """Least and largest weight @ spikes of each output channel over all activity of the source, shapes (out,)."""
     low, high = emitted_range(graph[projection.inputs[0]])
     if projection.pooling is not None:
@@ -69,7 +70,7 @@ def input_range(projection: Projection, graph: Graph) -> tuple[Array, Array]:
     return (positive * min(low, 0) + negative * max(high, 0), positive * max(high, 0) + negative * min(low, 0))
 
 
-def on_shape(channels: Array, projection: Projection, shape: Shape) -> Array:
+def on_shape(channels: NDArray[D], projection: Projection, shape: Shape) -> NDArray[D]:
     """An array (out,) of a projection's channels (or ()) shaped to broadcast to the target population's `shape`."""
     if channels.ndim == 0:
         return channels
@@ -78,10 +79,10 @@ def on_shape(channels: Array, projection: Projection, shape: Shape) -> Array:
     return np.repeat(channels, size(shape) // channels.shape[0]).reshape(shape)
 
 
-def summed_input(graph: Graph, names: tuple[str, ...], shape: Shape) -> tuple[Array, Array]:
+def summed_input(graph: Graph, names: tuple[str, ...], shape: Shape) -> tuple[Reals, Reals]:
     """Least and largest sum over projections of gain * (weight @ spikes), arrays that broadcast to `shape`."""
-    low: Array = np.zeros(())
-    high: Array = np.zeros(())
+    low: Reals = np.zeros(())
+    high: Reals = np.zeros(())
     for name in names:
         projection = graph.projection(name)
         least, most = input_range(projection, graph)
@@ -90,7 +91,7 @@ def summed_input(graph: Graph, names: tuple[str, ...], shape: Shape) -> tuple[Ar
     return low, high
 
 
-def growth(decay: Array, arithmetic: Arithmetic, steps: int) -> Array:
+def growth(decay: Ints, arithmetic: Arithmetic, steps: int) -> Reals:
     """Upper bound of the sum over k < steps of f^k, f = 1 - decay / 2^D: (1 - f^steps) / (1 - f), or steps at f = 1."""
     whole = float(1 << arithmetic.decay_bits)
     rate = np.asarray(decay, np.float64) / whole
@@ -101,7 +102,7 @@ def growth(decay: Array, arithmetic: Arithmetic, steps: int) -> Array:
     return np.asarray(np.where(rate > 0, partial, float(steps)))
 
 
-def bounds(population: Population, a_low: Array, a_high: Array, arithmetic: Arithmetic, steps: int) -> Bounds:
+def bounds(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arithmetic, steps: int) -> Bounds:
     """Ranges over `steps` steps, from interval arithmetic on the equations of ir.Population.
 
     u is a geometric sum of inputs; between resets v is a geometric sum of u + bias that starts at most at what makes
@@ -115,7 +116,7 @@ def bounds(population: Population, a_low: Array, a_high: Array, arithmetic: Arit
     down, up = np.minimum(u_low + population.bias, 0), np.maximum(u_high + population.bias, 0)
     start, amount, kinds = population.v_init, population.reset_amount, kinds_of(population)
     added = [mechanism.adaptation(population, lambda d: growth(d, arithmetic, steps)) for mechanism in kinds]
-    adaptation: Array = sum((each for each in added if each is not None), np.zeros(()))
+    adaptation: Reals = sum((each for each in added if each is not None), np.zeros(()))
     met_high = np.maximum(start, 0) + g_v * up
     met_low = np.minimum(start, 0) + g_v * down
     if population.reset is not Reset.NONE:
@@ -138,7 +139,7 @@ def bounds(population: Population, a_low: Array, a_high: Array, arithmetic: Arit
     )  # fmt: skip
 
 
-def fits(population: Population, found: Bounds, arithmetic: Arithmetic) -> Array:
+def fits(population: Population, found: Bounds, arithmetic: Arithmetic) -> Bools:
     """Whether u cannot wrap and v cannot saturate (per neuron, broadcastable booleans).
 
     A neuron that resets to zero may saturate at the top: it spikes and becomes 0 either way.
@@ -150,7 +151,7 @@ def fits(population: Population, found: Bounds, arithmetic: Arithmetic) -> Array
     return np.asarray(ok & (found.met_high <= top))
 
 
-def safe_steps(population: Population, a_low: Array, a_high: Array, arithmetic: Arithmetic) -> int:
+def safe_steps(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arithmetic) -> int:
     """The number of steps for which no accumulator of `population` can overflow; FOREVER where none ever can."""
 
     def safe(steps: int) -> bool:

@@ -12,8 +12,8 @@ from tern2lava.compiler.certify.lattice import decided, lattice, real_gains
 from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.ranges import growth, on_shape
 from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit
-from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Projection, Reset
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Reset
+from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals, size
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.counts import count
 
@@ -75,15 +75,15 @@ class Compared:
     """
 
     quantity: str
-    real: Array
+    real: Reals
     became: Array
-    moved: Array
-    base: Array
-    source: Array
-    origin: Array
+    moved: Reals
+    base: Reals
+    source: Reals
+    origin: Reals
 
     @property
-    def relative(self) -> Array:
+    def relative(self) -> Reals:
         """moved / base, 0 where there is no base."""
         moved, base = np.broadcast_arrays(self.moved, self.base)
         return np.asarray(np.divide(moved, base, out=np.zeros(moved.shape), where=base > 0))
@@ -96,8 +96,7 @@ def list_roundings(ternary: Graph, integer: Graph, steps: int) -> tuple[tuple[Ro
     exact = 0
     assert integer.arithmetic is not None
     for population in integer.of_kind(Population):
-        neuron = ternary[population.name]
-        assert isinstance(neuron, Neuron)
+        neuron = ternary.neuron(population.name)
         shift = float(np.max(bias_shift(neuron, population, integer.arithmetic, steps)))
         for compared in compare(ternary, integer, population, steps):
             rounding = _summed_up(population, compared, shift if "bias" in compared.quantity else None)
@@ -121,20 +120,18 @@ def compare(ternary: Graph, integer: Graph, population: Population, steps: int) 
     sake (bias_offset) counts as a part of the threshold, with what it adds up to.
     """
     assert integer.arithmetic is not None
-    neuron, arithmetic = ternary[population.name], integer.arithmetic
-    assert isinstance(neuron, Neuron)
+    neuron, arithmetic = ternary.neuron(population.name), integer.arithmetic
     unit, whole = membrane_unit(neuron, population), float(1 << arithmetic.decay_bits)
     lsb, zero = np.asarray(population.lsb, np.float64), np.zeros(())
     top = arithmetic.threshold_max
     for name in population.inputs:
-        coded, real = integer[name], ternary[name]
-        assert isinstance(coded, Projection)
-        assert isinstance(real, Projection)
-        gain, scale = (on_shape(np.asarray(x), coded, population.shape) for x in (coded.gain, real.scale * unit))
+        coded, real = integer.projection(name), ternary.projection(name)
+        gain = on_shape(coded.gain, coded, population.shape)
+        scale = on_shape(np.asarray(real.scale * unit), coded, population.shape)
         yield _difference(f"weights of {name}", scale, gain, lsb)
     step = potential_step(integer, population, whole)
     offset = bias_offset(neuron, population, arithmetic)
-    settled: Array = population.threshold - offset * growth(population.decay_v, arithmetic, steps)
+    settled: Reals = population.threshold - offset * growth(population.decay_v, arithmetic, steps)
     found = lattice(neuron, population, real_gains(ternary, integer, population, unit), arithmetic)
     kept = decided(neuron, population, offset, found, steps, arithmetic)
     moved = boundary_moved(neuron.threshold * unit, settled, neuron.compare, step, top)
@@ -159,7 +156,7 @@ def compare(ternary: Graph, integer: Graph, population: Population, steps: int) 
             yield _difference(quantity, value, code, lsb)
 
 
-def boundary_moved(threshold: Array, code: Array, compare: Compare, step: int, top: int) -> Array:
+def boundary_moved(threshold: Reals, code: Array, compare: Compare, step: int, top: int) -> Reals:
     """The distance from a real threshold of the farthest integer potential that decides otherwise, in last bits; 0
     where none does, 1 where only the potential equal to the threshold does.
 
@@ -176,7 +173,7 @@ def boundary_moved(threshold: Array, code: Array, compare: Compare, step: int, t
 def potential_step(integer: Graph, population: Population, whole: float) -> int:
     """The largest integer of which potentials and adaptation are multiples in every step: the greatest common divisor
     of all that moves them, 1 where a decay truncates."""
-    decays: list[Array] = [population.decay_u, population.decay_v]
+    decays: list[Ints] = [population.decay_u, population.decay_v]
     moving = [population.bias, population.bias_u, population.v_init]
     for mechanism in kinds_of(population):
         decays += mechanism.own_decays(population)
@@ -190,7 +187,7 @@ def potential_step(integer: Graph, population: Population, whole: float) -> int:
     return max(1, reduce(np.gcd, (int(np.gcd.reduce(np.ravel(value))) for value in moving)))
 
 
-def never_spikes(neuron: Neuron, population: Population, arithmetic: Arithmetic) -> Array:
+def never_spikes(neuron: Neuron, population: Population, arithmetic: Arithmetic) -> Bools:
     """Neurons whose thresholds became the largest code, since they never get there (to_integer)."""
     unit, top = membrane_unit(neuron, population), arithmetic.threshold_max
     silent = (neuron.threshold * unit > top) & (population.threshold == top)
@@ -199,7 +196,7 @@ def never_spikes(neuron: Neuron, population: Population, arithmetic: Arithmetic)
     return np.asarray(silent)
 
 
-def bias_shift(neuron: Neuron, population: Population, arithmetic: Arithmetic, steps: int) -> Array:
+def bias_shift(neuron: Neuron, population: Population, arithmetic: Arithmetic, steps: int) -> Reals:
     """The largest shift of a potential by rounded biases, over the threshold (over one weight where that is 0).
 
     growth(f_v, n) (|bias - bias_real| + growth(f_u, n) |bias_u - bias_u_real|), n steps without a reset.
@@ -211,33 +208,32 @@ def bias_shift(neuron: Neuron, population: Population, arithmetic: Arithmetic, s
     return np.asarray(off / np.where(neuron.threshold > 0, neuron.threshold * unit, unit))
 
 
-def cut_off(ternary: Graph, integer: Graph, population: Population, steps: int) -> Array:
+def cut_off(ternary: Graph, integer: Graph, population: Population, steps: int) -> Reals:
     """What truncating decays may add up to where the threshold is met, over it (over one weight where that is 0).
 
     g(f_v) (t_v + g(f_u) t_u + g(f_a) t_a) + g(f_a) t_a last bits, g the growth over the steps of a sample, t 1 where a
     decay truncates and 0 elsewhere. Nothing where the source computes in the same integers, or where potentials stay
     whole numbers within the steps (lattice).
     """
-    neuron, arithmetic = ternary[population.name], integer.arithmetic
-    assert isinstance(neuron, Neuron)
+    neuron, arithmetic = ternary.neuron(population.name), integer.arithmetic
     assert arithmetic is not None
     unit = membrane_unit(neuron, population)
     gains = real_gains(ternary, integer, population, unit)
     if quantum_unit(neuron) == unit or lattice(neuron, population, gains, arithmetic).spacing(steps):
         return np.zeros(())
 
-    def summed(decay: Array, fed: Array) -> Array:
+    def summed(decay: Ints, fed: Reals) -> Reals:
         truncates = (decay > 0) & (decay < 1 << arithmetic.decay_bits)
         return (truncates + fed) * growth(decay, arithmetic, steps)
 
     zero = np.zeros(())
     own = [decay for mechanism in kinds_of(population) for decay in mechanism.own_decays(population)]
-    adaptation: Array = sum((summed(decay, zero) for decay in own), zero)
+    adaptation: Reals = sum((summed(decay, zero) for decay in own), zero)
     total = summed(population.decay_v, summed(population.decay_u, zero) + adaptation) + adaptation
     return np.asarray(total / np.where(neuron.threshold > 0, neuron.threshold * unit, unit))
 
 
-def _cut(neuron: Neuron, population: Population, cut: Array) -> Rounding:
+def _cut(neuron: Neuron, population: Population, cut: Reals) -> Rounding:
     """The Rounding of potentials that decays truncate."""
     worst = np.unravel_index(int(np.argmax(cut)), cut.shape)
     index, neurons = tuple(int(i) for i in worst), size(population.shape)
@@ -251,7 +247,7 @@ def _cut(neuron: Neuron, population: Population, cut: Array) -> Rounding:
 
 
 def _difference(
-    quantity: str, real: Array, became: Array, lsb: Array, origin: Array | None = None, moved: Array | None = None
+    quantity: str, real: Reals, became: Array, lsb: Reals, origin: Reals | None = None, moved: Reals | None = None
 ) -> Compared:
     return Compared(
         quantity=quantity, real=np.asarray(real), became=np.asarray(became), source=lsb,
@@ -260,7 +256,7 @@ def _difference(
     )  # fmt: skip
 
 
-def _decay(quantity: str, alpha: Array, decay: Array, whole: float) -> Compared:
+def _decay(quantity: str, alpha: Reals, decay: Ints, whole: float) -> Compared:
     became = 1.0 - np.asarray(decay) / whole
     return Compared(
         quantity=quantity, real=alpha, became=became, moved=np.abs(became - alpha),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Neuron, Population
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 
 
 def quantum_unit(neuron: Neuron) -> float | None:
@@ -15,7 +15,7 @@ def quantum_unit(neuron: Neuron) -> float | None:
     return float(1.0 / neuron.quantum.reshape(-1)[0])
 
 
-def strict_threshold(neuron: Neuron, unit: float) -> Array:
+def strict_threshold(neuron: Neuron, unit: float) -> Reals:
     """The largest integer that makes no spike: for whole v * unit, v compare threshold iff v * unit > it."""
     scaled = neuron.threshold * unit
     return np.asarray(np.floor(scaled) if neuron.compare is Compare.GT else np.ceil(scaled) - 1)

@@ -12,7 +12,7 @@ from tern2lava.compiler.certify.lattice import Gains
 from tern2lava.compiler.certify.ranges import growth
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Neuron, Population, Reset
-from tern2lava.compiler.ir.shapes import Array, broadcast
+from tern2lava.compiler.ir.shapes import Bools, Ints, broadcast
 from tern2lava.effort import Effort
 
 # An offset is this part of a weight at most, so that potentials stay what they are.
@@ -34,11 +34,11 @@ class Kind:
     single: probe.Single
     coded: dict[str, int]
     grain: int
-    where: Array
+    where: Bools
     neurons: int
 
 
-def kinds_of(neuron: Neuron, population: Population, gains: Gains, wanted: Array) -> list[Kind]:
+def kinds_of(neuron: Neuron, population: Population, gains: Gains, wanted: Bools) -> list[Kind]:
     """The kinds of the `wanted` neurons, the most frequent first."""
     unit = membrane_unit(neuron, population)
     grain = int(np.gcd.reduce(np.concatenate([p.gain.reshape(-1) for p, _ in gains])))
@@ -49,7 +49,7 @@ def kinds_of(neuron: Neuron, population: Population, gains: Gains, wanted: Array
     kinds, which, counts = np.unique(rows, axis=0, return_inverse=True, return_counts=True)
     result = []
     for k in np.argsort(-counts, kind="stable"):
-        where = np.zeros(marked.size, bool)
+        where: Bools = np.zeros(marked.size, bool)
         where[np.flatnonzero(marked.reshape(-1))[which.reshape(-1) == k]] = True
         where = where.reshape(marked.shape)
         alpha_u, alpha_v, *scaled = (float(value) for value in kinds[k, : len(PARAMETERS)])
@@ -64,7 +64,7 @@ def kinds_of(neuron: Neuron, population: Population, gains: Gains, wanted: Array
     return result
 
 
-def exact_run(kind: Kind, gains: Gains, steps: int, kinds: int, effort: Effort) -> tuple[Array, int, probe.Outcome]:
+def exact_run(kind: Kind, gains: Gains, steps: int, kinds: int, effort: Effort) -> tuple[Ints, int, probe.Outcome]:
     """Inputs (sequences, steps), how many of them were drawn (constant ones come last), and the neuron's own spikes.
     kinds: how many share the sequences that are run in all."""
     steps = min(steps, effort.exact_steps)
@@ -77,7 +77,7 @@ def exact_run(kind: Kind, gains: Gains, steps: int, kinds: int, effort: Effort) 
 
 def search(
     neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, halvings: int,
-    wanted: Array, effort: Effort, *, offsets: bool,
+    wanted: Bools, effort: Effort, *, offsets: bool,
 ) -> tuple[Population, int]:  # fmt: skip
     """`population` with code, bias and reset amount of its `wanted` neurons chosen by exact runs, kind by kind, and for
     how many neurons. halvings: bits that a step adds to a potential; offsets: see ties.place."""

@@ -19,7 +19,7 @@ from tern2lava.compiler.certify.ranges import growth
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.certify.tie_search import COARSEST, exact_run, integers_of, kinds_of, search
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Neuron, Population
-from tern2lava.compiler.ir.shapes import Array, broadcast
+from tern2lava.compiler.ir.shapes import Array, Ints, Reals, broadcast
 from tern2lava.compiler.neurons.mechanism import kinds_of as mechanisms_of
 from tern2lava.counts import count
 from tern2lava.effort import Effort
@@ -79,7 +79,7 @@ def place(
     step = 1 << arithmetic.threshold_shift
     real = neuron.threshold * unit
     simple = _simple(neuron)
-    code = _exact_side(neuron, real, found, steps, step)
+    code: Array = _exact_side(neuron, real, found, steps, step)
     spacing = found.spacing(steps)
     if spacing:
         first = fires_from(real, neuron.compare, spacing)
@@ -88,7 +88,7 @@ def place(
     placed = replace(population, threshold=code, threshold_low=_lower(neuron, unit, found, steps, arithmetic))
     proven = decided(neuron, placed, np.zeros(()), found, steps, arithmetic)
     if spacing and offsets and simple and neuron.compare is Compare.GE:
-        lifted = np.where(proven, code, np.floor(real / step) * step)
+        lifted: Array = np.where(proven, code, np.floor(real / step) * step)
         offset = np.where(proven, 0, 1)
         other = replace(population, threshold=lifted, bias=population.bias + offset)
         works = decided(neuron, other, offset, found, steps, arithmetic) & ~proven
@@ -114,7 +114,7 @@ def place(
 
 
 def examine(
-    neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, offset: Array,
+    neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, offset: Ints,
     effort: Effort,
 ) -> tuple[Ties, bool]:  # fmt: skip
     """What becomes of ties in `population` as it is, and whether all its neurons are proven to spike as `neuron` within
@@ -150,7 +150,7 @@ def _simple(neuron: Neuron) -> bool:
     return neuron.quantum is None and all(mechanism.runs_exactly() for mechanism in mechanisms_of(neuron))
 
 
-def _exact_side(neuron: Neuron, real: Array, found: Lattice, steps: int, step: int) -> Array:
+def _exact_side(neuron: Neuron, real: Reals, found: Lattice, steps: int, step: int) -> Reals:
     """Codes (last bits) on the side of the threshold on which no potential that equals it changes its spike; the
     nearest code where codes are coarse and no potential can equal it."""
     side = np.floor(real / step) if neuron.compare is Compare.GT else np.ceil(real / step) - 1
@@ -160,7 +160,7 @@ def _exact_side(neuron: Neuron, real: Array, found: Lattice, steps: int, step: i
     return np.asarray(np.where(tie, side, np.rint(real / step)) * step)
 
 
-def _lower(neuron: Neuron, unit: float, found: Lattice, steps: int, arithmetic: Arithmetic) -> Array | None:
+def _lower(neuron: Neuron, unit: float, found: Lattice, steps: int, arithmetic: Arithmetic) -> Ints | None:
     """Codes of the lower thresholds: those of the upper ones mirrored; beyond the largest code they become it."""
     if neuron.threshold_low is None:
         return None

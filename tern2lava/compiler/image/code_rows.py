@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.compiler.ir.shapes import Codes, Shape
 
 
-def code_rows(weight: Array, groups: int = 1) -> Array:
+def code_rows(weight: Codes, groups: int = 1) -> Codes:
     """Codes (rows, columns). Dense (neurons, axons): a row for each axon, its neurons as columns. Convolution (channels
     out, channels in / groups, kh, kw): a row for each input channel, the kernel taps of the channels it feeds."""
     if weight.ndim == 2:
@@ -24,7 +24,7 @@ def rows_shape(shape: Shape, groups: int = 1) -> tuple[int, int]:
     return groups * shape[1], shape[0] // groups * shape[2] * shape[3]
 
 
-def from_code_rows(rows: Array, shape: Shape, groups: int = 1) -> Array:
+def from_code_rows(rows: Codes, shape: Shape, groups: int = 1) -> Codes:
     """The weight that `code_rows` gave the matrix of."""
     if len(shape) == 2:
         return np.ascontiguousarray(rows.T)

@@ -16,7 +16,7 @@ import numpy as np
 
 from tern2lava.compiler.image.block_header import geometry_of, header_at, header_of
 from tern2lava.compiler.image.code_rows import code_rows, from_code_rows, rows_shape
-from tern2lava.compiler.image.codecs import BY_NAME, CODECS, LISTS
+from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, MAX_PER_ENTRY
 from tern2lava.compiler.image.codecs.stream import MOST_CODES
 from tern2lava.compiler.image.layout import codes_groups, integer_width
@@ -24,7 +24,7 @@ from tern2lava.compiler.image.records import MAX_NEURONS, Reader, Writer
 from tern2lava.compiler.image.synapse_lists import decode_slice, encode_slice, plan_lists
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection, Reset
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, broadcast, conv_out, frozen, size
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Ints, broadcast, conv_out, frozen, size
 from tern2lava.errors import InputError
 
 MAGIC = b"T2LC"
@@ -63,7 +63,7 @@ class Axons:
         """Number of axons."""
         return self.box.volume // (self.window[0] * self.window[1])
 
-    def axon_of(self) -> Array:
+    def axon_of(self) -> Ints:
         """The axon of each neuron of the box, in the box's order."""
         if self.window == (1, 1):
             return np.arange(self.box.volume)
@@ -198,7 +198,7 @@ def sections(data: bytes, name: str = "core image") -> Sections:
 def cut_population(population: Population, box: Box) -> Population:
     """The population's neurons in `box` as a population of their own, of shape (neurons,)."""
 
-    def inside(value: Array) -> Array:
+    def inside(value: Ints) -> Ints:
         if value.size == 1:
             return frozen(value.reshape(()), np.int64)
         spread = broadcast(value, population.shape)
@@ -238,7 +238,7 @@ def _write_group(out: Writer, group: Group) -> None:
                 out.integers(_by_channel(value, group.box))
 
 
-def _by_channel(values: Array, box: Box) -> Array:
+def _by_channel(values: Ints, box: Box) -> Ints:
     """One value for each index of the box's first axis where they differ along no other, else `values`."""
     if values.size == box.volume and len(box.extent) > 1:
         rows = values.reshape(box.extent[0], -1)
@@ -279,7 +279,7 @@ def _read_group(read: Reader, kind: int) -> Group:
     return Group(name=name, number=number, box=box, local=local)
 
 
-def _read_parameter(read: Reader, key: str, box: Box) -> Array:
+def _read_parameter(read: Reader, key: str, box: Box) -> Ints:
     """A parameter of the neurons in `box`: one value, or one for each channel or neuron."""
     array = read.integers()
     if array.size not in (1, box.extent[0], box.volume):
@@ -305,14 +305,14 @@ def _read_route(read: Reader) -> Route:
 
 
 def _write_block(out: Writer, block: SynapseBlock) -> None:
-    local, codec = block.local, BY_NAME[block.codec]
+    local, codec = block.local, CODECS.get(block.codec)
     codes = local.weight
     low, high = int(codes.min()), int(codes.max())
-    ternary = codec.ternary and codec.number != LISTS
+    ternary = codec.ternary and not codec.lists
     if low < -128 or high > 127 or (ternary and (low < -1 or high > 1)):
         raise InputError(local.name, f"codes from {low} to {high} do not fit codec {codec.name}")
     gain = local.gain.reshape(-1)
-    if codec.number == LISTS:
+    if codec.lists:
         payload = encode_slice(local, plan_lists(local, block.encodings, block.per_entry))
     else:
         payload = codec.encode(code_rows(codes.astype(np.int8, copy=False), codes_groups(local)))
@@ -330,9 +330,9 @@ def _read_block(read: Reader) -> SynapseBlock:
     read.take(end - first)
     sizes = [size(head.in_shape), size(head.out_shape), *head.kernel, *head.stride, *head.padding, *head.dilation]
     good = max(sizes) <= MAX_NEURONS and min(head.in_shape + head.out_shape) >= 1 and head.delay < 1 << 16
-    if head.codec not in CODECS or not good:
+    if head.codec not in CODECS.by_number or not good:
         raise read.fail(f"a block of codec {head.codec}, sizes up to {max(sizes):,}")
-    geometry, codec, bits = geometry_of(head), head.codec, head.bits
+    geometry, codec, bits = geometry_of(head), CODECS.by_number[head.codec], head.bits
     if geometry is not None:
         _check_geometry(geometry, head.kernel, read)
     oc, ic = head.out_shape[0], head.in_shape[0]
@@ -348,15 +348,15 @@ def _read_block(read: Reader) -> SynapseBlock:
     )  # fmt: skip
     payload = read.take(head.payload)
     read.fill(first)
-    if codec == LISTS:
+    if codec.lists:
         if count > MAX_NEURONS:
             raise read.fail(f"synapse lists of {count} weights of {bits} bits")
-        codes = decode_slice(payload, like)
+        codes: Array = decode_slice(payload, like)
     else:
         groups = codes_groups(like)
-        codes = from_code_rows(CODECS[codec].decode(payload, *rows_shape(shape, groups)), shape, groups)
+        codes = from_code_rows(codec.decode(payload, *rows_shape(shape, groups)), shape, groups)
     local = replace(like, weight=frozen(codes, np.int8))
-    return SynapseBlock(group=head.group, codec=CODECS[codec].name, local=local)
+    return SynapseBlock(group=head.group, codec=codec.name, local=local)
 
 
 def _check_geometry(g: ConvGeometry, kernels: tuple[int, ...], read: Reader) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tern2lava.compiler.ir.graph import Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 
 WORD_BYTES = 8
 
@@ -18,7 +18,7 @@ def padded(count: int) -> int:
     return -(-count // WORD_BYTES) * WORD_BYTES
 
 
-def integer_width(values: Array) -> int:
+def integer_width(values: Ints) -> int:
     """Bytes (1, 2, 4 or 8) of the narrowest signed integer that holds all values."""
     low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
     return next(w for w in (1, 2, 4, 8) if -(1 << (8 * w - 1)) <= low and high < 1 << (8 * w - 1))

@@ -9,7 +9,7 @@ import numpy as np
 
 from tern2lava.compiler.image.layout import WORD_BYTES, integer_width, padded
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Ints, size
 from tern2lava.errors import InputError
 
 _WIDTHS = {1: "<i1", 2: "<i2", 4: "<i4", 8: "<i8"}
@@ -40,7 +40,7 @@ class Writer:
         self.pack("H", len(raw))
         self.data += raw
 
-    def integers(self, values: Array) -> None:
+    def integers(self, values: Ints) -> None:
         """A flat integer array: bytes a value, one unused byte, number of values, then the values."""
         width = integer_width(values)
         self.pack("BxI", width, values.size)
@@ -90,7 +90,7 @@ class Reader:
         except UnicodeDecodeError:
             raise self.fail("a name that is not UTF-8") from None
 
-    def integers(self) -> Array:
+    def integers(self) -> Ints:
         """A flat int64 array."""
         width, count = self.unpack("BxI")
         if width not in _WIDTHS:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tern2lava.compiler.image.codecs.loihi import (
     MOST_FORMATS,
@@ -19,14 +20,22 @@ from tern2lava.compiler.image.codecs.loihi import (
     lists_bytes,
     stored_words,
 )
-from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, KIND, MAX_PER_ENTRY, delay_bits, optimal, split
+from tern2lava.compiler.image.codecs.loihi_entries import (
+    ENCODINGS,
+    KIND,
+    MAX_PER_ENTRY,
+    Entries,
+    delay_bits,
+    optimal,
+    split,
+)
 from tern2lava.compiler.ir.graph import Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Codes, D, Ints
 from tern2lava.compiler.ir.slices import taps
 from tern2lava.errors import InputError
 
 
-def synapse_lists(weights: Array, local: Projection) -> list[tuple[Array, Array, int]]:
+def synapse_lists(weights: NDArray[D], local: Projection) -> list[tuple[NDArray[D], Ints, int]]:
     """The different synapse lists of a slice as (codes (lists, n), target index (n,), source neurons that use each).
 
     For a convolution the source neurons fall into classes by which kernel taps reach which targets: inside, all are
@@ -52,7 +61,7 @@ def synapse_lists(weights: Array, local: Projection) -> list[tuple[Array, Array,
     return result
 
 
-def _tap_classes(reach: Array) -> list[tuple[Array, Array, int]]:
+def _tap_classes(reach: Ints) -> list[tuple[Ints, Ints, int]]:
     """Classes of source positions along one axis: (taps in order of the target they reach, targets relative to the
     first, number of positions); positions that reach nothing are left out."""
     large = np.iinfo(np.int64).max
@@ -73,11 +82,11 @@ class PlannedLists:
     """Lists of one class: codes (lists, n), targets (n,), entries (codecs/loihi_entries.py), source neurons that use
     each list, words of each list."""
 
-    codes: Array
-    index: Array
-    entries: Array
+    codes: Codes
+    index: Ints
+    entries: Entries
     times: int
-    words: Array
+    words: Ints
 
 
 def plan_lists(local: Projection, encodings: Sequence[str], most: int = MAX_PER_ENTRY) -> list[PlannedLists]:
@@ -112,7 +121,7 @@ def encode_slice(local: Projection, planned: Sequence[PlannedLists]) -> bytes:
     return b"".join(encode_lists(p.codes, p.index, p.entries, local.bits, local.delay) for p in planned)
 
 
-def decode_slice(data: bytes, local: Projection) -> Array:
+def decode_slice(data: bytes, local: Projection) -> Ints:
     """The weight, int64, of a slice like `local` (shape, geometry, bits and delay; its own weights are not read).
 
     Kernel taps that reach no target are in no list; they come back as 0. Raises InputError for damaged bytes, and where

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tern2lava.compiler.ir.shapes import Array, Pooling, Shape, size
+from tern2lava.compiler.ir.shapes import D, Ints, Pooling, Shape, size
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,14 @@ class Box:
     def is_full(self) -> bool:
         return self.volume == size(self.shape)
 
-    def flat(self) -> Array:
-        """Flattened (C order) indices of the neurons in `shape`, ascending, int64."""
+    def flat(self) -> Ints:
+        """Flattened (C order) indices (volume,) of the neurons in `shape`, ascending."""
         index = np.zeros((1,), np.int64)
         for length, low, high in zip(self.shape, self.lo, self.hi, strict=True):
             index = (index[:, None] * length + np.arange(low, high)[None, :]).reshape(-1)
         return index
 
-    def rows(self, value: Array) -> Array:
+    def rows(self, value: NDArray[D]) -> NDArray[D]:
         """The rows of an array (neurons, ...) that belong to the box, a view where they are contiguous; a scalar
         array as it is."""
         if value.ndim == 0 or self.is_full:
@@ -55,7 +56,7 @@ class Box:
             return value[self.lo[0] : self.hi[0]]
         return value[self.flat()]
 
-    def select(self, value: Array) -> Array:
+    def select(self, value: NDArray[D]) -> NDArray[D]:
         """The part of an array over `shape` (broadcast already) that lies in the box."""
         return value[tuple(slice(low, high) for low, high in zip(self.lo, self.hi, strict=True))]
 

@@ -14,7 +14,7 @@ import numpy as np
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.check import check
 from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Level, Node
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling
+from tern2lava.compiler.ir.shapes import ARRAYS, Array, ConvGeometry, Pooling
 from tern2lava.errors import InputError, Tern2LavaError
 
 FORMAT = 1
@@ -22,7 +22,7 @@ FORMAT = 1
 
 def save_graph(graph: Graph, stem: Path) -> None:
     """Write `stem`.json and `stem`.npz."""
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, Any] = {}
     nodes = [_node_to_json(node, arrays) for node in graph.nodes]
     document = {
         "format": FORMAT,
@@ -106,7 +106,7 @@ def _value(value: Any, hint: Any, arrays: dict[str, Array]) -> Any:
     options = get_args(hint) if get_origin(hint) in (UnionType, Union) else (hint,)
     if value is None and type(None) in options:
         return None
-    if any(get_origin(option) is np.ndarray for option in options):
+    if any(option in ARRAYS for option in options):
         return arrays[value["array"]]
     for option in options:
         if option in (ConvGeometry, Pooling, Box):

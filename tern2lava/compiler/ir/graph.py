@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, frozen
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Ints, Pooling, Reals, Shape, frozen, size
+from tern2lava.compiler.shown import Shown, brief
+from tern2lava.counts import count
 
 if TYPE_CHECKING:
     from tern2lava.compiler.ir.box import Box
@@ -65,9 +67,18 @@ class Readout(str, Enum):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class NodeBase:
+class NodeBase(Shown):
     name: str
     inputs: tuple[str, ...] = ()
+
+    def _shown(self) -> str:
+        said = [repr(self.name)]
+        if self.inputs:
+            said.append(f"from {', '.join(self.inputs)}")
+        for name in ("shape", "weight", "steps", "levels", "threshold", "reset", "readout"):
+            if getattr(self, name, None) is not None:
+                said.append(f"{name} {brief(getattr(self, name))}")
+        return ", ".join(said)
 
     def __post_init__(self) -> None:
         for f in fields(self):
@@ -91,8 +102,8 @@ class Input(NodeBase):
 class Dense(NodeBase):
     """y = weight @ flatten(x) + bias. weight (out, in), bias (out,) or None."""
 
-    weight: Array
-    bias: Array | None = None
+    weight: Reals
+    bias: Reals | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -103,8 +114,8 @@ class Conv2d(NodeBase):
     one with height 1.
     """
 
-    weight: Array
-    bias: Array | None = None
+    weight: Reals
+    bias: Reals | None = None
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     dilation: tuple[int, int] = (1, 1)
@@ -131,8 +142,8 @@ class ChannelAffine(NodeBase):
     gain and offset have shape (channels,) or ().
     """
 
-    gain: Array
-    offset: Array
+    gain: Reals
+    offset: Reals
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -184,29 +195,29 @@ class Neuron(NodeBase):
     """
 
     shape: Shape
-    alpha_u: Array = field(default_factory=lambda: frozen(0.0))
-    gain_u: Array = field(default_factory=lambda: frozen(1.0))
-    alpha_v: Array = field(default_factory=lambda: frozen(1.0))
-    gain_v: Array = field(default_factory=lambda: frozen(1.0))
-    bias_u: Array = field(default_factory=lambda: frozen(0.0))
-    bias: Array = field(default_factory=lambda: frozen(0.0))
-    v_init: Array = field(default_factory=lambda: frozen(0.0))
-    threshold: Array = field(default_factory=lambda: frozen(1.0))
+    alpha_u: Reals = field(default_factory=lambda: frozen(0.0))
+    gain_u: Reals = field(default_factory=lambda: frozen(1.0))
+    alpha_v: Reals = field(default_factory=lambda: frozen(1.0))
+    gain_v: Reals = field(default_factory=lambda: frozen(1.0))
+    bias_u: Reals = field(default_factory=lambda: frozen(0.0))
+    bias: Reals = field(default_factory=lambda: frozen(0.0))
+    v_init: Reals = field(default_factory=lambda: frozen(0.0))
+    threshold: Reals = field(default_factory=lambda: frozen(1.0))
     compare: Compare = Compare.GT
     reset: Reset = Reset.ZERO
-    reset_value: Array = field(default_factory=lambda: frozen(0.0))
-    reset_amount: Array = field(default_factory=lambda: frozen(1.0))
+    reset_value: Reals = field(default_factory=lambda: frozen(0.0))
+    reset_amount: Reals = field(default_factory=lambda: frozen(1.0))
     reset_delay: bool = False
     refractory: int = 0
     rearm: bool = False
-    threshold_low: Array | None = None
-    alpha_a: Array = field(default_factory=lambda: frozen(0.0))
-    gain_a: Array | None = None
-    quantum: Array | None = None
-    unit: Array = field(default_factory=lambda: frozen(1.0))
-    origin: Array = field(default_factory=lambda: frozen(0.0))
+    threshold_low: Reals | None = None
+    alpha_a: Reals = field(default_factory=lambda: frozen(0.0))
+    gain_a: Reals | None = None
+    quantum: Reals | None = None
+    unit: Reals = field(default_factory=lambda: frozen(1.0))
+    origin: Reals = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False
-    extra: Mapping[str, Array] = field(default_factory=dict)
+    extra: Mapping[str, Reals] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -230,8 +241,8 @@ class Projection(NodeBase):
     """
 
     weight: Array
-    scale: Array = field(default_factory=lambda: frozen(1.0))
-    gain: Array = field(default_factory=lambda: frozen(1, np.int64))
+    scale: Reals = field(default_factory=lambda: frozen(1.0))
+    gain: Ints = field(default_factory=lambda: frozen(1, np.int64))
     geometry: ConvGeometry | None = None
     delay: int = 0
     bits: int = 2
@@ -268,25 +279,25 @@ class Population(NodeBase):
     """
 
     shape: Shape
-    decay_u: Array
-    decay_v: Array
-    bias: Array
-    threshold: Array
+    decay_u: Ints
+    decay_v: Ints
+    bias: Ints
+    threshold: Ints
     reset: Reset
-    reset_amount: Array
-    v_init: Array
-    lsb: Array
+    reset_amount: Ints
+    v_init: Ints
+    lsb: Reals
     start: int
-    bias_u: Array = field(default_factory=lambda: frozen(0, np.int64))
+    bias_u: Ints = field(default_factory=lambda: frozen(0, np.int64))
     refractory: int = 0
     rearm: bool = False
-    threshold_low: Array | None = None
-    decay_a: Array = field(default_factory=lambda: frozen(0, np.int64))
-    gain_a: Array | None = None
-    origin: Array = field(default_factory=lambda: frozen(0.0))
+    threshold_low: Ints | None = None
+    decay_a: Ints = field(default_factory=lambda: frozen(0, np.int64))
+    gain_a: Ints | None = None
+    origin: Reals = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False
     levels: tuple[int, int] | None = None
-    extra: Mapping[str, Array] = field(default_factory=dict)
+    extra: Mapping[str, Ints] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -362,7 +373,7 @@ class Arithmetic:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Graph:
+class Graph(Shown):
     """A network at one level. `nodes` in definition order; `steps` the time steps of a sample where known (else 0);
     `notes` every approximation or assumption made on the way, in the order made."""
 
@@ -372,6 +383,15 @@ class Graph:
     steps: int = 0
     notes: tuple[str, ...] = ()
     arithmetic: Arithmetic | None = None
+
+    def _shown(self) -> str:
+        places = [node for node in self.nodes if isinstance(node, Input | Neuron | Population)]
+        shapes = [f"{node.name} {'x'.join(map(str, node.shape)) or '1'}" for node in places]
+        neurons = sum(size(node.shape) for node in places if not isinstance(node, Input))
+        said = [self.level.name] + ([f"from {brief(self.source)}"] if self.source else [])
+        said += [count(len(self.nodes), "node"), count(neurons, "neuron")]
+        said += [count(self.steps, "step")] if self.steps else []
+        return f"{', '.join(said)}: {', '.join(shapes[:6])}{', ...' if len(shapes) > 6 else ''}"
 
     def __getitem__(self, name: str) -> Node:
         """The node called `name` (KeyError where there is none)."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Projection
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, size
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, D, Pooling, Reals, Shape, size
 
 
-def windows2d(x: Array, kernel: tuple[int, int]) -> Array:
+def windows2d(x: NDArray[D], kernel: tuple[int, int]) -> NDArray[D]:
     """All windows of `kernel` (height, width) of x (batch, channels, h, w): a view (batch, channels, y, x, kh, kw)."""
     return np.lib.stride_tricks.sliding_window_view(x, (1, 1, *kernel))[..., 0, 0, :, :]
 
 
-def conv2d(x: Array, weight: Array, geometry: ConvGeometry) -> Array:
+def conv2d(x: Array, weight: Array, geometry: ConvGeometry) -> Reals:
     """y (batch, out, oh, ow) = cross-correlation of x (batch, in, h, w) with weight (out, in/groups, kh, kw).
 
     Computed in float64: exact for integer operands while every sum stays below 2^53.
@@ -39,31 +40,31 @@ def conv2d(x: Array, weight: Array, geometry: ConvGeometry) -> Array:
     return result
 
 
-def pooled(pooling: Pooling, x: Array) -> Array:
+def pooled(pooling: Pooling, x: Array) -> Reals:
     """Sums (batch, windows) in float64 of x (batch, neurons), both flat in C order."""
     channels, rows, columns = pooling.out_shape
     (py, px), (_, height, width) = pooling.window, pooling.in_shape
     image = x.reshape(x.shape[0], channels, height, width)[:, :, : rows * py, : columns * px]
     windows = image.reshape(x.shape[0], channels, rows, py, columns, px).astype(np.float64)
-    result: Array = windows.sum(axis=(3, 5)).reshape(x.shape[0], -1)
+    result: Reals = windows.sum(axis=(3, 5)).reshape(x.shape[0], -1)
     return result
 
 
-def seen(reads: Box, x: Array) -> Array:
+def seen(reads: Box, x: NDArray[D]) -> NDArray[D]:
     """The values (batch, neurons of the box) of x (batch, neurons of the source) that lie in a box, in its order."""
     inside = tuple(slice(low, high) for low, high in zip(reads.lo, reads.hi, strict=True))
     whole = (slice(None), *inside)
     return x.reshape(x.shape[0], *reads.shape)[whole].reshape(x.shape[0], -1)
 
 
-def accumulate(projection: Projection, x: Array) -> Array:
+def accumulate(projection: Projection, x: Array) -> Reals:
     """Weighted input sums (batch, neurons of the target) in float64 for x (batch, neurons of the source)."""
     if projection.reads is not None:
         x = seen(projection.reads, x)
     if projection.pooling is not None:
         x = pooled(projection.pooling, x)
     if projection.geometry is None:
-        result: Array = x.astype(np.float64, copy=False) @ projection.weight.astype(np.float64).T
+        result: Reals = x.astype(np.float64, copy=False) @ projection.weight.astype(np.float64).T
         return result
     shaped = x.reshape(x.shape[0], *projection.geometry.in_shape)
     return conv2d(shaped, projection.weight, projection.geometry).reshape(x.shape[0], -1)
@@ -76,9 +77,22 @@ def target_shape(projection: Projection) -> Shape:
     return projection.geometry.out_shape
 
 
-def per_neuron(value: Array, projection: Projection) -> Array:
+def per_neuron(value: NDArray[D], projection: Projection) -> NDArray[D]:
     """A scale or gain of shape () or (out,) spread over the target's neurons, shape (neurons,)."""
     shape = target_shape(projection)
     if value.ndim == 0:
         return np.broadcast_to(value, (size(shape),))
     return np.repeat(value, size(shape) // shape[0])
+
+
+def stored_weights(local: Projection) -> tuple[Array, int]:
+    """The integers that a synapse must hold where gain is not per row (code * gain without its common power of two),
+    and their width in bits, sign included; 2 for ternary codes."""
+    gain = local.gain.reshape(-1)
+    common = int(np.bitwise_or.reduce(gain))
+    shift = (common & -common).bit_length() - 1 if common else 0
+    scaled = gain >> shift
+    if (scaled == 1).all():
+        return local.weight, local.bits
+    weights = local.weight.astype(np.int64) * scaled.reshape(-1, *([1] * (local.weight.ndim - 1)))
+    return weights, int(np.abs(weights).max()).bit_length() + 1

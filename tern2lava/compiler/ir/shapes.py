@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    pass
-
+#: Any array: its dtype depends on the level of the graph, or is not known here.
 Array = NDArray[Any]
+#: Weight codes: -1, 0 and 1, or signed integers of up to 8 bits.
+Codes = NDArray[np.int8]
+#: Integer parameters, states and gains; also counts, sizes and indices.
+Ints = NDArray[np.int64]
+#: Real parameters, states, scales and error bounds.
+Reals = NDArray[np.float64]
+#: Masks.
+Bools = NDArray[np.bool_]
+#: Bytes: of images, of files, and of rows of spikes as the engine's kernels hold them.
+Bytes = NDArray[np.uint8]
+#: Bits, 64 to a word.
+Words = NDArray[np.uint64]
+#: What inputs and neurons emit, integers of any width: uint8 for 0 and 1, int8 for -1, 0 and 1, int32 for partial sums.
+Spikes = NDArray[np.integer[Any]]
+#: All of the above.
+ARRAYS = (Array, Codes, Ints, Reals, Bools, Bytes, Words, Spikes)
 
 Shape = tuple[int, ...]
+
+D = TypeVar("D", bound=np.generic)
 
 
 def frozen(array: Any, dtype: Any = None) -> Array:
@@ -61,14 +77,14 @@ def size(shape: Shape) -> int:
     return int(math.prod(shape))
 
 
-def broadcast(value: Array, shape: Shape) -> Array:
+def broadcast(value: NDArray[D], shape: Shape) -> NDArray[D]:
     """`value` as a read-only array of `shape`. A (channels,) array goes along the first axis of (C, H, W)."""
     if value.ndim == 1 and len(shape) > 1 and value.shape[0] == shape[0]:
         value = value.reshape(-1, *([1] * (len(shape) - 1)))
     return np.broadcast_to(value, shape)
 
 
-def compact(value: Array, shape: Shape) -> Array:
+def compact(value: NDArray[D], shape: Shape) -> NDArray[D]:
     """`value` (which broadcasts to `shape`) as () where it is constant, (channels, 1, 1) where constant per channel."""
     if value.ndim == 0 or value.size == 0:
         return value

@@ -8,7 +8,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, size
+from tern2lava.compiler.ir.shapes import ConvGeometry, Ints, Shape, size
 from tern2lava.errors import UnsupportedError
 
 
@@ -41,12 +41,7 @@ def source_shape(projection: Projection) -> Shape:
 
 def incoming(graph: Graph, population: Population) -> tuple[Projection, ...]:
     """The projections into a population, in the order of its inputs."""
-    result = []
-    for name in population.inputs:
-        node = graph[name]
-        assert isinstance(node, Projection)
-        result.append(node)
-    return tuple(result)
+    return tuple(graph.projection(name) for name in population.inputs)
 
 
 def sources(graph: Graph) -> tuple[Input | Population, ...]:
@@ -172,7 +167,7 @@ def source_window(geometry: ConvGeometry, kernel: int, axis: int, low: int, high
     return (start, stop) if start < stop else (0, 0)
 
 
-def tap_patterns(geometry: ConvGeometry, kernel: int, axis: int, start: int, stop: int, low: int, high: int) -> Array:
+def tap_patterns(geometry: ConvGeometry, kernel: int, axis: int, start: int, stop: int, low: int, high: int) -> Ints:
     """For source positions [start, stop), which tap reaches which output of [low, high) along axis, outputs counted
     from the first that the position reaches; -1 where none. Shape (positions, kernel)."""
     stride, dilation = geometry.stride[axis], geometry.dilation[axis]
@@ -205,10 +200,10 @@ def group_sizes(graph: Graph, population: Population) -> tuple[int, ...]:
     return tuple(sorted({g.out_shape[0] // g.groups for g in geometries if g.groups > 1}))
 
 
-def taps(geometry: ConvGeometry, kernel: tuple[int, ...], axis: int) -> Array:
+def taps(geometry: ConvGeometry, kernel: tuple[int, ...], axis: int) -> Ints:
     """For each source index along `axis` (0: y, 1: x) and each kernel tap, the output index it reaches, else -1.
 
-    Shape (source length, kernel length), int64.
+    Shape (source length, kernel length).
     """
     stride, dilation = geometry.stride[axis], geometry.dilation[axis]
     source = np.arange(geometry.in_shape[axis + 1])[:, None]

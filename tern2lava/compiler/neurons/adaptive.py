@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.neurons.mechanism import (
     COMBINED,
     Divide,
@@ -51,7 +51,7 @@ class Adaptive(Mechanism):
                 neuron.name, COMBINED, "an adaptive threshold with another neuron kind", "use one of the two"
             )
 
-    def canonical(self, neuron: Neuron, gain: Array, rest: Array) -> dict[str, Any]:
+    def canonical(self, neuron: Neuron, gain: Reals, rest: Reals) -> dict[str, Any]:
         return {GAIN: needed(neuron, GAIN) / gain}
 
     def in_synapses(self, neuron: Neuron, over: Divide, up: Divide, down: Divide) -> dict[str, Any]:
@@ -73,13 +73,13 @@ class Adaptive(Mechanism):
             GAIN: np.rint(needed(neuron, GAIN) * unit).astype(np.int64),
         }
 
-    def adaptation(self, population: Population, growth: Callable[[Array], Array]) -> Array | None:
+    def adaptation(self, population: Population, growth: Callable[[Ints], Reals]) -> Reals | None:
         return np.asarray(growth(population.decay_a) * np.abs(needed(population, GAIN)))
 
     def widen(self, population: Population, ranges: Ranges) -> None:
         ranges.met_low = ranges.met_low - population.reset_amount - ranges.adaptation
 
-    def error_terms(self, neuron: Neuron, population: Population, unit: float, whole: float) -> dict[str, Array]:
+    def error_terms(self, neuron: Neuron, population: Population, unit: float, whole: float) -> dict[str, Reals]:
         decay = population.decay_a
         factor = 1.0 - decay / whole
         return {
@@ -89,16 +89,16 @@ class Adaptive(Mechanism):
             GAIN: np.abs(needed(population, GAIN) - needed(neuron, GAIN) * unit),
         }
 
-    def moving(self, population: Population) -> list[Array]:
+    def moving(self, population: Population) -> list[Ints]:
         return [needed(population, GAIN)]
 
-    def decays(self, neuron: Neuron, population: Population) -> Iterator[tuple[str, Array, Array]]:
+    def decays(self, neuron: Neuron, population: Population) -> Iterator[tuple[str, Reals, Ints]]:
         yield "decay of the adaptation", neuron.alpha_a, population.decay_a
 
-    def own_decays(self, population: Population) -> list[Array]:
+    def own_decays(self, population: Population) -> list[Ints]:
         return [population.decay_a]
 
-    def rounded(self, neuron: Neuron, population: Population, unit: float) -> Iterator[tuple[str, Array, Array]]:
+    def rounded(self, neuron: Neuron, population: Population, unit: float) -> Iterator[tuple[str, Reals, Ints]]:
         yield "adaptation by a spike", needed(neuron, GAIN) * unit, needed(population, GAIN)
 
     def in_real(self, cell: RealCell) -> RealPart:
@@ -120,15 +120,16 @@ class RealAdaptation(RealPart):
     def __init__(self, cell: RealCell) -> None:
         super().__init__(cell)
         self.alpha, self.gain = cell.flat(cell.neuron.alpha_a), cell.flat(needed(cell.neuron, GAIN))
-        self.a: Array = np.zeros((1, 1))
+        self.a: Reals = np.zeros((1, 1))
 
     def begin(self) -> None:
         self.a = self.alpha * self.a + self.gain * self.cell.spiked
 
-    def owed(self, owed: Array) -> Array:
-        return owed + self.a * self.cell.spiked
+    def owed(self, owed: Reals) -> Reals:
+        more: Reals = owed + self.a * self.cell.spiked
+        return more
 
-    def met(self, met: Array) -> Array:
+    def met(self, met: Reals) -> Reals:
         return met - self.a
 
 
@@ -138,7 +139,7 @@ class _IntegerAdaptation(IntegerPart):
         self.decay, self.gain = cell.flat(cell.population.decay_a), cell.flat(needed(cell.population, GAIN))
         self.b = np.zeros_like(cell.v)
 
-    def integrated(self, v: Array, threshold: Array) -> tuple[Array, Array]:
+    def integrated(self, v: Ints, threshold: Ints) -> tuple[Ints, Ints]:
         cell = self.cell
         self.b = cell.clip(cell.decayed(self.b, self.decay) + self.gain * cell.spiked)
         return v - (cell.reset_amount + self.b) * cell.spiked, threshold + self.b

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population
-from tern2lava.compiler.ir.shapes import Array, frozen
+from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals, Spikes, frozen
 from tern2lava.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 COMBINED = "neuron kinds combined as ir.Population defines"
 N = TypeVar("N", Neuron, Population)
-Divide = Callable[[Array], Array]
+Divide = Callable[[Reals], Reals]
 
 
 class RealCell:
@@ -41,16 +41,16 @@ class RealCell:
     """
 
     neuron: Neuron
-    threshold: Array
-    reset_amount: Array
-    u: Array
-    v: Array
-    spiked: Array
+    threshold: Reals
+    reset_amount: Reals
+    u: Reals
+    v: Reals
+    spiked: Spikes
 
-    def flat(self, value: Array) -> Array:
+    def flat(self, value: Reals) -> Reals:
         raise NotImplementedError
 
-    def above(self, v: Array) -> Array:
+    def above(self, v: Reals) -> Bools:
         raise NotImplementedError
 
 
@@ -66,27 +66,27 @@ class RealPart:
     def begin(self) -> None:
         """The step begins; u has been moved on, v and spiked are those of the step before."""
 
-    def owed(self, owed: Array) -> Array:
+    def owed(self, owed: Reals) -> Reals:
         """What the spikes of the step before take off where a subtraction is delayed."""
         return owed
 
-    def integrated(self, v: Array, kept: Array) -> Array:
+    def integrated(self, v: Reals, kept: Reals) -> Reals:
         """v after leak, input and delayed reset; kept: the old v with its delayed reset and nothing else."""
         return v
 
-    def met(self, met: Array) -> Array:
+    def met(self, met: Reals) -> Reals:
         """The potential that is held against `threshold`."""
         return met
 
-    def fired(self, met: Array, spikes: Array) -> Array:
+    def fired(self, met: Reals, spikes: Spikes) -> Spikes:
         """Spikes (int8) of potentials that met the threshold."""
         return spikes
 
-    def sent(self, spikes: Array) -> Array:
+    def sent(self, spikes: Spikes) -> Spikes:
         """The spikes that the neurons send."""
         return spikes
 
-    def end(self, spikes: Array) -> None:
+    def end(self, spikes: Spikes) -> None:
         """The step has ended with these spikes, by which the neurons were reset."""
 
 
@@ -99,19 +99,19 @@ class IntegerCell:
 
     population: Population
     arithmetic: Arithmetic
-    threshold: Array
-    reset_amount: Array
-    u: Array
-    v: Array
-    spiked: Array
+    threshold: Ints
+    reset_amount: Ints
+    u: Ints
+    v: Ints
+    spiked: Ints
 
-    def flat(self, value: Array) -> Array:
+    def flat(self, value: Ints) -> Ints:
         raise NotImplementedError
 
-    def clip(self, x: Array) -> Array:
+    def clip(self, x: Ints) -> Ints:
         raise NotImplementedError
 
-    def decayed(self, x: Array, d: Array) -> Array:
+    def decayed(self, x: Ints, d: Ints) -> Ints:
         raise NotImplementedError
 
 
@@ -124,23 +124,23 @@ class IntegerPart:
     def __init__(self, cell: IntegerCell) -> None:
         self.cell = cell
 
-    def integrated(self, v: Array, threshold: Array) -> tuple[Array, Array]:
+    def integrated(self, v: Ints, threshold: Ints) -> tuple[Ints, Ints]:
         """(v, threshold) after leak and input, before v is clipped."""
         return v, threshold
 
-    def held(self, v: Array) -> Array:
+    def held(self, v: Ints) -> Ints:
         """v after it was clipped."""
         return v
 
-    def met(self, met: Array) -> Array:
+    def met(self, met: Ints) -> Ints:
         """The potential that is held against the threshold."""
         return met
 
-    def fired(self, met: Array, spikes: Array) -> Array:
+    def fired(self, met: Ints, spikes: Ints) -> Ints:
         """Spikes of potentials that met the threshold."""
         return spikes
 
-    def sent(self, spikes: Array) -> Array:
+    def sent(self, spikes: Ints) -> Ints:
         """The spikes that the neurons send, and by which they are reset."""
         return spikes
 
@@ -190,7 +190,7 @@ class Mechanism:
         if others:
             raise UnsupportedError(neuron.name, COMBINED, f"{self.name} with {others[0]}", "use one of the two")
 
-    def canonical(self, neuron: Neuron, gain: Array, rest: Array) -> dict[str, Any]:
+    def canonical(self, neuron: Neuron, gain: Reals, rest: Reals) -> dict[str, Any]:
         """Its parameters where v is measured as (v - rest) / gain (passes/canonical_neurons.py)."""
         return {}
 
@@ -206,7 +206,7 @@ class Mechanism:
         """Its fields of ir.Population, `unit` last bits to one unit of the synapses' scale."""
         return {}
 
-    def has_codes(self, neuron: Neuron, met_low: Array, unit: float, arithmetic: Arithmetic) -> bool:
+    def has_codes(self, neuron: Neuron, met_low: Reals, unit: float, arithmetic: Arithmetic) -> bool:
         """Whether every parameter has a code, or one that makes no difference while potentials stay above met_low."""
         return True
 
@@ -220,7 +220,7 @@ class Mechanism:
 
     # Certificates
 
-    def adaptation(self, population: Population, growth: Callable[[Array], Array]) -> Array | None:
+    def adaptation(self, population: Population, growth: Callable[[Ints], Reals]) -> Reals | None:
         """The largest magnitude of what it adds to the threshold; None where it adds nothing. growth: of a decay, the
         sum of its factor's powers."""
         return None
@@ -232,7 +232,7 @@ class Mechanism:
     def widen(self, population: Population, ranges: Ranges) -> None:
         """Change met_low and met_high of `ranges` to what they are with it."""
 
-    def error_terms(self, neuron: Neuron, population: Population, unit: float, whole: float) -> dict[str, Array]:
+    def error_terms(self, neuron: Neuron, population: Population, unit: float, whole: float) -> dict[str, Reals]:
         """Further error terms of certificate.ErrorTerms; those named here count as rounded where they are not 0."""
         return {}
 
@@ -240,19 +240,19 @@ class Mechanism:
         """Whether real potentials that are whole numbers stay such with it (certify/lattice.py knows the rest)."""
         return False
 
-    def moving(self, population: Population) -> list[Array]:
+    def moving(self, population: Population) -> list[Ints]:
         """Integers that it adds to potentials."""
         return []
 
-    def decays(self, neuron: Neuron, population: Population) -> Iterator[tuple[str, Array, Array]]:
+    def decays(self, neuron: Neuron, population: Population) -> Iterator[tuple[str, Reals, Ints]]:
         """(quantity, real factor, integer decay) of each decay of its own."""
         yield from ()
 
-    def own_decays(self, population: Population) -> list[Array]:
+    def own_decays(self, population: Population) -> list[Ints]:
         """Its integer decays (0 keeps everything, 2^D nothing)."""
         return []
 
-    def rounded(self, neuron: Neuron, population: Population, unit: float) -> Iterator[tuple[str, Array, Array]]:
+    def rounded(self, neuron: Neuron, population: Population, unit: float) -> Iterator[tuple[str, Reals, Ints]]:
         """(quantity, real value in last bits, integer) of each parameter that may be rounded."""
         yield from ()
 
@@ -280,8 +280,8 @@ class Mechanism:
         return ()
 
     def not_in_nir(self, neuron: Neuron) -> str | None:
-        """What NIR cannot say even so; None where it can."""
-        return None if self.words else f"neurons of kind {self.name}"
+        """What NIR cannot say even so; None where the words of `assumed` say it."""
+        return None if self.assumed(neuron) else f"neurons of kind {self.name}"
 
 
 _REGISTERED: dict[str, Mechanism] = {}

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.neurons.mechanism import (
     COMBINED,
     IntegerCell,
@@ -47,7 +47,7 @@ class Rearm(Mechanism):
     def keeps_whole(self) -> bool:
         return True
 
-    def above_threshold(self, population: Population) -> Array:
+    def above_threshold(self, population: Population) -> Ints:
         return population.reset_amount
 
     def in_real(self, cell: RealCell) -> RealPart:
@@ -64,10 +64,12 @@ class Rearm(Mechanism):
 
 
 class _RealAgain(RealPart):
-    def met(self, met: Array) -> Array:
-        return met - self.cell.reset_amount * self.cell.above(self.cell.v)
+    def met(self, met: Reals) -> Reals:
+        again: Reals = met - self.cell.reset_amount * self.cell.above(self.cell.v)
+        return again
 
 
 class _IntegerAgain(IntegerPart):
-    def met(self, met: Array) -> Array:
-        return met - self.cell.reset_amount * (self.cell.v > self.cell.threshold)
+    def met(self, met: Ints) -> Ints:
+        again: Ints = met - self.cell.reset_amount * (self.cell.v > self.cell.threshold)
+        return again

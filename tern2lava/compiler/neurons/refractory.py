@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Reals, Spikes
 from tern2lava.compiler.neurons.mechanism import (
     COMBINED,
     IntegerCell,
@@ -72,13 +72,13 @@ class RealRest(RealPart):
         super().__init__(cell)
         self.steps_left = np.zeros(cell.spiked.shape, np.int64)
 
-    def integrated(self, v: Array, kept: Array) -> Array:
+    def integrated(self, v: Reals, kept: Reals) -> Reals:
         return np.where(self.steps_left == 0, v, kept)
 
-    def sent(self, spikes: Array) -> Array:
+    def sent(self, spikes: Spikes) -> Spikes:
         return np.where(self.steps_left == 0, spikes, 0)
 
-    def end(self, spikes: Array) -> None:
+    def end(self, spikes: Spikes) -> None:
         self.steps_left = np.where(spikes != 0, self.cell.neuron.refractory, np.maximum(self.steps_left - 1, 0))
 
 
@@ -87,10 +87,10 @@ class _IntegerRest(IntegerPart):
         super().__init__(cell)
         self.steps_left = np.zeros_like(cell.v)
 
-    def held(self, v: Array) -> Array:
+    def held(self, v: Ints) -> Ints:
         return np.where(self.steps_left > 0, self.cell.v, v)
 
-    def sent(self, spikes: Array) -> Array:
+    def sent(self, spikes: Ints) -> Ints:
         spikes = np.where(self.steps_left > 0, 0, spikes)
         self.steps_left = np.where(spikes != 0, self.cell.population.refractory, np.maximum(self.steps_left - 1, 0))
         return spikes

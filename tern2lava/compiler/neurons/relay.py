@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tern2lava.compiler.ir.graph import Neuron, Population
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.compiler.neurons.mechanism import IntegerCell, IntegerPart, Mechanism
 
 
@@ -32,5 +32,5 @@ class Relay(Mechanism):
 
 
 class _Sum(IntegerPart):
-    def fired(self, met: Array, spikes: Array) -> Array:
+    def fired(self, met: Ints, spikes: Ints) -> Ints:
         return met

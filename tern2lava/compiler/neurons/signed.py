@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Neuron, Population, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Reals, Spikes
 from tern2lava.compiler.neurons.mechanism import (
     Divide,
     IntegerCell,
@@ -32,7 +32,7 @@ class Signed(Mechanism):
     def refuse_combination(self, neuron: Neuron) -> None:
         """What does not go with signed spikes says so itself."""
 
-    def canonical(self, neuron: Neuron, gain: Array, rest: Array) -> dict[str, Any]:
+    def canonical(self, neuron: Neuron, gain: Reals, rest: Reals) -> dict[str, Any]:
         return {LOW: (needed(neuron, LOW) - rest) / gain}
 
     def in_synapses(self, neuron: Neuron, over: Divide, up: Divide, down: Divide) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Signed(Mechanism):
             low = (np.floor(scaled) + 1) * lattice
         return {LOW: np.asarray(np.maximum(low, -arithmetic.threshold_max).astype(np.int64))}
 
-    def has_codes(self, neuron: Neuron, met_low: Array, unit: float, arithmetic: Arithmetic) -> bool:
+    def has_codes(self, neuron: Neuron, met_low: Reals, unit: float, arithmetic: Arithmetic) -> bool:
         top = arithmetic.threshold_max
         return not np.any((needed(neuron, LOW) * unit < -top) & (met_low < -top))
 
@@ -81,7 +81,7 @@ class Signed(Mechanism):
             ranges.met_high = ranges.met_high + np.maximum(low + amount, 0)
         ranges.met_low = np.maximum(floor, ranges.met_low)
 
-    def error_terms(self, neuron: Neuron, population: Population, unit: float, whole: float) -> dict[str, Array]:
+    def error_terms(self, neuron: Neuron, population: Population, unit: float, whole: float) -> dict[str, Reals]:
         return {LOW: np.abs(needed(population, LOW) - needed(neuron, LOW) * unit)}
 
     def in_real(self, cell: RealCell) -> RealPart:
@@ -105,7 +105,7 @@ class _RealBelow(RealPart):
         super().__init__(cell)
         self.low = cell.flat(needed(cell.neuron, LOW))
 
-    def fired(self, met: Array, spikes: Array) -> Array:
+    def fired(self, met: Reals, spikes: Spikes) -> Spikes:
         below = met < self.low if self.cell.neuron.compare is Compare.GT else met <= self.low
         return spikes - below.astype(np.int8)
 
@@ -115,5 +115,5 @@ class _IntegerBelow(IntegerPart):
         super().__init__(cell)
         self.low = cell.flat(needed(cell.population, LOW))
 
-    def fired(self, met: Array, spikes: Array) -> Array:
+    def fired(self, met: Ints, spikes: Ints) -> Ints:
         return spikes - (met < self.low)

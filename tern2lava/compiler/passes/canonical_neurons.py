@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Neuron, Node, Output, Readout, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
 from tern2lava.errors import UnsupportedError
 
@@ -45,7 +45,7 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
     kinds = kinds_of(neuron)
     for mechanism in reversed(kinds):
         mechanism.refuse_combination(neuron)
-    amount: Array = neuron.reset_amount / gain
+    amount: Reals = neuron.reset_amount / gain
     delayed = any(mechanism.delays_reset for mechanism in kinds)
     if neuron.reset_delay and not delayed:
         if neuron.reset is Reset.ZERO and membrane_read:
@@ -84,7 +84,7 @@ def _on_axes(neuron: Neuron) -> Neuron:
     """`neuron` with every (channels,) parameter as (channels, 1, 1), so that numpy broadcasts it as ir.broadcast."""
     rank = len(neuron.shape)
 
-    def spread(value: Array) -> Array:
+    def spread(value: Reals) -> Reals:
         return value.reshape(-1, *([1] * (rank - 1)))
 
     def given(value: Any) -> bool:

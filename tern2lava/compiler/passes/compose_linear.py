@@ -9,7 +9,7 @@ import numpy as np
 from tern2lava.compiler.ir.check import conv_shape
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Conv2d, Delay, Dense, Flatten, Identity, Node
 from tern2lava.compiler.ir.linear import conv2d
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, broadcast, conv_out, size
+from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, Reals, Shape, broadcast, conv_out, size
 from tern2lava.errors import UnsupportedError
 
 # A product of two layers is formed only below this many weights; above it the network is surely not meant so.
@@ -24,9 +24,9 @@ class LinearMap:
     identity. pooling: sums that are formed before it. bias: an array of `shape`, the output shape.
     """
 
-    weight: Array | None
+    weight: Reals | None
     geometry: ConvGeometry | None
-    bias: Array
+    bias: Reals
     shape: Shape
     delay: int = 0
     pooling: Pooling | None = None
@@ -127,7 +127,7 @@ def _refuse_large(name: str, weights: int) -> None:
         )
 
 
-def _dense_after_conv(dense: Array, kernel: Array, geometry: ConvGeometry) -> Array:
+def _dense_after_conv(dense: Reals, kernel: Reals, geometry: ConvGeometry) -> Reals:
     """The matrix (rows, inputs) of dense (rows, outputs of the convolution) after the convolution: its transpose."""
     rows = dense.shape[0]
     _, height, width = geometry.in_shape
@@ -198,7 +198,7 @@ def _refuse_padded_remainder(name: str, pooling: Pooling, own: ConvGeometry, wei
             )
 
 
-def _conv_after_conv(before: LinearMap, name: str, second: Array, own: ConvGeometry, bias: Array) -> LinearMap:
+def _conv_after_conv(before: LinearMap, name: str, second: Reals, own: ConvGeometry, bias: Reals) -> LinearMap:
     """One convolution for two: kernel position s1 d2 j + d1 i holds the sum of products of taps i and j."""
     assert before.weight is not None
     assert before.geometry is not None
@@ -243,7 +243,7 @@ def _conv_after_conv(before: LinearMap, name: str, second: Array, own: ConvGeome
 
 
 def _composed_channels(
-    name: str, first: Array, inner: ConvGeometry, second: Array, own: ConvGeometry
+    name: str, first: Reals, inner: ConvGeometry, second: Reals, own: ConvGeometry
 ) -> tuple[int, int]:
     """(out, in per group) of the composed kernel; one of the two must be depthwise or both ungrouped."""
     depthwise_first = inner.groups == inner.in_shape[0] == first.shape[0]
@@ -262,7 +262,7 @@ def _composed_channels(
     )
 
 
-def _channel_product(first: Array, inner: ConvGeometry, tap: Array, own: ConvGeometry) -> Array:
+def _channel_product(first: Reals, inner: ConvGeometry, tap: Reals, own: ConvGeometry) -> Reals:
     """Kernel (out, in per group, kh, kw) of `first` followed by the single tap (out, mid per group) of the second."""
     if inner.groups == inner.in_shape[0] == first.shape[0]:
         out, mid = tap.shape

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from tern2lava.compiler.ir.graph import ChannelAffine, Conv2d, Dense, Graph, Node, Pool2d, PoolKind
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 
 
 def fold_batchnorm(graph: Graph) -> Graph:
@@ -36,7 +36,7 @@ def fold_batchnorm(graph: Graph) -> Graph:
     return graph.with_nodes(nodes.values())
 
 
-def _scaled(linear: Dense | Conv2d, gain: Array, offset: Array) -> Dense | Conv2d:
+def _scaled(linear: Dense | Conv2d, gain: Reals, offset: Reals) -> Dense | Conv2d:
     rows = int(linear.weight.shape[0])
     gains = np.broadcast_to(np.asarray(gain, np.float64), (rows,))
     bias = np.zeros(rows) if linear.bias is None else np.asarray(linear.bias, np.float64)

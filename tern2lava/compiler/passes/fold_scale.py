@@ -9,7 +9,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Graph, Neuron, Node, Projection
 from tern2lava.compiler.ir.linear import per_neuron, target_shape
-from tern2lava.compiler.ir.shapes import Array, compact, size
+from tern2lava.compiler.ir.shapes import Bools, Reals, compact, size
 from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
 from tern2lava.compiler.passes.empty_channels import empty_channels, filled, power_of_two, unit_scale
 from tern2lava.errors import UnsupportedError
@@ -32,11 +32,11 @@ def fold_scale(graph: Graph) -> Graph:
     without weights, for which any unit would do, has its layer's (empty_channels). Raises UnsupportedError for scales
     of such layers that cut the neurons differently, and for quotients beyond floating point.
     """
-    scales: dict[str, Array] = {}
+    scales: dict[str, Reals] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
         if isinstance(node, Neuron) and node.inputs:
-            projections = [p for name in node.inputs if isinstance(p := graph[name], Projection)]
+            projections = graph.projections(node.inputs)
             first = _reference(projections)
             if node.quantum is not None:
                 first = replace(first, scale=power_of_two(first.scale))
@@ -54,15 +54,15 @@ def fold_scale(graph: Graph) -> Graph:
     )
 
 
-def _reference(projections: list[Projection]) -> Projection:
+def _reference(projections: tuple[Projection, ...]) -> Projection:
     """The projection whose scale becomes the neuron's unit: one with weights where there is one."""
-    projections = [p for p in projections if not empty_channels(p).all()] or projections
+    projections = tuple(p for p in projections if not empty_channels(p).all()) or projections
     if len({target_shape(p) for p in projections}) == 1:
         return projections[0]
     return min(projections, key=lambda p: p.scale.size)
 
 
-def _on_channels(first: Projection, projection: Projection, neuron: str) -> Array:
+def _on_channels(first: Projection, projection: Projection, neuron: str) -> Reals:
     """The scale of `first` for the output channels of `projection`, () or (out,)."""
     channels = target_shape(projection)[0]
     if first.scale.ndim == 0 or target_shape(first) == target_shape(projection):
@@ -78,7 +78,7 @@ def _on_channels(first: Projection, projection: Projection, neuron: str) -> Arra
     return np.asarray(rows[:, 0])
 
 
-def _on_shape(scale: Array, projection: Projection, neuron: Neuron) -> Array:
+def _on_shape(scale: Reals, projection: Projection, neuron: Neuron) -> Reals:
     """A scale () or (out,) shaped to broadcast to the neuron's shape."""
     if scale.ndim == 0:
         return scale
@@ -89,7 +89,7 @@ def _on_shape(scale: Array, projection: Projection, neuron: Neuron) -> Array:
     return np.repeat(scale, size(neuron.shape) // scale.shape[0]).reshape(neuron.shape)
 
 
-def _divided(neuron: Neuron, s: Array) -> Neuron:
+def _divided(neuron: Neuron, s: Reals) -> Neuron:
     with np.errstate(over="ignore"):
         largest = max(float(np.max(np.abs(getattr(neuron, name) / s))) for name in DIVIDED)
     if not largest <= LARGEST:
@@ -100,13 +100,13 @@ def _divided(neuron: Neuron, s: Array) -> Neuron:
             "scale the layer's weights up, or its thresholds and biases down",
         )
 
-    def over(value: Array) -> Array:
+    def over(value: Reals) -> Reals:
         return compact(meant(value / s, value, s), neuron.shape)
 
-    def side(value: Array, *, up: bool) -> Array:
+    def side(value: Reals, *, up: bool) -> Reals:
         return compact(meant(divide(value, s, up=up), value, s), neuron.shape)
 
-    own: dict[str, Array] = {}
+    own: dict[str, Reals] = {}
     for mechanism in kinds_of(neuron):
         own |= mechanism.in_synapses(neuron, over, lambda x: side(x, up=True), lambda x: side(x, up=False))
     return replace(
@@ -129,7 +129,7 @@ CLOSE64, CLOSE32 = 2.0**-51, 2.0**-22
 SHORT_BITS = 12
 
 
-def meant(quotient: Array, a: Array, b: Array) -> Array:
+def meant(quotient: Reals, a: Reals, b: Reals) -> Reals:
     """`quotient` (a / b), elements that differ from a multiple of 1 / FRACTION by no more than the rounding of a and b
     explains set to that multiple.
 
@@ -148,13 +148,13 @@ def meant(quotient: Array, a: Array, b: Array) -> Array:
     return np.asarray(np.where(rounded, near, quotient))
 
 
-def _single(values: Array) -> Array:
+def _single(values: Reals) -> Bools:
     """Which of the values are numbers of float32."""
     values = np.asarray(values, np.float64)
     return np.asarray(values.astype(np.float32).astype(np.float64) == values)
 
 
-def divide(a: Array, b: Array, *, up: bool) -> Array:
+def divide(a: Reals, b: Reals, *, up: bool) -> Reals:
     """a / b as the largest float64 not above the exact quotient (`up`: the smallest not below it), element by element.
 
     A correctly rounded quotient can land on an integer that the exact one only comes near to; this one cannot cross.
@@ -170,5 +170,5 @@ def divide(a: Array, b: Array, *, up: bool) -> Array:
             quotients[i] = np.nextafter(quotient, np.inf)
         elif not up and product > wanted:
             quotients[i] = np.nextafter(quotient, -np.inf)
-    result: Array = quotients[where.ravel()].reshape(a.shape)
+    result: Reals = quotients[where.ravel()].reshape(a.shape)
     return result

@@ -8,7 +8,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.check import shapes
 from tern2lava.compiler.ir.graph import Add, Conv2d, Delay, Dense, Graph, Input, Level, Neuron, Node, Output, Projection
-from tern2lava.compiler.ir.shapes import Array, Shape, broadcast, compact
+from tern2lava.compiler.ir.shapes import Reals, Shape, broadcast, compact
 from tern2lava.compiler.passes.compose_linear import LinearMap, apply, identity, written_out
 from tern2lava.errors import UnsupportedError
 
@@ -66,9 +66,9 @@ def _paths(graph: Graph, name: str, visiting: tuple[str, ...] = ()) -> list[tupl
     ]
 
 
-def _merge(graph: Graph, neuron: Neuron, known: dict[str, Shape], taken: set[str]) -> tuple[list[Projection], Array]:
+def _merge(graph: Graph, neuron: Neuron, known: dict[str, Shape], taken: set[str]) -> tuple[list[Projection], Reals]:
     projections: list[Projection] = []
-    bias: Array = np.zeros(neuron.shape)
+    bias: Reals = np.zeros(neuron.shape)
     for given in neuron.inputs:
         for source, chain in _paths(graph, given):
             linear: LinearMap | None = None
@@ -111,7 +111,7 @@ def _name(chain: list[Node], source: str, target: str, taken: set[str]) -> str:
     return name
 
 
-def _with_bias(neuron: Neuron, bias: Array) -> Neuron:
+def _with_bias(neuron: Neuron, bias: Reals) -> Neuron:
     bias_u = compact(broadcast(neuron.bias_u, neuron.shape) + bias, neuron.shape)
     if not np.any(bias_u):
         return replace(neuron, bias_u=np.zeros(()))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tern2lava.compiler.certify.certificate import Certificate, certify
 from tern2lava.compiler.certify.rounding import Rounding, list_roundings
 from tern2lava.compiler.ir.check import check
-from tern2lava.compiler.ir.graph import Arithmetic, Graph
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Level
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.canonical_neurons import canonical_neurons
 from tern2lava.compiler.passes.drop_identity import drop_identity
@@ -21,27 +21,56 @@ from tern2lava.compiler.passes.split_fan_in import split_fan_in
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.progress import Progress, silent
+from tern2lava.compiler.shown import Shown
+from tern2lava.counts import count
 from tern2lava.hw_profiles import Profile
 
-Pass = Callable[[Graph, Options, Arithmetic, Profile | None], Graph]
 
-PASSES: tuple[tuple[str, Pass], ...] = (
-    ("drop_identity", lambda graph, options, arithmetic, profile: drop_identity(graph)),
-    ("fold_batchnorm", lambda graph, options, arithmetic, profile: fold_batchnorm(graph)),
-    ("fold_pooling", lambda graph, options, arithmetic, profile: fold_pooling(graph)),
-    ("canonical_neurons", lambda graph, options, arithmetic, profile: canonical_neurons(graph)),
-    ("merge_linear", lambda graph, options, arithmetic, profile: merge_linear(graph)),
-    ("ternarize", lambda graph, options, arithmetic, profile: ternarize(graph, options)),
-    ("fold_scale", lambda graph, options, arithmetic, profile: fold_scale(graph)),
-    ("to_integer", lambda graph, options, arithmetic, profile: to_integer(graph, arithmetic, options, profile)),
-    ("split_fan_in", lambda graph, options, arithmetic, profile: split_fan_in(graph, profile)),
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a pass may look at beside the graph. profile: the target; None where the network is lowered for none."""
+
+    options: Options
+    arithmetic: Arithmetic
+    profile: Profile | None = None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One step of the lowering: `run(graph, settings)` returns the rewritten graph.
+
+    exact: every population that was there before spikes alike afterwards, at the default Options: in real numbers
+    where the graph is real, in integers where it is INTEGER. A pass behind the first INTEGER graph has to be exact, for
+    the certificates speak of that graph.
+    """
+
+    name: str
+    exact: bool
+    run: Callable[[Graph, Settings], Graph]
+
+
+PASSES: tuple[Pass, ...] = (
+    Pass("drop_identity", True, lambda graph, settings: drop_identity(graph)),
+    Pass("fold_batchnorm", True, lambda graph, settings: fold_batchnorm(graph)),
+    Pass("fold_pooling", True, lambda graph, settings: fold_pooling(graph)),
+    Pass("canonical_neurons", True, lambda graph, settings: canonical_neurons(graph)),
+    Pass("merge_linear", True, lambda graph, settings: merge_linear(graph)),
+    Pass("ternarize", True, lambda graph, settings: ternarize(graph, settings.options)),
+    Pass("fold_scale", True, lambda graph, settings: fold_scale(graph)),
+    Pass("to_integer", False, lambda graph, s: to_integer(graph, s.arithmetic, s.options, s.profile)),
+    Pass("split_fan_in", True, lambda graph, settings: split_fan_in(graph, settings.profile)),
 )
-STAGES: tuple[str, ...] = ("imported", *(name for name, _ in PASSES))
+IMPORTED = "imported"
+
+
+def stage_names() -> tuple[str, ...]:
+    """The names of the stages of a lowering: the network as it was imported, then the result of each pass."""
+    return (IMPORTED, *(step.name for step in PASSES))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Lowered:
-    """A lowered network: the graph after each stage (STAGES order), its certificates, what to_integer rounded (worst
+class Lowered(Shown):
+    """A lowered network: the graph after each stage (in their order), its certificates, what to_integer rounded (worst
     first), and how many quantities it did not."""
 
     stages: dict[str, Graph]
@@ -49,19 +78,27 @@ class Lowered:
     roundings: tuple[Rounding, ...]
     exact_quantities: int
 
+    def _shown(self) -> str:
+        return f"{count(len(self.stages), 'stage')} to {self.program!r}"
+
     @property
     def imported(self) -> Graph:
-        return self.stages["imported"]
+        """The graph that was lowered."""
+        return next(iter(self.stages.values()))
 
     @property
     def real(self) -> Graph:
-        """The TERNARY graph whose real dynamics the certificates speak of."""
-        return self.stages["fold_scale"]
+        """The TERNARY graph whose real dynamics the certificates speak of: the last before the integers."""
+        return [graph for graph in self.stages.values() if graph.level < Level.INTEGER][-1]
 
     @property
     def program(self) -> Graph:
-        """The INTEGER graph that is mapped and executed."""
-        return self.stages["split_fan_in"]
+        """The INTEGER graph that is mapped and executed: what the last pass returned."""
+        return next(reversed(self.stages.values()))
+
+    def with_program(self, program: Graph) -> Lowered:
+        """The same lowering with `program` in the place of what the last pass returned."""
+        return replace(self, stages=self.stages | {next(reversed(self.stages)): program})
 
 
 def lower(
@@ -71,25 +108,54 @@ def lower(
     """All stages of an IMPORTED graph down to INTEGER, checked before and after every pass. profile: the target, where
     what its cores can hold matters (split_fan_in).
 
-    The certificates and roundings speak of what to_integer made; what follows changes no spike and no state. Every
+    The certificates and roundings speak of the first INTEGER graph; what follows changes no spike and no state. Every
     rounding is a note. Raises InputError, UnsupportedError and CapacityError as the checks and passes do, and
     UnsupportedError for roundings beyond options.allow_rounding.
     """
-    chosen = options or Options()
+    settings = Settings(options=options or Options(), arithmetic=arithmetic, profile=profile)
     check(graph)
-    stages = {"imported": graph}
-    roundings: tuple[Rounding, ...] = ()
-    exact = 0
-    for done, (name, rewrite) in enumerate(PASSES):
+    stages = {IMPORTED: graph}
+    made: _Integers | None = None
+    for done, step in enumerate(PASSES):
         progress("passes", done, len(PASSES))
-        graph = rewrite(graph, chosen, arithmetic, profile)
+        before, graph = graph, step.run(graph, settings)
         check(graph)
-        if name == "to_integer":
-            real = stages["fold_scale"]
-            refuse_roundings(real, graph, chosen, profile)
-            roundings, exact = list_roundings(real, graph, chosen.steps or graph.steps or DEFAULT_STEPS)
-            graph = graph.with_nodes(graph.nodes, notes=(rounding.line for rounding in roundings))
-        stages[name] = graph
+        if made is not None and not step.exact:
+            raise ValueError(f"pass {step.name} is not exact, and stands behind the integers that are certified")
+        if made is None and graph.level is Level.INTEGER:
+            made = _integers(before, graph, settings)
+            graph = made.graph
+        stages[step.name] = graph
+    assert made is not None
     progress("certificate", 0, 0)
-    certificates = certify(stages["fold_scale"], stages["to_integer"], chosen)
-    return Lowered(stages=stages, certificates=certificates, roundings=roundings, exact_quantities=exact)
+    certificates = certify(made.real, made.graph, settings.options)
+    return Lowered(stages=stages, certificates=certificates, roundings=made.roundings, exact_quantities=made.exact)
+
+
+def lower_until(graph: Graph, level: Level) -> Graph:
+    """`graph` (IMPORTED) after the first passes, up to the one that brings it to `level`, at default settings."""
+    settings = Settings(options=Options(), arithmetic=Arithmetic())
+    for step in PASSES:
+        if graph.level >= level:
+            break
+        graph = step.run(graph, settings)
+    return graph
+
+
+@dataclass(frozen=True, eq=False)
+class _Integers:
+    """Where real numbers became integers: the graphs on both sides, the integer one with a note for each rounding; what
+    was rounded, worst first; how many quantities were not."""
+
+    real: Graph
+    graph: Graph
+    roundings: tuple[Rounding, ...]
+    exact: int
+
+
+def _integers(real: Graph, graph: Graph, settings: Settings) -> _Integers:
+    refuse_roundings(real, graph, settings.options, settings.profile)
+    steps = settings.options.steps or graph.steps or DEFAULT_STEPS
+    roundings, exact = list_roundings(real, graph, steps)
+    noted = graph.with_nodes(graph.nodes, notes=(rounding.line for rounding in roundings))
+    return _Integers(real, noted, roundings, exact)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bools, Codes, Reals
 
 # float32 weights alpha * {-1, 0, 1} that went through a few products differ by some units in the last place.
 TOLERANCE = 2.0**-20
@@ -14,12 +14,12 @@ LARGEST_CODE = 127
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Codes:
+class CodedWeight:
     """weight = codes * scale: codes int8 in the weight's shape, scale () or (out,), deviation the largest relative
     difference from the weight."""
 
-    codes: Array
-    scale: Array
+    codes: Codes
+    scale: Reals
     deviation: float
 
     @property
@@ -29,7 +29,7 @@ class Codes:
         return 2 if top == 1 else int(top).bit_length() + 1
 
 
-def recognise(weight: Array) -> Codes | None:
+def recognise(weight: Reals) -> CodedWeight | None:
     """Codes and scale of a weight (out, ...) whose values are a scale (of the tensor or the row) times small integers.
 
     Tried in order: {-1, 0, 1} with one scale, {-1, 0, 1} with a scale per row, integers up to 127 with a scale per
@@ -41,7 +41,7 @@ def recognise(weight: Array) -> Codes | None:
     low = np.where(np.isfinite(low), low, 1.0)
     whole_top, whole_low = rows.max(initial=0.0), np.where(rows > 0, rows, np.inf).min(initial=np.inf)
     if whole_top == 0.0:
-        return Codes(codes=np.zeros(weight.shape, np.int8), scale=np.ones(()), deviation=0.0)
+        return CodedWeight(codes=np.zeros(weight.shape, np.int8), scale=np.ones(()), deviation=0.0)
     if whole_top - whole_low <= TOLERANCE * whole_top:
         return _coded(weight, np.asarray(whole_top))
     if np.all(top - low <= TOLERANCE * top):
@@ -52,7 +52,7 @@ def recognise(weight: Array) -> Codes | None:
     return None
 
 
-def recognise_whole(weight: Array) -> Codes | None:
+def recognise_whole(weight: Reals) -> CodedWeight | None:
     """Codes and one scale of a weight whose values are whole numbers, or a power of two times whole numbers.
 
     One magnitude alone is {-1, 0, 1} times it. Else the scale is the largest power of two for which codes stay within
@@ -75,14 +75,14 @@ def recognise_whole(weight: Array) -> Codes | None:
     return _coded(weight, np.asarray(power if top <= LARGEST_CODE * power else scale))
 
 
-def _coded(weight: Array, scale: Array) -> Codes:
+def _coded(weight: Reals, scale: Reals) -> CodedWeight:
     spread = scale.reshape(-1, *([1] * (weight.ndim - 1))) if scale.ndim else scale
     codes = np.rint(weight / spread)
     deviation = np.abs(codes * spread - weight)[codes != 0] / np.abs(weight[codes != 0])
-    return Codes(codes=codes.astype(np.int8), scale=scale, deviation=float(deviation.max(initial=0.0)))
+    return CodedWeight(codes=codes.astype(np.int8), scale=scale, deviation=float(deviation.max(initial=0.0)))
 
 
-def _common_divisor(rows: Array) -> float:
+def _common_divisor(rows: Reals) -> float:
     """The largest scale of which all nonzero values are multiples up to LARGEST_CODE; 0 where there is none."""
     values = np.unique(rows[rows > 0])
     if values.size == 0:
@@ -99,7 +99,7 @@ def _common_divisor(rows: Array) -> float:
     return 0.0
 
 
-def _row_divisors(rows: Array) -> Array:
+def _row_divisors(rows: Reals) -> Reals:
     result = np.zeros(rows.shape[0])
     for i, row in enumerate(rows):
         result[i] = _common_divisor(row)
@@ -108,7 +108,7 @@ def _row_divisors(rows: Array) -> Array:
     return result
 
 
-def asymmetric_scales(weight: Array) -> tuple[float, float] | None:
+def asymmetric_scales(weight: Reals) -> tuple[float, float] | None:
     """(a, b) where the weight takes exactly the values +a, 0 and -b with a != b; else None."""
     positive, negative = np.unique(weight[weight > 0]), np.unique(-weight[weight < 0])
     if positive.size and negative.size:
@@ -121,7 +121,7 @@ def asymmetric_scales(weight: Array) -> tuple[float, float] | None:
 MOST_BLOCKS = 16
 
 
-def split_scales(weight: Array) -> tuple[Codes, ...] | None:
+def split_scales(weight: Reals) -> tuple[CodedWeight, ...] | None:
     """Ternary parts whose sum is `weight`, each with a scale of the tensor or one per row; None where there are none.
 
     Tried in order: +a and -b in the tensor (as in Trained Ternary Quantization, arXiv 1612.01064), +a and -b in every
@@ -147,13 +147,13 @@ def split_scales(weight: Array) -> tuple[Codes, ...] | None:
     return None
 
 
-def _magnitude(values: Array) -> Array | None:
+def _magnitude(values: Reals) -> Reals | None:
     """The one nonzero value of each row of values >= 0 (0 for a row of zeros); None where a row has several."""
-    top: Array = values.max(axis=1, initial=0.0)
+    top: Reals = values.max(axis=1, initial=0.0)
     return top if np.all((values == 0) | (values >= top[:, None] * (1 - TOLERANCE))) else None
 
 
-def _parts(weight: Array, masks: list[Array], scales: list[Array]) -> tuple[Codes, ...]:
+def _parts(weight: Reals, masks: list[Bools], scales: list[Reals]) -> tuple[CodedWeight, ...]:
     """Codes sign(weight) under each mask, with its scales; a row that is empty in one part has a scale of another."""
     spare = np.max(scales, axis=0)
     spare = np.where(spare > 0, spare, 1.0)
@@ -166,11 +166,11 @@ def _parts(weight: Array, masks: list[Array], scales: list[Array]) -> tuple[Code
         used = codes != 0
         off = np.abs(codes * spread - weight)[used] / np.abs(weight[used])
         if used.any():
-            parts.append(Codes(codes=codes, scale=found, deviation=float(off.max(initial=0.0))))
+            parts.append(CodedWeight(codes=codes, scale=found, deviation=float(off.max(initial=0.0))))
     return tuple(parts)
 
 
-def rounded(weight: Array) -> Codes:
+def rounded(weight: Reals) -> CodedWeight:
     """Symmetric rounding to 8 bits after training: codes = round(w / s), s = max|w| / 127 of each row.
 
     `deviation` is the relative error ||w - s codes|| / ||w||.
@@ -181,10 +181,10 @@ def rounded(weight: Array) -> Codes:
     codes = np.rint(rows / scale[:, None])
     norm = float(np.linalg.norm(rows))
     error = float(np.linalg.norm(rows - codes * scale[:, None])) / norm if norm else 0.0
-    return Codes(codes=codes.reshape(weight.shape).astype(np.int8), scale=scale, deviation=error)
+    return CodedWeight(codes=codes.reshape(weight.shape).astype(np.int8), scale=scale, deviation=error)
 
 
-def twn(weight: Array) -> Codes:
+def twn(weight: Reals) -> CodedWeight:
     """Post-training ternarisation of Ternary Weight Networks (Li et al., arXiv 1605.04711), one scale per tensor.
 
     D = 0.7 mean|w|; code = sign(w) where |w| > D; scale = mean of |w| above D. `deviation` is the relative error
@@ -196,4 +196,4 @@ def twn(weight: Array) -> Codes:
     codes = np.where(above, np.sign(weight), 0).astype(np.int8)
     norm = float(np.linalg.norm(magnitude))
     error = float(np.linalg.norm(weight - scale * codes)) / norm if norm else 0.0
-    return Codes(codes=codes, scale=np.asarray(scale), deviation=error)
+    return CodedWeight(codes=codes, scale=np.asarray(scale), deviation=error)

@@ -19,8 +19,7 @@ def lags(graph: Graph) -> dict[str, int]:
     for node in graph.nodes:
         if isinstance(node, Neuron | Population):
             for name in node.inputs:
-                projection = graph[name]
-                assert isinstance(projection, Projection)
+                projection = graph.projection(name)
                 edges.append((projection.inputs[0], node.name, 1 - projection.delay))
     inputs = {node.name for node in graph.of_kind(Input)}
     lag = {node.name: 0 for node in graph.nodes if isinstance(node, Input | Neuron | Population)}

@@ -11,19 +11,17 @@ import numpy as np
 from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.rounding import bias_shift, compare, cut_off, percent
 from tern2lava.compiler.certify.source_integers import membrane_unit
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Population
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.target.rules import check_rules
 from tern2lava.counts import count
 from tern2lava.errors import Tern2LavaError, UnsupportedError
-from tern2lava.hw_profiles import Profile, load_profile, profile_names
+from tern2lava.hw_profiles import NO_CHIP, Profile, known_profiles
 
 THRESHOLDS = ("threshold", "lower threshold")
 REFUSED = (*THRESHOLDS, "reset amount")
-# A target for tests alone is no advice.
-NO_CHIP = ("tiny",)
 # Nobody shortens samples to fewer steps.
 FEWEST_STEPS = 4
 
@@ -73,8 +71,7 @@ def find_losses(ternary: Graph, integer: Graph, options: Options) -> Iterator[Lo
     assert integer.arithmetic is not None
     steps = options.steps or integer.steps or DEFAULT_STEPS
     for population in integer.of_kind(Population):
-        neuron = ternary[population.name]
-        assert isinstance(neuron, Neuron)
+        neuron = ternary.neuron(population.name)
         everything = tuple(compare(ternary, integer, population, steps))
         exact = not np.any(cut_off(ternary, integer, population, steps)) and not any(
             np.any(compared.moved > 0) for compared in everything if compared.quantity not in THRESHOLDS
@@ -102,7 +99,7 @@ def find_losses(ternary: Graph, integer: Graph, options: Options) -> Iterator[Lo
 
 
 def _loss(
-    population: Population, quantity: str, share: Array, real: Array, became: Array, options: Options
+    population: Population, quantity: str, share: Reals, real: Reals, became: Reals, options: Options
 ) -> Iterator[Loss]:
     share, real, became = np.broadcast_arrays(share, real, became)
     # Shares are quotients of floating point numbers, which may come out a last digit too large.
@@ -141,8 +138,7 @@ def _hint(ternary: Graph, integer: Graph, options: Options, losses: tuple[Loss, 
 
 def _unit_hint(ternary: Graph, population: str) -> str:
     """What the neurons of a population, which share one unit, would have to have in common."""
-    neuron = ternary[population]
-    assert isinstance(neuron, Neuron)
+    neuron = ternary.neuron(population)
     positive = np.ravel(neuron.threshold[neuron.threshold > 0])
     spread = f"thresholds are {positive.min():.3g} to {positive.max():.3g} of their weights" if positive.size else ""
     largest = float(max(np.max(np.abs(neuron.bias)), np.max(np.abs(neuron.bias_u))))
@@ -179,7 +175,7 @@ def holding_targets(ternary: Graph, arithmetic: Arithmetic, options: Options) ->
     neurons, smallest system first (whether it fits its cores is not tried); one of those with like integers."""
     names = []
     tried = {arithmetic}
-    for profile in sorted(map(load_profile, profile_names()), key=lambda profile: profile.system.chips):
+    for profile in sorted(known_profiles(), key=lambda profile: profile.system.chips):
         theirs = Arithmetic(**profile.arithmetic_values())
         if profile.name in NO_CHIP or theirs in tried:
             continue

@@ -10,14 +10,13 @@ import numpy as np
 from tern2lava.compiler.certify.ranges import input_range, payload_width
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Node, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, compact, frozen, size
+from tern2lava.compiler.ir.shapes import ConvGeometry, Ints, compact, frozen, size
 from tern2lava.compiler.ir.slices import incoming, mapped_shape
 from tern2lava.compiler.passes.divide_fan_in import divide, width
 from tern2lava.compiler.passes.expand_pooling import unpooled
 from tern2lava.compiler.passes.retime import chip_delay, lags
-from tern2lava.compiler.target.rules import NO_CHIP
 from tern2lava.errors import CapacityError, UnsupportedError
-from tern2lava.hw_profiles import Profile, load_profile, profile_names
+from tern2lava.hw_profiles import NO_CHIP, Profile, known_profiles
 
 RELAY = "relay"
 # What a relay sends is an int32 in every execution.
@@ -92,7 +91,7 @@ class _Limit:
                 return name, need, have
         return None
 
-    def carries(self, low: Array, high: Array) -> bool:
+    def carries(self, low: Ints, high: Ints) -> bool:
         """Whether a spike can carry every sum from low to high."""
         least, most = min(int(low.min()), 0), max(int(high.max()), 0)
         return payload_width(least, most) <= self.payload and max(-least, most) <= self.top
@@ -103,8 +102,8 @@ class _Sum:
     """What one population of relays sends: low and high by channel, whatever the input."""
 
     relay: Population
-    low: Array
-    high: Array
+    low: Ints
+    high: Ints
 
 
 @dataclass(eq=False)
@@ -201,7 +200,7 @@ class _Split:
             self.made.append(part)
             self._relay(projection.name, (part,), low, high)
 
-    def _parts(self, projection: Projection, most: int) -> tuple[list[Projection], list[tuple[Array, Array]], bool]:
+    def _parts(self, projection: Projection, most: int) -> tuple[list[Projection], list[tuple[Ints, Ints]], bool]:
         """Parts of at most `most` synapses a neuron, the ranges of their sums, and whether spikes can carry those."""
         parts = divide(projection, most, self.limit.axons)
         if parts is None:
@@ -232,9 +231,9 @@ class _Split:
             self._relay(name, inputs, low, high)
             sums = sums[count:]
 
-    def _refuse(self, low: Array, high: Array) -> None:
+    def _refuse(self, low: Ints, high: Ints) -> None:
         need = payload_width(int(low.min()), int(high.max()))
-        others = (load_profile(name) for name in profile_names() if name not in NO_CHIP)
+        others = (profile for profile in known_profiles() if profile.name not in NO_CHIP)
         wider = [p.name for p in others if RELAY in p.neuron.kinds.value and p.routing.payload_bits.value >= need]
         raise UnsupportedError(
             self.population.name, f"partial sums within a spike's payload of {self.limit.payload} bits",
@@ -242,7 +241,7 @@ class _Split:
             f"choose a target that relays wider sums ({', '.join(wider) or 'none that is shipped'}), or prune inputs",
         )  # fmt: skip
 
-    def _relay(self, name: str, inputs: tuple[Projection, ...], low: Array, high: Array) -> None:
+    def _relay(self, name: str, inputs: tuple[Projection, ...], low: Ints, high: Ints) -> None:
         arithmetic = self.graph.arithmetic
         assert arithmetic is not None
         number = sum(isinstance(node, Population) for node in self.made)
@@ -254,7 +253,7 @@ class _Split:
         self.made.append(relay)
         self.sums[name].append(_Sum(relay, low, high))
 
-    def _passing(self, each: _Sum, part_of: str, gain: Array) -> Projection:
+    def _passing(self, each: _Sum, part_of: str, gain: Ints) -> Projection:
         """The synapses from each relay to its neuron, made: a convolution of one tap, channels apart."""
         shape = mapped_shape(self.graph, self.population)
         image = (shape[0], shape[1], shape[2]) if len(shape) == 3 else (shape[0], 1, 1)
@@ -268,7 +267,7 @@ class _Split:
         self.made.append(projection)
         return projection
 
-    def _channel_gain(self, projection: Projection) -> Array:
+    def _channel_gain(self, projection: Projection) -> Ints:
         """The projection's gain for `_passing`: one, or one for each channel."""
         shape = mapped_shape(self.graph, self.population)
         gain = compact(per_neuron(projection.gain, projection).reshape(shape), shape).reshape(-1)
@@ -298,7 +297,7 @@ def make_relay(
     )  # fmt: skip
 
 
-def _total(sums: list[_Sum]) -> tuple[Array, Array]:
+def _total(sums: list[_Sum]) -> tuple[Ints, Ints]:
     return np.sum([each.low for each in sums], axis=0), np.sum([each.high for each in sums], axis=0)
 
 
@@ -307,7 +306,7 @@ def _levels(graph: Graph, name: str) -> int:
     depth: dict[str, int] = {}
     for node in graph.nodes:
         if isinstance(node, Population) and node.levels is not None:
-            parts = [p for source in node.inputs if isinstance(p := graph[source], Projection)]
+            parts = graph.projections(node.inputs)
             if parts[0].part_of == name:
                 depth[node.name] = 1 + max(depth.get(p.inputs[0], 0) for p in parts)
     return max(depth.values())

@@ -8,11 +8,11 @@ from itertools import count
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Level, Neuron, Node, Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.recognise_ternary import (
     TOLERANCE,
-    Codes,
+    CodedWeight,
     asymmetric_scales,
     recognise,
     recognise_whole,
@@ -46,19 +46,18 @@ def ternarize(graph: Graph, options: Options) -> Graph:
         for part in coded.get(node.name, (node,)):
             nodes[part.name] = part
     for neuron in graph.of_kind(Neuron):
-        inputs = tuple(part.name for name in neuron.inputs for part in coded[name])
-        neuron = replace(neuron, inputs=inputs)
-        if neuron.quantum is not None and any(_off_grid(nodes[name], neuron.quantum) for name in inputs):
+        parts = tuple(part for name in neuron.inputs for part in coded[name])
+        neuron = replace(neuron, inputs=tuple(part.name for part in parts))
+        if neuron.quantum is not None and any(_off_grid(part, neuron.quantum) for part in parts):
             neuron = replace(neuron, quantum=None)
             notes.append(f"{neuron.name}: its new weights are no whole numbers; read as real dynamics from here on")
         nodes[neuron.name] = neuron
     return graph.with_nodes(nodes.values(), level=Level.TERNARY, notes=notes)
 
 
-def _off_grid(node: Node, quantum: Array) -> bool:
+def _off_grid(projection: Projection, quantum: Reals) -> bool:
     """Whether a projection's scale is no multiple of the integers in which its neuron computes."""
-    assert isinstance(node, Projection)
-    steps = node.scale.reshape(-1, 1) / quantum.reshape(1, -1)
+    steps = projection.scale.reshape(-1, 1) / quantum.reshape(1, -1)
     return bool(np.any(steps != np.rint(steps)))
 
 
@@ -98,7 +97,9 @@ def _note_rounding(node: Projection, deviation: float, notes: list[str]) -> None
         )
 
 
-def _split(node: Projection, parts: tuple[Codes, ...], notes: list[str], taken: set[str]) -> tuple[Projection, ...]:
+def _split(
+    node: Projection, parts: tuple[CodedWeight, ...], notes: list[str], taken: set[str]
+) -> tuple[Projection, ...]:
     """One projection for each part: the first keeps the name, the others have a number."""
     _note_rounding(node, max(part.deviation for part in parts), notes)
     many = len(parts)

@@ -24,7 +24,7 @@ from tern2lava.compiler.ir.graph import (
     Readout,
     Reset,
 )
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.retime import chip_delay, lags
@@ -103,7 +103,7 @@ def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
 
 
 def _largest_scale(graph: Graph, neuron: Neuron) -> float:
-    scales = (p.scale for name in neuron.inputs if isinstance(p := graph[name], Projection))
+    scales = (p.scale for p in graph.projections(neuron.inputs))
     return max((float(np.max(scale)) for scale in scales), default=0.0)
 
 
@@ -151,7 +151,7 @@ def _placed(
     a potential with one could overflow and without could not."""
     population = candidate.population
     unit = membrane_unit(neuron, population)
-    gains = [(p, _real_scale(graph, p) * unit) for p in candidate.projections]
+    gains = [(p, graph.projection(p.name).scale * unit) for p in candidate.projections]
     for allowed in (True, False) if offsets else (False,):
         placed = place(neuron, population, gains, arithmetic, steps, effort, offsets=allowed)
         moved = placed.population
@@ -162,12 +162,6 @@ def _placed(
     top = arithmetic.threshold_max
     moved = replace(moved, threshold=np.minimum(moved.threshold, top).astype(np.int64))
     return replace(candidate, population=moved, notes=(*candidate.notes, *tie_note(neuron.name, placed, arithmetic)))
-
-
-def _real_scale(graph: Graph, projection: Projection) -> Array:
-    found = graph[projection.name]
-    assert isinstance(found, Projection)
-    return found.scale
 
 
 def _holds(
@@ -189,7 +183,7 @@ def loses_nothing(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, unit: fl
     whole = [neuron.bias, neuron.bias_u, neuron.v_init]
     if neuron.reset is Reset.SUBTRACT:
         whole.append(neuron.reset_amount)
-    scales = [p.scale for name in neuron.inputs if isinstance(p := graph[name], Projection)]
+    scales = [p.scale for p in graph.projections(neuron.inputs)]
     return (
         all(mechanism.loses_nothing(neuron, unit, lattice) for mechanism in kinds_of(neuron))
         and bool(np.all((neuron.alpha_v == 0) | (neuron.alpha_v == 1)))
@@ -213,8 +207,7 @@ def _candidate(
         return None
     projections = tuple(
         replace(p, gain=(np.maximum(np.rint(p.scale * unit / step), 1) * step).astype(np.int64))
-        for name in neuron.inputs
-        if isinstance(p := graph[name], Projection)
+        for p in graph.projections(neuron.inputs)
     )
     bias, bias_u = coded_bias(neuron.bias * unit, arithmetic), coded_bias(neuron.bias_u * unit, arithmetic)
     if bias is None or bias_u is None:
@@ -273,7 +266,7 @@ def _notes(name: str, unreachable: int) -> tuple[str, ...]:
     return (f"{name}: {unreachable:,} neurons can never reach their threshold; it became the largest code",)
 
 
-def _threshold(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: bool) -> Array:
+def _threshold(neuron: Neuron, arithmetic: Arithmetic, unit: float, on_lattice: bool) -> Reals:
     """A strict integer threshold: the nearest code, which ties.place moves to where it belongs; of sources that compute
     in these integers already the one that they have."""
     lattice = float(1 << arithmetic.threshold_shift)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.compiler.placement.curves import place_hilbert, place_linear, place_random
 from tern2lava.compiler.placement.exact import prove
 from tern2lava.compiler.placement.hypergraph import place_mtkahypar
@@ -23,7 +23,7 @@ _LONGER = 4
 _RESTARTS = 6
 
 
-def place_search(problem: Problem, seed: int) -> Array:
+def place_search(problem: Problem, seed: int) -> Ints:
     """Annealing from the Hilbert curve."""
     return improve(problem, place_hilbert(problem, seed), seed)
 
@@ -33,7 +33,7 @@ def place_exact(problem: Problem, seed: int) -> Array:
     return prove(problem, seed).slot
 
 
-def place_auto(problem: Problem, seed: int) -> Array:
+def place_auto(problem: Problem, seed: int) -> Ints:
     """The best of Hilbert, linear and spectral (and for few cores the quadratic assignment), then annealed; few cores
     are annealed from each of them, more than once, many from the Hilbert curve too."""
     starts = [place_hilbert(problem, seed), place_linear(problem, seed), place_spectral(problem, seed)]
@@ -65,3 +65,5 @@ PLACEMENTS: dict[str, Callable[[Problem, int], Array]] = {
     "search": place_search,
     "spectral": place_spectral,
 }
+# The package of the addition "mapping" that an algorithm needs.
+NEEDS = {"exact": "ortools", "mtkahypar": "mtkahypar"}

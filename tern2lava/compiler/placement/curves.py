@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.compiler.placement.problem import Problem
 
 
-def hilbert_index(row: Array, col: Array) -> Array:
+def hilbert_index(row: Ints, col: Ints) -> Ints:
     """Position of each cell along a Hilbert curve through the least square of 2^k cells a side that holds them all.
 
     D. Hilbert, "Ueber die stetige Abbildung einer Linie auf ein Flaechenstueck", Math. Annalen 38 (1891): in each of
@@ -33,7 +33,7 @@ def hilbert_index(row: Array, col: Array) -> Array:
     return index
 
 
-def hilbert_order(problem: Problem) -> Array:
+def hilbert_order(problem: Problem) -> Ints:
     """All slots, chip by chip along a Hilbert curve of chips, on each chip along one of routers."""
     rank = hilbert_index(problem.chip_row, problem.chip_col)
     row, col = problem.row - problem.row.min(), problem.col - problem.col.min()
@@ -41,11 +41,11 @@ def hilbert_order(problem: Problem) -> Array:
     for chip in np.unique(problem.chip):
         mine = np.flatnonzero(problem.chip == chip)
         inside[mine] = hilbert_index(row[mine] - row[mine].min(), col[mine] - col[mine].min())
-    order: Array = np.lexsort((problem.number, inside, rank))
+    order: Ints = np.lexsort((problem.number, inside, rank))
     return order
 
 
-def along(problem: Problem, order: Array) -> Array:
+def along(problem: Problem, order: Ints) -> Ints:
     """The cores in order on the slots in `order`, each on the first that is left and that it may lie on."""
     if (problem.allowed < 0).all():
         return np.array(order[: problem.cores])
@@ -59,7 +59,7 @@ def along(problem: Problem, order: Array) -> Array:
     return slot
 
 
-def place_linear(problem: Problem, seed: int) -> Array:
+def place_linear(problem: Problem, seed: int) -> Ints:
     """In order on the first slots, router by router, row by row, chip by chip."""
     return along(problem, np.argsort(problem.number, kind="stable"))
 
@@ -69,6 +69,6 @@ def place_random(problem: Problem, seed: int) -> Array:
     return along(problem, np.random.default_rng(seed).permutation(problem.slots))
 
 
-def place_hilbert(problem: Problem, seed: int) -> Array:
+def place_hilbert(problem: Problem, seed: int) -> Ints:
     """In order along a Hilbert curve (as Jin et al., ASPLOS 2023, doi 10.1145/3582016.3582038, begin)."""
     return along(problem, hilbert_order(problem))

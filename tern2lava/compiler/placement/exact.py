@@ -11,7 +11,8 @@ from tern2lava.compiler.placement.curves import place_hilbert
 from tern2lava.compiler.placement.problem import Problem
 from tern2lava.compiler.placement.search import improve
 from tern2lava.counts import count
-from tern2lava.errors import MissingPackageError, UnsupportedError
+from tern2lava.errors import UnsupportedError
+from tern2lava.extras import require
 
 LARGEST = 12
 _UNITS = 1000
@@ -33,10 +34,9 @@ def prove(problem: Problem, seed: int = 0, seconds: float = 20.0) -> Proof:
     Each core has a row, a column and a chip; slots differ; the sum of traffic times distances is minimised. Raises
     MissingPackageError without OR-tools and UnsupportedError for more cores.
     """
-    try:
-        from ortools.sat.python import cp_model
-    except ImportError:
-        raise MissingPackageError("ortools", "pip install 'tern2lava[mapping]'") from None
+    require("mapping", "ortools")
+    from ortools.sat.python import cp_model
+
     n = problem.cores
     if n > LARGEST:
         raise UnsupportedError(

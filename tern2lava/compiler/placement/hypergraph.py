@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.placement.curves import along, hilbert_order
 from tern2lava.compiler.placement.problem import Problem
-from tern2lava.errors import MissingPackageError
+from tern2lava.extras import require
 
 # Up to so many cores it maps them all at once, in some seconds (time grows with their cube and faster). More go to
 # regions, and again inside of each: at most so many at a time (both are tried, of many cores the last only), of about
@@ -33,10 +33,9 @@ def place_mtkahypar(problem: Problem, seed: int) -> Array:
     More than AT_ONCE cores are mapped onto regions of the mesh, then onto the slots of each region; what talks to a
     region's cores from outside is fixed where it lies. Raises MissingPackageError without the package.
     """
-    try:
-        import mtkahypar
-    except ImportError:
-        raise MissingPackageError("mtkahypar", "pip install 'tern2lava[mapping]'") from None
+    require("mapping", "mtkahypar")
+    import mtkahypar
+
     order = hilbert_order(problem)
     n = problem.cores
     if n < 2 or (problem.allowed >= 0).any():

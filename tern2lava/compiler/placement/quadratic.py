@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import quadratic_assignment
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.compiler.placement.curves import along, hilbert_order
 from tern2lava.compiler.placement.problem import Problem
 from tern2lava.counts import count
@@ -14,7 +14,7 @@ from tern2lava.errors import UnsupportedError
 LARGEST = 512
 
 
-def place_quadratic(problem: Problem, seed: int) -> Array:
+def place_quadratic(problem: Problem, seed: int) -> Ints:
     """The assignment found by FAQ (J. T. Vogelstein et al., PLoS ONE 10(4), 2015) for cores, empty slots and the host,
     which is a core fixed at its slot. UnsupportedError beyond LARGEST cores: its matrices are dense."""
     if problem.cores > LARGEST:
@@ -38,5 +38,5 @@ def place_quadratic(problem: Problem, seed: int) -> Array:
     result = quadratic_assignment(
         flow, far, method="faq", options={"partial_match": fixed, "rng": np.random.default_rng(seed)}
     )
-    found: Array = slots[result.col_ind[:n]]
+    found: Ints = slots[result.col_ind[:n]]
     return found

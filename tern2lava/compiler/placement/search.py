@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.placement.problem import Problem, hops, host_hops
 
 # Table entries read in one search, which bounds its time: about 1.5 s on one core of a laptop.
@@ -14,7 +14,7 @@ _LEAST_MOVES = 20_000
 _MOVES_PER_CORE = 6_000
 
 
-def improve(problem: Problem, slot: Array, seed: int, budget: int = BUDGET, heat: float = 0.5) -> Array:
+def improve(problem: Problem, slot: Ints, seed: int, budget: int = BUDGET, heat: float = 0.5) -> Ints:
     """A placement that costs no more than `slot`: the best seen while annealing from it.
 
     S. Kirkpatrick et al., "Optimization by simulated annealing", Science 220, 1983. A move takes a core to a slot near
@@ -46,8 +46,8 @@ def _next(state: np.uint64) -> np.uint64:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _change(
-    core: int, begin: int, end: int, other: int, first: Array, neighbour: Array, weight: Array, host: Array, at: Array,
-    host_at: Array, chip_hops: float, slot: Array,
+    core: int, begin: int, end: int, other: int, first: Ints, neighbour: Ints, weight: Reals, host: Reals, at: Ints,
+    host_at: Ints, chip_hops: float, slot: Ints,
 ) -> float:  # fmt: skip
     """Change of the cost when `core` goes from slot `begin` to `end`, its traffic with `other` left out."""
     total = host[core] * (host_hops(at, end, host_at, chip_hops) - host_hops(at, begin, host_at, chip_hops))
@@ -60,9 +60,9 @@ def _change(
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _anneal(
-    first: Array, neighbour: Array, weight: Array, host: Array, at: Array, host_at: Array, chip_hops: float,
-    chip: Array, allowed: Array, slot: Array, moves: int, heat: float, state: np.uint64,
-) -> Array:  # fmt: skip
+    first: Ints, neighbour: Ints, weight: Reals, host: Reals, at: Ints, host_at: Ints, chip_hops: float,
+    chip: Ints, allowed: Ints, slot: Ints, moves: int, heat: float, state: np.uint64,
+) -> Ints:  # fmt: skip
     cores, slots = slot.size, at.shape[0]
     occupant = np.full(slots, -1, np.int64)
     for core in range(cores):

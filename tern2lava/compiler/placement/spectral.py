@@ -6,14 +6,14 @@ import numpy as np
 from scipy.sparse import csr_matrix, diags, identity
 from scipy.sparse.linalg import eigsh
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints, Reals
 from tern2lava.compiler.placement.curves import along, hilbert_order
 from tern2lava.compiler.placement.problem import Problem
 
 _DENSE = 400
 
 
-def place_spectral(problem: Problem, seed: int) -> Array:
+def place_spectral(problem: Problem, seed: int) -> Ints:
     """The best of eight orientations of the embedding on the first slots of the Hilbert order.
 
     K. M. Hall, "An r-dimensional quadratic placement algorithm", Management Science 17(3), 1970: the eigenvectors of
@@ -33,7 +33,7 @@ def place_spectral(problem: Problem, seed: int) -> Array:
     return best
 
 
-def embedding(traffic: csr_matrix, seed: int) -> Array:
+def embedding(traffic: csr_matrix, seed: int) -> Reals:
     """Eigenvectors 2 and 3 of the normalised symmetric traffic (cores, cores), as (cores, 2)."""
     cores = int(traffic.shape[0])
     degree = np.asarray(traffic.sum(axis=1)).reshape(-1)
@@ -47,11 +47,11 @@ def embedding(traffic: csr_matrix, seed: int) -> Array:
         vectors = found[:, np.argsort(values)[::-1][1:3]]
     # The sign of an eigenvector is arbitrary: the largest entry is made positive.
     sign = np.sign(vectors[np.abs(vectors).argmax(axis=0), [0, 1]])
-    result: Array = scale @ (vectors * sign)
+    result: Reals = scale @ (vectors * sign)
     return result
 
 
-def _halve(problem: Problem, region: Array, x: Array, y: Array) -> Array:
+def _halve(problem: Problem, region: Ints, x: Reals, y: Reals) -> Ints:
     """Cores (at x, y) and slots halved along the region's longer side until one is left of each."""
     slot = np.empty(problem.cores, np.int64)
     todo = [(np.arange(problem.cores), region)]

@@ -12,19 +12,16 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import payload_width
-from tern2lava.compiler.cost import stored_weights
 from tern2lava.compiler.ir.graph import Graph, Input, NodeBase, Population, Projection, Reset
+from tern2lava.compiler.ir.linear import stored_weights
 from tern2lava.compiler.neurons.mechanism import kind_names, mechanisms
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.hw_profiles import load_profile, profile_names
+from tern2lava.hw_profiles import NO_CHIP, known_profiles
 from tern2lava.hw_profiles.profile import Profile
 
 PLAIN = "plain"
 """The word of profiles for neurons without a mechanism."""
-
-NO_CHIP = ("tiny",)
-"""Profiles that are never suggested."""
 
 Test = Callable[[Any], str | None]
 Rule = Callable[[Profile], tuple[str, Test]]
@@ -228,7 +225,7 @@ def check_rules(program: Graph, profile: Profile) -> None:
 def executing(program: Graph, rule: Rule, node: NodeBase, profile: Profile) -> list[str]:
     """The shipped targets that execute the whole INTEGER graph; where there are none, those that pass `rule` on `node`.
     Targets that no chip has, and `profile` itself, are left out."""
-    others = [load_profile(name) for name in profile_names() if name not in (profile.name, *NO_CHIP)]
+    others = [each for each in known_profiles() if each.name not in (profile.name, *NO_CHIP)]
     whole = [other.name for other in others if _passes(program, other)]
     return whole or [other.name for other in others if rule(other)[1](node) is None]
 

@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.errors import InputError, MissingPackageError
+from tern2lava.errors import InputError
+from tern2lava.extras import lacks
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SECONDS = 120.0
@@ -67,7 +68,7 @@ def read_hdf5(path: Path) -> Tree:
     except ValueError:
         raise InputError(path, "makes the HDF5 library fail; it is damaged, copy it again") from None
     if "missing" in reply:
-        raise MissingPackageError("h5py", "NIR and lava-dl files need it: pip install h5py")
+        raise lacks("hdf5", "h5py", "NIR and lava-dl files need it")
     if "error" in reply:
         raise InputError(path, f"{reply['error']}; copy or write the file again")
     tree, end = _filled(reply["tree"], body, 0)

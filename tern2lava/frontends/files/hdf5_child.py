@@ -1,4 +1,4 @@
-"""The content of an HDF5 file written to standard output, run in a process of its own (see hdf5file).
+"""The content of an HDF5 file written to standard output, run in a process of its own (see hdf5).
 
 The HDF5 library is written in C, and damaged files make it crash or ask for absurd memory: whatever it does here ends
 this process and no other. Imports nothing of tern2lava, so that it starts quickly.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.hdf5 import Leaf
 
@@ -20,7 +20,7 @@ class Hdf5Node:
     kind: str
     fields: dict[str, Leaf] = field(default_factory=dict)
 
-    def array(self, key: str, *, infinite: bool = False) -> Array:
+    def array(self, key: str, *, infinite: bool = False) -> Reals:
         """The numbers of a field in float64; InputError where they are none, or not finite (`infinite` allows inf)."""
         value = self.fields.get(key)
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":

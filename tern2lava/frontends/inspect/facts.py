@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Reals
 from tern2lava.compiler.passes.recognise_ternary import TOLERANCE, recognise, split_scales
 from tern2lava.frontends.files.checkpoint import Scalar
 
@@ -174,7 +174,7 @@ def _without_scale(form: Form, zeros: float, error: float) -> Ternary:
     return Ternary(form=form, scales=(), rounded=False, bits=None, zeros=zeros, error_tensor=error, error_row=error)
 
 
-def _one_magnitude(values: Array) -> tuple[float, Array]:
+def _one_magnitude(values: Reals) -> tuple[float, Reals]:
     """(largest relative spread of the nonzero values of a row, largest value of each row) of values >= 0."""
     top = values.max(axis=1)
     low = np.where(values > 0, values, np.inf).min(axis=1)
@@ -183,7 +183,7 @@ def _one_magnitude(values: Array) -> tuple[float, Array]:
     return (float(spread.max()) if spread.size else 0.0), top
 
 
-def _fit_error(rows: Array) -> float:
+def _fit_error(rows: Reals) -> float:
     """|w - alpha t| / |w| of the best alpha >= 0 and t in {-1, 0, 1} for each row of w.
 
     For a support of the k largest magnitudes with sum S_k the best alpha is S_k / k and lowers |w|^2 by S_k^2 / k, so

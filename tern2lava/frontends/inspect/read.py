@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
 from tern2lava.frontends.files.hdf5 import is_hdf5
 from tern2lava.frontends.inspect.facts import Inspection, NeuronFacts, tensor_facts
@@ -66,7 +66,7 @@ def neuron_facts(checkpoint: Checkpoint) -> tuple[NeuronFacts, ...]:
     return tuple(result)
 
 
-def _reset(value: Array | None) -> str | None:
+def _reset(value: Ints | None) -> str | None:
     if value is None or value.size != 1 or value.item() not in (0, 1, 2):
         return None
     return SNNTORCH_RESETS[int(value.item())]

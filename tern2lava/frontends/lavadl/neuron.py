@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Reset
-from tern2lava.compiler.ir.shapes import Array, frozen
+from tern2lava.compiler.ir.shapes import Reals, frozen
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import Assumptions
@@ -63,7 +63,7 @@ def integrator_fields() -> dict[str, Any]:
     return {"alpha_v": frozen(1.0), "threshold": frozen(NEVER), "reset": Reset.NONE}
 
 
-def whole_numbers(node: Hdf5Node, key: str, assumptions: Assumptions) -> Array:
+def whole_numbers(node: Hdf5Node, key: str, assumptions: Assumptions) -> Reals:
     """The numbers of a field, which must be whole as the chip's are unless real arithmetic is assumed."""
     value = node.array(key)
     if assumptions.get(node.name, "arithmetic") != "real" and np.any(value != np.rint(value)):

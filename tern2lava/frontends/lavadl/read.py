@@ -13,7 +13,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.check import check
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatten, Graph, Level, Neuron, Output, Readout
-from tern2lava.compiler.ir.shapes import Array, Shape, frozen, size
+from tern2lava.compiler.ir.shapes import Ints, Reals, Shape, frozen, size
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
@@ -160,10 +160,10 @@ class _Assembly:
         self.builder.add(affine, self.where)
         return [self.neurons(layer, neuron, [gain], bias)]
 
-    def numbers(self, layer: Hdf5Node, key: str) -> Array:
+    def numbers(self, layer: Hdf5Node, key: str) -> Reals:
         return whole_numbers(layer, key, self.assumptions)
 
-    def matrix(self, layer: Hdf5Node, key: str) -> Array:
+    def matrix(self, layer: Hdf5Node, key: str) -> Reals:
         """A weight as (out, in); a flat one is cut into as many rows as the layer has neurons."""
         weight = self.numbers(layer, key)
         rows = size(layer.whole("shape")) if weight.ndim < 2 else weight.shape[0]
@@ -194,7 +194,7 @@ class _Assembly:
             self.recurrent(layer, result)
         return result
 
-    def linear(self, layer: Hdf5Node, source: str, weight: Array) -> str:
+    def linear(self, layer: Hdf5Node, source: str, weight: Reals) -> str:
         name = self.free(f"{layer.name}.weight")
         self.builder.add(Dense(name=name, inputs=(source,), weight=weight), self.where)
         return name
@@ -208,11 +208,11 @@ class _Assembly:
             self.builder.add(Delay(name=name, inputs=(source,), steps=steps), self.where)
         return name
 
-    def delays(self, layer: Hdf5Node, shape: tuple[int, ...]) -> Array:
+    def delays(self, layer: Hdf5Node, shape: tuple[int, ...]) -> Ints:
         """Steps that each synapse (out, in) waits; a vector holds one delay for each neuron, or else for each input."""
         if "delay" not in layer.fields:
             return np.zeros(shape, np.int64)
-        value = np.floor(layer.array("delay")).reshape(-1)
+        value: Reals = np.floor(layer.array("delay")).reshape(-1)
         low, high = float(value.min()), float(value.max())
         if low < 0 or high > LONGEST_DELAY:
             raise InputError(f"{layer.name}.delay", f"is {low:g} to {high:g}; expected 0 to {LONGEST_DELAY}")
@@ -222,7 +222,7 @@ class _Assembly:
             raise InputError(f"{layer.name}.delay", f"has {value.size} values for {shape[0]} x {shape[1]} synapses")
         return np.broadcast_to(value, shape).astype(np.int64)
 
-    def bias(self, layer: Hdf5Node, channels: int) -> Array:
+    def bias(self, layer: Hdf5Node, channels: int) -> Reals:
         if "bias" not in layer.fields:
             return np.zeros(1)
         value = self.numbers(layer, "bias").reshape(-1)
@@ -230,7 +230,7 @@ class _Assembly:
             raise InputError(f"{layer.name}.bias", f"has {value.size} values for {channels} channels")
         return value
 
-    def neurons(self, layer: Hdf5Node, neuron: Hdf5Node, feeds: list[str], bias: Array) -> str:
+    def neurons(self, layer: Hdf5Node, neuron: Hdf5Node, feeds: list[str], bias: Reals) -> str:
         """Add the neurons of a layer under its name. Their bias joins the membrane potential, as in netx."""
         fields = neuron_fields(neuron, self.assumptions, layer.name, self.builder.notes)
         if np.any(bias) and np.any(fields["alpha_u"] != 0):

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
 from tern2lava.frontends.modules.torch_layers import as_array
@@ -67,7 +67,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     )
 
 
-def _decays(p: Any, dt: float, kind: str, where: str) -> dict[str, Array]:
+def _decays(p: Any, dt: float, kind: str, where: str) -> dict[str, Reals]:
     if kind == "IAF":
         return {}
     k = _array(dt * p.tau_mem_inv, f"{where}.tau_mem_inv")
@@ -87,7 +87,7 @@ def _refractory(value: Any, where: str) -> int:
     return math.ceil(float(steps.reshape(-1)[0]))
 
 
-def _array(value: Any, where: str) -> Array:
+def _array(value: Any, where: str) -> Reals:
     """A parameter as Norse holds it (tensor or number) in float64."""
     return np.asarray(numbers(where, value.detach().cpu().numpy() if hasattr(value, "detach") else value))
 

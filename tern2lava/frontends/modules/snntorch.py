@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
 from tern2lava.frontends.modules.firing_rule import firing_rule
@@ -115,7 +115,7 @@ def _feedback(module: Any, where: str) -> Feed:
             raise UnsupportedError(place, "snnTorch's own recurrence", other, "use linear_features or V")
 
 
-def _clamped(module: Any, key: str, name: str, where: str, notes: list[str]) -> Array:
+def _clamped(module: Any, key: str, name: str, where: str, notes: list[str]) -> Reals:
     value = numbers(f"{where}.{key}", _numpy(getattr(module, key)))
     clamped = np.clip(value, 0.0, 1.0)
     if not np.array_equal(value, clamped):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
@@ -61,7 +61,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     return NeuronLayer(fields=fields)
 
 
-def _decays(module: Any, kind: str, rest: Array, where: str) -> dict[str, Array]:
+def _decays(module: Any, kind: str, rest: Reals, where: str) -> dict[str, Reals]:
     match kind.removeprefix("Ternary"):
         case "IFNode":
             return integrate_and_fire()
@@ -117,7 +117,7 @@ def _inner(module: Any, name: str, where: str) -> NeuronLayer:
     return neuron_layer(inner, name, f"{where}.sub_module")
 
 
-def _number(value: Any, where: str) -> Array:
+def _number(value: Any, where: str) -> Reals:
     return numbers(where, value.detach().cpu().numpy() if hasattr(value, "detach") else value)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from tern2lava.compiler.ir.graph import Dense, Flatten, Identity, PoolKind
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder, numbers
 
@@ -29,12 +29,12 @@ def class_path(module: torch.nn.Module) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def as_array(where: str, parameter: torch.Tensor) -> Array:
+def as_array(where: str, parameter: torch.Tensor) -> Reals:
     """A parameter in float64; InputError where it is not finite."""
     return numbers(where, parameter.detach().cpu().double().numpy())
 
 
-def weight_and_bias(layer: Any, where: str) -> tuple[Array, Array | None]:
+def weight_and_bias(layer: Any, where: str) -> tuple[Reals, Reals | None]:
     """Weight and bias (or None) of a layer."""
     bias = None if layer.bias is None else as_array(f"{where}.bias", layer.bias)
     return as_array(f"{where}.weight", layer.weight), bias

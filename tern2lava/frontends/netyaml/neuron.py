@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Reals
 from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.files.checkpoint import Scalar
@@ -149,7 +149,7 @@ class _Reader:
         fields = {**native, "rearm": self.rearm(reset, delay, own and native["rearm"])}
         return fields | ({"refractory": keys.refractory} if keys.refractory is not None else {})
 
-    def decays(self, snntorch: bool) -> dict[str, Array]:
+    def decays(self, snntorch: bool) -> dict[str, Reals]:
         """The fields for the decays of the entry's kind."""
         match self.keys.kind:
             case "if":
@@ -172,7 +172,7 @@ class _Reader:
             case "alif":
                 return self.alif(snntorch)
 
-    def lif(self, tau: Array) -> Fields:
+    def lif(self, tau: Reals) -> Fields:
         """The fields of a leak with time constant `tau`, as decay_input and v_rest say."""
         decay_input = bool(self.needed("decay_input"))
         return time_constant(tau, decay_input=decay_input, v_rest=self.parameter("v_rest", 0.0))
@@ -184,7 +184,7 @@ class _Reader:
             del fields["gain_v"]
         return fields
 
-    def decay(self, key: str, snntorch: bool) -> Array:
+    def decay(self, key: str, snntorch: bool) -> Reals:
         """A decay factor in [0, 1]; snnTorch clamps its own to that range in every step."""
         value = self.parameter(key)
         if not snntorch:
@@ -245,7 +245,7 @@ class _Reader:
             if self.source.value(f"{prefix}.{option}") not in (None, False):
                 raise UnsupportedError(self.name, "independent neurons", option, f"train without {option}")
 
-    def parameter(self, key: str, default: float | None = None) -> Array:
+    def parameter(self, key: str, default: float | None = None) -> Reals:
         """A real parameter as an array, from the entry or the checkpoint; InputError where neither has it."""
         written = getattr(self.keys, key)
         at = (*self.place, key)
@@ -291,12 +291,12 @@ class _Reader:
         return self.error(key, "").where
 
 
-def _agree(a: Array, b: Array) -> bool:
+def _agree(a: Reals, b: Reals) -> bool:
     """Whether two parameters are equal in float32, one of them perhaps being a single number for all."""
     if a.size != 1 and b.size != 1 and a.shape != b.shape:
         return False
     return bool((a.astype(np.float32) == b.astype(np.float32)).all())
 
 
-def _text(value: Array) -> str:
+def _text(value: Reals) -> str:
     return f"{value.item():g}" if value.size == 1 else f"shape {value.shape}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.counts import count
 from tern2lava.frontends import latent_weights as latent
 from tern2lava.frontends.builder import Feed, numbers
@@ -30,7 +30,7 @@ class Tensors:
     def has(self, name: str) -> bool:
         return self.checkpoint.find(name) is not None
 
-    def array(self, name: str, place: Place) -> Array:
+    def array(self, name: str, place: Place) -> Reals:
         """The tensor (or number) called `name` in float64; InputError at `place` where there is none to be had."""
         full = self.checkpoint.find(name)
         if full is None:
@@ -61,7 +61,7 @@ class Tensors:
 
 def weight_and_bias(
     tensors: Tensors, keys: DenseKeys | Conv2dKeys | Conv1dKeys, place: Place
-) -> tuple[Array, Array | None]:
+) -> tuple[Reals, Reals | None]:
     """The weight and bias of a layer, by their own names or as PREFIX.weight and PREFIX.bias of `tensors`."""
     if keys.tensors is not None and (keys.weight is not None or keys.bias is not None):
         raise tensors.file.error((*place, "tensors"), "stands beside weight or bias; give either")
@@ -74,7 +74,7 @@ def weight_and_bias(
     return tensors.array(keys.weight, (*place, "weight")), bias
 
 
-def weight_of(tensors: Tensors, prefix: str, place: Place) -> Array:
+def weight_of(tensors: Tensors, prefix: str, place: Place) -> Reals:
     """PREFIX.weight, or what the stored quantiser makes of a latent weight (frontends/latent_weights.py)."""
     original = f"{prefix}.{latent.ORIGINAL}"
     if tensors.has(f"{prefix}.weight") or not tensors.has(original):
@@ -87,7 +87,7 @@ def weight_of(tensors: Tensors, prefix: str, place: Place) -> Array:
     return latent.ternary_weight(where, *(tensors.array(name, place) for name in (original, alpha, delta)))
 
 
-def bias_of(tensors: Tensors, prefix: str, place: Place) -> Array | None:
+def bias_of(tensors: Tensors, prefix: str, place: Place) -> Reals | None:
     """PREFIX.bias, None where there is none (or where a pickled module says so)."""
     bias = f"{prefix}.bias"
     there = tensors.has(bias) and tensors.value(bias) is None
@@ -122,7 +122,7 @@ def feedback_of(tensors: Tensors, keys: NeuronKeys, place: Place) -> tuple[Feed 
     return Feed(weight=weight, bias=bias, padding=conv.padding), given.delay
 
 
-def _check_axes(tensors: Tensors, weight: Array, axes: int, place: Place) -> None:
+def _check_axes(tensors: Tensors, weight: Reals, axes: int, place: Place) -> None:
     if weight.ndim != axes:
         raise tensors.file.error(place, f"its weight has shape {weight.shape}; expected {count(axes, 'axis')}")
 

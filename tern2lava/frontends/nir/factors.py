@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 
@@ -19,7 +19,7 @@ _GRIDS = (*(2.0**n for n in range(13)), *(10.0**n for n in range(1, 5)))
 ones with denominators of up to 4096 and 1000 lie 1 / 512,000 apart, the intervals searched are at most 6e-7 long."""
 
 
-def euler_factors(node: Hdf5Node, tau_key: str, gain_key: str, dt: float) -> tuple[Array, Array, Array]:
+def euler_factors(node: Hdf5Node, tau_key: str, gain_key: str, dt: float) -> tuple[Reals, Reals, Reals]:
     """(decay 1 - dt / tau, gain `gain_key` dt / tau, rate dt / tau) of forward Euler: what a state keeps of itself in a
     step, takes of its input, takes of its leak. A missing gain field is 1.
 
@@ -66,7 +66,7 @@ def euler_factors(node: Hdf5Node, tau_key: str, gain_key: str, dt: float) -> tup
     return np.asarray(decay), np.asarray(np.where(unit, 1.0, gain)), np.asarray(rate)
 
 
-def rate_factor(node: Hdf5Node, gain_key: str, dt: float | None) -> Array:
+def rate_factor(node: Hdf5Node, gain_key: str, dt: float | None) -> Reals:
     """`gain_key` dt, what an IF neuron takes of its input in a step; 1 where it is 1 but for rounding, and where it is
     stored as 1. Stored in float32 it is the simple value within its rounding, where there is one."""
     given = node.array(gain_key, infinite=True)
@@ -82,7 +82,7 @@ def rate_factor(node: Hdf5Node, gain_key: str, dt: float | None) -> Array:
     return np.asarray(np.where(near | (given == 1), 1.0, gain))
 
 
-def _held_decay(rate: Array, tau: Array, dt: float, *, stored: bool) -> Array:
+def _held_decay(rate: Reals, tau: Reals, dt: float, *, stored: bool) -> Reals:
     """The float32 decay from which an exporter computed tau: half a last bit of its own, and the roundings of tau."""
     decay = 1.0 - rate
     own = np.spacing(np.maximum(decay, 2.0**-24).astype(np.float32)).astype(np.float64) / 2
@@ -94,7 +94,7 @@ def _held_decay(rate: Array, tau: Array, dt: float, *, stored: bool) -> Array:
     return _chosen(found, np.maximum(plain, 0).astype(np.float64), stored=stored)
 
 
-def _held_rate(rate: Array, tau: Array, dt: float, *, stored: bool) -> Array:
+def _held_rate(rate: Reals, tau: Reals, dt: float, *, stored: bool) -> Reals:
     """The float32 rate from which an exporter computed tau."""
     found = _simple(rate, _ROUNDINGS * rate)
     found = np.where(np.isnan(found), _by_steps(rate, _ROUNDINGS * rate), found)
@@ -103,7 +103,7 @@ def _held_rate(rate: Array, tau: Array, dt: float, *, stored: bool) -> Array:
     return _chosen(found, np.minimum(plain, 1).astype(np.float64), stored=stored)
 
 
-def _simple(value: Array, slack: Array) -> Array:
+def _simple(value: Reals, slack: Reals) -> Reals:
     """For each value the first fraction of a grid within its slack, NaN where there is none."""
     result = np.full(value.shape, np.nan)
     for grid in _GRIDS:
@@ -112,7 +112,7 @@ def _simple(value: Array, slack: Array) -> Array:
     return result
 
 
-def _by_steps(rate: Array, slack: Array) -> Array:
+def _by_steps(rate: Reals, slack: Reals) -> Reals:
     """For each rate 1 / s within its slack, s a whole number of eighths or a number of 3 digits; NaN where none is."""
     with np.errstate(divide="ignore", invalid="ignore"):
         steps = 1.0 / rate
@@ -124,7 +124,7 @@ def _by_steps(rate: Array, slack: Array) -> Array:
     return result
 
 
-def _chosen(found: Array, otherwise: Array, *, stored: bool) -> Array:
+def _chosen(found: Reals, otherwise: Reals, *, stored: bool) -> Reals:
     """`found`, or the float32 number next to it where the array is `stored` so; `otherwise` where `found` is NaN or
     float64 rounding away from it."""
     if stored:

@@ -20,7 +20,7 @@ def dense_layer(node: Hdf5Node, source: str, shape: Shape) -> Dense:
         raise UnsupportedError(
             node.name, "one matrix as a dense weight", f"shape {weight.shape}", "use one Linear node per leading index"
         )
-    weight = weight.reshape(weight.shape[-2:])
+    weight = weight.reshape(weight.shape[-2], weight.shape[-1])
     if shape[-1] != weight.shape[1] or size(shape) != weight.shape[1]:
         raise InputError(
             node.name, f"weight of shape {weight.shape} reads shape {shape}; put a Flatten before it, or repair it"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Reals
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nir.file import NEURONS, NirGraph
@@ -70,7 +70,7 @@ def _needs_dt(node: Hdf5Node) -> bool:
     return node.kind == "Delay" or (node.kind in NEURONS and node.kind != "Threshold")
 
 
-def _rates(graph: NirGraph) -> dict[str, Array]:
+def _rates(graph: NirGraph) -> dict[str, Reals]:
     """What each neuron says of 1 / dt."""
     result: dict[str, Array] = {}
     for node in graph.nodes.values():
@@ -97,7 +97,7 @@ def _rates(graph: NirGraph) -> dict[str, Array]:
     return result
 
 
-def _agreed(rates: dict[str, Array]) -> tuple[float | None, str]:
+def _agreed(rates: dict[str, Reals]) -> tuple[float | None, str]:
     """(dt that all rates agree on, or None; why there is none)."""
     if not rates:
         return None, ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
+from tern2lava.sim.data.given import named_arrays, whole_array
 from tern2lava.sim.reading.oracle import is_oracle_key
 
 
@@ -28,10 +28,9 @@ def read_arrays(data: Any) -> tuple[dict[str, Array], Array | None]:
             raise InputError(where, "does not exist") from None
         except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
             raise InputError(where, f"is no readable npz file ({error})") from None
-    named = data if isinstance(data, Mapping) else {"spikes": data}
-    arrays = {name: value for name, value in named.items() if not is_oracle_key(name)}
+    arrays = named_arrays(data, lambda name: not is_oracle_key(name), where)
     labels = arrays.pop("labels", None)
-    inputs = {name: np.asarray(value) for name, value in arrays.items()}
+    inputs: dict[str, Array] = {name: whole_array(value, f"{where}: {name}") for name, value in arrays.items()}
     for name, values in inputs.items():
         if values.ndim < 3 or 0 in values.shape or values.dtype.kind not in "biuf":
             raise InputError(
@@ -40,5 +39,5 @@ def read_arrays(data: Any) -> tuple[dict[str, Array], Array | None]:
             )  # fmt: skip
     if not inputs or len({values.shape[:2] for values in inputs.values()}) > 1:
         found = ", ".join(f"{name} {values.shape}" for name, values in inputs.items()) or "nothing"
-        raise InputError(where, f"requires inputs of as many samples and steps; found {found}; name one array spikes")
-    return inputs, None if labels is None else np.asarray(labels)
+        raise InputError(where, f"requires inputs of the same samples and steps; found {found}; name one array spikes")
+    return inputs, None if labels is None else whole_array(labels, f"{where}: labels")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Input, Neuron
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Array, Ints, Spikes, size
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import Tern2LavaError
 
@@ -52,7 +52,7 @@ def keep_run(
     return arrays, (f"{', '.join(silent)}: no spike in the {len(chosen)} recorded samples that the bundle keeps",)
 
 
-def _inputs(graph: Graph, count: int, static: bool) -> dict[str, Array]:
+def _inputs(graph: Graph, count: int, static: bool) -> dict[str, Spikes]:
     """Random values of every Input, (samples, steps, *shape); static: the same in every step."""
     rng = np.random.default_rng(0)
     found = {}
@@ -61,21 +61,21 @@ def _inputs(graph: Graph, count: int, static: bool) -> dict[str, Array]:
         low, high = node.levels
         if (low, high) == (0, 1):
             density = np.resize(DENSITIES, count).reshape(-1, *([1] * (len(shape) - 1)))
-            values: Array = (rng.random(shape) < density).astype(np.uint8)
+            values: Spikes = (rng.random(shape) < density).astype(np.uint8)
         else:
             values = rng.integers(low, high + 1, shape).astype(np.int32)
         found[node.name] = np.repeat(values, graph.steps, axis=1) if static else values
     return found
 
 
-def _torch_shapes(graph: Graph, inputs: dict[str, Array], module: Any) -> dict[str, Array]:
+def _torch_shapes(graph: Graph, inputs: dict[str, Spikes], module: Any) -> dict[str, Spikes]:
     """The inputs as the module reads them: one-dimensional layers read (channels, length), held as (channels, 1,
     length)."""
     held = {note.split(":", 1)[0] for note in graph.notes if "is held as" in note}
     return {name: values[..., 0, :] if name in held else values for name, values in inputs.items()}
 
 
-def _most_populations(spikes: dict[str, Array], samples: int) -> Array:
+def _most_populations(spikes: dict[str, Array], samples: int) -> Ints:
     """Numbers of `samples` samples, in order: one after the other that which makes the most further populations spike,
     then those of other densities."""
     fires = np.stack([values.reshape(len(values), -1).any(axis=1) for values in spikes.values()], axis=1)

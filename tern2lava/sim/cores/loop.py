@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CoreImage
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Spikes
 from tern2lava.sim.cores.machine import CoreMachine
 from tern2lava.sim.cores.routes import Gather, Place
 from tern2lava.sim.reference.integer import spike_type
@@ -34,7 +34,7 @@ class Loop:
             for g, group in enumerate(image.groups)
         }
         self.outside: dict[str, int] = {}
-        self.ranges: dict[int, list[tuple[str, Gather, Array]]] = {}
+        self.ranges: dict[int, list[tuple[str, Gather, Ints]]] = {}
         inside = set(members)
         for c, (part, kept) in self.images.items():
             self.ranges[c] = []
@@ -47,7 +47,7 @@ class Loop:
                     self.outside[name] = of_axons[c, a]
                 self.ranges[c].append((name, gather, axons.axon_of()))
 
-    def run(self, given: dict[str, Array], samples: int, steps: int, states: bool) -> Iterator[Result]:
+    def run(self, given: dict[str, Spikes], samples: int, steps: int, states: bool) -> Iterator[Result]:
         """What each group does, given what reaches the loop from outside, (samples, steps, volume) by axon range."""
         from tern2lava.sim.cores.result import Result
 
@@ -65,7 +65,9 @@ class Loop:
             assert local is not None
             u, v = (np.zeros(shape, np.int64), np.zeros(shape, np.int64)) if states else (None, None)
             results[c, g] = Result((c, g), np.zeros(shape, spike_type(local)), u, v)
-        emitted = {c: np.zeros((samples, machine.neurons), machine.spike_type) for c, machine in machines.items()}
+        emitted: dict[int, Spikes] = {
+            c: np.zeros((samples, machine.neurons), machine.spike_type) for c, machine in machines.items()
+        }
         for t in range(1, steps + max(self.starts[m] for m in self.members) + 1):
             before = {member: emitted[member[0]][:, first[member]] for member in self.members}
             now = {}
@@ -82,9 +84,9 @@ class Loop:
         yield from results.values()
 
     def _arriving(
-        self, c: int, t: int, before: dict[Place, Array], given: dict[str, Array], samples: int, steps: int,
+        self, c: int, t: int, before: dict[Place, Spikes], given: dict[str, Spikes], samples: int, steps: int,
         machine: CoreMachine,
-    ) -> Array:  # fmt: skip
+    ) -> Ints:  # fmt: skip
         """Spikes on the axons of core `c` in chip step t, (samples, axons)."""
         parts = []
         for name, gather, axon_of in self.ranges[c]:

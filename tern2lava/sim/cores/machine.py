@@ -9,7 +9,7 @@ import numpy as np
 
 from tern2lava.compiler.image.core_image import CORE, CoreImage
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Spikes
 from tern2lava.errors import InputError
 from tern2lava.sim.reference.integer import PopulationState
 
@@ -40,11 +40,11 @@ class CoreMachine:
         # int8, int32 where relays send their sums.
         relays = any(state.population.levels is not None for state in self.groups)
         self.spike_type: type[np.int8] | type[np.int32] = np.int32 if relays else np.int8
-        self._waiting: list[deque[Array]] = [deque() for _ in delays]
+        self._waiting: list[deque[Ints]] = [deque() for _ in delays]
         self._delays = delays
         self._gains = [per_neuron(block.local.gain, block.local) for block in image.blocks]
 
-    def step(self, t: int, arriving: Array) -> Array:
+    def step(self, t: int, arriving: Ints) -> Spikes:
         """Spikes (batch, neurons) of chip step t, given `arriving` (batch, axons): what was emitted in the step
         before. Groups rest outside their window."""
         image = self.image
@@ -60,7 +60,7 @@ class CoreMachine:
             if x.any():
                 block = image.blocks[axons.block]
                 sums[block.group] += accumulate(block.local, x).astype(np.int64) * self._gains[axons.block]
-        spikes = np.zeros((self.batch, self.neurons), self.spike_type)
+        spikes: Spikes = np.zeros((self.batch, self.neurons), self.spike_type)
         for index, (group, state) in enumerate(zip(image.groups, self.groups, strict=True)):
             if self.active(index, t):
                 assert group.local is not None
@@ -74,12 +74,12 @@ class CoreMachine:
         return t > local.start and (self.steps is None or t <= local.start + self.steps)
 
     @property
-    def v(self) -> Array:
+    def v(self) -> Ints:
         """Membrane potentials (batch, neurons)."""
         return np.concatenate([state.v for state in self.groups], axis=1)
 
     @property
-    def u(self) -> Array:
+    def u(self) -> Ints:
         """Synaptic currents (batch, neurons)."""
         return np.concatenate([state.u for state in self.groups], axis=1)
 
@@ -91,8 +91,8 @@ class Link:
 
     source: int
     target: int
-    neuron: Array
-    axon: Array
+    neuron: Ints
+    axon: Ints
     shared: bool = False
 
 

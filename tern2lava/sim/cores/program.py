@@ -16,7 +16,7 @@ import numpy as np
 from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.image.core_image import CoreImage
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Projection
-from tern2lava.compiler.ir.shapes import Array, Pooling
+from tern2lava.compiler.ir.shapes import Pooling, Spikes
 from tern2lava.sim.cores.loop import Loop
 from tern2lava.sim.cores.result import Result
 from tern2lava.sim.cores.routes import Gather, Place, fill, gathers
@@ -45,12 +45,12 @@ class CoreProgram:
     stages: tuple[Stage, ...]
     host: int
 
-    def run(self, inputs: dict[int, Array], *, states: bool) -> Iterator[Result]:
+    def run(self, inputs: dict[int, Spikes], *, states: bool) -> Iterator[Result]:
         """What each group does on `inputs`, by group of the host (samples, steps, neurons), in an order in which each
         is computed after what it reads."""
         samples, steps = next(iter(inputs.values())).shape[:2]
-        rows: dict[Place, Array] = {(self.host, g): values for g, values in inputs.items()}
-        gathered: dict[int, Array] = {}
+        rows: dict[Place, Spikes] = {(self.host, g): values for g, values in inputs.items()}
+        gathered: dict[int, Spikes] = {}
         for stage in self.stages:
             for k in stage.reads.values():
                 if k not in gathered:

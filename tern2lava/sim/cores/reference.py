@@ -5,19 +5,19 @@ Compared with sim.reference.integer it proves codec, partition and routing at on
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CORE, CoreImage, decode_core
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Ints, Spikes, size
 from tern2lava.errors import InputError
 from tern2lava.sim.cores.machine import CoreMachine, links
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference.integer import spike_type
 
 
-def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *, states: bool = True) -> Trace:
+def run(images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, states: bool = True) -> Trace:
     """The trace of the program in `images` on `inputs`: for every input, values (batch, steps, *shape).
 
     Raises InputError for damaged images, and where their groups do not cover every population exactly once.
@@ -34,14 +34,14 @@ def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *,
     sizes = {group.name: size(group.box.shape) for image in cores for group in image.groups}
     neurons = [group.local for image in cores for group in image.groups if group.local is not None]
     types = {local.name: spike_type(local) for local in neurons}
-    spikes = {name: np.zeros((batch, steps, n), types[name]) for name, n in sizes.items()}
+    spikes: dict[str, Spikes] = {name: np.zeros((batch, steps, n), types[name]) for name, n in sizes.items()}
     v = {name: np.zeros((batch, steps, n), np.int64) for name, n in sizes.items() if states}
     u = {name: np.zeros((batch, steps, n), np.int64) for name, n in sizes.items() if states}
     places = [[group.box.flat() for group in image.groups] for image in cores]
 
     arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
     for t in range(1, steps + max(starts, default=0) + 1):
-        out: list[Array] = [machine.step(t, x) for machine, x in zip(machines, arriving, strict=True)]
+        out: list[Spikes] = [machine.step(t, x) for machine, x in zip(machines, arriving, strict=True)]
         out.append(emitted_by_host[:, t - 1] if t <= steps else np.zeros_like(emitted_by_host[:, 0]))
         arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
         for wire in wires:
@@ -64,7 +64,7 @@ def run(images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *,
 
 def check_cover(cores: Sequence[CoreImage]) -> None:
     """InputError where a neuron lies on no core or on two."""
-    seen: dict[str, Array] = {}
+    seen: dict[str, Ints] = {}
     for image in cores:
         for group in image.groups:
             if image.kind != CORE:
@@ -79,7 +79,7 @@ def check_cover(cores: Sequence[CoreImage]) -> None:
             raise InputError(name, f"neuron {wrong[0]} lies on {count[wrong[0]]} cores, expected 1")
 
 
-def _host_rows(host: CoreImage, inputs: dict[str, Array], batch: int, steps: int) -> Array:
+def _host_rows(host: CoreImage, inputs: Mapping[str, Spikes], batch: int, steps: int) -> Ints:
     """What the host emits, (batch, steps, neurons of all its groups)."""
     rows = []
     for group in host.groups:

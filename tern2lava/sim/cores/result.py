@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints, Spikes
 from tern2lava.sim.cores.routes import Place
 
 
@@ -13,6 +13,6 @@ class Result:
     """Spikes (samples, steps, neurons) of a group over its own window, and u and v (None: not recorded)."""
 
     place: Place
-    spikes: Array
-    u: Array | None
-    v: Array | None
+    spikes: Spikes
+    u: Ints | None
+    v: Ints | None

@@ -9,12 +9,12 @@ import numpy as np
 
 from tern2lava.compiler.image.core_image import CORE, CoreImage, Group
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints, Spikes
 from tern2lava.errors import InputError
 
 # (position of the image, group in it).
 Place = tuple[int, int]
-Index = Array | slice
+Index = Ints | slice
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +72,12 @@ def gathers(images: list[CoreImage]) -> tuple[tuple[Gather, ...], dict[tuple[int
     return tuple(found), of_axons
 
 
-def fill(gather: Gather, rows: Mapping[Place, Array], samples: int, steps: int) -> Array:
+def fill(gather: Gather, rows: Mapping[Place, Spikes], samples: int, steps: int) -> Spikes:
     """What is gathered, (samples, steps, volume), from the spikes of each group (samples, steps, neurons)."""
     if gather.whole:
         return rows[gather.feeds[0].source]
     kind = rows[gather.feeds[0].source].dtype if gather.feeds and gather.most == 1 else np.dtype(np.int32)
-    result = np.zeros((samples, steps, gather.volume), kind)
+    result: Array = np.zeros((samples, steps, gather.volume), kind)
     for feed in gather.feeds:
         # Places of one feed differ, those of two feeds may meet.
         if gather.most == 1:
@@ -95,7 +95,7 @@ def _common(group: Group, box: Box) -> tuple[Index, Index]:
     return _as_slice(neuron), _as_slice(place)
 
 
-def _as_slice(index: Array) -> Index:
+def _as_slice(index: Ints) -> Index:
     if index.size and (np.diff(index) == 1).all():
         return slice(int(index[0]), int(index[-1]) + 1)
     return index

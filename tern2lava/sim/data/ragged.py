@@ -9,6 +9,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
+from tern2lava.sim.data.given import whole_array
 
 
 def padded(samples: Sequence[Any], steps: int, pad: bool, where: str) -> Array:
@@ -25,7 +26,7 @@ def padded(samples: Sequence[Any], steps: int, pad: bool, where: str) -> Array:
     if len(lengths) == 1:
         return np.stack(parts)
     if not lengths:
-        raise InputError(where, "holds no samples")
+        raise InputError(where, "requires one sample at least; found none; give (samples, steps, *shape)")
     if not pad:
         raise InputError(
             where, f"its samples have {min(lengths):,} to {max(lengths):,} steps; pad them with steps of zeros: --pad "
@@ -49,12 +50,11 @@ def cut(values: Array, lengths: Array, where: str) -> list[Array]:
 
 
 def _array(sample: Any, where: str) -> Array:
-    try:
-        array = np.asarray(sample)
-    except ValueError as error:
-        raise InputError(where, f"is no array ({error})") from None
+    array: Array = whole_array(sample, where)
     if array.dtype.kind not in "biuf" or array.ndim < 1:
-        raise InputError(where, f"shape {array.shape} of {array.dtype}; expected numbers (steps, ...)")
+        raise InputError(
+            where, f"requires numbers (steps, *shape); found {array.dtype} of shape {array.shape}; give every step"
+        )
     return array
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.graph import Graph, Level, Neuron, Output, Population, Readout
-from tern2lava.compiler.ir.shapes import Array, broadcast
+from tern2lava.compiler.ir.shapes import Array, D, Ints, Reals, broadcast
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim.data.trace import Trace
 
@@ -44,22 +45,22 @@ def needs_states(graph: Graph) -> bool:
     return any(output.readout is not Readout.SPIKE_COUNT for output in graph.of_kind(Output))
 
 
-def predictions(found: Array) -> Array:
+def predictions(found: Array) -> Ints:
     """Class of the largest score, the lowest index among equals, (batch,)."""
     return np.asarray(found.argmax(axis=1))
 
 
-def accuracy(found: Array, labels: Array) -> float:
+def accuracy(found: Array, labels: Ints) -> float:
     """Share of samples whose prediction is the label."""
     return float((predictions(found) == labels).mean())
 
 
-def _membrane(graph: Graph, trace: Trace, name: str) -> Array:
+def _membrane(graph: Graph, trace: Trace, name: str) -> Reals:
     """Membrane potential (batch, steps, neurons) as the source recorded it."""
     node = graph[name]
     assert isinstance(node, Neuron | Population)
 
-    def flat(value: Array) -> Array:
+    def flat(value: NDArray[D]) -> NDArray[D]:
         return broadcast(value, node.shape).reshape(1, 1, -1)
 
     v = trace.v[name].astype(np.float64)

@@ -14,9 +14,12 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Input
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Array, Ints, Spikes, size
+from tern2lava.compiler.shown import Shown
+from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
+from tern2lava.sim.data.given import whole_array
 from tern2lava.sim.data.ragged import cut, is_ragged, padded
 from tern2lava.sim.data.stored_values import StoredValues, read_header
 from tern2lava.sim.data.wrapped import what_is_wrong
@@ -27,15 +30,20 @@ _DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotIm
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class SpikeData:
+class SpikeData(Shown):
     """inputs: for every Input its values (batch, steps, *shape); labels (batch,) int64 or None; pad_to: steps that are
     run, zeros in those that the inputs lack.
 
     Values of a large file are read slice by slice."""
 
-    inputs: Mapping[str, Array | StoredValues]
-    labels: Array | None = None
+    inputs: Mapping[str, Spikes | StoredValues]
+    labels: Ints | None = None
     pad_to: int = 0
+
+    def _shown(self) -> str:
+        labels = "" if self.labels is None else ", with labels"
+        shapes = ", ".join(f"{name} {'x'.join(map(str, values.shape[2:]))}" for name, values in self.inputs.items())
+        return f"{count(self.samples, 'sample')}, {count(self.steps, 'step')}, {shapes}{labels}"
 
     @property
     def samples(self) -> int:
@@ -53,7 +61,7 @@ class SpikeData:
         """Samples begin to end (exclusive)."""
         return SpikeData(inputs=self.values(begin, end), labels=None if self.labels is None else self.labels[begin:end])
 
-    def values(self, begin: int = 0, end: int | None = None) -> dict[str, Array]:
+    def values(self, begin: int = 0, end: int | None = None) -> dict[str, Spikes]:
         """The inputs' values of samples begin to end (None: all), padded. Raises InputError for what a file holds
         wrongly."""
         try:
@@ -62,7 +70,7 @@ class SpikeData:
             where = next((v.path for v in self.inputs.values() if isinstance(v, StoredValues)), "data")
             raise InputError(where, f"is no readable npz file ({error})") from None
 
-    def _padded(self, values: Array) -> Array:
+    def _padded(self, values: Spikes) -> Spikes:
         missing = self.pad_to - values.shape[1]
         return np.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2)) if missing > 0 else values
 
@@ -150,11 +158,11 @@ def make_spikes(
     Samples of different lengths may be a list of arrays (steps_i, *input shape) as well; with `pad` steps of zeros
     follow the shorter ones, up to `steps` or the longest sample. Raises InputError.
     """
-    nodes: tuple[Input, ...] = graph.of_kind(Input)
+    nodes = graph.of_kind(Input)
     named = [node.name for node in nodes if node.name in arrays]
     if "spikes" in arrays and named and "spikes" not in named:
         raise InputError(where, f"holds both 'spikes' and '{named[0]}', the input's name; leave one of them out")
-    inputs: dict[str, Array | StoredValues] = {}
+    inputs: dict[str, Spikes | StoredValues] = {}
     for node in nodes:
         key = "spikes" if len(nodes) == 1 and node.name not in arrays else node.name
         if key not in arrays:
@@ -166,12 +174,19 @@ def make_spikes(
     samples = next(iter(inputs.values())).shape[0]
     labels = arrays.get("labels")
     if isinstance(labels, Member):
-        raise InputError(f"{where}: labels", f"shape {labels.shape}; expected {samples} integers")
+        raise _wrong_labels(where, samples, f"shape {labels.shape}")
     if labels is not None:
-        labels = np.asarray(labels)
+        labels = whole_array(labels, f"{where}: labels")
         if labels.shape != (samples,) or labels.dtype.kind not in "iu":
-            raise InputError(f"{where}: labels", f"shape {labels.shape} of {labels.dtype}; expected {samples} integers")
+            raise _wrong_labels(where, samples, f"shape {labels.shape} of {labels.dtype}")
     return SpikeData(inputs=inputs, labels=None if labels is None else labels.astype(np.int64))
+
+
+def _wrong_labels(where: object, samples: int, what: str) -> InputError:
+    return InputError(
+        f"{where}: labels", f"requires {count(samples, 'integer')}, one for each sample; found {what}; give each "
+        "sample its class"
+    )  # fmt: skip
 
 
 def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, where: str) -> Array | Member:
@@ -180,27 +195,31 @@ def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, whe
         return values
     if is_ragged(values):
         return padded(values, steps, pad, where)
-    found: Array = np.asarray(values)
+    found: Array = whole_array(values, where)
     joined = found.ndim >= 2 and (found.shape[1:] == node.shape or found.shape[1:] == (size(node.shape),))
     if lengths is None or not joined:
         return found
-    return padded(cut(found, np.asarray(lengths), where), steps, pad, where)
+    return padded(cut(found, whole_array(lengths, f"{where}: lengths"), where), steps, pad, where)
 
 
-def _checked(values: Array | Member, node: Input, where: str) -> Array | StoredValues:
+def _checked(values: Array | Member, node: Input, where: str) -> Spikes | StoredValues:
     """The values of one Input in its shape; those of a large file are checked as they are read."""
     if values.dtype.kind not in "biuf":
-        raise InputError(where, f"holds {values.dtype}, expected numbers")
+        raise InputError(where, f"requires numbers; found {values.dtype}; give 0 and 1, or whole numbers in its levels")
     if values.ndim < 3 or values.shape[0] == 0 or values.shape[1] == 0:
-        raise InputError(where, f"shape {values.shape}; expected (samples, steps, {', '.join(map(str, node.shape))})")
+        full = ", ".join(map(str, node.shape))
+        raise InputError(
+            where, f"requires shape (samples, steps, {full}), one sample and one step at least; found {values.shape}; "
+            "give every step of every sample"
+        )  # fmt: skip
     width = int(np.prod(values.shape[2:]))
     flat = values.ndim == 3 and width == size(node.shape)
     # One-dimensional layers hold (channels, length) as (channels, 1, length).
     one_dimensional = node.shape == (*values.shape[2:3], 1, *values.shape[3:])
     if values.shape[2:] != node.shape and not flat and not one_dimensional:
         raise InputError(
-            where, f"each step has shape {values.shape[2:]} ({width:,} values); the network's input '{node.name}' is "
-            f"{node.shape} ({size(node.shape):,} values)",
+            where, f"requires steps of shape {node.shape} ({count(size(node.shape), 'value')}), as the network's "
+            f"input '{node.name}' has; found {values.shape[2:]} ({count(width, 'value')}); reshape the samples"
         )  # fmt: skip
     if isinstance(values, Member):
         check = partial(_whole, node, where)
@@ -208,13 +227,13 @@ def _checked(values: Array | Member, node: Input, where: str) -> Array | StoredV
     return _whole(node, where, values, placed=True)
 
 
-def _whole(node: Input, where: str, values: Array, placed: bool = False) -> Array:
+def _whole(node: Input, where: str, values: Array, placed: bool = False) -> Spikes:
     """The values as the Input's whole numbers, (samples, steps, *shape). placed: they begin with the data's first
     sample, so that a wrong one has a place. Raises InputError where they are others."""
     low, high = node.levels
     outside = bool(values.size) and not (values.min() >= low and values.max() <= high)
     if outside or (values.dtype.kind == "f" and not np.array_equal(values, np.rint(values))):
         wrong = what_is_wrong(node, values, placed)
-        raise InputError(where, f"values must be whole numbers from {low} to {high}; {wrong}")
-    kind = np.uint8 if (low, high) == (0, 1) else np.int32
+        raise InputError(where, f"requires whole numbers from {low} to {high}; {wrong}")
+    kind: type[np.integer[Any]] = np.uint8 if (low, high) == (0, 1) else np.int32
     return values.astype(kind, copy=False).reshape(*values.shape[:2], *node.shape)

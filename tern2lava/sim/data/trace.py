@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints, Spikes
+from tern2lava.compiler.shown import Shown
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Trace:
+class Trace(Shown):
     """Activity of a run. Each array is (batch, steps, neurons); step k of a population is chip step start + k + 1.
 
-    spikes: uint8. v and u: int64 states after the step, recorded when asked for (else empty dictionaries).
+    v and u: states after the step, recorded when asked for (else empty dictionaries): int64, or float64 of a run in
+    real numbers, which records v alone.
     """
 
-    spikes: dict[str, Array]
+    spikes: dict[str, Spikes]
     v: dict[str, Array] = field(default_factory=dict)
-    u: dict[str, Array] = field(default_factory=dict)
+    u: dict[str, Ints] = field(default_factory=dict)
 
 
 def joined(traces: Sequence[Trace]) -> Trace:

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bytes, Ints, Words
 from tern2lava.sim.engine.kernels import kernel
 
 
@@ -58,7 +58,7 @@ def ones_of(typing: Any, spikes: Any, first: Any) -> Any:
 
 
 @kernel
-def pack(spikes: Array, words: Array) -> int:
+def pack(spikes: Bytes, words: Words) -> int:
     """Number of spikes in `spikes` (n,) uint8 of 0 and 1, whose bit i goes to bit i % 64 of words[i // 64]."""
     n = spikes.size
     total = np.uint64(0)
@@ -77,7 +77,7 @@ def pack(spikes: Array, words: Array) -> int:
 
 
 @kernel
-def positions(words: Array, count: int, found: Array) -> int:
+def positions(words: Words, count: int, found: Ints) -> int:
     """Number of ones in the first `count` words, their indices in `found` in ascending order."""
     n = 0
     for k in range(count):

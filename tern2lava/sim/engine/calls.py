@@ -4,37 +4,44 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
 from numba.core import types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bytes, Codes, Ints, Words
 from tern2lava.sim.engine.kernels import indirect
+
+#: States, sums, gains and parameters of a group: all int32, or all int64 where a sum could leave 32 bits.
+States = NDArray[np.signedinteger[Any]]
+#: Sums that are known to fit 16 bits, and values that the kernels read in place of spikes.
+Shorts = NDArray[np.int16]
 
 
 class Pools(NamedTuple):
     """Arrays of all projections of a group, into which their rows of the table point: codes int8, planes uint64, the
     window of every neuron of a pooled source (int64, -1 for none), gains in the type of the states."""
 
-    codes: Array
-    planes: Array
-    windows_of: Array
-    gains: Array
+    codes: Codes
+    planes: Words
+    windows_of: Ints
+    gains: States
 
 
 class Scratch(NamedTuple):
     """Where sums are computed; nothing in it outlasts a call."""
 
-    packed: Array
-    counts: Array
-    found: Array
-    seen: Array
-    bits: Array
-    short: Array
-    lanes: Array
-    windows: Array
-    image_bits: Array
-    counters: Array
-    tally: Array
+    packed: Words
+    counts: Ints
+    found: Ints
+    seen: Shorts
+    bits: Bytes
+    short: Shorts
+    lanes: Ints
+    windows: Words
+    image_bits: Words
+    counters: Words
+    tally: NDArray[np.int8]
 
 
 def _array(kind: Any, dimensions: int = 1) -> Any:

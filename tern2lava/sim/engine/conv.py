@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bytes, Codes, Ints, Words
 from tern2lava.sim.engine.bits import popcount
+from tern2lava.sim.engine.calls import Shorts, States
 from tern2lava.sim.engine.kernels import kernel
 
 GROUPS, CHANNELS, HEIGHT, WIDTH, OUT_CHANNELS, OUT_HEIGHT, OUT_WIDTH, KERNEL_Y, KERNEL_X = range(9)
@@ -21,7 +22,7 @@ PASS = 3
 
 
 @kernel
-def by_spikes(found: Array, count: int, codes: Array, field: Array, gain: Array, sums: Array, a: Array) -> None:
+def by_spikes(found: Ints, count: int, codes: Codes, field: Ints, gain: States, sums: Shorts, a: States) -> None:
     """Add what the spikes found[:count] cause.
 
     codes: (in channel, ky, kx from last to first, out channel of the group), flat int8: neighbouring taps of a spike
@@ -67,14 +68,14 @@ def by_spikes(found: Array, count: int, codes: Array, field: Array, gain: Array,
 
 
 @kernel
-def _gather(sums: Array, codes: Array) -> None:
+def _gather(sums: Shorts, codes: Codes) -> None:
     """Add codes to sums, element by element."""
     for i in range(sums.size):
         sums[i] += np.int16(codes[i])
 
 
 @kernel
-def pack_windows(spikes: Array, group: int, field: Array, image_bits: Array, windows: Array) -> None:
+def pack_windows(spikes: Bytes, group: int, field: Ints, image_bits: Words, windows: Words) -> None:
     """Fill windows (words * pixels,) with the receptive field of every output pixel in one group.
 
     Bit i of a window, counted through its words, is tap i // channels, channel i % channels of the group.
@@ -123,7 +124,7 @@ def pack_windows(spikes: Array, group: int, field: Array, image_bits: Array, win
 
 
 @kernel
-def _join8(spikes: Array, bit: int, bits: Array) -> None:
+def _join8(spikes: Bytes, bit: int, bits: Words) -> None:
     """Put eight channels (8 * n,) uint8 of 0 and 1 into bits (n,) from bit `bit` on, joined in bytes first."""
     n = bits.size
     s0, s1, s2, s3 = spikes[:n], spikes[n : 2 * n], spikes[2 * n : 3 * n], spikes[3 * n : 4 * n]
@@ -136,7 +137,7 @@ def _join8(spikes: Array, bit: int, bits: Array) -> None:
 
 
 @kernel
-def _shift_rows(lines: Array, count: int, kx: int, bit: int, field: Array, target: Array) -> None:
+def _shift_rows(lines: Words, count: int, kx: int, bit: int, field: Ints, target: Words) -> None:
     """Put what tap kx sees of `count` input rows at every output column of them, from bit `bit` on (negative: its upper
     bits)."""
     stride, lead = field[STRIDE_X], field[LEFT] - kx * field[DILATION_X]
@@ -158,7 +159,7 @@ def _shift_rows(lines: Array, count: int, kx: int, bit: int, field: Array, targe
 
 
 @kernel
-def _place_rows(rows: Array, ky: int, bit: int, count: int, field: Array, windows: Array) -> None:
+def _place_rows(rows: Words, ky: int, bit: int, count: int, field: Ints, windows: Words) -> None:
     """Put rows (height * output width,), `count` bits each, into the windows from bit `bit` on, as taps in row ky."""
     out_width, stride, lead = field[OUT_WIDTH], field[STRIDE_Y], field[TOP] - ky * field[DILATION_Y]
     begin = max(0, (lead + stride - 1) // stride)
@@ -181,7 +182,7 @@ def _place_rows(rows: Array, ky: int, bit: int, count: int, field: Array, window
 
 
 @kernel
-def by_planes(windows: Array, words: int, planes: Array, gain: Array, factor: int, a: Array) -> None:
+def by_planes(windows: Words, words: int, planes: Words, gain: States, factor: int, a: States) -> None:
     """Add the sums of one group to a (out channels of the group * pixels,).
 
     planes: (out channel, word, + or -), flat uint64, bits as in windows (words * pixels,). factor: what the sums

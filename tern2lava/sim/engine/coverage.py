@@ -31,8 +31,7 @@ def state_type(graph: Graph, population: Population) -> tuple[Any, str]:
     if beyond:
         return None, f"neurons of kind {', '.join(beyond)}, for which there is no kernel"
     for name in population.inputs:
-        projection = graph[name]
-        assert isinstance(projection, Projection)
+        projection = graph.projection(name)
         source = graph[projection.inputs[0]]
         low, high = emitted_range(source)
         if not fits_byte(low, high):

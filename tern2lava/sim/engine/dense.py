@@ -7,10 +7,12 @@ inputs spike.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Codes, Ints, Words
 from tern2lava.sim.engine import carry
 from tern2lava.sim.engine.bits import popcount
+from tern2lava.sim.engine.calls import Shorts, States
 from tern2lava.sim.engine.kernels import kernel
 
 # Outputs per block of bit planes: planes lie as (block, word, plane + or -, output in block).
@@ -20,7 +22,7 @@ ROWS = 4
 
 
 @kernel
-def by_spikes(found: Array, count: int, codes: Array, flush: int, gain: Array, sums: Array, a: Array) -> None:
+def by_spikes(found: Ints, count: int, codes: Codes, flush: int, gain: States, sums: Shorts, a: States) -> None:
     """Add the rows of `codes` (inputs * outputs,) int8 named by found[:count] to `a` (outputs,), times `gain`.
 
     sums: scratch (outputs,) int16; `flush` rows at most are summed before it is emptied, so that it cannot overflow.
@@ -50,7 +52,7 @@ def by_spikes(found: Array, count: int, codes: Array, flush: int, gain: Array, s
 
 @kernel
 def by_carry(
-    found: Array, count: int, rows: Array, stride: int, gain: Array, counters: Array, tally: Array, a: Array
+    found: Ints, count: int, rows: Words, stride: int, gain: States, counters: Words, tally: NDArray[np.int8], a: States
 ) -> None:
     """Add the ternary codes of the sources found[:count] to `a` (outputs,), times `gain`.
 
@@ -81,7 +83,7 @@ def by_carry(
 
 @kernel
 def by_planes(
-    words: Array, rows: int, count: int, planes: Array, gain: Array, factor: int, lanes: Array, outputs: int, a: Array
+    words: Words, rows: int, count: int, planes: Words, gain: States, factor: int, lanes: Ints, outputs: int, a: States
 ) -> None:
     """Add the sums of `rows` rows of packed spikes `words` (ROWS multiple, count) to a (rows * outputs,).
 
@@ -119,7 +121,7 @@ def by_planes(
 
 
 @kernel
-def _add(part: Array, factor: int, gain: Array, a: Array) -> None:
+def _add(part: Ints, factor: int, gain: States, a: States) -> None:
     """Add part * factor * gain to a."""
     kind = a.dtype.type
     narrow = kind(factor)

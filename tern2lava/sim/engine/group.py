@@ -6,9 +6,9 @@ time and weights are read once for all of them. Populations that feed each other
 
 from __future__ import annotations
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bytes, Ints
 from tern2lava.sim.engine import neuron
-from tern2lava.sim.engine.calls import Pools, Scratch, call_add, call_step
+from tern2lava.sim.engine.calls import Pools, Scratch, States, call_add, call_step
 from tern2lava.sim.engine.columns import (
     ADD,
     DISTINCT,
@@ -27,9 +27,9 @@ from tern2lava.sim.engine.kernels import kernel
 
 @kernel
 def run_group(
-    populations: Array, projections: Array, addresses: Array, span: Array, pools: Pools, parameters: Array,
-    scratch: Scratch, a: Array, u: Array, v: Array, further: Array, inputs: Array, spikes: Array, v_trace: Array,
-    u_trace: Array, decay_bits: int, state_bits: int,
+    populations: Ints, projections: Ints, addresses: Ints, span: Ints, pools: Pools, parameters: States,
+    scratch: Scratch, a: States, u: States, v: States, further: States, inputs: Bytes, spikes: Bytes, v_trace: Ints,
+    u_trace: Ints, decay_bits: int, state_bits: int,
 ) -> None:  # fmt: skip
     """Fill the group's part of spikes (samples, steps, places) uint8, and of v_trace and u_trace (same) where their
     first axis is not empty.
@@ -76,7 +76,7 @@ def run_group(
 
 
 @kernel
-def _reset(population: Array, parameters: Array, u: Array, v: Array) -> None:
+def _reset(population: Ints, parameters: States, u: States, v: States) -> None:
     """Put a population's states back to the start of a sample."""
     states, distinct, size = population[STATES], population[DISTINCT], population[NEURONS]
     inner = size // distinct

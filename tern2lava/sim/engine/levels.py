@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bytes
+from tern2lava.sim.engine.calls import Shorts
 from tern2lava.sim.engine.kernels import kernel
 
 
 @kernel
-def read(source: Array, signed: bool, values: Array) -> None:
+def read(source: Bytes, signed: bool, values: Shorts) -> None:
     """Copy bytes (n,) uint8 to values (n,) int16; signed: they are int8 in the guise of uint8."""
     if signed:
         for i in range(source.size):
@@ -23,7 +24,7 @@ def read(source: Array, signed: bool, values: Array) -> None:
 
 
 @kernel
-def pool(image: Array, channels: int, height: int, width: int, window_y: int, window_x: int, values: Array) -> None:
+def pool(image: Shorts, channels: int, height: int, width: int, window_y: int, window_x: int, values: Shorts) -> None:
     """Sums of image (channels * height * width,) int16 over windows that tile it, to values (windows,) int16."""
     rows, columns = height // window_y, width // window_x
     total = np.empty(width, np.int16)
@@ -45,7 +46,7 @@ def pool(image: Array, channels: int, height: int, width: int, window_y: int, wi
 
 
 @kernel
-def bit_row(values: Array, sign: int, digit: int, bits: Array) -> int:
+def bit_row(values: Shorts, sign: int, digit: int, bits: Bytes) -> int:
     """Number of ones of bit `digit` of max(sign * values, 0), which goes to bits (n,) uint8."""
     count = 0
     factor, times = np.int16(sign), np.int16(digit)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bytes, Ints
 from tern2lava.sim.engine.bits import halved
+from tern2lava.sim.engine.calls import States
 from tern2lava.sim.engine.columns import ADAPTIVE, DISTINCT, REARM, REFRACTORY, RESET, SIGNED, STATES
 from tern2lava.sim.engine.kernels import kernel
 
@@ -53,7 +54,7 @@ def clipped(x: Any, top: Any, kind: Any) -> Any:
 
 @kernel
 def step_alike(
-    population: Array, parameters: Array, a: Array, u: Array, v: Array, further: Array, spikes: Array,
+    population: Ints, parameters: States, a: States, u: States, v: States, further: States, spikes: Bytes,
     decay_bits: int, state_bits: int,
 ) -> None:  # fmt: skip
     """One step of neurons (n,) with summed input a of which the same number follow each other with the same parameters.
@@ -73,7 +74,7 @@ def step_alike(
 
 @kernel
 def _step_set(
-    a: Array, u: Array, v: Array, spikes: Array, parameters: Array, sets: int, decay_bits: int, state_bits: int,
+    a: States, u: States, v: States, spikes: Bytes, parameters: States, sets: int, decay_bits: int, state_bits: int,
     reset: int,
 ) -> None:  # fmt: skip
     """One step of neurons (n,) with one set of parameters, each of which stands `sets` after the one before."""
@@ -109,7 +110,7 @@ def _step_set(
 
 @kernel
 def step_each(
-    population: Array, parameters: Array, a: Array, u: Array, v: Array, further: Array, spikes: Array,
+    population: Ints, parameters: States, a: States, u: States, v: States, further: States, spikes: Bytes,
     decay_bits: int, state_bits: int,
 ) -> None:  # fmt: skip
     """One step of neurons (n,) with parameters (PARAMETERS * n,) of their own; see step_alike."""
@@ -137,7 +138,7 @@ def step_each(
 
 @kernel
 def step_further(
-    population: Array, parameters: Array, a: Array, u: Array, v: Array, further: Array, spikes: Array,
+    population: Ints, parameters: States, a: States, u: States, v: States, further: States, spikes: Bytes,
     decay_bits: int, state_bits: int,
 ) -> None:  # fmt: skip
     """One step of neurons (n,) that hold after a spike, rearm, spike -1 too or adapt; spikes of -1 are written as 255.

@@ -12,7 +12,7 @@ import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.check import execution_order
-from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
+from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.progress import Progress
 from tern2lava.effort import NORMAL, Effort
@@ -122,8 +122,7 @@ def _subgraph(graph: Graph, nodes: list[Population]) -> Graph:
     projections = []
     for node in nodes:
         for name in node.inputs:
-            projection = graph[name]
-            assert isinstance(projection, Projection)
+            projection = graph.projection(name)
             source = graph[projection.inputs[0]]
             if isinstance(source, Input):
                 inputs[source.name] = source

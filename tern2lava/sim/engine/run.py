@@ -15,7 +15,7 @@ import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Graph, Input, Population
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Bytes, Ints, Spikes, size
 from tern2lava.errors import InputError
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.engine.coverage import fits_byte
@@ -33,7 +33,7 @@ class EngineRun:
 
 
 def run(
-    graph: Graph | Program, inputs: Mapping[str, Array], *, states: bool = True, threads: int | None = None
+    graph: Graph | Program, inputs: Mapping[str, Spikes], *, states: bool = True, threads: int | None = None
 ) -> EngineRun:
     """The trace of an INTEGER graph on `inputs` (per Input, values (batch, steps, *shape)), equal to integer.run's.
 
@@ -76,7 +76,7 @@ def run(
 
 
 def stream(
-    graph: Graph | Program, pieces: Iterable[Mapping[str, Array]], *, states: bool = True, threads: int | None = None
+    graph: Graph | Program, pieces: Iterable[Mapping[str, Spikes]], *, states: bool = True, threads: int | None = None
 ) -> Iterator[EngineRun]:
     """One EngineRun for every piece of samples, as it is asked for: memory holds one piece, however many there are."""
     program = graph if isinstance(graph, Program) else prepare(graph)
@@ -102,13 +102,13 @@ def _in_threads(count: int, task: Callable[[int, int], None], bounds: list[int])
 
 
 def _run_samples(
-    program: Program, inputs: Mapping[str, Array], spikes: Array, sums: Mapping[str, Array], v: Array, u: Array
+    program: Program, inputs: Mapping[str, Spikes], spikes: Bytes, sums: Mapping[str, Spikes], v: Ints, u: Ints
 ) -> None:
     """Fill spikes (samples, steps, width), what each relay emits (samples, steps, neurons) and, where they are not
     empty, v and u, group after group."""
     arithmetic = program.graph.arithmetic
     assert arithmetic is not None
-    packed: Array | None = None
+    packed: Bytes | None = None
     for group in program.groups:
         if group.tables is None:
             _run_reference(program, group, inputs, spikes, sums, v, u)
@@ -124,10 +124,10 @@ def _run_samples(
             )  # fmt: skip
 
 
-def _input_rows(program: Program, inputs: Mapping[str, Array]) -> Array:
+def _input_rows(program: Program, inputs: Mapping[str, Spikes]) -> Bytes:
     """All inputs side by side, (samples, steps, values) uint8, negative values as int8 in its guise; an input that no
     kernel reads leaves its place at 0."""
-    nodes: tuple[Input, ...] = program.graph.of_kind(Input)
+    nodes = program.graph.of_kind(Input)
     rows = []
     for node in nodes:
         values = np.asarray(inputs[node.name])
@@ -147,14 +147,14 @@ def _input_rows(program: Program, inputs: Mapping[str, Array]) -> Array:
 
 
 def _run_reference(
-    program: Program, group: Group, inputs: Mapping[str, Array], spikes: Array, sums: Mapping[str, Array], v: Array,
-    u: Array,
+    program: Program, group: Group, inputs: Mapping[str, Spikes], spikes: Bytes, sums: Mapping[str, Spikes], v: Ints,
+    u: Ints,
 ) -> None:  # fmt: skip
     """Execute a group that the kernels do not cover by the integer reference. What relays emit goes to `sums`, and to
     `spikes` too where a byte holds it, for kernels that read it."""
     assert group.subgraph is not None
     states = v.shape[0] > 0
-    given: dict[str, Array] = {}
+    given: dict[str, Spikes] = {}
     for node in group.subgraph.of_kind(Input):
         if node.name in inputs:
             given[node.name] = np.asarray(inputs[node.name])
@@ -162,7 +162,7 @@ def _run_reference(
             given[node.name] = sums[node.name]
         else:
             place = program.places[node.name]
-            emitted = spikes[:, :, place : place + size(node.shape)]
+            emitted: Spikes = spikes[:, :, place : place + size(node.shape)]
             given[node.name] = emitted.view(np.int8) if node.levels[0] < 0 else emitted
     trace = integer.run(group.subgraph, given, states=states)
     for name in group.names:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.sim.engine import carry, columns, conv, dense, neuron
-from tern2lava.sim.engine.calls import Scratch
+from tern2lava.sim.engine.calls import Scratch, States
 
-Workspace = tuple[Scratch, Array, Array, Array, Array]
+Workspace = tuple[Scratch, States, States, States, States]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class Sizes:
         return self.scratch(), a, np.empty(self.states, kind), np.empty(self.states, kind), further
 
 
-def sizes_of(populations: list[Array], projections: list[Array], block: int) -> Sizes:
+def sizes_of(populations: list[Ints], projections: list[Ints], block: int) -> Sizes:
     """Of a group with these rows of its tables, `block` steps at a time."""
     sources = [int(row[columns.SOURCE_SIZE]) for row in projections]
     convolutions = [row for row in projections if row[columns.ADD] in (columns.CONV, columns.CONV_LEVELS)]

@@ -7,10 +7,10 @@ k + rows.
 
 from __future__ import annotations
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bytes, Ints, Words
 from tern2lava.sim.engine import conv, dense, levels
 from tern2lava.sim.engine.bits import pack, positions
-from tern2lava.sim.engine.calls import Pools, Scratch
+from tern2lava.sim.engine.calls import Pools, Scratch, Shorts, States
 from tern2lava.sim.engine.columns import (
     CODES_AT,
     CONV_AT,
@@ -40,7 +40,7 @@ from tern2lava.sim.engine.kernels import kernel
 
 
 @kernel
-def add_dense(row: Array, source: Array, k: int, rows: int, pools: Pools, scratch: Scratch, a: Array) -> None:
+def add_dense(row: Ints, source: Bytes, k: int, rows: int, pools: Pools, scratch: Scratch, a: States) -> None:
     """Sums of a dense projection whose source emits 0 and 1."""
     total = _pack_rows(row, source, k, rows, scratch)
     if total == 0:
@@ -68,7 +68,7 @@ def add_dense(row: Array, source: Array, k: int, rows: int, pools: Pools, scratc
 
 
 @kernel
-def add_dense_levels(row: Array, source: Array, k: int, rows: int, pools: Pools, scratch: Scratch, a: Array) -> None:
+def add_dense_levels(row: Ints, source: Bytes, k: int, rows: int, pools: Pools, scratch: Scratch, a: States) -> None:
     """Sums of a dense projection that sees other values than 0 and 1."""
     words, outputs = row[WORDS], row[OUTPUTS]
     gain = pools.gains[row[GAIN_AT] :]
@@ -103,7 +103,7 @@ def add_dense_levels(row: Array, source: Array, k: int, rows: int, pools: Pools,
 
 
 @kernel
-def add_conv(row: Array, source: Array, k: int, rows: int, pools: Pools, scratch: Scratch, a: Array) -> None:
+def add_conv(row: Ints, source: Bytes, k: int, rows: int, pools: Pools, scratch: Scratch, a: States) -> None:
     """Sums of a convolution whose source emits 0 and 1."""
     outputs = row[OUTPUTS]
     gain = pools.gains[row[GAIN_AT] :]
@@ -125,7 +125,7 @@ def add_conv(row: Array, source: Array, k: int, rows: int, pools: Pools, scratch
 
 
 @kernel
-def add_conv_levels(row: Array, source: Array, k: int, rows: int, pools: Pools, scratch: Scratch, a: Array) -> None:
+def add_conv_levels(row: Ints, source: Bytes, k: int, rows: int, pools: Pools, scratch: Scratch, a: States) -> None:
     """Sums of a convolution that sees other values than 0 and 1."""
     outputs = row[OUTPUTS]
     gain = pools.gains[row[GAIN_AT] :]
@@ -153,7 +153,7 @@ def add_conv_levels(row: Array, source: Array, k: int, rows: int, pools: Pools, 
 
 
 @kernel
-def _pack_rows(row: Array, source: Array, k: int, rows: int, scratch: Scratch) -> int:
+def _pack_rows(row: Ints, source: Bytes, k: int, rows: int, scratch: Scratch) -> int:
     """Number of spikes of the source in the steps that steps k to k + rows of the target see, packed row by row, their
     numbers in scratch.counts."""
     at, end = row[SOURCE_AT], row[SOURCE_AT] + row[SOURCE_SIZE]
@@ -168,7 +168,7 @@ def _pack_rows(row: Array, source: Array, k: int, rows: int, scratch: Scratch) -
 
 
 @kernel
-def _see(row: Array, active: Array, seen: Array) -> None:
+def _see(row: Ints, active: Bytes, seen: Shorts) -> None:
     """Fill seen[0, :SEEN] with the values that the weights see."""
     if row[WINDOW_Y] == 0:
         levels.read(active, row[SIGN] != 0, seen[0])
@@ -178,7 +178,7 @@ def _see(row: Array, active: Array, seen: Array) -> None:
 
 
 @kernel
-def _positions(row: Array, packed: Array, windows_of: Array, found: Array) -> int:
+def _positions(row: Ints, packed: Words, windows_of: Ints, found: Ints) -> int:
     """Number of spikes in a packed row, their places as the weights see them in `found`."""
     count = positions(packed, (row[SOURCE_SIZE] + 63) // 64, found)
     if row[WINDOW_Y] == 0:
@@ -194,7 +194,7 @@ def _positions(row: Array, packed: Array, windows_of: Array, found: Array) -> in
 
 @kernel
 def _add_windows(
-    row: Array, active: Array, factor: int, planes: Array, gain: Array, windows: Array, image_bits: Array, a: Array
+    row: Ints, active: Bytes, factor: int, planes: Words, gain: States, windows: Words, image_bits: Words, a: States
 ) -> None:
     """Add `factor` times a convolution's sums over `active` (0 and 1) to a (outputs,), bit-parallel."""
     field = row[CONV_AT:]

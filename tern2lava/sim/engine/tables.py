@@ -12,11 +12,11 @@ import numpy as np
 from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
-from tern2lava.compiler.ir.shapes import Array, Pooling, broadcast, compact, size
+from tern2lava.compiler.ir.shapes import Array, Ints, Pooling, broadcast, compact, size
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.effort import Effort
 from tern2lava.sim.engine import columns, conv, dense, neuron
-from tern2lava.sim.engine.calls import Pools
+from tern2lava.sim.engine.calls import Pools, States
 from tern2lava.sim.engine.cost import spike_limit
 from tern2lava.sim.engine.coverage import seen_range
 from tern2lava.sim.engine.scratch import Sizes, Workspace, sizes_of
@@ -32,14 +32,14 @@ class Tables:
 
     addresses is empty until the kernels are loaded (see program)."""
 
-    populations: Array
-    projections: Array
+    populations: Ints
+    projections: Ints
     pools: Pools
-    parameters: Array
-    span: Array
+    parameters: States
+    span: Ints
     kind: Any
     sizes: Sizes
-    addresses: Array
+    addresses: Ints
     spare: list[Workspace] = field(default_factory=list)
 
     @contextmanager
@@ -66,8 +66,8 @@ def make_tables(
     """The tables of `nodes`, states in `kind`; places and input_places: where a node's values begin in a row."""
     arithmetic = graph.arithmetic
     assert arithmetic is not None
-    rows: list[Array] = []
-    projections: list[Array] = []
+    rows: list[Ints] = []
+    projections: list[Ints] = []
     pools: dict[str, list[Array]] = {"codes": [], "planes": [], "windows_of": [], "gains": [], "parameters": []}
     states = 0
     for node in nodes:
@@ -86,8 +86,7 @@ def make_tables(
         row[columns.FIRST] = len(projections)
         has_dense = False
         for name in node.inputs:
-            projection = graph[name]
-            assert isinstance(projection, Projection)
+            projection = graph.projection(name)
             has_dense |= projection.geometry is None
             projections.append(_projection_row(graph, node, projection, recurrent, pools, places, input_places))
         row[columns.LAST] = len(projections)
@@ -126,7 +125,7 @@ def _append(pool: list[Array], array: Array) -> int:
     return begin
 
 
-def _parameters(node: Population, arithmetic: Arithmetic, effort: Effort) -> Array:
+def _parameters(node: Population, arithmetic: Arithmetic, effort: Effort) -> Ints:
     """(neuron.PARAMETERS, sets): one set where all neurons are alike, one per channel where those of a channel are,
     else one per neuron."""
     full = 1 << arithmetic.decay_bits
@@ -163,7 +162,7 @@ def _parameters(node: Population, arithmetic: Arithmetic, effort: Effort) -> Arr
 def _projection_row(
     graph: Graph, target: Population, projection: Projection, recurrent: bool, pools: dict[str, list[Array]],
     places: dict[str, int], input_places: dict[str, int],
-) -> Array:  # fmt: skip
+) -> Ints:  # fmt: skip
     source = graph[projection.inputs[0]]
     assert isinstance(source, Input | Population)
     from_input = isinstance(source, Input)
@@ -215,7 +214,7 @@ def _projection_row(
     return row
 
 
-def _windows_of(pooling: Pooling) -> Array:
+def _windows_of(pooling: Pooling) -> Ints:
     """For every neuron of the pooled image the window it lies in, -1 where in none."""
     channels, rows, columns = pooling.out_shape
     whole = np.full(pooling.in_shape, -1, np.int64)

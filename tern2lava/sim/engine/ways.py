@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numba import from_dtype
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.compiler.progress import Progress
 from tern2lava.sim.engine import columns, neuron, sums
 from tern2lava.sim.engine.calls import add_signature, run_signature, step_signature
@@ -50,7 +50,7 @@ def load_ways(needed: set[tuple[Any, int]], progress: Progress | None = None) ->
     return found
 
 
-def addresses_of(ways: tuple[int, ...], kind: Any, found: dict[tuple[Any, int], int]) -> Array:
+def addresses_of(ways: tuple[int, ...], kind: Any, found: dict[tuple[Any, int], int]) -> Ints:
     """The column of addresses of a group that needs `ways`, 0 where it needs none."""
     result = np.zeros(columns.WAYS, np.int64)
     for way in ways:

@@ -7,9 +7,10 @@ A code of more than two bits is a sum of ternary digits, code = sum over d of 2^
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.graph import Projection
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bools, Codes, D, Words
 from tern2lava.sim.engine.carry import WORDS
 from tern2lava.sim.engine.dense import LANES
 
@@ -24,7 +25,7 @@ def largest_code(projection: Projection) -> int:
     return int(np.abs(projection.weight.astype(np.int64)).max(initial=0))
 
 
-def codes_by_source(projection: Projection) -> Array:
+def codes_by_source(projection: Projection) -> Codes:
     """Flat int8: (in, out), or (in channels, ky, kx from last to first, out channels of a group)."""
     weight = projection.weight
     if projection.geometry is None:
@@ -35,7 +36,7 @@ def codes_by_source(projection: Projection) -> Array:
     return np.ascontiguousarray(grouped, np.int8).reshape(-1)
 
 
-def rows_by_source(projection: Projection) -> tuple[Array, int]:
+def rows_by_source(projection: Projection) -> tuple[Words, int]:
     """Flat uint64 of a dense projection with ternary codes, and its words per source: of every source the bits of the
     outputs where the code is +1, then where it is -1, and of none a row of zeros behind (see dense.by_carry)."""
     plus, minus = _signs(np.ascontiguousarray(projection.weight.T), 0)
@@ -46,7 +47,7 @@ def rows_by_source(projection: Projection) -> tuple[Array, int]:
     return rows.reshape(-1), stride
 
 
-def bit_planes(projection: Projection) -> Array:
+def bit_planes(projection: Projection) -> Words:
     """Flat uint64, every digit after the other: (block of LANES outputs, word, + or -, output in block), or for a
     convolution (out channel, word, + or -), bits in the order (ky, kx, channel)."""
     weight = projection.weight
@@ -63,23 +64,23 @@ def bit_planes(projection: Projection) -> Array:
     return np.concatenate(planes) if planes else np.zeros(0, np.uint64)
 
 
-def _signs(weight: Array, digit: int) -> tuple[Array, Array]:
+def _signs(weight: Codes, digit: int) -> tuple[Words, Words]:
     """Planes (out, words) where the digit is +1 and where it is -1."""
     wide = weight.astype(np.int16)
     on = (np.abs(wide) >> digit) & 1 > 0
     return _packed(on & (wide > 0)), _packed(on & (wide < 0))
 
 
-def _packed(bits: Array) -> Array:
+def _packed(bits: Bools) -> Words:
     """Rows of booleans (n, m) as words (n, ceil(m / 64)) uint64, bit i of a row at i % 64 of word i // 64."""
     packed = np.packbits(bits, axis=1, bitorder="little")
     padded = np.zeros((len(bits), -(-bits.shape[1] // 64) * 8), np.uint8)
     padded[:, : packed.shape[1]] = packed
-    result: Array = padded.view("<u8").astype(np.uint64)
+    result: Words = padded.view("<u8").astype(np.uint64)
     return result
 
 
-def _pad_rows(array: Array, multiple: int) -> Array:
+def _pad_rows(array: NDArray[D], multiple: int) -> NDArray[D]:
     """`array` with rows of 0 appended until their number is a multiple."""
     missing = -len(array) % multiple
     return np.concatenate([array, np.zeros((missing, *array.shape[1:]), array.dtype)])

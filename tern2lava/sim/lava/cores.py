@@ -8,14 +8,14 @@ results lie in shared memory. All that is executed is decoded from the bytes of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CoreImage, Group, decode_core
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Spikes, size
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.sim.cores.program import CoreProgram, prepare_cores
@@ -51,7 +51,7 @@ class CoresJob:
 
 
 def run_cores(
-    images: Sequence[bytes], host_image: bytes, inputs: dict[str, Array], *, states: bool = True,
+    images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, states: bool = True,
     timeout: float = DEFAULT_TIMEOUT, progress: Progress | None = None, child: LavaChild | None = None,
     effort: Effort = NORMAL,
 ) -> LavaRun:  # fmt: skip
@@ -127,7 +127,7 @@ def run_job(job: CoresJob, shared: SharedArrays) -> None:
     execute(dealer, job.lava_steps)
 
 
-def _load_kernels(program: CoreProgram, inputs: dict[int, slice], rows: Array) -> None:
+def _load_kernels(program: CoreProgram, inputs: dict[int, slice], rows: Spikes) -> None:
     """Nothing; loads the compiled kernels, which the forked processes would otherwise do each, in every run."""
     for _ in program.run({group: rows[:1, :1, span] for group, span in inputs.items()}, states=True):
         pass
@@ -139,7 +139,7 @@ def _spans(host: CoreImage) -> list[slice]:
     return [slice(begin, end) for begin, end in pairwise(ends)]
 
 
-def _levels(group: Group, inputs: dict[str, Array], expected: tuple[int, int]) -> tuple[int, int]:
+def _levels(group: Group, inputs: Mapping[str, Spikes], expected: tuple[int, int]) -> tuple[int, int]:
     """The range of an input's values, (0, 1) where they are spikes. Raises InputError where they do not fit."""
     values = inputs.get(group.name)
     if values is None or values.shape[:2] != expected or values[0, 0].size != group.box.volume:

@@ -70,8 +70,7 @@ def build(plan: StockPlan, shared: SharedArrays) -> tuple[Any, dict[Any, Observe
         observers[processes[name]] = _recorder(shared, name, windows[name])
     for population in graph.of_kind(Population):
         for name in population.inputs:
-            projection = graph[name]
-            assert isinstance(projection, Projection)
+            projection = graph.projection(name)
             _connect(plan.synapses[name], projection, processes[projection.inputs[0]], processes[population.name])
     for name, process in processes.items():
         process.name = name

@@ -21,7 +21,7 @@ import numpy as np
 from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
-from tern2lava.compiler.ir.shapes import Array, broadcast, size
+from tern2lava.compiler.ir.shapes import Ints, broadcast, size
 from tern2lava.compiler.neurons.mechanism import kind_names
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.counts import count
@@ -47,7 +47,7 @@ class NeuronPlan:
     du: int = 0
     dv: int = 0
     vth: int = 0
-    bias_mant: Array | None = None
+    bias_mant: Ints | None = None
     bias_exp: int = 0
 
 
@@ -59,7 +59,7 @@ class SynapsePlan:
     """
 
     use: ProcessUse
-    gain: Array
+    gain: Ints
     exponent: int
     message_bits: int
     own_delay: int
@@ -92,21 +92,24 @@ def skews(graph: Graph) -> dict[str, int]:
 
     starts = {p.name: p.start for p in graph.of_kind(Population)} | {n.name: 0 for n in graph.of_kind(Input)}
     return {
-        f"{name}>{population.name}": population.start - arrival(_projection(graph, name))
+        f"{name}>{population.name}": population.start - arrival(graph.projection(name))
         for population in graph.of_kind(Population)
         for name in population.inputs
     }
 
 
 def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
-    """The plan for executing INTEGER `graph` in Lava, whose processes know no pooling: the kernels repeat."""
+    """The plan for executing INTEGER `graph` in Lava, whose processes know no pooling: the kernels repeat.
+
+    Raises UnsupportedError for neurons that no process executes."""
+    refuse_unknown_kinds(graph)
     graph = unpooled_graph(graph)
     skew = skews(graph)
     period = steps + max((abs(s) for s in skew.values()), default=0)
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     neurons = {p.name: plan_neuron(graph, p, skew) for p in populations}
     synapses = {
-        name: plan_synapse(graph, _projection(graph, name), neurons[p.name].shift)
+        name: plan_synapse(graph, graph.projection(name), neurons[p.name].shift)
         for p in populations
         for name in p.inputs
     }
@@ -125,17 +128,22 @@ def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
 OWN_NEURON = ("refractory", "signed", "rearm", "adaptive", "relay")
 
 
+def refuse_unknown_kinds(graph: Graph) -> None:
+    """Raise UnsupportedError for the first population whose neurons neither a stock process nor our own executes."""
+    for population in graph.of_kind(Population):
+        beyond = [name for name in kind_names(population) if name not in OWN_NEURON]
+        if beyond:
+            raise UnsupportedError(
+                population.name, f"neurons that a Lava process executes ({', '.join(OWN_NEURON)})",
+                f"kind {', '.join(beyond)}", "verify with --backend reference",
+            )  # fmt: skip
+
+
 def plan_neuron(graph: Graph, population: Population, skew: dict[str, int]) -> NeuronPlan:
     """Lava's LIFReset where it is exact for `population`, else our TernaryNeuron with the reason."""
-    incoming = [_projection(graph, name) for name in population.inputs]
+    incoming = [graph.projection(name) for name in population.inputs]
     shift = LIF_SHIFT if all((p.gain % (1 << LIF_SHIFT) == 0).all() for p in incoming) else 0
     reason = _why_not_lif(graph, population, incoming, shift, skew)
-    beyond = [name for name in kind_names(population) if name not in OWN_NEURON]
-    if beyond:
-        raise UnsupportedError(
-            population.name, f"neurons that a Lava process executes ({', '.join(OWN_NEURON)})",
-            f"kind {', '.join(beyond)}", "verify with --backend reference",
-        )  # fmt: skip
     if reason:
         return NeuronPlan(use=ProcessUse(name=population.name, process="TernaryNeuron", reason=reason), shift=shift)
     mantissa, exponent = _split_bias(broadcast(population.bias, population.shape).reshape(-1))
@@ -213,7 +221,7 @@ def plan_synapse(graph: Graph, projection: Projection, shift: int) -> SynapsePla
     )
 
 
-def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: int, shift: int) -> tuple[str, str]:
+def _stock_synapse(graph: Graph, projection: Projection, gain: Ints, exponent: int, shift: int) -> tuple[str, str]:
     """Name of the stock process (empty: none is exact) and the reason."""
     if (gain != 1 << exponent).any():
         return "", "the gain differs between channels or is not a power of two"
@@ -246,7 +254,7 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Array, exponent: 
     return "stock Conv", f"exact: weights codes*{1 << exponent}{delayed}"
 
 
-def _split_bias(bias: Array) -> tuple[Array, int]:
+def _split_bias(bias: Ints) -> tuple[Ints, int]:
     """Mantissa and the largest exponent up to 7 with bias = mantissa * 2^exponent for all neurons."""
     exponent = 0
     while exponent < MAX_BIAS_EXPONENT and bias.any() and not (bias & ((2 << exponent) - 1)).any():
@@ -265,12 +273,6 @@ def _message_bits(graph: Graph, projection: Projection) -> int:
     """Bits of a graded value, 0 where the source emits plain spikes. Dense takes a -1 without bits for a 1."""
     low, high = emitted_range(graph[projection.inputs[0]])
     return 0 if (low, high) == (0, 1) else max(1, abs(low), abs(high)).bit_length()
-
-
-def _projection(graph: Graph, name: str) -> Projection:
-    node = graph[name]
-    assert isinstance(node, Projection)
-    return node
 
 
 def neurons_of(graph: Graph) -> dict[str, int]:

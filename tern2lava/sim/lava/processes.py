@@ -6,10 +6,12 @@ one after the other (lava_sequential): Lava's unmodified process models without 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Input, Population
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Spikes
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.lava.child import LavaChild, Progress, run_in_child
 from tern2lava.sim.lava.process_choice import neurons_of, plan_stock
@@ -19,7 +21,7 @@ from tern2lava.sim.reference.integer import spike_type
 
 
 def run_stock(
-    graph: Graph, inputs: dict[str, Array], *, sequential: bool = False, timeout: float = DEFAULT_TIMEOUT,
+    graph: Graph, inputs: Mapping[str, Spikes], *, sequential: bool = False, timeout: float = DEFAULT_TIMEOUT,
     progress: Progress | None = None, child: LavaChild | None = None,
 ) -> LavaRun:  # fmt: skip
     """The trace of INTEGER `graph` on `inputs` (per Input, values (batch, steps, *shape)), executed by Lava.
@@ -36,7 +38,7 @@ def run_stock(
     layout: Layout = {}
     for node in graph.of_kind(Input):
         layout[f"input/{node.name}"] = ((batch, steps, counts[node.name]), _dtype_of(node))
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     for population in populations:
         name = population.name
         layout[f"spikes/{name}"] = ((batch, steps, counts[name]), np.dtype(spike_type(population)).name)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Spikes
 from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.sim.data.trace import Trace
@@ -50,7 +51,7 @@ class Window:
         return (sample, k) if 0 <= sample < self.samples and k < self.steps else None
 
 
-def samples_and_steps(inputs: dict[str, Array]) -> tuple[int, int]:
+def samples_and_steps(inputs: Mapping[str, Spikes]) -> tuple[int, int]:
     """Number of samples and of time steps of `inputs`, values (batch, steps, *shape). Raises InputError for none."""
     batch, steps = next(iter(inputs.values())).shape[:2]
     if not batch or not steps:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import ChannelAffine, Conv2d, Dense, Node, Pool2d, PoolKind
 from tern2lava.compiler.ir.linear import conv2d, windows2d
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, broadcast
+from tern2lava.compiler.ir.shapes import Array, Bools, ConvGeometry, Reals, Shape, Spikes, broadcast
 from tern2lava.sim.reading.precision import Precision, is_power_of_two, last_bit
 from tern2lava.sim.reference.real import pool2d, stateless
 
@@ -26,10 +26,10 @@ class Bounded:
     """Values (batch, *shape) and the error of each. All are sums of at most `terms` multiples of `grid` whose absolute
     values sum up to `reach`; grid inf where there is nothing, 0 where nothing is known."""
 
-    value: Array
-    error: Array
-    reach: Array
-    grid: Array
+    value: Reals
+    error: Reals
+    reach: Reals
+    grid: Reals
     terms: Array
 
     def reshaped(self, shape: Shape) -> Bounded:
@@ -42,7 +42,7 @@ class Bounded:
         return Bounded(value=value, error=error, reach=reach, grid=grid, terms=terms)
 
 
-def whole_numbers(values: Array) -> Bounded:
+def whole_numbers(values: Spikes | Reals) -> Bounded:
     """Spikes and small integers, which every precision holds."""
     value = np.asarray(values, np.float64)
     one = np.ones((1,) * value.ndim)
@@ -126,7 +126,7 @@ class Layer:
         error = carried + np.where(exact, 0.0, precision.of_sum(count, reach + carried))
         return Bounded(value=value, error=error, reach=reach, grid=grid, terms=count)
 
-    def _map(self, weight: Array, x: Array) -> Array:
+    def _map(self, weight: Reals, x: Reals) -> Reals:
         """The layer with another weight and no bias."""
         node = self.node
         if isinstance(node, Dense):
@@ -191,14 +191,14 @@ class _Weights:
     of; least: the least magnitude that is not 0; single: that magnitude where the row has no other and no bias, else 0;
     terms: weights that are not 0, and the bias."""
 
-    absolute: Array
-    lost: Array | None
-    bias: Array
-    bias_lost: Array
-    grid: Array
-    bias_grid: Array
-    least: Array
-    single: Array
+    absolute: Reals
+    lost: Reals | None
+    bias: Reals
+    bias_lost: Reals
+    grid: Reals
+    bias_grid: Reals
+    least: Reals
+    single: Reals
     terms: Array
     bits: int
 
@@ -217,7 +217,7 @@ class _Weights:
             bits=precision.bits,
         )  # fmt: skip
 
-    def exact_multiples(self, count: Array, columns: Shape) -> Array:
+    def exact_multiples(self, count: Reals, columns: Shape) -> Bools:
         """Where `count` spikes through weights of one magnitude give exact partial sums: all its odd multiples up to
         count times have no more bits than there are (one or two spikes always do)."""
         single = np.where(self.single == 0, 1.0, self.single)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Neuron, Reset
-from tern2lava.compiler.ir.shapes import Array, broadcast, size
+from tern2lava.compiler.ir.shapes import Bools, Reals, Spikes, broadcast, size
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim.reading.bound_layers import Bounded
@@ -26,7 +26,7 @@ from tern2lava.sim.reference.real import NeuronState
 _DERIVED = 8.0
 """Units of roundoff of a number that a framework makes of others: 1 / tau, sigmoid(w), dt * tau_inv."""
 
-Operation = tuple[Array, Array, Array]
+Operation = tuple[Reals, Bools, Reals]
 """(result, where it is exact if its operands are, its share in the potential)."""
 
 
@@ -44,7 +44,7 @@ class NeuronBound:
                     f"kind {mechanism.name}", "verify without the recorded run",
                 )  # fmt: skip
 
-        def flat(value: Array) -> Array:
+        def flat(value: Reals) -> Reals:
             return broadcast(value, neuron.shape).reshape(1, -1).astype(np.float64)
 
         self.neuron, self.precision, self.products, lost = neuron, precision, products, precision.lost
@@ -67,33 +67,33 @@ class NeuronBound:
         self.lost_alpha_a = self._decay(self.alpha_a)
         self.lost_gain_a = np.zeros((1, 1)) if self.gain_a is None else self._factor(self.gain_a)
         count = size(neuron.shape)
-        self.e_u: Array = np.zeros((batch, count))
-        self.e_a: Array = np.zeros((batch, count))
-        self.e_v: Array = np.repeat(lost(flat(neuron.v_init)), batch, axis=0)
-        self.a: Array = np.zeros((1, 1))
-        self.given_back: Array = np.zeros((1, 1))
+        self.e_u: Reals = np.zeros((batch, count))
+        self.e_a: Reals = np.zeros((batch, count))
+        self.e_v: Reals = np.repeat(lost(flat(neuron.v_init)), batch, axis=0)
+        self.a: Reals = np.zeros((1, 1))
+        self.given_back: Reals = np.zeros((1, 1))
 
     # Parameters
 
-    def _decay(self, alpha: Array) -> Array:
+    def _decay(self, alpha: Reals) -> Reals:
         """Error of alpha, held as it is or as 1 - alpha, which is 1 / tau."""
         return np.asarray(self.precision.lost(alpha) + self._derived(1.0 - alpha))
 
-    def _factor(self, gain: Array) -> Array:
+    def _factor(self, gain: Reals) -> Reals:
         return np.asarray(self.precision.lost(gain) + self._derived(gain))
 
-    def _derived(self, value: Array) -> Array:
+    def _derived(self, value: Reals) -> Reals:
         """Error of a number that may have been computed as 1 / tau: exact for powers of two alone."""
         plain = (value == 0) | is_power_of_two(value) | self.products
         return np.where(plain, 0.0, _DERIVED * self.precision.unit * np.abs(value))
 
-    def _offset(self, bias: Array, rest: Array) -> Array:
+    def _offset(self, bias: Reals, rest: Reals) -> Reals:
         exact = (self.precision.lost(bias) == 0) & (self.precision.lost(rest) == 0)
         return np.where(exact, 0.0, _DERIVED * self.precision.unit * np.abs(bias))
 
     # Steps
 
-    def before(self, state: NeuronState, x: Bounded, parts: list[Bounded]) -> Array:
+    def before(self, state: NeuronState, x: Bounded, parts: list[Bounded]) -> Reals:
         """The error of the potential that meets the threshold in this step, and of the threshold, (batch, neurons).
 
         state: as the step before left it; x: the summed input; parts: what is summed, for a framework may add each of
@@ -137,7 +137,7 @@ class NeuronBound:
             _, self.e_v = self._subtract(state.v + spiked * self.amount, self.e_v, spiked, 0.0)
             self.e_v = self.e_v + self.given_back
 
-    def _current(self, state: NeuronState, x: Array, e_x: Array, alone: list[Array]) -> tuple[Array, Array]:
+    def _current(self, state: NeuronState, x: Reals, e_x: Reals, alone: list[Reals]) -> tuple[Reals, Reals]:
         """(u', its error)."""
         p, u = self.precision, state.u
         if not (self.alpha_u.any() or self.bias_u.any()) and (self.gain_u == 1).all():
@@ -162,8 +162,8 @@ class NeuronBound:
         return result + self.bias_u, self._with_rounding(carried, [operations])
 
     def _potential(
-        self, kept: Array, e_kept: Array, u: Array, alone: list[Array], state: NeuronState
-    ) -> tuple[Array, Array]:
+        self, kept: Reals, e_kept: Reals, u: Reals, alone: list[Reals], state: NeuronState
+    ) -> tuple[Reals, Reals]:
         """(v' before any subtraction, its error)."""
         p, q, one = self.precision, self.share, np.ones((1, 1))
         if self.neuron.quantum is not None:
@@ -204,7 +204,7 @@ class NeuronBound:
         carried = carried + np.abs(self.gain_v) * self.e_u + self.lost_gain_v * np.abs(u)
         return result, self._with_rounding(carried, orders)
 
-    def _with_rounding(self, carried: Array, orders: list[list[Operation]]) -> Array:
+    def _with_rounding(self, carried: Reals, orders: list[list[Operation]]) -> Reals:
         """`carried` and the most that the operations of one order add; none of them where all are exact."""
         most = np.zeros((1, 1))
         for operations in orders:
@@ -217,7 +217,7 @@ class NeuronBound:
             most = np.maximum(most, np.where(exact, 0.0, added))
         return np.asarray(carried + most)
 
-    def _subtract(self, v: Array, e_v: Array, spiked: Array, a: Array | float) -> tuple[Array, Array]:
+    def _subtract(self, v: Reals, e_v: Reals, spiked: Spikes, a: Reals | float) -> tuple[Reals, Reals]:
         """(v less what a spike owes, its error)."""
         owed = (self.amount + a) * spiked
         result = v - owed
@@ -241,7 +241,7 @@ class NeuronBound:
             (risen, p.exact_sum(state.threshold, total), one),
         ]])  # fmt: skip
 
-    def _rearmed(self, state: NeuronState, v: Array, bound: Array, e_before: Array) -> Array:
+    def _rearmed(self, state: NeuronState, v: Reals, bound: Reals, e_before: Reals) -> Reals:
         """The bound where a reset of the old potential is subtracted before the comparison and given back after it."""
         again = state.above(state.v)
         near = (e_before > 0) & (np.abs(state.v - state.threshold) <= e_before + self.lost_threshold)
@@ -251,7 +251,7 @@ class NeuronBound:
         # Near the threshold it is not known whether the neuron rearms.
         return np.asarray(bound + np.where(again | near, once, 0.0) + np.where(near, self.amount, 0.0))
 
-    def _whole(self, state: NeuronState, error: Array) -> Array:
+    def _whole(self, state: NeuronState, error: Reals) -> Reals:
         """The error that is left where a source computes in whole quanta: none while less than half of one."""
         assert state.quantum is not None
         return np.where(error < 0.5 * state.quantum, 0.0, error + state.quantum)

@@ -55,11 +55,15 @@ def kept_run(path: Path, graph: Graph) -> tuple[SpikeData, Oracle] | None:
     if not path.exists():
         return None
     try:
-        arrays = _arrays(path)
-        data = make_spikes(arrays, graph, path)
-        oracle = make_oracle(arrays, graph, data.samples, data.steps, path)
+        return kept_arrays(_arrays(path), graph, path)
     except _DAMAGED as error:
         raise InputError(path, f"is damaged ({str(error).splitlines()[0]}); compile again") from None
+
+
+def kept_arrays(arrays: Mapping[str, Any], graph: Graph, where: object) -> tuple[SpikeData, Oracle] | None:
+    """The run that a bundle keeps, of its arrays, and its input; None where they hold none. Raises InputError."""
+    data = make_spikes(arrays, graph, where)
+    oracle = make_oracle(arrays, graph, data.samples, data.steps, where)
     return None if oracle is None else (data, replace(oracle, kept=True))
 
 

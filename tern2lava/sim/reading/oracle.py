@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Neuron
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import Array, Reals, Spikes, size
+from tern2lava.compiler.shown import Shown
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
+from tern2lava.sim.data.given import whole_array
 from tern2lava.sim.data.spike_file import _DAMAGED, Member, read_array
 from tern2lava.sim.data.stored_values import StoredValues
 from tern2lava.sim.reading.precision import precision
@@ -33,14 +35,14 @@ _WHEN = ("before", "after")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Oracle:
+class Oracle(Shown):
     """A recorded run. spikes and v by population, each (samples, steps, neurons); before: the populations whose v is
     that before the reset; scores (samples, classes) or None; kept: made when the module was compiled."""
 
-    spikes: Mapping[str, Array | StoredValues]
+    spikes: Mapping[str, Spikes | StoredValues]
     v: Mapping[str, Array | StoredValues]
     before: frozenset[str] = frozenset()
-    scores: Array | None = None
+    scores: Reals | None = None
     dtype: str = "float32"
     framework: str = ""
     kept: bool = False
@@ -118,7 +120,7 @@ def _refuse_unknown(given: Iterable[str], nodes: Mapping[str, Neuron], where: ob
 def _checked(value: Any, node: Neuron, samples: int, steps: int, kind: str, where: str) -> Array | StoredValues:
     """Spikes or potentials as (samples, steps, neurons); those of a large file are checked as they are read."""
     count = size(node.shape)
-    value = value if isinstance(value, Member) else np.asarray(value)
+    value = value if isinstance(value, Member) else whole_array(value, where)
     shape = tuple(value.shape)
     if len(shape) < 3 or shape[:2] != (samples, steps) or int(np.prod(shape[2:])) != count:
         full = ", ".join(map(str, node.shape))
@@ -134,7 +136,7 @@ def _checked(value: Any, node: Neuron, samples: int, steps: int, kind: str, wher
     return check(value)
 
 
-def _spikes(where: str, count: int, values: Array) -> Array:
+def _spikes(where: str, count: int, values: Array) -> Spikes:
     whole = np.isin(values, (-1, 0, 1))
     if not whole.all():
         found = np.asarray(values)[~whole][0]
@@ -148,10 +150,10 @@ def _potentials(where: str, count: int, values: Array) -> Array:
     return values.reshape(*values.shape[:2], count)
 
 
-def _scores(value: Any, samples: int, where: str) -> Array | None:
+def _scores(value: Any, samples: int, where: str) -> Reals | None:
     if value is None:
         return None
-    value = value if isinstance(value, Member) else np.asarray(value)
+    value = value if isinstance(value, Member) else whole_array(value, where)
     if isinstance(value, Member) or value.ndim != 2 or len(value) != samples or value.dtype.kind not in "biuf":
         raise InputError(
             where, f"requires shape ({samples}, classes) of numbers; found {tuple(value.shape)} of {value.dtype}; "
@@ -181,7 +183,7 @@ def _word(given: Mapping[str, Any], key: str, default: str, where: object) -> st
     """A word among the arrays."""
     if key not in given:
         return default
-    value = np.asarray(given[key]) if not isinstance(given[key], Member) else np.zeros(0)
+    value = whole_array(given[key], f"{where}: {key}") if not isinstance(given[key], Member) else np.zeros(0)
     if value.size != 1 or value.dtype.kind not in "US":
         raise InputError(f"{where}: {key}", f"requires a word; found {value.dtype} of shape {value.shape}; save a text")
     word = value.reshape(()).item()

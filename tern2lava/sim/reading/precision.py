@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Bools, Reals
 from tern2lava.errors import InputError
 
 BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
@@ -38,12 +38,12 @@ class Precision:
     def unit(self) -> float:
         return 2.0**-self.bits + _REFERENCE
 
-    def lost(self, values: Array) -> Array:
+    def lost(self, values: Reals) -> Reals:
         """|value - the nearest number of this precision|, 0 where it is held exactly; of float64 always 0."""
         with np.errstate(over="ignore", invalid="ignore"):
             return np.asarray(np.abs(values - self.nearest(values)))
 
-    def nearest(self, values: Array) -> Array:
+    def nearest(self, values: Reals) -> Reals:
         """The numbers of this precision that are nearest to values, halves to even."""
         if self.dtype == "float64":
             return np.asarray(values)
@@ -53,16 +53,16 @@ class Precision:
         last = np.maximum(exponent - self.bits, _LEAST[self.dtype])
         return np.asarray(np.ldexp(np.rint(np.ldexp(values, -last)), last))
 
-    def holds(self, values: Array) -> Array:
+    def holds(self, values: Reals) -> Bools:
         """Where a value computed in float64 is a number of this precision."""
         return np.asarray(self.lost(values) == 0)
 
-    def whole(self, reach: Array, grid: Array) -> Array:
+    def whole(self, reach: Reals, grid: Reals) -> Bools:
         """Where every partial sum is exact, in any order: all terms are multiples of `grid`, a power of two, and their
         absolute values sum up to `reach` <= 2^p * grid."""
         return np.asarray(reach <= 2.0**self.bits * grid)
 
-    def of_sum(self, terms: Array, reach: Array) -> Array:
+    def of_sum(self, terms: Array, reach: Reals) -> Reals:
         """The bound of a sum of `terms` terms whose absolute values sum up to `reach`.
 
         Sums in float16 and bfloat16 are accumulated in float32, as torch's matrix products do, then rounded, and
@@ -74,14 +74,14 @@ class Precision:
         gamma = np.where(share < 0.5, share / (1.0 - np.minimum(share, 0.5)), np.inf) + (2.0 * self.unit if low else 0)
         return np.where(reach == 0, 0.0, gamma * np.where(reach == 0, 1.0, reach))
 
-    def exact_sum(self, a: Array, b: Array) -> Array:
+    def exact_sum(self, a: Reals, b: Reals) -> Bools:
         """Where the sum of two numbers of this precision is one (Knuth's TwoSum gives what float64 loses)."""
-        total: Array = np.asarray(a + b)
-        back: Array = total - a
+        total: Reals = np.asarray(a + b)
+        back: Reals = total - a
         rest = (a - (total - back)) + (b - back)
         return np.asarray((rest == 0) & self.holds(total))
 
-    def exact_product(self, a: Array, b: Array) -> Array:
+    def exact_product(self, a: Reals, b: Reals) -> Bools:
         """Where the product of two numbers of this precision is one."""
         if self.dtype != "float64":
             return self.holds(a * b)
@@ -97,7 +97,7 @@ def precision(dtype: str, where: object) -> Precision:
     return Precision(dtype)
 
 
-def last_bit(values: Array) -> Array:
+def last_bit(values: Reals) -> Reals:
     """The value of the last set bit of each number, a power of two; inf for 0."""
     values = np.asarray(values, np.float64)
     significand, exponent = np.frexp(np.abs(values))
@@ -106,6 +106,6 @@ def last_bit(values: Array) -> Array:
     return np.asarray(np.where(values == 0, np.inf, low))
 
 
-def is_power_of_two(values: Array) -> Array:
+def is_power_of_two(values: Reals) -> Bools:
     """Where |value| is a power of two."""
     return np.asarray(np.frexp(np.abs(values))[0] == 0.5)

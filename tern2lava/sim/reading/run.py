@@ -16,7 +16,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.check import execution_order, shapes
 from tern2lava.compiler.ir.graph import Compare, Delay, Graph, Input, Neuron, Output, Pool2d, Readout, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Bools, Reals, Spikes
 from tern2lava.sim.data.stored_values import StoredValues
 from tern2lava.sim.reading.bound_layers import Bounded, Layer, nothing, total, whole_numbers
 from tern2lava.sim.reading.bound_neuron import NeuronBound
@@ -30,7 +30,7 @@ _SAME = 4.0 * 2.0**-53
 """Distance, relative to both, within which potential and threshold are the same number in the reference's float64."""
 
 
-def read(graph: Graph, inputs: Mapping[str, Array], oracle: Oracle, *, begin: int = 0) -> Reading:
+def read(graph: Graph, inputs: Mapping[str, Spikes], oracle: Oracle, *, begin: int = 0) -> Reading:
     """The recorded run `oracle` held against `graph` (IMPORTED) on `inputs`, for every Input (samples, steps, *shape).
 
     begin: the number of the first of these samples. Populations without recorded spikes are run on the model's own;
@@ -49,17 +49,17 @@ class _Layer:
     node: Neuron
     state: NeuronState
     bound: NeuronBound
-    spikes: Array | None
+    spikes: Spikes | None
     v: Array | None
     before: bool
     row: PopulationReading
-    doubt: Array
+    doubt: Bools
     first: Misreading | None = None
     first_tie: Misreading | None = None
 
 
 class _Run:
-    def __init__(self, graph: Graph, inputs: Mapping[str, Array], oracle: Oracle, begin: int) -> None:
+    def __init__(self, graph: Graph, inputs: Mapping[str, Spikes], oracle: Oracle, begin: int) -> None:
         self.graph, self.inputs, self.oracle, self.begin = graph, inputs, oracle, begin
         self.batch, self.steps = next(iter(inputs.values())).shape[:2]
         self.precision = Precision(oracle.dtype)
@@ -71,7 +71,7 @@ class _Run:
             if not isinstance(graph[name], Input | Neuron) and not self.waits(name)
         }
         waiting = [name for name in self.order if self.waits(name)]
-        self.queues: dict[str, deque[tuple[Bounded, Array]]] = {name: deque() for name in waiting}
+        self.queues: dict[str, deque[tuple[Bounded, Bools]]] = {name: deque() for name in waiting}
         products = oracle.framework == "snntorch"
         self.layers = {
             node.name: _Layer(
@@ -85,11 +85,11 @@ class _Run:
         }  # fmt: skip
         outputs = graph.of_kind(Output)
         self.output: Output | None = outputs[0] if oracle.scores is not None else None
-        self.output_v: list[Array] = []
-        self.output_error: list[Array] = []
+        self.output_v: list[Reals] = []
+        self.output_error: list[Reals] = []
         self.output_spikes: list[Array] = []
         self.values: dict[str, Bounded] = {}
-        self.doubts: dict[str, Array] = {}
+        self.doubts: dict[str, Bools] = {}
 
     def waits(self, name: str) -> bool:
         node = self.graph[name]
@@ -118,7 +118,7 @@ class _Run:
             x = total([self.values[source] for source in node.inputs], self.precision)
             queue.append((x.reshaped(self.shapes[name]), self.doubt_of(node.inputs)))
 
-    def doubt_of(self, sources: tuple[str, ...]) -> Array:
+    def doubt_of(self, sources: tuple[str, ...]) -> Bools:
         """Samples in which a source may be other than the framework's."""
         return np.asarray(np.any([self.doubts[source] for source in sources], axis=0))
 
@@ -162,8 +162,8 @@ class _Run:
                 self.output_error.append(np.broadcast_to(bound.e_v, state.v.shape))
 
     def compare(
-        self, layer: _Layer, t: int, recorded: Array, fired: Array, met: Array, error: Array, near: Array, free: Array
-    ) -> Array:
+        self, layer: _Layer, t: int, recorded: Spikes, fired: Spikes, met: Reals, error: Reals, near: Bools, free: Bools
+    ) -> Bools:
         """Account for the spikes of one step; where they are misread, (batch, neurons)."""
         row, state = layer.row, layer.state
         known = ~layer.doubt[:, None] & np.ones(met.shape, bool)
@@ -199,7 +199,7 @@ class _Run:
             layer.first_tie = self.describe(layer, t, against, recorded, fired, met, error, "spike")
         return np.asarray(wrong)
 
-    def compare_rule(self, layer: _Layer, t: int, recorded: Array, met: Array, error: Array, where: Array) -> None:
+    def compare_rule(self, layer: _Layer, t: int, recorded: Spikes, met: Reals, error: Reals, where: Bools) -> None:
         """Account for recorded potentials that are the framework's threshold itself: `fire` alone says what they do."""
         assert layer.v is not None
         node, state, v = layer.node, layer.state, layer.v[:, t].astype(np.float64)
@@ -217,7 +217,7 @@ class _Run:
                 model = np.full(met.shape, int(node.compare is Compare.GE))
                 layer.first = self.describe(layer, t, wrong, recorded, model, met, error, "rule")
 
-    def compare_v(self, layer: _Layer, t: int, fired: Array, mine: Array, error: Array, met: Array) -> None:
+    def compare_v(self, layer: _Layer, t: int, fired: Spikes, mine: Reals, error: Reals, met: Reals) -> None:
         """Account for the potentials of one step."""
         assert layer.v is not None
         row = layer.row
@@ -238,7 +238,7 @@ class _Run:
             layer.first = self.describe(layer, t, wrong, spikes, fired, mine, error, "potential")
 
     def describe(
-        self, layer: _Layer, t: int, where: Array, recorded: Array, fired: Array, met: Array, error: Array, what: str
+        self, layer: _Layer, t: int, where: Bools, recorded: Spikes, fired: Spikes, met: Reals, error: Reals, what: str
     ) -> Misreading:
         """The first of the neurons `where`, (batch, neurons), in the lowest sample."""
         sample, neuron = (int(i) for i in np.argwhere(where)[0])
@@ -305,6 +305,6 @@ class _Run:
         return read_scores(self.graph, read_from, self.oracle.scores, self.precision, self.begin)
 
 
-def _held(values: Array | StoredValues | None) -> Array | None:
+def _held(values: Spikes | StoredValues | None) -> Spikes | None:
     """Values read into memory."""
     return None if values is None else np.asarray(values[:])

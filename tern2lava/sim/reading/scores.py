@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Output, Readout
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Bools, Reals
 from tern2lava.sim.data.readout import scores as read_out
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reading.compare import ScoreReading
@@ -21,12 +21,12 @@ class OutputRun:
 
     output: Output
     spikes: Array
-    v: Array | None
-    error: Array | None
-    known: Array
+    v: Reals | None
+    error: Reals | None
+    known: Bools
 
 
-def read_scores(graph: Graph, run: OutputRun, recorded: Array, precision: Precision, begin: int) -> ScoreReading:
+def read_scores(graph: Graph, run: OutputRun, recorded: Reals, precision: Precision, begin: int) -> ScoreReading:
     """The scores `recorded` (samples, classes) against the readout of `run`, equal or up to one positive factor.
 
     begin: the number of the first sample.
@@ -60,7 +60,7 @@ def read_scores(graph: Graph, run: OutputRun, recorded: Array, precision: Precis
     return ScoreReading(samples=count, misread=misread, left_out=left, why=why)
 
 
-def _error(run: OutputRun, scores: Array) -> Array:
+def _error(run: OutputRun, scores: Reals) -> Reals:
     """The error of the scores that the potentials' errors leave."""
     if run.error is None:
         return np.zeros(scores.shape)
@@ -73,7 +73,7 @@ def _error(run: OutputRun, scores: Array) -> Array:
             return np.asarray(run.error.sum(axis=1))
 
 
-def _factor(mine: Array, theirs: Array) -> float:
+def _factor(mine: Reals, theirs: Reals) -> float:
     """The positive number that `mine` times it comes nearest to `theirs`; 1 where there is none."""
     square = float((mine * mine).sum())
     factor = float((mine * theirs).sum()) / square if square else 1.0

@@ -5,24 +5,26 @@ Every other execution (mapped reference, Lava, fast engine) is compared with thi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
-from tern2lava.compiler.ir.shapes import Array, broadcast, size
+from tern2lava.compiler.ir.shapes import Ints, Spikes, broadcast, size
 from tern2lava.compiler.neurons.mechanism import IntegerCell, kinds_of
 from tern2lava.sim.data.trace import Trace
 
 
-def decay(x: Array, d: Array, bits: int) -> Array:
+def decay(x: Ints, d: Ints, bits: int) -> Ints:
     """trunc(x * (2^bits - d) / 2^bits) towards zero, as Lava's LIF (lava/proc/lif/models.py) computes it."""
     product = x * ((1 << bits) - d)
-    result: Array = np.sign(product) * (np.abs(product) >> bits)
+    result: Ints = np.sign(product) * (np.abs(product) >> bits)
     return result
 
 
-def wrap(u: Array, arithmetic: Arithmetic) -> Array:
+def wrap(u: Ints, arithmetic: Arithmetic) -> Ints:
     """u brought back once into (-M, M], M = 2^(state_bits - 1), as Lava's LIF wraps its current."""
     m = 1 << (arithmetic.state_bits - 1)
     return np.where(u > m, u - 2 * m, np.where(u <= -m, u + 2 * m, u))
@@ -41,25 +43,25 @@ class PopulationState(IntegerCell):
         self.bias_u, self.bias = self.flat(population.bias_u), self.flat(population.bias)
         self.threshold = self.flat(population.threshold)
         self.reset_amount = self.flat(population.reset_amount)
-        self.u: Array = np.zeros((batch, size(population.shape)), np.int64)
-        self.v: Array = np.repeat(self.flat(population.v_init), batch, axis=0).astype(np.int64)
-        self.spiked: Array = np.zeros_like(self.v)
+        self.u: Ints = np.zeros((batch, size(population.shape)), np.int64)
+        self.v: Ints = np.repeat(self.flat(population.v_init), batch, axis=0).astype(np.int64)
+        self.spiked: Ints = np.zeros_like(self.v)
         kinds = kinds_of(population)
         self.parts = [mechanism.in_integers(self) for mechanism in kinds]
         self.reset = Reset.NONE if any(mechanism.delays_reset for mechanism in kinds) else population.reset
 
-    def flat(self, value: Array) -> Array:
+    def flat(self, value: Ints) -> Ints:
         """A parameter as (1, neurons)."""
         return broadcast(value, self.population.shape).reshape(1, -1)
 
-    def clip(self, x: Array) -> Array:
+    def clip(self, x: Ints) -> Ints:
         """x within [-M + 1, M - 1], M = 2^(state_bits - 1)."""
         return np.clip(x, -self.arithmetic.state_max, self.arithmetic.state_max)
 
-    def decayed(self, x: Array, d: Array) -> Array:
+    def decayed(self, x: Ints, d: Ints) -> Ints:
         return decay(x, d, self.arithmetic.decay_bits)
 
-    def step(self, a: Array) -> Array:
+    def step(self, a: Ints) -> Spikes:
         """Spikes (batch, neurons) of one active chip step with summed synaptic input `a` (int64); see spike_type."""
         self.u = wrap(self.decayed(self.u, self.decay_u) + a + self.bias_u, self.arithmetic)
         v, threshold = self.decayed(self.v, self.decay_v) + self.u + self.bias, self.threshold
@@ -71,7 +73,7 @@ class PopulationState(IntegerCell):
         met = v
         for part in self.parts:
             met = part.met(met)
-        spikes: Array = (met > threshold).astype(np.int64)
+        spikes: Ints = (met > threshold).astype(np.int64)
         for part in self.parts:
             spikes = part.fired(met, spikes)
         for part in self.parts:
@@ -91,7 +93,7 @@ def spike_type(population: Population) -> type[np.uint8] | type[np.int8] | type[
     return np.int8 if emitted_range(population)[0] < 0 else np.uint8
 
 
-def run(graph: Graph, inputs: dict[str, Array], *, states: bool = True) -> Trace:
+def run(graph: Graph, inputs: Mapping[str, Spikes], *, states: bool = True) -> Trace:
     """The trace of an INTEGER graph on `inputs`: for every Input, values (batch, steps, *shape).
 
     A spike of chip step t reaches its targets in step t + 1 + delay. Each population is recorded over its window,
@@ -103,14 +105,14 @@ def run(graph: Graph, inputs: dict[str, Array], *, states: bool = True) -> Trace
     state = {p.name: PopulationState(p, graph.arithmetic, batch) for p in populations}
     start = {p.name: p.start for p in populations} | {n.name: 0 for n in nodes}
     sizes = {n.name: size(n.shape) for n in nodes} | {p.name: size(p.shape) for p in populations}
-    emitted = {p.name: np.zeros((batch, steps, sizes[p.name]), spike_type(p)) for p in populations}
+    emitted: dict[str, Spikes] = {p.name: np.zeros((batch, steps, sizes[p.name]), spike_type(p)) for p in populations}
     for node in nodes:
         values = inputs[node.name].reshape(batch, steps, -1)
         emitted[node.name] = values if node.levels != (0, 1) else values.astype(np.uint8)
     v = {p.name: np.zeros((batch, steps, sizes[p.name]), np.int64) for p in populations if states}
     u = {p.name: np.zeros((batch, steps, sizes[p.name]), np.int64) for p in populations if states}
 
-    def arriving(projection: Projection, t: int) -> Array | None:
+    def arriving(projection: Projection, t: int) -> Spikes | None:
         """What the source emitted 1 + delay steps before chip step t; None outside its window."""
         source = projection.inputs[0]
         k = t - 1 - projection.delay - start[source] - 1

@@ -34,7 +34,7 @@ from tern2lava.compiler.ir.graph import (
     Reset,
 )
 from tern2lava.compiler.ir.linear import accumulate, conv2d, per_neuron, windows2d
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Shape, broadcast, size
+from tern2lava.compiler.ir.shapes import Bools, ConvGeometry, Ints, Reals, Shape, Spikes, broadcast, size
 from tern2lava.compiler.neurons.adaptive import RealAdaptation
 from tern2lava.compiler.neurons.mechanism import RealCell, kinds_of
 from tern2lava.compiler.neurons.refractory import RealRest
@@ -57,16 +57,16 @@ class NeuronState(RealCell):
         self.threshold_low = None if neuron.threshold_low is None else self.flat(neuron.threshold_low)
         self.reset_value, self.reset_amount = self.flat(neuron.reset_value), self.flat(neuron.reset_amount)
         count = size(neuron.shape)
-        self.u: Array = np.zeros((batch, count))
+        self.u: Reals = np.zeros((batch, count))
         self.v = np.repeat(self.flat(neuron.v_init), batch, axis=0)
-        self.spiked: Array = np.zeros((batch, count), np.int8)
+        self.spiked: Spikes = np.zeros((batch, count), np.int8)
         self.parts = {mechanism.name: mechanism.in_real(self) for mechanism in kinds_of(neuron)}
 
-    def flat(self, value: Array) -> Array:
+    def flat(self, value: Reals) -> Reals:
         """A parameter as (1, neurons) float64."""
         return broadcast(value, self.neuron.shape).reshape(1, -1).astype(np.float64)
 
-    def step(self, x: Array, forced: Array | None = None) -> tuple[Array, Array]:
+    def step(self, x: Reals, forced: Spikes | None = None) -> tuple[Spikes, Reals]:
         """(spikes, membrane potential that met the threshold), each (batch, neurons), for summed input x.
 
         Spikes are int8 where the neuron's are signed, else uint8. The potential is given relative to what adaptation
@@ -80,7 +80,7 @@ class NeuronState(RealCell):
         kept = self.v
         if neuron.reset_delay and neuron.reset is Reset.ZERO:
             kept = np.where(self.spiked != 0, self.reset_value, kept)
-        v: Array = self.decayed(kept, self.alpha_v) + self.gain_v * self.u + self.bias
+        v: Reals = self.decayed(kept, self.alpha_v) + self.gain_v * self.u + self.bias
         if neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
             owed = self.reset_amount * self.spiked
             for part in parts:
@@ -91,7 +91,7 @@ class NeuronState(RealCell):
         met = v
         for part in parts:
             met = part.met(met)
-        fired = self.above(met).astype(np.int8)
+        fired: Spikes = self.above(met).astype(np.int8)
         for part in parts:
             fired = part.fired(met, fired)
         for part in parts:
@@ -108,24 +108,24 @@ class NeuronState(RealCell):
         return fired.astype(real_spike_type(neuron)), met
 
     @property
-    def a(self) -> Array:
+    def a(self) -> Reals:
         """What adaptive thresholds are raised by; 0 without them."""
         part = self.parts.get("adaptive")
         return part.a if isinstance(part, RealAdaptation) else np.zeros((1, 1))
 
     @property
-    def held(self) -> Array:
+    def held(self) -> Ints:
         """Refractory steps that are left, (batch, neurons); 0 without them."""
         part = self.parts.get("refractory")
         return part.steps_left if isinstance(part, RealRest) else np.zeros(self.spiked.shape, np.int64)
 
-    def decayed(self, x: Array, alpha: Array) -> Array:
+    def decayed(self, x: Reals, alpha: Reals) -> Reals:
         """alpha * x, cut towards zero to whole quanta where the source computes in integers."""
         if self.quantum is None:
             return np.asarray(alpha * x)
         return np.asarray(np.trunc(alpha * np.rint(x / self.quantum)) * self.quantum)
 
-    def above(self, v: Array) -> Array:
+    def above(self, v: Reals) -> Bools:
         """Where v meets the threshold."""
         return np.asarray(v > self.threshold if self.neuron.compare is Compare.GT else v >= self.threshold)
 
@@ -135,23 +135,23 @@ def real_spike_type(neuron: Neuron) -> type[np.uint8] | type[np.int8]:
     return np.int8 if emitted_range(neuron)[0] < 0 else np.uint8
 
 
-Observer = Callable[[str, NeuronState, Array], None]
+Observer = Callable[[str, NeuronState, Reals], None]
 
 
-def pool2d(node: Pool2d, x: Array) -> Array:
+def pool2d(node: Pool2d, x: Reals) -> Reals:
     """Window sums or averages of x (batch, channels, height, width)."""
     (kh, kw), (sy, sx) = node.kernel, node.stride
     top, bottom, left, right = node.padding
     padded = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
-    total: Array = windows2d(padded, (kh, kw))[:, :, ::sy, ::sx].sum(axis=(-2, -1))
+    total: Reals = windows2d(padded, (kh, kw))[:, :, ::sy, ::sx].sum(axis=(-2, -1))
     return total / (kh * kw) if node.kind is PoolKind.AVG else total
 
 
-def stateless(node: Node, x: Array, out_shape: Shape) -> Array:
+def stateless(node: Node, x: Reals, out_shape: Shape) -> Reals:
     """What a node without state computes for x (batch, *input shape); the result is (batch, *out_shape)."""
     match node:
         case Dense():
-            y: Array = x.reshape(x.shape[0], -1) @ node.weight.astype(np.float64).T
+            y: Reals = x.reshape(x.shape[0], -1) @ node.weight.astype(np.float64).T
             return y if node.bias is None else y + node.bias
         case Conv2d():
             geometry = ConvGeometry(
@@ -178,7 +178,7 @@ def stateless(node: Node, x: Array, out_shape: Shape) -> Array:
 
 
 def run_float(
-    graph: Graph, inputs: Mapping[str, Array], *, states: bool = True, observe: Observer | None = None
+    graph: Graph, inputs: Mapping[str, Spikes | Reals], *, states: bool = True, observe: Observer | None = None
 ) -> Trace:
     """The trace of a real-valued graph on `inputs`: for every Input, values (batch, steps, *shape).
 
@@ -187,10 +187,10 @@ def run_float(
     """
     known = shapes(graph)
     batch, steps = next(iter(inputs.values())).shape[:2]
-    sequence: dict[str, Array] = {}
-    v: dict[str, Array] = {}
+    sequence: dict[str, Reals] = {}
+    v: dict[str, Reals] = {}
 
-    def total(node: Node, t: slice | int) -> Array:
+    def total(node: Node, t: slice | int) -> Reals:
         """Sum of a node's inputs over the steps `t`, (batch[, steps], *shape of the first)."""
         first, *rest = (sequence[source][:, t] for source in node.inputs)
         for other in rest:
@@ -212,7 +212,7 @@ def run_float(
             sequence[node.name] = np.asarray(inputs[node.name], np.float64).reshape(batch, steps, *node.shape)
             continue
         state = {name: NeuronState(member, batch) for name in group if isinstance(member := graph[name], Neuron)}
-        queue: dict[str, deque[Array]] = {name: deque() for name in group}
+        queue: dict[str, deque[Reals]] = {name: deque() for name in group}
         for name in state:
             if states:
                 v[name] = np.zeros((batch, steps, size(known[name])))

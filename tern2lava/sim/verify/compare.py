@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Population
-from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.compiler.ir.shapes import Bools, Shape
 from tern2lava.errors import VerificationError
 from tern2lava.sim.data.trace import Trace
 
@@ -78,7 +78,7 @@ def first_difference(reference: Trace, other: Trace, graph: Graph) -> Difference
     """
     first: tuple[int, int] | None = None
     found: Population | None = None
-    populations: tuple[Population, ...] = graph.of_kind(Population)
+    populations = graph.of_kind(Population)
     for order, population in enumerate(populations):
         step = _first_differing_step(reference, other, population.name)
         if step is not None and (first is None or (population.start + step, order) < first):
@@ -102,7 +102,7 @@ def compare(executions: Mapping[str, Trace], graph: Graph) -> Comparison:
     return Comparison(chain=chain, equal=True, compared_values=count)
 
 
-def _differences(reference: Trace, other: Trace, name: str) -> list[Array]:
+def _differences(reference: Trace, other: Trace, name: str) -> list[Bools]:
     """Masks (batch, steps, neurons), one per recorded kind of value that is not equal throughout."""
     pairs = [(reference.spikes, other.spikes), (reference.v, other.v), (reference.u, other.u)]
     masks = []

@@ -9,7 +9,8 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from tern2lava.errors import BackendError, MissingPackageError, Tern2LavaError
+from tern2lava.errors import BackendError, Tern2LavaError
+from tern2lava.extras import require
 
 Common = TypeVar("Common")
 Part = TypeVar("Part")
@@ -91,8 +92,7 @@ def _result(ray: Any, reference: Any) -> Any:
 
 
 def _require_ray() -> Any:
-    try:
-        import ray
-    except ModuleNotFoundError:
-        raise MissingPackageError("ray", "install it with: pip install 'tern2lava[ray]'") from None
+    require("ray")
+    import ray
+
     return ray

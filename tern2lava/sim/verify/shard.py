@@ -7,31 +7,33 @@ give the same results.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.graph import Graph, Input, Population
-from tern2lava.compiler.ir.shapes import Array, size
+from tern2lava.compiler.ir.shapes import D, Spikes, size
 from tern2lava.compiler.progress import Progress
 from tern2lava.effort import NORMAL, Effort
-from tern2lava.sim.cores import reference as mapped
+from tern2lava.errors import InputError
+from tern2lava.registry import one_of
 from tern2lava.sim.data.readout import needs_states, predictions, scores
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.executable import Executable
-from tern2lava.sim.reference import integer
-from tern2lava.sim.reference.real_decides import run_float_model
+from tern2lava.sim.reading.real_decides import run_float_model
 from tern2lava.sim.verify.arithmetic import SpikeCounts, changed_decisions, count_spikes
 from tern2lava.sim.verify.compare import Difference, compare
+from tern2lava.sim.verify.executions import ENGINE, EXECUTIONS, INTEGER, Executor, Setup, lava_modes
 from tern2lava.sim.verify.threshold_margin import Band, run_band
 
 if TYPE_CHECKING:
     from tern2lava.sim.engine.program import Program
     from tern2lava.sim.lava.child import LavaChild
 
+Backend = Literal["lava", "reference"]
 LavaMode = Literal["mixed", "stock", "fused", "inprocess", "all"]
 THE_REST = "fast engine on the rest"
 """The stage of the samples that are not compared."""
@@ -49,8 +51,8 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardPlan:
-    """What to run: samples begin to end of the `total` that are run so, in each execution of `amounts` (after I, E and
-    M) the first so many of all; or in the fast engine `alone`."""
+    """What to run: samples begin to end of the `total` that are run so, in each execution the first so many of all that
+    `amounts` says; or in the fast engine `alone`."""
 
     begin: int
     end: int
@@ -81,20 +83,15 @@ class ShardResult:
     float_ties: int = 0
 
 
-def lava_amounts(mode: LavaMode, samples: int, effort: Effort = NORMAL) -> tuple[tuple[str, int], ...]:
-    """(execution, samples) of each way to run Lava: L2 core images, L3 process models in sequence, L1 the runtime."""
-    by_mode = {
-        "mixed": (
-            ("L2", samples),
-            ("L3", min(samples, effort.sequential_samples)),
-            ("L1", min(samples, effort.runtime_samples)),
-        ),
-        "stock": (("L1", samples),),
-        "fused": (("L2", samples),),
-        "inprocess": (("L3", samples),),
-        "all": (("L2", samples), ("L3", samples), ("L1", samples)),
-    }
-    return by_mode[mode]
+def amounts(backend: Backend, mode: LavaMode, samples: int, effort: Effort = NORMAL) -> tuple[tuple[str, int], ...]:
+    """(execution, samples) of each execution that is compared. Raises InputError for a backend or mode that is none."""
+    for option, found, known in (("backend", backend, get_args(Backend)), ("lava_mode", mode, lava_modes())):
+        if found not in known:
+            raise InputError(option, f"found '{found}'; choose {one_of(known)}")
+    wanted = (
+        (entry, entry.samples(mode, samples, effort)) for entry in EXECUTIONS if backend == "lava" or not entry.lava
+    )
+    return tuple((entry.name, count) for entry, count in wanted if count)
 
 
 def shard_size(program: Graph, steps: int, effort: Effort = NORMAL) -> int:
@@ -124,20 +121,21 @@ def run_shard(
             progress(THE_REST, plan.begin, plan.total)
         began = time.perf_counter()
         trace = run_engine(engine, data.values(), states=needs_states(program), threads=threads).trace
-        run = Execution(name="E", samples=data.samples, values=0, seconds=time.perf_counter() - began)
+        run = Execution(name=ENGINE.name, samples=data.samples, values=0, seconds=time.perf_counter() - began)
         if progress is not None:
             progress(THE_REST, plan.end, plan.total)
         correct = _correct(program, trace, data)
         return ShardResult(samples=data.samples, alone=True, executions=(run,), correct_engine=correct)
     bench = _Bench(executable, data, plan, progress)
-    reference = bench.run("I", "integer reference", lambda part, _: integer.run(program, part.values()))
-    fast = bench.run("E", "fast engine", lambda part, _: run_engine(engine, part.values(), threads=threads).trace)
-    images, host = executable.images, executable.host_image
-    bench.run("M", "images core by core", lambda part, _: mapped.run(images, host, part.values()))
+    setup = Setup(
+        executable=executable, engine=engine, threads=threads, child=child, timeout=plan.timeout, effort=plan.effort
+    )
+    traces: dict[str, Trace] = {}
     for name, amount in plan.amounts:
         count = min(plan.end, amount) - plan.begin
         if bench.difference is None and count > 0:
-            _run_lava(bench, name, count, child)
+            traces[name] = bench.run(EXECUTIONS.get(name), setup, count)
+    reference, fast = traces[INTEGER.name], traces[ENGINE.name]
     bench.tell("float model", 0, plan.total)
     bands, folded = run_band(executable.real, program, data.values(), states=needs_states(program))
     real = run_float_model(executable.imported, executable.real, folded, data.values())
@@ -158,7 +156,7 @@ def run_shard(
     )
 
 
-def engine_trace(program: Graph, part: tuple[dict[str, Array], bool]) -> Trace:
+def engine_trace(program: Graph, part: tuple[dict[str, Spikes], bool]) -> Trace:
     """The fast engine's trace on inputs, with states where asked for, on one core."""
     from tern2lava.sim.engine.run import run as run_engine
 
@@ -185,60 +183,36 @@ class _Bench:
         if self.progress is not None:
             self.progress(stage, self.plan.begin + done, total)
 
-    def run(
-        self, name: str, stage: str, execute: Callable[[SpikeData, Callable[[int, int], None]], Trace],
-        samples: int | None = None,
-    ) -> Trace:  # fmt: skip
-        """The trace of `execute` on the first `samples` (None: all), held against the reference (the first one)."""
-        part = self.data if samples is None else self.data.first(samples)
-        total = self.plan.total if samples is None else dict(self.plan.amounts)[name]
-        self.tell(stage, 0, total)
+    def run(self, entry: Executor, setup: Setup, samples: int) -> Trace:
+        """The trace of an execution on the first `samples`, held against the reference (the first one)."""
+        part = self.data.first(samples)
+        total = dict(self.plan.amounts)[entry.name]
+        self.tell(entry.stage, 0, total)
+
+        def tell(done: int, of: int) -> None:
+            self.tell(entry.stage, part.samples * done // max(1, of), total)
+
         began = time.perf_counter()
-        trace = execute(part, lambda done, of: self.tell(stage, part.samples * done // max(1, of), total))
+        ran = entry.run(setup, part, tell)
         seconds = time.perf_counter() - began
         values = 0
         if self.reference is None:
-            self.reference = trace
-        elif self.difference is None:
+            self.reference = ran.trace
+        else:
             expected = _first(self.reference, part.samples)
-            found = compare({"I": expected, name: trace}, self.executable.program)
+            found = compare({INTEGER.name: expected, entry.name: ran.trace}, self.executable.program)
             values = found.compared_values
             if found.difference is not None:
                 first = found.difference
-                self.link, self.difference = name, replace(first, sample=first.sample + self.plan.begin)
-        self.executions.append(Execution(name=name, samples=part.samples, values=values, seconds=seconds))
-        self.tell(stage, part.samples, total)
-        return trace
-
-
-def _run_lava(bench: _Bench, name: str, samples: int, child: LavaChild | None) -> None:
-    """Run the first `samples` in Lava: L2 core images, L3 Lava's process models in sequence, L1 its runtime."""
-    from tern2lava.sim.lava.cores import run_cores
-    from tern2lava.sim.lava.processes import run_stock
-
-    executable, timeout, effort = bench.executable, bench.plan.timeout, bench.plan.effort
-
-    def cores(part: SpikeData, tell: Callable[[int, int], None]) -> Trace:
-        images, host = executable.images, executable.host_image
-        return run_cores(images, host, part.values(), timeout=timeout, progress=tell, child=child, effort=effort).trace
-
-    def processes(part: SpikeData, tell: Callable[[int, int], None]) -> Trace:
-        found = run_stock(
-            executable.program, part.values(), sequential=name == "L3", timeout=timeout, progress=tell, child=child
-        )
-        bench.processes = tuple((use.name, use.process, use.reason) for use in found.processes_used)
-        return found.trace
-
-    if name == "L2":
-        bench.run(name, "Lava neuro-cores", cores, samples)
-    elif name == "L3":
-        bench.run(name, "Lava's process models", processes, samples)
-    else:
-        bench.run(name, "Lava's runtime", processes, samples)
+                self.link, self.difference = entry.name, replace(first, sample=first.sample + self.plan.begin)
+        self.processes = ran.processes or self.processes
+        self.executions.append(Execution(name=entry.name, samples=part.samples, values=values, seconds=seconds))
+        self.tell(entry.stage, part.samples, total)
+        return ran.trace
 
 
 def _first(trace: Trace, samples: int) -> Trace:
-    def cut(kind: dict[str, Array]) -> dict[str, Array]:
+    def cut(kind: dict[str, NDArray[D]]) -> dict[str, NDArray[D]]:
         return {name: values[:samples] for name, values in kind.items()}
 
     return Trace(spikes=cut(trace.spikes), v=cut(trace.v), u=cut(trace.u))

@@ -9,8 +9,8 @@ import numpy as np
 
 from tern2lava.compiler.certify.certificate import ErrorTerms, error_terms
 from tern2lava.compiler.certify.lattice import decided, lattice, real_gains
-from tern2lava.compiler.ir.graph import Compare, Graph, Neuron, Population, Reset
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.graph import Compare, Graph, Population, Reset
+from tern2lava.compiler.ir.shapes import Bools, Reals, Spikes
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference.real import NeuronState, run_float
@@ -33,13 +33,13 @@ class Band:
     closest_eps: float | None = None
 
 
-def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Array]) -> tuple[Band, ...]:
+def measure_band(real: Graph, program: Graph, inputs: Mapping[str, Spikes]) -> tuple[Band, ...]:
     """The bands of run_band alone."""
     return run_band(real, program, inputs)[0]
 
 
 def run_band(
-    real: Graph, program: Graph, inputs: Mapping[str, Array], *, states: bool = False
+    real: Graph, program: Graph, inputs: Mapping[str, Spikes], *, states: bool = False
 ) -> tuple[tuple[Band, ...], Trace]:
     """One Band per population of `program` that is in `real` too (relays are not), from a float run of `real` (TERNARY,
     after fold_scale) on `inputs`, and the trace of that run (states: with potentials).
@@ -60,7 +60,7 @@ def run_band(
     steps = next(iter(inputs.values())).shape[1]
     trackers = {population.name: Tracker(real, program, population, steps) for population in populations}
 
-    def observe(name: str, state: NeuronState, met: Array) -> None:
+    def observe(name: str, state: NeuronState, met: Reals) -> None:
         trackers[name].step(state, met)
 
     trace = run_float(real, inputs, states=states, observe=observe)
@@ -71,8 +71,7 @@ class Tracker:
     """Running error bound of one population over `steps` steps, arrays (batch, neurons) in membrane units."""
 
     def __init__(self, real: Graph, program: Graph, population: Population, steps: int) -> None:
-        neuron = real[population.name]
-        assert isinstance(neuron, Neuron)
+        neuron = real.neuron(population.name)
         self.name = population.name
         self.reset = population.reset
         self.terms: ErrorTerms = error_terms(real, program, population)
@@ -95,20 +94,20 @@ class Tracker:
         offset = self.terms.arrays["offset"]
         alike = decided(neuron, population, offset, found, steps, arithmetic)
         self.alike = np.broadcast_to(alike, population.shape).reshape(1, -1)
-        self.shift: Array = np.zeros((1, 1))
-        self.held: Array | None = np.zeros((1, 1), bool) if population.refractory else None
-        self.e_u: Array = np.zeros((1, 1))
-        self.e_v: Array = self.flat["initial"]
-        self.e_a: Array = np.zeros((1, 1))
-        self.a: Array = np.zeros((1, 1))
-        self.spiked: Array = np.zeros((1, 1))
-        self.u: Array = np.zeros((1, 1))
+        self.shift: Reals = np.zeros((1, 1))
+        self.held: Bools | None = np.zeros((1, 1), bool) if population.refractory else None
+        self.e_u: Reals = np.zeros((1, 1))
+        self.e_v: Reals = self.flat["initial"]
+        self.e_a: Reals = np.zeros((1, 1))
+        self.a: Reals = np.zeros((1, 1))
+        self.spiked: Reals = np.zeros((1, 1))
+        self.u: Reals = np.zeros((1, 1))
         self.v = np.broadcast_to(neuron.v_init, population.shape).reshape(1, -1)
-        self.cancelled: Array = np.zeros((1, 1))
+        self.cancelled: Reals = np.zeros((1, 1))
         self.neuron_steps = self.near = 0
         self.closest = self.closest_eps = np.inf
 
-    def step(self, state: NeuronState, met: Array) -> Array:
+    def step(self, state: NeuronState, met: Reals) -> Reals:
         """Account for one step: the state after it and the potentials that met the threshold.
 
         The result bounds the difference of integer and real potentials where they meet it, (batch, neurons).
@@ -161,7 +160,7 @@ class Tracker:
         # What float64 rounds off where a risen threshold is taken from a potential that is as large.
         self.cancelled = 1e-9 * (np.abs(state.v) + np.abs(state.a)) * unit
 
-    def _near(self, met: Array, error: Array, shift: Array) -> Array:
+    def _near(self, met: Reals, error: Reals, shift: Reals) -> Bools:
         """Where potentials with this error, moved by `shift`, may spike otherwise in integers, (batch, neurons)."""
         reach, greater = met * self.terms.unit + shift, self.compare is Compare.GT
         # How far the integer is from spiking otherwise: it must lie above its code, or not.
@@ -173,7 +172,7 @@ class Tracker:
             near = near | self._within(room, met, error, self.low)
         return near
 
-    def _within(self, room: Array, met: Array, error: Array, threshold: Array) -> Array:
+    def _within(self, room: Reals, met: Reals, error: Reals, threshold: Reals) -> Bools:
         """Where `room` (last bits to the next integer potential that spikes otherwise) lies within the error."""
         unit = self.terms.unit
         # 1e-9 of the potential: float64 rounding of this reference itself, which whole numbers without error have not.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from typing import Literal
 
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.progress import Progress
@@ -16,12 +15,20 @@ from tern2lava.sim.executable import Executable
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.verify.arithmetic import SpikeCounts, added
 from tern2lava.sim.verify.compare import Comparison
-from tern2lava.sim.verify.shard import Execution, LavaMode, ShardPlan, ShardResult, lava_amounts, run_shard, shard_size
+from tern2lava.sim.verify.executions import EXECUTIONS
+from tern2lava.sim.verify.shard import (
+    Backend,
+    Execution,
+    LavaMode,
+    ShardPlan,
+    ShardResult,
+    amounts,
+    run_shard,
+    shard_size,
+)
 from tern2lava.sim.verify.threshold_margin import Band
 
 __all__ = ["Backend", "Executable", "LavaMode", "Progress", "Proof", "shard_size", "verify"]
-
-Backend = Literal["lava", "reference"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,22 +80,22 @@ def verify(
     """
     from tern2lava.sim.engine.program import prepare
 
-    engine = prepare(executable.program, progress, effort)
     compared = data.samples if samples is None else min(samples, data.samples)
-    amounts = lava_amounts(lava_mode, compared, effort) if backend == "lava" else ()
-    plans = _plans(executable.program, data, compared, amounts, timeout, effort)
-    tally = _Tally(chain=("I", "E", "M", *(name for name, _ in amounts)))
+    chosen = amounts(backend, lava_mode, compared, effort)
+    for name, _ in chosen:
+        EXECUTIONS.get(name).check(executable.program)
+    engine = prepare(executable.program, progress, effort)
+    plans = _plans(executable.program, data, compared, chosen, timeout, effort)
+    tally = _Tally(chain=tuple(name for name, _ in chosen))
     with ExitStack() as around:
         child = None
         if ray:
             results = _on_ray(executable, data, plans, progress)
         else:
-            if amounts:
+            preload = tuple(dict.fromkeys(each for name, _ in chosen for each in EXECUTIONS.get(name).preload))
+            if preload:
                 from tern2lava.sim.lava.child import LavaChild
 
-                preload: tuple[str, ...] = ("tern2lava.sim.lava.runtime:preload",)
-                if any(name == "L2" for name, _ in amounts):
-                    preload = (*preload, "tern2lava.sim.lava.cores:preload")
                 child = around.enter_context(LavaChild(preload))
             results = (
                 run_shard(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from drawn import Draw
+from network import network
+from nodes import node
 from tern2lava.compiler.certify.certificate import Verdict
 from tern2lava.compiler.certify.ranges import FOREVER, bounds, summed_input
 from tern2lava.compiler.ir.graph import (
@@ -14,11 +19,8 @@ from tern2lava.compiler.ir.graph import (
     Compare,
     Dense,
     Graph,
-    Input,
-    Level,
-    Neuron,
-    Output,
     Population,
+    Projection,
     Reset,
 )
 from tern2lava.compiler.ir.shapes import broadcast, frozen
@@ -31,22 +33,9 @@ from tern2lava.sim.reference.real import run_float
 SLACK = 1e-9
 
 
-def one_layer(weight, steps=8, **neuron):
-    """x -> dense -> neurons -> output, IMPORTED."""
-    out, count = np.shape(weight)
-    return Graph(
-        level=Level.IMPORTED,
-        steps=steps,
-        nodes=(
-            Input(name="x", shape=(count,)),
-            Dense(name="w", inputs=("x",), weight=frozen(weight, np.float64)),
-            Neuron(name="n", inputs=("w",), shape=(out,), **neuron),
-            Output(name="y", inputs=("n",)),
-        ),
-    )
-
-
-def test_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(make_leaky, lockstep, arithmetic):
+def test_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(
+    make_leaky: Draw, lockstep: Callable[..., Any], arithmetic: Arithmetic
+) -> None:
     looked, closest = 0, 0.0
     for seed in range(60):
         graph, inputs = make_leaky(seed)
@@ -62,7 +51,7 @@ def test_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(make_le
     assert closest > 0.25
 
 
-def test_verdicts_are_exact_only_where_nothing_decays(make_network, make_leaky, fine):
+def test_verdicts_are_exact_only_where_nothing_decays(make_network: Draw, make_leaky: Draw, fine: Arithmetic) -> None:
     verdicts = set()
     for seed in range(40):
         for graph, _ in (make_network(seed, leak=False, loops=False), make_leaky(seed)):
@@ -71,7 +60,7 @@ def test_verdicts_are_exact_only_where_nothing_decays(make_network, make_leaky, 
             except Exception:
                 continue
             for certificate in lowered.certificates:
-                population = lowered.program[certificate.population]
+                population = node(lowered.program, certificate.population, Population)
                 partly = (population.decay_v % 4096 != 0).any() or (population.decay_u % 4096 != 0).any()
                 verdicts.add(certificate.verdict)
                 assert not (partly and certificate.verdict is Verdict.EXACT)
@@ -80,17 +69,17 @@ def test_verdicts_are_exact_only_where_nothing_decays(make_network, make_leaky, 
     assert Verdict.BOUNDED in verdicts
 
 
-def test_the_first_potentials_error_is_bounded_too():
-    graph = one_layer([[1.0]], steps=3, alpha_v=frozen(0.9), v_init=frozen(0.37), threshold=frozen(5.0))
-    without = one_layer([[1.0]], steps=3, alpha_v=frozen(0.9), threshold=frozen(5.0))
+def test_the_first_potentials_error_is_bounded_too() -> None:
+    graph = network([[1.0]], steps=3, alpha_v=frozen(0.9), v_init=frozen(0.37), threshold=frozen(5.0))
+    without = network([[1.0]], steps=3, alpha_v=frozen(0.9), threshold=frozen(5.0))
     arithmetic = Arithmetic(gain_max_shift=6)
     with_error, plain = (lower(g, arithmetic).certificates[0] for g in (graph, without))
     assert np.max(with_error.eps) > np.max(plain.eps)
     assert "initial potential" in with_error.reason
 
 
-def test_errors_without_a_bound_are_said_to_have_none():
-    graph = one_layer([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
+def test_errors_without_a_bound_are_said_to_have_none() -> None:
+    graph = network([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
     certificate = lower(graph, Arithmetic(), Options(steps=200_000)).certificates[0]
     assert certificate.verdict is Verdict.MEASURED
     assert certificate.to_dict()["eps"] is None
@@ -99,9 +88,11 @@ def test_errors_without_a_bound_are_said_to_have_none():
 
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("kind", [{}, {"alpha_u": frozen(1.0)}, {"alpha_v": frozen(0.5)}])
-def test_no_overflow_holds_for_the_worst_inputs_and_is_tight_without_resets(fine, sign, kind):
+def test_no_overflow_holds_for_the_worst_inputs_and_is_tight_without_resets(
+    fine: Arithmetic, sign: int, kind: dict[str, Any]
+) -> None:
     small = replace(fine, state_bits=12, threshold_bits=11, bias_bits=12, gain_max_shift=0)
-    graph = one_layer(
+    graph = network(
         np.full((1, 6), sign), steps=5_000, threshold=frozen(2_000.0), reset=Reset.NONE, bias=frozen(3.0 * sign), **kind
     )
     lowered = lower(graph, small)
@@ -126,23 +117,25 @@ def test_no_overflow_holds_for_the_worst_inputs_and_is_tight_without_resets(fine
 
 @pytest.mark.parametrize("reset", list(Reset))
 @pytest.mark.parametrize("kind", [{}, {"threshold_low": frozen(-9.0)}, {"refractory": 2}, {"rearm": True}])
-def test_states_stay_in_range_for_as_long_as_certified_whatever_the_inputs(fine, reset, kind):
+def test_states_stay_in_range_for_as_long_as_certified_whatever_the_inputs(
+    fine: Arithmetic, reset: Reset, kind: dict[Any, Any]
+) -> None:
     if "rearm" in kind and reset is not Reset.SUBTRACT:
         pytest.skip("rearming is of immediate subtraction")
     small = replace(fine, state_bits=10, threshold_bits=9, bias_bits=10, gain_max_shift=0)
     rng = np.random.default_rng(5)
     certified, tightest = 0, 0.0
     for _ in range(60):
-        graph = one_layer(
+        graph = network(
             rng.integers(-1, 2, (3, 12)), steps=40, reset=reset, alpha_v=frozen(rng.choice([0.5, 0.875, 1.0], 3)),
             alpha_u=frozen(rng.choice([0.0, 0.5])), threshold=frozen(rng.integers(5, 60, 3) * 1.0),
             reset_amount=frozen(rng.choice([2.0, 5.0, 40.0, 90.0], 3)), bias=frozen(rng.integers(-3, 4, 3) * 1.0),
             v_init=frozen(rng.choice([0.0, -30.0, 50.0], 3)), **kind,
         )  # fmt: skip
         lowered = lower(graph, small)
-        certificate, population = lowered.certificates[0], lowered.program["n"]
+        certificate, population = lowered.certificates[0], node(lowered.program, "n", Population)
         steps = min(certificate.safe_steps, certificate.steps)
-        weight = lowered.program["w"].weight
+        weight = node(lowered.program, "w", Projection).weight
         # Constant extremes of each neuron, extremes that turn round on the way, and noise.
         up, down = weight > 0, weight < 0
         runs = [np.repeat(x[:, None], steps, axis=1) for x in (up, down)]
@@ -166,10 +159,10 @@ def test_states_stay_in_range_for_as_long_as_certified_whatever_the_inputs(fine,
 
 
 @pytest.mark.parametrize(("alpha_u", "most"), [(0.0, 4.0), (0.5, 12.0)])
-def test_truncating_decays_cost_no_more_than_one_unit_a_step(fine, alpha_u, most):
+def test_truncating_decays_cost_no_more_than_one_unit_a_step(fine: Arithmetic, alpha_u: float, most: float) -> None:
     # 0.75 and 0.5 are exact in 12 bits: all that is lost is what truncation drops.
     coarse = replace(fine, gain_max_shift=0)
-    graph = one_layer(
+    graph = network(
         [[1.0] * 5], steps=30, alpha_v=frozen(0.75), alpha_u=frozen(alpha_u), threshold=frozen(500.0), reset=Reset.NONE
     )
     lowered = lower(graph, coarse)
@@ -181,9 +174,9 @@ def test_truncating_decays_cost_no_more_than_one_unit_a_step(fine, alpha_u, most
     assert 0.4 * eps < parted.max() <= eps
 
 
-def test_scales_that_are_no_multiples_of_each_other_count_as_rounding(fine):
+def test_scales_that_are_no_multiples_of_each_other_count_as_rounding(fine: Arithmetic) -> None:
     coarse = replace(fine, gain_max_shift=4)
-    graph = one_layer([[1.0] * 5], steps=12, threshold=frozen(500.0), reset=Reset.NONE)
+    graph = network([[1.0] * 5], steps=12, threshold=frozen(500.0), reset=Reset.NONE)
     second = Dense(name="w2", inputs=("x",), weight=frozen(np.full((1, 5), 0.3)))
     nodes = [replace(n, inputs=("w", "w2")) if n.name == "n" else n for n in graph.nodes]
     lowered = lower(graph.with_nodes([*nodes, second]), coarse)
@@ -195,8 +188,8 @@ def test_scales_that_are_no_multiples_of_each_other_count_as_rounding(fine):
     assert parted.max() == pytest.approx(float(np.max(certificate.eps)), rel=1e-6)
 
 
-def test_a_threshold_that_cannot_be_reached_is_cut_to_the_largest_code_and_says_so(fine):
-    graph = one_layer([[1.0, 1.0]], steps=10, threshold=frozen(1e9), reset=Reset.SUBTRACT, reset_amount=frozen(1e9))
+def test_a_threshold_that_cannot_be_reached_is_cut_to_the_largest_code_and_says_so(fine: Arithmetic) -> None:
+    graph = network([[1.0, 1.0]], steps=10, threshold=frozen(1e9), reset=Reset.SUBTRACT, reset_amount=frozen(1e9))
     lowered = lower(graph, fine)
     population = lowered.program["n"]
     assert isinstance(population, Population)
@@ -208,10 +201,10 @@ def test_a_threshold_that_cannot_be_reached_is_cut_to_the_largest_code_and_says_
 
 
 @pytest.mark.parametrize("low", [-14.0, -40.0])
-def test_a_lower_threshold_beyond_the_codes_is_cut_only_where_nothing_comes_near_it(low):
+def test_a_lower_threshold_beyond_the_codes_is_cut_only_where_nothing_comes_near_it(low: float) -> None:
     # As on Loihi, the largest threshold code (960) lies below the largest state (2047).
     coarse = Arithmetic(state_bits=12, threshold_bits=4, threshold_shift=6, gain_max_shift=6)
-    graph = one_layer(
+    graph = network(
         [[-1.0]], steps=31, threshold=frozen(10.0), threshold_low=frozen(low), reset=Reset.NONE, compare=Compare.GE
     )
     if low < -15:
@@ -223,7 +216,7 @@ def test_a_lower_threshold_beyond_the_codes_is_cut_only_where_nothing_comes_near
     assert (trace.spikes["n"][0, :, 0] == [0] * 13 + [-1] * 18).all()
 
 
-def test_certificates_speak_of_their_own_neurons(make_leaky, fine):
+def test_certificates_speak_of_their_own_neurons(make_leaky: Draw, fine: Arithmetic) -> None:
     graph, _ = make_leaky(3)
     lowered = lower(graph, fine)
     for certificate in lowered.certificates:
@@ -235,7 +228,9 @@ def test_certificates_speak_of_their_own_neurons(make_leaky, fine):
         assert written["verdict"] == certificate.verdict.value
 
 
-def test_adaptive_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(make_adaptive, lockstep, arithmetic):
+def test_adaptive_potentials_never_part_by_more_than_eps_while_spikes_have_agreed(
+    make_adaptive: Draw, lockstep: Callable[..., Any], arithmetic: Arithmetic
+) -> None:
     looked, closest = 0, 0.0
     for seed in range(80):
         graph, inputs = make_adaptive(seed)
@@ -252,14 +247,12 @@ def test_adaptive_potentials_never_part_by_more_than_eps_while_spikes_have_agree
     assert closest > 0.5
 
 
-def adaptive(threshold, **neuron):
+def adaptive(threshold: float, **neuron: Any) -> Graph:
     usual = {"alpha_v": frozen(0.5), "alpha_a": frozen(0.75), "gain_a": frozen(0.25), "reset_amount": frozen(0.5)}
-    return one_layer(
-        [[1.0, -1.0]], threshold=frozen(threshold), reset=Reset.SUBTRACT, reset_delay=True, **usual | neuron
-    )
+    return network([[1.0, -1.0]], threshold=frozen(threshold), reset=Reset.SUBTRACT, reset_delay=True, **usual | neuron)
 
 
-def test_the_adaptations_error_is_part_of_the_bound(fine):
+def test_the_adaptations_error_is_part_of_the_bound(fine: Arithmetic) -> None:
     coarse = replace(fine, gain_max_shift=4)
     plain = lower(adaptive(0.5, alpha_a=frozen(0.0)), coarse).certificates[0]
     # Whatever forgets at once and is exact adds nothing: v alone loses two last bits of 1/16.
@@ -273,7 +266,7 @@ def test_the_adaptations_error_is_part_of_the_bound(fine):
     assert "adaptation" in odd.reason
 
 
-def test_adaptive_neurons_are_exact_where_nothing_is_rounded(fine):
+def test_adaptive_neurons_are_exact_where_nothing_is_rounded(fine: Arithmetic) -> None:
     kinds = {"alpha_v": frozen(1.0), "alpha_a": frozen(1.0)}
     exact = lower(adaptive(0.5, **kinds), fine)
     assert exact.certificates[0].verdict is Verdict.EXACT
@@ -282,7 +275,7 @@ def test_adaptive_neurons_are_exact_where_nothing_is_rounded(fine):
     assert lower(adaptive(0.5, **kinds | {"gain_a": frozen(0.3)}), fine).certificates[0].verdict is Verdict.BOUNDED
 
 
-def test_an_adaptive_threshold_that_lost_a_tie_is_not_exact():
+def test_an_adaptive_threshold_that_lost_a_tie_is_not_exact() -> None:
     # Every number is a multiple of 64, but the code of a threshold met by >= is the nearest one.
     graph = adaptive(2.0, alpha_v=frozen(1.0), alpha_a=frozen(1.0), compare=Compare.GE)
     lowered = lower(graph, Arithmetic(gain_max_shift=8))
@@ -292,29 +285,35 @@ def test_an_adaptive_threshold_that_lost_a_tie_is_not_exact():
 
 
 @pytest.mark.parametrize("kind", [{}, {"reset": Reset.SUBTRACT, "reset_delay": True, "gain_a": frozen(0.3)}])
-def test_a_threshold_of_0_has_a_bound_in_weights_and_none_relative_to_it(fine, kind):
-    graph = one_layer([[1.0, 1.0]], threshold=frozen(0.0), alpha_v=frozen(0.6), alpha_a=frozen(0.7), **kind)
+def test_a_threshold_of_0_has_a_bound_in_weights_and_none_relative_to_it(
+    fine: Arithmetic, kind: dict[str, Any]
+) -> None:
+    graph = network([[1.0, 1.0]], threshold=frozen(0.0), alpha_v=frozen(0.6), alpha_a=frozen(0.7), **kind)
     certificate = lower(graph, fine).certificates[0]
     assert certificate.verdict is Verdict.BOUNDED
     assert certificate.eps_relative is None
     written = certificate.to_dict()
     assert written["eps_relative"] is None
-    assert 0 < written["eps"] < 1e-2
+    eps = written["eps"]
+    assert isinstance(eps, float)
+    assert 0 < eps < 1e-2
     coarse = lower(graph, replace(fine, gain_max_shift=0), Options(allow_rounding=9.0)).certificates[0]
     assert coarse.verdict is Verdict.MEASURED
     assert "or one weight where it is 0" in coarse.reason
-    assert coarse.to_dict()["eps"] > 1
+    eps = coarse.to_dict()["eps"]
+    assert isinstance(eps, float)
+    assert eps > 1
 
 
-def test_neurons_with_thresholds_of_0_beside_others_leave_these_their_relative_bound(fine):
-    graph = one_layer(np.ones((2, 1)), threshold=frozen([0.0, 4.0]), alpha_v=frozen(0.6))
+def test_neurons_with_thresholds_of_0_beside_others_leave_these_their_relative_bound(fine: Arithmetic) -> None:
+    graph = network(np.ones((2, 1)), threshold=frozen([0.0, 4.0]), alpha_v=frozen(0.6))
     certificate = lower(graph, fine).certificates[0]
     eps = np.broadcast_to(certificate.eps, (2,))
     assert certificate.eps_relative == pytest.approx(eps[1] / 4.0)
     assert certificate.verdict is Verdict.BOUNDED
 
 
-def test_why_there_is_no_bound_is_said():
-    graph = one_layer([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
+def test_why_there_is_no_bound_is_said() -> None:
+    graph = network([[1.0]], alpha_v=frozen(0.99989), threshold=frozen(3.0))
     certificate = lower(graph, Arithmetic(), Options(steps=200_000)).certificates[0]
     assert certificate.reason.startswith("no bound, because in 200,000 steps a rounded decay adds more")

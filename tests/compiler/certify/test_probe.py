@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from tern2lava.compiler.certify.probe import Integers, Single, draw, hold, run_exact, run_integer, spikes_at_risk
 from tern2lava.compiler.ir.graph import Compare, Reset
 
-PLAIN = {
+PLAIN: dict[str, Any] = {
     "alpha_u": 0.0, "alpha_v": 0.5, "bias_u": 0.0, "bias": 0.0, "v_init": 0.0, "threshold": 2.0, "amount": 2.0,
     "compare": Compare.GE, "reset": Reset.ZERO, "refractory": 0,
 }  # fmt: skip
 
 
-def integers(threshold, bias=0, amount=2 << 10, unit=1 << 10, decay_v=2048):
+def integers(
+    threshold: ArrayLike, bias: ArrayLike = 0, amount: ArrayLike = 2 << 10, unit: int = 1 << 10, decay_v: int = 2048
+) -> Integers:
     return Integers(
         unit=unit, decay_bits=12, state_max=(1 << 23) - 1, decay_u=4096, decay_v=decay_v, bias_u=0, v_init=0,
         bias=np.atleast_1d(bias), threshold=np.atleast_1d(threshold), amount=np.atleast_1d(amount),
@@ -34,7 +38,7 @@ def integers(threshold, bias=0, amount=2 << 10, unit=1 << 10, decay_v=2048):
         {"refractory": 2, "reset": Reset.SUBTRACT},
     ],
 )
-def test_exact_runs_are_those_of_fractions(fields):
+def test_exact_runs_are_those_of_fractions(fields: dict[str, Any]) -> None:
     neuron = Single(**{**PLAIN, **fields})
     x = np.random.default_rng(1).integers(-3, 4, (40, 30))
     got = run_exact(neuron, x)
@@ -54,7 +58,7 @@ def test_exact_runs_are_those_of_fractions(fields):
             held = neuron.refractory if fires else max(held - 1, 0)
 
 
-def test_integers_that_lose_ties_are_seen_to():
+def test_integers_that_lose_ties_are_seen_to() -> None:
     neuron = Single(**PLAIN)
     x = hold(6, 20)
     own = run_exact(neuron, x)
@@ -66,7 +70,7 @@ def test_integers_that_lose_ties_are_seen_to():
     assert wrong[2] > 0
 
 
-def test_what_cannot_be_seen_in_a_run_counts_as_a_risk():
+def test_what_cannot_be_seen_in_a_run_counts_as_a_risk() -> None:
     neuron = Single(**PLAIN)
     sums = [(6, 6, 1)]
     x = draw(sums, 40, 20)
@@ -78,7 +82,7 @@ def test_what_cannot_be_seen_in_a_run_counts_as_a_risk():
     assert right < far
 
 
-def test_inputs_are_sums_of_what_synapses_bring():
+def test_inputs_are_sums_of_what_synapses_bring() -> None:
     x = draw([(5, 3, 2), (0, 4, 1)], 64, 10)
     assert x.shape == (3 * 64, 10)
     assert x.max() <= 10

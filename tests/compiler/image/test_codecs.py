@@ -3,20 +3,24 @@ from __future__ import annotations
 import itertools
 import struct
 import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tern2lava.compiler.image.codecs import BY_NAME, CODECS, Codec, rans
+from tern2lava.compiler.image.codecs import CODECS, Codec, rans
 from tern2lava.compiler.image.codecs.groups import Groups, field_at, pack_fields, rows_per_group, unpack_fields
 from tern2lava.compiler.image.codecs.rans_model import SCALE, SHARE, model, shares
 from tern2lava.compiler.image.codecs.stream import HEADER_BYTES, read_stream, write_stream
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 
-ALL = sorted(CODECS.values(), key=lambda codec: codec.number)
+ALL = sorted(CODECS, key=lambda codec: codec.number)
 TERNARY = [codec for codec in ALL if codec.ternary]
 
 
@@ -31,12 +35,12 @@ def holds(codec: Codec, codes: Array) -> None:
     """What is encoded comes back, whole and row by row, and the size is exact."""
     data = codec.encode(codes)
     assert len(data) == codec.size(codes)
-    whole = codec.decode(data, *codes.shape)
+    rows, columns = codes.shape
+    whole = codec.decode(data, rows, columns)
     assert whole.dtype == np.int8
     np.testing.assert_array_equal(whole, codes)
-    rows = codes.shape[0]
     for row in range(rows) if rows < 40 else (0, 1, rows // 3, rows // 2, rows - 2, rows - 1):
-        found = codec.decode_row(data, *codes.shape, row)
+        found = codec.decode_row(data, rows, columns, row)
         assert found.dtype == np.int8
         np.testing.assert_array_equal(found, codes[row])
 
@@ -100,7 +104,8 @@ def test_views_and_wider_integers_encode_as_what_they_hold(codec: Codec) -> None
 @pytest.mark.parametrize("codec", ALL, ids=lambda codec: codec.name)
 def test_codes_that_a_codec_cannot_hold_are_refused(codec: Codec) -> None:
     wrong = 2 if codec.ternary else 128
-    for codes in (np.array([[0, wrong]], np.int64), np.array([[-129, 0]], np.int64), np.zeros(4, np.int8)):
+    refused: tuple[Any, ...] = (np.array([[0, wrong]], np.int64), np.array([[-129, 0]], np.int64), np.zeros(4, np.int8))
+    for codes in refused:
         with pytest.raises(InputError):
             codec.encode(codes)
     data = codec.encode(draw(codec, (5, 9), 0.5, 0))
@@ -127,10 +132,11 @@ def test_damaged_bytes_end_in_codes_or_an_input_error(codec: Codec, zeros: float
     data = bytearray(codec.encode(draw(codec, (100, 83), zeros, 5)))
     for position, value in edits:
         data[position % (len(data) if position % 2 else min(len(data), 24))] = value
-    for decode in (
+    decoders: tuple[Callable[[], Array], ...] = (
         lambda: codec.decode(bytes(data), 100, 83),
         lambda: codec.decode_row(bytes(data), 100, 83, 61),
-    ):
+    )
+    for decode in decoders:
         try:
             codes = decode()
         except InputError as error:
@@ -162,24 +168,60 @@ def test_damaged_bytes_end_in_codes_or_an_input_error(codec: Codec, zeros: float
 )
 def test_bytes_that_no_codes_encode_to_are_refused(name: str, data: bytes, shape: tuple[int, int]) -> None:
     with pytest.raises(InputError):
-        BY_NAME[name].decode(data, *shape)
+        CODECS.get(name).decode(data, *shape)
+
+
+@pytest.mark.parametrize("codec", TERNARY, ids=lambda codec: codec.name)
+@settings(max_examples=40, deadline=None)
+@given(rows=st.integers(1, 40), columns=st.integers(1, 90), zeros=st.floats(0, 1), seed=st.integers(0, 10**6))
+def test_no_matrix_takes_fewer_bits_than_a_codec_says_that_its_rows_take_at_least(
+    codec: Codec, rows: int, columns: int, zeros: float, seed: int
+) -> None:
+    codes = draw(codec, (rows, columns), zeros, seed)
+    counts = np.stack([np.count_nonzero(codes == code, axis=1) for code in (0, 1, -1)], axis=1)
+    # 1e-9: the rounding of the sum itself.
+    assert 8 * codec.size(codes) >= codec.least_bits(counts).sum() - 1e-9
+    # In a core image the rows of a matrix are input axons; what is bounded are the rows of its transpose.
+    across = np.stack([np.count_nonzero(codes == code, axis=0) for code in (0, 1, -1)], axis=1)
+    assert 8 * codec.size(codes) >= codec.least_bits(across).sum() - 1e-9
+
+
+def test_the_table_of_the_format_document_has_every_codec_by_its_number() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "image-format.md").read_text(encoding="utf-8")
+    table = text.split("### Codecs", 1)[1].split("\n#", 1)[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:1] == "|"]
+    assert [(row[0], row[1]) for row in cells[2:]] == [(str(codec.number), codec.name) for codec in ALL]
+    assert [row[2] == "{−1, 0, 1}" for row in cells[2:]] == [codec.ternary and not codec.lists for codec in ALL]
+
+
+def test_a_codec_whose_number_or_name_is_taken_is_refused_and_changes_nothing() -> None:
+    base = CODECS.get("base3")
+    for changed, message in (
+        ({"name": "mine"}, "codec mine: number 2 is that of base3; choose one that is free"),
+        ({"number": 200}, "codec base3: is registered twice"),
+        ({"name": "mine", "number": 256}, "number 256 is no byte"),
+    ):
+        with pytest.raises(InputError, match=message):
+            CODECS.add(replace(base, **changed))
+    assert sorted(CODECS, key=lambda codec: codec.number) == ALL
+    assert sorted(CODECS.by_number) == [codec.number for codec in ALL]
 
 
 def test_the_bytes_are_those_of_the_format_document() -> None:
     codes = np.array([[0, 1, -1, 0, 1]], np.int8)
-    assert BY_NAME["packed2"].encode(codes) == bytes([0b00_11_01_00, 0b01])
-    assert BY_NAME["base3"].encode(codes) == bytes([1 + 2 * 3 + 0 * 9 + 1 * 27 + 2 * 81])
-    assert BY_NAME["bitmap"].encode(codes) == struct.pack("<II", 1, 3) + bytes([0b10110, 0b010])
-    assert BY_NAME["raw8"].encode(codes) == bytes([0, 1, 255, 0, 1])
+    assert CODECS.get("packed2").encode(codes) == bytes([0b00_11_01_00, 0b01])
+    assert CODECS.get("base3").encode(codes) == bytes([1 + 2 * 3 + 0 * 9 + 1 * 27 + 2 * 81])
+    assert CODECS.get("bitmap").encode(codes) == struct.pack("<II", 1, 3) + bytes([0b10110, 0b010])
+    assert CODECS.get("raw8").encode(codes) == bytes([0, 1, 255, 0, 1])
     # More nonzero codes than zeros: runs of 0, 2 and 1 nonzero codes before a zero, a zero and the end, k = 0.
     #   0 | 11 0, signs + - | 1 0, sign +
-    assert BY_NAME["rice"].encode(codes) == struct.pack("<BBHII", 0, 1, 0, 1, 9) + bytes([0b1_10_011_0 & 255, 0])
+    assert CODECS.get("rice").encode(codes) == struct.pack("<BBHII", 0, 1, 0, 1, 9) + bytes([0b1_10_011_0 & 255, 0])
     names = {0: "packed2", 1: "raw8", 2: "base3", 3: "bitmap", 4: "rice", 5: "rans", 6: "rans_storage", 7: "loihi"}
     names |= {8: "bit_planes", 9: "axon_pairs"}
     two = np.array([[0, 1, -1], [1, 0, -2]], np.int8)
-    assert BY_NAME["bit_planes"].encode(two) == bytes([2, 0b10, 0b00, 0b01, 0b00, 0b01, 0b11])
-    assert BY_NAME["bit_planes"].encode(np.array([[0, 1], [1, 1]], np.int8)) == bytes([1, 0b10, 0b11])
-    assert BY_NAME["axon_pairs"].encode(codes) == bytes([0b10010, 0b00100])
+    assert CODECS.get("bit_planes").encode(two) == bytes([2, 0b10, 0b00, 0b01, 0b00, 0b01, 0b11])
+    assert CODECS.get("bit_planes").encode(np.array([[0, 1], [1, 1]], np.int8)) == bytes([1, 0b10, 0b11])
+    assert CODECS.get("axon_pairs").encode(codes) == bytes([0b10010, 0b00100])
     assert {codec.number: codec.name for codec in ALL} == names
 
 
@@ -264,7 +306,7 @@ def test_a_stream_that_stands_for_too_many_codes_is_refused_before_anything_is_a
         read_stream(bytes(data))
     with pytest.raises(InputError):
         read_stream(bytes(data), most_codes=1 << 63).codes()
-    with pytest.raises(InputError, match="choose one of"):
+    with pytest.raises(InputError, match="choose packed2, raw8, .* or axon_pairs"):
         write_stream(np.zeros((1, 1), np.int8), "zip")
 
 

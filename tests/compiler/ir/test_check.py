@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,11 +29,11 @@ from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 
 
-def graph(*nodes, level=Level.IMPORTED):
+def graph(*nodes: Any, level: Level = Level.IMPORTED) -> Graph:
     return Graph(level=level, nodes=nodes)
 
 
-def network():
+def network() -> Graph:
     return graph(
         Input(name="x", shape=(2, 4, 4)),
         Conv2d(name="conv", inputs=("x",), weight=frozen(np.ones((3, 2, 2, 2)))),
@@ -45,12 +46,12 @@ def network():
     )
 
 
-def changed(changed_node, /, **fields):
+def changed(changed_node: str, /, **fields: Any) -> Graph:
     whole = network()
     return whole.with_nodes(replace(node, **fields) if node.name == changed_node else node for node in whole.nodes)
 
 
-def test_a_sound_graph_has_the_shapes_of_its_layers():
+def test_a_sound_graph_has_the_shapes_of_its_layers() -> None:
     check(network())
     assert shapes(network()) == {
         "x": (2, 4, 4), "conv": (3, 3, 3), "a": (3, 3, 3), "pool": (3, 1, 1), "flat": (3,), "fc": (5,), "b": (5,),
@@ -94,13 +95,13 @@ def test_a_sound_graph_has_the_shapes_of_its_layers():
         ),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named(broken, message):
+def test_what_is_wrong_is_named(broken: Graph, message: str) -> None:
     with pytest.raises(InputError) as raised:
         check(broken)
     assert message in str(raised.value)
 
 
-def test_layers_of_different_shape_may_meet_in_a_neuron_if_their_sizes_agree():
+def test_layers_of_different_shape_may_meet_in_a_neuron_if_their_sizes_agree() -> None:
     whole = graph(
         Input(name="x", shape=(2, 2, 2)),
         Conv2d(name="conv", inputs=("x",), weight=frozen(np.ones((2, 2, 1, 1)))),
@@ -112,12 +113,12 @@ def test_layers_of_different_shape_may_meet_in_a_neuron_if_their_sizes_agree():
 
 
 @pytest.mark.parametrize("level", [Level.NORMAL, Level.TERNARY, Level.INTEGER])
-def test_kinds_of_another_level_are_refused(level):
+def test_kinds_of_another_level_are_refused(level: Level) -> None:
     with pytest.raises(UnsupportedError, match=f"conv: requires nodes of level {level.name}; found Conv2d"):
         check(replace(network(), level=level))
 
 
-def test_every_rejection_is_an_error_of_ours_with_one_line():
+def test_every_rejection_is_an_error_of_ours_with_one_line() -> None:
     for broken in (changed("fc", inputs=("fc",)), changed("conv", inputs=("b",)), changed("b", inputs=("y",))):
         with pytest.raises(Tern2LavaError) as raised:
             check(broken)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drawn import Draw
 from tern2lava.compiler.ir.files import load_graph, save_graph
 from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Level
 from tern2lava.compiler.ir.shapes import ConvGeometry
@@ -18,7 +22,7 @@ from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError, UnsupportedError
 
 
-def assert_same(a, b):
+def assert_same(a: Any, b: Any) -> None:
     assert type(a) is type(b)
     for f in fields(a):
         mine, theirs = getattr(a, f.name), getattr(b, f.name)
@@ -38,9 +42,10 @@ def assert_same(a, b):
             assert type(mine) is type(theirs)
 
 
-def all_kinds(make_network, fine):
+def all_kinds(make_network: Draw, fine: Arithmetic) -> list[Graph]:
     """Graphs that hold every node kind between them, and every optional field."""
-    graphs, kinds = [], set()
+    graphs: list[Graph] = []
+    kinds: set[str] = set()
     for seed in range(60):
         graph, _ = make_network(seed)
         try:
@@ -55,7 +60,7 @@ def all_kinds(make_network, fine):
     return graphs
 
 
-def test_every_kind_of_node_comes_back_as_it_was(make_network, fine, tmp_path):
+def test_every_kind_of_node_comes_back_as_it_was(make_network: Draw, fine: Arithmetic, tmp_path: Path) -> None:
     for k, graph in enumerate(all_kinds(make_network, fine)):
         save_graph(graph, tmp_path / f"g{k}")
         back = load_graph(tmp_path / f"g{k}")
@@ -64,7 +69,7 @@ def test_every_kind_of_node_comes_back_as_it_was(make_network, fine, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def stored(make_network, fine, tmp_path_factory):
+def stored(make_network: Draw, fine: Arithmetic, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("stored")
     for seed in range(50):
         try:
@@ -76,7 +81,7 @@ def stored(make_network, fine, tmp_path_factory):
     raise AssertionError
 
 
-def edited(stored, folder, change):
+def edited(stored: Path, folder: Path, change: Callable[..., Any]) -> Path:
     document = json.loads(stored.with_suffix(".json").read_text())
     change(document)
     (folder / "g.json").write_text(json.dumps(document))
@@ -107,7 +112,7 @@ def edited(stored, folder, change):
         lambda d: d["nodes"].append(d["nodes"][0]),
     ],
 )
-def test_an_edited_graph_is_refused_in_one_line(stored, tmp_path, change):
+def test_an_edited_graph_is_refused_in_one_line(stored: Path, tmp_path: Path, change: Callable[..., Any]) -> None:
     stem = edited(stored, tmp_path, change)
     with pytest.raises(InputError) as raised:
         load_graph(stem, Level.INTEGER)
@@ -117,7 +122,9 @@ def test_an_edited_graph_is_refused_in_one_line(stored, tmp_path, change):
 
 @given(data=st.data())
 @settings(max_examples=60)
-def test_a_damaged_byte_is_refused_or_harmless_and_never_crashes(stored, tmp_path_factory, data):
+def test_a_damaged_byte_is_refused_or_harmless_and_never_crashes(
+    stored: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     folder = tmp_path_factory.mktemp("damaged")
     for suffix in (".json", ".npz"):
         content = bytearray(stored.with_suffix(suffix).read_bytes())
@@ -129,7 +136,7 @@ def test_a_damaged_byte_is_refused_or_harmless_and_never_crashes(stored, tmp_pat
         assert isinstance(load_graph(folder / "g"), Graph)
 
 
-def test_missing_and_truncated_files_are_named(stored, tmp_path):
+def test_missing_and_truncated_files_are_named(stored: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.json"):
         load_graph(tmp_path / "absent")
     for suffix in (".json", ".npz"):
@@ -140,7 +147,7 @@ def test_missing_and_truncated_files_are_named(stored, tmp_path):
             load_graph(stem)
 
 
-def test_another_level_than_the_one_asked_for_is_refused(stored):
+def test_another_level_than_the_one_asked_for_is_refused(stored: Path) -> None:
     with pytest.raises(InputError, match="holds a graph at level INTEGER"):
         load_graph(stored, Level.TERNARY)
     assert isinstance(load_graph(stored).arithmetic, Arithmetic)

@@ -22,8 +22,9 @@ pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
 )  # fmt: skip
 @settings(max_examples=60)
 def test_convolution_equals_torch(
-    seed, batch, groups, in_group, out_group, image, kernel, stride, dilation, padding
-):  # fmt: skip
+    seed: int, batch: int, groups: int, in_group: int, out_group: int, image: tuple[int, int],
+    kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int], padding: tuple[int, int, int, int],
+) -> None:  # fmt: skip
     rng = np.random.default_rng(seed)
     top, bottom, left, right = padding
     oh = conv_out(image[0], kernel[0], stride[0], top + bottom, dilation[0])
@@ -46,14 +47,14 @@ def test_convolution_equals_torch(
     assert target_shape(projection) == wanted.shape[1:]
 
 
-def test_a_dense_projection_sums_its_rows():
+def test_a_dense_projection_sums_its_rows() -> None:
     weight = np.array([[1, 0, -1], [1, 1, 1]], np.int8)
     projection = Projection(name="p", inputs=("x",), weight=weight)
     assert accumulate(projection, np.array([[1, 2, 4], [0, 0, 1]], np.uint8)).tolist() == [[-3, 7], [-1, 1]]
     assert target_shape(projection) == (2,)
 
 
-def test_a_value_per_channel_goes_to_every_neuron_of_its_channel():
+def test_a_value_per_channel_goes_to_every_neuron_of_its_channel() -> None:
     geometry = ConvGeometry(
         in_shape=(1, 2, 3), out_shape=(2, 2, 3), stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), groups=1
     )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from nodes import there
 from tern2lava import api
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.build import build as compile_network
@@ -25,6 +26,7 @@ from tern2lava.compiler.ir.graph import (
     Input,
     Level,
     Neuron,
+    Node,
     Output,
     Pool2d,
     PoolKind,
@@ -39,10 +41,10 @@ from tern2lava.compiler.passes.divide_fan_in import divide, width
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.compiler.passes.split_fan_in import make_relay, split_fan_in
 from tern2lava.compiler.target.rules import check_rules
+from tern2lava.compiler.twin import int8_twin
 from tern2lava.errors import CapacityError, InputError, UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
-from tern2lava.report.twin import int8_twin
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.engine.run import run as run_engine
 from tern2lava.sim.reference import integer
@@ -69,14 +71,15 @@ def codes(*shape: int, seed: int = 0) -> Any:
 
 def dense_net(inputs: int = 40, hidden: int = 6, delay: int | None = None) -> Graph:
     """inputs -> hidden -> 3, the hidden neurons reading themselves after `delay` steps where it is given."""
-    feeds, loop = ("w1",), []
+    feeds: tuple[str, ...] = ("w1",)
+    loop: list[Node] = []
     if delay is not None:
         feeds = ("w1", "back")
         loop = [
             Delay(name="wait", inputs=("h",), steps=delay),
             Dense(name="back", inputs=("wait",), weight=codes(hidden, hidden)),
         ]
-    nodes = (
+    nodes: tuple[Node, ...] = (
         Input(name="x", shape=(inputs,)), Dense(name="w1", inputs=("x",), weight=codes(hidden, inputs)), *loop,
         Neuron(name="h", inputs=feeds, shape=(hidden,), alpha_v=frozen(0.5), threshold=frozen(1.5)),
         Dense(name="w2", inputs=("h",), weight=codes(3, hidden)), Neuron(name="y", inputs=("w2",), shape=(3,)),
@@ -158,7 +161,7 @@ def test_a_wide_dense_layer_gets_even_parts_one_step_and_a_note() -> None:
     lowered = lower(dense_net(), arithmetic_of(profile), profile=profile)
     program = lowered.program
     parts = [p for p in program.of_kind(Projection) if p.part_of == "w1" and p.reads is not None]
-    assert [(p.reads.lo, p.reads.hi) for p in parts] == [((0,), (13,)), ((13,), (26,)), ((26,), (40,))]
+    assert [(there(p.reads).lo, there(p.reads).hi) for p in parts] == [((0,), (13,)), ((13,), (26,)), ((26,), (40,))]
     weight = lowered.stages["to_integer"]["w1"].weight  # type: ignore[union-attr]
     assert np.array_equal(np.concatenate([p.weight for p in parts], axis=1), weight)
     assert [p.start for p in relays_of(program)] == [1, 1, 1]
@@ -359,7 +362,7 @@ def test_a_split_program_comes_back_from_disk_and_a_wrong_box_is_refused(tmp_pat
     inputs = spikes_for(program)
     assert compare({"I": integer.run(program, inputs), "again": integer.run(again, inputs)}, program).equal
     part = next(p for p in program.of_kind(Projection) if p.reads is not None)
-    wrong = replace(part, reads=replace(part.reads, hi=(41,)))
+    wrong = replace(part, reads=replace(there(part.reads), hi=(41,)))
     with pytest.raises(InputError, match="reads"):
         check(program.with_nodes(wrong if node is part else node for node in program.nodes))
     relay = relays_of(program)[0]

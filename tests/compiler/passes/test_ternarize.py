@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nodes import node
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Neuron, Output, Projection
-from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.errors import UnsupportedError
 
 
-def normal(weight, trained=0):
+def normal(weight: Array, trained: int = 0) -> Graph:
     weight = np.asarray(weight, np.float64)
     return Graph(
         level=Level.NORMAL,
@@ -30,14 +31,16 @@ def normal(weight, trained=0):
 
 
 @given(
-    codes=st.lists(st.lists(st.integers(-1, 1), min_size=4, max_size=4), min_size=3, max_size=3),
+    rows=st.lists(st.lists(st.integers(-1, 1), min_size=4, max_size=4), min_size=3, max_size=3),
     scales=st.lists(st.floats(1e-4, 1e3), min_size=3, max_size=3),
     single=st.booleans(),
 )
-def test_ternary_weights_give_back_their_codes_and_scales(codes, scales, single):
-    codes = np.array(codes)
+def test_ternary_weights_give_back_their_codes_and_scales(
+    rows: list[list[int]], scales: list[float], single: bool
+) -> None:
+    codes = np.array(rows)
     scale = np.array(scales[:1] * 3 if single else scales)[:, None]
-    found = ternarize(normal((codes * scale).astype(np.float32)), Options())["w"]
+    found = node(ternarize(normal((codes * scale).astype(np.float32)), Options()), "w", Projection)
     assert found.weight.dtype == np.int8
     assert found.weight.tolist() == codes.tolist()
     assert found.bits == 2
@@ -46,24 +49,24 @@ def test_ternary_weights_give_back_their_codes_and_scales(codes, scales, single)
 
 
 @pytest.mark.parametrize(("values", "bits"), [([2, -1, 1], 3), ([3, 2, -4], 4), ([127, 1, 0], 8), ([1, -1, 0], 2)])
-def test_small_integers_are_codes_of_more_bits_and_noted(values, bits):
+def test_small_integers_are_codes_of_more_bits_and_noted(values: list[int], bits: int) -> None:
     graph = ternarize(normal(0.25 * np.array([values])), Options())
-    assert graph["w"].weight.tolist() == [values]
-    assert graph["w"].bits == bits
+    assert node(graph, "w", Projection).weight.tolist() == [values]
+    assert node(graph, "w", Projection).bits == bits
     assert any("not ternary" in note for note in graph.notes) == (bits > 2)
 
 
-def test_float_rounding_is_taken_for_ternary_and_noted_with_its_size():
+def test_float_rounding_is_taken_for_ternary_and_noted_with_its_size() -> None:
     weight = 0.1 * np.array([[1.0, -1.0, 0.0]]) * (1 + np.array([[0, 3e-7, 0]]))
     graph = ternarize(normal(weight), Options())
-    assert graph["w"].weight.tolist() == [[1, -1, 0]]
+    assert node(graph, "w", Projection).weight.tolist() == [[1, -1, 0]]
     assert "within 3.0e-07 of scale x integers" in graph.notes[0]
 
 
-def effective(graph, name="n"):
+def effective(graph: Graph, name: str = "n") -> Array:
     """The weight that a neuron's projections amount to."""
-    total = 0
-    for projection in (graph[source] for source in graph[name].inputs):
+    total: Array = np.zeros(())
+    for projection in (node(graph, source, Projection) for source in graph[name].inputs):
         assert set(np.unique(projection.weight)) <= {-1, 0, 1}
         assert projection.bits == 2
         scale = projection.scale.reshape(-1, *([1] * (projection.weight.ndim - 1)))
@@ -71,20 +74,23 @@ def effective(graph, name="n"):
     return total
 
 
-def test_two_scales_become_two_groups_of_ternary_synapses():
+def test_two_scales_become_two_groups_of_ternary_synapses() -> None:
     weight = np.array([[0.5, -0.3, 0.0], [0.5, 0.0, -0.3]])
     graph = ternarize(normal(weight), Options())
     assert graph["n"].inputs == ("w", "w_2")
-    assert [graph[name].scale.tolist() for name in graph["n"].inputs] == [0.5, 0.3]
+    assert [node(graph, name, Projection).scale.tolist() for name in graph["n"].inputs] == [0.5, 0.3]
     assert np.array_equal(effective(graph), weight)
-    assert sum(graph[name].source_weights for name in graph["n"].inputs) == weight.size
+    assert sum(node(graph, name, Projection).source_weights for name in graph["n"].inputs) == weight.size
     assert graph.notes == ("w: weights of 2 scales, kept exactly as 2 groups of ternary synapses",)
     # A product of two layers may well take +5 and -3 times its scale.
-    assert ternarize(normal(weight, trained=4), Options())["w"].weight.tolist() == [[5, -3, 0], [5, 0, -3]]
+    assert node(ternarize(normal(weight, trained=4), Options()), "w", Projection).weight.tolist() == [
+        [5, -3, 0],
+        [5, 0, -3],
+    ]
 
 
 @given(data=st.data(), scope=st.sampled_from(["tensor", "row", "block"]))
-def test_weights_of_several_scales_are_the_sum_of_their_groups(data, scope):
+def test_weights_of_several_scales_are_the_sum_of_their_groups(data: st.DataObject, scope: str) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     codes = rng.integers(-1, 2, (4, 12))
     if scope == "block":
@@ -99,17 +105,17 @@ def test_weights_of_several_scales_are_the_sum_of_their_groups(data, scope):
     assert np.array_equal(found == 0, codes == 0)
     np.testing.assert_allclose(found, weight, rtol=2**-20, atol=0)
     for name in graph["n"].inputs:
-        assert np.all(graph[name].scale > 0)
+        assert np.all(node(graph, name, Projection).scale > 0)
 
 
-def test_one_weight_that_stands_out_is_no_scale():
+def test_one_weight_that_stands_out_is_no_scale() -> None:
     weight = 0.25 * np.random.default_rng(0).integers(-1, 2, (6, 32)).astype(np.float64)
     weight[2, np.flatnonzero(weight[2])[3]] *= 0.7310585
     with pytest.raises(UnsupportedError, match="different values, relative distance"):
         ternarize(normal(weight), Options())
 
 
-def test_names_of_groups_are_free():
+def test_names_of_groups_are_free() -> None:
     weight = np.array([[0.5, -0.3, 0.0], [0.5, 0.0, -0.3]])
     graph = normal(weight)
     nodes = [replace(n, name="w_2", inputs=n.inputs) if n.name == "n" else n for n in graph.nodes[:-1]]
@@ -117,28 +123,28 @@ def test_names_of_groups_are_free():
     assert graph["w_2"].inputs == ("w", "w_3")
 
 
-def test_weights_are_rounded_to_eight_bits_when_asked_and_the_error_is_reported():
+def test_weights_are_rounded_to_eight_bits_when_asked_and_the_error_is_reported() -> None:
     weight = np.random.default_rng(0).normal(size=(5, 7))
     weight[2] = 0
     graph = ternarize(normal(weight), Options(ternarize="int8"))
-    assert graph["w"].bits == 8
-    assert np.abs(graph["w"].weight).max(axis=1).tolist() == [127, 127, 0, 127, 127]
-    back = graph["w"].weight * graph["w"].scale[:, None]
+    assert node(graph, "w", Projection).bits == 8
+    assert np.abs(node(graph, "w", Projection).weight).max(axis=1).tolist() == [127, 127, 0, 127, 127]
+    back = node(graph, "w", Projection).weight * node(graph, "w", Projection).scale[:, None]
     assert np.all(np.abs(back - weight) <= np.abs(weight).max(axis=1, keepdims=True) / 254 * (1 + 1e-12))
     error = np.linalg.norm(weight - back) / np.linalg.norm(weight)
     assert graph.notes == (f"w: kept at 8 bits, rounded after training, relative error {error:.2e}",)
 
 
-def test_real_weights_are_refused_with_their_distance():
+def test_real_weights_are_refused_with_their_distance() -> None:
     weight = np.random.default_rng(0).normal(size=(5, 7))
     with pytest.raises(UnsupportedError, match=r"found 35 different values, relative distance 0\.\d+ from"):
         ternarize(normal(weight), Options())
 
 
-def test_twn_ternarises_when_asked_and_reports_the_error():
+def test_twn_ternarises_when_asked_and_reports_the_error() -> None:
     weight = np.random.default_rng(0).normal(size=(5, 7))
     graph = ternarize(normal(weight), Options(ternarize="twn"))
-    codes, scale = graph["w"].weight, float(graph["w"].scale)
+    codes, scale = node(graph, "w", Projection).weight, float(node(graph, "w", Projection).scale)
     above = np.abs(weight) > 0.7 * np.abs(weight).mean()
     assert np.array_equal(codes, np.where(above, np.sign(weight), 0))
     assert scale == pytest.approx(np.abs(weight[above]).mean())
@@ -146,13 +152,16 @@ def test_twn_ternarises_when_asked_and_reports_the_error():
     assert graph.notes == (f"w: ternarised after training (TWN), relative error {error:.3f}",)
 
 
-def test_twn_ternarises_trained_integers_but_not_sums_of_ternary_weights():
+def test_twn_ternarises_trained_integers_but_not_sums_of_ternary_weights() -> None:
     weight = np.array([[2.0, -1.0, 1.0, 0.0]])
-    assert ternarize(normal(weight), Options(ternarize="twn"))["w"].weight.tolist() == [[1, -1, 1, 0]]
-    assert ternarize(normal(weight, trained=8), Options(ternarize="twn"))["w"].weight.tolist() == weight.tolist()
+    assert node(ternarize(normal(weight), Options(ternarize="twn")), "w", Projection).weight.tolist() == [[1, -1, 1, 0]]
+    assert (
+        node(ternarize(normal(weight, trained=8), Options(ternarize="twn")), "w", Projection).weight.tolist()
+        == weight.tolist()
+    )
 
 
-def test_a_layer_of_zeros_is_ternary():
+def test_a_layer_of_zeros_is_ternary() -> None:
     graph = ternarize(normal(np.zeros((2, 3))), Options())
-    assert graph["w"].weight.tolist() == [[0, 0, 0]] * 2
-    assert graph["w"].bits == 2
+    assert node(graph, "w", Projection).weight.tolist() == [[0, 0, 0]] * 2
+    assert node(graph, "w", Projection).bits == 2

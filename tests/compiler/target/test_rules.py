@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from nodes import node, there
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.mapped import map_program
+from tern2lava.compiler.target import rules
 from tern2lava.compiler.target.rules import INPUT_RULES, POPULATION_RULES, PROJECTION_RULES, check_rules, support_table
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
@@ -22,14 +27,16 @@ PLAIN = Population(
 SYNAPSES = Projection(name="w", inputs=("x",), weight=frozen([[1], [-1]], np.int8), gain=frozen(64, np.int64))
 
 
-def program(population=PLAIN, projection=SYNAPSES, levels=(0, 1)):
+def program(
+    population: Population = PLAIN, projection: Projection = SYNAPSES, levels: tuple[int, int] = (0, 1)
+) -> Graph:
     return Graph(
         level=Level.INTEGER, arithmetic=Arithmetic(),
         nodes=(Input(name="x", shape=(1,), levels=levels), projection, population, Output(name="y", inputs=("n",))),
     )  # fmt: skip
 
 
-def limited(**leaves):
+def limited(**leaves: Any) -> Profile:
     """The tiny target with leaves such as neuron__resets changed."""
     document = load_profile("tiny").model_dump(mode="json")
     for path, value in leaves.items():
@@ -97,17 +104,18 @@ CASES = [
 
 
 @pytest.mark.parametrize(("rule", "profile", "graph", "found"), CASES)
-def test_what_a_target_lacks_is_refused_by_its_rule(rule, profile, graph, found):
+def test_what_a_target_lacks_is_refused_by_its_rule(rule: str, profile: Profile, graph: Graph, found: str) -> None:
     with pytest.raises(UnsupportedError) as raised:
         check_rules(graph, profile)
     assert raised.value.found == found
     named = next(r for r, _ in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES) if r.__name__ == rule)
-    assert raised.value.rule.startswith(f"that {named.__doc__[0].lower()}{named.__doc__[1:].rstrip('.')} (")
+    said = there(named.__doc__).rstrip(".")
+    assert raised.value.rule.startswith(f"that {said[0].lower()}{said[1:]} (")
     assert f"tiny allows: {named(profile)[0]}" in raised.value.rule
     assert raised.value.hint
 
 
-def passes(graph, profile):
+def passes(graph: Graph, profile: Profile) -> bool:
     try:
         check_rules(graph, profile)
     except UnsupportedError:
@@ -116,7 +124,9 @@ def passes(graph, profile):
 
 
 @pytest.mark.parametrize(("rule", "profile", "graph", "found"), CASES)
-def test_the_targets_that_a_refusal_names_execute_the_network_and_no_other_does(rule, profile, graph, found):
+def test_the_targets_that_a_refusal_names_execute_the_network_and_no_other_does(
+    rule: str, profile: Profile, graph: Graph, found: str
+) -> None:
     with pytest.raises(UnsupportedError) as raised:
         check_rules(graph, profile)
     (names,) = re.findall(r"\(([\w -]+(?:, [\w -]+)*)\), (?:or|compare|encode)", raised.value.hint)
@@ -126,7 +136,7 @@ def test_the_targets_that_a_refusal_names_execute_the_network_and_no_other_does(
 
 @pytest.mark.parametrize("target", profile_names())
 @pytest.mark.parametrize("rule", [rule.__name__ for rule, _ in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES)])
-def test_every_target_names_others_only_where_they_pass_the_rule(target, rule):
+def test_every_target_names_others_only_where_they_pass_the_rule(target: str, rule: str) -> None:
     """Each rule's cases on each shipped target: whatever it refuses, the names in the hint are true."""
     for case, _, graph, _ in CASES:
         if case != rule:
@@ -139,21 +149,21 @@ def test_every_target_names_others_only_where_they_pass_the_rule(target, rule):
                     assert passes(graph, load_profile(name))
 
 
-def test_what_no_shipped_target_has_is_said_to_be_so(monkeypatch):
-    monkeypatch.setattr("tern2lava.compiler.target.rules.profile_names", lambda: ("tiny",))
+def test_what_no_shipped_target_has_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tern2lava.compiler.target.rules.known_profiles", lambda: [load_profile("tiny")])
     _, profile, graph, _ = CASES[0]
     with pytest.raises(UnsupportedError, match=r"choose a target that has it \(none that is shipped\), or"):
         check_rules(graph, profile)
 
 
-def test_a_target_that_has_everything_takes_what_others_refuse():
+def test_a_target_that_has_everything_takes_what_others_refuse() -> None:
     for rule, _, graph, _ in CASES:
-        if rule != "input_payload" or graph["x"].levels[1] < 2:
+        if rule != "input_payload" or node(graph, "x", Input).levels[1] < 2:
             check_rules(graph, load_profile("tiny"))
     check_rules(program(), limited(neuron__per_neuron_bias=False, synapse__channel_gain=False, routing__payload_bits=1))
 
 
-def test_every_rule_is_a_row_of_the_table_with_what_each_target_allows():
+def test_every_rule_is_a_row_of_the_table_with_what_each_target_allows() -> None:
     profiles = [load_profile(name) for name in profile_names()]
     rows = support_table(profiles)
     rules = (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES)
@@ -165,7 +175,7 @@ def test_every_rule_is_a_row_of_the_table_with_what_each_target_allows():
         assert all(row[profile.name] for profile in profiles)
 
 
-def test_a_refusal_reads_as_what_is_required_and_what_was_found():
+def test_a_refusal_reads_as_what_is_required_and_what_was_found() -> None:
     _, profile, graph, _ = CASES[0]
     with pytest.raises(UnsupportedError) as raised:
         check_rules(graph, profile)
@@ -174,3 +184,15 @@ def test_a_refusal_reads_as_what_is_required_and_what_was_found():
         "subtract; choose a target that has it (generic-ternary, hala-point, kapoho-point, loihi2), or "
         "retrain with another reset"
     )
+
+
+def test_a_delay_that_is_too_long_is_refused_by_the_rule_alone_before_anything_is_mapped() -> None:
+    profile = limited(synapse__max_delay=1)
+    with pytest.raises(
+        UnsupportedError, match=r"no longer than the target's delay lines.*a delay of 2 steps"
+    ) as raised:
+        map_program(program(projection=replace(SYNAPSES, delay=2)), profile)
+    assert raised.value.exit_code == 3
+    folder = Path(rules.__file__).parents[1]
+    owners = [path.name for path in folder.rglob("*.py") if "max_delay" in path.read_text(encoding="utf-8")]
+    assert owners == ["rules.py"]

@@ -14,6 +14,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,7 +92,9 @@ def test_the_reader_does_not_import_torch(write: Write) -> None:
         (lambda d: {"fc.weight": nn.Parameter(d["fc.weight"])}, ["fc.weight"], ""),
     ],
 )  # fmt: skip
-def test_wrappers_are_seen_through(wrap: Callable[[dict], object], names: list[str], prefix: str, write: Write) -> None:
+def test_wrappers_are_seen_through(
+    wrap: Callable[[dict[str, Any]], object], names: list[str], prefix: str, write: Write
+) -> None:
     weight = torch.arange(6.0).reshape(2, 3)
     checkpoint = read_checkpoint(write("a.pt", saved(wrap({"fc.weight": weight}))))
     assert list(checkpoint.tensors) == names
@@ -148,7 +151,11 @@ def test_a_pickled_module_of_the_authors_main_script_gives_its_tensors_and_runs_
 
 
 def test_numpy_arrays_and_numbers_inside_a_torch_file_are_read(write: Write) -> None:
-    values = {"a": np.arange(6, dtype=">f4").reshape(2, 3), "f": np.asfortranarray(np.eye(3, 2)), "s": np.float64(2.5)}
+    values: dict[str, Any] = {
+        "a": np.arange(6, dtype=">f4").reshape(2, 3),
+        "f": np.asfortranarray(np.eye(3, 2)),
+        "s": np.float64(2.5),
+    }
     for legacy in (False, True):
         found = read_checkpoint(write("a.pt", saved(values, legacy=legacy))).tensors
         for name, value in values.items():

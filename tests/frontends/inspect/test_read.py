@@ -14,6 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from nodes import part
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.passes.recognise_ternary import recognise
 from tern2lava.frontends.inspect.facts import Form, tensor_facts, ternary_facts
 from tern2lava.frontends.inspect.read import inspect_file
@@ -39,7 +41,7 @@ ROWS = np.linspace(0.1, 0.6, 6, dtype=np.float32)[:, None]
         (np.where(CODES > 0, np.nan, CODES), Form.NOT_FINITE, []),
     ],
 )  # fmt: skip
-def test_each_form_of_weight_is_told_with_its_scales(weight: np.ndarray, form: Form, scales: list[float]) -> None:
+def test_each_form_of_weight_is_told_with_its_scales(weight: Array, form: Form, scales: list[float]) -> None:
     facts = ternary_facts(weight)
     assert facts.form is form
     assert facts.scales == pytest.approx(scales)
@@ -98,7 +100,7 @@ def test_empty_and_flat_tensors_have_no_form() -> None:
 def test_a_file_is_told_as_plain_data(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(4, 3), snn.Leaky(beta=torch.tensor([0.5, 0.6, 0.7]), reset_mechanism="zero"))
     with torch.no_grad():
-        model[0].weight[0, 0] = torch.nan
+        part(model, "0", nn.Linear).weight[0, 0] = torch.nan
     torch.save({"model_state_dict": model.state_dict(), "epoch": 2}, tmp_path / "a.pt")
     told = json.loads(json.dumps(inspect_file(tmp_path / "a.pt").to_dict(), allow_nan=False))
     assert told["content"] == "state_dict under 'model_state_dict'"

@@ -58,7 +58,8 @@ def lava(neuron: dict[str, Any], a: Array, bias: Any = 0, *, ge: bool = False) -
 
     def dec(x: Array, d: int) -> Array:
         product = x * (4096 - d)
-        return np.sign(product) * (np.abs(product) >> 12)
+        result: Array = np.sign(product) * (np.abs(product) >> 12)
+        return result
 
     u = v = np.zeros(a.shape[1], np.int64)
     spikes, potentials = [], []
@@ -86,8 +87,9 @@ def fine(graph: Graph, steps: int = 100) -> Lowered:
 @pytest.mark.parametrize("seed", range(4))
 def test_a_dense_chain_has_lavas_potentials_bit_for_bit(fire: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    first = cuba(*rng.integers(1, 4096, 2).tolist(), 25)
-    second = cuba(*rng.integers(0, 4097, 2).tolist(), 30)
+    (i, v), (j, w) = rng.integers(1, 4096, 2).tolist(), rng.integers(0, 4097, 2).tolist()
+    first = cuba(i, v, 25)
+    second = cuba(j, w, 30)
     w1, w2, bias = even(rng, 12, 8), even(rng, 5, 12), rng.integers(-3, 4, 12)
     graph = read(dense(w1, first, bias=bias), dense(w2, second), assume={"fire": fire})
     x = (rng.random((1, 100, 8)) < 0.3).astype(np.int64)

@@ -15,7 +15,8 @@ from norse.torch.functional.reset import reset_subtract
 from norse.torch.module.iaf import IAF, IAFCell
 from torch import nn
 
-from tern2lava.compiler.ir.graph import Graph, Reset
+from nodes import node
+from tern2lava.compiler.ir.graph import Graph, Neuron, Reset
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.read import load_module
 
@@ -53,10 +54,12 @@ def test_cells_spike_as_in_norse(compare_spikes: Compare, kind: str) -> None:
         model[2].weight *= 4
     graph, spikes = compare_spikes(model, (10,))
     assert spikes > 200
-    assert graph["1"].refractory == {"refractory": 2, "refractory, part of a step": 3, "refractory, recurrent": 1}.get(
-        kind, 0
-    )
-    assert graph["1"].reset is (Reset.SUBTRACT if kind == "box, subtracting" else Reset.ZERO)
+    assert node(graph, "1", Neuron).refractory == {
+        "refractory": 2,
+        "refractory, part of a step": 3,
+        "refractory, recurrent": 1,
+    }.get(kind, 0)
+    assert node(graph, "1", Neuron).reset is (Reset.SUBTRACT if kind == "box, subtracting" else Reset.ZERO)
 
 
 def test_a_convolutional_network_spikes_as_in_norse(compare_spikes: Compare) -> None:

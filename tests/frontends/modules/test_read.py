@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrize, prune
 
-from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Dense, Graph, Neuron, Output, Readout, Reset
+from nodes import node, part, there
+from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Dense, Graph, Input, Neuron, Output, Readout, Reset
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.sim.reference.real import run_float
@@ -24,10 +26,11 @@ STEPS = 40
 
 
 def leaky(**options: Any) -> nn.Module:
-    return snn.Leaky(**{"beta": 0.9, "init_hidden": True, **options})
+    neuron: nn.Module = snn.Leaky(**{"beta": 0.9, "init_hidden": True, **options})
+    return neuron
 
 
-def own_run(model: nn.Sequential, x: torch.Tensor) -> dict[str, np.ndarray]:
+def own_run(model: nn.Sequential, x: torch.Tensor) -> dict[str, Array]:
     """Spikes (batch, steps, neurons) of every Leaky when torch and snnTorch run `model` in float64.
 
     snnTorch's surrogates give out float32, so each layer's output is made float64 again.
@@ -81,25 +84,25 @@ def test_a_leaky_layer_spikes_as_in_snntorch(reset: str, delay: bool, per_neuron
             leaky(beta=beta[:16] if per_neuron else beta, learn_threshold=True, **mode),
         )
         with torch.no_grad():
-            for layer in (model[0], model[2]):
-                layer.weight *= 4
+            for name in "02":
+                part(model, name, nn.Linear).weight *= 4
         graph, spikes = compare(model, (20,), seed)
         assert spikes > 500
-        assert graph["1"].reset is Reset(reset)
-        assert graph["1"].compare is Compare.GT
+        assert node(graph, "1", Neuron).reset is Reset(reset)
+        assert node(graph, "1", Neuron).compare is Compare.GT
 
 
 def test_an_immediate_subtraction_rearms_as_in_snntorch() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(20, 32), leaky(reset_mechanism="subtract", reset_delay=False))
     with torch.no_grad():
-        model[0].weight *= 6  # v often stays above the threshold after a reset
+        part(model, "0", nn.Linear).weight *= 6  # v often stays above the threshold after a reset
     graph, _ = compare(model, (20,))
-    neuron = graph["1"]
+    neuron = node(graph, "1", Neuron)
     assert neuron.rearm
     x = np.random.default_rng(0).random((8, STEPS, 20)) < 0.4
     plain = graph.with_nodes(replace(node, rearm=False) if node is neuron else node for node in graph.nodes)
-    exact, without = (run_float(g, {"input": x}).spikes["1"] for g in (graph, plain))
+    exact, without = (run_float(g, {"input": x.astype(np.int8)}).spikes["1"] for g in (graph, plain))
     assert (exact != without).sum() > 100  # so the comparison above is one that can fail
 
 
@@ -129,12 +132,13 @@ def test_random_convolutional_networks_spike_as_in_snntorch(
         leaky(threshold=0.2, output=True),
     )
     model(torch.zeros(2, 2, 9, 8))
-    for layer in (model[1], model[7]):
-        layer.running_mean.normal_().mul_(0.2)
-        layer.running_var.uniform_(0.2, 1)
+    norms = part(model, "1", nn.BatchNorm2d), part(model, "7", nn.BatchNorm1d)
+    for norm in norms:
+        there(norm.running_mean).normal_().mul_(0.2)
+        there(norm.running_var).uniform_(0.2, 1)
     with torch.no_grad():
-        model[0].weight *= 2
-        model[1].weight.normal_()
+        part(model, "0", nn.Conv2d).weight *= 2
+        norms[0].weight.normal_()
     _, spikes = compare(model, (2, 9, 8), seed)
     assume(spikes > 50)
 
@@ -154,7 +158,7 @@ def test_one_dimensional_convolutions_spike_as_in_snntorch() -> None:
     )
     graph, spikes = compare(model, (3, 20))
     assert spikes > 300
-    assert graph["input"].shape == (3, 1, 20)
+    assert node(graph, "input", Input).shape == (3, 1, 20)
     assert "held as (3, 1, 20)" in graph.notes[0]
 
 
@@ -163,7 +167,7 @@ def test_a_parameter_broadcasts_along_the_last_axis_as_in_torch() -> None:
     model = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), leaky(threshold=torch.rand(4) * 0.6))
     graph, spikes = compare(model, (1, 4, 4))
     assert spikes > 100
-    assert graph["1"].threshold.shape == (4, 4, 4)
+    assert node(graph, "1", Neuron).threshold.shape == (4, 4, 4)
 
 
 class Ternary(nn.Module):
@@ -176,13 +180,13 @@ def test_a_parametrised_weight_is_read_as_it_evaluates() -> None:
     model = nn.Sequential(nn.Linear(20, 8), leaky(threshold=0.5))
     parametrize.register_parametrization(model[0], "weight", Ternary())
     graph = load_module(model, (20,), STEPS)
-    assert set(np.unique(graph["0"].weight)) == {-0.25, 0.0, 0.25}
+    assert set(np.unique(node(graph, "0", Dense).weight)) == {-0.25, 0.0, 0.25}
 
 
 def test_readout_steps_and_levels_are_kept() -> None:
     graph = load_module(nn.Sequential(nn.Linear(3, 2), leaky()), (3,), 7, readout="membrane_max", levels=(-1, 1))
     (output,) = graph.of_kind(Output)
-    assert (output.readout, graph.steps, graph["input"].levels) == (Readout.MEMBRANE_MAX, 7, (-1, 1))
+    assert (output.readout, graph.steps, node(graph, "input", Input).levels) == (Readout.MEMBRANE_MAX, 7, (-1, 1))
     assert isinstance(graph["0"], Dense)
     assert isinstance(graph["1"], Neuron)
 
@@ -201,7 +205,8 @@ class Custom(nn.Module):
         self.fc = nn.Linear(3, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.fc(x) * 2
+        twice: torch.Tensor = self.fc(x) * 2
+        return twice
 
 
 class Doubled(nn.Linear):
@@ -216,12 +221,14 @@ def hooked() -> nn.Module:
 
 
 def pruned() -> nn.Module:
-    return prune.random_unstructured(nn.Linear(3, 2), "weight", 0.5)
+    layer = nn.Linear(3, 2)
+    prune.random_unstructured(layer, "weight", 0.5)
+    return layer
 
 
 def replaced() -> nn.Module:
     layer = nn.Linear(3, 2)
-    layer.forward = lambda x: x[:, :2]  # type: ignore[method-assign]
+    layer.forward = lambda input: input[:, :2]  # type: ignore[method-assign]
     return layer
 
 
@@ -304,9 +311,9 @@ def test_ceil_mode_is_accepted_where_it_changes_nothing() -> None:
 def test_a_spike_function_that_fires_at_the_threshold_is_read_as_such() -> None:
     model = nn.Sequential(nn.Linear(4, 3, bias=False), leaky(beta=0.5, spike_grad=lambda x: (x >= 0).float()))
     with torch.no_grad():
-        model[0].weight.fill_(0.5)
+        part(model, "0", nn.Linear).weight.fill_(0.5)
     graph, spikes = compare(model, (4,))
-    assert graph["1"].compare is Compare.GE
+    assert node(graph, "1", Neuron).compare is Compare.GE
     assert spikes > 0
 
 

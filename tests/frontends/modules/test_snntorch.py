@@ -11,7 +11,8 @@ import snntorch as snn
 import torch
 from torch import nn
 
-from tern2lava.compiler.ir.graph import Graph, Reset
+from nodes import node, part
+from tern2lava.compiler.ir.graph import ChannelAffine, Conv2d, Dense, Graph, Neuron, Reset
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.train.ternarize import ternarize
@@ -55,12 +56,12 @@ def test_neurons_spike_as_in_snntorch(
     )  # fmt: skip
     model = nn.Sequential(nn.Linear(10, 16), neuron)
     with torch.no_grad():
-        model[0].weight *= 4
+        part(model, "0", nn.Linear).weight *= 4
     graph, spikes = compare_spikes(model, (10,))
     assert spikes > 300
-    assert graph["1"].reset is Reset(reset)
+    assert node(graph, "1", Neuron).reset is Reset(reset)
     drops = kind is not snn.Leaky and reset == "zero" and delay
-    assert graph["1"].refractory == int(drops)
+    assert node(graph, "1", Neuron).refractory == int(drops)
     assert ("1.recurrent" in graph.by_name) == (recurrence is not None)
 
 
@@ -75,8 +76,8 @@ def test_a_convolution_feeds_back(compare_spikes: Compare) -> None:
     )  # fmt: skip
     graph, spikes = compare_spikes(model, (2, 5, 6))
     assert spikes > 1000
-    assert graph["1.recurrent"].padding == (1, 1, 2, 2)
-    assert graph["2.recurrent"].gain.shape == (3,)
+    assert node(graph, "1.recurrent", Conv2d).padding == (1, 1, 2, 2)
+    assert node(graph, "2.recurrent", ChannelAffine).gain.shape == (3,)
 
 
 def test_ternarised_layers_and_recurrences_are_read(compare_spikes: Compare) -> None:
@@ -84,7 +85,7 @@ def test_ternarised_layers_and_recurrences_are_read(compare_spikes: Compare) -> 
     model = nn.Sequential(nn.Linear(10, 16), snn.RLeaky(beta=0.8, linear_features=16, init_hidden=True, threshold=0.4))
     graph, spikes = compare_spikes(ternarize(model), (10,))
     assert spikes > 500
-    assert np.unique(np.abs(graph["1.recurrent"].weight)).size == 2
+    assert np.unique(np.abs(node(graph, "1.recurrent", Dense).weight)).size == 2
 
 
 def test_a_weight_per_position_and_an_impossible_reset_are_refused() -> None:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatten, Graph, Input, Neuron, Output
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.sim.reference.real import run_float
@@ -110,7 +111,7 @@ def feedback(net: Any, x: torch.Tensor) -> Any:
     return s3
 
 
-LOOPS = {
+LOOPS: dict[Callable[..., Any], tuple[str, dict[type, int]]] = {
     step_by_step: ("time first", {Add: 1, Dense: 3}),
     layer_by_layer: ("time first", {Add: 1, Dense: 3}),
     batch_first: ("batch first", {Add: 1, Dense: 3, ChannelAffine: 3}),
@@ -119,7 +120,7 @@ LOOPS = {
 }
 
 
-def own_spikes(net: nn.Module, x: torch.Tensor) -> dict[str, np.ndarray]:
+def own_spikes(net: nn.Module, x: torch.Tensor) -> dict[str, Array]:
     """Spikes (batch, steps, neurons) of every Leaky in the net's own run in float64, seen by hooks."""
     found: dict[str, list[torch.Tensor]] = {}
     net = net.double()

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
 
-from tern2lava.compiler.ir.graph import Graph, Input, Output
+from nodes import node
+from tern2lava.compiler.ir.graph import Graph, Input, Neuron, Output
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.frontends.netyaml.read import load_checkpoint
@@ -54,19 +55,19 @@ def run(step: Callable[[dict[str, Array], Array], Array], **state: Array) -> Arr
 def alif(n: dict[str, Array], x: Array) -> Array:
     n["b"] = 0.875 * n["b"] + 0.25 * n["s"]
     n["v"] = 0.75 * n["v"] - (n["b"] + 0.5) * n["s"] + 0.25 * x
-    return (n["v"] - n["b"] - 0.5 > 0).astype(float)
+    return np.asarray(n["v"] - n["b"] - 0.5 > 0, float)
 
 
 def refractory(n: dict[str, Array], x: Array) -> Array:
     n["v"] = np.where(n["rest"] > 0, n["v"], 0.5 * n["v"] + x)
     s = (n["v"] > 1) & (n["rest"] == 0)
     n["v"], n["rest"] = np.where(s, 0, n["v"]), np.where(s, 2, np.maximum(n["rest"] - 1, 0))
-    return s.astype(float)
+    return np.asarray(s, float)
 
 
 def signed(n: dict[str, Array], x: Array) -> Array:
     v = n["v"] + x - 0.5
-    s = (v >= 1.25).astype(float) - (v <= -0.75)
+    s: Array = (v >= 1.25).astype(float) - (v <= -0.75)
     n["v"] = v - 1.25 * s
     return s
 
@@ -76,7 +77,7 @@ def norse_like(n: dict[str, Array], x: Array) -> Array:
     v = n["v"] + (0.1 - n["v"] + n["u"]) / 4.0
     s = v > 0.9
     n["v"] = np.where(s, 0, v)
-    return s.astype(float)
+    return np.asarray(s, float)
 
 
 def recurrent_later(n: dict[str, Array], x: Array) -> Array:
@@ -84,14 +85,14 @@ def recurrent_later(n: dict[str, Array], x: Array) -> Array:
     n["before"] = n["s"]
     s = v > 1
     n["v"] = np.where(s, 0, v)
-    return s.astype(float)
+    return np.asarray(s, float)
 
 
 def scaled_feedback(n: dict[str, Array], x: Array) -> Array:
     v = 0.5 * n["v"] + x - 0.75 * n["s"]
     s = v > 1
     n["v"] = np.where(s, 0, v)
-    return s.astype(float)
+    return np.asarray(s, float)
 
 
 RESET = 'reset: zero, reset_delay: false, fire: ">"'
@@ -124,7 +125,9 @@ def test_each_kind_of_neuron_steps_as_documented(write: Write, tmp_path: Path, n
 
 def test_an_alif_may_leave_its_input_undecayed(write: Write, tmp_path: Path) -> None:
     text = '{kind: alif, alpha: 0.75, rho: 0.5, jump: 1, threshold: 1, decay_input: false, fire: ">"}'
-    assert net(write, tmp_path, f"  - dense: {{weight: w}}\n  - neuron: {text}\n", {})["neuron1"].gain_v == 1
+    assert (
+        node(net(write, tmp_path, f"  - dense: {{weight: w}}\n  - neuron: {text}\n", {}), "neuron1", Neuron).gain_v == 1
+    )
 
 
 @pytest.mark.parametrize("kind", ["rleaky", "rsynaptic"])
@@ -133,12 +136,12 @@ def test_snntorchs_recurrent_neurons_are_read_with_their_weights(
     write: Write, tmp_path: Path, kind: str, feedback: str
 ) -> None:
     torch.manual_seed(0)
-    options: dict[str, Any] = {
+    choices: dict[str, dict[str, Any]] = {
         "dense": {"linear_features": 6},
         "one to one": {"all_to_all": False, "V": torch.randn(6)},
         "conv2d": {"conv2d_channels": 2, "kernel_size": (3, 5)},
-    }[feedback]
-    options |= {"alpha": 0.5} if kind == "rsynaptic" else {}
+    }
+    options = choices[feedback] | ({"alpha": 0.5} if kind == "rsynaptic" else {})
     neuron = (snn.RLeaky if kind == "rleaky" else snn.RSynaptic)(
         beta=0.7, threshold=0.5, reset_mechanism="zero", init_hidden=True, **options
     )
@@ -155,7 +158,7 @@ def test_snntorchs_recurrent_neurons_are_read_with_their_weights(
     )
     stored, live = load_checkpoint(tmp_path / "r.pt", write("r.yaml", text)), load_module(model, shape, 30)
     x = np.random.default_rng(0).random((4, 30, *shape)) < 0.6
-    a, b = (run_float(graph, {"input": x}).spikes["lif"] for graph in (stored, live))
+    a, b = (run_float(graph, {"input": x.astype(np.int8)}).spikes["lif"] for graph in (stored, live))
     assert a.sum() > 50
     np.testing.assert_array_equal(a, b)
 
@@ -163,8 +166,8 @@ def test_snntorchs_recurrent_neurons_are_read_with_their_weights(
 def test_spikingjellys_parametric_lif_reads_its_w(write: Write, tmp_path: Path) -> None:
     text = f"{{kind: plif, tensors: p, decay_input: true, threshold: 1, {RESET}}}"
     graph = net(write, tmp_path, f"  - dense: {{weight: w}}\n  - neuron: {text}\n", {"p.w": torch.tensor(-np.log(3.0))})
-    assert graph["p"].gain_v == pytest.approx(0.25, rel=1e-7)
-    assert graph["p"].alpha_v == pytest.approx(0.75, rel=1e-7)
+    assert node(graph, "p", Neuron).gain_v == pytest.approx(0.25, rel=1e-7)
+    assert node(graph, "p", Neuron).alpha_v == pytest.approx(0.75, rel=1e-7)
 
 
 def test_a_loop_over_several_layers_is_closed_by_a_delay(write: Write, tmp_path: Path) -> None:
@@ -238,7 +241,7 @@ def test_max_pooling_of_spikes_is_an_or(write: Write, tmp_path: Path) -> None:
     graph = load_checkpoint(tmp_path / "m.pt", write("m.yaml", text))
     x = np.random.default_rng(0).random((2, 6, 3, 4, 5)) < 0.3
     expected = nn.functional.max_pool2d(torch.from_numpy(x.reshape(12, 3, 4, 5)).double(), (2, 3), 2)
-    found = run_float(graph, {"input": x}).spikes["maxpool1"]
+    found = run_float(graph, {"input": x.astype(np.int8)}).spikes["maxpool1"]
     np.testing.assert_array_equal(found, expected.reshape(2, 6, -1).numpy())
 
 

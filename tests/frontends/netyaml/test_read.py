@@ -14,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from nodes import node, part, there
 from places import ROOT
-from tern2lava.compiler.ir.graph import Add, Compare, Graph, Neuron, Pool2d, Reset
+from tern2lava.compiler.ir.graph import Add, Compare, Dense, Graph, Input, Neuron, Pool2d, Reset
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.frontends.netyaml.read import load_checkpoint
@@ -54,9 +56,10 @@ def model() -> nn.Sequential:
         "lif2": snn.Leaky(beta=0.8, threshold=0.3, init_hidden=True, reset_mechanism="zero", reset_delay=False),
     }.items():
         result.add_module(name, layer)
-    result.bn.running_mean.normal_().mul_(0.1)
+    norm = part(result, "bn", nn.BatchNorm2d)
+    there(norm.running_mean).normal_().mul_(0.1)
     with torch.no_grad():
-        result.bn.weight.mul_(4)
+        norm.weight.mul_(4)
     return result.eval()
 
 
@@ -66,10 +69,10 @@ def checkpoint(model: nn.Sequential, tmp_path: Path) -> Path:
     return tmp_path / "net.pt"
 
 
-def spikes(graph: Graph, seed: int = 0) -> list[np.ndarray]:
-    shape = graph["input"].shape
+def spikes(graph: Graph, seed: int = 0) -> list[Array]:
+    shape = node(graph, "input", Input).shape
     x = np.random.default_rng(seed).random((4, 12, *shape)) < 0.4
-    return list(run_float(graph, {"input": x}, states=False).spikes.values())
+    return list(run_float(graph, {"input": x.astype(np.int8)}, states=False).spikes.values())
 
 
 def test_a_checkpoint_and_the_live_module_it_came_from_spike_alike(
@@ -194,7 +197,7 @@ def small(write: Write, tmp_path: Path, neuron: str, tensors: State | None = Non
     return load_checkpoint(tmp_path / "s.pt", write("s.yaml", f"{HEAD}{neuron}\n{more}"))
 
 
-def run_by_equation(step: Callable[[float, float, float], tuple[float, float, bool]], seed: int = 0) -> np.ndarray:
+def run_by_equation(step: Callable[[float, float, float], tuple[float, float, bool]], seed: int = 0) -> Array:
     """Spikes (30, 2) of a neuron given as a function (u, v, x) -> (u, v, spike), written out anew in this test."""
     x = (np.random.default_rng(seed).random((30, 3)) < 0.5) @ np.array([[1.0, 0.5, 0.25], [-0.5, 0.75, 1.5]]).T
     result = np.zeros((30, 2))
@@ -247,7 +250,7 @@ def test_each_kind_of_neuron_steps_as_documented(
 ) -> None:
     graph = small(write, tmp_path, neuron)
     x = np.random.default_rng(0).random((30, 3)) < 0.5
-    found = run_float(graph, {"input": x[None]}).spikes["neuron1"][0]
+    found = run_float(graph, {"input": x[None].astype(np.int8)}).spikes["neuron1"][0]
     expected = run_by_equation(step)
     assert 5 < expected.sum() < 50
     np.testing.assert_array_equal(found, expected)
@@ -271,7 +274,7 @@ def snntorch_tensors(reset: int, graded: float = 1.0, beta: float = 0.5, **more:
 def test_snntorch_clamps_beta_and_a_note_says_so(write: Write, tmp_path: Path) -> None:
     neuron = '{kind: leaky, tensors: l, reset_delay: true, fire: ">"}'
     graph = small(write, tmp_path, neuron, snntorch_tensors(0, beta=1.5))
-    assert graph["l"].alpha_v == 1.0
+    assert node(graph, "l", Neuron).alpha_v == 1.0
     assert "beta clamped" in graph.notes[0]
     with pytest.raises(InputError, match=r"beta: is 1.5; a decay factor lies in \[0, 1\]"):
         small(write, tmp_path, '{kind: leaky, beta: 1.5, threshold: 1, reset: zero, reset_delay: true, fire: ">"}')
@@ -294,14 +297,14 @@ def test_neurons_without_an_exact_form_are_refused(
 def test_snntorchs_immediate_subtraction_rearms_unless_told_not_to(write: Write, tmp_path: Path) -> None:
     neuron = '{kind: leaky, tensors: l, reset_delay: false, fire: ">"}'
     graph = small(write, tmp_path, neuron, snntorch_tensors(0))
-    assert graph["l"].rearm
+    assert node(graph, "l", Neuron).rearm
     assert graph.notes == ()
     told = small(write, tmp_path, neuron.replace("fire", "rearm: false, fire"), snntorch_tensors(0))
-    assert not told["l"].rearm
+    assert not node(told, "l", Neuron).rearm
     assert "does not rearm" in told.notes[0]
     own = '{kind: leaky, beta: 0.5, threshold: 1, reset: subtract, reset_delay: false, fire: ">"}'
-    assert not small(write, tmp_path, own)["neuron1"].rearm
-    assert small(write, tmp_path, own.replace("fire", "rearm: true, fire"))["neuron1"].rearm
+    assert not node(small(write, tmp_path, own), "neuron1", Neuron).rearm
+    assert node(small(write, tmp_path, own.replace("fire", "rearm: true, fire")), "neuron1", Neuron).rearm
     with pytest.raises(InputError, match="rearm: is for reset: subtract with reset_delay: false"):
         small(write, tmp_path, own.replace("delay: false", "delay: true, rearm: true"))
 
@@ -314,10 +317,10 @@ def test_synaptic_spikes_as_in_snntorch(write: Write, tmp_path: Path) -> None:
         text = f'{{kind: synaptic, tensors: l, reset_delay: {str(delay).lower()}, fire: ">"}}'
         graph = small(write, tmp_path, text, state)
         x = np.random.default_rng(1).random((5, 30, 3)) < 0.5
-        current = torch.from_numpy(x @ graph["w"].weight.T)
+        current = torch.from_numpy(x @ node(graph, "w", Dense).weight.T)
         expected = torch.stack([neuron(current[:, t]) for t in range(30)], 1).numpy()
         assert expected.sum() > 30
-        np.testing.assert_array_equal(run_float(graph, {"input": x}).spikes["l"], expected)
+        np.testing.assert_array_equal(run_float(graph, {"input": x.astype(np.int8)}).spikes["l"], expected)
 
 
 def test_layers_have_the_names_of_their_tensors_and_a_weight_used_twice_a_number(write: Write, tmp_path: Path) -> None:
@@ -364,7 +367,7 @@ layers:
     pool = graph["sumpool1"]
     assert isinstance(pool, Pool2d)
     assert pool.kernel == (1, 2)
-    assert graph["neuron1"].shape == (4, 1, 2)
+    assert node(graph, "neuron1", Neuron).shape == (4, 1, 2)
 
 
 def test_ignored_tensors_are_noted_and_a_common_prefix_may_be_left_out(

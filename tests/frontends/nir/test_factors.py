@@ -20,6 +20,7 @@ from snntorch.export_nir import export_to_nir
 from torch import nn
 
 from nir_trees import chain, sink, source
+from nodes import part
 from tern2lava.compiler.ir.graph import Neuron
 from tern2lava.frontends.load import load
 from tern2lava.frontends.modules.read import load_module
@@ -77,11 +78,11 @@ def test_decays_exported_by_snntorch_come_back_as_the_module_has_them(kind: str,
     (node,) = (node for node in exported.nodes.values() if isinstance(node, nir.LIF | nir.CubaLIF))
     assert node.r.dtype == np.float32
     found = neuron_of(as_tree(exported))
-    own = model[1].beta.double().numpy()
+    own = part(model, "1", snn.SpikingNeuron).beta.double().numpy()
     assert int((numbers(found.alpha_v, len(own)) != own).sum()) == 0
     assert np.all(found.gain_v == 1)
     if kind == "Synaptic":
-        own = model[1].alpha.double().numpy()
+        own = part(model, "1", snn.SpikingNeuron).alpha.double().numpy()
         assert int((numbers(found.alpha_u, len(own)) != own).sum()) == 0
         assert np.all(found.gain_u == 1)
 

@@ -16,6 +16,7 @@ from snntorch import utils
 from snntorch.export_nir import export_to_nir
 from torch import nn
 
+from nodes import part
 from tern2lava.compiler.ir.check import shapes
 from tern2lava.compiler.ir.graph import Arithmetic, Input, Neuron
 from tern2lava.compiler.options import Options
@@ -111,8 +112,8 @@ def test_what_snntorch_exports_spikes_as_in_snntorch(
         torch.manual_seed(seed)
         net = nn.Sequential(nn.Linear(8, 12), make(12, **options), nn.Linear(12, 5), make(5, **options))
         with torch.no_grad():
-            for layer in (net[0], net[2]):
-                layer.weight *= 2
+            for name in "02":
+                part(net, name, nn.Linear).weight *= 2
         exported = export_to_nir(net, torch.zeros(1, 8), ignore_dims=[0])
         net.double()
         utils.reset(net)
@@ -189,5 +190,5 @@ def test_options_of_other_sources_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="option input_shape is for live modules"):
         load(tmp_path / "z.nir", input_shape=(2,))
     np.savez(tmp_path / "w.npz", w=np.ones((2, 2)))
-    with pytest.raises(InputError, match="assume is for NIR and lava-dl files"):
+    with pytest.raises(InputError, match="option assume is for NIR files and lava-dl files"):
         load(tmp_path / "w.npz", tmp_path / "net.yaml", assume="fire=>=")

@@ -84,7 +84,7 @@ def lif() -> Any:
 def multi_step() -> nn.Module:
     net = nn.Sequential(sj_layer.Linear(INPUTS, 20), lif(), sj_layer.Linear(20, 6), neuron.IFNode(v_reset=None))
     for part in net:
-        part.step_mode = "m"
+        setattr(part, "step_mode", "m")  # noqa: B010
     return net
 
 
@@ -135,10 +135,10 @@ def test_the_module_and_all_random_generators_are_as_before(name: str) -> None:
     torch.manual_seed(3)
     np.random.seed(3)
     random.seed(3)
-    states = torch.get_rng_state(), np.random.get_state()[1].tobytes(), random.getstate()  # type: ignore[union-attr]
+    states = torch.get_rng_state(), repr(np.random.get_state(legacy=False)), random.getstate()
     api.record(module, spikes())
     assert torch.equal(torch.get_rng_state(), states[0])
-    assert (np.random.get_state()[1].tobytes(), random.getstate()) == states[1:]  # type: ignore[union-attr]
+    assert (repr(np.random.get_state(legacy=False)), random.getstate()) == states[1:]
     assert all(part.training for part in module.modules())
     assert hooks == [len(part._forward_hooks) + len(part._forward_pre_hooks) for part in module.modules()]
     assert held == [{key: id(value) for key, value in vars(part).items()} for part in module.modules()]
@@ -216,7 +216,7 @@ class Plain(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         self.v = 0.5 * self.v + x
-        spikes = (self.v > 1).to(x.dtype)
+        spikes: torch.Tensor = (self.v > 1).to(x.dtype)
         self.v = self.v * (1 - spikes)
         return spikes
 

@@ -134,4 +134,4 @@ def test_a_run_records_each_population_over_its_own_window() -> None:
 
 def test_a_host_image_is_no_core() -> None:
     with pytest.raises(InputError, match="host image"):
-        run([encode_core(host(ROUTE))], encode_core(host(ROUTE)), {"in": np.zeros((1, 2, 2))})
+        run([encode_core(host(ROUTE))], encode_core(host(ROUTE)), {"in": np.zeros((1, 2, 2), np.int64)})

@@ -77,7 +77,8 @@ def test_pooled_axons_add_up_the_spikes_of_their_window(integer_network: Build) 
     bigger = (2, 14, 18)
     nodes = [
         replace(node, shape=bigger) if isinstance(node, Input)
-        else replace(node, pooling=Pooling(in_shape=bigger, window=(2, 2))) if node.name == "c1" else node
+        else replace(node, pooling=Pooling(in_shape=bigger, window=(2, 2)))
+        if isinstance(node, Projection) and node.name == "c1" else node
         for node in network.nodes
     ]  # fmt: skip
     pooled = network.with_nodes(nodes)

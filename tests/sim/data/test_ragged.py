@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nodes import whole
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.errors import InputError
 from tern2lava.sim.data.spike_file import load_spikes, make_spikes
@@ -45,7 +46,7 @@ def test_a_list_of_samples_is_padded_where_asked_for(given: Any) -> None:
 
 def test_samples_of_one_length_need_no_padding() -> None:
     same = [PARTS[1], PARTS[1][::-1]]
-    assert np.array_equal(make_spikes({"spikes": same}, GRAPH).inputs["x"], np.stack(same))
+    assert np.array_equal(whole(make_spikes({"spikes": same}, GRAPH).inputs["x"]), np.stack(same))
 
 
 @pytest.mark.parametrize("flat", [False, True])
@@ -56,14 +57,14 @@ def test_a_file_holds_ragged_samples_one_after_another_with_their_lengths(tmp_pa
     with pytest.raises(InputError, match="pad them with steps of zeros"):
         load_spikes(tmp_path / "x.npz", GRAPH)
     data = load_spikes(tmp_path / "x.npz", GRAPH, steps=9, pad=True)
-    assert is_padded(data.inputs["x"].reshape(3, 9, 2, 3), 9)
+    assert is_padded(whole(data.inputs["x"]).reshape(3, 9, 2, 3), 9)
     assert (data.samples, data.steps) == (3, 9)
 
 
 def test_lengths_beside_whole_arrays_change_nothing() -> None:
-    whole = np.stack([PARTS[1], PARTS[1]])
-    data = make_spikes({"spikes": whole, "lengths": np.array([7, 3])}, GRAPH)
-    assert np.array_equal(data.inputs["x"], whole)
+    padded = np.stack([PARTS[1], PARTS[1]])
+    data = make_spikes({"spikes": padded, "lengths": np.array([7, 3])}, GRAPH)
+    assert np.array_equal(whole(data.inputs["x"]), padded)
 
 
 @pytest.mark.parametrize(
@@ -84,11 +85,14 @@ def test_lengths_that_do_not_fit_are_one_line(lengths: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ([], "holds no samples"),
+        ([], "requires one sample at least; found none"),
         ([PARTS[0], PARTS[1][:, :1]], "differ in the shape of a step: (1, 3), (2, 3)"),
-        ([PARTS[0], "text"], "sample 1: shape () of <U4"),
-        ([PARTS[0], [[1, 2], [3]]], "sample 1: is no array"),
-        ([PARTS[0], np.array([{}, []], object)], "sample 1: shape (2,) of object"),
+        ([PARTS[0], "text"], "sample 1: requires numbers (steps, *shape); found <U4 of shape ()"),
+        ([PARTS[0], [[1, 2], [3]]], "sample 1: requires one array of numbers; found a list"),
+        (
+            [PARTS[0], np.array([{}, []], object)],
+            "sample 1: requires numbers (steps, *shape); found object of",
+        ),
     ],
 )
 def test_samples_that_are_no_arrays_are_one_line(given: Any, said: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ V = np.array([[[3, -1], [5, 2], [4, 0]]], np.int64)
 WHOLE = frozen(0, np.int64)
 
 
-def program(readout, before=False, **changed):
+def program(readout: Readout, before: bool = False, **changed: Any) -> Graph:
     population = Population(
         name="n", inputs=(), shape=(2,), start=1, decay_u=WHOLE, decay_v=WHOLE, bias=WHOLE, threshold=WHOLE,
         reset=Reset.SUBTRACT, reset_amount=frozen(10, np.int64), v_init=WHOLE, lsb=frozen(0.5),
@@ -33,28 +35,28 @@ def program(readout, before=False, **changed):
         (Readout.MEMBRANE_MAX, [[2.5, 101.0]]),
     ],
 )
-def test_scores_are_in_the_sources_units(readout, expected):
+def test_scores_are_in_the_sources_units(readout: Readout, expected: list[list[float]] | list[list[int]]) -> None:
     found = scores(program(readout), Trace(spikes={"n": SPIKES}, v={"n": V}))
     assert found.tolist() == expected
 
 
-def test_a_potential_recorded_before_its_reset_has_the_amount_back():
+def test_a_potential_recorded_before_its_reset_has_the_amount_back() -> None:
     found = scores(program(Readout.MEMBRANE_SUM, before=True), Trace(spikes={"n": SPIKES}, v={"n": V}))
     assert found.tolist() == [[6.0 + 5.0, 300.5 + 15.0]]
 
 
-def test_signed_spikes_count_with_their_sign():
+def test_signed_spikes_count_with_their_sign() -> None:
     signed = np.array([[[-1, 1], [-1, 1], [1, 0]]], np.int8)
     assert scores(program(Readout.SPIKE_COUNT), Trace(spikes={"n": signed})).tolist() == [[-1, 2]]
 
 
-def test_an_imported_graph_records_its_own_units():
+def test_an_imported_graph_records_its_own_units() -> None:
     neuron = Neuron(name="n", inputs=(), shape=(2,), unit=frozen(7.0), origin=frozen(9.0))
     graph = Graph(level=Level.IMPORTED, nodes=(neuron, Output(name="y", inputs=("n",), readout=Readout.MEMBRANE_LAST)))
     assert scores(graph, Trace(spikes={"n": SPIKES}, v={"n": V.astype(float)})).tolist() == [[4.0, 0.0]]
 
 
-def test_predictions_are_the_largest_score_and_the_first_of_equals():
+def test_predictions_are_the_largest_score_and_the_first_of_equals() -> None:
     found = np.array([[1, 5, 5], [2, 0, 1], [0, 0, 0]])
     assert predictions(found).tolist() == [1, 0, 0]
     assert accuracy(found, np.array([1, 0, 2])) == pytest.approx(2 / 3)

@@ -4,45 +4,49 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from nodes import there, whole
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
+from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.sim.data.spike_file import load_spikes, make_spikes
 
 SPIKES = np.random.default_rng(0).integers(0, 2, (5, 4, 2, 3)).astype(np.uint8)
 
 
-def graph(*inputs):
+def graph(*inputs: Any) -> Graph:
     nodes = inputs or (Input(name="x", shape=(2, 3)),)
     return Graph(level=Level.INTEGER, nodes=(*nodes, Output(name="y", inputs=(nodes[0].name,))))
 
 
-def test_spikes_and_labels_are_read(tmp_path):
+def test_spikes_and_labels_are_read(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "data.npz", spikes=SPIKES, labels=np.arange(5), other=np.zeros(3))
     data = load_spikes(tmp_path / "data.npz", graph())
-    assert np.array_equal(data.inputs["x"], SPIKES)
+    assert np.array_equal(whole(data.inputs["x"]), SPIKES)
     assert data.inputs["x"].dtype == np.uint8
-    assert data.labels.tolist() == [0, 1, 2, 3, 4]
+    assert there(data.labels).tolist() == [0, 1, 2, 3, 4]
     assert (data.samples, data.steps) == (5, 4)
     part = data.slice(1, 3)
-    assert (part.samples, part.labels.tolist()) == (2, [1, 2])
+    assert (part.samples, there(part.labels).tolist()) == (2, [1, 2])
     assert data.first(99).samples == 5
 
 
-def test_flat_steps_booleans_and_floats_that_are_whole_are_taken():
+def test_flat_steps_booleans_and_floats_that_are_whole_are_taken() -> None:
     for values in (SPIKES.reshape(5, 4, 6), SPIKES.astype(bool), SPIKES.astype(np.float32), SPIKES.astype(np.int64)):
         data = make_spikes({"spikes": values}, graph())
-        assert np.array_equal(data.inputs["x"], SPIKES)
+        assert np.array_equal(whole(data.inputs["x"]), SPIKES)
         assert data.labels is None
 
 
-def test_several_inputs_have_an_array_each_and_agree_in_samples_and_steps():
+def test_several_inputs_have_an_array_each_and_agree_in_samples_and_steps() -> None:
     two = graph(Input(name="left", shape=(2,)), Input(name="right", shape=(3,), levels=(-2, 5)))
     arrays = {"left": np.zeros((3, 4, 2), np.uint8), "right": np.full((3, 4, 3), -2)}
-    assert make_spikes(arrays, two).inputs["right"].min() == -2
+    assert whole(make_spikes(arrays, two).inputs["right"]).min() == -2
     with pytest.raises(InputError, match="its inputs differ in samples or steps"):
         make_spikes(arrays | {"left": np.zeros((3, 5, 2))}, two)
     with pytest.raises(InputError, match="has no array 'right'"):
@@ -52,19 +56,19 @@ def test_several_inputs_have_an_array_each_and_agree_in_samples_and_steps():
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"spikes": SPIKES[..., :2]}, "has shape (2, 2) (4 values); the network's input 'x' is (2, 3) (6 values)"),
-        ({"spikes": SPIKES[:, :, 0, 0]}, "shape (5, 4); expected (samples, steps, 2, 3)"),
-        ({"spikes": SPIKES[:0]}, "shape (0, 4, 2, 3)"),
-        ({"spikes": SPIKES * 2}, "values must be whole numbers from 0 to 1"),
-        ({"spikes": SPIKES * 0.5}, "values must be whole numbers from 0 to 1"),
-        ({"spikes": np.where(SPIKES, np.nan, 0)}, "values must be whole numbers from 0 to 1"),
-        ({"spikes": SPIKES.astype(str)}, "holds <U3, expected numbers"),
+        ({"spikes": SPIKES[..., :2]}, "steps of shape (2, 3) (6 values), as the network's input 'x' has; found (2, 2)"),
+        ({"spikes": SPIKES[:, :, 0, 0]}, "requires shape (samples, steps, 2, 3), one sample and one step"),
+        ({"spikes": SPIKES[:0]}, "found (0, 4, 2, 3)"),
+        ({"spikes": SPIKES * 2}, "requires whole numbers from 0 to 1"),
+        ({"spikes": SPIKES * 0.5}, "requires whole numbers from 0 to 1"),
+        ({"spikes": np.where(SPIKES, np.nan, 0)}, "requires whole numbers from 0 to 1"),
+        ({"spikes": SPIKES.astype(str)}, "requires numbers; found <U3"),
         ({"x.values": SPIKES}, "has no array 'spikes'"),
-        ({"spikes": SPIKES, "labels": np.arange(4)}, "labels: shape (4,) of int64; expected 5 integers"),
-        ({"spikes": SPIKES, "labels": np.ones(5)}, "labels: shape (5,) of float64; expected 5 integers"),
+        ({"spikes": SPIKES, "labels": np.arange(4)}, "labels: requires 5 integers, one for each sample; found shape"),
+        ({"spikes": SPIKES, "labels": np.ones(5)}, "for each sample; found shape (5,) of float64"),
     ],
 )  # fmt: skip
-def test_a_wrong_array_is_named_with_what_was_expected(tmp_path, arrays, message):
+def test_a_wrong_array_is_named_with_what_was_expected(tmp_path: Path, arrays: dict[str, Array], message: str) -> None:
     np.savez(tmp_path / "data.npz", **arrays)
     with pytest.raises(InputError) as raised:
         load_spikes(tmp_path / "data.npz", graph())
@@ -73,7 +77,7 @@ def test_a_wrong_array_is_named_with_what_was_expected(tmp_path, arrays, message
     assert "\n" not in str(raised.value)
 
 
-def test_files_that_are_no_npz_are_named(tmp_path):
+def test_files_that_are_no_npz_are_named(tmp_path: Path) -> None:
     whole = tmp_path / "whole.npz"
     np.savez_compressed(whole, spikes=SPIKES)
     stored = whole.read_bytes()
@@ -91,7 +95,7 @@ def test_files_that_are_no_npz_are_named(tmp_path):
     assert "one bare array" in str(raised.value)
 
 
-def test_a_claimed_size_is_checked_before_anything_is_allocated(tmp_path):
+def test_a_claimed_size_is_checked_before_anything_is_allocated(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", SPIKES)
     honest = (tmp_path / "a.npy").read_bytes()
     claim = honest.replace(b"(5, 4, 2, 3), }" + 13 * b" ", b"(50000000000000, 4, 2, 3), }")
@@ -103,7 +107,7 @@ def test_a_claimed_size_is_checked_before_anything_is_allocated(tmp_path):
         load_spikes(tmp_path / "bomb.npz", graph())
 
 
-def test_a_name_that_stands_twice_in_a_file_is_refused(tmp_path):
+def test_a_name_that_stands_twice_in_a_file_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", SPIKES)
     content = (tmp_path / "a.npy").read_bytes()
     for second in ("spikes.npy", "spikes"):
@@ -115,7 +119,7 @@ def test_a_name_that_stands_twice_in_a_file_is_refused(tmp_path):
             load_spikes(tmp_path / "two.npz", graph())
 
 
-def test_spikes_beside_the_inputs_own_name_are_ambiguous(tmp_path):
+def test_spikes_beside_the_inputs_own_name_are_ambiguous(tmp_path: Path) -> None:
     np.savez(tmp_path / "both.npz", spikes=SPIKES, x=SPIKES)
     with pytest.raises(InputError, match="holds both 'spikes' and 'x', the input's name; leave one of them out"):
         load_spikes(tmp_path / "both.npz", graph())
@@ -126,16 +130,17 @@ def test_spikes_beside_the_inputs_own_name_are_ambiguous(tmp_path):
     assert make_spikes({"spikes": SPIKES, "x": SPIKES}, two).samples == 5
 
 
-def test_arrays_of_other_names_are_let_be(tmp_path):
+def test_arrays_of_other_names_are_let_be(tmp_path: Path) -> None:
     np.savez(tmp_path / "more.npz", **{"spikes": SPIKES, "spikes.lif1": SPIKES, "v.lif1": SPIKES, "scores": SPIKES})
     assert load_spikes(tmp_path / "more.npz", graph()).samples == 5
 
 
-def test_a_file_with_labels_alone_says_what_is_missing(tmp_path):
+def test_a_file_with_labels_alone_says_what_is_missing(tmp_path: Path) -> None:
     np.savez(tmp_path / "labels.npz", labels=np.arange(5))
     with pytest.raises(InputError, match=r"has no array 'spikes' \(found: labels\)"):
         load_spikes(tmp_path / "labels.npz", graph())
 
 
-def test_labels_may_be_a_list():
-    assert make_spikes({"spikes": SPIKES, "labels": [0, 1, 2, 3, 4]}, graph()).labels.tolist() == [0, 1, 2, 3, 4]
+def test_labels_may_be_a_list() -> None:
+    found = make_spikes({"spikes": SPIKES, "labels": [0, 1, 2, 3, 4]}, graph())
+    assert there(found.labels).tolist() == [0, 1, 2, 3, 4]

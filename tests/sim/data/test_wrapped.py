@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nodes import whole
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError
@@ -25,7 +26,7 @@ def said(values: Any, low: int, high: int) -> str:
         make_spikes({"spikes": values}, graph(low, high))
     text = str(raised.value)
     assert "\n" not in text
-    assert f"values must be whole numbers from {low} to {high}; " in text
+    assert f"requires whole numbers from {low} to {high}; " in text
     return text.partition("; ")[2]
 
 
@@ -74,7 +75,7 @@ def test_other_values_beside_a_wrapped_one_are_no_wrapping() -> None:
 
 
 def test_booleans_are_spikes() -> None:
-    assert make_spikes({"spikes": np.ones((1, 2, 4), bool)}, graph(0, 1)).inputs["x"].sum() == 8
+    assert whole(make_spikes({"spikes": np.ones((1, 2, 4), bool)}, graph(0, 1)).inputs["x"]).sum() == 8
 
 
 def test_values_of_a_large_file_are_named_without_a_place(tmp_path: Path) -> None:

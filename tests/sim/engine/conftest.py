@@ -127,7 +127,10 @@ class _Draw:
     def population(self, name: str, inputs: tuple[str, ...], shape: tuple[int, ...], start: int) -> None:
         full, top = 1 << self.arithmetic.decay_bits, self.arithmetic.state_max
         reach = self.pick(200, 20_000, top)
-        decay = {key: self.parameter(*self.pick((0, 0), (full, full), (0, full)), shape) for key in ("u", "v")}
+        decay = {}
+        for key in ("u", "v"):
+            low, high = self.pick((0, 0), (full, full), (0, full))
+            decay[key] = self.parameter(low, high, shape)
         fields = {"reset": self.pick(*Reset)} | self.kinds(reach, shape)
         self.nodes.append(
             Population(

@@ -18,6 +18,7 @@ from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.sim.engine import tables
+from tern2lava.sim.engine.cost import spike_limit
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run, stream
 from tern2lava.sim.reference import integer
@@ -40,7 +41,7 @@ def engine_equals_reference(graph: Graph, inputs: Inputs, effort: Effort = NORMA
 
 def force(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take one way of summing wherever it is exact."""
-    chosen = tables.spike_limit
+    chosen = spike_limit
     if way == "planes":
         monkeypatch.setattr(tables, "spike_limit", lambda projection, recurrent: 0)
     elif way == "spikes":

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nodes import there
 from places import HELPERS
 from tern2lava.errors import BackendError, MissingPackageError, UnsupportedError
 from tern2lava.sim.lava.child import LavaChild, run_in_child
@@ -152,17 +153,18 @@ def test_a_child_does_many_jobs_and_another_starts_after_a_failure() -> None:
             shared = SharedArrays({"values": ((3,), "int64")})
             child.run("lava_faults:count", payload, shared, steps=1, timeout=60)
             assert np.array_equal(shared["values"], [payload] * 3)
-            numbers.append(child.number)
+            numbers.append(there(child.number))
         assert len(set(numbers)) == 1
         with pytest.raises(BackendError, match="ValueError: no more"):
             child.run("lava_faults:raise_at_once", "no more", SharedArrays({}), steps=1, timeout=60)
-        assert child.number is None
+        ended = child.number
+        assert ended is None
         assert not process_lives(numbers[0])
         shared = SharedArrays({"values": ((3,), "int64")})
         child.run("lava_faults:count", 5, shared, steps=1, timeout=60)
         assert np.array_equal(shared["values"], [5] * 3)
-        last = child.number
-        assert last not in (None, *numbers)
+        last = there(child.number)
+        assert last not in numbers
     assert not process_lives(last)
 
 

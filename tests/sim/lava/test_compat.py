@@ -1,16 +1,20 @@
-"""Lava imports on every supported Python, with nothing patched and nothing written; without it the error helps."""
+"""Lava works on every supported Python and numpy, with nothing patched and nothing written; without it the error says
+how it is added."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
 import importlib.util
+import inspect
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tern2lava import extras
 from tern2lava.errors import MissingPackageError
 from tern2lava.sim.lava import compat as lava_compat
 
@@ -41,39 +45,62 @@ def test_lava_imports_and_dataclasses_stays_as_it_was() -> None:
     assert printed == "(2,)"
 
 
+def test_a_port_that_reshapes_does_so_on_this_numpy() -> None:
+    printed = run_python(
+        "import numpy as np\n"
+        "before = dict(vars(np))\n"
+        "from tern2lava.sim.lava.compat import require_lava\n"
+        "require_lava()\n"
+        "from lava.magma.core.process.ports.ports import OutPort\n"
+        "port = OutPort((2, 3)).flatten()\n"
+        "forth, back = port.get_transform_func_fwd(), port.get_transform_func_bwd()\n"
+        "assert {name: value for name, value in vars(np).items() if name in before} == before, 'numpy was changed'\n"
+        "print(forth(np.arange(6).reshape(2, 3)).shape, back(np.arange(6)).tolist())"
+    )
+    assert printed == "(6,) [[0, 1, 2], [3, 4, 5]]"
+
+
 def test_nothing_is_written_beside_lava() -> None:
     root = Path(next(iter(importlib.util.find_spec("lava").submodule_search_locations)))  # type: ignore[union-attr, arg-type]
-    folder = root / "magma" / "compiler"
 
     def state() -> dict[str, int]:
-        return {p.name: p.stat().st_mtime_ns for p in [*folder.glob("var_model*"), *folder.glob("*/var_model*")]}
+        found = [*root.glob("magma/compiler/**/var_model*"), *root.glob("magma/core/process/ports/**/ports.*")]
+        return {str(path): path.stat().st_mtime_ns for path in found}
 
     before = state()
-    assert "var_model.py" in before
+    assert {"var_model.py", "ports.py"} <= {Path(path).name for path in before}
     run_python("from tern2lava.sim.lava.compat import require_lava; require_lava()")
     assert state() == before
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 accepts the default as it is")
-def test_the_mend_is_still_needed() -> None:
+def test_the_mend_of_the_encoders_is_still_needed() -> None:
     with pytest.raises(subprocess.CalledProcessError) as caught:
         run_python("import lava.magma.compiler.var_model")
     assert "mutable default" in caught.value.stderr
     assert dataclasses.is_dataclass(type("Plain", (), {})) is False
 
 
+def test_the_mends_are_those_that_this_python_and_numpy_need() -> None:
+    names = set(inspect.signature(np.reshape).parameters)
+    needed = {lava_compat.ENCODERS: sys.version_info >= (3, 11), lava_compat.PORTS: "newshape" not in names}
+    given = lava_compat.needed_mends()
+    assert {module for module, is_needed in needed.items() if is_needed} <= set(given)
+    # numpy 2.1 to 2.3 know both names and warn of the old one.
+    assert (lava_compat.PORTS in given) is ("shape" in names)
+
+
 def test_the_version_that_was_mended_is_the_one_installed() -> None:
-    assert importlib.metadata.version("lava-nc") == lava_compat.LAVA.removeprefix("lava-nc==")
+    assert f"lava-nc=={importlib.metadata.version('lava-nc')}" in extras.ADDITIONS["lava"].pip
 
 
 def test_without_lava_the_error_is_the_command_that_adds_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {name!r}", name="lava")
 
-    monkeypatch.delitem(sys.modules, lava_compat.BROKEN_MODULE, raising=False)
+    monkeypatch.delitem(sys.modules, "lava.magma", raising=False)
     monkeypatch.setattr(importlib.util, "find_spec", absent)
     with pytest.raises(MissingPackageError) as caught:
         lava_compat.require_lava()
-    expected = "pip install lava-nc" if sys.version_info < (3, 11) else "pip install --ignore-requires-python lava-nc"
-    assert expected in str(caught.value)
+    assert extras.ADDITIONS["lava"].hint() in str(caught.value)
     assert caught.value.exit_code == 2

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from nodes import there
 from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Conv2d, Dense, Neuron, Pool2d, PoolKind, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim.reading.bound_layers import Layer, total, whole_numbers
@@ -104,11 +105,11 @@ def test_batch_normalisation_is_within_its_bound() -> None:
     rng = np.random.default_rng(3)
     norm = torch.nn.BatchNorm2d(3).eval()
     with torch.no_grad():
-        norm.running_mean.copy_(torch.tensor([0.3, 0.5, 1.1]))
-        norm.running_var.copy_(torch.tensor([0.2, 1.7, 0.9]))
+        there(norm.running_mean).copy_(torch.tensor([0.3, 0.5, 1.1]))
+        there(norm.running_var).copy_(torch.tensor([0.2, 1.7, 0.9]))
         norm.weight.copy_(torch.tensor([1.3, -0.7, 0.4]))
         norm.bias.copy_(torch.tensor([0.1, 0.0, -0.4]))
-    mean, var, weight, bias = (t.detach().double().numpy() for t in (
+    mean, var, weight, bias = (there(t).detach().double().numpy() for t in (
         norm.running_mean, norm.running_var, norm.weight, norm.bias))  # fmt: skip
     gain = weight / np.sqrt(var + norm.eps)
     layer = Layer(ChannelAffine(name="n", inputs=("x",), gain=gain, offset=bias - mean * gain), (3, 6, 6), SINGLE)
@@ -137,16 +138,16 @@ def leaky(v: Array, x: Array, p: dict[str, Any]) -> Array:
 
 def decay_input(v: Array, x: Array, p: dict[str, Any]) -> Array:
     rest = F(p["rest"])
-    return v + (x - (v - rest)) / F(p["tau"])
+    return np.asarray(v + (x - (v - rest)) / F(p["tau"]))
 
 
 def no_decay_input(v: Array, x: Array, p: dict[str, Any]) -> Array:
-    return v - (v - F(p["rest"])) / F(p["tau"]) + x
+    return np.asarray(v - (v - F(p["rest"])) / F(p["tau"]) + x)
 
 
 def by_product(v: Array, x: Array, p: dict[str, Any]) -> Array:
     """Norse's box: dt * tau_mem_inv * (x + v_leak - v), the factor computed in float32 first."""
-    return v + F(F(1.0) / F(p["tau"])) * (x + F(p["rest"]) - v)
+    return np.asarray(v + F(F(1.0) / F(p["tau"])) * (x + F(p["rest"]) - v))
 
 
 def neuron(order: Callable[..., Array], p: dict[str, Any], reset: Reset) -> Neuron:

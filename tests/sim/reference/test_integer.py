@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nodes import node, there
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
-from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, broadcast, conv_out, frozen, size
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, broadcast, conv_out, frozen, size
 from tern2lava.sim.reference import integer
 
 SMALL = Arithmetic(decay_bits=4, state_bits=7, threshold_bits=6, threshold_shift=0, gain_shift=0)
 KINDS = ("plain", "plain", "refractory", "signed", "refractory signed", "rearm", "adaptive")
 
 
-def truncated(x, d, bits):
+def truncated(x: int, d: int, bits: int) -> int:
     """x (2^bits - d) / 2^bits towards zero, in Python's unbounded integers."""
-    magnitude = abs(x) * (2**bits - d) // 2**bits
+    magnitude: int = abs(x) * (2**bits - d) // 2**bits
     return magnitude if x >= 0 else -magnitude
 
 
 class OneNeuron:
     """A single neuron in plain Python."""
 
-    def __init__(self, p, k, arithmetic):
-        self.p, self.bits, self.m = p, arithmetic.decay_bits, 2 ** (arithmetic.state_bits - 1)
-        names = ("decay_u", "decay_v", "bias", "bias_u", "threshold", "reset_amount", "v_init", "decay_a",
-                 "threshold_low", "gain_a")  # fmt: skip
-        for name in names:
-            value = getattr(p, name)
-            setattr(self, name, None if value is None else int(broadcast(value, p.shape).reshape(-1)[k]))
+    def __init__(self, p: Population, k: int, arithmetic: Arithmetic) -> None:
+        self.p, self.bits, self.m = p, arithmetic.decay_bits, 1 << (arithmetic.state_bits - 1)
+
+        def own(value: Array) -> int:
+            return int(broadcast(value, p.shape).reshape(-1)[k])
+
+        self.decay_u, self.decay_v, self.bias, self.bias_u = map(own, (p.decay_u, p.decay_v, p.bias, p.bias_u))
+        self.threshold, self.reset_amount, self.v_init = map(own, (p.threshold, p.reset_amount, p.v_init))
+        self.decay_a, self.gain_a = own(p.decay_a), None if p.gain_a is None else own(p.gain_a)
+        self.threshold_low = None if p.threshold_low is None else own(p.threshold_low)
         self.u, self.v, self.b, self.s, self.wait = 0, self.v_init, 0, 0, 0
 
-    def clip(self, x):
+    def clip(self, x: int) -> int:
         return max(-self.m + 1, min(self.m - 1, x))
 
-    def step(self, a):
+    def step(self, a: int) -> int:
         p = self.p
         u = truncated(self.u, self.decay_u, self.bits) + a + self.bias_u
         if u > self.m:
@@ -71,7 +76,7 @@ class OneNeuron:
         return s
 
 
-def synapses(projection):
+def synapses(projection: Projection) -> list[tuple[int, int, int]]:
     """(target neuron, source neuron, weight) of every synapse, padding and pooling written out."""
     source = np.arange(size(projection.geometry.in_shape) if projection.geometry else projection.weight.shape[1])
     groups = [[int(k)] for k in source]
@@ -101,14 +106,18 @@ def synapses(projection):
     return result
 
 
-def run_neuron_by_neuron(graph, x):
+def run_neuron_by_neuron(
+    graph: Graph, x: Array
+) -> tuple[dict[str, list[Any]], dict[str, list[Any]], dict[str, list[Any]]]:
     """Spikes, v and u (steps, neurons) of every population for one sample x (steps, *shape)."""
     steps = len(x)
     emitted = {"x": {k + 1: row.reshape(-1).tolist() for k, row in enumerate(x)}}
     populations = graph.of_kind(Population)
-    states = {p.name: [OneNeuron(p, k, graph.arithmetic) for k in range(size(p.shape))] for p in populations}
-    wires = {name: synapses(graph[name]) for p in populations for name in p.inputs}
-    spikes, v, u = ({p.name: [] for p in populations} for _ in range(3))
+    states = {p.name: [OneNeuron(p, k, there(graph.arithmetic)) for k in range(size(p.shape))] for p in populations}
+    wires = {name: synapses(node(graph, name, Projection)) for p in populations for name in p.inputs}
+    spikes: dict[str, list[Any]] = {p.name: [] for p in populations}
+    v: dict[str, list[Any]] = {p.name: [] for p in populations}
+    u: dict[str, list[Any]] = {p.name: [] for p in populations}
     emitted |= {p.name: {} for p in populations}
     for t in range(1, steps + 20):
         fired = {}
@@ -117,7 +126,7 @@ def run_neuron_by_neuron(graph, x):
                 continue
             a = [0] * size(p.shape)
             for name in p.inputs:
-                projection = graph[name]
+                projection = node(graph, name, Projection)
                 gain = broadcast(projection.gain, (projection.weight.shape[0],))
                 channel = size(p.shape) // projection.weight.shape[0]
                 arriving = emitted[projection.inputs[0]].get(t - 1 - projection.delay)
@@ -133,10 +142,16 @@ def run_neuron_by_neuron(graph, x):
     return spikes, v, u
 
 
-def draw_population(rng, name, inputs, shape, start):
+def draw_population(
+    rng: np.random.Generator,
+    name: str,
+    inputs: tuple[str, str, str] | tuple[str],
+    shape: tuple[int, int, int] | tuple[int],
+    start: int,
+) -> Population:
     """Any population; the small state wraps and saturates often."""
 
-    def values(low, high):
+    def values(low: int, high: int) -> Array:
         per_neuron = [(), (shape[0],), shape][rng.integers(3)]
         return frozen(rng.integers(low, high, per_neuron), np.int64)
 
@@ -152,7 +167,7 @@ def draw_population(rng, name, inputs, shape, start):
     )  # fmt: skip
 
 
-def draw_program(seed):
+def draw_program(seed: int) -> tuple[Graph, Array]:
     """A convolution (perhaps behind a pooling), a dense layer, a residual, a loop; gains, delays, late starts."""
     rng = np.random.default_rng(seed)
     height, width, groups = int(rng.integers(3, 6)), int(rng.integers(3, 6)), int(rng.integers(1, 3))
@@ -161,17 +176,18 @@ def draw_program(seed):
     pooling = Pooling(in_shape=image, window=window) if rng.random() < 0.4 else None
     seen = pooling.out_shape if pooling else image
     kernel = (int(rng.integers(1, seen[1] + 1)), int(rng.integers(1, seen[2] + 1)))
-    padding = tuple(int(n) for n in rng.integers(0, 2, 4))
+    top, bottom, left, right = (int(n) for n in rng.integers(0, 2, 4))
+    padding = (top, bottom, left, right)
     out = (2, conv_out(seen[1], kernel[0], 2, padding[0] + padding[1], 1),
            conv_out(seen[2], kernel[1], 1, padding[2] + padding[3], 1))  # fmt: skip
     geometry = ConvGeometry(
         in_shape=seen, out_shape=out, stride=(2, 1), padding=padding, dilation=(1, 1), groups=groups
     )
 
-    def gain(channels):
+    def gain(channels: int) -> Array:
         return frozen(rng.integers(1, 9, () if rng.random() < 0.5 else (channels,)), np.int64)
 
-    def codes(*shape):
+    def codes(*shape: Any) -> Array:
         return frozen(rng.integers(-1, 2, shape), np.int8)
 
     starts = sorted(int(n) for n in rng.integers(0, 4, 2))
@@ -192,7 +208,7 @@ def draw_program(seed):
 
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=50)
-def test_every_spike_and_state_is_that_of_single_neurons(seed):
+def test_every_spike_and_state_is_that_of_single_neurons(seed: int) -> None:
     graph, x = draw_program(seed)
     trace = integer.run(graph, {"x": x})
     for sample in range(len(x)):
@@ -203,7 +219,7 @@ def test_every_spike_and_state_is_that_of_single_neurons(seed):
             assert trace.u[name][sample].tolist() == u[name]
 
 
-def test_the_examples_wrap_saturate_and_spike_both_ways():
+def test_the_examples_wrap_saturate_and_spike_both_ways() -> None:
     spikes, currents, potentials = [], [], []
     for seed in range(30):
         graph, x = draw_program(seed)
@@ -220,16 +236,16 @@ def test_the_examples_wrap_saturate_and_spike_both_ways():
 @pytest.mark.parametrize(
     ("x", "d", "expected"), [(100, 1, 93), (-100, 1, -93), (100, 16, 0), (-100, 0, -100), (-1, 8, 0)]
 )
-def test_decay_truncates_towards_zero(x, d, expected):
+def test_decay_truncates_towards_zero(x: int, d: int, expected: int) -> None:
     assert integer.decay(np.array([x]), np.array([d]), 4).tolist() == [expected]
 
 
 @pytest.mark.parametrize(("u", "expected"), [(64, 64), (65, -63), (-63, -63), (-64, 64), (-65, 63), (200, 72)])
-def test_a_current_wraps_once(u, expected):
+def test_a_current_wraps_once(u: int, expected: int) -> None:
     assert integer.wrap(np.array([u]), SMALL).tolist() == [expected]
 
 
-def test_states_are_not_kept_unless_asked_for():
+def test_states_are_not_kept_unless_asked_for() -> None:
     graph, x = draw_program(1)
     trace = integer.run(graph, {"x": x}, states=False)
     assert trace.v == trace.u == {}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from drawn import Draw
 from tern2lava.compiler.ir.graph import (
     Add,
     ChannelAffine,
@@ -23,13 +26,13 @@ from tern2lava.compiler.ir.graph import (
     PoolKind,
     Reset,
 )
-from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.sim.reference.real import run_float
 
 torch = pytest.importorskip("torch")
 
 
-def run_neuron(x, **parameters):
+def run_neuron(x: list[int], **parameters: Any) -> tuple[list[int], list[float]]:
     """Spikes and potentials of one neuron fed with the numbers x, one a step."""
     graph = Graph(
         level=Level.IMPORTED,
@@ -74,11 +77,13 @@ HALF, TWO = frozen(0.5), frozen(2.0)
                      "gain_a": frozen(4.0)}, [1, 0, 1], [7, 2, 5]),
     ],
 )  # fmt: skip
-def test_a_neuron_does_what_its_fields_say(x, parameters, spikes, v):
+def test_a_neuron_does_what_its_fields_say(
+    x: list[int], parameters: dict[str, Array | Compare] | dict[str, Array], spikes: list[int], v: list[int]
+) -> None:
     assert run_neuron(x, **parameters) == (spikes, v)
 
 
-def test_layers_equal_torch():
+def test_layers_equal_torch() -> None:
     rng = np.random.default_rng(0)
     kernel, bias, matrix = rng.normal(size=(4, 1, 2, 3)), rng.normal(size=4), rng.normal(size=(5, 4 * 2 * 2))
     gain, offset = rng.normal(size=4), rng.normal(size=4)
@@ -110,7 +115,7 @@ def test_layers_equal_torch():
 
 
 @pytest.mark.parametrize("steps", [0, 1, 3])
-def test_a_delay_shows_its_input_later_and_zeros_before(steps):
+def test_a_delay_shows_its_input_later_and_zeros_before(steps: int) -> None:
     graph = Graph(
         level=Level.IMPORTED,
         nodes=(
@@ -124,7 +129,7 @@ def test_a_delay_shows_its_input_later_and_zeros_before(steps):
     assert run_float(graph, {"x": x}).v["n"][0, :, 0].tolist() == ([0] * steps + [1, 2, 3, 4, 5])[:5]
 
 
-def test_a_loop_reads_the_spikes_of_the_step_before():
+def test_a_loop_reads_the_spikes_of_the_step_before() -> None:
     graph = Graph(
         level=Level.IMPORTED,
         nodes=(
@@ -139,7 +144,7 @@ def test_a_loop_reads_the_spikes_of_the_step_before():
     assert spikes[0, :, 0].tolist() == [0, 1, 1, 1, 1]
 
 
-def test_samples_do_not_touch_each_other(make_network):
+def test_samples_do_not_touch_each_other(make_network: Draw) -> None:
     for seed in range(20):
         graph, inputs = make_network(seed, leak=True)
         whole = run_float(graph, inputs)

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset
+from drawn import Draw
+from network import network
+from nodes import node, there
+from tern2lava.compiler.ir.graph import (
+    Arithmetic,
+    Compare,
+    Dense,
+    Graph,
+    Input,
+    Level,
+    Neuron,
+    Output,
+    Population,
+    Reset,
+)
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import run_float
-from tern2lava.sim.verify.threshold_margin import measure_band
+from tern2lava.sim.verify.threshold_margin import Band, measure_band
 
 # These tests are about what rounding changes, however much it is.
 ANY_ROUNDING = Options(allow_rounding=1.0)
 
 
-def test_potentials_never_part_by_more_than_the_running_bound(make_leaky, lockstep, arithmetic):
+def test_potentials_never_part_by_more_than_the_running_bound(
+    make_leaky: Draw, lockstep: Callable[..., Any], arithmetic: Arithmetic
+) -> None:
     looked, closest = 0, 0.0
     for seed in range(100, 160):
         graph, inputs = make_leaky(seed)
@@ -31,7 +50,9 @@ def test_potentials_never_part_by_more_than_the_running_bound(make_leaky, lockst
     assert closest > 0.5
 
 
-def test_adaptive_potentials_never_part_by_more_than_the_running_bound(make_adaptive, lockstep, arithmetic):
+def test_adaptive_potentials_never_part_by_more_than_the_running_bound(
+    make_adaptive: Draw, lockstep: Callable[..., Any], arithmetic: Arithmetic
+) -> None:
     looked, closest = 0, 0.0
     for seed in range(80):
         graph, inputs = make_adaptive(seed)
@@ -46,7 +67,7 @@ def test_adaptive_potentials_never_part_by_more_than_the_running_bound(make_adap
     assert closest > 0.75
 
 
-def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adaptive):
+def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adaptive: Draw) -> None:
     coarse = Arithmetic(
         threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=10
     )
@@ -58,7 +79,7 @@ def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adapti
         bands = measure_band(lowered.real, lowered.program, inputs)
         wanted, found = run_float(lowered.real, inputs).spikes, integer.run(lowered.program, inputs).spikes
         equal = all(np.array_equal(wanted[name], found[name]) for name in wanted)
-        assert all((band.near == 0) == (band.closest_eps > 1) for band in bands)
+        assert all((band.near == 0) == (there(band.closest_eps) > 1) for band in bands)
         if all(band.near == 0 for band in bands) and all(c.no_overflow for c in lowered.certificates):
             proven += 1
             assert equal, f"seed {seed}"
@@ -70,13 +91,13 @@ def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adapti
     assert differing > 3
 
 
-def test_distances_are_counted_in_units_of_the_bound_too(fine):
+def test_distances_are_counted_in_units_of_the_bound_too(fine: Arithmetic) -> None:
     # v is 1, 1.75, 2.3125 and falls again, over more steps than potentials stay whole numbers; each loses less than a
     # last bit of 2^-20 in every step.
-    graph = one_neuron(1.0, threshold=frozen(50.0), alpha_v=frozen(0.75))
+    graph = network([[1.0]], steps=6, threshold=frozen(50.0), alpha_v=frozen(0.75))
     inputs = [1, 1, 1, *[0] * 20]
     band = band_of(graph, inputs, fine)
-    lsb = 50.0 / int(lower(graph, fine).program["n"].threshold)
+    lsb = 50.0 / int(node(lower(graph, fine).program, "n", Population).threshold)
     v, lost, closest = 0.0, 0.0, np.inf
     for x in inputs:
         v, lost = 0.75 * v + x, 0.75 * lost + lsb
@@ -84,10 +105,10 @@ def test_distances_are_counted_in_units_of_the_bound_too(fine):
     # float64's own rounding, 1e-9 of a potential, is added to the bound.
     assert band.closest_eps == pytest.approx(closest, rel=3e-3)
     assert band_of(graph, inputs[:8], fine).closest_eps is None
-    assert band_of(one_neuron(1.0, threshold=frozen(2.0)), [1, 1], fine).closest_eps is None
+    assert band_of(network([[1.0]], steps=6, threshold=frozen(2.0)), [1, 1], fine).closest_eps is None
 
 
-def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky):
+def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky: Draw) -> None:
     # Coarse integers: at most 2^6 membrane units to a synapse, so that the proof is neither always nor never there.
     coarse = Arithmetic(
         threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=6
@@ -111,28 +132,15 @@ def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky):
     assert differing > 5
 
 
-def one_neuron(weight, steps=6, **neuron):
-    return Graph(
-        level=Level.IMPORTED,
-        steps=steps,
-        nodes=(
-            Input(name="x", shape=(1,)),
-            Dense(name="w", inputs=("x",), weight=frozen([[weight]])),
-            Neuron(name="n", inputs=("w",), shape=(1,), **neuron),
-            Output(name="y", inputs=("n",)),
-        ),
-    )
-
-
-def band_of(graph, x, arithmetic, steps=0):
+def band_of(graph: Graph, x: list[int], arithmetic: Arithmetic, steps: int = 0) -> Band:
     lowered = lower(graph, arithmetic, Options(steps=steps, allow_rounding=1.0))
     return measure_band(lowered.real, lowered.program, {"x": np.reshape(x, (1, -1, 1))})[0]
 
 
-def test_potentials_at_their_threshold_are_near_where_anything_is_rounded(fine):
+def test_potentials_at_their_threshold_are_near_where_anything_is_rounded(fine: Arithmetic) -> None:
     ones = [1, 1, *[0] * 28]
-    assert band_of(one_neuron(1.0, threshold=frozen(2.0)), ones, fine).near == 0
-    leaky = one_neuron(1.0, threshold=frozen(1.75), alpha_v=frozen(0.75))
+    assert band_of(network([[1.0]], steps=6, threshold=frozen(2.0)), ones, fine).near == 0
+    leaky = network([[1.0]], steps=6, threshold=frozen(1.75), alpha_v=frozen(0.75))
     rounded = band_of(leaky, ones, fine)
     assert (rounded.neuron_steps, rounded.near) == (30, 1)
     assert rounded.closest == 0.0
@@ -140,30 +148,36 @@ def test_potentials_at_their_threshold_are_near_where_anything_is_rounded(fine):
     assert band_of(leaky, ones[:8], fine).near == 0
 
 
-def test_a_lower_threshold_is_watched_too(fine):
-    graph = one_neuron(
-        -1.0, threshold=frozen(50.0), threshold_low=frozen(-1.75), alpha_v=frozen(0.75), reset=Reset.NONE
+def test_a_lower_threshold_is_watched_too(fine: Arithmetic) -> None:
+    graph = network(
+        [[-1.0]], steps=6, threshold=frozen(50.0), threshold_low=frozen(-1.75), alpha_v=frozen(0.75), reset=Reset.NONE
     )
     assert band_of(graph, [1, 1, 0, 0], fine).near == 1
 
 
-def test_distances_are_relative_and_absolute_at_a_threshold_of_zero(fine):
-    assert band_of(one_neuron(1.0, threshold=frozen(4.0)), [1, 0], fine).closest == 0.75
-    assert band_of(one_neuron(1.0, threshold=frozen(0.0), reset=Reset.NONE), [1, 1], fine).closest == 1.0
+def test_distances_are_relative_and_absolute_at_a_threshold_of_zero(fine: Arithmetic) -> None:
+    assert band_of(network([[1.0]], steps=6, threshold=frozen(4.0)), [1, 0], fine).closest == 0.75
+    assert band_of(network([[1.0]], steps=6, threshold=frozen(0.0), reset=Reset.NONE), [1, 1], fine).closest == 1.0
 
 
-def test_a_cut_threshold_is_near_once_its_code_can_be_met():
+def test_a_cut_threshold_is_near_once_its_code_can_be_met() -> None:
     # 15 * 64 is the largest threshold; the neuron's own of 100 synapses is cut to it, for 10 steps do not get there.
     coarse = Arithmetic(state_bits=24, threshold_bits=4, threshold_shift=6, gain_max_shift=6)
-    graph = one_neuron(1.0, threshold=frozen(100.0), reset=Reset.NONE)
+    graph = network([[1.0]], steps=6, threshold=frozen(100.0), reset=Reset.NONE)
     assert band_of(graph, [1] * 10, coarse, steps=10).near == 0
     # From the 16th step on: whole numbers have no rounding, and what stands at the code itself does not exceed it.
     assert band_of(graph, [1] * 20, coarse, steps=10).near == 5
 
 
-def test_held_potentials_are_not_near_however_near_they_are(fine):
-    graph = one_neuron(
-        1.0, threshold=frozen(1.5), alpha_v=frozen(0.75), refractory=3, reset=Reset.SUBTRACT, reset_amount=frozen(0.25)
+def test_held_potentials_are_not_near_however_near_they_are(fine: Arithmetic) -> None:
+    graph = network(
+        [[1.0]],
+        steps=6,
+        threshold=frozen(1.5),
+        alpha_v=frozen(0.75),
+        refractory=3,
+        reset=Reset.SUBTRACT,
+        reset_amount=frozen(0.25),
     )
     # 1, 1.75 spikes and stays 1.5, which is the threshold, for three steps.
     band = band_of(graph, [1, 1, 0, 0, 0], fine)
@@ -186,10 +200,12 @@ WHOLE = Arithmetic(threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_
         (WHOLE, [1, 1, 1, 1, 1, 1], {"threshold": 2.0, "reset_amount": 1.4}),
     ],
 )
-def test_what_rounding_can_change_is_near(arithmetic, x, neuron):
-    parameters = {k: v if isinstance(v, bool) else frozen(v) for k, v in neuron.items()}
+def test_what_rounding_can_change_is_near(
+    arithmetic: Arithmetic, x: list[int], neuron: dict[str, bool | float] | dict[str, float]
+) -> None:
+    parameters: dict[str, Any] = {k: v if isinstance(v, bool) else frozen(v) for k, v in neuron.items()}
     reset = Reset.SUBTRACT if "reset_amount" in neuron else Reset.ZERO
-    graph = one_neuron(1.0, steps=len(x), reset=reset, **parameters)
+    graph = network([[1.0]], steps=len(x), reset=reset, **parameters)
     lowered = lower(graph, arithmetic, ANY_ROUNDING)
     inputs = {"x": np.reshape(x, (1, -1, 1))}
     wanted, found = run_float(lowered.real, inputs).spikes["n"], integer.run(lowered.program, inputs).spikes["n"]
@@ -201,7 +217,9 @@ def test_what_rounding_can_change_is_near(arithmetic, x, neuron):
 
 
 @pytest.mark.parametrize("reset", [Reset.ZERO, Reset.SUBTRACT])
-def test_the_bound_holds_where_a_bias_is_there_for_a_thresholds_sake(lockstep, reset):
+def test_the_bound_holds_where_a_bias_is_there_for_a_thresholds_sake(
+    lockstep: Callable[..., Any], reset: Reset
+) -> None:
     rng = np.random.default_rng(3)
     weight = np.where(rng.random((24, 40)) < 0.5, 0, rng.choice([-1, 1], (24, 40))) * 0.5
     graph = Graph(
@@ -218,7 +236,7 @@ def test_the_bound_holds_where_a_bias_is_there_for_a_thresholds_sake(lockstep, r
         ),
     )  # fmt: skip
     lowered = lower(graph, Arithmetic())
-    assert np.any(lowered.program["n"].bias)
+    assert np.any(node(lowered.program, "n", Population).bias)
     x = (rng.random((20, 40, 40)) < 0.3).astype(np.uint8)
     pair = lockstep(lowered, {"x": x})["n"]
     valid = pair.agreed & ~pair.saturated

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nodes import arrays_of
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.effort import NORMAL
@@ -16,8 +17,8 @@ from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.reference import integer
-from tern2lava.sim.verify import verify
-from tern2lava.sim.verify.shard import lava_amounts
+from tern2lava.sim.verify import shard, verify
+from tern2lava.sim.verify.shard import amounts
 from tern2lava.sim.verify.verify import Proof
 from tern2lava.sim.verify.verify import verify as prove
 
@@ -68,7 +69,7 @@ def test_each_execution_runs_as_many_samples_as_it_says(
     assert proof.comparison.equal, str(proof.comparison)
     assert proof.comparison.chain == ("I", "E", "M", "L2", "L3", "L1")
     assert ran(proof) == {"I": 9, "E": 20, "M": 9, "L2": 9, "L3": 6, "L1": 2}
-    one = integer.run(executable.program, data.first(1).inputs)
+    one = integer.run(executable.program, arrays_of(data.first(1).inputs))
     per_sample = 3 * sum(spikes.size for spikes in one.spikes.values())
     values = {execution.name: execution.values // per_sample for execution in proof.executions}
     assert values == {"I": 0, "E": 9, "M": 9, "L2": 9, "L3": 6, "L1": 2}
@@ -84,7 +85,7 @@ def test_each_execution_runs_as_many_samples_as_it_says(
     [("stock", {"L1": 7}), ("fused", {"L2": 7}), ("inprocess", {"L3": 7}), ("all", {"L2": 7, "L3": 7, "L1": 7})],
 )
 def test_a_lava_mode_runs_what_it_names_on_all_samples(mode: Any, chain: dict[str, int]) -> None:
-    assert dict(lava_amounts(mode, 7)) == chain
+    assert dict(amounts("lava", mode, 7)) == {"I": 7, "E": 7, "M": 7} | chain
 
 
 def test_shards_add_up_to_the_proof_of_one_piece(executable: Executable, data: SpikeData) -> None:
@@ -137,7 +138,7 @@ def test_lava_that_dies_is_one_line_and_the_child_is_closed(
 def test_an_interrupt_says_what_was_done(
     executable: Executable, data: SpikeData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = verify.run_shard
+    run = shard.run_shard
 
     def interrupted(*arguments: Any, **more: Any) -> Any:
         if arguments[2].begin == 3:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.image.codecs.matrix import check_row, check_size, ternary_matrix
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Bytes, Codes, Ints
 from tern2lava.errors import InputError
 
 _NAME = "base3 codes"
@@ -16,9 +16,14 @@ _POWERS = np.array([1, 3, 9, 27, 81])
 _TRITS = ((np.arange(243)[:, None] // _POWERS) % 3 - 1).astype(np.int8)
 
 
-def size(codes: Array) -> int:
+def size(codes: Codes) -> int:
     """Bytes of `encode(codes)`."""
     return (codes.size + 4) // 5
+
+
+def least_bits(counts: Ints) -> Array:
+    """1.6 bits a code (see Codec)."""
+    return np.asarray(1.6 * counts.sum(axis=1))
 
 
 def encode(codes: Array) -> bytes:
@@ -36,7 +41,7 @@ def encode(codes: Array) -> bytes:
     return total.tobytes()
 
 
-def decode(data: bytes, rows: int, columns: int) -> Array:
+def decode(data: bytes, rows: int, columns: int) -> Codes:
     """The codes, int8 (rows, columns). Raises InputError for wrong length, a byte above 242, or nonzero filling."""
     count = rows * columns
     check_size(len(data), (count + 4) // 5, rows, columns, _NAME)
@@ -46,17 +51,18 @@ def decode(data: bytes, rows: int, columns: int) -> Array:
     return codes[:count].reshape(rows, columns)
 
 
-def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
+def decode_row(data: bytes, rows: int, columns: int, row: int) -> Codes:
     """One row's codes, int8 (columns,)."""
     check_row(row, rows, _NAME)
     check_size(len(data), (rows * columns + 4) // 5, rows, columns, _NAME)
     first, skipped = divmod(row * columns, 5)
     last = (row * columns + columns + 4) // 5
-    return _unpack(np.frombuffer(data[first:last], np.uint8))[skipped : skipped + columns].copy()
+    codes: Array = _unpack(np.frombuffer(data[first:last], np.uint8))[skipped : skipped + columns].copy()
+    return codes
 
 
-def _unpack(packed: Array) -> Array:
+def _unpack(packed: Bytes) -> Codes:
     if (packed > 242).any():
         raise InputError(_NAME, "a byte above 242 holds no five trits; the stream is damaged")
-    codes: Array = np.take(_TRITS, packed, axis=0).reshape(-1)
+    codes: Codes = np.take(_TRITS, packed, axis=0).reshape(-1)
     return codes

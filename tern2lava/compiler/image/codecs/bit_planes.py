@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.image.codecs.matrix import check_row, integer_matrix
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Codes
 from tern2lava.errors import InputError
 
 _NAME = "bit planes"
@@ -22,9 +22,9 @@ def width(low: int, high: int) -> int:
     return next(bits for bits in _WIDTHS[1:] if -(1 << (bits - 1)) <= low and high < 1 << (bits - 1))
 
 
-def size(codes: Array) -> int:
+def size(codes: Codes) -> int:
     """Bytes of `encode(codes)`."""
-    return 1 + codes.shape[1] * _width_of(codes) * _row_bytes(codes.shape[0])
+    return 1 + int(codes.shape[1]) * _width_of(codes) * _row_bytes(codes.shape[0])
 
 
 def encode(codes: Array) -> bytes:
@@ -35,7 +35,7 @@ def encode(codes: Array) -> bytes:
     return bytes([bits]) + np.packbits(planes.astype(np.uint8), axis=2, bitorder="little").tobytes()
 
 
-def decode(data: bytes, rows: int, columns: int) -> Array:
+def decode(data: bytes, rows: int, columns: int) -> Codes:
     """The codes, int8 (rows, columns). Raises InputError for another width or length, and for bits behind the last."""
     bits = _check(data, rows, columns)
     packed = np.frombuffer(data, np.uint8, offset=1).reshape(columns, bits, _row_bytes(rows))
@@ -45,27 +45,27 @@ def decode(data: bytes, rows: int, columns: int) -> Array:
     return _joined(planes[:, :, :rows])
 
 
-def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
+def decode_row(data: bytes, rows: int, columns: int, row: int) -> Codes:
     """One row's codes, int8 (columns,)."""
     check_row(row, rows, _NAME)
     bits = _check(data, rows, columns)
     packed = np.frombuffer(data, np.uint8, offset=1).reshape(columns, bits, _row_bytes(rows))
     planes = packed[:, :, row // 8] >> (row % 8) & 1
-    codes: Array = _joined(planes[:, :, None])[0]
+    codes: Codes = _joined(planes[:, :, None])[0]
     return codes
 
 
-def _joined(planes: Array) -> Array:
+def _joined(planes: Array) -> Codes:
     """Codes (rows, columns) of planes (columns, bits, rows)."""
     bits = planes.shape[1]
     value = np.array([1 << b for b in range(bits)], np.int64)
     if bits > 1:
         value[-1] = -value[-1]
-    codes: Array = np.einsum("cbr,b->rc", planes.astype(np.int64), value).astype(np.int8)
+    codes: Codes = np.einsum("cbr,b->rc", planes.astype(np.int64), value).astype(np.int8)
     return codes
 
 
-def _width_of(codes: Array) -> int:
+def _width_of(codes: Codes) -> int:
     return width(int(codes.min(initial=0)), int(codes.max(initial=0)))
 
 

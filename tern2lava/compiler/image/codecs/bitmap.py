@@ -22,7 +22,7 @@ from numba import njit
 from tern2lava.compiler.image.codecs.bits import peek, to_bytes, to_words
 from tern2lava.compiler.image.codecs.groups import Groups, rows_per_group
 from tern2lava.compiler.image.codecs.matrix import check_row, check_size, ternary_matrix
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Codes, Ints, Words
 from tern2lava.errors import InputError
 
 _NAME = "bitmap codes"
@@ -30,13 +30,18 @@ _HEADER = struct.Struct("<II")
 _GROUP = 2048
 
 
-def size(codes: Array) -> int:
+def size(codes: Codes) -> int:
     """Bytes of `encode(codes)`."""
     layout = _layout(codes, int(np.count_nonzero(codes)))
     return _HEADER.size + layout.directory_bytes + (codes.size + 7) // 8 + (layout.length + 7) // 8
 
 
-def _layout(codes: Array, nonzero: int) -> Groups:
+def least_bits(counts: Ints) -> Array:
+    """A bit a code and a sign for each nonzero one (see Codec)."""
+    return np.asarray(counts.sum(axis=1) + counts[:, 1:].sum(axis=1))
+
+
+def _layout(codes: Codes, nonzero: int) -> Groups:
     rows, columns = codes.shape
     return Groups(rows, columns, rows_per_group(rows, columns, 1.0, _GROUP, _GROUP), nonzero)
 
@@ -56,7 +61,7 @@ def encode(codes: Array) -> bytes:
     return _HEADER.pack(layout.per_group, count) + directory + bitmap + to_bytes(signs, count)
 
 
-def decode(data: bytes, rows: int, columns: int) -> Array:
+def decode(data: bytes, rows: int, columns: int) -> Codes:
     """The codes, int8 (rows, columns). Raises InputError for bytes that `encode` does not make."""
     layout, directory, bitmap, signs = _open(data, rows, columns)
     if layout.count == 0:
@@ -66,7 +71,7 @@ def decode(data: bytes, rows: int, columns: int) -> Array:
     return _groups(layout, layout.unpack(directory, _NAME), bitmap, signs, 0, rows)
 
 
-def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
+def decode_row(data: bytes, rows: int, columns: int, row: int) -> Codes:
     """One row's codes, int8 (columns,); only its group is decoded."""
     check_row(row, rows, _NAME)
     layout, directory, bitmap, signs = _open(data, rows, columns)
@@ -75,11 +80,11 @@ def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
     group, within = divmod(row, layout.per_group)
     held = min(layout.per_group, rows - group * layout.per_group)
     starts = np.array(layout.span(directory, group, _NAME), np.int64)
-    codes: Array = _groups(layout, starts, bitmap, signs, group * layout.codes, held)[within].copy()
+    codes: Codes = _groups(layout, starts, bitmap, signs, group * layout.codes, held)[within].copy()
     return codes
 
 
-def _groups(layout: Groups, starts: Array, bitmap: Array, signs: Array, place: int, rows: int) -> Array:
+def _groups(layout: Groups, starts: Ints, bitmap: Words, signs: Words, place: int, rows: int) -> Codes:
     """The codes of consecutive groups that hold `rows` rows, from code number `place` on, int8 (rows, columns)."""
     out = np.empty(rows * layout.columns, np.int8)
     if not _expand(bitmap, signs, place, starts, layout.codes, out):
@@ -87,7 +92,7 @@ def _groups(layout: Groups, starts: Array, bitmap: Array, signs: Array, place: i
     return out.reshape(rows, layout.columns)
 
 
-def _open(data: bytes, rows: int, columns: int) -> tuple[Groups, bytes, Array, Array]:
+def _open(data: bytes, rows: int, columns: int) -> tuple[Groups, bytes, Words, Words]:
     """Layout, directory, bitmap and signs (words of bits) of a stream, its length checked."""
     if len(data) < _HEADER.size:
         raise InputError(_NAME, f"{len(data)} bytes, the header alone takes {_HEADER.size}")
@@ -102,7 +107,7 @@ def _open(data: bytes, rows: int, columns: int) -> tuple[Groups, bytes, Array, A
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _pack_signs(codes: Array, words: Array) -> int:
+def _pack_signs(codes: Codes, words: Words) -> int:
     """Writes a bit for each nonzero code; how many."""
     word = 0
     filled: Any = 0
@@ -121,7 +126,7 @@ def _pack_signs(codes: Array, words: Array) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _expand(bitmap: Array, signs: Array, place: int, starts: Array, group_codes: int, out: Array) -> bool:
+def _expand(bitmap: Words, signs: Words, place: int, starts: Ints, group_codes: int, out: Codes) -> bool:
     """Fills out from code number `place` of the bitmap on; False where a group's nonzero codes are not its signs."""
     done = 0
     for group in range(starts.size - 1):

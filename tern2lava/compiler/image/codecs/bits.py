@@ -9,30 +9,30 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Bools, Codes, Words
 
 
-def to_words(data: bytes, at: int = 0) -> Array:
+def to_words(data: bytes, at: int = 0) -> Words:
     """`data` from byte `at` as uint64 words, with two words of zeros behind it so that `peek` stays inside."""
     raw = np.zeros((len(data) - at + 7) // 8 * 8 + 16, np.uint8)
     raw[: len(data) - at] = np.frombuffer(data, np.uint8, offset=at)
     return raw.view("<u8").astype(np.uint64, copy=False)
 
 
-def to_bytes(words: Array, bits: int) -> bytes:
+def to_bytes(words: Words, bits: int) -> bytes:
     """The first `bits` bits of uint64 words as bytes, filled with zeros."""
     return words.astype("<u8", copy=False).tobytes()[: (bits + 7) // 8]
 
 
-def bit_words(marks: Array) -> Array:
+def bit_words(marks: Bools) -> Words:
     """A bit for each of a bool array's elements, flattened, as `to_words` gives them."""
     return to_words(np.packbits(marks.reshape(-1), bitorder="little").tobytes())
 
 
-def from_bit_words(words: Array, count: int) -> Array:
+def from_bit_words(words: Words, count: int) -> Codes:
     """The first `count` bits as int8 0 and 1."""
     raw = words.astype("<u8", copy=False).view(np.uint8)
-    bits: Array = np.unpackbits(raw, count=count, bitorder="little").view(np.int8)
+    bits: Codes = np.unpackbits(raw, count=count, bitorder="little").view(np.int8)
     return bits
 
 
@@ -47,14 +47,14 @@ def trailing_zeros(typing: Any, value: Any) -> Any:
 
 
 @njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
-def peek(words: Array, at: int) -> Any:
+def peek(words: Words, at: int) -> Any:
     """The 64 bits from bit `at` on, uint64."""
     word, bit = at >> 6, np.uint64(at & 63)
     return (words[word] >> bit) | ((words[word + 1] << np.uint64(1)) << (np.uint64(63) - bit))
 
 
 @njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
-def put(words: Array, at: int, value: Any, width: int) -> int:
+def put(words: Words, at: int, value: Any, width: int) -> int:
     """Writes the lowest `width` <= 64 bits of `value` (uint64, no higher bit set) into zeros; where it ended."""
     word, bit = at >> 6, np.uint64(at & 63)
     words[word] |= value << bit

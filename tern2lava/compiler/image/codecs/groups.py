@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.errors import InputError
 
 
@@ -42,11 +42,11 @@ class Groups:
     def directory_bytes(self) -> int:
         return (max(self.count - 1, 0) * self.width + 7) // 8
 
-    def pack(self, offsets: Array) -> bytes:
+    def pack(self, offsets: Ints) -> bytes:
         """The directory of offsets (count,), ascending from 0."""
         return pack_fields(offsets[1:], self.width)
 
-    def unpack(self, directory: bytes, name: str) -> Array:
+    def unpack(self, directory: bytes, name: str) -> Ints:
         """Offsets (count + 1,), int64, the last is `length`. Raises InputError where they do not ascend."""
         inner = unpack_fields(directory, max(self.count - 1, 0), self.width)
         offsets = np.concatenate([np.zeros(min(self.count, 1), np.int64), inner, [self.length]])
@@ -70,17 +70,17 @@ def rows_per_group(rows: int, columns: int, bits_per_code: float, target_bits: i
     return max(1, min(wanted, max(rows, 1)))
 
 
-def pack_fields(values: Array, width: int) -> bytes:
+def pack_fields(values: Ints, width: int) -> bytes:
     """Unsigned fields of `width` bits one after the other, lowest bit first, filled with zeros to whole bytes."""
     shifts = np.arange(width, dtype=np.int64)
     bits = (np.asarray(values, np.int64)[:, None] >> shifts) & 1
     return np.packbits(bits.astype(np.uint8).reshape(-1), bitorder="little").tobytes()
 
 
-def unpack_fields(data: bytes, count: int, width: int) -> Array:
+def unpack_fields(data: bytes, count: int, width: int) -> Ints:
     """`count` fields, int64 (count,)."""
     bits = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little")[: count * width]
-    values: Array = bits.reshape(count, width).astype(np.int64) @ (1 << np.arange(width, dtype=np.int64))
+    values: Ints = bits.reshape(count, width).astype(np.int64) @ (1 << np.arange(width, dtype=np.int64))
     return values
 
 

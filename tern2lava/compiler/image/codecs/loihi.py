@@ -42,6 +42,7 @@ from tern2lava.compiler.image.codecs.loihi_entries import (
     ROW,
     RUN_LENGTH,
     SPARSE,
+    Entries,
     belongs,
     count_formats,
     delay_bits,
@@ -49,7 +50,7 @@ from tern2lava.compiler.image.codecs.loihi_entries import (
     list_words,
 )
 from tern2lava.compiler.image.codecs.matrix import check_row, check_size
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints, Words
 from tern2lava.errors import InputError
 
 MOST_FORMATS = 15
@@ -59,7 +60,7 @@ _MOST_INDEX = 16
 _TABLE = (11, _MOST_INDEX + 1, MOST_SKIP + 1)
 
 
-def encode_lists(codes: Array, index: Array, entries: Array, weight_bits: int, delay: int = 0) -> bytes:
+def encode_lists(codes: Array, index: Ints, entries: Entries, weight_bits: int, delay: int = 0) -> bytes:
     """The stream of lists cut into entries. codes (lists, m), index (m,) ascending targets below 2^16. Raises
     InputError for codes that weight_bits do not hold."""
     low, high = (int(codes.min()), int(codes.max())) if codes.size else (0, 0)
@@ -81,20 +82,20 @@ def encode_lists(codes: Array, index: Array, entries: Array, weight_bits: int, d
     return header + raw + directory + out[:total].astype("<u8", copy=False).tobytes()
 
 
-def stored_words(entries: Array, index: Array, weight_bits: int, delay: int, lists: int) -> Array:
+def stored_words(entries: Entries, index: Ints, weight_bits: int, delay: int, lists: int) -> Ints:
     """Words that `encode_lists` writes for each list, int64 (lists,)."""
     index = np.ascontiguousarray(index, np.int64)
     return list_words(_stored_bits(entries, index, *formats(entries, index), weight_bits + delay_bits(delay), lists))
 
 
-def stored_bytes(entries: Array, index: Array, weight_bits: int, delay: int, lists: int) -> int:
+def stored_bytes(entries: Entries, index: Ints, weight_bits: int, delay: int, lists: int) -> int:
     """Bytes that `encode_lists` writes."""
     total = int(stored_words(entries, index, weight_bits, delay, lists).sum())
     table, _ = formats(entries, index)
     return _HEADER.size + 4 * len(table) + Groups(lists, len(index), 1, total).directory_bytes + 8 * total
 
 
-def formats(entries: Array, index: Array, *, joined: bool = True) -> tuple[Array, Array]:
+def formats(entries: Entries, index: Ints, *, joined: bool = True) -> tuple[Ints, Ints]:
     """Formats (n, 3): encoding + 4 * sign mode, index bits, skip bits; and their place by the widths that an entry
     needs, int64 (11, 17, 6).
 
@@ -122,7 +123,7 @@ def formats(entries: Array, index: Array, *, joined: bool = True) -> tuple[Array
     return table, number
 
 
-def decode_lists(data: bytes, lists: int, index: Array, weight_bits: int, delay: int = 0) -> Array:
+def decode_lists(data: bytes, lists: int, index: Ints, weight_bits: int, delay: int = 0) -> Ints:
     """The codes (lists, n), int64, of targets `index` (n,). Raises InputError for bytes that no lists encode to, or
     whose weights have another width, or synapses another delay."""
     layout, table, directory, words = _open(data, lists, index.size, weight_bits, delay)
@@ -131,14 +132,14 @@ def decode_lists(data: bytes, lists: int, index: Array, weight_bits: int, delay:
     return _read(layout.unpack(directory, _NAME), table, delay, words, index)
 
 
-def decode_list(data: bytes, lists: int, index: Array, row: int, weight_bits: int, delay: int = 0) -> Array:
+def decode_list(data: bytes, lists: int, index: Ints, row: int, weight_bits: int, delay: int = 0) -> Ints:
     """One list's codes (n,), int64."""
     check_row(row, lists, _NAME)
     layout, table, directory, words = _open(data, lists, index.size, weight_bits, delay)
     if layout.count == 0:
         return np.zeros(index.size, np.int64)
     offsets = np.array(layout.span(directory, row, _NAME), np.int64)
-    codes: Array = _read(offsets, table, delay, words, index)[0]
+    codes: Ints = _read(offsets, table, delay, words, index)[0]
     return codes
 
 
@@ -150,7 +151,7 @@ def lists_bytes(data: bytes, lists: int, columns: int) -> int:
     return _HEADER.size + 4 * int(count) + Groups(lists, columns, 1, length).directory_bytes + 8 * int(length)
 
 
-def _open(data: bytes, lists: int, columns: int, weight_bits: int, delay: int) -> tuple[Groups, Array, bytes, Array]:
+def _open(data: bytes, lists: int, columns: int, weight_bits: int, delay: int) -> tuple[Groups, Ints, bytes, Words]:
     """Layout, format table (16, 4), directory and words of a stream, its length checked."""
     check_size(len(data), lists_bytes(data, lists, columns), lists, columns, _NAME)
     found_bits, found_delay, count, zero, length = _HEADER.unpack_from(data)
@@ -169,7 +170,7 @@ def _open(data: bytes, lists: int, columns: int, weight_bits: int, delay: int) -
     return layout, table, data[first:at], to_words(data, at)
 
 
-def _read(offsets: Array, table: Array, delay: int, words: Array, index: Array) -> Array:
+def _read(offsets: Ints, table: Ints, delay: int, words: Words, index: Ints) -> Ints:
     """Codes of the lists between consecutive offsets."""
     where = np.full(int(index[-1]) + 1, -1, np.int64)
     where[index] = np.arange(index.size)
@@ -180,7 +181,7 @@ def _read(offsets: Array, table: Array, delay: int, words: Array, index: Array) 
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _stored_bits(entries: Array, index: Array, table: Array, place: Array, each: int, lists: int) -> Array:
+def _stored_bits(entries: Entries, index: Ints, table: Ints, place: Ints, each: int, lists: int) -> Ints:
     """Bits of each list in the formats of the table, int64 (lists,)."""
     bits = np.zeros(lists, np.int64)
     for entry in range(entries.shape[0]):
@@ -195,8 +196,8 @@ def _stored_bits(entries: Array, index: Array, table: Array, place: Array, each:
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _encode(
-    codes: Array, index: Array, entries: Array, table: Array, place: Array, starts: Array, weight_bits: int,
-    delay_width: int, delay: int, words: Array,
+    codes: Array, index: Ints, entries: Entries, table: Ints, place: Ints, starts: Ints, weight_bits: int,
+    delay_width: int, delay: int, words: Words,
 ) -> None:  # fmt: skip
     """Fills words (zeros)."""
     to = 0
@@ -241,9 +242,7 @@ def _encode(
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _decode(
-    words: Array, offsets: Array, formats: Array, delay_width: int, delay: int, where: Array, out: Array
-) -> bool:
+def _decode(words: Words, offsets: Ints, formats: Ints, delay_width: int, delay: int, where: Ints, out: Ints) -> bool:
     """Fills out (zeros); where[target] is its position, -1 if it has none. False for entries that no list has."""
     for row in range(offsets.size - 1):
         at, end = offsets[row] * 64, offsets[row + 1] * 64

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Bools, Ints
 from tern2lava.errors import InputError
 
 SPARSE, RUN_LENGTH, DENSE = 0, 1, 2
@@ -25,6 +26,8 @@ LEAST_INDEX, LEAST_SKIP, MOST_SKIP = 6, 2, 5
 # Columns of an entry: its list, first and last position, synapses (dense: targets), largest step, and its encoding
 # + 4 * sign mode.
 ROW, FIRST, LAST, COUNT, STEP, KIND = range(6)
+#: Entries of several lists, (entries, 6).
+Entries = NDArray[np.int32]
 
 
 def delay_bits(delay: int) -> int:
@@ -32,8 +35,8 @@ def delay_bits(delay: int) -> int:
     return 0 if delay == 0 else max(3, delay.bit_length())
 
 
-def split(codes: Array, index: Array, encoding: str, each: int, most: int = MAX_PER_ENTRY) -> Array:
-    """Entries (n, 6), int32, as NxTF cuts lists in one encoding. codes (lists, m), index (m,) ascending targets, each:
+def split(codes: Array, index: Ints, encoding: str, each: int, most: int = MAX_PER_ENTRY) -> Entries:
+    """Entries (n, 6) as NxTF cuts lists in one encoding. codes (lists, m), index (m,) ascending targets, each:
     weight and delay bits. shared_sign: each polarity apart, in the cheapest of the three."""
     _check(index, most)
     if encoding != "shared_sign":
@@ -45,8 +48,8 @@ def split(codes: Array, index: Array, encoding: str, each: int, most: int = MAX_
     return min(choices, key=lambda e: int(list_words(list_bits(e, index, each, codes.shape[0])).sum()))
 
 
-def optimal(codes: Array, index: Array, encodings: Sequence[str], each: int, most: int = MAX_PER_ENTRY) -> Array:
-    """Entries (n, 6), int32, with the fewest words for each list among the allowed encodings."""
+def optimal(codes: Array, index: Ints, encodings: Sequence[str], each: int, most: int = MAX_PER_ENTRY) -> Entries:
+    """Entries (n, 6) with the fewest words for each list among the allowed encodings."""
     _check(index, most)
     allowed = np.array([name in encodings for name in ENCODINGS[:3]])
     choices = []
@@ -59,37 +62,37 @@ def optimal(codes: Array, index: Array, encodings: Sequence[str], each: int, mos
     return _sorted(np.concatenate([e[chosen[e[:, ROW]] == k] for k, e in enumerate(choices)]))
 
 
-def list_bits(entries: Array, index: Array, each: int, lists: int) -> Array:
+def list_bits(entries: Entries, index: Ints, each: int, lists: int) -> Ints:
     """Bits of each list, int64 (lists,), in formats as narrow as each entry allows."""
     bits = np.zeros(lists, np.int64)
     _list_bits(entries, np.ascontiguousarray(index, np.int64), each, bits)
     return bits
 
 
-def list_words(bits: Array) -> Array:
+def list_words(bits: Ints) -> Ints:
     """64-bit words of lists: one more where fewer than six bits are left to end the list."""
     rest = bits % 64
-    words: Array = (bits + 63) // 64 + ((rest == 0) | (rest >= 59))
+    words: Ints = (bits + 63) // 64 + ((rest == 0) | (rest >= 59))
     return words
 
 
-def _sorted(entries: Array) -> Array:
+def _sorted(entries: Entries) -> Entries:
     """Entries by list, in each as they were."""
     return entries[np.argsort(entries[:, ROW], kind="stable")]
 
 
-def _check(index: Array, most: int) -> None:
+def _check(index: Ints, most: int) -> None:
     """InputError where targets or synapses exceed the fields that can hold them."""
     if (index.size and int(index[-1]) >= 1 << 16) or not 1 <= most <= 63:
         raise InputError("synapse lists", f"target {int(index[-1])}, {most} synapses an entry; fields hold 65535, 63")
 
 
-def _cut(codes: Array, index: Array, kind: int, sign: int, most: int) -> Array:
+def _cut(codes: Array, index: Ints, kind: int, sign: int, most: int) -> Entries:
     entries = np.empty((int(np.count_nonzero(codes)), 6), np.int32)
     return entries[: _cut_lists(codes, index, kind, sign, most, entries)]
 
 
-def _best(codes: Array, index: Array, allowed: Array, signs: Sequence[int], each: int, most: int) -> Array:
+def _best(codes: Array, index: Ints, allowed: Bools, signs: Sequence[int], each: int, most: int) -> Entries:
     found = []
     for sign in signs:
         entries = np.empty((int(np.count_nonzero(codes)), 6), np.int32)
@@ -108,7 +111,7 @@ def _bits(value: int) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def least_widths(entries: Array, entry: int, index: Array) -> tuple[Any, Any, Any]:
+def least_widths(entries: Entries, entry: int, index: Ints) -> tuple[Any, Any, Any]:
     """Encoding + 4 * sign mode of an entry, and the index and skip bits that it needs."""
     mode = np.int64(entries[entry, KIND])
     largest = index[entries[entry, LAST] if mode & 3 == SPARSE else entries[entry, FIRST]]
@@ -117,7 +120,7 @@ def least_widths(entries: Array, entry: int, index: Array) -> tuple[Any, Any, An
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def count_formats(entries: Array, index: Array, counts: Array, synapses: Array) -> None:
+def count_formats(entries: Entries, index: Ints, counts: Ints, synapses: Ints) -> None:
     """Adds entries and their synapses by (encoding + 4 * sign mode, index bits, skip bits) to tables."""
     for entry in range(entries.shape[0]):
         mode, index_bits, skip_bits = least_widths(entries, entry, index)
@@ -126,7 +129,7 @@ def count_formats(entries: Array, index: Array, counts: Array, synapses: Array) 
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _list_bits(entries: Array, index: Array, each: int, bits: Array) -> None:
+def _list_bits(entries: Entries, index: Ints, each: int, bits: Ints) -> None:
     for entry in range(entries.shape[0]):
         mode, index_bits, skip_bits = least_widths(entries, entry, index)
         count = np.int64(entries[entry, COUNT])
@@ -141,7 +144,7 @@ def belongs(code: int, sign: int) -> bool:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _cut_lists(codes: Array, index: Array, kind: int, sign: int, most: int, entries: Array) -> int:
+def _cut_lists(codes: Array, index: Ints, kind: int, sign: int, most: int, entries: Entries) -> int:
     """Fills entries; how many."""
     made = 0
     for row in range(codes.shape[0]):
@@ -171,7 +174,7 @@ def _cut_lists(codes: Array, index: Array, kind: int, sign: int, most: int, entr
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _add(
-    entries: Array, made: int, row: int, first: int, last: int, count: int, step: int, kind: int, index: Array
+    entries: Entries, made: int, row: int, first: int, last: int, count: int, step: int, kind: int, index: Ints
 ) -> int:
     entries[made, ROW] = row
     entries[made, FIRST] = first
@@ -183,7 +186,7 @@ def _add(
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _best_lists(codes: Array, index: Array, allowed: Array, sign: int, each: int, most: int, entries: Array) -> int:
+def _best_lists(codes: Array, index: Ints, allowed: Bools, sign: int, each: int, most: int, entries: Entries) -> int:
     """Fills entries; how many. cost[i]: least bits of the synapses from the i-th on."""
     length = codes.shape[1]
     at = np.empty(length, np.int64)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Codes
 from tern2lava.errors import InputError
 
 
-def ternary_matrix(codes: Array, name: str) -> Array:
+def ternary_matrix(codes: Array, name: str) -> Codes:
     """`codes` as a C-ordered int8 matrix. Raises InputError for other axes, or values outside {-1, 0, 1}."""
     matrix = integer_matrix(codes, name)
     if matrix.size and (int(matrix.min()) < -1 or int(matrix.max()) > 1):
@@ -16,7 +16,7 @@ def ternary_matrix(codes: Array, name: str) -> Array:
     return matrix
 
 
-def integer_matrix(codes: Array, name: str) -> Array:
+def integer_matrix(codes: Array, name: str) -> Codes:
     """`codes` as a C-ordered int8 matrix. Raises InputError for other axes, or values that int8 does not hold."""
     if codes.ndim != 2:
         raise InputError(name, f"an array of {codes.ndim} axes; codes are a matrix (rows, columns)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.image.codecs.matrix import check_row, check_size, ternary_matrix
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Bytes, Codes, Ints
 from tern2lava.errors import InputError
 
 _NAME = "packed2 codes"
@@ -14,9 +14,14 @@ _FIELDS = (np.arange(256)[:, None] >> np.array([0, 2, 4, 6])) & 3
 _QUADS = np.array([0, 1, 0, -1], np.int8)[_FIELDS].view("<u4").reshape(-1)
 
 
-def size(codes: Array) -> int:
+def size(codes: Codes) -> int:
     """Bytes of `encode(codes)`."""
     return (codes.size + 3) // 4
+
+
+def least_bits(counts: Ints) -> Array:
+    """Two bits a code (see Codec)."""
+    return np.asarray(2.0 * counts.sum(axis=1))
 
 
 def encode(codes: Array) -> bytes:
@@ -30,7 +35,7 @@ def encode(codes: Array) -> bytes:
     return quads.astype(np.uint8).tobytes()
 
 
-def decode(data: bytes, rows: int, columns: int) -> Array:
+def decode(data: bytes, rows: int, columns: int) -> Codes:
     """The codes, int8 (rows, columns). Raises InputError for wrong length, the bits 10, or set padding."""
     count = rows * columns
     check_size(len(data), (count + 3) // 4, rows, columns, _NAME)
@@ -40,17 +45,18 @@ def decode(data: bytes, rows: int, columns: int) -> Array:
     return codes[:count].reshape(rows, columns)
 
 
-def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
+def decode_row(data: bytes, rows: int, columns: int, row: int) -> Codes:
     """One row's codes, int8 (columns,)."""
     check_row(row, rows, _NAME)
     check_size(len(data), (rows * columns + 3) // 4, rows, columns, _NAME)
     first, skipped = divmod(row * columns, 4)
     last = (row * columns + columns + 3) // 4
-    return _unpack(np.frombuffer(data[first:last], np.uint8))[skipped : skipped + columns].copy()
+    codes: Array = _unpack(np.frombuffer(data[first:last], np.uint8))[skipped : skipped + columns].copy()
+    return codes
 
 
-def _unpack(packed: Array) -> Array:
+def _unpack(packed: Bytes) -> Codes:
     if (packed & 0xAA & ~((packed & 0x55) << 1)).any():
         raise InputError(_NAME, "bits that are no ternary code; the stream is damaged")
-    codes: Array = _QUADS[packed].view(np.int8)
+    codes: Codes = _QUADS[packed].view(np.int8)
     return codes

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array, frozen
+from tern2lava.compiler.ir.shapes import Bytes, Ints, frozen
 
 SCALE_BITS = 14
 SCALE = 1 << SCALE_BITS
@@ -30,11 +30,11 @@ class Model:
     """frequency, start: int64 (81,); lookup: the symbol of each of the 2^14 slots, uint8; multiplier, shift: x //
     frequency is (x * multiplier) >> shift for 0 <= x < 2^31."""
 
-    frequency: Array
-    start: Array
-    lookup: Array
-    multiplier: Array
-    shift: Array
+    frequency: Ints
+    start: Ints
+    lookup: Bytes
+    multiplier: Ints
+    shift: Ints
 
 
 def shares(zeros: int, positive: int, count: int) -> tuple[int, int]:
@@ -50,7 +50,7 @@ def shares(zeros: int, positive: int, count: int) -> tuple[int, int]:
 def model(zero_share: int, positive_share: int) -> Model:
     """The model of these shares, 0 <= zero_share, positive_share and their sum <= 2^15."""
     share = np.array([SHARE - zero_share - positive_share, zero_share, positive_share], np.int64)
-    product: Array = share[_DIGITS].prod(axis=1)  # units of 2^-60
+    product: Ints = share[_DIGITS].prod(axis=1)  # units of 2^-60
     frequency = np.where(product > 0, np.maximum(product >> _UNIT_BITS, 1), 0)
     missing = SCALE - int(frequency.sum())
     if missing > 0:

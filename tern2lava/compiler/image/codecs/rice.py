@@ -31,7 +31,7 @@ from tern2lava.compiler.image.codecs.bits import (
 )
 from tern2lava.compiler.image.codecs.groups import Groups, rows_per_group
 from tern2lava.compiler.image.codecs.matrix import check_row, check_size, ternary_matrix
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Codes, Ints, Words
 from tern2lava.errors import InputError
 
 _HEADER = struct.Struct("<BBHII")
@@ -53,7 +53,7 @@ def encode(codes: Array) -> bytes:
     return header + Groups(rows, columns, per_group, total).pack(starts) + to_bytes(words, total)
 
 
-def size(codes: Array) -> int:
+def size(codes: Codes) -> int:
     """Bytes of `encode(codes)`."""
     codes = ternary_matrix(codes, _NAME)
     rows, columns = codes.shape
@@ -61,12 +61,18 @@ def size(codes: Array) -> int:
     return _HEADER.size + Groups(rows, columns, per_group, total).directory_bytes + (total + 7) // 8
 
 
-def _bits(codes: Array, mode: int) -> Array:
+def least_bits(counts: Ints) -> Array:
+    """A sign for each nonzero code, and the end of a gap for each nonzero one or for each zero (see Codec)."""
+    nonzero = counts[:, 1:].sum(axis=1)
+    return np.asarray(nonzero + np.minimum(nonzero, counts[:, 0]))
+
+
+def _bits(codes: Codes, mode: int) -> Words:
     """A bit for each code that gaps lead to."""
     return bit_words(codes == 0 if mode == 1 else codes != 0)
 
 
-def _plan(codes: Array) -> tuple[int, int, int, int]:
+def _plan(codes: Codes) -> tuple[int, int, int, int]:
     """k, mode, rows a group, bits of all groups."""
     rows, columns = codes.shape
     nonzero = int(np.count_nonzero(codes))
@@ -89,7 +95,7 @@ def _plan(codes: Array) -> tuple[int, int, int, int]:
     return lowest + best, mode, per_group, total
 
 
-def decode(data: bytes, rows: int, columns: int) -> Array:
+def decode(data: bytes, rows: int, columns: int) -> Codes:
     """The codes, int8 (rows, columns). Raises InputError for bytes that `encode` does not make."""
     layout, k, mode, directory, words = _open(data, rows, columns)
     if layout.count == 0:
@@ -99,7 +105,7 @@ def decode(data: bytes, rows: int, columns: int) -> Array:
     return _groups(layout, k, mode, layout.unpack(directory, _NAME), words, rows)
 
 
-def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
+def decode_row(data: bytes, rows: int, columns: int, row: int) -> Codes:
     """One row's codes, int8 (columns,); only its group is decoded."""
     check_row(row, rows, _NAME)
     layout, k, mode, directory, words = _open(data, rows, columns)
@@ -108,11 +114,11 @@ def decode_row(data: bytes, rows: int, columns: int, row: int) -> Array:
     group, within = divmod(row, layout.per_group)
     held = min(layout.per_group, rows - group * layout.per_group)
     offsets = np.array(layout.span(directory, group, _NAME), np.int64)
-    codes: Array = _groups(layout, k, mode, offsets, words, held)[within].copy()
+    codes: Codes = _groups(layout, k, mode, offsets, words, held)[within].copy()
     return codes
 
 
-def _open(data: bytes, rows: int, columns: int) -> tuple[Groups, int, int, bytes, Array]:
+def _open(data: bytes, rows: int, columns: int) -> tuple[Groups, int, int, bytes, Words]:
     """Layout, k, mode, directory and words of a stream, its length checked."""
     if len(data) < _HEADER.size:
         raise InputError(_NAME, f"{len(data)} bytes, the header alone takes {_HEADER.size}")
@@ -127,7 +133,7 @@ def _open(data: bytes, rows: int, columns: int) -> tuple[Groups, int, int, bytes
     return layout, k, mode, data[_HEADER.size : at], to_words(data, at)
 
 
-def _groups(layout: Groups, k: int, mode: int, offsets: Array, words: Array, rows: int) -> Array:
+def _groups(layout: Groups, k: int, mode: int, offsets: Ints, words: Words, rows: int) -> Codes:
     """The codes of consecutive groups that hold `rows` rows, int8 (rows, columns)."""
     count = rows * layout.columns
     marks, negative = np.zeros(count // 64 + 3, np.uint64), np.zeros(count // 64 + 3, np.uint64)
@@ -143,7 +149,7 @@ def _groups(layout: Groups, k: int, mode: int, offsets: Array, words: Array, row
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
-def _measure(marks: Array, codes: int, group_codes: int, groups: int, lowest: int, ones: Array) -> int:
+def _measure(marks: Words, codes: int, group_codes: int, groups: int, lowest: int, ones: Ints) -> int:
     """The number of gaps; adds to `ones` the sums of gap >> k for k = lowest, lowest + 1, lowest + 2."""
     count = 0
     first, second, third = 0, 0, 0
@@ -170,7 +176,7 @@ def _measure(marks: Array, codes: int, group_codes: int, groups: int, lowest: in
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _encode(
-    marks: Array, negative: Array, codes: int, group_codes: int, k: int, mode: int, starts: Array, words: Array
+    marks: Words, negative: Words, codes: int, group_codes: int, k: int, mode: int, starts: Ints, words: Words
 ) -> None:
     """Fills starts and words (zeros)."""
     at = 0
@@ -210,7 +216,7 @@ def _encode(
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _decode(
-    words: Array, offsets: Array, group_codes: int, k: int, mode: int, codes: int, marks: Array, negative: Array
+    words: Words, offsets: Ints, group_codes: int, k: int, mode: int, codes: int, marks: Words, negative: Words
 ) -> bool:
     """Sets bits in marks and negative (zeros); False where a group does not end as it must."""
     for group in range(offsets.size - 1):

@@ -15,8 +15,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from tern2lava.compiler.image.codecs import BY_NAME, CODECS, Codec
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.image.codecs import CODECS, STORAGE, Codec
+from tern2lava.compiler.ir.shapes import Codes
 from tern2lava.errors import InputError
 
 HEADER_BYTES = 16
@@ -35,21 +35,20 @@ class Stream:
     columns: int
     payload: bytes
 
-    def codes(self) -> Array:
+    def codes(self) -> Codes:
         """All codes, int8 (rows, columns)."""
         return self.codec.decode(self.payload, self.rows, self.columns)
 
-    def row(self, row: int) -> Array:
+    def row(self, row: int) -> Codes:
         """One row, int8 (columns,), found without decoding the others."""
         return self.codec.decode_row(self.payload, self.rows, self.columns, row)
 
 
-def write_stream(codes: Array, codec: str = "rans_storage") -> bytes:
+def write_stream(codes: Codes, codec: str = STORAGE.name) -> bytes:
     """`codes` (rows, columns) in a codec, by name, with header and checksum."""
-    if codec not in BY_NAME:
-        raise InputError("codec", f"found '{codec}'; choose one of {', '.join(BY_NAME)}")
-    payload = BY_NAME[codec].encode(codes)
-    head = _HEADER.pack(_MAGIC, _VERSION, BY_NAME[codec].number, *codes.shape)
+    chosen = CODECS.get(codec)
+    payload = chosen.encode(codes)
+    head = _HEADER.pack(_MAGIC, _VERSION, chosen.number, *codes.shape)
     return head + struct.pack("<I", zlib.crc32(payload, zlib.crc32(head))) + payload
 
 
@@ -61,8 +60,8 @@ def read_stream(data: bytes, name: str = "weight stream", most_codes: int = MOST
     (checksum,) = struct.unpack_from("<I", data, _HEADER.size)
     if checksum != zlib.crc32(data[HEADER_BYTES:], zlib.crc32(data[: _HEADER.size])):
         raise InputError(name, "the checksum does not match; the stream is damaged or cut short")
-    if version != _VERSION or number not in CODECS:
+    if version != _VERSION or number not in CODECS.by_number:
         raise InputError(name, f"version {version}, codec {number}; this program reads version {_VERSION}")
     if rows * columns > most_codes:
         raise InputError(name, f"{rows} x {columns} codes, more than the {most_codes:,} that may be read")
-    return Stream(CODECS[number], rows, columns, data[HEADER_BYTES:])
+    return Stream(CODECS.by_number[number], rows, columns, data[HEADER_BYTES:])

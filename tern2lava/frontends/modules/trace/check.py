@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Neuron
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim.reference.real import NeuronState, run_float
 
@@ -13,16 +13,16 @@ ROUNDING = 1e-9
 """Distance from the threshold, relative to it, within which float64 sums in another order may fall on either side."""
 
 
-def check_spikes(graph: Graph, inputs: dict[str, Array], own: dict[str, Array], source: str, notes: list[str]) -> None:
+def check_spikes(graph: Graph, inputs: dict[str, Reals], own: dict[str, Reals], source: str, notes: list[str]) -> None:
     """Raise UnsupportedError where the module's spikes `own` (per neuron node (batch, steps, neurons)) are others than
     the graph's.
 
     A first difference where the potential meets its threshold within ROUNDING is noted, for the order of sums decides
     there.
     """
-    margin: dict[str, list[Array]] = {node.name: [] for node in graph.of_kind(Neuron)}
+    margin: dict[str, list[Reals]] = {node.name: [] for node in graph.of_kind(Neuron)}
 
-    def observe(name: str, state: NeuronState, met: Array) -> None:
+    def observe(name: str, state: NeuronState, met: Reals) -> None:
         size = np.abs(state.threshold) + np.abs(met) + 1e-300
         margin[name].append(np.abs(met - state.threshold) / size)
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.symbols import ALL, STATIC, Expression, Foreign, State, Symbol
@@ -85,7 +85,7 @@ def affine(recorder: Recorder, x: Symbol, gain: Any, offset: Any, result: Tensor
     return Symbol(recorder.express(expression, identity=identity), x.time, x.axes)
 
 
-def _per_channel(value: Any, shape: Sequence[int], axes: str) -> Array | None:
+def _per_channel(value: Any, shape: Sequence[int], axes: str) -> Reals | None:
     """A number or tensor as () or (channels,) where it is one along the first axis of `shape`; else None."""
     array = torch.as_tensor(value, dtype=torch.float64).detach().cpu().numpy()
     if array.size == 1:

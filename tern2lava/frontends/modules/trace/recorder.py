@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.compiler.ir.shapes import Reals, Shape
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.known_modules import NEURONS, is_layer, reads_sequences
 from tern2lava.frontends.modules.torch_layers import class_path
@@ -190,11 +190,12 @@ class Recorder(TorchFunctionMode):
         for tensor in rest:
             self.mark(tensor, State(key, t))
 
-    def spikes(self, key: int) -> Array:
+    def spikes(self, key: int) -> Reals:
         """Spikes (batch, steps, neurons) of the neurons `key`."""
         calls = self.calls[key]
         if calls.read and calls.read[0] is not None and calls.read[0].axes == "time":
-            return np.concatenate(calls.spikes).swapaxes(0, 1).reshape(self.batch, self.steps, -1)
+            over_time: Reals = np.concatenate(calls.spikes).swapaxes(0, 1)
+            return over_time.reshape(self.batch, self.steps, -1)
         return np.stack(calls.spikes, axis=1).reshape(self.batch, len(calls.spikes), -1)
 
 

@@ -4,7 +4,7 @@ A weight of 1 / 3 in float32 is 0.33333334. Three of them meet a threshold of 1 
 and exceed it in float64, whose does not. So two runs are made: of the graph as imported, and of its real dynamics, in
 which weights are codes and a threshold is 3 of them (passes/fold_scale.meant). Where they spike alike there is one
 float model. Where they do not, and the rounding of the weights' own precision explains every difference
-(reading/compare.py, with the second run in the place of the recorded one), the second is the float model, for it has no
+(compare.py, with the second run in the place of the recorded one), the second is the float model, for it has no
 such rounding.
 """
 
@@ -16,9 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Conv2d, Dense, Graph
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Spikes
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reading.oracle import Oracle
+from tern2lava.sim.reading.run import read
 from tern2lava.sim.reference.real import run_float
 
 
@@ -32,7 +33,7 @@ class FloatRun:
     ties: int = 0
 
 
-def run_float_model(imported: Graph, real: Graph, folded: Trace, inputs: Mapping[str, Array]) -> FloatRun:
+def run_float_model(imported: Graph, real: Graph, folded: Trace, inputs: Mapping[str, Spikes]) -> FloatRun:
     """The float model on `inputs`. real, folded: the TERNARY graph after fold_scale and its trace."""
     plain = run_float(imported, inputs)
     if plain.spikes.keys() != folded.spikes.keys():
@@ -43,10 +44,8 @@ def run_float_model(imported: Graph, real: Graph, folded: Trace, inputs: Mapping
     return FloatRun(graph=real, trace=folded, ties=ties)
 
 
-def _misread(imported: Graph, folded: Trace, inputs: Mapping[str, Array]) -> bool:
+def _misread(imported: Graph, folded: Trace, inputs: Mapping[str, Spikes]) -> bool:
     """Whether more than rounding lies between the imported graph and the folded run."""
-    from tern2lava.sim.reading.run import read
-
     oracle = Oracle(spikes=folded.spikes, v={}, dtype="float32" if _single(imported) else "float64")
     return read(imported, inputs, oracle).misreadings > 0
 

@@ -1,8 +1,8 @@
 """Measures the codecs of ternary weights: bits per weight against the share of zeros, and speed.
 
-    uv run python benchmarks/codecs.py                                   # about two minutes
-    uv run python benchmarks/codecs.py -o benchmarks/results/codecs.md   # and writes what it printed
-    uv run python benchmarks/codecs.py --quick --check                   # under one minute
+    uv run python benchmarks/codec_sizes.py                                   # about two minutes
+    uv run python benchmarks/codec_sizes.py -o benchmarks/results/codec_sizes.md   # and writes what it printed
+    uv run python benchmarks/codec_sizes.py --quick --check                   # under one minute
 
 Weights are random: an exact share of zeros at random places, random signs. Sizes are those of whole streams (rANS,
 Golomb-Rice, bitmap, base 3, dense: header of 16 bytes with checksum, codec header, row pointers, padding) or of all
@@ -24,12 +24,13 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.image.codecs import BY_NAME
+from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.image.codecs.loihi import decode_lists, encode_lists, stored_words
 from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, optimal, split
 from tern2lava.compiler.image.codecs.stream import write_stream
@@ -142,7 +143,7 @@ def speed_table(shares: tuple[float, ...], runs: int, missed: list[str]) -> list
     ]  # fmt: skip
     matrices = [weights((side, side), z, 3) for z in shares]
     for name in STREAMS:
-        codec = BY_NAME[name]
+        codec = CODECS.get(name)
         cells = []
         for zeros, codes in zip(shares, matrices, strict=True):
             data = codec.encode(codes)
@@ -158,8 +159,7 @@ def speed_table(shares: tuple[float, ...], runs: int, missed: list[str]) -> list
     index = np.arange(512)
     small = [weights((300, 512), z, 4) for z in shares]
     cuts: dict[str, Callable[[Any], Any]] = {
-        f"NxTF {name}": lambda codes, name=name: split(codes, index, name, 2)
-        for name in ENCODINGS  # type: ignore[misc]
+        f"NxTF {name}": partial(split, index=index, encoding=name, each=2) for name in ENCODINGS
     }
     cuts["loihi (best cut)"] = lambda codes: optimal(codes, index, ENCODINGS, 2)
     for title, cut in cuts.items():
@@ -181,7 +181,7 @@ def main() -> int:
     args = parser.parse_args()
     shares = QUICK_SHARES if args.quick else SHARES
     missed: list[str] = []
-    command = "uv run python benchmarks/codecs.py" + (" --quick" if args.quick else "")
+    command = "uv run python benchmarks/codec_sizes.py" + (" --quick" if args.quick else "")
     lines = [
         "# Codecs of ternary weights", "", f"Made by `{command}` on Python {platform.python_version()}, "
         f"numpy {np.__version__}, {platform.machine()}. The head of that file says what is measured, and how.", "",

@@ -1,0 +1,31 @@
+"""The functions of tern2lava in Python: load, compile, what_if, record, simulate, verify, report, export.
+
+The command line is a rendering of them. docs/python.md shows them together. A bundle is a folder that `compile` wrote,
+or what `compile` returned. Every error is a Tern2LavaError of one line: where, what is required, what was found, what
+to do.
+"""
+
+from __future__ import annotations
+
+from tern2lava.api.compiled import CompiledNetwork
+from tern2lava.api.compiling import compile, what_if
+from tern2lava.api.exporting import Export, export
+from tern2lava.api.loading import load
+from tern2lava.api.recording import record
+from tern2lava.api.reporting import report
+from tern2lava.api.simulating import Simulation, simulate
+from tern2lava.api.verifying import verify
+
+__all__ = [
+    "CompiledNetwork",
+    "Export",
+    "Simulation",
+    "compile",
+    "export",
+    "load",
+    "record",
+    "report",
+    "simulate",
+    "verify",
+    "what_if",
+]

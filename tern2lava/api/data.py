@@ -1,0 +1,76 @@
+"""Spikes as the functions take them, made into what a network runs on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from numpy.typing import ArrayLike
+
+from tern2lava import arguments
+from tern2lava.compiler.ir.graph import Graph, Input
+from tern2lava.effort import Effort
+from tern2lava.errors import InputError
+from tern2lava.sim.data.fitting import fitted
+from tern2lava.sim.data.given import HINT, named_arrays
+from tern2lava.sim.data.spike_file import SpikeData, load_spikes, make_spikes
+from tern2lava.sim.reading.oracle import Oracle, is_oracle_key, load_oracle, make_oracle
+from tern2lava.sim.reading.verify import recorded_steps
+
+SpikesLike: TypeAlias = str | os.PathLike[str] | SpikeData | Mapping[str, Any] | ArrayLike
+"""Spikes (samples, steps, *input shape): an array, nested lists, a torch tensor, (spikes, labels), a mapping of arrays,
+or the path of an npz file (docs/data.md)."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Given:
+    """What the user gave: the path of a file, named arrays, or SpikeData."""
+
+    path: Path | None = None
+    arrays: Mapping[str, Any] | None = None
+    spikes: SpikeData | None = None
+
+    @property
+    def where(self) -> object:
+        """What errors call it."""
+        return "data" if self.path is None else self.path
+
+    def spike_data(self, program: Graph, steps: int, *, any_steps: bool, pad: bool, effort: Effort) -> SpikeData:
+        """The values for the inputs of `program`, held against the `steps` it was compiled for and its outputs."""
+        if self.spikes is not None:
+            made = self.spikes
+        elif self.path is not None:
+            made = load_spikes(self.path, program, steps=steps, pad=pad, effort=effort)
+        else:
+            made = make_spikes(self.arrays or {}, program, steps=steps, pad=pad)
+        return fitted(made, program, steps, any_steps=any_steps, pad=pad, where=self.where)
+
+    def oracle(self, imported: Graph, spikes: SpikeData, effort: Effort) -> Oracle | None:
+        """The framework's own run that comes with the spikes; None where there is none."""
+        if self.path is not None:
+            return load_oracle(self.path, imported, spikes.samples, recorded_steps(spikes), effort)
+        if self.arrays is not None:
+            return make_oracle(self.arrays, imported, spikes.samples, recorded_steps(spikes))
+        return None
+
+
+def given_spikes(data: object, program: Graph) -> Given:
+    """`data` told apart. Raises InputError for what is no spikes."""
+    if isinstance(data, SpikeData):
+        _check_inputs(data, program)
+        return Given(spikes=data)
+    if isinstance(data, (str, os.PathLike)):
+        return Given(path=arguments.path(data, "data", HINT))
+    names = {"spikes", "labels", "lengths", *(node.name for node in program.of_kind(Input))}
+    return Given(arrays=named_arrays(data, lambda name: name in names or is_oracle_key(name)))
+
+
+def _check_inputs(data: SpikeData, program: Graph) -> None:
+    """Raise InputError where `data` are those of another network."""
+    wanted = {node.name: node.shape for node in program.of_kind(Input)}
+    found = {name: tuple(values.shape[2:]) for name, values in data.inputs.items()}
+    if wanted != found:
+        raise InputError("data", f"requires the inputs {wanted}; found {found}; make them for this network")

@@ -1,0 +1,155 @@
+"""Running a compiled network on spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tern2lava import arguments, extras
+from tern2lava.api.data import SpikesLike, given_spikes
+from tern2lava.api.opened import BundleLike, opened, steps_of
+from tern2lava.arguments import public
+from tern2lava.bundle import write_aside
+from tern2lava.compiler.ir.graph import Graph, Population
+from tern2lava.compiler.ir.shapes import Array, Ints
+from tern2lava.compiler.progress import Progress
+from tern2lava.compiler.shown import Shown
+from tern2lava.counts import count
+from tern2lava.effort import NORMAL, Effort, effort_of
+from tern2lava.errors import InputError, Interrupted
+from tern2lava.sim.data.npz_writer import Record
+from tern2lava.sim.data.readout import accuracy, needs_states, predictions, scores
+from tern2lava.sim.data.spike_file import SpikeData
+from tern2lava.sim.data.trace import Trace, joined
+from tern2lava.sim.engines import ENGINES
+from tern2lava.sim.verify.shard import shard_size
+
+Fallbacks = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Simulation(Shown):
+    """A run: trace (spikes, and v and u where asked for, by population, (samples, steps, neurons)), class scores
+    (samples, outputs) in the source's units, predictions (samples,), accuracy (share) where the data have labels,
+    number of spikes per population, and (population, reason) of what the fast engine left to the reference."""
+
+    trace: Trace
+    scores: Array
+    predictions: Ints
+    accuracy: float | None
+    spikes: dict[str, int]
+    fallbacks: Fallbacks = ()
+
+    def _shown(self) -> str:
+        said = [count(len(self.predictions), "sample"), count(self.scores.shape[1], "output")]
+        said += [f"accuracy {100 * self.accuracy:.2f} %"] if self.accuracy is not None else []
+        names = [f"{name} {count:,}" for name, count in self.spikes.items()]
+        return f"{', '.join(said)}; spikes: {', '.join(names[:6])}{', ...' if len(names) > 6 else ''}"
+
+
+@public
+def simulate(
+    bundle: BundleLike,
+    data: SpikesLike,
+    *,
+    any_steps: bool = False,
+    pad: bool = False,
+    engine: str = "fast",
+    states: bool = False,
+    keep: bool = True,
+    out: str | Path | None = None,
+    effort: Effort | str = NORMAL,
+    progress: Progress | None = None,
+) -> Simulation:
+    """A run of a compiled network on spikes: by the fast engine, by it in Ray tasks (engine "ray"), by the integer
+    reference ("reference"), or recomputed from its core images ("images"); all give the same. Samples run in pieces.
+
+    bundle: what `compile` returned, or the bundle's folder. data: spikes (samples, steps, *input shape) as an array,
+    list or tensor, (spikes, labels), a mapping of arrays, or an npz file (docs/data.md). any_steps, pad: see `verify`.
+    states: keep v and u in the trace. keep: without it the trace stays empty, so that memory holds one piece. out: npz
+    file for predictions, scores, spikes (and states), written piece by piece, there when the run is whole. effort:
+    "quick", "normal", "thorough" or an Effort: how much is held at a time, on which no spike depends (docs/effort.md).
+    progress(stage, done, total) counts samples. Raises InputError, and Interrupted (a KeyboardInterrupt) with what was
+    done.
+    """
+    chosen = ENGINES.get(arguments.choice(engine, "engine", ENGINES.names()))
+    if chosen.needs:
+        extras.require(chosen.needs)
+    any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
+    states, keep = arguments.flag(states, "states"), arguments.flag(keep, "keep")
+    place = None if out is None else arguments.path(out, "out", "name the npz file")
+    wanted = effort_of(effort)
+    arguments.callback(progress, "progress", "it is told (stage, done, total)")
+    found = opened(bundle)
+    program = found.executable.program
+    given = given_spikes(data, program)
+    spikes = given.spike_data(program, steps_of(found), any_steps=any_steps, pad=pad, effort=wanted)
+    piece = shard_size(program, spikes.steps, wanted)
+    parts = (spikes.values(begin, begin + piece) for begin in range(0, spikes.samples, piece))
+    streamed = chosen.run(found.executable, parts, states or needs_states(program), progress, wanted)
+    run = _Run(program, spikes, engine, states, keep, progress)
+    with ExitStack() as around:
+        record = None if place is None else around.enter_context(_record_beside(place))
+        try:
+            total = run.through(streamed.traces, record)
+            if record is not None and place is not None:
+                record.append("predictions", predictions(total))
+                record.append("scores", total)
+                write_aside(place, record.save)
+        except KeyboardInterrupt:
+            done = f"{run.done:,} of {count(spikes.samples, 'sample')} were simulated"
+            raise Interrupted(f"interrupted: {done}; nothing was written") from None
+    return Simulation(
+        trace=joined(run.kept),
+        scores=total,
+        predictions=predictions(total),
+        accuracy=None if spikes.labels is None else accuracy(total, spikes.labels),
+        spikes=run.counts,
+        fallbacks=streamed.fallbacks,
+    )
+
+
+class _Run:
+    """A run as it goes: how many samples are done, what is kept of them, spikes counted by population."""
+
+    def __init__(
+        self, program: Graph, spikes: SpikeData, engine: str, states: bool, keep: bool, progress: Progress | None
+    ) -> None:
+        self.program, self.total, self.stage = program, spikes.samples, f"engine {engine}"
+        self.states, self.keep, self.progress = states, keep, progress
+        self.done = 0
+        self.kept: list[Trace] = []
+        self.counts = {population.name: 0 for population in program.of_kind(Population)}
+
+    def through(self, traces: Iterator[Trace], record: Record | None) -> Array:
+        """The class scores of all samples; traces are kept and written on the way."""
+        found: list[Array] = []
+        self._tell()
+        for trace in traces:
+            found.append(scores(self.program, trace))
+            for name, fired in trace.spikes.items():
+                self.counts[name] += int(np.count_nonzero(fired))
+            if self.keep:
+                self.kept.append(trace if self.states else Trace(spikes=trace.spikes))
+            if record is not None:
+                record.append_trace(trace, self.states)
+            self.done += len(found[-1])
+            self._tell()
+        return np.concatenate(found)
+
+    def _tell(self) -> None:
+        if self.progress is not None:
+            self.progress(self.stage, self.done, self.total)
+
+
+def _record_beside(path: Path) -> Record:
+    """What is written to `path` at the end, kept on its disk. Raises InputError where nothing can be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Record(path.parent)
+    except OSError as error:
+        raise InputError(path, f"cannot be written ({error.strerror or error})") from None

@@ -1,0 +1,107 @@
+"""The formats of `export --to`, each an entry of EXPORTERS. Nothing heavy is imported before one runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tern2lava.errors import InputError
+from tern2lava.registry import Registry, entry_of
+
+if TYPE_CHECKING:
+    from tern2lava.compiler.ir.graph import Graph
+    from tern2lava.sim.executable import Executable
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Order:
+    """What is to be exported, and how.
+
+    graph: the network, IMPORTED, or TERNARY for the stage "real". executable: the bundle's programs and core images
+    (None: the source is no bundle); target: its target. out: the file or folder to write. write_file(fill): lets
+    `fill(path)` write a file that comes to `out` whole or not at all. options: those that were given, by name. version:
+    that of tern2lava.
+    """
+
+    graph: Graph
+    executable: Executable | None
+    target: str
+    out: Path
+    write_file: Callable[[Callable[[Path], Any]], None]
+    options: dict[str, Any] = field(default_factory=dict)
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What was written. files: the names of the files in the folder `out`; (): `out` is the file. notes: what the
+    format could not say, a line each."""
+
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exporter:
+    """One format. what: one line of --help. run(order) writes it and raises InputError or UnsupportedError for what it
+    cannot write. options: the names of those that it takes, from the command line's own (dt, lossy, codec, stage) or
+    any other, which is given as `--set NAME=VALUE`. of_bundle: it needs a bundle."""
+
+    name: str
+    what: str
+    run: Callable[[Order], Written]
+    options: tuple[str, ...] = ()
+    of_bundle: bool = False
+
+
+EXPORTERS: Registry[Exporter] = Registry("exporter", "tern2lava.exporters", entry_of(Exporter))
+
+
+def check_options(exporter: Exporter, options: dict[str, Any]) -> None:
+    """Raise InputError for the first option that the format does not take."""
+    for name in options:
+        if name not in exporter.options:
+            takers = [each.name for each in EXPORTERS.registered() if name in each.options]
+            if takers:
+                raise InputError(
+                    name, f"requires the format {' or '.join(takers)}; found {exporter.name}; leave it out"
+                )
+            own = ", ".join(exporter.options) or "none"
+            raise InputError(name, f"requires an option of {exporter.name} ({own}); found {name}; leave it out")
+
+
+def _nir(order: Order) -> Written:
+    from tern2lava.export.nir import DEFAULT_DT, write_nir
+
+    dt, lossy = order.options.get("dt", DEFAULT_DT), order.options.get("lossy", False)
+    notes: list[str] = []
+    order.write_file(lambda path: notes.extend(write_nir(order.graph, path, dt=dt, lossy=lossy)))
+    return Written(notes=tuple(notes))
+
+
+def _images(order: Order) -> Written:
+    from tern2lava.export.images import export_images
+
+    assert order.executable is not None
+    files = export_images(
+        order.executable, order.out, target=order.target, version=order.version, codec=order.options.get("codec")
+    )
+    return Written(files=tuple(files))
+
+
+def _weights(order: Order) -> Written:
+    from tern2lava.export.images import export_weights
+
+    assert order.executable is not None
+    return Written(files=tuple(export_weights(order.executable.program, order.out, version=order.version)))
+
+
+EXPORTERS.add(Exporter(name="nir", what="a NIR file (docs/nir.md)", run=_nir, options=("dt", "lossy", "stage")))
+EXPORTERS.add(
+    Exporter(
+        name="image", what="its core images (docs/image-format.md)", run=_images, options=("codec",), of_bundle=True
+    )
+)
+EXPORTERS.add(Exporter(name="weights", what="its codes, entropy-coded", run=_weights, of_bundle=True))

@@ -1,0 +1,27 @@
+"""The sections of a report on the terminal, each an entry of SECTIONS, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import RenderableType
+
+from tern2lava.registry import Registry
+from tern2lava.report.model import Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One section. what: one line of docs. keys: the keys of report.json that it shows. render(report): its parts;
+    none where the report has nothing for it."""
+
+    name: str
+    what: str
+    keys: tuple[str, ...]
+    render: Callable[[Report], Sequence[RenderableType]]
+
+
+SECTIONS: Registry[Section] = Registry("report section")
+# Keys that are in report.json alone.
+NOT_SHOWN = ("version", "source", "described", "steps", "effort")

@@ -1,0 +1,178 @@
+"""The executions that `verify` compares, each an entry of EXECUTIONS: the others are held against the first. Nothing
+heavy is imported before one runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tern2lava.effort import NORMAL, Effort
+from tern2lava.registry import Registry
+
+if TYPE_CHECKING:
+    from tern2lava.compiler.ir.graph import Graph
+    from tern2lava.sim.data.spike_file import SpikeData
+    from tern2lava.sim.data.trace import Trace
+    from tern2lava.sim.engine.program import Program
+    from tern2lava.sim.executable import Executable
+    from tern2lava.sim.lava.child import LavaChild
+
+    Tell = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Setup:
+    """What executions run: the program and its core images; the program prepared for the fast engine, on so many
+    threads (None: all); where Lava runs (None: a child process of its own) and seconds that one run of it may take; how
+    much is held at a time."""
+
+    executable: Executable
+    engine: Program
+    threads: int | None
+    child: LavaChild | None
+    timeout: float
+    effort: Effort = NORMAL
+
+
+@dataclass(frozen=True, eq=False)
+class Ran:
+    """A trace, and (node, process, reason) of the Lava processes that made it."""
+
+    trace: Trace
+    processes: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executor:
+    """One way to execute a program. name: as in README. what: its line in the report. shows: what it shows, for README.
+    stage: its words beside the progress bar.
+
+    check(program) raises UnsupportedError, before anything runs, for an INTEGER graph that it cannot execute.
+    run(setup, data, tell): the trace of `data`; tell(done, total) counts what it likes. Spikes of every population are
+    compared, potentials and currents where the trace has them.
+    mode: of Lava alone: the --lava-mode in which it runs alone; "": it runs on all compared samples always. mixed: how
+    many samples it runs in the mode "mixed", by the effort (None: all). preload: what a Lava child imports for it,
+    "module:function".
+    """
+
+    name: str
+    what: str
+    shows: str
+    stage: str
+    run: Callable[[Setup, SpikeData, Tell], Ran]
+    check: Callable[[Graph], None] = lambda program: None
+    mode: str = ""
+    mixed: Callable[[Effort], int] | None = None
+    preload: tuple[str, ...] = ()
+
+    @property
+    def lava(self) -> bool:
+        """Whether it runs in Lava."""
+        return bool(self.mode)
+
+    def samples(self, mode: str, compared: int, effort: Effort) -> int:
+        """How many of the compared samples it runs in a --lava-mode."""
+        if mode == MIXED and self.mixed is not None:
+            return min(compared, self.mixed(effort))
+        return compared if self.mode in ("", mode) or mode in (MIXED, ALL) else 0
+
+
+MIXED, ALL = "mixed", "all"
+EXECUTIONS: Registry[Executor] = Registry("execution")
+
+
+def lava_modes() -> tuple[str, ...]:
+    """The values of --lava-mode."""
+    return (MIXED, *(entry.mode for entry in EXECUTIONS if entry.lava), ALL)
+
+
+def _lava_kinds(program: Graph) -> None:
+    from tern2lava.sim.lava.process_choice import refuse_unknown_kinds
+
+    refuse_unknown_kinds(program)
+
+
+def _integer(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
+    from tern2lava.sim.reference import integer
+
+    return Ran(integer.run(setup.executable.program, data.values()))
+
+
+def _engine(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
+    from tern2lava.sim.engine.run import run
+
+    return Ran(run(setup.engine, data.values(), threads=setup.threads).trace)
+
+
+def _images(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
+    from tern2lava.sim.cores import reference
+
+    return Ran(reference.run(setup.executable.images, setup.executable.host_image, data.values()))
+
+
+def _lava_cores(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
+    from tern2lava.sim.lava.cores import run_cores
+
+    images, host = setup.executable.images, setup.executable.host_image
+    run = run_cores(
+        images, host, data.values(), timeout=setup.timeout, progress=tell, child=setup.child, effort=setup.effort
+    )
+    return Ran(run.trace)
+
+
+def _lava_processes(sequential: bool) -> Callable[[Setup, SpikeData, Tell], Ran]:
+    def run(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
+        from tern2lava.sim.lava.processes import run_stock
+
+        found = run_stock(
+            setup.executable.program, data.values(), sequential=sequential, timeout=setup.timeout, progress=tell,
+            child=setup.child,
+        )  # fmt: skip
+        return Ran(found.trace, tuple((use.name, use.process, use.reason) for use in found.processes_used))
+
+    return run
+
+
+_RUNTIME = "tern2lava.sim.lava.runtime:preload"
+INTEGER = EXECUTIONS.add(
+    Executor(
+        name="I", what="integer reference", shows="the definition of our semantics", stage="integer reference",
+        run=_integer,
+    )
+)  # fmt: skip
+ENGINE = EXECUTIONS.add(
+    Executor(
+        name="E", what="fast engine", shows="the same integers on packed bits, for whole test sets",
+        stage="fast engine", run=_engine,
+    )
+)  # fmt: skip
+EXECUTIONS.add(
+    Executor(
+        name="M", what="packed core images, recomputed in numpy",
+        shows="recomputed core by core from the packed images, along the routes: codec, partition, routing",
+        stage="images core by core", run=_images,
+    )
+)  # fmt: skip
+EXECUTIONS.add(
+    Executor(
+        name="L2", what="core images in our Lava process, many samples a step",
+        shows="the artefact itself, in Lava's runtime", stage="Lava neuro-cores", run=_lava_cores, mode="fused",
+        check=_lava_kinds, preload=(_RUNTIME, "tern2lava.sim.lava.cores:preload"),
+    )
+)  # fmt: skip
+EXECUTIONS.add(
+    Executor(
+        name="L3", what="Lava's process models in sequence, without its runtime",
+        shows="L1's second opinion on more samples", stage="Lava's process models", run=_lava_processes(True),
+        mode="inprocess", mixed=lambda effort: effort.sequential_samples, check=_lava_kinds, preload=(_RUNTIME,),
+    )
+)  # fmt: skip
+EXECUTIONS.add(
+    Executor(
+        name="L1", what="Lava's runtime, a process for each layer",
+        shows="stock `lava.proc` processes wherever their semantics suffice; the report says which",
+        stage="Lava's runtime", run=_lava_processes(False), mode="stock", check=_lava_kinds,
+        mixed=lambda effort: effort.runtime_samples, preload=(_RUNTIME,),
+    )
+)  # fmt: skip

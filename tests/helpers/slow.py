@@ -1,0 +1,62 @@
+"""The slow tests, by name: tests that take more than 2 s of CPU time, and files whose tests do together.
+
+`pytest -m fast` leaves them out. A name that is no file or test of this folder is found by test_slow.py.
+"""
+
+from __future__ import annotations
+
+FILES = frozenset(
+    (
+        "api/test_compiled.py", "api/test_junk.py", "api/test_spikes.py", "compiler/certify/test_certificate.py",
+        "compiler/certify/test_rounding.py", "compiler/certify/test_ties.py", "compiler/image/test_codecs.py",
+        "compiler/image/test_core_image.py", "compiler/image/test_synapse_lists.py",
+        "compiler/neurons/test_mechanisms.py", "compiler/passes/test_pipeline.py",
+        "compiler/passes/test_rounding_limits.py", "compiler/passes/test_split_fan_in.py", "compiler/test_advice.py",
+        "compiler/test_axons.py", "compiler/test_by_chip.py", "compiler/test_cost.py", "compiler/test_crossbar.py",
+        "compiler/test_crossbar_refine.py", "compiler/test_mapped.py", "compiler/test_partition.py",
+        "compiler/test_place.py", "compiler/test_plan.py", "compiler/test_refine.py", "compiler/test_route.py",
+        "examples/test_read_image.py", "export/test_nir.py", "frontends/files/test_hdf5.py",
+        "frontends/files/test_pickle_reader.py", "frontends/modules/test_spikingjelly.py",
+        "frontends/test_conformance.py", "frontends/test_every_framework.py", "frontends/test_fuzz.py",
+        "frontends/test_shared_nets.py", "report/test_layout.py", "report/test_memory.py",
+        "report/test_memory_benchmark.py", "report/test_rendering.py", "report/test_rendering_commands.py",
+        "report/test_snapshots.py", "sim/cores/test_program.py", "sim/engine/test_kernels.py",
+        "sim/engine/test_kernels_kept.py", "sim/engine/test_run.py", "sim/lava/test_child.py",
+        "sim/lava/test_cores.py", "sim/lava/test_memory.py", "sim/lava/test_processes.py",
+        "sim/lava/test_sequential.py", "sim/test_relays.py", "sim/test_targets.py", "sim/verify/test_ray.py",
+        "sim/verify/test_threshold_margin.py", "sim/verify/test_verify.py", "test_api.py", "test_bad_input.py",
+        "test_bundle_bytes.py", "test_cli.py", "test_demo.py", "test_fingerprints.py", "test_oracle.py",
+        "test_package.py", "test_progress.py", "test_what_if.py", "train/test_distill.py", "train/test_experiment.py",
+        "train/test_frameworks.py", "train/test_trainer.py", "train/test_training_bench.py",
+    )
+)  # fmt: skip
+
+TESTS = frozenset(
+    (
+        "compiler/ir/test_files.py::test_every_kind_of_node_comes_back_as_it_was",
+        "compiler/passes/test_expand_pooling.py::test_the_neurons_of_a_window_share_an_axon_where_its_spikes_add_up",
+        "compiler/test_choose.py::test_pooled_output_axons_are_fewer_and_no_box_has_more_than_its_share",
+        "compiler/test_crossbar_choice.py::"
+        "test_cores_are_filled_by_the_better_of_windows_chosen_together_and_one_by_one",
+        "compiler/test_crossbar_choice.py::test_the_columns_that_are_counted_are_those_that_cores_hold",
+        "compiler/test_crossbar_contents.py::test_no_mapping_takes_fewer_cores_than_the_bound",
+        "compiler/test_crossbar_copies.py::test_no_windows_take_fewer_columns_than_the_bound",
+        "compiler/test_crossbar_cores.py::test_each_segment_lies_on_the_first_core_of_its_kind_that_has_room",
+        "compiler/test_crossbar_random.py::test_random_networks_on_random_crossbars_are_mapped_whole_and_spike_alike",
+        "compiler/test_join.py::test_joining_loses_no_neuron_and_takes_no_more_of_anything",
+        "compiler/test_lower_bound.py::test_no_partition_of_a_small_network_takes_fewer_cores_than_the_bounds",
+        "compiler/test_mapped_random.py::test_random_networks_on_random_targets_are_mapped_whole_and_spike_alike",
+        "compiler/test_mapping_baselines.py::test_filling_of_crossbars_holds_every_neuron_and_its_copies",
+        "compiler/target/test_rules.py::test_every_target_names_others_only_where_they_pass_the_rule",
+        "compiler/target/test_rules.py::test_the_targets_that_a_refusal_names_execute_the_network_and_no_other_does",
+        "frontends/files/test_checkpoint.py::"
+        "test_a_pickled_module_of_the_authors_main_script_gives_its_tensors_and_runs_none_of_its_code",
+        "frontends/files/test_checkpoint.py::test_shared_structure_cannot_explode",
+        "frontends/netyaml/test_kinds.py::test_other_values_anywhere_end_in_a_graph_or_one_line",
+    )
+)
+
+
+def is_slow(name: str) -> bool:
+    """Whether a test is slow. name: its node id below tests/, without parameters."""
+    return name.partition("::")[0] in FILES or name in TESTS
