@@ -14,6 +14,7 @@ import pytest
 import typer.main
 
 import tern2lava
+from archive import save_npz
 from command_line import Run, in_process
 from lossy import samples, write_lossy
 from tern2lava import api
@@ -141,7 +142,7 @@ def test_verify_begins_with_the_verdicts_in_tables_and_json(run: Run, bundle: Pa
 
 def test_spikes_that_are_lost_end_in_one_and_what_is_required_decides(run: Run, tmp_path: Path) -> None:
     lossy = write_lossy(tmp_path / "b", {"h": 1})
-    np.savez(tmp_path / "x.npz", **samples())
+    save_npz(tmp_path / "x.npz", **samples())
     verify = ("verify", lossy, "--data", tmp_path / "x.npz", "--backend", "reference")
     code, out, err = run(*verify)
     assert (code, err) == (1, "")
@@ -159,7 +160,7 @@ def test_spikes_that_are_lost_end_in_one_and_what_is_required_decides(run: Run, 
 
 def test_a_right_network_meets_arithmetic_to_the_last_spike(run: Run, tmp_path: Path) -> None:
     right = write_lossy(tmp_path / "b", {})
-    np.savez(tmp_path / "x.npz", **samples())
+    save_npz(tmp_path / "x.npz", **samples())
     verify = ("verify", right, "--data", tmp_path / "x.npz", "--backend", "reference", "--require")
     assert run(*verify, "arithmetic=0")[0] == 0
     assert run(*verify, "execution,reading")[0] == 1
@@ -253,7 +254,7 @@ def test_two_scales_in_one_layer_are_two_groups_or_refused_by_the_target(run: Ru
     arrays = {name: np.array(value) for name, value in read_checkpoint(DEMO / "mlp.pt").tensors.items()}
     weight = arrays["fc1.weight"]
     arrays["fc1.weight"] = np.where(weight < 0, weight * 0.7310585, weight).astype(np.float32)
-    np.savez(tmp_path / "net.npz", **arrays)
+    save_npz(tmp_path / "net.npz", **arrays)
     command = ("compile", tmp_path / "net.npz", "--net", DEMO / "mlp.yaml", "-o", tmp_path / "b", "--target")
     code, out, err = run(*command, "loihi1")
     assert (code, out) == (3, "")

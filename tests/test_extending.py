@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from rich.text import Text
 
 import lossy
+from archive import save_npz
 from command_line import Run, in_process
 from tern2lava import api
 from tern2lava.compiler.build import Compiled
@@ -45,7 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("toy") / "build"
     api.compile(lossy.network(), "tiny", out=folder)
-    np.savez(folder.parent / "data.npz", **lossy.samples())
+    save_npz(folder.parent / "data.npz", **lossy.samples())
     return folder
 
 

@@ -167,7 +167,7 @@ def unrolled(projection: Projection) -> Array:
     inputs = projection.weight.shape[1] if projection.geometry is None else size(projection.geometry.in_shape)
     if projection.pooling is not None:
         inputs = size(projection.pooling.in_shape)
-    return accumulate(projection, np.eye(inputs)).T.astype(np.int64)
+    return np.asarray(accumulate(projection, np.eye(inputs)).T, np.int64)
 
 
 def check_cover(graph: Graph, program: Mapped) -> None:

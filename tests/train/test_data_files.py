@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archive import save_npz
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.train.data import digits, hold_out, limit, load_dataset
@@ -82,10 +83,10 @@ def arrays() -> dict[str, Array]:
 
 
 def test_any_npz_data_set_is_read(tmp_path: Path) -> None:
-    np.savez(tmp_path / "mine.npz", **arrays())
+    save_npz(tmp_path / "mine.npz", **arrays())
     data = load_dataset("mine.npz", tmp_path)
     assert (data.name, data.shape, data.top, data.classes) == ("mine", (6,), 23, 3)
-    np.savez(tmp_path / "mine.npz", **arrays(), top=100)
+    save_npz(tmp_path / "mine.npz", **arrays(), top=100)
     assert load_dataset(str(tmp_path / "mine.npz")).top == 100
 
 
@@ -101,7 +102,7 @@ def test_any_npz_data_set_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_an_npz_that_does_not_fit_is_refused(tmp_path: Path, change: dict[str, Array], says: str) -> None:
-    np.savez(tmp_path / "mine.npz", **arrays() | change)
+    save_npz(tmp_path / "mine.npz", **arrays() | change)
     with pytest.raises(InputError, match=says):
         load_dataset("mine.npz", tmp_path)
 

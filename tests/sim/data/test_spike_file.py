@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archive import save_npz
 from nodes import there, whole
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.compiler.ir.shapes import Array
@@ -69,7 +70,7 @@ def test_several_inputs_have_an_array_each_and_agree_in_samples_and_steps() -> N
     ],
 )  # fmt: skip
 def test_a_wrong_array_is_named_with_what_was_expected(tmp_path: Path, arrays: dict[str, Array], message: str) -> None:
-    np.savez(tmp_path / "data.npz", **arrays)
+    save_npz(tmp_path / "data.npz", **arrays)
     with pytest.raises(InputError) as raised:
         load_spikes(tmp_path / "data.npz", graph())
     assert message in str(raised.value)
@@ -131,7 +132,7 @@ def test_spikes_beside_the_inputs_own_name_are_ambiguous(tmp_path: Path) -> None
 
 
 def test_arrays_of_other_names_are_let_be(tmp_path: Path) -> None:
-    np.savez(tmp_path / "more.npz", **{"spikes": SPIKES, "spikes.lif1": SPIKES, "v.lif1": SPIKES, "scores": SPIKES})
+    save_npz(tmp_path / "more.npz", **{"spikes": SPIKES, "spikes.lif1": SPIKES, "v.lif1": SPIKES, "scores": SPIKES})
     assert load_spikes(tmp_path / "more.npz", graph()).samples == 5
 
 
