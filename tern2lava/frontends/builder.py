@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.shapes import Reals, Shape, size
 from tern2lava.compiler.neurons.mechanism import gathered
+from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.neuron_equations import check_threshold
 
@@ -210,7 +211,8 @@ class GraphBuilder:
             where,
         )
         self.notes.append(
-            f"{name}: the maximum of spikes is their OR, a population of {size(shape):,} neurons one chip step later"
+            f"{name}: the maximum of spikes is their OR, a population of {count(size(shape), 'neuron')} that adds one "
+            "hardware timestep"
         )
 
     def batchnorm(
@@ -332,5 +334,9 @@ class GraphBuilder:
                 type(last).__name__,
                 "add a neuron layer; one without leak and reset, read as membrane_last, sums its input over the steps",
             )
-        free = next(name for name in chain(["output"], (f"output_{n}" for n in count(1))) if name not in self.shape)
+        free = next(
+            name
+            for name in itertools.chain(["output"], (f"output_{n}" for n in itertools.count(1)))
+            if name not in self.shape
+        )
         self.add(Output(name=free, inputs=(last.name,), readout=readout), where)

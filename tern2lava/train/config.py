@@ -34,7 +34,11 @@ class Keys(BaseModel):
 
 
 class DataKeys(Keys):
-    """Which samples. train, test: only the first so many. hold_out: test on this part of the training samples."""
+    """Which samples are used.
+
+    train, test: the number of samples, counted from the first (None: all). hold_out: the fraction of the training
+    samples that is tested on instead of the test samples.
+    """
 
     name: StrictStr
     train: Count | None = None

@@ -15,7 +15,8 @@ R_margin: with m = (v - threshold) / threshold where v meets the threshold,
     R_margin = mean over layers, of the mean over neurons and steps, of exp(-(m / width)^2 / 2).
 Where |m| is small, any perturbation (a rounded threshold, a truncated decay, noise) flips the spike. The gradient of
 the bell pushes m away from zero on either side and vanishes for neurons that are sure, so it does not press for large
-weights as a penalty on -|m| would. Fewer neuron-steps then lie within the certificate's band of the compiled network.
+weights as a penalty on -|m| would. Fewer neuron-timesteps then lie within the certificate's band of the compiled
+network.
 
 R_confidence = mean over samples of max(0, H_0 - H(p_T))^2, H_0 the entropy of a prediction that gives 1 - doubt to one
 class and spreads `doubt` over the others: a confidence penalty with a floor, after Pereyra et al. (arXiv 1701.06548).

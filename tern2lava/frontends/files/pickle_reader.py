@@ -67,7 +67,9 @@ def _read(stream: BytesIO, where: object, machine: _Machine) -> Any:
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if count == MAX_OPCODES:
-                raise InputError(where, f"its pickle has over {MAX_OPCODES:,} opcodes; no checkpoint needs so many")
+                raise InputError(
+                    where, f"requires a pickle of at most {MAX_OPCODES:,} opcodes; found more; save the tensors alone"
+                )
             if opcode.name == "STOP":
                 return machine.stack.pop()
             machine.execute(opcode.name, argument)

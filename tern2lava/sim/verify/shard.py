@@ -52,8 +52,11 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardPlan:
-    """What to run: samples begin to end of the `total` that are run so, in each execution the first so many of all that
-    `amounts` says; or in the fast engine `alone`."""
+    """Which samples to run in which execution: samples `begin` to `end` of `total`.
+
+    amounts: for each execution, the number of samples it runs, counted from the first of all.
+    alone: run the fast engine only.
+    """
 
     begin: int
     end: int
