@@ -288,10 +288,10 @@ snnTorch 1.0 cannot run with a reset at once. Sequential networks of SpikingJell
 mode is compared in tests/frontends/modules/test_spikingjelly.py.
 
 NIR has no runner of its own. Rows *NIR* hold the reader against forward Euler on nir's objects, written down from the
-docstrings of nir 1.0.8; *subtract, >=* is what `--assume reset=subtract,fire=>=` says. Rows *NIR from* a framework are
+docstrings of nir 1.0.8; *subtract, >=* is what `--assume reset=subtract,fire=ge` says. Rows *NIR from* a framework are
 networks that its own export wrote, against the framework's own run, with the assumptions of docs/nir.md. lava-dl cannot
 be installed any more: its rows are held against SpikingJelly's bit-accurate copy of slayer's neurons
-(spikingjelly.activation_based.lava_exchange) on layers computed by torch; *zero, >=* is `--assume fire=>=`. Their
+(spikingjelly.activation_based.lava_exchange) on layers computed by torch; *zero, >=* is `--assume fire=ge`. Their
 integers are kept, so nothing is rounded.
 
 | framework | neuron | reset | connection | nets | spikes | differ | ties | misread | rounded | Lava |

@@ -48,7 +48,7 @@ def compile(
     net: Annotated[Path | None, typer.Option("--net", help="net.yaml: how the checkpoint's layers are wired.")] = None,
     dt: Annotated[float | None, typer.Option("--dt", help="Time step in seconds, where a NIR file tells none.")] = None,
     assume: Annotated[
-        str, typer.Option(metavar="KEY=VALUE,...", help="What a NIR or lava-dl file cannot say: reset=subtract,fire=>=")
+        str, typer.Option(metavar="KEY=VALUE,...", help="What a NIR or lava-dl file cannot say: reset=subtract,fire=ge")
     ] = "",
     target: Target = "loihi2",
     out: Annotated[

@@ -1,4 +1,4 @@
-"""What the user says of a network where its file cannot: `--assume reset=subtract,lif2.fire=>=`."""
+"""What the user says of a network where its file cannot: `--assume reset=subtract,lif2.fire=ge`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from tern2lava.errors import InputError
 WHERE = "--assume"
 VALUES: dict[str, tuple[str, ...]] = {
     "reset": tuple(member.value for member in Reset),
-    "fire": tuple(member.value for member in Compare),
+    "fire": tuple(member.word for member in Compare),
     "reset_delay": ("true", "false"),
     "readout": tuple(member.value for member in Readout),
     "arithmetic": ("integer", "real"),
 }
-"""The values of each key; `levels` takes LOW..HIGH, and words of mechanisms (compiler/neurons/) what they say."""
+"""The values of each key; `fire` also takes > and >=, `levels` takes LOW..HIGH, and the words of mechanisms
+(compiler/neurons/) what they say."""
 
 
 def known_keys() -> tuple[str, ...]:
@@ -118,6 +119,8 @@ def parse_assumptions(given: str | Mapping[str, str] | None, keys: tuple[str, ..
                 word.read(value)
             except (ValueError, KeyError):
                 raise InputError(WHERE, f"{key}={value}; expected {word.expected}") from None
+        elif key == "fire" and value in list(Compare):
+            value = Compare(value).word
         elif value not in VALUES[key]:
             raise InputError(WHERE, f"{key}={value}; expected one of {', '.join(VALUES[key])}")
         if node:
@@ -136,6 +139,6 @@ def _pairs(given: str | Mapping[str, str] | None) -> list[tuple[str, str]]:
     for part in filter(None, (piece.strip() for piece in given.split(","))):
         name, equals, value = part.partition("=")
         if not equals:
-            raise InputError(WHERE, f"'{part}' is no key=value; for example reset=subtract,fire=>=")
+            raise InputError(WHERE, f"'{part}' is no key=value; for example reset=subtract,fire=ge")
         pairs.append((name.strip(), value.strip()))
     return pairs

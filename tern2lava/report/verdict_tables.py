@@ -95,7 +95,7 @@ def reading_table(reading: ReadingBlock) -> Sheet:
             "Ties",
             "Misread",
             "Potentials compared",
-            "Neuron-timesteps left out",
+            "Potentials left out",
         ),
     )
     for row in reading.populations:

@@ -38,10 +38,22 @@ class Level(IntEnum):
 
 
 class Compare(str, Enum):
-    """How the membrane potential meets the threshold: v > threshold or v >= threshold."""
+    """How the membrane potential meets the threshold: v > threshold or v >= threshold.
+
+    Compare("gt") and Compare("ge") are the same members by their `word`, which needs no quotes in a shell or in YAML.
+    """
 
     GT = ">"
     GE = ">="
+
+    @property
+    def word(self) -> str:
+        """gt or ge."""
+        return self.name.lower()
+
+    @classmethod
+    def _missing_(cls, value: object) -> Compare | None:
+        return next((member for member in cls if member.word == value), None)
 
 
 class Reset(str, Enum):

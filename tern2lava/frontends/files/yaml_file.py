@@ -83,7 +83,7 @@ def _explain(path: Path, error: yaml.YAMLError) -> tuple[str, str]:
     mark = getattr(error, "problem_mark", None)
     problem = str(getattr(error, "problem", None) or error).splitlines()[0][:100]
     where = f"{path}:{mark.line + 1}" if mark else str(path)
-    return where, f'is no valid YAML ({problem}); a comparison is written in quotes: fire: ">"'
+    return where, f"is no valid YAML ({problem}); a comparison is written as a word, fire: gt, or in quotes"
 
 
 def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> Any:

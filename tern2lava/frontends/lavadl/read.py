@@ -34,7 +34,7 @@ LONGEST_DELAY = 62
 def load_lavadl(path: str | Path, *, assume: str | Mapping[str, str] | None = None, steps: int = 0) -> Graph:
     """The Graph (IMPORTED) of the lava-dl network at `path`, in whose integers it computes.
 
-    assume: keys KEYS (see assume.parse_assumptions): fire=>= for neurons trained with Loihi 1's slayer; arithmetic=real
+    assume: keys KEYS (see assume.parse_assumptions): fire=ge for neurons trained with Loihi 1's slayer; arithmetic=real
     reads the numbers as real ones, without the truncation of integers. steps: time steps of a sample (0: the file's).
     Raises InputError for a damaged file, UnsupportedError for layers and neurons that have no exact form.
     """
@@ -388,7 +388,7 @@ class _Assembly:
         if any(node.quantum is not None for node in neurons):
             notes.append("lava-dl's integers are kept: 64 membrane units to one of a weight, decays cut towards zero")
         if self.assumptions.everywhere.get("fire") is None:
-            notes.append("spikes where v > vThMant * 64 as Lava's LIF; slayer for Loihi 1 means >= (--assume fire=>=)")
+            notes.append("spikes where v > vThMant * 64 as Lava's LIF; slayer for Loihi 1 means >= (--assume fire=ge)")
         return notes
 
 

@@ -199,7 +199,7 @@ class NeuronKeys(Keys):
     rearm: StrictBool | None = None
     refractory: Annotated[int | None, BeforeValidator(_optional(_not_negative))] = None
     recurrent: Any = None
-    fire: Literal[">", ">="] | None = None
+    fire: Literal["gt", "ge", ">", ">="] | None = None
     # Values by the words of further mechanisms (compiler/neurons/).
     further: Annotated[dict[str, Any], Field(exclude=True)] = {}
 

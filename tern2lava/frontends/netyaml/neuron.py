@@ -60,7 +60,7 @@ _ACCEPTED = {
     "reset": "zero, subtract, none or value (with reset_value)",
     "reset_value": "a number or the name of a tensor",
     "reset_delay": "true (the reset acts in the next step) or false",
-    "fire": '">" or ">="',
+    "fire": "gt (v > threshold) or ge (v >= threshold)",
 }
 _SNNTORCH_RESETS = (Reset.SUBTRACT, Reset.ZERO, Reset.NONE)
 

@@ -99,7 +99,7 @@ def test_what_the_file_cannot_say_is_assumed_on_request_and_noted() -> None:
     rng = np.random.default_rng(16)
     plain = {"v_reset": np.zeros(2)}
     tree = chain(source(2), ("a", lif(2, rng, **plain)), ("b", lif(2, rng, **plain)), sink(2))
-    text = "reset=subtract,reset_delay=true,b.fire=>=,b.refractory=2,levels=-1..2,output.readout=membrane_last"
+    text = "reset=subtract,reset_delay=true,b.fire=ge,b.refractory=2,levels=-1..2,output.readout=membrane_last"
     graph = read(tree, dt=DT, assume=text)
     a, b = graph["a"], graph["b"]
     assert isinstance(a, Neuron)
@@ -119,6 +119,7 @@ def test_what_the_file_cannot_say_is_assumed_on_request_and_noted() -> None:
         ("arithmetic=real", "unknown key 'arithmetic'"),
         ("nowhere.fire=>=", "nowhere.fire applies to nothing"),
         ("fire", "'fire' is no key=value"),
+        ("fire=gte", "fire=gte; expected one of gt, ge"),
         ("levels=3..1", "expected LOW..HIGH"),
         ("reset=subtract", "v_reset: is not 0, which contradicts"),
         ("rearm=true", "rearm=true goes with reset=subtract"),
@@ -192,3 +193,11 @@ def test_a_broken_graph_is_refused_by_name(name: str) -> None:
     change(tree["node"])
     with pytest.raises((InputError, UnsupportedError), match=error):
         read(tree, dt=DT)
+
+
+@pytest.mark.parametrize("word", ["fire=ge", "fire=>="])
+def test_the_comparison_is_said_by_a_shell_safe_word_or_by_its_sign(word: str) -> None:
+    rng = np.random.default_rng(16)
+    graph = read(chain(source(2), ("a", lif(2, rng, v_reset=np.zeros(2))), sink(2)), dt=DT, assume=word)
+    assert graph["a"].compare is Compare.GE  # type: ignore[union-attr]
+    assert any("fire=ge" in note for note in graph.notes)
