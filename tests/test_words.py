@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -17,3 +18,55 @@ def test_no_docstring_begins_with_nothing_and_no_quantity_is_called_so_many() ->
         for match in re.finditer(r'"""Nothing;|\bso\s(?:\s*#\s)?many\b', path.read_text(), re.IGNORECASE)
     ]
     assert found == []
+
+
+ENTRY = re.compile(r"\| (?P<word>[^|]+) \| (?P<sentence>[^|]+) \| `(?P<file>[^`]+)`: `(?P<name>[^`]+)` \|")
+ROOT = Path(__file__).parents[1]
+GLOSSARY = ROOT / "docs" / "glossary.md"
+ENTRIES = [match.groupdict() for match in ENTRY.finditer(GLOSSARY.read_text())]
+
+
+def test_the_glossary_has_some_forty_words_each_once_with_one_sentence() -> None:
+    rows = [line for line in GLOSSARY.read_text().splitlines() if line.startswith("| ") and "what it is" not in line]
+    assert len(rows) == len(ENTRIES)
+    words = [entry["word"] for entry in ENTRIES]
+    assert len(words) == len(set(words))
+    assert 40 <= len(words) <= 60
+    assert [entry["word"] for entry in ENTRIES if not entry["sentence"].endswith(".")] == []
+
+
+def test_what_the_glossary_names_in_code_is_there() -> None:
+    missing = [
+        f"{e['word']}: {e['file']}: {e['name']}" for e in ENTRIES if not _defines(PACKAGE / e["file"], e["name"])
+    ]
+    assert missing == []
+
+
+def test_each_word_of_the_glossary_is_used_in_the_docs_or_the_code() -> None:
+    pages = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page != GLOSSARY)]
+    files = [path for end in ("*.py", "*.yaml") for path in sorted(PACKAGE.rglob(end))]
+    text = re.sub(r"\s+", " ", " ".join(path.read_text() for path in (*pages, *files)))
+    unused = [
+        e["word"]
+        for e in ENTRIES
+        if not re.search(rf"(?<![\w-]){re.escape(e['word'])}s?(?![\w-])", text, re.IGNORECASE)
+    ]
+    assert unused == []
+
+
+def _defines(file: Path, name: str) -> bool:
+    """Whether a module has a function, class or variable `name`, or a class a member of it (Class.member)."""
+    body: list[ast.stmt] = ast.parse(file.read_text()).body if file.is_file() else []
+    for part in name.split("."):
+        found = [node for node in body if part in _names(node)]
+        if not found:
+            return False
+        body = getattr(found[0], "body", [])
+    return True
+
+
+def _names(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return [target.id for target in targets if isinstance(target, ast.Name)]

@@ -64,7 +64,7 @@ def _dt(value: object) -> float:
 
 
 def _assume(value: object) -> str | dict[str, str]:
-    hint = "write 'reset=subtract,fire=>='"
+    hint = "write 'reset=subtract,fire=ge'"
     if isinstance(value, str):
         return value
     given = arguments.named(value, "assume", hint)
