@@ -70,3 +70,36 @@ def _names(node: ast.stmt) -> list[str]:
         return [node.name]
     targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
     return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+# {} is what is put in: a part of the message, or the message of another error that is passed on.
+_TEMPLATE = re.compile(r"requires .+; found .+; .+|requires .+; \{\}|(map_options\.)?\{\}(; .+|, which .+; .+)?")
+# Damage in core images and routes, which tern2lava alone writes.
+_OTHER_TEMPLATE = ("compiler/image", "compiler/walk.py", "sim/cores")
+
+
+def test_an_input_error_says_what_is_required_what_was_found_and_what_to_do() -> None:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if name.startswith(_OTHER_TEMPLATE):
+            continue
+        for call in ast.walk(ast.parse(path.read_text())):
+            text = _text(call.args[1]) if isinstance(call, ast.Call) and len(call.args) == 2 and _raises(call) else ""
+            if text and not _TEMPLATE.fullmatch(text):
+                found.append(f"{name}: {text}")
+    assert found == []
+
+
+def _raises(call: ast.Call) -> bool:
+    name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+    return name in ("InputError", "error")
+
+
+def _text(node: ast.expr) -> str:
+    """A text with {} for what is put in; empty for what is no text."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+    return ""

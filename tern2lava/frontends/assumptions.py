@@ -87,7 +87,11 @@ class Assumptions:
         given = [*self.everywhere, *(f"{node}.{key}" for node, key in self.single)]
         for name in given:
             if name not in self.said:
-                raise InputError(WHERE, f"{name} applies to nothing in this network; check the name, or leave it out")
+                raise InputError(
+                    WHERE,
+                    f"requires a node and key of this network; found {name}, which applies to nothing in it; check "
+                    "the name, or leave it out",
+                )
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -108,21 +112,31 @@ def parse_assumptions(given: str | Mapping[str, str] | None, keys: tuple[str, ..
     for name, value in _pairs(given):
         node, _, key = name.rpartition(".")
         if key not in keys:
-            raise InputError(WHERE, f"unknown key '{key}'; known here are {', '.join(keys)} (NODE.KEY for one node)")
+            raise InputError(
+                WHERE,
+                f"requires a key that this kind of file has; found '{key}'; choose from {', '.join(keys)} "
+                "(NODE.KEY for one node)",
+            )
         if key == "levels":
             ends = re.fullmatch(r"(-?\d{1,9})\.\.(-?\d{1,9})", value)
             if ends is None or int(ends[1]) > int(ends[2]):
-                raise InputError(WHERE, f"levels={value}; expected LOW..HIGH, for example levels=0..3")
+                raise InputError(
+                    WHERE, f"requires LOW..HIGH for levels; found levels={value}; write for example levels=0..3"
+                )
         elif key in words():
             word = words()[key][1]
             try:
                 word.read(value)
             except (ValueError, KeyError):
-                raise InputError(WHERE, f"{key}={value}; expected {word.expected}") from None
+                raise InputError(
+                    WHERE, f"requires {word.expected} for {key}; found {key}={value}; mend the value"
+                ) from None
         elif key == "fire" and value in list(Compare):
             value = Compare(value).word
         elif value not in VALUES[key]:
-            raise InputError(WHERE, f"{key}={value}; expected one of {', '.join(VALUES[key])}")
+            raise InputError(
+                WHERE, f"requires one of {', '.join(VALUES[key])} for {key}; found {key}={value}; choose one of them"
+            )
         if node:
             single[node, key] = value
         else:
@@ -139,6 +153,6 @@ def _pairs(given: str | Mapping[str, str] | None) -> list[tuple[str, str]]:
     for part in filter(None, (piece.strip() for piece in given.split(","))):
         name, equals, value = part.partition("=")
         if not equals:
-            raise InputError(WHERE, f"'{part}' is no key=value; for example reset=subtract,fire=ge")
+            raise InputError(WHERE, f"requires KEY=VALUE; found '{part}'; write for example reset=subtract,fire=ge")
         pairs.append((name.strip(), value.strip()))
     return pairs

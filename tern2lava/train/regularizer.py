@@ -83,9 +83,14 @@ class UncertaintyRegularizer:
     def __post_init__(self) -> None:
         for name in ("time", "margin", "confidence"):
             if getattr(self, name) < 0:
-                raise InputError(name, f"found {getattr(self, name)}; a weight is at least 0")
+                raise InputError(
+                    name, f"requires a weight of at least 0; found {getattr(self, name)}; give for example 1"
+                )
         if not (self.width > 0 and 0 < self.doubt < 0.5):
-            raise InputError("width, doubt", f"found {self.width}, {self.doubt}; width > 0 and doubt in (0, 0.5)")
+            raise InputError(
+                "width, doubt",
+                f"requires width > 0 and doubt in (0, 0.5); found {self.width} and {self.doubt}; mend them",
+            )
 
     def __call__(self, step: Step) -> dict[str, Tensor]:
         terms = {}

@@ -227,7 +227,7 @@ def test_the_ternary_graph_of_a_compilation_is_written_too(seed: int, make_leaky
 
 def test_integers_and_a_time_step_of_nothing_are_refused() -> None:
     graph = network()
-    with pytest.raises(InputError, match="--dt: found 0"):
+    with pytest.raises(InputError, match=r"--dt: requires seconds above 0; found 0\.0"):
         nir_content(graph, dt=0.0)
     program = lower(graph, Arithmetic(), Options(steps=10)).program
     with pytest.raises(UnsupportedError, match="real numbers"):

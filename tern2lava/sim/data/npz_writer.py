@@ -51,7 +51,10 @@ class Record:
                 self._files[name] = self._around.enter_context(file)
             self._files[name].write(np.ascontiguousarray(values).data)
         except OSError as error:
-            raise InputError(self._folder, f"cannot be written to ({error.strerror or error})") from None
+            raise InputError(
+                self._folder,
+                f"requires a folder that can be written; found {error.strerror or error}; free space or choose another",
+            ) from None
         self._kinds[name] = (count + len(values), shape, dtype)
 
     def append_trace(self, trace: Trace, states: bool) -> None:

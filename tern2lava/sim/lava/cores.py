@@ -144,6 +144,9 @@ def _levels(group: Group, inputs: Mapping[str, Spikes], expected: tuple[int, int
     values = inputs.get(group.name)
     if values is None or values.shape[:2] != expected or values[0, 0].size != group.box.volume:
         found = "nothing" if values is None else f"an array of shape {values.shape}"
-        raise InputError(f"input {group.name}", f"found {found}, expected {(*expected, group.box.volume)}")
+        raise InputError(
+            f"input {group.name}",
+            f"requires shape {(*expected, group.box.volume)}; found {found}; give every step of every sample",
+        )
     low, high = int(values.min(initial=0)), int(values.max(initial=1))
     return (low, high)
