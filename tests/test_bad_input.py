@@ -140,7 +140,11 @@ def test_a_network_that_does_not_fit(run: Run, tmp_path: Path) -> None:
 def test_a_folder_that_is_no_bundle_is_not_replaced(run: Run, tmp_path: Path) -> None:
     (tmp_path / "build").mkdir()
     (tmp_path / "build" / "precious.txt").write_text("mine", "utf-8")
-    refuses(run("compile", DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml", "-o", "build"), 2, "no bundle")
+    refuses(
+        run("compile", DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml", "-o", "build"),
+        2,
+        "requires a new or empty folder, or a bundle",
+    )
     assert [entry.name for entry in (tmp_path / "build").iterdir()] == ["precious.txt"]
 
 
@@ -164,11 +168,11 @@ def test_values_that_are_no_spikes(run: Run, tmp_path: Path, bundle: Path, comma
 def test_a_spike_file_that_is_none(run: Run, tmp_path: Path, bundle: Path) -> None:
     (tmp_path / "text.npz").write_text("no archive", "utf-8")
     refuses(run("simulate", bundle, "--data", "text.npz"), 2, "text.npz")
-    refuses(run("simulate", bundle, "--data", "absent.npz"), 2, "absent.npz", "does not exist")
+    refuses(run("simulate", bundle, "--data", "absent.npz"), 2, "absent.npz", "requires an npz file; found none")
 
 
 def test_a_folder_that_is_no_bundle(run: Run, tmp_path: Path) -> None:
-    refuses(run("report", tmp_path), 2, "is no bundle")
+    refuses(run("report", tmp_path), 2, "requires the folder of a bundle")
 
 
 def test_a_damaged_bundle(run: Run, tmp_path: Path) -> None:

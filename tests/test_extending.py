@@ -202,9 +202,9 @@ def test_a_source_is_loaded_and_compiled_and_takes_its_own_options_alone(
         assert [node.name for node in graph.nodes] == ["x", "w0", "n0", "w1", "n1", "out"]
         assert graph["n1"].threshold == 2.0  # type: ignore[union-attr]
         for option, why in (
-            ({"dt": 1e-3}, r"x.toy: option dt is for NIR files and lava-dl files; leave it out"),
-            ({"other": 1}, r"x.toy: option other is unknown; toy files take threshold"),
-            ({"net": "net.yaml"}, r"x.toy: says itself how its layers are wired; leave --net out"),
+            ({"dt": 1e-3}, r"x.toy: requires NIR files and lava-dl files for option dt; found a toy file \(\.toy\)"),
+            ({"other": 1}, "x.toy: requires an option that toy files take; found other; choose from threshold"),
+            ({"net": "net.yaml"}, "x.toy: requires no net.yaml, .*; found --net; leave --net out"),
         ):
             with pytest.raises(InputError, match=why):
                 load(toy_file, **option)

@@ -29,7 +29,7 @@ def numbers(count: int) -> range:
 
 
 def wide_codes(rng: np.random.Generator, shape: tuple[int, ...], bits: int = 2) -> Array:
-    """Codes of so many bits; ternary ones with any share of zeros."""
+    """Codes of this number of bits; ternary ones with any share of zeros."""
     if bits == 2:
         return sparse_codes(rng, *shape, zeros=rng.uniform(0, 0.9))
     return frozen(rng.integers(-(1 << (bits - 1)) + 1, 1 << (bits - 1), shape), np.int8)
