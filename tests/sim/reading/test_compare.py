@@ -265,7 +265,7 @@ def test_adaptive_thresholds_are_followed_within_their_bound() -> None:
     layer = Dense(name="w", inputs=("x",), weight=weight)
     graph = Graph(level=Level.IMPORTED, steps=60, nodes=(Input(name="x", shape=(20,)), layer, node))
     x = (rng.random((10, 60, 20)) < 0.4).astype(np.uint8)
-    v, b, s, own = (np.zeros((10, 30), single) for _ in range(4))
+    v, b, s, _ = (np.zeros((10, 30), single) for _ in range(4))
     found = []
     for t in range(60):
         b = single(rho) * b + single(jump) * s
