@@ -9,10 +9,11 @@
 A cell is NETS random networks by seed, of ternary weights times a scale. Even seeds take powers of two for weights,
 thresholds and inputs' weights, so that potentials meet thresholds exactly and > and >= differ; odd seeds take real
 numbers. Five runs: the framework's own in float64 (F) and in float32 (S), the float reference on the graph that the
-front end read (R), the integer program (I), and that program in Lava's CPU simulator (L). The table counts neuron-steps
-where F and R differ, S and R (ties that float32 rounding explains, and misreadings: sim/reading/run.py), I and R (the
-rounding of decays and scales to the target's integers, which certificates bound), L and I.
-Lava's process models run one after the other without its runtime (run_stock's `sequential`), or in it with --runtime.
+front end read (R), the integer program (I), and that program in Lava's CPU simulator (L). The table counts
+neuron-timesteps where F and R differ, S and R (ties that float32 rounding explains, and misreadings:
+sim/reading/run.py), I and R (the rounding of decays and scales to the target's integers, which certificates bound), L
+and I. Lava's process models run one after the other without its runtime (run_stock's `sequential`), or in it with
+--runtime.
 """
 
 from __future__ import annotations
@@ -138,7 +139,7 @@ def in_float32(cell: Cell | FileCell, nets: int, steps: int = STEPS) -> list[Rea
 
 @dataclass
 class Row:
-    """The counts of a cell: networks, spikes of F and L, the neuron-steps that differ, first differences of I and R
+    """The counts of a cell: networks, spikes of F and L, the neuron-timesteps that differ, first differences of I and R
     beyond the certified bound; of the run in float32 ties and misreadings (None: there is none)."""
 
     nets: int = 0
@@ -216,7 +217,7 @@ class Marking(Tracker):
 
 
 def unexplained(lowered: Lowered, inputs: dict[str, Array], integers: Trace) -> int:
-    """Neuron-steps where integers first spike otherwise than real numbers though their error bound excludes it.
+    """Neuron-timesteps where integers first spike otherwise than real numbers though their error bound excludes it.
 
     Only the first population that differs in the first such step of a sample is asked: what follows has other inputs.
     """
@@ -268,16 +269,15 @@ def render(lines: dict[str, str]) -> str:
 Written by `python benchmarks/conformance.py` with {versions}; `--check` recomputes it.
 
 Each row is {NETS} random networks (seeds 0 to {NETS - 1}) of two neuron layers and ternary weights, {BATCH} samples of
-{STEPS} steps. *Spikes* are those of the framework's own run in float64; *differ* counts neuron-steps where the graph
-read by the front end spikes otherwise in real numbers. *Ties* and *misread* are of the framework's own run in float32,
-which is what people ship: spikes that its rounding explains, for the potential lies within the stated bound of the
-threshold, and spikes that it does not (docs/oracle.md); every population reads the recorded spikes of the others.
-*Rounded* counts those where the integers of `{TARGET}` spike
-otherwise than real numbers: decays have 12 bits and scales are rounded. The first such difference of every sample lies
-within the running error bound of its certificate (sim/verify/threshold_margin.py); others
-follow it, for spikes feed spikes.
-*Lava* counts the spikes of the same networks on one sample ({BATCH} where one gives fewer than {FEWEST:,}) in Lava's
-process models and, after the slash, the spikes and membrane potentials that are others than in the integer reference.
+{STEPS} steps. *Spikes* are those of the framework's own run in float64; *differ* counts neuron-timesteps where the
+graph read by the front end spikes otherwise in real numbers. *Ties* and *misread* are of the framework's own run in
+float32, which is what people ship: spikes that its rounding explains, for the potential lies within the stated bound of
+the threshold, and spikes that it does not (docs/oracle.md); every population reads the recorded spikes of the others.
+*Rounded* counts those where the integers of `{TARGET}` spike otherwise than real numbers: decays have 12 bits and
+scales are rounded. The first such difference of every sample lies within the running error bound of its certificate
+(sim/verify/threshold_margin.py); others follow it, for spikes feed spikes. *Lava* counts the spikes of the same
+networks on one sample ({BATCH} where one gives fewer than {FEWEST:,}) in Lava's process models and, after the slash,
+the spikes and membrane potentials that are others than in the integer reference.
 
 In all {len(rows):,} rows: {spikes:,} spikes, {differ:,} differ; in Lava {in_lava:,} spikes, {lava_differ:,} differ.
 In float32 {len(singles):,} rows: {ties:,} ties, {misread:,} misread.
@@ -288,10 +288,10 @@ snnTorch 1.0 cannot run with a reset at once. Sequential networks of SpikingJell
 mode is compared in tests/frontends/modules/test_spikingjelly.py.
 
 NIR has no runner of its own. Rows *NIR* hold the reader against forward Euler on nir's objects, written down from the
-docstrings of nir 1.0.8; *subtract, >=* is what `--assume reset=subtract,fire=>=` says. Rows *NIR from* a framework are
+docstrings of nir 1.0.8; *subtract, >=* is what `--assume reset=subtract,fire=ge` says. Rows *NIR from* a framework are
 networks that its own export wrote, against the framework's own run, with the assumptions of docs/nir.md. lava-dl cannot
 be installed any more: its rows are held against SpikingJelly's bit-accurate copy of slayer's neurons
-(spikingjelly.activation_based.lava_exchange) on layers computed by torch; *zero, >=* is `--assume fire=>=`. Their
+(spikingjelly.activation_based.lava_exchange) on layers computed by torch; *zero, >=* is `--assume fire=ge`. Their
 integers are kept, so nothing is rounded.
 
 | framework | neuron | reset | connection | nets | spikes | differ | ties | misread | rounded | Lava |

@@ -8,7 +8,7 @@ A leaky layer of 40 neurons behind 50 inputs, weights alpha * {-1, 0, 1}, as in 
 1/2, 1/3, 1/4 and 1/5, tau of 2 and 4, thresholds of 1 and 1/2, > and >=, reset to zero and by subtraction, random
 spikes and static pictures, 8 to 64 steps, on every target whose neurons are such. Its own spikes are computed in
 rational arithmetic (fidelity_exact.py), apart from the product; the product compiles the layer and runs its integer
-program. What is counted is neuron-steps that differ. Targets of one arithmetic give one program and are run once.
+program. What is counted is neuron-timesteps that differ. Targets of one arithmetic give one program and are run once.
 
 Then the third verdict of verify is tried (fidelity_reading.py): on twelve deliberate misreadings of one net.yaml, and
 on one network of every conformance cell in the float32 that people ship.
@@ -53,7 +53,7 @@ STEPS = (8, 16, 32, 64)
 QUICK_ALPHAS, QUICK_STEPS = (Fraction(1, 2), Fraction(1, 3)), (8, 32)
 SHORT, FINITE_BAR = 16, 0.02
 SEED = 20
-# Of the conformance cells, every one, or every so many-th.
+# Every n-th of the conformance cells is run (1: all).
 ALL_CELLS, QUICK_CELLS = 1, 60
 
 

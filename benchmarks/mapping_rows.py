@@ -63,7 +63,7 @@ def _child(pipe: Any, work: Callable[..., Row], arguments: tuple[Any, ...]) -> N
 
 
 def stop_after(seconds: float) -> None:
-    """Start no row after so many seconds, and end those that run."""
+    """Start no row after this number of seconds from now, and end those that run."""
     global _stop
     _stop = time.monotonic() + seconds
 

@@ -14,7 +14,7 @@ fp32: 32 bits for each weight of the layer, a kernel counted once. Columns, in b
     stored    synaptic memory on all cores: heads, gains, codes, row pointers, padding, and every copy
     axons     records of axon ranges and routes in the core images (52 bytes each), which are no synaptic memory
 
-copies: how often each weight is stored. least: how often it must be, because a channel's neurons take so many cores.
+copies: how often each weight is stored. least: how often it must be, given how many cores a channel's neurons take.
 
 --check ends with exit code 1 and names the layers that miss a bar:
 

@@ -91,7 +91,7 @@ def recurrent(style: Style = PLAIN) -> Graph:
 
 
 def stack(synapses: int, fan_in: int = 4096) -> Graph:
-    """Dense layers with about so many synapses in all, none with a fan-in above `fan_in`: at first three layers of
+    """Dense layers with about `synapses` synapses in all, none with a fan-in above `fan_in`: at first three layers of
     equal width, then more of them."""
     width = min(fan_in, max(1, round((synapses / 3) ** 0.5)))
     layers = max(1, round(synapses / width**2))

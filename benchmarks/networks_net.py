@@ -11,7 +11,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, O
 from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, conv_out, frozen, size
 
 ZEROS = 0.5
-# In weights; with a leak, a weight is so many units, that a potential can lose a part of it.
+# A threshold in weights; with a leak, a weight is several units, so that a potential can lose a part of it.
 THRESHOLD = 8
 LEAKY_GAIN = 64
 
@@ -70,7 +70,7 @@ class Net:
         return LEAKY_GAIN if self.style.leak else 1
 
     def groups(self, channels: int, each: int, wires: int = 1) -> int:
-        """The fewest groups of so many channels in which a neuron, reading `each` values of a channel, has no more
+        """The fewest groups of `channels` channels in which a neuron, reading `each` values of a channel, has no more
         than its share of the inputs that it may have."""
         if self.style.fan_in is None:
             return 1

@@ -157,8 +157,8 @@ def verification(samples: int) -> list[tuple[str, float]]:
 
 
 def streamed(counts: tuple[int, ...]) -> list[tuple[int, float, float]]:
-    """(samples, MiB of their spikes, peak MiB held) of `tern2lava simulate` on so many samples of 256 steps from one
-    file, its spikes and scores left out; each in a process of its own."""
+    """(samples, MiB of their spikes, peak MiB held) of `tern2lava simulate` on each of these numbers of samples of 256
+    steps from one file, its spikes and scores left out; each in a process of its own."""
     from importlib import resources
 
     from tern2lava import api

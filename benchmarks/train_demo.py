@@ -16,6 +16,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -121,7 +122,7 @@ def record(demo: Demo, out: Path) -> None:
     )  # fmt: skip
     found = tern2lava.record(plain, spikes, scores=lambda returned: torch.stack(returned).sum(0))
     kept = {name: values for name, values in found.items() if not name.startswith("v")}
-    np.savez_compressed(out / f"{demo.name}-run.npz", **pack(kept))
+    np.savez_compressed(out / f"{demo.name}-run.npz", **dict[str, Any](pack(kept)))
 
 
 def main() -> int:

@@ -25,8 +25,8 @@ DISTILLATION = {"temperature": 2.0, "weight": 1.0, "match": "rate", "match_weigh
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
-    """A data set and a network. train: the first so many training samples; sparsity: the share of zeros of its trained
-    ternary networks (None: what their thresholds leave); seeds: how many are trained."""
+    """A data set and a network. train: the number of training samples, counted from the first; sparsity: the share of
+    zeros of its trained ternary networks (None: what their thresholds leave); seeds: how many are trained."""
 
     dataset: str
     layers: str

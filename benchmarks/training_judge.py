@@ -75,8 +75,8 @@ def engine(program: Graph) -> Callable[[Graph, dict[str, Any]], Any]:
 
 
 def in_band(graph: Graph, name: str, spikes: Array) -> dict[str, Any]:
-    """The share of neuron-steps inside the error bound of BAND_TARGET's integers, in all and by layer, the last layer
-    (read by its potentials) left out."""
+    """The share of neuron-timesteps inside the error bound of BAND_TARGET's integers, in all and by layer, the last
+    layer (read by its potentials) left out."""
     lowered = lower(graph, Arithmetic(**load_profile(BAND_TARGET).arithmetic_values()))
     near, steps = Counter[str](), Counter[str]()
     for begin in range(0, len(spikes), BAND_BATCH):

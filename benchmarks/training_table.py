@@ -32,7 +32,7 @@ def percent(key: str, *inner: str) -> Value:
 
 
 def banded(record: Record, layer: int) -> float | None:
-    """% of the neuron-steps of a hidden layer that are in the band."""
+    """% of the neuron-timesteps of a hidden layer that are in the band."""
     shares = list(record.get("in_band_layers", {}).values())
     return 100.0 * shares[layer] if layer < len(shares) else None
 
@@ -140,7 +140,7 @@ def bars(records: Mapping[str, Record], *, quick: bool = False) -> list[tuple[st
                 result.append((f"{case}: {key.upper()} above that of {name}", over, "<=", 0.0))
         for key, words in (("near_threshold", "near the threshold"), ("in_band", "in the certificate's band")):
             over = above(percent(key), "distil")
-            result.append((f"{case}: % of neuron-steps {words} above that of (b) alone", over, "<=", 0.0))
+            result.append((f"{case}: % of neuron-timesteps {words} above that of (b) alone", over, "<=", 0.0))
     return result
 
 

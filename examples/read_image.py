@@ -127,7 +127,7 @@ def run(images, inputs):  # spikes {population: (samples, steps, neurons)} of in
     bits, top = images[0].arithmetic[0], 2 ** (images[0].arithmetic[1] - 1) - 1
     last = steps + max(g["start"] for g in groups)
     spikes = {g["name"]: np.zeros((samples, steps, g["whole"]), np.int64) for g in groups}
-    for g in [g for image in images for g in image.groups]:  # out[:, t]: spikes of chip step t, from 1 on
+    for g in [g for image in images for g in image.groups]:  # out[:, t]: spikes of hardware timestep t, from 1 on
         g["out"], g["u"] = np.zeros((samples, last + 1, len(g["place"])), np.int64), 0
         g["out"][:, 1 : steps + 1] = inputs.get(g["name"], 0)
     for t in range(1, last + 1):

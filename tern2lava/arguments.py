@@ -151,7 +151,9 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
             signature.bind(*args, **kwargs)
         except TypeError as error:
             names = ", ".join(name for name, p in signature.parameters.items() if p.kind is not p.VAR_KEYWORD)
-            raise InputError(function.__name__, f"{error}; it takes {names}") from None
+            raise InputError(
+                function.__name__, f"requires the arguments {names}; found a call with others ({error}); mend the call"
+            ) from None
         return function(*args, **kwargs)
 
     return called

@@ -101,7 +101,8 @@ def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array]
         _replace(aside, folder)
     except OSError as error:
         raise InputError(
-            folder, f"cannot be written ({error.strerror or error}); free space or choose another"
+            folder,
+            f"requires a folder that can be written; found {error.strerror or error}; free space or choose another",
         ) from None
     finally:
         if aside is not None:
@@ -128,10 +129,12 @@ def _check_replaceable(folder: Path) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise InputError(folder, "is a file; choose another name for the bundle's folder")
+        raise InputError(folder, "requires a folder for the bundle; found a file; choose another name")
     if folder.samefile(Path.cwd()):
         # Replaced by another of its name, it would be gone under whoever works in it.
-        raise InputError(folder, "is the working directory, which a new folder cannot replace; name a folder in it")
+        raise InputError(
+            folder, "requires a folder that can be replaced; found the working directory; name a folder in it"
+        )
     found = sorted(entry.name for entry in folder.iterdir())
     if not found:
         return
@@ -140,10 +143,16 @@ def _check_replaceable(folder: Path) -> None:
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("tool") != TOOL:
-        raise InputError(folder, "exists and is no bundle; choose another folder")
+        raise InputError(
+            folder, "requires a new or empty folder, or a bundle; found other files; choose another folder"
+        )
     foreign = [name for name in found if name not in ENTRIES]
     if foreign:
-        raise InputError(folder, f"holds {foreign[0]}, which is no part of a bundle; move it or choose another")
+        raise InputError(
+            folder,
+            f"requires a folder that holds a bundle alone; found {foreign[0]} in it; move that or choose "
+            "another folder",
+        )
 
 
 def _replace(aside: Path, folder: Path) -> None:
@@ -251,17 +260,21 @@ def read_bundle(folder: Path) -> Bundle:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(folder, f"is no bundle (no {MANIFEST}); make one with 'tern2lava compile'") from None
+        raise InputError(
+            folder, f"requires the folder of a bundle; found no {MANIFEST} in it; make one with 'tern2lava compile'"
+        ) from None
     except (OSError, ValueError) as error:
-        raise InputError(path, f"cannot be read ({error}); compile again") from None
+        raise InputError(path, f"requires a manifest that can be read; found {error}; compile again") from None
     if not isinstance(manifest, dict) or manifest.get("tool") != TOOL or manifest.get("format") != FORMAT:
-        raise InputError(path, f"is no bundle manifest of format {FORMAT}; compile again")
+        raise InputError(path, f"requires a bundle manifest of format {FORMAT}; found another; compile again")
     try:
         images = tuple(_inside(folder, name).read_bytes() for name in manifest["images"])
         host_image = _inside(folder, manifest["host_image"]).read_bytes()
         report = Report.model_validate_json((folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, KeyError, TypeError, ValidationError, ValueError) as error:
-        raise InputError(folder, f"is damaged ({str(error).splitlines()[0]}); compile again") from None
+        raise InputError(
+            folder, f"requires a whole bundle; found damage ({str(error).splitlines()[0]}); compile again"
+        ) from None
     levels = {"imported": Level.IMPORTED, "real": Level.TERNARY, "program": Level.INTEGER}
     imported, real, program = (load_graph(folder / "graphs" / name, level) for name, level in levels.items())
     executable = Executable(imported=imported, real=real, program=program, images=images, host_image=host_image)
@@ -297,7 +310,10 @@ def map_options_of(bundle: Bundle) -> MapOptions:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         key = ".".join(map(str, ("map_options", *first["loc"])))
-        raise InputError(_folder(bundle) / MANIFEST, f"{key}: {first['msg'].lower()}; compile again") from None
+        raise InputError(
+            _folder(bundle) / MANIFEST,
+            f"requires options as this version writes them; found {key}: {first['msg'].lower()}; compile again",
+        ) from None
     except InputError as error:
         raise InputError(_folder(bundle) / MANIFEST, f"map_options.{error}; compile again") from None
 
@@ -308,7 +324,9 @@ def measured_rates_of(bundle: Bundle) -> dict[str, Reals] | None:
     try:
         rates = TypeAdapter(dict[str, float]).validate_python(found)
     except ValidationError:
-        raise InputError(_folder(bundle) / MANIFEST, "measured_rates are no numbers; compile again") from None
+        raise InputError(
+            _folder(bundle) / MANIFEST, "requires numbers as measured_rates; found other values; compile again"
+        ) from None
     return {name: np.asarray(value) for name, value in rates.items()} or None
 
 
@@ -329,14 +347,16 @@ def write_aside(path: Path, write: Any) -> None:
     """Let `write` fill a file beside `path`, then rename it into place: whole or absent. Raises InputError."""
     path = Path(path)
     if not path.name:
-        raise InputError(path, "is a folder; name a file in it")
+        raise InputError(path, "requires a file; found a folder; name a file in it")
     aside = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(aside)
         os.replace(aside, path)
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror or error})") from None
+        raise InputError(
+            path, f"requires a file that can be written; found {error.strerror or error}; choose another"
+        ) from None
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)

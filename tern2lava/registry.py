@@ -52,7 +52,11 @@ class Registry(Generic[Entry]):
     def add(self, entry: Entry) -> Entry:
         """`entry`, registered. Raises InputError where its name is taken."""
         if entry.name in self._entries:
-            raise InputError(f"{self.kind} {entry.name}", "is registered twice; give one of the two another name")
+            raise InputError(
+                f"{self.kind} {entry.name}",
+                f"requires a name of its own for each {self.kind}; found two called {entry.name}; give one of the "
+                "two another name",
+            )
         self._entries[entry.name] = entry
         return entry
 
@@ -106,7 +110,7 @@ class Registry(Generic[Entry]):
             if point.name == name:
                 return self._load(point)
         there = f"choose {one_of(self.names())}" if self.names() else "there is none"
-        raise InputError(where or self.kind, f"found '{name}'; {there}")
+        raise InputError(where or self.kind, f"requires a known {self.kind}; found '{name}'; {there}")
 
     def origin(self, name: str) -> str:
         """Which distribution brings the plugin of that name, in words."""

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from archive import save_npz
 from command_line import Done, Run, in_process
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.frontends.files.checkpoint import read_checkpoint
@@ -51,14 +52,14 @@ def compile_changed(run: Run, tmp_path: Path, change: Callable[[Arrays], object]
     """Compile the demonstration's MLP from an npz whose tensors were changed, and see that no bundle is left."""
     arrays = {name: np.array(value) for name, value in tensors().items()}
     change(arrays)
-    np.savez(tmp_path / "net.npz", **arrays)
+    save_npz(tmp_path / "net.npz", **arrays)
     done = run("compile", "net.npz", "--net", DEMO / "mlp.yaml", "-o", "build")
     assert {entry.name for entry in tmp_path.iterdir()} <= {"net.npz"}
     return done
 
 
 def test_an_unchanged_npz_compiles(run: Run, tmp_path: Path) -> None:
-    np.savez(tmp_path / "net.npz", **tensors())
+    save_npz(tmp_path / "net.npz", **tensors())
     done = run("compile", "net.npz", "--net", DEMO / "mlp.yaml", "-o", "build")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "build" / "manifest.json").is_file()
@@ -130,7 +131,7 @@ def test_a_network_that_does_not_fit(run: Run, tmp_path: Path) -> None:
     wide = 1 << 14
     arrays["fc1.weight"] = rng.choice(np.array([-0.1, 0, 0.1], np.float32), size=(wide, 64))
     arrays["fc2.weight"] = rng.choice(np.array([-0.1, 0, 0.1], np.float32), size=(10, wide))
-    np.savez(tmp_path / "wide.npz", **arrays)
+    save_npz(tmp_path / "wide.npz", **arrays)
     done = run("compile", "wide.npz", "--net", DEMO / "mlp.yaml", "--target", "tiny", "-o", "build")
     refuses(done, 4, "needs", "the target has")
     assert not (tmp_path / "build").exists()
@@ -139,7 +140,11 @@ def test_a_network_that_does_not_fit(run: Run, tmp_path: Path) -> None:
 def test_a_folder_that_is_no_bundle_is_not_replaced(run: Run, tmp_path: Path) -> None:
     (tmp_path / "build").mkdir()
     (tmp_path / "build" / "precious.txt").write_text("mine", "utf-8")
-    refuses(run("compile", DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml", "-o", "build"), 2, "no bundle")
+    refuses(
+        run("compile", DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml", "-o", "build"),
+        2,
+        "requires a new or empty folder, or a bundle",
+    )
     assert [entry.name for entry in (tmp_path / "build").iterdir()] == ["precious.txt"]
 
 
@@ -163,11 +168,11 @@ def test_values_that_are_no_spikes(run: Run, tmp_path: Path, bundle: Path, comma
 def test_a_spike_file_that_is_none(run: Run, tmp_path: Path, bundle: Path) -> None:
     (tmp_path / "text.npz").write_text("no archive", "utf-8")
     refuses(run("simulate", bundle, "--data", "text.npz"), 2, "text.npz")
-    refuses(run("simulate", bundle, "--data", "absent.npz"), 2, "absent.npz", "does not exist")
+    refuses(run("simulate", bundle, "--data", "absent.npz"), 2, "absent.npz", "requires an npz file; found none")
 
 
 def test_a_folder_that_is_no_bundle(run: Run, tmp_path: Path) -> None:
-    refuses(run("report", tmp_path), 2, "is no bundle")
+    refuses(run("report", tmp_path), 2, "requires the folder of a bundle")
 
 
 def test_a_damaged_bundle(run: Run, tmp_path: Path) -> None:

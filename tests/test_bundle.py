@@ -85,7 +85,8 @@ def test_what_is_no_bundle_is_never_replaced(compiled: Compiled, tmp_path: Path,
     (written / "spikes.npz").write_bytes(b"mine")
     before = listing(tmp_path)
     for name, message in (
-        ("web", "is no bundle"), ("notes", "is no bundle"), ("file", "is a file"), ("build", "holds spikes.npz"),
+        ("web", "a new or empty folder, or a bundle"), ("notes", "requires a new or empty folder, or a bundle"),
+        ("file", "requires a folder for the bundle; found a file"), ("build", "found spikes.npz in it"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=message):
             write_bundle(compiled, tmp_path / name)
@@ -121,7 +122,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(
     monkeypatch.undo()
     assert listing(tmp_path) == before
     if isinstance(error, OSError):
-        assert f"{target}: cannot be written ({error.strerror})" in str(raised.value)
+        assert f"{target}: requires a folder that can be written; found {error.strerror}" in str(raised.value)
     if exists:
         read_bundle(target)
 
@@ -165,7 +166,7 @@ def test_names_that_no_file_system_takes_are_one_line(compiled: Compiled, tmp_pa
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError):
         write_bundle(compiled, tmp_path / "file" / "build")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match=r"out\.npz: requires a file that can be written; found File exists"):
         write_aside(tmp_path / "file" / "out.npz", lambda path: path.write_text(""))
     assert listing(tmp_path) == ["file"]
 

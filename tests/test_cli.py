@@ -14,6 +14,7 @@ import pytest
 import typer.main
 
 import tern2lava
+from archive import save_npz
 from command_line import Run, in_process
 from lossy import samples, write_lossy
 from tern2lava import api
@@ -141,7 +142,7 @@ def test_verify_begins_with_the_verdicts_in_tables_and_json(run: Run, bundle: Pa
 
 def test_spikes_that_are_lost_end_in_one_and_what_is_required_decides(run: Run, tmp_path: Path) -> None:
     lossy = write_lossy(tmp_path / "b", {"h": 1})
-    np.savez(tmp_path / "x.npz", **samples())
+    save_npz(tmp_path / "x.npz", **samples())
     verify = ("verify", lossy, "--data", tmp_path / "x.npz", "--backend", "reference")
     code, out, err = run(*verify)
     assert (code, err) == (1, "")
@@ -154,12 +155,12 @@ def test_spikes_that_are_lost_end_in_one_and_what_is_required_decides(run: Run, 
     assert "NOT COMPARED with your framework" in out
     code, out, err = run(*verify, "--require", "arithmetic=0.1")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "require: found 'arithmetic=0.1'; write 0.1%" in err
+    assert "require: requires a share for arithmetic; found 'arithmetic=0.1'; write 0.1%" in err
 
 
 def test_a_right_network_meets_arithmetic_to_the_last_spike(run: Run, tmp_path: Path) -> None:
     right = write_lossy(tmp_path / "b", {})
-    np.savez(tmp_path / "x.npz", **samples())
+    save_npz(tmp_path / "x.npz", **samples())
     verify = ("verify", right, "--data", tmp_path / "x.npz", "--backend", "reference", "--require")
     assert run(*verify, "arithmetic=0")[0] == 0
     assert run(*verify, "execution,reading")[0] == 1
@@ -186,7 +187,7 @@ def test_data_of_other_steps_are_refused_unless_they_are_meant(
     words = (command[0], bundle, "--data", tmp_path / "x.npz", *command[1:])
     code, out, err = run(*words)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "holds 3 samples of 9 steps; the network is compiled for 16 steps" in err
+    assert "requires samples of 16 steps, which the network is compiled for; found 3 samples of 9 steps" in err
     assert "--any-steps" in err
     found = {}
     for option in ("--any-steps", "--pad"):
@@ -221,13 +222,16 @@ def test_tables_and_json_of_the_other_commands(run: Run, command: tuple[str, ...
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("compile", *NET, "-o", "b", "--ternarize", "maybe"), "--ternarize: found 'maybe'; choose refuse, twn"),
-        (("compile", *NET), "--out: say where the bundle goes"),
-        (("compile", *NET, "--print-ir", "nowhere"), "--print-ir: no stage 'nowhere'"),
-        (("simulate", "b", "--data", "d", "--engine", "warp"), "--engine: found 'warp'"),
-        (("verify", "b", "--data", "d", "--backend", "chip"), "--backend: found 'chip'"),
+        (
+            ("compile", *NET, "-o", "b", "--ternarize", "maybe"),
+            "--ternarize: requires refuse, twn or int8; found 'maybe'",
+        ),
+        (("compile", *NET), "--out: requires a folder for the bundle; found none"),
+        (("compile", *NET, "--print-ir", "nowhere"), "--print-ir: requires the name of a stage; found 'nowhere'"),
+        (("simulate", "b", "--data", "d", "--engine", "warp"), "--engine: requires a known engine; found 'warp'"),
+        (("verify", "b", "--data", "d", "--backend", "chip"), "--backend: requires lava or reference; found 'chip'"),
         (("profiles", "abacus"), "abacus: name: found no such profile or file"),
-        (("report", "nowhere"), "nowhere: is no bundle"),
+        (("report", "nowhere"), "nowhere: requires the folder of a bundle"),
     ],
 )
 def test_options_that_are_no_choice_are_one_line(run: Run, arguments: tuple[Path | str, ...], said: str) -> None:
@@ -253,7 +257,7 @@ def test_two_scales_in_one_layer_are_two_groups_or_refused_by_the_target(run: Ru
     arrays = {name: np.array(value) for name, value in read_checkpoint(DEMO / "mlp.pt").tensors.items()}
     weight = arrays["fc1.weight"]
     arrays["fc1.weight"] = np.where(weight < 0, weight * 0.7310585, weight).astype(np.float32)
-    np.savez(tmp_path / "net.npz", **arrays)
+    save_npz(tmp_path / "net.npz", **arrays)
     command = ("compile", tmp_path / "net.npz", "--net", DEMO / "mlp.yaml", "-o", tmp_path / "b", "--target")
     code, out, err = run(*command, "loihi1")
     assert (code, out) == (3, "")
@@ -279,7 +283,7 @@ def test_a_full_disk_is_one_line(
     monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
     code, _, err = run("simulate", bundle, "--data", data, "-o", tmp_path / "out.npz")
     assert code == 2
-    assert "cannot be written (No space left on device)" in err
+    assert "requires a file that can be written; found No space left on device" in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
@@ -405,19 +409,19 @@ def test_what_if_compares_targets_in_one_table_and_names_why_one_is_out(run: Run
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("--pin", "lif1"), 2, "--pin: found 'lif1'; write POPULATION=CHIP"),
-        (("--pin", "lif1=-1"), 2, "--pin: found 'lif1=-1'"),
-        (("--pin", "other=0"), 2, "populations are lif1, lif2"),
+        (("--pin", "lif1"), 2, "--pin: requires POPULATION=CHIP; found 'lif1'"),
+        (("--pin", "lif1=-1"), 2, "--pin: requires POPULATION=CHIP; found 'lif1=-1'"),
+        (("--pin", "other=0"), 2, "found 'other' to chip 0; choose from lif1, lif2"),
         (("--pin", "lif1=7"), 4, "chips for a pin to chip 7"),
         (
             ("--objective", "fast"),
             2,
             "found 'fast'; choose cores, traffic, latency, balance",
         ),
-        (("--placement", "best"), 2, "no algorithm 'best'"),
+        (("--placement", "best"), 2, "placement: requires the name of a placement; found 'best'"),
         (("--rate", "-1"), 2, "rate: requires spikes per neuron and step above 0; found -1.0"),
         (("--spare-cores", "16"), 4, "spare at most 15"),
-        (("--data", "missing.npz"), 2, "missing.npz: does not exist"),
+        (("--data", "missing.npz"), 2, "missing.npz: requires an npz file; found none there"),
         (("--seed", "99999999999"), 2, "seed: requires a whole number from 0 to 2,147,483,647; found 99999999999"),
     ],
 )
@@ -444,7 +448,7 @@ def test_rounding_that_loses_too_much_is_refused_until_it_is_allowed(run: Run, t
     assert "compile for loihi2" in err
     assert not (tmp_path / "build").exists()
     code, _, err = run(*arguments, "--target", "paicore2", "--allow-rounding", "100")
-    assert (code, "--allow-rounding: found '100'; write 100% (or 1)" in err) == (2, True)
+    assert (code, "--allow-rounding: requires a share; found '100'; write 100% (or 1)" in err) == (2, True)
     assert run(*arguments, "--target", "paicore2", "--allow-rounding", "0.99")[0] == 3
     assert run(*arguments, "--target", "paicore2", "--allow-rounding", "100%")[0] == 0
     manifest = json.loads((tmp_path / "build" / "manifest.json").read_text())
@@ -460,4 +464,4 @@ def test_a_share_that_is_none_is_one_line(run: Run, tmp_path: Path, share: str) 
     code, out, err = run("compile", *NET, "-o", tmp_path / "b", f"--allow-rounding={share}")
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
-    assert f"--allow-rounding: found '{share}'; write a share as 20% or 0.2" in err
+    assert f"--allow-rounding: requires a share; found '{share}'; write it as 20% or 0.2" in err

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from rich.text import Text
 
 import lossy
+from archive import save_npz
 from command_line import Run, in_process
 from tern2lava import api
 from tern2lava.compiler.build import Compiled
@@ -45,7 +46,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("toy") / "build"
     api.compile(lossy.network(), "tiny", out=folder)
-    np.savez(folder.parent / "data.npz", **lossy.samples())
+    save_npz(folder.parent / "data.npz", **lossy.samples())
     return folder
 
 
@@ -201,9 +202,9 @@ def test_a_source_is_loaded_and_compiled_and_takes_its_own_options_alone(
         assert [node.name for node in graph.nodes] == ["x", "w0", "n0", "w1", "n1", "out"]
         assert graph["n1"].threshold == 2.0  # type: ignore[union-attr]
         for option, why in (
-            ({"dt": 1e-3}, r"x.toy: option dt is for NIR files and lava-dl files; leave it out"),
-            ({"other": 1}, r"x.toy: option other is unknown; toy files take threshold"),
-            ({"net": "net.yaml"}, r"x.toy: says itself how its layers are wired; leave --net out"),
+            ({"dt": 1e-3}, r"x.toy: requires NIR files and lava-dl files for option dt; found a toy file \(\.toy\)"),
+            ({"other": 1}, "x.toy: requires an option that toy files take; found other; choose from threshold"),
+            ({"net": "net.yaml"}, "x.toy: requires no net.yaml, .*; found --net; leave --net out"),
         ):
             with pytest.raises(InputError, match=why):
                 load(toy_file, **option)

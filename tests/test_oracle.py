@@ -73,7 +73,10 @@ def test_each_of_twelve_misreadings_of_a_net_yaml_turns_the_verdict_red(
 ) -> None:
     folder = compiled(tmp_path, NET.replace(*MISREADINGS[misread]))
     if misread == "steps":
-        with pytest.raises(InputError, match="holds 6 samples of 16 steps; the network is compiled for 12 steps"):
+        with pytest.raises(
+            InputError,
+            match=r"run\.npz: requires samples of 12 steps, which the network is.*; found 6 samples of 16 steps",
+        ):
             verified(folder, recorded)
     found = verified(folder, recorded, any_steps=misread == "steps")
     assert found.verdict("execution").status == "equal"
@@ -216,13 +219,15 @@ def test_a_run_to_keep_must_be_one_of_the_network(tmp_path: Path, recorded: Path
     def kept(given: Any) -> None:
         api.compile(checkpoint, "generic-ternary", net=net, out=tmp_path / "build", recorded=given)
 
-    with pytest.raises(InputError, match="recorded: holds no run of a framework"):
+    with pytest.raises(
+        InputError, match=r"recorded: requires a framework's run \(spikes\.NAME or scores\); found none"
+    ):
         kept({"spikes": arrays["spikes"]})
-    with pytest.raises(InputError, match="recorded: holds 8 steps a sample; record 16"):
+    with pytest.raises(InputError, match="recorded: requires 16 steps a sample, those of the network; found 8"):
         kept({name: value[:, :8] if value.ndim > 2 else value for name, value in arrays.items()})
-    with pytest.raises(InputError, match="nowhere.npz: does not exist"):
+    with pytest.raises(InputError, match="nowhere.npz: requires an npz file; found none there"):
         kept(tmp_path / "nowhere.npz")
-    with pytest.raises(InputError, match="net.yaml: is no readable npz file"):
+    with pytest.raises(InputError, match="net.yaml: requires a readable npz file"):
         kept(net)
     assert not (tmp_path / "build").exists()
 
@@ -239,7 +244,7 @@ def test_a_damaged_recording_is_refused_in_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "build"
     api.compile(live(), "generic-ternary", input_shape=(12,), steps=10, out=folder)
     (folder / RECORDED).write_bytes(b"PK no archive")
-    with pytest.raises(InputError, match=r"recorded.npz: is damaged .*; compile again"):
+    with pytest.raises(InputError, match=r"recorded.npz: requires a whole file; found damage"):
         verified(folder, {"spikes": inputs()})
 
 

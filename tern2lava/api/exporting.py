@@ -108,11 +108,13 @@ def _graph(
     if found is not None:
         if load_options or net is not None:
             name = next(iter(load_options), "net")
-            raise InputError(name, "is for files and modules that are still to be read; leave it out")
+            raise InputError(
+                name, "requires a file or module that is still to be read; found a network that has been; leave it out"
+            )
         executable = found.executable
         return (executable.real if stage == "real" else executable.imported), executable
     if stage == "real":
-        raise InputError("stage", "real is of a compiled network; compile the file first")
+        raise InputError("stage", "requires a compiled network for 'real'; found one that is not; compile it first")
     if dt is not None and not isinstance(source, Graph):
         load_options = {**load_options, "dt": dt}
     return load(source, net, **load_options), None

@@ -152,4 +152,6 @@ def _record_beside(path: Path) -> Record:
         path.parent.mkdir(parents=True, exist_ok=True)
         return Record(path.parent)
     except OSError as error:
-        raise InputError(path, f"cannot be written ({error.strerror or error})") from None
+        raise InputError(
+            path, f"requires a file that can be written; found {error.strerror or error}; choose another"
+        ) from None

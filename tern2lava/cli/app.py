@@ -141,9 +141,9 @@ def share(option: str, text: str) -> float:
     except ValueError:
         value = math.nan
     if number == text.strip() and 1 <= value < math.inf:
-        raise InputError(option, f"found '{text}'; write {number}% (or {value / 100:g})")
+        raise InputError(option, f"requires a share; found '{text}'; write {number}% (or {value / 100:g})")
     if not 0 <= value < math.inf:
-        raise InputError(option, f"found '{text}'; write a share as 20% or 0.2")
+        raise InputError(option, f"requires a share; found '{text}'; write it as 20% or 0.2")
     return value
 
 

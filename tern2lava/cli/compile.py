@@ -49,7 +49,7 @@ def compile(
     net: Annotated[Path | None, typer.Option("--net", help="net.yaml: how the checkpoint's layers are wired.")] = None,
     dt: Annotated[float | None, typer.Option("--dt", help="Time step in seconds, where a NIR file tells none.")] = None,
     assume: Annotated[
-        str, typer.Option(metavar="KEY=VALUE,...", help="What a NIR or lava-dl file cannot say: reset=subtract,fire=>=")
+        str, typer.Option(metavar="KEY=VALUE,...", help="What a NIR or lava-dl file cannot say: reset=subtract,fire=ge")
     ] = "",
     target: Target = "loihi2",
     out: Annotated[
@@ -99,13 +99,21 @@ def compile(
     from tern2lava.report.what_if import what_if_table
 
     if ternarize not in ("refuse", "twn", "int8"):
-        raise InputError("--ternarize", f"found '{ternarize}'; choose refuse, twn or int8")
+        raise InputError("--ternarize", f"requires refuse, twn or int8; found '{ternarize}'; choose one of them")
     if print_ir and print_ir not in (*stage_names(), "all"):
-        raise InputError("--print-ir", f"no stage '{print_ir}'; choose all, {', '.join(stage_names())}")
+        raise InputError(
+            "--print-ir", f"requires the name of a stage; found '{print_ir}'; choose all, {', '.join(stage_names())}"
+        )
     if what_if and (out is not None or print_ir):
-        raise InputError("--what-if", "only compares and writes nothing; leave out --out and --print-ir")
+        raise InputError(
+            "--what-if",
+            "requires to be alone, for it compares and writes nothing; found --out or --print-ir; leave these out",
+        )
     if out is None and not print_ir and not what_if:
-        raise InputError("--out", "say where the bundle goes, for example -o build/ (or only look: --print-ir all)")
+        raise InputError(
+            "--out",
+            "requires a folder for the bundle; found none; add for example -o build/ (or look only: --print-ir all)",
+        )
     options = Options(
         ternarize=cast('Literal["refuse", "twn", "int8"]', ternarize), steps=steps,
         allow_rounding=share("--allow-rounding", allow_rounding), effort=effort_of(effort, "--effort"),

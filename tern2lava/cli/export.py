@@ -67,9 +67,11 @@ def export(
 
     EXPORTERS.get(to, "--to")
     if stage not in (None, *STAGES):
-        raise InputError("--stage", f"found '{stage}'; choose {one_of(STAGES)}")
+        raise InputError("--stage", f"requires {one_of(STAGES)}; found '{stage}'; choose one of them")
     if stage == "real" and not source.is_dir():
-        raise InputError("--stage", "real is of a bundle; compile the file first")
+        raise InputError(
+            "--stage", "requires a bundle for 'real'; found a network that is not compiled; compile the file first"
+        )
     found = api.export(
         source, out, to=to, net=net, stage=stage, dt=dt, lossy=lossy, codec=codec,
         settings=dict(map(_pair, more or ())), **said(None, assume),
@@ -94,5 +96,5 @@ def _pair(text: str) -> tuple[str, str]:
 
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise InputError("--set", f"found {text!r}; write NAME=VALUE")
+        raise InputError("--set", f"requires NAME=VALUE; found {text!r}; write for example depth=3")
     return name, value

@@ -69,5 +69,5 @@ def map_options(
 def _pin(text: str) -> tuple[str, int]:
     name, _, chip = text.rpartition("=")
     if not name or not chip.isascii() or not chip.isdigit() or len(chip) > 9:
-        raise InputError("--pin", f"found {text!r}; write POPULATION=CHIP, for example conv1=0")
+        raise InputError("--pin", f"requires POPULATION=CHIP; found {text!r}; write for example conv1=0")
     return name, int(chip)

@@ -121,11 +121,11 @@ def verify(
     from tern2lava.report.verdict_tables import verification_table
 
     if backend not in ("lava", "reference"):
-        raise InputError("--backend", f"found '{backend}'; choose lava or reference")
+        raise InputError("--backend", f"requires lava or reference; found '{backend}'; choose one of them")
     if engine not in ("local", "ray"):
-        raise InputError("--engine", f"found '{engine}'; choose local or ray")
+        raise InputError("--engine", f"requires local or ray; found '{engine}'; choose one of them")
     if lava_mode not in lava_modes():
-        raise InputError("--lava-mode", f"found '{lava_mode}'; choose {one_of(lava_modes())}")
+        raise InputError("--lava-mode", f"requires {one_of(lava_modes())}; found '{lava_mode}'; choose one of them")
     with progress_bar(as_json) as progress:
         report = api.verify(
             bundle, data, backend="lava" if backend == "lava" else "reference", lava_mode=cast("LavaMode", lava_mode),

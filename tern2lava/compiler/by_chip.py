@@ -35,12 +35,12 @@ from tern2lava.hw_profiles import Profile
 _TRIED, _ROUNDS, _WARM, _MANY = 3, 16, 0.05, 0.1
 # Cuts that can be shared out, of which the best is taken.
 _COMPARED = 2
-# A chip takes at first so much of its even share of all load; cores are never filled better than this.
+# A chip takes at first _SLACK x its even share of all load; cores are never filled better than this.
 _SLACK, _FULL = 1.03, 0.98
-# A part that must be cut keeps so much of the output axons of a core.
+# A part that must be cut keeps this share of the output axons of a core.
 _FILLED = 0.95
-# Parts that cost nothing upstream, and take no more than this share of a core's input axons, are cut in so many: they
-# fill what others leave free.
+# Parts that cost nothing upstream, and take no more than this share of a core's input axons, are cut into _FILLERS
+# pieces: they fill what others leave free.
 _FILLERS, _CHEAP = 4, 1 / 32
 _NAMES = RESOURCES[:SUMMED]
 
@@ -198,7 +198,7 @@ class _Sharer:
         return min(found, key=lambda each: each[:2])[2] if found else None
 
     def _pieces(self, part: Part, axis: int, ends: list[int], limit: dict[str, int]) -> list[Part] | None:
-        """A part cut along an axis after so many neurons each; None where some piece cannot be mapped."""
+        """A part cut along `axis` at the indices `ends`; None where some piece cannot be mapped."""
         population, box = self.by_name[part.population], part.box
         units = group_sizes(self.graph, population)
         result: list[Part] = []

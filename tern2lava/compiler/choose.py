@@ -35,8 +35,11 @@ _DOUBT = 1.03
 
 @dataclass(frozen=True)
 class Search:
-    """How grids are looked for: candidates for each population, of so many times the boxes that are needed at most, how
-    many of them may have about as many boxes, and states kept after each population.
+    """How grids are looked for.
+
+    candidates: the number of grids tried for each population. finer: the most boxes of a grid, as a multiple of those
+    needed. alike: how many candidates may have about the same number of boxes. beam: the number of states kept after
+    each population.
 
     pooled: boxes are small and chips fill cores with them, so that all output axons together count, not the cores that
     boxes take; and cuts that see padding are made longer.

@@ -59,8 +59,8 @@ def axons_per_source(profile: Profile) -> int:
 
 
 def fold_of(profile: Profile, sources: int) -> int:
-    """The least power of two of the crossbar's inputs that holds so many sources; more than the profile's `fold` where
-    nothing does."""
+    """The least power of two f such that f x the crossbar's inputs hold `sources`; larger than the profile's `fold`
+    where no allowed one does."""
     inputs = crossbar_of(profile).inputs.value // axons_per_source(profile)
     return 1 << (max(0, -(-sources // inputs) - 1)).bit_length()
 

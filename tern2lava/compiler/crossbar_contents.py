@@ -165,8 +165,8 @@ def _most(items: list[_Item], neuron: Array, copy: Array, sources: int, columns:
 
 
 def _knapsack(items: list[_Item], values: Array, sources: int, columns: int) -> tuple[Array, Array]:
-    """The most that any items are worth on so many sources and columns, (sources + 1, columns + 1), and the item that
-    was added last, -1 where one source fewer is worth as much."""
+    """The largest worth of items that fit s sources and c columns, (sources + 1, columns + 1), and the item added last
+    (-1 where one source fewer is worth as much)."""
     useful = np.flatnonzero(values > 0)
     takes = np.array([(items[k].sources, items[k].neurons * items[k].columns) for k in useful], np.int64).reshape(-1, 2)
     worth, choice = _filled(takes, values[useful], sources, columns)
@@ -267,7 +267,7 @@ def _unit(shape: tuple[int, ...], wires: tuple[Projection, ...]) -> int:
 
 
 def _fewest(wire: Projection, counts: Array, largest: int) -> Array:
-    """The fewest sources that any so many neurons of a unit see by one projection."""
+    """For each number of neurons in `counts`, the fewest sources that these neurons of a unit see by one projection."""
     g = wire.geometry
     if g is None:
         return np.full(counts.size, float(wire.weight.shape[1]))

@@ -23,7 +23,7 @@ from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 
-# Only so many of the cores opened last are looked at for room.
+# The number of cores searched for room, those opened last.
 _OPEN_CORES = 256
 # Ways of each population to fill cores that are remembered.
 _KNOWN = 4

@@ -95,8 +95,8 @@ class Planner:
         return known[grid, fold]
 
     def ways(self, population: Population, copies: Ints) -> list[Way]:
-        """Ways to cut a population whose neurons have so many copies, by the cores that they are estimated to take here
-        and, by copies, on the cores that feed it. Raises CapacityError where there is none."""
+        """Ways to cut a population whose neurons have `copies` copies, by the cores that they are estimated to take
+        here and, by copies, on the cores that feed it. Raises CapacityError where there is none."""
         found: list[Way] = []
         mean, least = float(copies.mean()), 0
         # Columns of the neuron with most copies at a fold of 1; what no fold mends is refused where cores are filled.

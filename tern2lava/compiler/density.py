@@ -126,7 +126,7 @@ def _image_tables(
             each = volume
         else:
             rows, columns = _axis(profile, p, 0), _axis(profile, p, 1)
-            # The fewest groups that so many channels lie in.
+            # The fewest groups in which `wide` channels lie.
             seen = np.ceil(wide / (g.out_shape[0] // g.groups)) * (g.in_shape[0] // g.groups)
             axons += seen * rows.axons[y] * columns.axons[x]
             edges = np.zeros((shape[1] + 1, shape[2] + 1))

@@ -121,6 +121,14 @@ def check_map_options(options: MapOptions, graph: Graph) -> None:
     chips: dict[str, int] = {}
     for name, chip in options.pins:
         if name not in known or chip < 0:
-            raise InputError("pin", f"{name!r} to chip {chip}: populations are {', '.join(known)}; chips count from 0")
+            raise InputError(
+                "pin",
+                f"requires a population of this network and a chip counted from 0; found {name!r} to chip {chip}; "
+                f"choose from {', '.join(known)}",
+            )
         if chips.setdefault(name, chip) != chip:
-            raise InputError("pin", f"{name!r} is pinned to chip {chips[name]} and to chip {chip}; name one")
+            raise InputError(
+                "pin",
+                f"requires one chip for each population; found {name!r} pinned to chip {chips[name]} and to chip "
+                f"{chip}; leave one out",
+            )

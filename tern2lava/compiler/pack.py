@@ -13,9 +13,9 @@ from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.shapes import Bools, Ints
 from tern2lava.compiler.shown import Shown
 
-# Only so many of the cores opened last that have room are looked at.
+# The number of cores searched for room, those opened last.
 _OPEN_CORES = 2048
-# So many of RESOURCES add up and are scarce.
+# The first SUMMED of RESOURCES add up and are scarce.
 SUMMED = 4
 
 

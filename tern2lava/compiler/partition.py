@@ -39,9 +39,9 @@ Pieces = dict[str, list[tuple[Box, PartCost, int]]]
 
 _ROUNDS = 24
 _REFUSALS = 400
-# Partitions within this factor of the lower bound are not improved, nor those of so many cores one population at a time
-# (fewer where boxes hold synapse lists, which take long to cut); so many cores may be filled in trying fractions of the
-# limits.
+# Partitions within _GOOD x the lower bound are not improved. Those of more than _REFINED cores (_REFINED_LISTS where
+# boxes hold synapse lists, which take long to cut) are not improved one population at a time. About _PATIENCE cores
+# are filled in trying fractions of the limits.
 _GOOD = 1.02
 # Whose limit counts for what a network needs in all, where names differ.
 _LIMIT = {"fan_in_axons": "in_axons"}

@@ -107,7 +107,10 @@ def problem(
 def check_placement(algorithm: str) -> None:
     """Raise InputError where there is no algorithm of that name, MissingPackageError where it lacks its package."""
     if algorithm not in PLACEMENTS:
-        raise InputError("placement", f"no algorithm {algorithm!r}; known: {', '.join(sorted(PLACEMENTS))}")
+        raise InputError(
+            "placement",
+            f"requires the name of a placement; found {algorithm!r}; choose from {', '.join(sorted(PLACEMENTS))}",
+        )
     if algorithm in NEEDS:
         require("mapping", NEEDS[algorithm])
 

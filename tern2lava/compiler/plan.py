@@ -40,21 +40,22 @@ from tern2lava.hw_profiles.profile import Leaf
 _FINER = (1.0, 0.5, 0.25, 0.125, 0.0625)
 # Of a core's output axons, what parts may take while all that they reach is on their chip, so that some can leave.
 _LEAVING = (0.75, 0.65, 0.5)
-# So many times the output axons of its cores, if all left the chip: other cuts are hardly that much better.
+# Skip the all-off-chip partition when its output-axon demand exceeds _FAR x what chip-first cores offer: other cuts are
+# hardly that much better.
 _FAR = 1.2
 # Of partitions with more parts no others are tried.
 _MOST_PARTS = 5_000
 # More cores of a crossbar are not filled with fewer neurons each, which takes minutes.
 _MANY_CORES = 2_000
-# Up to so many parts, the fewest cores are also filled in other ways.
+# Up to this number of parts, the fewest cores are also filled in other ways.
 _FEW_PARTS = 24
-# For latency: so many bounds on the work of a part are tried, the least first, until so many gave a part for each core;
-# up to so many parts a core are spread. For balance the bounds are these shares of the mean work of a core.
+# For latency: at most _LEVELS bounds on the work of a part are tried, the least first, until _TRIED of them gave a part
+# for each core; up to _SHARED parts a core are spread. For balance the bounds are _SHARES of the mean work of a core.
 _LEVELS = 40
 _TRIED = 3
 _SHARED = 3
 _SHARES = (1.0, 0.7, 0.5, 0.3, 0.2, 0.1)
-# Partitions are ranked as spectral places them; so many are then placed as the user wants.
+# Partitions are ranked as spectral places them; the best _FINALISTS are then placed as the user wants.
 _FINALISTS = 3
 _MANY = Leaf[int](value=1 << 40, unit="of each", source="no limit while pieces are cut", kind="assumed")
 

@@ -20,7 +20,7 @@ COUNTED = {
     "fast engine on the rest": "sample",
     "images core by core": "sample",
     "float model": "sample",
-    "Lava neuro-cores": "sample",
+    "core images in Lava": "sample",
     "Lava's process models": "sample",
     "Lava's runtime": "sample",
     "framework's own run": "sample",

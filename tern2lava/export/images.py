@@ -73,7 +73,7 @@ def recoded(data: bytes, codec: str) -> bytes:
     The target's own decoder may not have the codec: such images are for files and transport, or for other programs.
     Raises InputError for a name that is no codec of ternary weights."""
     if codec not in ternary_codecs():
-        raise InputError("codec", f"found '{codec}'; choose {one_of(ternary_codecs())}")
+        raise InputError("codec", f"requires {one_of(ternary_codecs())}; found '{codec}'; choose one of them")
     image = decode_core(data)
     blocks = tuple(
         replace(block, codec=codec) if np.abs(block.local.weight).max() <= 1 else block for block in image.blocks
@@ -118,9 +118,11 @@ def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
     aside: Path | None = None
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise InputError(folder, "exists and is not an empty folder; choose another")
+            raise InputError(folder, "requires a new or empty folder; found one with files in it; choose another")
         if folder.exists() and folder.samefile(Path.cwd()):
-            raise InputError(folder, "is the working directory, which a new folder cannot replace; name a folder in it")
+            raise InputError(
+                folder, "requires a folder that can be replaced; found the working directory; name a folder in it"
+            )
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         write(aside)
@@ -130,7 +132,9 @@ def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
         os.rename(aside, folder)
     except OSError as error:
         why = error.strerror or error
-        raise InputError(folder, f"cannot be written ({why}); free space or choose another") from None
+        raise InputError(
+            folder, f"requires a folder that can be written; found {why}; free space or choose another"
+        ) from None
     finally:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)

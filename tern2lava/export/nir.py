@@ -99,7 +99,7 @@ def _write_fields(group: Any, fields: Fields, text: Any) -> None:
 def nir_content(graph: Graph, *, dt: float = DEFAULT_DT, lossy: bool = False) -> NirContent:
     """The nodes and edges of the NIR file for `graph`; see write_nir."""
     if not (np.isfinite(dt) and dt > 0):
-        raise InputError("--dt", f"found {dt}; expected seconds, for example 1e-4")
+        raise InputError("--dt", f"requires seconds above 0; found {dt}; write for example 1e-4")
     if graph.level is Level.INTEGER:
         raise UnsupportedError(graph.source or "network", "real numbers (NIR's)", "integers", "write the real graph")
     return _Writer(unfold(graph), dt, lossy).content()
@@ -120,7 +120,9 @@ class _Writer:
     def content(self) -> NirContent:
         """The finished content. Raises UnsupportedError for what NIR cannot say."""
         if len(set(self.names.values())) != len(self.names):
-            raise InputError(self.graph.source or "network", "two nodes would have one name in NIR; rename one")
+            raise InputError(
+                self.graph.source or "network", "requires node names that differ in NIR; found two alike; rename one"
+            )
         for node in self.graph.nodes:
             if not self.passes(node):
                 self.write(node)

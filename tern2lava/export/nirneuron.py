@@ -101,7 +101,7 @@ def _lost(neuron: Neuron) -> tuple[str, ...]:
     if neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
         found.append("reset_delay=true")
     if neuron.compare is Compare.GE:
-        found.append("fire=>=")
+        found.append(f"fire={neuron.compare.word}")
     for mechanism in kinds_of(neuron):
         found += mechanism.assumed(neuron)
     return tuple(found)

@@ -1,4 +1,4 @@
-"""What the user says of a network where its file cannot: `--assume reset=subtract,lif2.fire=>=`."""
+"""What the user says of a network where its file cannot: `--assume reset=subtract,lif2.fire=ge`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from tern2lava.errors import InputError
 WHERE = "--assume"
 VALUES: dict[str, tuple[str, ...]] = {
     "reset": tuple(member.value for member in Reset),
-    "fire": tuple(member.value for member in Compare),
+    "fire": tuple(member.word for member in Compare),
     "reset_delay": ("true", "false"),
     "readout": tuple(member.value for member in Readout),
     "arithmetic": ("integer", "real"),
 }
-"""The values of each key; `levels` takes LOW..HIGH, and words of mechanisms (compiler/neurons/) what they say."""
+"""The values of each key; `fire` also takes > and >=, `levels` takes LOW..HIGH, and the words of mechanisms
+(compiler/neurons/) what they say."""
 
 
 def known_keys() -> tuple[str, ...]:
@@ -86,7 +87,11 @@ class Assumptions:
         given = [*self.everywhere, *(f"{node}.{key}" for node, key in self.single)]
         for name in given:
             if name not in self.said:
-                raise InputError(WHERE, f"{name} applies to nothing in this network; check the name, or leave it out")
+                raise InputError(
+                    WHERE,
+                    f"requires a node and key of this network; found {name}, which applies to nothing in it; check "
+                    "the name, or leave it out",
+                )
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -107,19 +112,31 @@ def parse_assumptions(given: str | Mapping[str, str] | None, keys: tuple[str, ..
     for name, value in _pairs(given):
         node, _, key = name.rpartition(".")
         if key not in keys:
-            raise InputError(WHERE, f"unknown key '{key}'; known here are {', '.join(keys)} (NODE.KEY for one node)")
+            raise InputError(
+                WHERE,
+                f"requires a key that this kind of file has; found '{key}'; choose from {', '.join(keys)} "
+                "(NODE.KEY for one node)",
+            )
         if key == "levels":
             ends = re.fullmatch(r"(-?\d{1,9})\.\.(-?\d{1,9})", value)
             if ends is None or int(ends[1]) > int(ends[2]):
-                raise InputError(WHERE, f"levels={value}; expected LOW..HIGH, for example levels=0..3")
+                raise InputError(
+                    WHERE, f"requires LOW..HIGH for levels; found levels={value}; write for example levels=0..3"
+                )
         elif key in words():
             word = words()[key][1]
             try:
                 word.read(value)
             except (ValueError, KeyError):
-                raise InputError(WHERE, f"{key}={value}; expected {word.expected}") from None
+                raise InputError(
+                    WHERE, f"requires {word.expected} for {key}; found {key}={value}; mend the value"
+                ) from None
+        elif key == "fire" and value in list(Compare):
+            value = Compare(value).word
         elif value not in VALUES[key]:
-            raise InputError(WHERE, f"{key}={value}; expected one of {', '.join(VALUES[key])}")
+            raise InputError(
+                WHERE, f"requires one of {', '.join(VALUES[key])} for {key}; found {key}={value}; choose one of them"
+            )
         if node:
             single[node, key] = value
         else:
@@ -136,6 +153,6 @@ def _pairs(given: str | Mapping[str, str] | None) -> list[tuple[str, str]]:
     for part in filter(None, (piece.strip() for piece in given.split(","))):
         name, equals, value = part.partition("=")
         if not equals:
-            raise InputError(WHERE, f"'{part}' is no key=value; for example reset=subtract,fire=>=")
+            raise InputError(WHERE, f"requires KEY=VALUE; found '{part}'; write for example reset=subtract,fire=ge")
         pairs.append((name.strip(), value.strip()))
     return pairs

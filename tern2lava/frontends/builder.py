@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.shapes import Reals, Shape, size
 from tern2lava.compiler.neurons.mechanism import gathered
+from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.neuron_equations import check_threshold
 
@@ -39,7 +40,7 @@ def numbers(where: object, value: Any) -> Reals:
     """`value` as a float64 array; InputError (at `where`) where it is complex, or NaN or infinite somewhere."""
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
-        raise InputError(where, f"has dtype {array.dtype}; expected real numbers")
+        raise InputError(where, f"requires real numbers; found dtype {array.dtype}; convert the array")
     if array.dtype.kind == "f":
         finite = np.isfinite(array)
         if not finite.all():
@@ -48,8 +49,8 @@ def numbers(where: object, value: Any) -> Reals:
             bad = int(array.size - np.count_nonzero(finite))
             raise InputError(
                 where,
-                f"{bad:,} of {array.size:,} numbers are NaN or infinite, the first {found} at index {list(at)}; "
-                "repair or retrain the network",
+                f"requires finite numbers; found {bad:,} of {count(array.size, 'number')} NaN or infinite, the "
+                f"first {found} at index {list(at)}; repair or retrain the network",
             )
     return array.astype(np.float64)
 
@@ -57,7 +58,7 @@ def numbers(where: object, value: Any) -> Reals:
 def same_padding(where: object, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[int, int, int, int]:
     """(top, bottom, left, right) of torch's padding='same': dilation * (kernel - 1), the odd one at the end."""
     if stride != (1, 1):
-        raise InputError(where, f"padding same needs stride 1, found {stride}")
+        raise InputError(where, f"requires stride 1 for padding same; found {stride}; give the padding as a number")
     height, width = (d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
     return height // 2, height - height // 2, width // 2, width - width // 2
 
@@ -114,14 +115,20 @@ class GraphBuilder:
     def add(self, node: Node, where: object) -> None:
         """Add any node; its inputs must have been added or promised before."""
         if node.name in self.shape and node.name not in self.promised:
-            raise InputError(where, f"a layer called {node.name} exists already; give another name")
+            raise InputError(
+                where, f"requires a name of its own for each layer; found two called {node.name}; give one another name"
+            )
         promised = self.shape.get(node.name)
         try:
             self.shape[node.name] = output_shape(node, [self.shape[source] for source in node.inputs])
         except InputError as error:
             raise InputError(where, error.why) from None
         if promised is not None and promised != self.shape[node.name]:
-            raise InputError(where, f"has shape {self.shape[node.name]}, but is read as {promised} by a delay")
+            raise InputError(
+                where,
+                f"requires the shape {promised} that a delay reads it as; found {self.shape[node.name]}; mend the "
+                "delay's shape",
+            )
         self.promised.discard(node.name)
         self.nodes.append(node)
 
@@ -149,7 +156,11 @@ class GraphBuilder:
         if weight.ndim == 3:
             weight = weight[:, :, None, :]
         if weight.ndim != 4 or 0 in weight.shape:
-            raise InputError(where, f"weight {weight.shape}; a convolution has (out, in/groups, height, width)")
+            raise InputError(
+                where,
+                f"requires a weight of (out, in/groups, height, width); found {weight.shape}; give that of a "
+                "convolution",
+            )
         kernel = (weight.shape[2], weight.shape[3])
         if isinstance(padding, str):
             sides = same_padding(where, kernel, stride, dilation)
@@ -174,7 +185,9 @@ class GraphBuilder:
     ) -> None:
         """A sum or average over windows, the padding counting as zeros."""
         if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
-            raise InputError(where, f"padding {padding} is more than half of the window {kernel}")
+            raise InputError(
+                where, f"requires padding of at most half of the window {kernel}; found {padding}; lower it"
+            )
         sides = (padding[0], padding[0], padding[1], padding[1])
         self.add(Pool2d(name=name, inputs=(source,), kind=kind, kernel=kernel, stride=stride, padding=sides), where)
 
@@ -210,7 +223,8 @@ class GraphBuilder:
             where,
         )
         self.notes.append(
-            f"{name}: the maximum of spikes is their OR, a population of {size(shape):,} neurons one chip step later"
+            f"{name}: the maximum of spikes is their OR, a population of {count(size(shape), 'neuron')} that adds one "
+            "hardware timestep"
         )
 
     def batchnorm(
@@ -227,9 +241,17 @@ class GraphBuilder:
     ) -> None:
         """Batch normalisation in inference: weight * (x - mean) / sqrt(var + eps) + bias (Ioffe and Szegedy 2015)."""
         if mean.ndim != 1 or any(other is not None and other.shape != mean.shape for other in (weight, bias, var)):
-            raise InputError(where, f"its tensors have different shapes, running_mean {mean.shape}")
+            raise InputError(
+                where,
+                f"requires tensors of one shape; found running_mean of {mean.shape} and others; give those of one "
+                "layer",
+            )
         if (var + eps <= 0).any():
-            raise InputError(where, f"variance plus eps is not positive (smallest {float(var.min()) + eps:g})")
+            raise InputError(
+                where,
+                f"requires a variance plus eps above 0; found {float(var.min()) + eps:g}; raise eps or repair the "
+                "network",
+            )
         gain = (1.0 if weight is None else weight) / np.sqrt(var + eps)
         offset = (0.0 if bias is None else bias) - mean * gain
         self.add(ChannelAffine(name=name, inputs=(source,), gain=gain, offset=offset), where)
@@ -258,7 +280,11 @@ class GraphBuilder:
             self.feed(f"{name}.recurrent", f"{name}.previous", where, layer.feedback)
             if size(self.shape[f"{name}.recurrent"]) != size(shape):
                 found = f"{self.shape[f'{name}.recurrent']} for neurons of {shape}"
-                raise InputError(where, f"its recurrent weights give {found}")
+                raise InputError(
+                    where,
+                    f"requires recurrent weights from the layer to itself; found weights that give {found}; give "
+                    "those of this layer",
+                )
             sources = (*sources, f"{name}.recurrent")
         self.neuron(name, sources, where, **layer.fields)
 
@@ -301,7 +327,11 @@ class GraphBuilder:
         try:
             return np.broadcast_to(value, seen).reshape(shape)
         except ValueError:
-            raise InputError(where, f"shape {value.shape} does not fit neurons of shape {seen}") from None
+            raise InputError(
+                where,
+                f"requires one number or a shape that broadcasts to the layer's {seen}; found {value.shape}; give "
+                "a number for each neuron or channel",
+            ) from None
 
     def finish(self, readout: Readout, where: object, outputs: Sequence[str] = ()) -> Graph:
         """The checked graph, an Output reading each of the layers `outputs` (by default the last one)."""
@@ -311,7 +341,11 @@ class GraphBuilder:
             self.output(name, readout, where)
         for node in self.nodes:
             if node.name not in read and node.name not in chosen and not isinstance(node, Output):
-                raise InputError(where, f"layer {node.name} is read by no other layer; remove or connect it")
+                raise InputError(
+                    where,
+                    f"requires a reader for each layer but the outputs; found none for {node.name}; remove it or "
+                    "connect it",
+                )
         graph = Graph(
             level=Level.IMPORTED,
             nodes=tuple(self.nodes),
@@ -332,5 +366,9 @@ class GraphBuilder:
                 type(last).__name__,
                 "add a neuron layer; one without leak and reset, read as membrane_last, sums its input over the steps",
             )
-        free = next(name for name in chain(["output"], (f"output_{n}" for n in count(1))) if name not in self.shape)
+        free = next(
+            name
+            for name in itertools.chain(["output"], (f"output_{n}" for n in itertools.count(1)))
+            if name not in self.shape
+        )
         self.add(Output(name=free, inputs=(last.name,), readout=readout), where)

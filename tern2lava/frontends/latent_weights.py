@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 
 ORIGINAL = "parametrizations.weight.original"
@@ -32,14 +33,17 @@ def ternary_weight(where: object, original: Array, log_alpha: Array, log_delta: 
     if log_alpha.size not in (1, rows.shape[0]) or log_delta.size != log_alpha.size:
         raise InputError(
             where,
-            f"log_alpha and log_delta have {log_alpha.size:,} and {log_delta.size:,} values for {rows.shape[0]:,} "
-            "output channels; expected one, or one per channel",
+            f"requires one log_alpha and log_delta, or one per channel of {rows.shape[0]:,}; found "
+            f"{log_alpha.size:,} and {log_delta.size:,}; save the layer again",
         )
     alpha, delta = (np.exp(value.reshape(-1, 1).astype(np.float32)) for value in (log_alpha, log_delta))
     near = np.abs(np.abs(groups) - delta) <= _ROUNDING * delta
     if near.any():
-        found = f"{int(near.sum()):,} latent weights lie at the quantiser's threshold, where rounding decides"
-        raise InputError(where, f"{found}; {SAVE}")
+        raise InputError(
+            where,
+            f"requires codes that rounding does not decide; found {count(int(near.sum()), 'latent weight')} "
+            f"at the quantiser's threshold; {SAVE}",
+        )
     codes = (groups > delta).astype(np.float32) - (groups < -delta).astype(np.float32)
     weight: Array = (codes * alpha).reshape(original.shape)
     return weight.astype(np.float64)

@@ -43,7 +43,7 @@ def load_with_run(
     if isinstance(source, Graph):
         given = [*options, *(["net"] if net is not None else [])]
         if given:
-            raise InputError(given[0], "is for files and modules; a Graph says it itself: leave it out")
+            raise InputError(given[0], "requires a file or a module; found a Graph, which says it itself; leave it out")
         return source
     if net is not None:
         net = arguments.path(net, "net", "name the net.yaml")

@@ -20,7 +20,9 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     a plugin's. Raises InputError for a value of another type, and for an unknown name where no plugin is there."""
     unknown = [name for name in options if name not in _CHECKS]
     if unknown and not SOURCES.plugin_names() and len(SOURCES.registered()) == OWN:
-        raise InputError(unknown[0], f"is no option of a network's source; they are {', '.join(_CHECKS)}")
+        raise InputError(
+            unknown[0], f"requires an option of tern2lava.load; found another; choose from {', '.join(_CHECKS)}"
+        )
     given = {name: value for name, value in options.items() if value is not None or name not in ("dt", "assume")}
     return {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in given.items()}
 
@@ -64,7 +66,7 @@ def _dt(value: object) -> float:
 
 
 def _assume(value: object) -> str | dict[str, str]:
-    hint = "write 'reset=subtract,fire=>='"
+    hint = "write 'reset=subtract,fire=ge'"
     if isinstance(value, str):
         return value
     given = arguments.named(value, "assume", hint)

@@ -59,14 +59,16 @@ def current_based(alpha: Reals, beta: Reals) -> Fields:
 def check_decay(where: object, value: Reals) -> Reals:
     """`value` if it lies in [0, 1] everywhere; InputError otherwise."""
     if value.size and (value.min() < 0 or value.max() > 1):
-        raise InputError(where, f"is {_span(value)}; a decay factor lies in [0, 1]")
+        raise InputError(
+            where, f"requires a decay factor in [0, 1]; found {_span(value)}; give the factor that is left after a step"
+        )
     return value
 
 
 def check_tau(where: object, value: Reals) -> Reals:
     """`value` if it is at least 1 (step) everywhere; InputError otherwise."""
     if value.size and value.min() < 1:
-        raise InputError(where, f"is {_span(value)}; a time constant in steps is at least 1")
+        raise InputError(where, f"requires a time constant of at least 1 step; found {_span(value)}; give it in steps")
     return value
 
 

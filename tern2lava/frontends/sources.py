@@ -108,7 +108,10 @@ def _recognised(offer: Offer) -> Source:
                 warnings.warn(f"{text}; it was left out", PluginWarning, stacklevel=2)
     if offer.tree is not None:
         held = ", ".join(list(offer.tree)[:6]) or "nothing"
-        raise InputError(offer.source, f"is HDF5 but neither NIR (/node) nor lava-dl (/layer): it holds {held}")
+        raise InputError(
+            offer.source,
+            f"requires NIR (/node) or lava-dl (/layer); found HDF5 that holds {held}; export the network again",
+        )
     for kind in own:
         if kind.last and kind.recognises(offer):
             return kind
@@ -117,15 +120,24 @@ def _recognised(offer: Offer) -> Source:
 
 def _refused(option: str, kind: Source, offer: Offer) -> InputError:
     if option == "net" and offer.path is not None:
-        return InputError(offer.path, "says itself how its layers are wired; leave --net out")
+        return InputError(
+            offer.path,
+            "requires no net.yaml, for it says itself how its layers are wired; found --net; leave --net out",
+        )
     if option == "net":
-        return InputError("net", f"{kind.what} brings its own wiring; leave net out")
+        return InputError(
+            "net", f"requires no net.yaml for {kind.what}, which brings its own wiring; found one; leave net out"
+        )
     where = offer.path or type(offer.source).__qualname__
     takers = [other.many for other in SOURCES.registered() if option in other.options]
     if not takers:
-        return InputError(where, f"option {option} is unknown; {kind.many} take {', '.join(kind.options) or 'none'}")
+        return InputError(
+            where,
+            f"requires an option that {kind.many} take; found {option}; choose from "
+            f"{', '.join(kind.options) or 'none'}",
+        )
     whose = " and ".join(filter(None, (", ".join(takers[:-1]), takers[-1])))
-    return InputError(where, f"option {option} is for {whose}; {kind.instead}")
+    return InputError(where, f"requires {whose} for option {option}; found {kind.what}; {kind.instead}")
 
 
 def _is_nir(offer: Offer) -> bool:
@@ -154,7 +166,10 @@ def _read_lavadl(offer: Offer, options: Options) -> Graph:
     assert offer.path is not None
     assert offer.tree is not None
     if "dt" in options:
-        raise InputError("--dt", "lava-dl networks count in steps; leave it out")
+        raise InputError(
+            "--dt",
+            "requires a network that counts in seconds; found a lava-dl network, which counts in steps; leave it out",
+        )
     return lavadl.read_tree(offer.tree, offer.path.name, offer.path, **options)
 
 
@@ -164,10 +179,15 @@ def _read_checkpoint(offer: Offer, options: Options) -> Graph:
     assert offer.path is not None
     if offer.path.suffix.lower() in (".yaml", ".yml"):
         raise InputError(
-            offer.path, "is the description, not the checkpoint; give the checkpoint, then --net FILE.yaml"
+            offer.path, "requires a checkpoint; found its description; give the checkpoint, then --net FILE.yaml"
         )
+    if not offer.path.exists():
+        raise InputError(offer.path, "requires the path of a checkpoint; found no file there; check the path")
     if "net" not in options:
-        raise InputError(offer.path, "says nothing of how its layers are wired; add --net NET.yaml (docs/net-yaml.md)")
+        raise InputError(
+            offer.path,
+            "requires a description of how its layers are wired; found none; add --net NET.yaml (docs/net-yaml.md)",
+        )
     return load_checkpoint(offer.path, options["net"])
 
 
@@ -182,7 +202,10 @@ def _read_module(offer: Offer, options: Options) -> Loaded:
 
     missing = [name for name in ("input_shape", "steps") if name not in options]
     if missing:
-        raise InputError(type(offer.source).__qualname__, f"a live module needs {' and '.join(missing)} as well")
+        raise InputError(
+            type(offer.source).__qualname__,
+            f"requires {' and '.join(missing)} for a live module; found none; give them",
+        )
     return read_module(offer.source, effort=offer.effort, **options)
 
 

@@ -172,10 +172,12 @@ class Routing(_Strict):
 
 
 class Crossbar(_Strict):
-    """The memory of a core in which each of `inputs` axons crosses each of `columns`. planes: the bits of a weight lie
-    in neighbouring `columns` (so many for each neuron), or in `axons` of their own (one for +1, one for -1). fold:
-    columns that together take up to so many times `inputs` axons. timeslots: steps of delay, times fold, that axons
-    hold."""
+    """The memory of a core in which each of `inputs` axons crosses each of `columns`.
+
+    planes: the bits of a weight lie in neighbouring `columns` (a neuron takes one column per bit), or in `axons` of
+    their own (one for +1, one for -1). fold: the most columns that one neuron may join to take fold x `inputs` axons.
+    timeslots: what axons hold, in steps of delay x fold.
+    """
 
     inputs: Leaf[Size]
     columns: Leaf[Size]

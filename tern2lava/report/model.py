@@ -135,7 +135,9 @@ class PopulationRow(_Block):
     shape: list[int] = Field(description="Shape: [neurons] or [channels, height, width].")
     neurons: int = Field(description="Number of neurons.")
     cores: int = Field(description="Cores that hold neurons of it.")
-    lag: int = Field(description="Chip steps by which it lags the input: one per synapse on the way.")
+    lag: int = Field(
+        description="Pipeline latency: hardware timesteps by which it lags the input, one per synapse on the way."
+    )
     relay: bool = Field(
         description="Whether it is one of relays, which send partial sums of a population with more inputs than the "
         "target's cores have; such rows have no certificate of their own (the sums are exact)."
@@ -290,7 +292,7 @@ class Arithmetic(_Block):
     extra: int = Field(description="Spikes of the integers that the float model does not make.")
     share: float = Field(description="(missing + extra) / float_spikes (/ 1 where there are none).")
     float_ties: int = Field(
-        description="Neuron-steps in which float64 rounds a potential to the other side of its threshold than the "
+        description="Neuron-timesteps in which float64 rounds a potential to the other side of its threshold than the "
         "numbers that are meant (three weights of 1/3 against 1); the float model's spikes are those of the latter."
     )
     worst: str | None = Field(description="Population with the largest share; null: no spike differs.")
@@ -317,7 +319,7 @@ class ReadingRow(_Block):
     misread: int = Field(description="Spikes and potentials that it does not explain.")
     potentials: int = Field(description="Recorded potentials that were compared, each within its bound.")
     left_out: int = Field(
-        description="Neuron-steps that were not compared: rounding may have changed spikes that they read and that "
+        description="Neuron-timesteps that were not compared: rounding may have changed spikes that they read and that "
         "were not recorded."
     )
 
@@ -378,7 +380,8 @@ class Verification(_Block):
     )
     chain: list[str] = Field(
         description="Executions compared: I integer reference, E fast engine, M mapped reference (from the core "
-        "images), L1 Lava's runtime with a process per layer, L2 Lava neuro-cores, L3 the processes of L1 in sequence."
+        "images), L1 Lava's runtime with a process per layer, L2 one Lava process that runs all core "
+        "images, L3 the processes of L1 in sequence."
     )
     executions: list[ExecutionRow] = Field(description="The executions, with how many samples each ran.")
     equal: bool = Field(description="Whether all agree in every spike and state compared.")

@@ -35,11 +35,11 @@ def parse_requirements(text: str | None) -> Requirements:
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if name not in ("execution", "arithmetic", "reading"):
-            raise InputError("require", f"found {part.strip()!r}; {WAYS}")
+            raise InputError("require", f"requires verdicts by name; found {part.strip()!r}; {WAYS}")
         if name in found:
-            raise InputError("require", f"names {name} twice; {WAYS}")
+            raise InputError("require", f"requires each verdict once; found {name} twice; {WAYS}")
         if equals and name != "arithmetic":
-            raise InputError("require", f"found {part.strip()!r}: {name} takes no number; {WAYS}")
+            raise InputError("require", f"requires no number for {name}; found {part.strip()!r}; {WAYS}")
         found[name] = value if equals else None
     arithmetic = None
     if "arithmetic" in found:
@@ -56,7 +56,15 @@ def _share(text: str) -> float:
     except ValueError:
         value = math.nan
     if not (math.isfinite(value) and value >= 0) or "_" in number:
-        raise InputError("require", f"found 'arithmetic={text}'; write the spikes that may differ in percent, as 0.1%")
+        raise InputError(
+            "require",
+            f"requires a share for arithmetic; found 'arithmetic={text}'; write the spikes that may differ in "
+            "percent, as 0.1%",
+        )
     if value and not text.endswith("%"):
-        raise InputError("require", f"found 'arithmetic={text}'; write {number}% (of the float model's spikes)")
+        raise InputError(
+            "require",
+            f"requires a share for arithmetic; found 'arithmetic={text}'; write {number}% (of the float "
+            "model's spikes)",
+        )
     return value / 100

@@ -19,8 +19,8 @@ ROWS = (
     ("disagreement_over_time", "disagreement over time (nats)", "{:.4f}"),
     ("spikes_per_sample", "spikes per sample", "{:,.0f}"),
     ("synops_per_sample", "synaptic operations per sample", "{:,.0f}"),
-    ("near_threshold", "neuron-steps within 2 % of the threshold", "{:.4%}"),
-    ("in_band", "neuron-steps within the certificate's band", "{:.4%}"),
+    ("near_threshold", "neuron-timesteps within 2 % of the threshold", "{:.4%}"),
+    ("in_band", "neuron-timesteps within the certificate's band", "{:.4%}"),
 )
 NAMES = {
     "teacher": "full-precision teacher", "model": "trained network", "integer": "its integers",

@@ -95,7 +95,7 @@ def reading_table(reading: ReadingBlock) -> Sheet:
             "Ties",
             "Misread",
             "Potentials compared",
-            "Neuron-steps left out",
+            "Potentials left out",
         ),
     )
     for row in reading.populations:
@@ -110,7 +110,7 @@ def _band_table(verification: Verification) -> Sheet:
     """How near potentials came to their thresholds."""
     table = sheet(
         "Potentials within the error bound of their threshold",
-        ("Population", "Near threshold", "Of neuron-steps", "Closest, in thresholds", "Closest, in error bounds"),
+        ("Population", "Near threshold", "Of neuron-timesteps", "Closest, in thresholds", "Closest, in error bounds"),
     )
     for row in verification.band:
         bounds = "exact" if row.closest_eps is None else plain(row.closest_eps)

@@ -20,7 +20,9 @@ def write_aside(path: Path, data: bytes) -> None:
         os.replace(aside, path)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        raise InputError(path, f"cannot be written ({error.strerror}); free space or choose another folder") from None
+        raise InputError(
+            path, f"requires a file that can be written; found {error.strerror}; free space or choose another folder"
+        ) from None
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
@@ -38,7 +40,7 @@ def load(path: Path) -> dict[str, Any]:
         state = torch.load(path, weights_only=True, map_location="cpu")
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, AttributeError) as error:
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
-        raise InputError(path, f"cannot be read as a checkpoint ({reason})") from None
+        raise InputError(path, f"requires a readable checkpoint; found {reason}; save it again") from None
     if not isinstance(state, dict):
-        raise InputError(path, f"holds a {type(state).__name__}; expected a state_dict")
+        raise InputError(path, f"requires a state_dict; found a {type(state).__name__}; save model.state_dict()")
     return state

@@ -30,7 +30,7 @@ def compiled_metrics(
 ) -> dict[str, Any]:
     """`integer` and `compiled` of a metrics.json for an IMPORTED graph.
 
-    integer: metrics of the integer program on keys.samples test samples (all where None), the share of neuron-steps
+    integer: metrics of the integer program on keys.samples test samples (all where None), the share of neuron-timesteps
     within its certificate's band, its verdicts. compiled: metrics of the core images on the first keys.mapped of them,
     and bits of memory; or `refused`, the reason why the target does not take the network.
     """

@@ -34,7 +34,11 @@ class Keys(BaseModel):
 
 
 class DataKeys(Keys):
-    """Which samples. train, test: only the first so many. hold_out: test on this part of the training samples."""
+    """Which samples are used.
+
+    train, test: the number of samples, counted from the first (None: all). hold_out: the fraction of the training
+    samples that is tested on instead of the test samples.
+    """
 
     name: StrictStr
     train: Count | None = None
@@ -154,13 +158,21 @@ def read_experiment(path: Path) -> Experiment:
     """The experiment a YAML file describes; InputError with file, line and key for what is not allowed in one."""
     file = read_yaml(path)
     if not isinstance(file.data, dict):
-        raise InputError(path, f"expected keys and values ({', '.join(Experiment.model_fields)})")
+        raise InputError(
+            path, f"requires keys and values ({', '.join(Experiment.model_fields)}); found others; write KEY: VALUE"
+        )
     try:
         return Experiment.model_validate(file.data)
     except ValidationError as errors:
         first = errors.errors(include_url=False)[0]
-        message = str(first["msg"]).removeprefix("Value error, ")
-        text = repr(first["input"])
-        if first["type"] not in ("missing", "extra_forbidden"):
-            message += f", found {text if len(text) <= 60 else text[:57] + '...'}"
-        raise file.error(first["loc"], message[0].lower() + message[1:]) from None
+        raise file.error(first["loc"], _why(first["type"], str(first["msg"]), repr(first["input"]))) from None
+
+
+def _why(kind: str, message: str, found: str) -> str:
+    if kind == "missing":
+        return "requires a value; found none; add it (docs/training.md)"
+    if kind == "extra_forbidden":
+        return "requires a known key; found another; leave it out (docs/training.md lists them)"
+    rule = message.removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
+    found = found if len(found) <= 60 else f"{found[:57]}..."
+    return f"requires {rule[0].lower()}{rule[1:]}; found {found}; mend the value (docs/training.md)"

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Bytes, Ints, Shape, Words, frozen
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.train.idxfile import find, read_idx
 
@@ -64,7 +65,9 @@ def digits(*, test_fraction: float = 0.3, seed: int = 0) -> Dataset:
     x = frozen(bunch.images[:, None], np.uint8)
     y = frozen(bunch.target, np.int64)
     if not 0.0 < test_fraction < 1.0:
-        raise InputError("test_fraction", f"{test_fraction} is not between 0 and 1; give for example 0.3")
+        raise InputError(
+            "test_fraction", f"requires a share between 0 and 1; found {test_fraction}; give for example 0.3"
+        )
     train, test = stratified_split(y, test_fraction, seed)
     return Dataset(
         name="digits", train_x=x[train], train_y=y[train], test_x=x[test], test_y=y[test], top=16, classes=10
@@ -78,7 +81,11 @@ def idx_images(name: str, folder: Path) -> Dataset:
         path = find(folder, f"{part}-images-idx3-ubyte")
         images, labels = read_idx(path, 3), read_idx(find(folder, f"{part}-labels-idx1-ubyte"), 1)
         if len(images) != len(labels) or labels.max() > 9:
-            raise InputError(path, f"{len(images):,} images and {len(labels):,} labels up to {labels.max()} do not fit")
+            raise InputError(
+                path,
+                f"requires one label for each image, below the classes; found {count(len(images), 'image')} and "
+                f"{count(len(labels), 'label')} up to {labels.max()}; get the files again",
+            )
         parts += [frozen(images[:, None]), frozen(labels, np.int64)]
     train_x, train_y, test_x, test_y = parts
     return Dataset(name=name, train_x=train_x, train_y=train_y, test_x=test_x, test_y=test_y, top=255, classes=10)
@@ -95,19 +102,29 @@ def npz_arrays(path: Path) -> Dataset:
             names = list(getattr(file, "files", []))
             missing = [key for key in keys if key not in names]
             if missing:
-                raise InputError(path, f"holds no {', '.join(missing)}; expected {', '.join(keys)}")
+                raise InputError(path, f"requires {', '.join(keys)}; found no {', '.join(missing)}; save all of them")
             arrays = {key: file[key] for key in keys}
             top = int(file["top"].item()) if "top" in names else int(arrays["train_x"].max(initial=1))
     except (OSError, ValueError, EOFError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(path, f"cannot be read as npz ({str(error)[:80]}); save it with numpy.savez") from None
+        raise InputError(
+            path, f"requires a readable npz file; found {str(error)[:80]}; save it with numpy.savez"
+        ) from None
     for part in ("train", "test"):
         x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
         if x.dtype != np.uint8 or x.ndim < 2 or x.shape[1:] != arrays["train_x"].shape[1:] or x.size == 0:
-            raise InputError(f"{path}: {part}_x", f"is {x.dtype} {x.shape}; expected uint8 (samples, *shape)")
+            raise InputError(
+                f"{path}: {part}_x",
+                f"requires uint8 of (samples, *shape); found {x.dtype} of {x.shape}; convert the array",
+            )
         if y.dtype.kind not in "iu" or y.shape != x.shape[:1] or y.min() < 0 or y.max() >= MAX_CLASSES:
-            raise InputError(f"{path}: {part}_y", f"is {y.dtype} {y.shape}; expected one label from 0 for each sample")
+            raise InputError(
+                f"{path}: {part}_y",
+                f"requires one label from 0 for each sample; found {y.dtype} of {y.shape}; give one for each",
+            )
         if x.max() > top:
-            raise InputError(f"{path}: {part}_x", f"holds {x.max()}, above top {top}")
+            raise InputError(
+                f"{path}: {part}_x", f"requires values up to top, {top}; found {x.max()}; scale them or raise top"
+            )
     classes = int(max(arrays["train_y"].max(), arrays["test_y"].max())) + 1
     train_y, test_y = (frozen(arrays[key], np.int64) for key in ("train_y", "test_y"))
     return Dataset(
@@ -124,11 +141,14 @@ def load_dataset(name: str, folder: Path | None = None) -> Dataset:
         return idx_images(name, folder or FASHION_FOLDER)
     if name == "mnist":
         if folder is None:
-            raise InputError("mnist", "give the folder of its idx files with --data-dir")
+            raise InputError("mnist", "requires the folder of its idx files; found none; add --data-dir")
         return idx_images(name, folder)
     if name.endswith(".npz"):
         return npz_arrays((folder or Path()) / name)
-    raise InputError(f"data set {name!r}", "is not known; use digits, fashion-mnist, mnist or the path of an npz file")
+    raise InputError(
+        f"data set {name!r}",
+        "requires digits, fashion-mnist, mnist or the path of an npz file; found another name; choose one of them",
+    )
 
 
 def limit(dataset: Dataset, train: int | None, test: int | None) -> Dataset:

@@ -17,7 +17,7 @@ def describe_layer(name: str, module: Any) -> dict[str, dict[str, Any]]:
     """One entry of the `layers` of a net.yaml; UnsupportedError for a module that has none."""
     if is_leaky(module):
         reset = RESETS[int(module.reset_mechanism_val)]
-        keys = {"kind": "leaky", "tensors": name, "reset": reset, "reset_delay": bool(module.reset_delay), "fire": ">"}
+        keys = {"kind": "leaky", "tensors": name, "reset": reset, "reset_delay": bool(module.reset_delay), "fire": "gt"}
         return {"neuron": keys}
     if isinstance(module, nn.Linear):
         return {"dense": {"tensors": name}}

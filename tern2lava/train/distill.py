@@ -74,16 +74,18 @@ class Distillation:
 
     def __post_init__(self) -> None:
         if self.match not in MATCHES:
-            raise InputError("match", f"found {self.match!r}; use one of {', '.join(MATCHES)}")
+            raise InputError("match", f"requires one of {', '.join(MATCHES)}; found {self.match!r}; choose one of them")
         if not self.temperature > 0:
-            raise InputError("temperature", f"found {self.temperature}; it must be positive")
+            raise InputError("temperature", f"requires a number above 0; found {self.temperature}; give for example 2")
 
     def __call__(self, step: Step) -> dict[str, Tensor]:
         self.teacher.eval()
         with torch.no_grad():
             target = unroll(self.teacher, step.x)
         if list(target.spikes) != list(step.activity.spikes):
-            raise InputError("teacher", "has other layers than the student; give one of the same architecture")
+            raise InputError(
+                "teacher", "requires the layers of the student; found others; give a teacher of the same architecture"
+            )
         logits = logits_of(target, self.gain)
         terms = {"distil": self.weight * confidence_weighted_kl(step.logits, logits, self.temperature)}
         if self.match == "rate":

@@ -59,18 +59,24 @@ def encode(values: Array, steps: int, *, method: str = "rate", top: int | None =
     method, values outside their range, or steps < 1.
     """
     if method not in ENCODERS:
-        raise InputError("encoding", f"found {method!r}; use one of {', '.join(ENCODERS)}")
+        raise InputError("encoding", f"requires one of {', '.join(ENCODERS)}; found {method!r}; choose one of them")
     if steps < 1:
-        raise InputError("steps", f"found {steps}; at least one time step is needed")
+        raise InputError("steps", f"requires one time step at least; found {steps}; give for example 8")
     if top is None:
         top = 255 if method == "direct" else 1 << FRACTION_BITS
         if not (np.isfinite(values).all() and values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
-            raise InputError("values", "not all within [0, 1]; scale them, or give `top` for integers 0 to top")
+            raise InputError(
+                "values", "requires values within [0, 1]; found others; scale them, or give `top` for integers 0 to top"
+            )
         values = np.rint(np.asarray(values, np.float64) * top)
     elif not np.issubdtype(values.dtype, np.integer) or not (1 <= top < 1 << 31):
-        raise InputError("values", f"{values.dtype} with top {top}; `top` goes with integers 0 to top")
+        raise InputError(
+            "values", f"requires integers 0 to top with `top`; found {values.dtype}; leave top out or convert them"
+        )
     elif values.min(initial=0) < 0 or values.max(initial=0) > top:
-        raise InputError("values", f"found {values.min()} to {values.max()}, outside 0 to {top}")
+        raise InputError(
+            "values", f"requires values of 0 to {top}; found {values.min()} to {values.max()}; scale them or raise top"
+        )
     if method == "direct" and top > 255:
-        raise InputError("values", f"direct coding holds values up to 255, found top {top}; scale them first")
+        raise InputError("values", f"requires values up to 255 for direct coding; found top {top}; scale them first")
     return ENCODERS[method](values.astype(np.int64), top, steps, seed)

@@ -29,7 +29,8 @@ class Evaluation:
 
     scores: cumulative class scores (samples, steps, classes), of output spikes or potentials. spikes: how often every
     neuron spiked in all, (neurons,), by layer; the input's are under its name (graded inputs: non-zero values). near:
-    by layer the share of neuron-steps whose potential met the threshold within `BAND` of it (only for a float model).
+    by layer the share of neuron-timesteps whose potential met the threshold within `BAND` of it (only for a float
+    model).
     """
 
     scores: Array

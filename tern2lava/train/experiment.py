@@ -68,7 +68,10 @@ class Run:
         if path.exists():
             saved = checkpoint.load(path)
             if saved.get("digest") != self.experiment.digest:
-                raise InputError(path, "belongs to another experiment; choose another folder or remove it")
+                raise InputError(
+                    path,
+                    "requires a folder of this experiment; found one of another; choose another folder or remove it",
+                )
             trainer.load_state(saved["trainer"])
         with Log(self.out, stage, self.experiment.tensorboard) as log:
             while trainer.epoch < options.epochs:
@@ -124,7 +127,9 @@ def load_weights(model: nn.Sequential, path: Path) -> None:
         model.load_state_dict(checkpoint.load(path))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:160]
-        raise InputError(path, f"does not fit the network ({reason}); give a checkpoint of the same layers") from None
+        raise InputError(
+            path, f"requires a checkpoint that fits the network; found {reason}; give one of the same layers"
+        ) from None
 
 
 def scale_input(model: nn.Sequential, state: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
@@ -180,13 +185,17 @@ def run_experiment(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(out, f"cannot be made ({error.strerror}); choose another folder with -o") from None
+        raise InputError(
+            out, f"requires a folder that can be made; found {error.strerror}; choose another with -o"
+        ) from None
     done = out / "metrics.json"
     if done.exists():
         found: dict[str, Any] = json.loads(done.read_text())
         if found.get("digest") == experiment.digest:
             return found
-        raise InputError(done, "belongs to another experiment; choose another folder or remove it")
+        raise InputError(
+            done, "requires a folder of this experiment; found one of another; choose another folder or remove it"
+        )
     dataset = limit(load_dataset(experiment.data.name, data_dir), experiment.data.train, experiment.data.test)
     if experiment.data.hold_out:
         dataset = hold_out(dataset, experiment.data.hold_out)

@@ -22,7 +22,9 @@ def find(folder: Path, stem: str) -> Path:
     for name in names:
         if (folder / name).is_file():
             return folder / name
-    raise InputError(folder, f"has no {names[0]} or {names[1]}; give the folder of the idx files with --data-dir")
+    raise InputError(
+        folder, f"requires {names[0]} or {names[1]}; found neither; give the folder of the idx files with --data-dir"
+    )
 
 
 def read_idx(path: Path, dimensions: int) -> Array:
@@ -35,16 +37,22 @@ def read_idx(path: Path, dimensions: int) -> Array:
         with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
             header = stream.read(4 + 4 * dimensions)
             if len(header) != 4 + 4 * dimensions or header[:4] != bytes([0, 0, UINT8, dimensions]):
-                raise InputError(path, f"starts with {header[:4].hex()}; expected an idx file of {dimensions}-d uint8")
+                raise InputError(
+                    path,
+                    f"requires an idx file of {dimensions}-d uint8; found one that starts with {header[:4].hex()}; "
+                    "get the file again",
+                )
             shape = struct.unpack(f">{dimensions}I", header[4:])
             count = int(np.prod(shape, dtype=object))
             if not 0 < count <= MAX_BYTES:
-                raise InputError(path, f"declares {shape}; expected 1 to {MAX_BYTES:,} bytes")
+                raise InputError(
+                    path, f"requires 1 to {MAX_BYTES:,} bytes; found a declared shape of {shape}; get the file again"
+                )
             data = stream.read(count + 1)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(path, f"cannot be read ({reason}); get the file again") from None
+        raise InputError(path, f"requires a file that can be read; found {reason}; get the file again") from None
     if len(data) != count:
         more = "more" if len(data) > count else f"{len(data):,}"
-        raise InputError(path, f"declares {count:,} bytes and holds {more}; get the file again")
+        raise InputError(path, f"requires {count:,} bytes, as it declares; found {more}; get the file again")
     return np.frombuffer(data, np.uint8).reshape(shape)

@@ -37,7 +37,11 @@ class Log:
             with self.path.open("a") as stream:
                 stream.write(json.dumps({"stage": self.stage, "epoch": epoch, **terms}) + "\n")
         except OSError as error:
-            raise InputError(self.path, f"cannot be written ({error.strerror}); free space or choose -o") from None
+            raise InputError(
+                self.path,
+                f"requires a file that can be written; found {error.strerror}; free space or choose another "
+                "folder with -o",
+            ) from None
         if self.writer is not None:
             for name, value in terms.items():
                 self.writer.add_scalar(name, value, epoch)

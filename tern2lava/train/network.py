@@ -75,7 +75,11 @@ def network(
             index += 1
             out, kernel, stride, groups = (int(conv[key] or 1) for key in ("out", "kernel", "stride", "groups"))
             if len(shape) != 3 or 0 in (out, stride, groups) or kernel % 2 == 0 or shape[0] % groups or out % groups:
-                raise InputError(where, f"does not fit input {shape}; kernels are odd, groups divide channels")
+                raise InputError(
+                    where,
+                    f"requires a layer that fits its input {shape}; found another; take odd kernels, and groups that "
+                    "divide the channels",
+                )
             pad = kernel // 2
             convolution: dict[str, Any] = {"stride": stride, "padding": pad, "groups": groups}
             parts[f"conv{index}"] = nn.Conv2d(shape[0], out, kernel, bias=bias and not batch_norm, **convolution)
@@ -86,7 +90,9 @@ def network(
         elif pool := POOL.fullmatch(word):
             kernel = int(pool["kernel"])
             if len(shape) != 3 or kernel < 1 or min(shape[1:]) < kernel:
-                raise InputError(where, f"does not fit an input of shape {shape}")
+                raise InputError(
+                    where, f"requires a layer that fits its input {shape}; found another; make the pooling smaller"
+                )
             parts[f"pool{index}"] = nn.AvgPool2d(kernel)
             shape = (shape[0], *(length // kernel for length in shape[1:]))
         elif dense := DENSE.fullmatch(word):
@@ -97,9 +103,12 @@ def network(
             shape = (int(dense["out"]),)
             parts[f"lif{index}"] = leaky(neuron)
         else:
-            raise InputError(where, "cannot be read; write for example 16c3-p2-32c3s2g4-128-10")
+            raise InputError(
+                where,
+                "requires layers such as 16c3, p2 or 128; found another; write for example 16c3-p2-32c3s2g4-128-10",
+            )
     if readout not in READOUTS:
-        raise InputError("readout", f"found {readout!r}; use one of {', '.join(READOUTS)}")
+        raise InputError("readout", f"requires one of {', '.join(READOUTS)}; found {readout!r}; choose one of them")
     if readout == "membrane_sum":
         parts[f"lif{index}"] = leaky(replace(neuron, reset="none"))
     return nn.Sequential(parts)

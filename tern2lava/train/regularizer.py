@@ -15,7 +15,8 @@ R_margin: with m = (v - threshold) / threshold where v meets the threshold,
     R_margin = mean over layers, of the mean over neurons and steps, of exp(-(m / width)^2 / 2).
 Where |m| is small, any perturbation (a rounded threshold, a truncated decay, noise) flips the spike. The gradient of
 the bell pushes m away from zero on either side and vanishes for neurons that are sure, so it does not press for large
-weights as a penalty on -|m| would. Fewer neuron-steps then lie within the certificate's band of the compiled network.
+weights as a penalty on -|m| would. Fewer neuron-timesteps then lie within the certificate's band of the compiled
+network.
 
 R_confidence = mean over samples of max(0, H_0 - H(p_T))^2, H_0 the entropy of a prediction that gives 1 - doubt to one
 class and spreads `doubt` over the others: a confidence penalty with a floor, after Pereyra et al. (arXiv 1701.06548).
@@ -82,9 +83,14 @@ class UncertaintyRegularizer:
     def __post_init__(self) -> None:
         for name in ("time", "margin", "confidence"):
             if getattr(self, name) < 0:
-                raise InputError(name, f"found {getattr(self, name)}; a weight is at least 0")
+                raise InputError(
+                    name, f"requires a weight of at least 0; found {getattr(self, name)}; give for example 1"
+                )
         if not (self.width > 0 and 0 < self.doubt < 0.5):
-            raise InputError("width, doubt", f"found {self.width}, {self.doubt}; width > 0 and doubt in (0, 0.5)")
+            raise InputError(
+                "width, doubt",
+                f"requires width > 0 and doubt in (0, 0.5); found {self.width} and {self.doubt}; mend them",
+            )
 
     def __call__(self, step: Step) -> dict[str, Tensor]:
         terms = {}

@@ -129,7 +129,10 @@ def layers_with_weights(model: nn.Module, names: Iterable[str] | None = None) ->
     wanted = list(names)
     for name in wanted:
         if name not in found:
-            raise InputError(f"layer {name!r}", f"no Linear or convolution of this name; there are {', '.join(found)}")
+            raise InputError(
+                f"layer {name!r}",
+                f"requires the name of a Linear or convolution; found another; choose from {', '.join(found)}",
+            )
     return {name: found[name] for name in wanted}
 
 
@@ -147,17 +150,25 @@ def ternarize(
     or Norse networks. Biases stay as they are. Make the optimiser after this call. Raises InputError.
     """
     if method not in METHODS:
-        raise InputError("method", f"found {method!r}; use one of {', '.join(METHODS)}")
+        raise InputError("method", f"requires one of {', '.join(METHODS)}; found {method!r}; choose one of them")
     if per not in SCOPES:
-        raise InputError("per", f"found {per!r}; use one of {', '.join(SCOPES)}")
+        raise InputError("per", f"requires one of {', '.join(SCOPES)}; found {per!r}; choose one of them")
     if sparsity is not None and not 0.0 <= sparsity < 1.0:
-        raise InputError("sparsity", f"found {sparsity}; give the fraction of zero weights, at least 0 and below 1")
+        raise InputError(
+            "sparsity",
+            f"requires a fraction of zero weights, at least 0 and below 1; found {sparsity}; give for example 0.6",
+        )
     chosen = layers_with_weights(model, layers)
     if not chosen:
-        raise InputError("model", "holds no Linear, Conv1d or Conv2d layer to ternarise")
+        raise InputError(
+            "model", "requires a Linear, Conv1d or Conv2d layer to ternarise; found none; give a model with one"
+        )
     for name, module in chosen.items():
         if parametrize.is_parametrized(module, "weight"):
-            raise InputError(f"layer {name!r}", "its weight is parametrised already; ternarise a model once")
+            raise InputError(
+                f"layer {name!r}",
+                "requires a plain weight; found one that is parametrised already; ternarise a model once",
+            )
     for module in chosen.values():
         weight = module.weight
         assert isinstance(weight, Tensor)

@@ -41,9 +41,12 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         for name in ("steps", "epochs", "batch", "learning_rate", "logit_gain"):
             if not getattr(self, name) > 0:
-                raise InputError(name, f"found {getattr(self, name)}; it must be positive")
+                raise InputError(name, f"requires a number above 0; found {getattr(self, name)}; raise it")
         if not 0.0 <= self.ramp < 1.0:
-            raise InputError("ramp", f"found {self.ramp}; give a fraction of the epochs, at least 0 and below 1")
+            raise InputError(
+                "ramp",
+                f"requires a fraction of the epochs, at least 0 and below 1; found {self.ramp}; give for example 0.25",
+            )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -28,12 +28,20 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("load", {"source": None}, "source: requires a network; found None; give a NIR file (.nir), a lava-dl file (.net)"),
     ("load", {"source": b"net.pt"}, "source: requires a network; found b'net.pt'; give"),
     ("load", {"source": "a\0b"}, "source: requires the name of a file or folder; found 'a\\x00b'"),
-    ("load", {"source": "missing.pt", "net": "net.yaml"}, "missing.pt: is no file"),
+    (
+        "load",
+        {"source": "missing.pt", "net": "net.yaml"},
+        "missing.pt: requires the path of a checkpoint; found no file there",
+    ),
     ("load", {"source": "missing.pt", "net": 3}, "net: requires a path or its text; found 3; name the net.yaml"),
-    ("load", {"net": "net.yaml"}, "net: is for files and modules; a Graph says it itself"),
-    ("load", {"steps": 4}, "steps: is for files and modules; a Graph says it itself"),
+    ("load", {"net": "net.yaml"}, "net: requires a file or a module; found a Graph, which says it itself"),
+    ("load", {"steps": 4}, "steps: requires a file or a module; found a Graph, which says it itself"),
     ("load", {"steps": "a"}, f"steps: {WHOLE}0 on; found 'a'"),
-    ("load", {"speed": 4}, "speed: is no option of a network's source; they are input_shape, steps, readout"),
+    (
+        "load",
+        {"speed": 4},
+        "speed: requires an option of tern2lava.load; found another; choose from input_shape, steps, readout",
+    ),
     ("load", {"input_shape": 16}, "input_shape: requires sizes from 1 on; found 16; give the shape of one sample"),
     ("load", {"input_shape": (4.0,)}, f"input_shape: {WHOLE}1 on; found 4.0"),
     ("load", {"readout": "x"}, f"readout: {CHOICE}spike_count, membrane_sum"),
@@ -47,14 +55,18 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("compile", {"target": "x" * 5000}, "target: requires the name of a file or folder; found 'xxx"),
     ("compile", {"out": 3}, "out: requires a path or its text; found 3; name the folder"),
     ("compile", {"out": ""}, "out: requires the name of a file or folder; found ''"),
-    ("compile", {"out": Path(".")}, r"/.*: is the working directory, which a new folder cannot replace"),
+    ("compile", {"out": Path(".")}, "/.*: requires a folder that can be replaced; found the working directory"),
     ("compile", {"options": {"steps": 3}}, "options: requires tern2lava.Options; found a dict; write tern2lava.Opt"),
     ("compile", {"map_options": Options()}, "map_options: requires tern2lava.MapOptions; found an Options; write"),
     ("compile", {"data": 3}, "data: spikes: requires an array, list or tensor; found 3; give (samples, steps"),
     ("compile", {"any_steps": 1}, f"any_steps: {FLAG}1; give one of them"),
     ("compile", {"pad": "yes"}, f"pad: {FLAG}'yes'"),
     ("compile", {"recorded": 3}, "recorded: requires a recorded run; found 3; give what tern2lava.record returned"),
-    ("compile", {"recorded": {"spikes": samples()["spikes"]}}, "recorded: holds no run of a framework"),
+    (
+        "compile",
+        {"recorded": {"spikes": samples()["spikes"]}},
+        "recorded: requires a framework's run (spikes.NAME or scores); found none",
+    ),
     ("compile", {"progress": 3}, "progress: requires a function or None; found 3; it is told (stage, done, total)"),
     ("compile", {"effort": "x"}, EFFORT),
     ("compile", {"effort": 3}, "effort: requires an effort; found 3; choose quick, normal, thorough"),
@@ -64,14 +76,18 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("what_if", {"targets": ["tiny", 3]}, "targets: 1: requires a path or its text; found 3"),
     ("simulate", {"bundle": None}, "bundle: requires a compiled network; found None; give what tern2lava.compile"),
     ("simulate", {"bundle": network()}, "bundle: requires a compiled network; found a Graph; compile it: tern2lava."),
-    ("simulate", {"bundle": "missing"}, "missing: is no bundle (no manifest.json); make one with"),
+    (
+        "simulate",
+        {"bundle": "missing"},
+        "missing: requires the folder of a bundle; found no manifest.json in it; make one with",
+    ),
     ("simulate", {"bundle": b"missing"}, "bundle: requires a compiled network; found b'missing'"),
     ("simulate", {"engine": "x"}, f"engine: {CHOICE}fast, reference, images, ray"),
     ("simulate", {"engine": None}, "engine: requires one of the known words; found None; choose fast"),
     ("simulate", {"states": None}, f"states: {FLAG}None"),
     ("simulate", {"keep": "no"}, f"keep: {FLAG}'no'"),
     ("simulate", {"out": b"out.npz"}, "out: requires a path or its text; found b'out.npz'; name the npz file"),
-    ("simulate", {"data": Path("missing.npz")}, "missing.npz: does not exist"),
+    ("simulate", {"data": Path("missing.npz")}, "missing.npz: requires an npz file; found none there"),
     ("simulate", {"effort": "x"}, EFFORT),
     ("verify", {"effort": "x"}, EFFORT),
     ("verify", {"backend": "x"}, f"backend: {CHOICE}lava, reference"),
@@ -84,7 +100,7 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("verify", {"timeout": -1}, "timeout: requires seconds above 0, at most 1,000,000; found -1; give seconds"),
     ("verify", {"timeout": float("nan")}, "timeout: requires seconds above 0, at most 1,000,000; found nan"),
     ("verify", {"require": 3}, "require: requires a text; found 3; write verdicts"),
-    ("verify", {"require": "everything"}, "require: found 'everything'; "),
+    ("verify", {"require": "everything"}, "require: requires verdicts by name; found 'everything'; "),
     ("report", {"compare_bits": 4}, "compare_bits: requires 8, the only width to compare with; found 4; give 8"),
     ("report", {"compare_bits": "8"}, "compare_bits: requires 8, the only width to compare with; found '8'"),
     ("export", {"to": "x"}, f"to: {CHOICE}nir, image, weights"),
@@ -94,9 +110,13 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("export", {"codec": 3}, "codec: requires a text; found 3"),
     ("export", {"settings": 3}, "settings: requires a mapping; found 3"),
     ("export", {"codec": "rans"}, "codec: requires the format image; found nir; leave it out"),
-    ("export", {"out": Path(".")}, ".: is a folder; name a file in it"),
-    ("export", {"net": "net.yaml"}, "net: is for files and modules that are still to be read"),
-    ("export", {"to": "image", "out": Path(".")}, "/.*: is the working directory"),
+    ("export", {"out": Path(".")}, ".: requires a file; found a folder; name a file in it"),
+    ("export", {"net": "net.yaml"}, "net: requires a file or module that is still to be read; found a network"),
+    (
+        "export",
+        {"to": "image", "out": Path(".")},
+        "/.*: requires a folder that can be replaced; found the working directory",
+    ),
     ("record", {"module": None}, "module: requires a torch module; found None; give the network that was trained"),
     ("record", {"module": "net.pt"}, "module: requires a torch module; found 'net.pt'"),
     ("Options", {"ternarize": "x"}, f"ternarize: {CHOICE}refuse, twn, int8"),
@@ -190,13 +210,22 @@ def test_every_argument_of_every_function_stands_in_the_table_or_is_spikes_or_a_
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_missing_unknown_and_too_many_arguments_are_one_line(name: str) -> None:
     function = getattr(tern2lava, name)
-    with pytest.raises(InputError, match=f"{name}: missing a required argument: '.*'; it takes "):
+    with pytest.raises(
+        InputError,
+        match=rf"{name}: requires the arguments .*; found a call with others \(missing a required argument: '",
+    ):
         function()
-    with pytest.raises(InputError, match=f"{name}: too many positional arguments; it takes "):
+    with pytest.raises(
+        InputError,
+        match=rf"{name}: requires the arguments .*; found a call with others \(too many positional arguments",
+    ):
         function(*range(9))
     if name not in ("compile", "load", "what_if", "export"):
         valid = [None] * 2 if name != "report" else [None]
-        with pytest.raises(InputError, match=f"{name}: got an unexpected keyword argument 'speed'; it takes "):
+        with pytest.raises(
+            InputError,
+            match=rf"{name}: requires the arguments .*got an unexpected keyword argument 'speed'",
+        ):
             function(*valid, speed=3)
 
 
@@ -206,7 +235,7 @@ def test_numpy_numbers_and_flags_are_taken_as_python_ones(held: CompiledNetwork)
     assert report.verification is not None
     assert report.verification.samples == 2
     assert type(report.verification.samples) is int
-    assert type(Options(steps=np.int32(4)).steps) is int  # type: ignore[arg-type]
+    assert type(Options(steps=np.int32(4)).steps) is int
     assert MapOptions(pins=[["h", np.int8(1)]], seed=np.uint8(3)) == MapOptions(pins=(("h", 1),), seed=3)  # type: ignore[arg-type]
     assert tern2lava.simulate(held, samples(), states=np.True_).trace.v  # type: ignore[arg-type]
 

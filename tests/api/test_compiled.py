@@ -123,5 +123,5 @@ def test_export_writes_what_the_folder_would_give(tmp_path: Path) -> None:
         written = tern2lava.export(held, tmp_path / f"{stage}.nir", stage=stage, lossy=True)
         again = tern2lava.compile(tern2lava.load(written.out), "tiny")
         assert np.array_equal(tern2lava.simulate(again, samples()).scores, tern2lava.simulate(held, samples()).scores)
-    with pytest.raises(InputError, match="stage: real is of a compiled network"):
+    with pytest.raises(InputError, match="stage: requires a compiled network for 'real'; found one that is not"):
         tern2lava.export(network(), tmp_path / "n.nir", stage="real")

@@ -31,8 +31,8 @@ def segments_of(filler: Filler, seed: int, count: int) -> list[Segment]:
     full, inputs = filler.columns, filler.crossbar.inputs.value
     result = []
     for _ in range(count):
-        columns = int(rng.choice([1, full // 3, full // 2, full, rng.integers(1, full + 1)]))
-        axons = int(rng.choice([0, inputs // 2, inputs, rng.integers(0, inputs + 1)]))
+        columns = int(rng.choice([1, full // 3, full // 2, full, int(rng.integers(1, full + 1))]))
+        axons = int(rng.choice([0, inputs // 2, inputs, int(rng.integers(0, inputs + 1))]))
         result.append(Segment(plan, plan.windows[0], (), columns, max(1, columns // 2), axons, (int(rng.integers(2)),)))
     return result
 

@@ -69,7 +69,7 @@ def tilings(shape: Shape) -> Iterator[tuple[Box, ...]]:
 
 
 def fit(items: list[Need], limit: Need, cores: int) -> bool:
-    """Whether items fit on so many cores, by trying every assignment."""
+    """Whether items fit on this number of cores, by trying every assignment."""
 
     def more(index: int, loads: tuple[tuple[int, ...], ...]) -> bool:
         if index == len(items):

@@ -326,7 +326,7 @@ def test_mixed_cuts_take_each_population_as_coarse_as_the_bound_allows_and_count
         ({"seed": 1 << 40}, "seed: requires .* found 1099511627776"),
         ({"spare_cores": -1}, "spare_cores: requires .* found -1"),
         ({"max_neurons_per_core": 0}, "max_neurons_per_core: requires .* found 0"),
-        ({"pins": (("d", 0),)}, "pin: 'd' to chip 0: populations are a, b, c"),
+        ({"pins": (("d", 0),)}, "pin: requires a population of this network and a chip.*; found 'd' to chip 0"),
         ({"pins": (("a", 0), ("a", 1))}, "pinned to chip 0 and to chip 1"),
     ],
 )

@@ -165,5 +165,5 @@ def test_pins_and_spare_cores_show_in_the_mapping() -> None:
     uses = map_program(network(), profile, options).core_use()
     assert {use.chip for use in uses if use.populations == ("o",)} == {1}
     assert all(use.id % 16 < 13 for use in uses)
-    with pytest.raises(InputError, match="'x' to chip 1: populations are h, o"):
+    with pytest.raises(InputError, match="found 'x' to chip 1; choose from h, o"):
         map_program(network(), profile, MapOptions(pins=(("x", 1),)))

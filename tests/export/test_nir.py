@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import nir
 import numpy as np
 import pytest
@@ -131,7 +132,7 @@ def test_a_written_file_is_read_by_nir_with_types_checked(tmp_path: Path) -> Non
             "reset=subtract,reset_delay=true",
         ),
         ({"reset": Reset.SUBTRACT, "reset_amount": frozen(1.25), "rearm": True}, "reset=subtract,rearm=true"),
-        ({"compare": Compare.GE, "refractory": 2}, "fire=>=,refractory=2"),
+        ({"compare": Compare.GE, "refractory": 2}, "fire=ge,refractory=2"),
     ],
 )
 def test_what_nir_has_no_field_for_needs_leave_and_comes_back_from_metadata(
@@ -148,7 +149,7 @@ def test_what_nir_has_no_field_for_needs_leave_and_comes_back_from_metadata(
     x = np.random.default_rng(3).integers(0, 2, (3, 60, 4))
     expected, found = run_float(graph, {"x": x}), run_float(load(path), {"x": x})
     np.testing.assert_array_equal(found.spikes["n"], expected.spikes["n"])
-    hard = run_float(load(path, assume="reset=zero,reset_delay=false,rearm=false,fire=>,refractory=0"), {"x": x})
+    hard = run_float(load(path, assume="reset=zero,reset_delay=false,rearm=false,fire=gt,refractory=0"), {"x": x})
     assert np.any(hard.spikes["n"] != expected.spikes["n"])
 
 
@@ -227,7 +228,7 @@ def test_the_ternary_graph_of_a_compilation_is_written_too(seed: int, make_leaky
 
 def test_integers_and_a_time_step_of_nothing_are_refused() -> None:
     graph = network()
-    with pytest.raises(InputError, match="--dt: found 0"):
+    with pytest.raises(InputError, match=r"--dt: requires seconds above 0; found 0\.0"):
         nir_content(graph, dt=0.0)
     program = lower(graph, Arithmetic(), Options(steps=10)).program
     with pytest.raises(UnsupportedError, match="real numbers"):
@@ -242,3 +243,14 @@ def test_a_nir_network_verifies_in_lava(tmp_path: Path) -> None:
     report = api.verify(tmp_path / "build", {"x": x}, backend="lava")
     assert report.verification is not None
     assert report.verification.equal
+
+
+def test_metadata_written_with_the_sign_of_a_comparison_are_read_as_with_its_word(tmp_path: Path) -> None:
+    path = tmp_path / "a.nir"
+    write_nir(network(compare=Compare.GE), path, lossy=True)
+    with h5py.File(path, "r+") as file:
+        said = file["node/nodes/n/metadata/tern2lava"]
+        assert said.asstr()[()] == "fire=ge"
+        del file["node/nodes/n/metadata/tern2lava"]
+        file["node/nodes/n/metadata/tern2lava"] = "fire=>="
+    assert load(path)["n"].compare is Compare.GE  # type: ignore[union-attr]

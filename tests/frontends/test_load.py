@@ -44,23 +44,23 @@ def test_what_is_missing_or_too_much_is_said(model: nn.Sequential, tmp_path: Pat
     torch.save(model.state_dict(), tmp_path / "a.pt")
     (tmp_path / "net.yaml").write_text(NET)
     (tmp_path / "b.net").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
-    with pytest.raises(InputError, match="needs input_shape and steps"):
+    with pytest.raises(InputError, match="Sequential: requires input_shape and steps for a live module; found none"):
         load(model)
     with pytest.raises(InputError, match="leave net out"):
         load(model, tmp_path / "net.yaml", input_shape=(4,), steps=3)
     with pytest.raises(InputError, match=r"add --net NET.yaml"):
         load(tmp_path / "a.pt")
-    with pytest.raises(
-        InputError, match="option steps is for NIR files, lava-dl files and live modules; the net.yaml says it here"
-    ):
+    with pytest.raises(InputError, match=r"a\.pt: requires NIR files, lava-dl files and live modules for option steps"):
         load(tmp_path / "a.pt", tmp_path / "net.yaml", steps=3)
-    with pytest.raises(InputError, match="is the description, not the checkpoint"):
+    with pytest.raises(InputError, match="requires a checkpoint; found its description"):
         load(tmp_path / "net.yaml")
-    with pytest.raises(InputError, match=r"b.net: is damaged or truncated HDF5"):
+    with pytest.raises(
+        InputError, match=r"b.net: requires an HDF5 file that can be read; found damaged or truncated HDF5"
+    ):
         load(tmp_path / "b.net")
     with pytest.raises(InputError, match=r"source: requires a network; found a dict; give a NIR file \(.nir\)"):
         load({})  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="is no file"):
+    with pytest.raises(InputError, match=r"none\.pt: requires the path of a checkpoint; found no file there"):
         load(tmp_path / "none.pt", tmp_path / "net.yaml")
 
 

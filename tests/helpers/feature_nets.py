@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from archive import save_npz
+
 Arrays = dict[str, NDArray[np.float64]]
 IF = 'kind: if, threshold: {}, reset: zero, reset_delay: false, fire: ">"'
 LEAKY = 'kind: leaky, beta: 0.5, threshold: 1.0, reset: {}, reset_delay: false, fire: ">"'
@@ -16,8 +18,7 @@ LEAKY = 'kind: leaky, beta: 0.5, threshold: 1.0, reset: {}, reset_delay: false, 
 
 def ternary(*shape: int, scale: float = 0.5) -> NDArray[np.float64]:
     """Weights of {-1, 0, 1} times a scale."""
-    codes: NDArray[np.float64] = np.random.default_rng(len(shape)).integers(-1, 2, shape) * scale
-    return codes
+    return np.asarray(np.random.default_rng(len(shape)).integers(-1, 2, shape) * scale, np.float64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Feature:
 
     def write(self, folder: Path) -> tuple[Path, Path]:
         """(checkpoint, net.yaml) in `folder`."""
-        np.savez(folder / "net.npz", **self.arrays())
+        save_npz(folder / "net.npz", **self.arrays())
         layers = [layer for layer in self.layers.splitlines() if layer]
         lines = "".join(f"  - {{{layer}}}\n" if ": " in layer else f"  - {layer}\n" for layer in layers)
         (folder / "net.yaml").write_text(

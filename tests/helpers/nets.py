@@ -92,7 +92,7 @@ def integer_graph(*nodes: Node) -> Graph:
 
 
 def convolutions(layers: int, channels: int, length: int) -> Graph:
-    """Convolutions of 3 x 3 on an image of one channel, padded, all of so many channels."""
+    """Padded 3 x 3 convolutions of `channels` channels each, on an image of one channel."""
     rng = np.random.default_rng(0)
     nodes: list[Node] = [Input(name="in", shape=(1, length, length))]
     source, seen = "in", 1

@@ -29,7 +29,7 @@ def numbers(count: int) -> range:
 
 
 def wide_codes(rng: np.random.Generator, shape: tuple[int, ...], bits: int = 2) -> Array:
-    """Codes of so many bits; ternary ones with any share of zeros."""
+    """Codes of this number of bits; ternary ones with any share of zeros."""
     if bits == 2:
         return sparse_codes(rng, *shape, zeros=rng.uniform(0, 0.9))
     return frozen(rng.integers(-(1 << (bits - 1)) + 1, 1 << (bits - 1), shape), np.int8)
@@ -167,7 +167,7 @@ def unrolled(projection: Projection) -> Array:
     inputs = projection.weight.shape[1] if projection.geometry is None else size(projection.geometry.in_shape)
     if projection.pooling is not None:
         inputs = size(projection.pooling.in_shape)
-    return accumulate(projection, np.eye(inputs)).T.astype(np.int64)
+    return np.asarray(accumulate(projection, np.eye(inputs)).T, np.int64)
 
 
 def check_cover(graph: Graph, program: Mapped) -> None:

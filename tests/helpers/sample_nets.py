@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import tern2lava
+from archive import save_npz
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.hw_profiles import Profile
@@ -58,7 +59,7 @@ class Sample:
         if self.lavadl is not None:
             _write_lavadl(folder / "sample.net", self.lavadl())
             return tern2lava.load(folder / "sample.net", steps=24)
-        np.savez(folder / "sample.npz", **self.arrays())
+        save_npz(folder / "sample.npz", **self.arrays())
         (folder / "sample.yaml").write_text(self.text, encoding="utf-8")
         return tern2lava.load(folder / "sample.npz", folder / "sample.yaml")
 

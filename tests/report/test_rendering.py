@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archive import save_npz
 from command_line import Run, in_process
 from feature_nets import FEATURES, Feature
 from shown import check_shown, check_text
@@ -46,7 +47,7 @@ def test_a_feature_is_rendered_compiled_and_verified(run: Run, tmp_path: Path, n
     feature = FEATURES[name]
     checkpoint, net = feature.write(tmp_path)
     bundle, data = tmp_path / "build", tmp_path / "test.npz"
-    np.savez(data, spikes=feature.spikes(), **({} if len(name) % 2 else {"labels": np.array([0, 1, 2])}))
+    save_npz(data, spikes=feature.spikes(), **({} if len(name) % 2 else {"labels": np.array([0, 1, 2])}))
     compiled = words(run, "compile", checkpoint, "--net", net, "-t", feature.target, "-o", bundle, *feature.options)
     report = read_bundle(bundle).report
     whole = check_shown(render(report))

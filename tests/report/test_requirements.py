@@ -41,8 +41,8 @@ def test_verdicts_are_required_as_named(
         ("arithmetic=inf%", "in percent"),
         ("arithmetic=1_0%", "in percent"),
         ("arithmetic=a\nfew%", "in percent"),
-        ("reading=1%", "reading takes no number"),
-        ("execution,execution", "names execution twice"),
+        ("reading=1%", "requires no number for reading; found 'reading=1%'"),
+        ("execution,execution", "requires each verdict once; found execution twice"),
     ],
 )
 def test_what_is_no_requirement_is_one_line(text: str, said: str) -> None:

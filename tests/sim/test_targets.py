@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archive import save_npz
 from tern2lava import api
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import profile_names
@@ -26,7 +27,7 @@ layers:
 def build(folder: Path, target: str, net: str = NET) -> None:
     rng = np.random.default_rng(3)
     codes = {"one.weight": rng.integers(-1, 2, (30, 24)), "two.weight": rng.integers(-1, 2, (5, 30))}
-    np.savez(folder / "net.npz", **{name: values.astype(np.float32) for name, values in codes.items()})
+    save_npz(folder / "net.npz", **{name: values.astype(np.float32) for name, values in codes.items()})
     (folder / "net.yaml").write_text(net)
     api.compile(folder / "net.npz", target, net=folder / "net.yaml", out=folder / "build")
 

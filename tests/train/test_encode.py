@@ -72,16 +72,20 @@ def test_spikes_have_the_samples_shape_after_batch_and_time() -> None:
     [
         (np.array([[2.0]]), {}, "scale them"),
         (np.array([[np.nan]]), {}, "scale them"),
-        (np.array([[17]]), {"top": 16}, "outside 0 to 16"),
-        (np.array([[0.5]]), {"top": 16}, "goes with integers"),
-        (np.array([[1]]), {"top": 16, "method": "phase"}, "use one of rate"),
+        (np.array([[17]]), {"top": 16}, "values: requires values of 0 to 16; found 17 to 17"),
+        (np.array([[0.5]]), {"top": 16}, "values: requires integers 0 to top with `top`; found float64"),
+        (
+            np.array([[1]]),
+            {"top": 16, "method": "phase"},
+            "encoding: requires one of rate, bernoulli, latency, direct; found 'phase'",
+        ),
         (np.array([[1]]), {"top": 1000, "method": "direct"}, "up to 255"),
     ],
 )
 def test_bad_values_are_named(values: Array, options: dict[str, object], says: str) -> None:
     with pytest.raises(InputError, match=says):
         encode(values, 4, **options)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="at least one"):
+    with pytest.raises(InputError, match="steps: requires one time step at least; found 0"):
         encode(np.array([[1]]), 0, top=1)
 
 

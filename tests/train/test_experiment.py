@@ -125,7 +125,7 @@ def test_a_finished_experiment_is_read_and_another_one_is_refused_its_folder(
     first = run_experiment(experiment(), tmp_path)
     monkeypatch.setattr(module.Run, "student", lambda *_: pytest.fail("trained again"))
     assert run_experiment(experiment(), tmp_path) == first
-    with pytest.raises(InputError, match="another experiment"):
+    with pytest.raises(InputError, match=r"metrics\.json: requires a folder of this experiment; found one of another"):
         run_experiment(experiment(seed=1), tmp_path)
 
 
@@ -146,7 +146,10 @@ def test_a_teacher_may_come_from_a_checkpoint(tmp_path: Path) -> None:
     full = json.loads((tmp_path / "full" / "metrics.json").read_text())
     assert result["teacher"]["nll"] == full["model"]["nll"]
     other = experiment(algorithm="distil", teacher=keys, network={"layers": "6c3-p2-10"})
-    with pytest.raises(InputError, match="does not fit the network"):
+    with pytest.raises(
+        InputError,
+        match=r"net\.pt: requires a checkpoint that fits the network; found ",
+    ):
         run_experiment(other, tmp_path / "other")
 
 
@@ -179,9 +182,12 @@ def test_a_teacher_of_direct_coding_is_the_network_its_checkpoint_was(tmp_path: 
         ("data: {name: digits}\nalgorithm: distil\n", "network"),
         ("data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: magic\n", "e.yaml:3: algorithm"),
         ("data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: full\nepochs: 3\n", "e.yaml:4: epochs"),
-        ("data: {name: digits}\nnetwork: {layers: '10', beta: yes}\nalgorithm: full\n", "network.beta: expected a num"),
+        (
+            "data: {name: digits}\nnetwork: {layers: '10', beta: yes}\nalgorithm: full\n",
+            "network.beta: requires a number; found True",
+        ),
         ("data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: full\ntraining: {epochs: 0}\n", "training.epochs"),
-        ("- 1\n", "expected keys"),
+        ("- 1\n", r"e\.yaml: requires keys and values \(data, network, algorithm,.*; found others"),
     ],
 )
 def test_a_wrong_experiment_file_names_line_and_key(tmp_path: Path, text: str, says: str) -> None:
@@ -199,10 +205,10 @@ def test_numbers_with_exponents_are_read_as_numbers(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_and_a_broken_state_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be made"):
+    with pytest.raises(InputError, match="file: requires a folder that can be made; found File exists"):
         run_experiment(experiment(), tmp_path / "file")
     (tmp_path / "student-state.pt").write_bytes(b"half")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="requires a readable checkpoint"):
         run_experiment(experiment(), tmp_path)
 
 

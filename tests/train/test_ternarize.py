@@ -137,10 +137,10 @@ def test_a_row_of_zeros_stays_finite() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"method": "ttq"}, "use one of twn"),
-        ({"per": "row"}, "use one of tensor, channel"),
+        ({"method": "ttq"}, "method: requires one of twn, absmean, learned; found 'ttq'"),
+        ({"per": "row"}, "per: requires one of tensor, channel; found 'row'"),
         ({"sparsity": 1.0}, "below 1"),
-        ({"layers": ["fc9"]}, "there are 0, 3"),
+        ({"layers": ["fc9"]}, "layer 'fc9': requires the name of a Linear or convolution; found another"),
     ],
 )
 def test_bad_arguments_are_named(arguments: dict[str, object], says: str) -> None:
@@ -152,7 +152,7 @@ def test_a_model_is_ternarised_only_once_and_needs_layers() -> None:
     model = ternarize(small_net())
     with pytest.raises(InputError, match="parametrised already"):
         ternarize(model)
-    with pytest.raises(InputError, match="holds no Linear"):
+    with pytest.raises(InputError, match="model: requires a Linear, Conv1d or Conv2d layer to ternarise; found none"):
         ternarize(nn.Sequential(nn.Flatten()))
 
 

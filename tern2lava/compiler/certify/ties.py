@@ -1,4 +1,4 @@
-"""Where thresholds' codes lie: between the last potential that must not fire and the first that must.
+"""Where threshold codes lie: between the last potential that must not fire and the first that must.
 
 A bound on how far integer and real potentials part is no bound on spikes: a net of round numbers meets its thresholds
 exactly, again and again, and a code rounded to the wrong side loses every such spike. So each threshold gets, in this

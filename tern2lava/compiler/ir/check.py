@@ -55,16 +55,18 @@ def check(graph: Graph) -> None:
                 node.name, f"nodes of level {graph.level.name}", type(node).__name__, "a pass should have rewritten it"
             )
         if node.name in names:
-            raise InputError(node.name, "two nodes have this name; rename one")
+            raise InputError(node.name, "requires a name of its own for each node; found two alike; rename one")
         names.add(node.name)
         _check_numbers(node)
     for node in graph.nodes:
         for source in node.inputs:
             if source not in names:
-                raise InputError(node.name, f"reads '{source}', which does not exist")
+                raise InputError(
+                    node.name, f"requires inputs that exist; found '{source}', which does not; add it or read another"
+                )
     for kind in (Input, Output):
         if not graph.of_kind(kind):
-            raise InputError(graph.source or "network", f"has no {kind.__name__.lower()}")
+            raise InputError(graph.source or "network", f"requires an {kind.__name__.lower()}; found none; add one")
     shapes(graph)
 
 
@@ -75,8 +77,8 @@ def _check_numbers(node: Node) -> None:
             bad = np.argwhere(~np.isfinite(np.atleast_1d(value)))
             raise InputError(
                 f"{node.name}.{name}",
-                f"{len(bad):,} of {value.size:,} numbers are NaN or infinite, the first at {tuple(bad[0].tolist())}; "
-                "repair the checkpoint",
+                f"requires finite numbers; found {len(bad):,} of {count(value.size, 'number')} NaN or infinite, "
+                f"the first at {tuple(bad[0].tolist())}; repair the checkpoint",
             )
 
 
@@ -137,19 +139,25 @@ def shapes(graph: Graph) -> dict[str, Shape]:
             found = output_shape(node, [result[source] for source in node.inputs])
             result[name] = found
         if len(waiting) == len(pending):
-            raise InputError(waiting[0], "its shape depends on itself; put a neuron layer into the loop")
+            raise InputError(
+                waiting[0],
+                "requires a shape of its own in each loop; found one that depends on itself; put a neuron layer "
+                "into the loop",
+            )
         pending = waiting
     return result
 
 
 def output_shape(node: Node, sources: list[Shape]) -> Shape:
     if isinstance(node, Input | Neuron | Population) and size(node.shape) == 0:
-        raise InputError(node.name, f"has shape {node.shape}, which holds nothing; give it at least one element")
+        raise InputError(
+            node.name, f"requires one element at least; found shape {node.shape}; give each axis a size of at least 1"
+        )
     if not sources and not isinstance(node, Input | Neuron | Population):
-        raise InputError(node.name, "reads nothing; connect it")
+        raise InputError(node.name, "requires an input; found none; connect it")
     # Neurons sum what they are fed element by element in C order: their inputs must only agree in size.
     if not isinstance(node, Neuron | Population) and any(shape != sources[0] for shape in sources[1:]):
-        raise InputError(node.name, f"its inputs have different shapes: {', '.join(map(str, sources))}")
+        raise InputError(node.name, f"requires inputs of one shape; found {', '.join(map(str, sources))}; reshape them")
     match node:
         case Input():
             return node.shape
@@ -157,7 +165,9 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
             # A dense layer's (n,) may feed neurons declared (n, 1, 1) by some frameworks: only sizes must agree.
             for shape in sources:
                 if size(shape) != size(node.shape):
-                    raise InputError(node.name, f"has shape {node.shape} but is fed {shape}")
+                    raise InputError(
+                        node.name, f"requires an input of its shape {node.shape}; found {shape}; mend one of the two"
+                    )
             _check_parameters(node)
             if isinstance(node, Population):
                 _check_levels(node)
@@ -166,8 +176,8 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
             if node.weight.ndim != 2 or node.weight.shape[1] != size(sources[0]):
                 raise InputError(
                     node.name,
-                    f"weight of shape {node.weight.shape} cannot take an input of {count(size(sources[0]), 'value')} "
-                    f"(shape {sources[0]})",
+                    f"requires a weight for {count(size(sources[0]), 'value')} (an input of shape {sources[0]}); "
+                    f"found shape {node.weight.shape}; mend the weight or the input's shape",
                 )
             _check_bias(node)
             return (int(node.weight.shape[0]),)
@@ -180,7 +190,11 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
             for name in ("gain", "offset"):
                 value = getattr(node, name)
                 if value.ndim > 1 or (value.ndim == 1 and value.shape[0] != sources[0][0]):
-                    raise InputError(node.name, f"{name} of shape {value.shape} does not fit an input of {sources[0]}")
+                    raise InputError(
+                        node.name,
+                        f"requires one {name} for each channel of {sources[0]}; found shape {value.shape}; give "
+                        "one for each",
+                    )
             return sources[0]
         case Flatten():
             return (size(sources[0]),)
@@ -192,7 +206,11 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
             if node.reads is not None:
                 expected = _check_reads(node.name, node.reads, expected)
             if size(sources[0]) != expected:
-                raise InputError(node.name, f"takes {count(expected, 'value')} but is fed {sources[0]}")
+                raise InputError(
+                    node.name,
+                    f"requires {count(expected, 'value')}; found an input of shape {sources[0]}; mend its weights or "
+                    "its input",
+                )
             return target_shape(node)
         case Identity() | Add() | Delay() | Output():
             return sources[0]
@@ -201,7 +219,9 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
 def _check_pooling(name: str, pooling: Pooling, expected: int) -> None:
     if min(pooling.window) < 1 or size(pooling.out_shape) != expected:
         raise InputError(
-            name, f"pools {pooling.in_shape} by {pooling.window}, its weights take {count(expected, 'value')}"
+            name,
+            f"requires windows that give its weights' {count(expected, 'value')}; found {pooling.in_shape} "
+            f"pooled by {pooling.window}; mend the pooling or the weights",
         )
 
 
@@ -209,7 +229,11 @@ def _check_reads(name: str, reads: Box, expected: int) -> int:
     """Neurons of the source that a projection with `reads` belongs to."""
     inside = all(0 <= low < high <= n for low, high, n in zip(reads.lo, reads.hi, reads.shape, strict=True))
     if not inside or reads.volume != expected:
-        raise InputError(name, f"reads {reads.text()} of {reads.shape}, its weights take {count(expected, 'value')}")
+        raise InputError(
+            name,
+            f"requires a box of its weights' {count(expected, 'value')}; found {reads.text()} of "
+            f"{reads.shape}; mend the box or the weights",
+        )
     return size(reads.shape)
 
 
@@ -219,15 +243,24 @@ def _check_levels(node: Population) -> None:
         return
     low, high = node.levels
     if not -(1 << 31) <= low <= 0 <= high < 1 << 31:
-        raise InputError(node.name, f"a relay of sums from {low} to {high}; 0 and 32 bits are meant to hold them")
+        raise InputError(
+            node.name,
+            f"requires sums of a relay that hold 0 and fit into 32 bits; found {low} to {high}; mend its levels",
+        )
     kept = node.reset is not Reset.NONE or node.refractory or node.rearm or node.gain_a is not None
     if kept or node.threshold_low is not None or any(value.any() for value in (node.bias, node.bias_u, node.v_init)):
-        raise InputError(node.name, "a relay has no reset, bias, lower threshold or memory")
+        raise InputError(
+            node.name, "requires no reset, bias, lower threshold or memory of a relay; found one; leave it out"
+        )
 
 
 def _check_bias(node: Dense | Conv2d) -> None:
     if node.bias is not None and node.bias.shape != (node.weight.shape[0],):
-        raise InputError(node.name, f"bias of shape {node.bias.shape} does not fit a weight of {node.weight.shape}")
+        raise InputError(
+            node.name,
+            f"requires one bias for each of {count(node.weight.shape[0], 'output')}; found shape "
+            f"{node.bias.shape}; give one for each",
+        )
 
 
 def _check_parameters(node: Neuron | Population) -> None:
@@ -240,37 +273,57 @@ def _check_parameters(node: Neuron | Population) -> None:
             except ValueError:
                 fits = False
             if not fits:
-                raise InputError(f"{node.name}.{f.name}", f"shape {value.shape} does not fit neurons of {node.shape}")
+                raise InputError(
+                    f"{node.name}.{f.name}",
+                    f"requires one number or a shape that broadcasts to its neurons' {node.shape}; found "
+                    f"{value.shape}; give one for each neuron or channel",
+                )
 
 
 def conv_shape(node: Conv2d, source: Shape) -> tuple[int, int, int]:
     """(channels, height, width) of a convolution's output on an input of `source`; InputError where it cannot be."""
     if len(source) != 3:
-        raise InputError(node.name, f"a convolution needs an input of (channels, height, width), found {source}")
+        raise InputError(
+            node.name,
+            f"requires an input of (channels, height, width); found {source}; reshape it before the convolution",
+        )
     if node.weight.ndim != 4:
-        raise InputError(node.name, f"weight of shape {node.weight.shape}; a convolution has (out, in, height, width)")
+        raise InputError(
+            node.name,
+            f"requires a weight of (out, in, height, width); found {node.weight.shape}; give that of a convolution",
+        )
     out, in_group, kh, kw = (int(n) for n in node.weight.shape)
     if node.groups < 1 or in_group * node.groups != source[0] or out % node.groups:
         raise InputError(
             node.name,
-            f"weight of shape {node.weight.shape} in {count(node.groups, 'group')} cannot take "
-            f"{count(source[0], 'channel')}",
+            f"requires a weight for {count(source[0], 'channel')}; found shape {node.weight.shape} in "
+            f"{count(node.groups, 'group')}; mend the weight, the groups or the input's shape",
         )
     top, bottom, left, right = node.padding
     oh = conv_out(source[1], kh, node.stride[0], top + bottom, node.dilation[0])
     ow = conv_out(source[2], kw, node.stride[1], left + right, node.dilation[1])
     if oh < 1 or ow < 1:
-        raise InputError(node.name, f"kernel {kh}x{kw} is larger than its padded input of {source[1]}x{source[2]}")
+        raise InputError(
+            node.name,
+            f"requires a kernel no larger than its padded input of {source[1]}x{source[2]}; found {kh}x{kw}; "
+            "add padding or make the kernel smaller",
+        )
     return (out, oh, ow)
 
 
 def pool_shape(node: Pool2d, source: Shape) -> tuple[int, int, int]:
     """(channels, height, width) of a pooling's output on an input of `source`; InputError where it cannot be."""
     if len(source) != 3:
-        raise InputError(node.name, f"pooling needs an input of (channels, height, width), found {source}")
+        raise InputError(
+            node.name, f"requires an input of (channels, height, width); found {source}; reshape it before the pooling"
+        )
     top, bottom, left, right = node.padding
     oh = conv_out(source[1], node.kernel[0], node.stride[0], top + bottom, 1)
     ow = conv_out(source[2], node.kernel[1], node.stride[1], left + right, 1)
     if oh < 1 or ow < 1:
-        raise InputError(node.name, f"window {node.kernel} is larger than its padded input of {source[1:]}")
+        raise InputError(
+            node.name,
+            f"requires a window no larger than its padded input of {source[1:]}; found {node.kernel}; make "
+            "the window smaller",
+        )
     return (source[0], oh, ow)

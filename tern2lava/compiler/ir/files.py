@@ -48,7 +48,7 @@ def load_graph(stem: Path, level: Level | None = None) -> Graph:
         with np.load(stem.with_suffix(".npz"), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if document["format"] != FORMAT:
-            raise InputError(where, f"graph format {document['format']}, this version reads {FORMAT}; compile again")
+            raise InputError(where, f"requires graph format {FORMAT}; found {document['format']}; compile again")
         arithmetic = document["arithmetic"]
         graph = Graph(
             level=Level[document["level"]],
@@ -63,9 +63,10 @@ def load_graph(stem: Path, level: Level | None = None) -> Graph:
         raise InputError(where, f"{error}") from None
     # A document of the right format may still hold anything anywhere: whatever that breaks is damage.
     except Exception as error:
-        raise InputError(where, f"is no readable graph ({type(error).__name__}: {error}); compile again") from None
+        raise InputError(where, f"requires a readable graph; found damage ({error}); compile again") from None
     if graph.level is not (level or graph.level) or (graph.level is Level.INTEGER and graph.arithmetic is None):
-        raise InputError(where, f"holds a graph at level {graph.level.name}; compile again")
+        wanted = level.name if level else f"{graph.level.name} with its arithmetic"
+        raise InputError(where, f"requires a graph at level {wanted}; found {graph.level.name}; compile again")
     return graph
 
 

@@ -38,10 +38,22 @@ class Level(IntEnum):
 
 
 class Compare(str, Enum):
-    """How the membrane potential meets the threshold: v > threshold or v >= threshold."""
+    """How the membrane potential meets the threshold: v > threshold or v >= threshold.
+
+    Compare("gt") and Compare("ge") are the same members by their `word`, which needs no quotes in a shell or in YAML.
+    """
 
     GT = ">"
     GE = ">="
+
+    @property
+    def word(self) -> str:
+        """gt or ge."""
+        return self.name.lower()
+
+    @classmethod
+    def _missing_(cls, value: object) -> Compare | None:
+        return next((member for member in cls if member.word == value), None)
 
 
 class Reset(str, Enum):
@@ -231,7 +243,7 @@ class Projection(NodeBase):
         INTEGER  a spike adds weight * gain[c] to the current u of the target, in units of the membrane's last bit
     scale and gain have shape () or (out,). `bits` is the width of a code: 2 for {-1, 0, 1}, else up to 8.
     delay: steps a spike waits. At NORMAL and TERNARY it counts source steps (0: within the step); at INTEGER it
-    counts chip steps beyond the one that every synapse takes.
+    counts hardware timesteps beyond the one that every synapse takes.
     source_weights: trained weights that it stands for, which are fewer than `weight` has where two layers were merged
     into it (0: as many as `weight` has).
     pooling: what is summed before the weight is applied; `weight` and `geometry` see its output.
@@ -256,7 +268,7 @@ class Projection(NodeBase):
 class Population(NodeBase):
     """A population of neurons in integers; the one definition of our semantics (executed by sim/reference/integer.py).
 
-    Per chip step t > start (before that the population rests: no state changes, no spikes), with
+    Per hardware timestep t > start (before that the population rests: no state changes, no spikes), with
     a = sum over incoming projections of gain * (weight @ spikes), dec(x, d) = trunc(x * (2^D - d) / 2^D) towards 0,
     D = decay_bits of the graph's Arithmetic, M = 2^(state_bits - 1), clip into [-M + 1, M - 1]:
         u' = dec(u, decay_u) + a + bias_u   wrapped once into (-M, M]

@@ -1,4 +1,5 @@
-"""Adaptive thresholds: each spike raises the threshold by gain_a, and what was raised decays by alpha_a a step.
+"""Adaptive thresholds: each spike raises the threshold by gain_a (adaptation gain), and the rise decays by alpha_a
+(adaptation decay) in each step.
 
     a' = alpha_a a + gain_a s_previous
     v' = alpha_v v + ... - (reset_amount + a') s_previous         the delayed reset of these neurons

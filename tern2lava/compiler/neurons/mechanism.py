@@ -269,7 +269,7 @@ class Mechanism:
         return low, high
 
     def error_follows(self) -> bool:
-        """Whether sim.verify.threshold_margin and sim.reading bound errors through it; where not, every neuron-step
+        """Whether sim.verify.threshold_margin and sim.reading bound errors through it; where not, every neuron-timestep
         counts as near its threshold, and as one where a framework's rounding may decide."""
         return False
 

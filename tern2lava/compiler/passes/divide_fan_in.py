@@ -28,8 +28,7 @@ def width(projection: Projection) -> tuple[int, int]:
 
 
 def divide(projection: Projection, synapses: int, axons: int) -> list[Projection] | None:
-    """The fewest parts of at most so many synapses and input axons for each neuron, of gain 1, whose sums add up to the
-    projection's:
+    """The fewest parts of gain 1, with at most `synapses` and input `axons` per neuron, that sum to the projection:
 
         weight @ x = sum over parts j of weight[:, part j] @ x[part j]
 

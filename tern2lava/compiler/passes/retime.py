@@ -7,13 +7,14 @@ from tern2lava.counts import count
 from tern2lava.errors import UnsupportedError
 
 
-def lags(graph: Graph) -> dict[str, int]:
-    """The chip steps by which each population lags its source: the least that every synapse can keep.
+def pipeline_latencies(graph: Graph) -> dict[str, int]:
+    """The pipeline latency of each population, in hardware timesteps behind the input: the least that every synapse
+    keeps.
 
     After Leiserson and Saxe, "Retiming synchronous circuitry", Algorithmica 6, 1991: a projection with source delay d
-    needs lag(target) >= lag(source) + 1 - d, for each synapse takes one chip step; inputs lag 0. The least solution is
-    the longest path. Raises UnsupportedError, naming the loop, where a loop has fewer steps of delay in the source
-    than synapses on the chip.
+    needs latency(target) >= latency(source) + 1 - d, for each synapse takes one hardware timestep; inputs have 0. The
+    least solution is the longest path. Raises UnsupportedError, naming the loop, where a loop has fewer steps of delay
+    in the source than synapses on the chip.
     """
     edges: list[tuple[str, str, int]] = []
     for node in graph.nodes:
@@ -22,17 +23,17 @@ def lags(graph: Graph) -> dict[str, int]:
                 projection = graph.projection(name)
                 edges.append((projection.inputs[0], node.name, 1 - projection.delay))
     inputs = {node.name for node in graph.of_kind(Input)}
-    lag = {node.name: 0 for node in graph.nodes if isinstance(node, Input | Neuron | Population)}
+    latency = {node.name: 0 for node in graph.nodes if isinstance(node, Input | Neuron | Population)}
     origin: dict[str, str] = {}
-    for _ in range(len(lag) + 1):
+    for _ in range(len(latency) + 1):
         changed = ""
         for source, target, length in edges:
-            if lag[source] + length > lag[target] and target not in inputs:
-                lag[target] = lag[source] + length
+            if latency[source] + length > latency[target] and target not in inputs:
+                latency[target] = latency[source] + length
                 origin[target] = source
                 changed = target
         if not changed:
-            return lag
+            return latency
     raise _too_fast(changed, origin, edges)
 
 
@@ -56,6 +57,6 @@ def _too_fast(node: str, origin: dict[str, str], edges: list[tuple[str, str, int
     )
 
 
-def chip_delay(projection: Projection, target: str, lag: dict[str, int]) -> int:
-    """Chip steps beyond the first that a spike must wait so that it arrives in the step its source meant."""
-    return lag[target] + projection.delay - lag[projection.inputs[0]] - 1
+def chip_delay(projection: Projection, target: str, latency: dict[str, int]) -> int:
+    """Hardware timesteps beyond the first that a spike must wait so that it arrives in the step its source meant."""
+    return latency[target] + projection.delay - latency[projection.inputs[0]] - 1

@@ -14,7 +14,7 @@ from tern2lava.compiler.ir.shapes import ConvGeometry, Ints, compact, frozen, si
 from tern2lava.compiler.ir.slices import incoming, mapped_shape
 from tern2lava.compiler.passes.divide_fan_in import divide, width
 from tern2lava.compiler.passes.expand_pooling import unpooled
-from tern2lava.compiler.passes.retime import chip_delay, lags
+from tern2lava.compiler.passes.retime import chip_delay, pipeline_latencies
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import NO_CHIP, Profile, known_profiles
 
@@ -31,8 +31,8 @@ def split_fan_in(graph: Graph, profile: Profile | None) -> Graph:
         gain * (weight @ x) = sum over parts j of gain * r_j,      r_j = weight[:, part j] @ x[part j]
     An integer sum does not depend on the order of its terms, and no relay rounds, overflows or keeps anything: its sums
     lie within the payload of a spike and the width of the state, whatever the input. So u and v take the same values in
-    the same steps of the source. Each level of relays takes one chip step more, which retime.lags gives to everything
-    behind it. Where the relays are too many themselves, relays of relays follow.
+    the same steps of the source. Each level of relays takes one hardware timestep more, which retime.pipeline_latencies
+    gives to everything behind it. Where the relays are too many themselves, relays of relays follow.
 
     Projections that are narrow enough stay, those in loops before others. Unchanged where nothing is too wide, where no
     target is named, and where its neurons do not relay (mapping refuses that with the numbers). Raises CapacityError
@@ -127,8 +127,10 @@ class _Split:
         self.wide = self.limit.exceeded(self._widths())
 
     def run(self) -> None:
-        """Nothing; splits one projection, or one's relays again, until the population's neurons can have what is left:
-        what takes most inputs away comes first, projections in loops last."""
+        """Split projections, or add levels of relays to those split, until the neurons' inputs are within the limits.
+
+        The split that removes most inputs comes first; projections in loops come last.
+        """
         loops = _in_loops(self.graph, self.population)
         while (over := self.limit.exceeded(self._widths())) is not None:
             name, need, have = over
@@ -182,7 +184,7 @@ class _Split:
         return before - -(-before // most) if most > 1 else 0
 
     def _divide(self, projection: Projection) -> None:
-        """Nothing; relays for the parts of a projection, as many inputs in each as the limits and payload allow."""
+        """Split a projection into parts with a relay each, as wide as the limits and the spike payload allow."""
         most = min(self.limit.synapses, width(projection)[0])
         parts, ranges, fits = self._parts(projection, most)
         fewest, last = 1, most
@@ -214,7 +216,7 @@ class _Split:
         return parts, ranges, all(self.limit.carries(low, high) for low, high in ranges)
 
     def _gather(self, name: str) -> None:
-        """Nothing; one more level: relays that add up the sums of those that a projection has so far."""
+        """Add one more level of relays to a projection: each sums several relays of the last level."""
         sums, self.sums[name] = self.sums[name], []
         most = min(self.limit.synapses, self.limit.axons)
         while sums:
@@ -333,10 +335,10 @@ def _in_source_time(graph: Graph) -> Graph:
 
 
 def _in_chip_time(graph: Graph, wide: list[str], limit: _Limit) -> Graph:
-    """The graph with lags and chip delays for all that it holds now. Raises UnsupportedError, naming what was split,
-    where a loop has no step for its relays."""
+    """The graph with pipeline latencies and chip delays for all that it holds now. Raises UnsupportedError, naming what
+    was split, where a loop has no step for its relays."""
     try:
-        lag = lags(graph)
+        latency = pipeline_latencies(graph)
     except UnsupportedError as error:
         raise UnsupportedError(
             error.node, f"a step of delay for each synapse of a loop, relays (of {', '.join(wide)}) included",
@@ -344,7 +346,7 @@ def _in_chip_time(graph: Graph, wide: list[str], limit: _Limit) -> Graph:
         ) from None  # fmt: skip
     nodes: dict[str, Node] = {node.name: node for node in graph.nodes}
     for population in graph.of_kind(Population):
-        nodes[population.name] = replace(population, start=lag[population.name])
+        nodes[population.name] = replace(population, start=latency[population.name])
         for projection in incoming(graph, population):
-            nodes[projection.name] = replace(projection, delay=chip_delay(projection, population.name, lag))
+            nodes[projection.name] = replace(projection, delay=chip_delay(projection, population.name, latency))
     return graph.with_nodes(nodes.values())

@@ -27,7 +27,7 @@ from tern2lava.compiler.ir.graph import (
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
-from tern2lava.compiler.passes.retime import chip_delay, lags
+from tern2lava.compiler.passes.retime import chip_delay, pipeline_latencies
 from tern2lava.effort import Effort
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile
@@ -42,24 +42,24 @@ def to_integer(graph: Graph, arithmetic: Arithmetic, options: Options, profile: 
         threshold, a multiple of 2^threshold_shift: see ties.place, which may move bias and reset_amount by last bits
         where `profile` (None: any target) lets neurons have a bias of their own
     e is the least one where nothing is lost by it (no leak, no fractions), else the largest for which no accumulator
-    can overflow within the steps of a sample and every threshold and bias has a code. Lags come from retime.lags.
-    Neurons that compute in integers already (quantum) keep theirs: their membrane unit is the quantum.
-    Raises UnsupportedError for a decay outside [0, 1] and for thresholds that have no code.
+    can overflow within the steps of a sample and every threshold and bias has a code. Latencies are those of
+    retime.pipeline_latencies. Neurons that compute in integers already (quantum) keep theirs: their membrane unit is
+    the quantum. Raises UnsupportedError for a decay outside [0, 1] and for thresholds that have no code.
     """
     steps = options.steps or graph.steps or DEFAULT_STEPS
-    lag = lags(graph)
+    latency = pipeline_latencies(graph)
     notes: list[str] = []
     nodes: dict[str, Node] = {node.name: node for node in graph.nodes}
     for neuron in graph.of_kind(Neuron):
         _check(neuron, arithmetic)
-        chosen = _choose_scale(graph, neuron, arithmetic, steps, lag[neuron.name])
+        chosen = _choose_scale(graph, neuron, arithmetic, steps, latency[neuron.name])
         if quantum_unit(neuron) is None:
             offsets = _offsets_allowed(graph, neuron, profile)
             chosen = _placed(graph, neuron, chosen, arithmetic, steps, options.effort, offsets=offsets)
         notes += chosen.notes
         nodes[neuron.name] = chosen.population
         for projection in chosen.projections:
-            delay = chip_delay(projection, neuron.name, lag)
+            delay = chip_delay(projection, neuron.name, latency)
             nodes[projection.name] = replace(projection, delay=delay, scale=np.ones(()))
     return replace(
         graph.with_nodes(nodes.values(), level=Level.INTEGER, notes=notes), arithmetic=arithmetic, steps=graph.steps

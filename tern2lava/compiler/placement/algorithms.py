@@ -13,12 +13,12 @@ from tern2lava.compiler.placement.quadratic import place_quadratic
 from tern2lava.compiler.placement.search import BUDGET, improve
 from tern2lava.compiler.placement.spectral import place_spectral
 
-# Up to so many cores auto also tries the quadratic assignment, and anneals from several starts.
+# Up to this number of cores auto also tries the quadratic assignment, and anneals from several starts.
 SMALL = 160
 TINY = 24
-# Up to so many cores it anneals from the Hilbert curve too, as long as that takes.
+# Up to this number of cores it anneals from the Hilbert curve too, as long as that takes.
 _BOTH = 2_000
-# More cores than these are annealed so many times as long: on 5,000 cores, 6 % fewer hops for 2 seconds.
+# More cores than that are annealed for _LONGER x the time: on 5,000 cores, 6 % fewer hops for 2 seconds.
 _LONGER = 4
 _RESTARTS = 6
 

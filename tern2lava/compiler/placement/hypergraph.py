@@ -13,9 +13,9 @@ from tern2lava.compiler.placement.curves import along, hilbert_order
 from tern2lava.compiler.placement.problem import Problem
 from tern2lava.extras import require
 
-# Up to so many cores it maps them all at once, in some seconds (time grows with their cube and faster). More go to
-# regions, and again inside of each: at most so many at a time (both are tried, of many cores the last only), of about
-# so many cores.
+# Up to AT_ONCE cores are mapped all at once, in some seconds (time grows with their cube and faster). More are mapped
+# onto regions of about _REGION cores, and again inside each: at most _REGIONS at a time (both numbers are tried; beyond
+# _MANY cores only the last).
 AT_ONCE = 96
 _REGIONS = (48, 8)
 _REGION = 8

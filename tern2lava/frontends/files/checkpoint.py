@@ -77,12 +77,14 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     try:
         if not path.is_file():
-            raise InputError(path, "is no file; give the path of a checkpoint")
+            raise InputError(path, "requires the path of a checkpoint; found no file there; check the path")
         data = path.read_bytes()
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror}); check path and permissions") from None
+        raise InputError(
+            path, f"requires a file that can be read; found {error.strerror}; check path and permissions"
+        ) from None
     if not data:
-        raise InputError(path, "is empty; copy it again")
+        raise InputError(path, "requires a checkpoint; found an empty file; copy it again")
     if data[:2] == b"PK":
         archive = Archive(path, data)
         if any(name.endswith(".npy") for name in archive.names):
@@ -94,16 +96,20 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     elif is_safetensors(data):
         found = _arrays(path, "safetensors", read_safetensors(path, data))
     else:
-        raise InputError(path, f"is of an unknown kind (begins with {data[:8]!r}); expected {ACCEPTED}")
+        raise InputError(path, f"requires {ACCEPTED}; found a file that begins with {data[:8]!r}; give a checkpoint")
     if not found.tensors and not found.unreadable:
-        raise InputError(path, f"holds no tensors ({found.content}); expected {ACCEPTED}")
+        raise InputError(path, f"requires {ACCEPTED}; found no tensors ({found.content}); save the state_dict")
     return found
 
 
 def _arrays(path: Path, kind: str, arrays: dict[str, Array]) -> Checkpoint:
     for name, array in arrays.items():
         if not name.isprintable() or len(name) > _MAX_TEXT:
-            raise InputError(path, f"an array's name is not printable or too long ({name[:40]!r}); rename it")
+            raise InputError(
+                path,
+                f"requires printable names of at most {_MAX_TEXT} characters; found an array called {name[:40]!r}; "
+                "rename it",
+            )
         array.setflags(write=False)
     return Checkpoint(path=path, format=kind, content=f"{len(arrays)} arrays", tensors=arrays)
 
@@ -198,12 +204,19 @@ class _Walk:
         """Collect what lies in `value`, called `name`; `attribute`: it hangs on a module as a plain attribute."""
         self.visits += 1
         if self.visits > _MAX_VISITS:
-            raise InputError(self.path, f"holds over {count(_MAX_VISITS, 'value')}; save the state_dict alone")
+            raise InputError(
+                self.path,
+                f"requires a file of at most {count(_MAX_VISITS, 'value')}; found more; save the state_dict alone",
+            )
         if depth > _MAX_DEPTH:
             return
         if not name.isprintable() or len(name) > _MAX_TEXT:
             if isinstance(value, Record) and value.kind.startswith("torch._utils._rebuild"):
-                raise InputError(self.path, f"a tensor's name is not printable or too long ({name[:40]!r}); rename it")
+                raise InputError(
+                    self.path,
+                    f"requires printable names of at most {_MAX_TEXT} characters; found a tensor called {name[:40]!r}; "
+                    "rename it",
+                )
             return
         if value is None or isinstance(value, bool | int | float):
             if not isinstance(value, int) or value.bit_length() <= 64:
@@ -265,10 +278,14 @@ class _Walk:
         self.elements += array.size
         if self.elements > self.max_elements:
             raise InputError(
-                self.path, f"its tensors claim over {count(self.max_elements, 'number')}; refused as damaged"
+                self.path,
+                f"requires tensors of at most {count(self.max_elements, 'number')} in all; found more, as in a "
+                "damaged file; copy or save it again",
             )
         if name in self.tensors or name in self.unreadable:
-            raise InputError(self.path, f"two tensors are called {name}; rename one")
+            raise InputError(
+                self.path, f"requires a name of its own for each tensor; found two called {name}; rename one"
+            )
         self.tensors[name] = array
         if attribute:
             self.attributes.add(name)

@@ -59,18 +59,26 @@ def read_hdf5(path: Path) -> Tree:
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, env=os.environ | _ENVIRONMENT
         )
     except subprocess.TimeoutExpired:
-        raise InputError(path, f"takes the HDF5 library more than {SECONDS:.0f} s; it is damaged or hostile") from None
+        raise InputError(
+            path,
+            f"requires a file that the HDF5 library reads in {SECONDS:.0f} s; found one that takes longer, as "
+            "damaged files do; copy it again",
+        ) from None
     if done.returncode != 0:
-        raise InputError(path, "makes the HDF5 library fail; it is damaged, copy it again")
+        raise InputError(path, "requires a whole HDF5 file; found one that makes the library fail; copy it again")
     head, _, body = done.stdout.partition(b"\n")
     try:
         reply = json.loads(head)
     except ValueError:
-        raise InputError(path, "makes the HDF5 library fail; it is damaged, copy it again") from None
+        raise InputError(
+            path, "requires a whole HDF5 file; found one that makes the library fail; copy it again"
+        ) from None
     if "missing" in reply:
         raise lacks("hdf5", "h5py", "NIR and lava-dl files need it")
     if "error" in reply:
-        raise InputError(path, f"{reply['error']}; copy or write the file again")
+        raise InputError(
+            path, f"requires an HDF5 file that can be read; found {reply['error']}; copy or write the file again"
+        )
     tree, end = _filled(reply["tree"], body, 0)
     assert end == len(body)
     return tree

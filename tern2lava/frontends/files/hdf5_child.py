@@ -118,7 +118,7 @@ def main() -> None:
         return
     # Whatever else the library raises on damaged bytes is damage; its text names the place in the library.
     except Exception as error:
-        why = f"is damaged or truncated HDF5 ({type(error).__name__}: {str(error)[:100]})"
+        why = f"damaged or truncated HDF5 ({type(error).__name__}: {str(error)[:100]})"
         out.write(json.dumps({"error": why}).encode() + b"\n")
         return
     out.write(json.dumps({"tree": tree}).encode() + b"\n")

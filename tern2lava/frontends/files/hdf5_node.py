@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Reals
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.hdf5 import Leaf
 
@@ -24,15 +25,16 @@ class Hdf5Node:
         """The numbers of a field in float64; InputError where they are none, or not finite (`infinite` allows inf)."""
         value = self.fields.get(key)
         if not isinstance(value, np.ndarray) or value.dtype.kind not in "biuf":
-            raise InputError(f"{self.name}.{key}", f"is {_what(value)}; expected numbers")
+            raise InputError(f"{self.name}.{key}", f"requires numbers; found {_what(value)}; export the network again")
         bad = np.isnan(value) if infinite else ~np.isfinite(value)
         if value.dtype.kind == "f" and bad.any():
             raise InputError(
                 f"{self.name}.{key}",
-                f"{np.count_nonzero(bad):,} of {value.size:,} numbers are NaN or infinite; repair the network",
+                f"requires finite numbers; found {np.count_nonzero(bad):,} of {count(value.size, 'number')} NaN "
+                "or infinite; repair the network",
             )
         if value.size == 0:
-            raise InputError(f"{self.name}.{key}", "holds no numbers")
+            raise InputError(f"{self.name}.{key}", "requires one number at least; found none; export the network again")
         return value.astype(np.float64)
 
     def stored(self, key: str) -> np.dtype[Any]:
@@ -47,14 +49,19 @@ class Hdf5Node:
             return (default,)
         value = self.array(key).reshape(-1)
         if value.size > 8 or np.any(value != np.rint(value)) or np.any(np.abs(value) > 1 << 30):
-            raise InputError(f"{self.name}.{key}", f"is {_what(self.fields[key])}; expected small whole numbers")
+            raise InputError(
+                f"{self.name}.{key}",
+                f"requires small whole numbers; found {_what(self.fields[key])}; export the network again",
+            )
         return tuple(int(n) for n in value)
 
     def one(self, key: str, default: int) -> int:
         """The one integer of a field; `default` where the field is absent."""
         found = self.whole(key, default)
         if len(found) != 1:
-            raise InputError(f"{self.name}.{key}", f"is {list(found)}; expected one number")
+            raise InputError(
+                f"{self.name}.{key}", f"requires one number; found {list(found)}; export the network again"
+            )
         return found[0]
 
 

@@ -55,13 +55,18 @@ def _npy(where: str, data: bytes) -> Array:
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read(stream, max_header_size=MAX_NPY_HEADER)
     except (ValueError, TypeError, SyntaxError, EOFError, MemoryError, RecursionError) as error:
-        raise InputError(where, f"damaged array header ({error!s:.60}); write the file again") from None
+        raise InputError(
+            where, f"requires a whole array header; found damage ({error!s:.60}); write the file again"
+        ) from None
     if dtype.kind not in _NUMBERS or dtype.itemsize > 8:
         what = "Python objects" if dtype.hasobject else f"dtype {dtype}"
-        raise InputError(where, f"holds {what}; expected an array of real numbers")
+        raise InputError(where, f"requires an array of real numbers; found {what}; save numbers alone")
     have, need = len(data) - stream.tell(), math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or len(shape) > 32 or need != have:
-        raise InputError(where, f"declares shape {shape!s:.60} but holds {count(have, 'byte')}; write the file again")
+        raise InputError(
+            where,
+            f"requires as many bytes as its shape {shape!s:.60} has; found {count(have, 'byte')}; write the file again",
+        )
     flat = np.frombuffer(data, dtype, offset=stream.tell())
     return _shaped(where, flat.astype(dtype.newbyteorder("="), copy=False), shape, fortran)
 
@@ -70,7 +75,9 @@ def _shaped(where: str, flat: Array, shape: tuple[int, ...], fortran: bool = Fal
     try:
         return flat.reshape(shape, order="F" if fortran else "C")
     except (ValueError, OverflowError):
-        raise InputError(where, "declares an absurd shape; write the file again") from None
+        raise InputError(
+            where, "requires a shape that memory can hold; found an absurd one; write the file again"
+        ) from None
 
 
 def is_safetensors(data: bytes) -> bool:
@@ -83,12 +90,16 @@ def read_safetensors(path: Path, data: bytes) -> dict[str, Array]:
     length = int.from_bytes(data[:8], "little")
     if length > MAX_JSON_HEADER:
         raise InputError(
-            path, f"its safetensors header has {count(length, 'byte')}; at most {MAX_JSON_HEADER:,} are read"
+            path,
+            f"requires a safetensors header of at most {count(MAX_JSON_HEADER, 'byte')}; found {length:,}; "
+            "write the file again",
         )
     try:
         header = json.loads(data[8 : 8 + length].decode("utf-8"), object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise InputError(path, f"damaged safetensors header ({error!s:.60}); copy the file again") from None
+        raise InputError(
+            path, f"requires a whole safetensors header; found damage ({error!s:.60}); copy the file again"
+        ) from None
     body = memoryview(data)[8 + length :]
     return {
         name: _safe_tensor(f"{path}: {name}", entry, body) for name, entry in header.items() if name != "__metadata__"
@@ -100,13 +111,17 @@ def _safe_tensor(where: str, entry: Any, body: memoryview) -> Array:
     kind, shape, span = described.get("dtype"), described.get("shape"), described.get("data_offsets")
     if not (isinstance(kind, str) and kind in _SAFETENSORS):
         found = kind[:20] if isinstance(kind, str) else "none"
-        raise InputError(where, f"has dtype {found}; expected one of {', '.join(_SAFETENSORS)}")
+        raise InputError(where, f"requires a dtype of {', '.join(_SAFETENSORS)}; found {found}; convert the tensor")
     if not _sizes(shape, 32) or not _sizes(span, 2) or len(span) != 2 or not span[0] <= span[1] <= len(body):
-        raise InputError(where, "its shape or place in the file is malformed; copy the file again")
+        raise InputError(
+            where, "requires a shape and a place within the file; found malformed ones; copy the file again"
+        )
     dtype = np.dtype(_SAFETENSORS[kind])
     if math.prod(shape) * dtype.itemsize != span[1] - span[0]:
         raise InputError(
-            where, f"declares shape {shape!s:.60} but holds {count(span[1] - span[0], 'byte')}; copy it again"
+            where,
+            f"requires as many bytes as its shape {shape!s:.60} has; found "
+            f"{count(span[1] - span[0], 'byte')}; copy the file again",
         )
     flat = np.frombuffer(body[span[0] : span[1]], dtype)
     if kind == "BF16":

@@ -67,15 +67,19 @@ def _read(stream: BytesIO, where: object, machine: _Machine) -> Any:
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if count == MAX_OPCODES:
-                raise InputError(where, f"its pickle has over {MAX_OPCODES:,} opcodes; no checkpoint needs so many")
+                raise InputError(
+                    where, f"requires a pickle of at most {MAX_OPCODES:,} opcodes; found more; save the tensors alone"
+                )
             if opcode.name == "STOP":
                 return machine.stack.pop()
             machine.execute(opcode.name, argument)
     except (ValueError, TypeError, LookupError, OverflowError, EOFError) as error:
         if "exhausted" in str(error):
-            raise InputError(where, "its pickle has no end; the file is truncated, copy it again") from None
-        raise InputError(where, f"damaged pickle ({_first_line(error)}); save or copy the file again") from None
-    raise InputError(where, "its pickle has no end; copy the file again")
+            raise InputError(where, "requires a pickle with an end; found a truncated file; copy it again") from None
+        raise InputError(
+            where, f"requires a whole pickle; found damage ({_first_line(error)}); save or copy the file again"
+        ) from None
+    raise InputError(where, "requires a pickle with an end; found none; copy the file again")
 
 
 def _first_line(error: Exception) -> str:
@@ -121,7 +125,9 @@ class _Machine:
         elif name in _CONSTRUCTORS:
             self.construct(name, argument)
         else:
-            raise InputError(self.where, f"its pickle uses {name}, which no checkpoint needs; save the state_dict")
+            raise InputError(
+                self.where, f"requires a pickle of tensors and plain values; found {name}; save the state_dict"
+            )
 
     def refer(self, target: Any) -> Any:
         """A Reference; or the class itself, which torch's old format wraps as ('module', class, file, source)."""

@@ -34,13 +34,18 @@ def read_zip(path: Path, archive: Archive) -> TorchFile:
     """The content of a torch zip file. Raises InputError for one that is damaged or a TorchScript program."""
     pickles = [name for name in archive.names if name.endswith("/data.pkl") or name == "data.pkl"]
     if not pickles:
-        raise InputError(path, "is a zip file without data.pkl, no torch checkpoint; write it with torch.save")
+        raise InputError(
+            path, "requires a checkpoint of torch.save; found a zip file without data.pkl; write it with torch.save"
+        )
     prefix = min(pickles, key=lambda name: (len(name), name)).removesuffix("data.pkl")
     if f"{prefix}constants.pkl" in archive.names:
-        raise InputError(path, "is a TorchScript program; save the state_dict of the model it was made from")
+        raise InputError(
+            path,
+            "requires a checkpoint; found a TorchScript program; save the state_dict of the model it was made from",
+        )
     order = archive.read(f"{prefix}byteorder", limit=64).strip() if f"{prefix}byteorder" in archive.names else b"little"
     if order not in (b"little", b"big"):
-        raise InputError(path, f"its byte order is {order!r:.40}; expected little or big")
+        raise InputError(path, f"requires little or big byte order; found {order!r:.40}; save it again")
     tree = read_pickle(BytesIO(archive.read(f"{prefix}data.pkl", limit=MAX_PICKLE)), path)
     storages: dict[str, Storage] = {}
 
@@ -67,12 +72,16 @@ def read_legacy(path: Path, data: bytes) -> TorchFile:
         return TorchFile(tree=first, fetch=_no_storage, format="pickle")
     protocol, system = read_pickle(stream, path), read_pickle(stream, path)
     if protocol != LEGACY_PROTOCOL:
-        raise InputError(path, f"its torch format is not {LEGACY_PROTOCOL}; load it in torch and save it again")
+        raise InputError(
+            path, f"requires torch format {LEGACY_PROTOCOL}; found another; load it in torch and save it again"
+        )
     order = ">" if isinstance(system, dict) and system.get("little_endian") is False else "<"
     references: list[Reference] = []
     tree, keys = read_pickle(stream, path, references), read_pickle(stream, path)
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-        raise InputError(path, "its list of storages is malformed; the file is damaged, copy it again")
+        raise InputError(
+            path, "requires a list of storages; found a malformed one, as in a damaged file; copy it again"
+        )
     try:
         sizes = dict(map(storage_itemsize, references))
     except ValueError as error:
@@ -81,13 +90,23 @@ def read_legacy(path: Path, data: bytes) -> TorchFile:
     for key in keys:
         start = stream.tell() + 8
         if start > len(data):
-            raise InputError(path, f"ends before storage '{key:.40}'; the file is truncated, copy it again")
+            raise InputError(
+                path,
+                f"requires all storages; found the end of the file before '{key:.40}', so it is truncated; copy "
+                "it again",
+            )
         (count,) = struct.unpack_from(f"{order}q", data, start - 8)
         size = sizes.get(key, 0)
         if not size:
-            raise InputError(path, f"storage '{key:.40}' has no known element type; load it in torch and save it again")
+            raise InputError(
+                path,
+                f"requires storages of a known element type; found another for '{key:.40}'; load it in torch and "
+                "save it again",
+            )
         if count < 0 or start + count * size > len(data):
-            raise InputError(path, f"storage '{key:.40}' declares {count:,} numbers, more than the file; copy it again")
+            raise InputError(
+                path, f"requires storages that fit into the file; found '{key:.40}' of {count:,} numbers; copy it again"
+            )
         storages[key] = Storage(data=data[start : start + count * size], big_endian=order == ">")
         stream.seek(start + count * size)
 

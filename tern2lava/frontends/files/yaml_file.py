@@ -45,14 +45,20 @@ def read_yaml(path: str | Path) -> YamlFile:
     path = Path(path)
     try:
         if not path.is_file():
-            raise InputError(path, "is no file; give the path of a YAML file")
+            raise InputError(path, "requires the path of a YAML file; found no file there; check the path")
         if path.stat().st_size > MAX_BYTES:
-            raise InputError(path, f"is larger than {MAX_BYTES:,} bytes; expected a short YAML file")
+            raise InputError(
+                path, f"requires a YAML file of at most {count(MAX_BYTES, 'byte')}; found a larger file; shorten it"
+            )
         text = path.read_bytes().decode("utf-8")
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror}); check path and permissions") from None
+        raise InputError(
+            path, f"requires a file that can be read; found {error.strerror}; check path and permissions"
+        ) from None
     except UnicodeDecodeError as error:
-        raise InputError(path, f"is no UTF-8 text (byte {error.start}); expected YAML") from None
+        raise InputError(
+            path, f"requires YAML in UTF-8; found another byte at {error.start}; save it as UTF-8"
+        ) from None
     try:
         _check_events(path, text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -61,7 +67,7 @@ def read_yaml(path: str | Path) -> YamlFile:
     except yaml.YAMLError as error:
         raise InputError(*_explain(path, error)) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(path, f"is no valid YAML ({str(error)[:80]})") from None
+        raise InputError(path, f"requires valid YAML; found {str(error)[:80]}; mend the file") from None
     return YamlFile(path=path, data=data, lines=lines)
 
 
@@ -70,20 +76,22 @@ def _check_events(path: Path, text: str) -> None:
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
         line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise InputError(f"{path}:{line}", "uses an anchor or alias (& or *); write the value out")
+            raise InputError(
+                f"{path}:{line}", "requires plain YAML; found an anchor or alias (& or *); write the value out"
+            )
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         if depth > MAX_DEPTH:
-            raise InputError(f"{path}:{line}", f"has over {count(MAX_DEPTH, 'level')}; expected fewer")
+            raise InputError(f"{path}:{line}", f"requires at most {count(MAX_DEPTH, 'level')}; found more; nest fewer")
 
 
 def _explain(path: Path, error: yaml.YAMLError) -> tuple[str, str]:
     mark = getattr(error, "problem_mark", None)
-    problem = str(getattr(error, "problem", None) or error).splitlines()[0][:100]
+    problem = str(getattr(error, "problem", None) or error).splitlines()[0][:100].removeprefix("found ")
     where = f"{path}:{mark.line + 1}" if mark else str(path)
-    return where, f'is no valid YAML ({problem}); a comparison is written in quotes: fire: ">"'
+    return where, f"requires valid YAML; found {problem}; write comparisons as words (fire: gt) or in quotes"
 
 
 def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> Any:
@@ -95,9 +103,11 @@ def _plain(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -
             key = key_node.value
             line = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
-                raise InputError(f"{path}:{line}", "has a key that is no word")
+                raise InputError(f"{path}:{line}", "requires words as keys; found another value; write NAME: VALUE")
             if key in result:
-                raise InputError(f"{path}:{line}: {key_path((*place, key))}", "stands here twice; remove one")
+                raise InputError(
+                    f"{path}:{line}: {key_path((*place, key))}", "requires each key once; found it twice; remove one"
+                )
             inner = (*place, key)
             result[key] = _plain(path, value_node, inner, lines)
             lines[inner] = line

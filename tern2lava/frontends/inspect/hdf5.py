@@ -32,7 +32,9 @@ def inspect_hdf5(path: Path) -> Inspection:
     if is_lavadl(tree):
         return _inspect_lavadl(tree, path)
     held = ", ".join(list(tree)[:6]) or "nothing"
-    raise InputError(path, f"is HDF5 but neither NIR (/node) nor lava-dl (/layer): it holds {held}")
+    raise InputError(
+        path, f"requires NIR (/node) or lava-dl (/layer); found HDF5 that holds {held}; export the network again"
+    )
 
 
 def _inspect_nir(tree: Tree, path: Path) -> Inspection:

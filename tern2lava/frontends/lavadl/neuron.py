@@ -69,15 +69,19 @@ def whole_numbers(node: Hdf5Node, key: str, assumptions: Assumptions) -> Reals:
     if assumptions.get(node.name, "arithmetic") != "real" and np.any(value != np.rint(value)):
         raise InputError(
             f"{node.name}.{key}",
-            "are no whole numbers, which netx would cut; export the quantised network, or say --assume arithmetic=real",
+            "requires whole numbers, since netx would cut others; found fractions; export the quantised "
+            "network, or say --assume arithmetic=real",
         )
     return value
 
 
 def _whole(neuron: Hdf5Node, key: str, low: int, high: int) -> int:
     if key not in neuron.fields:
-        raise InputError(f"{neuron.name}.{key}", "is missing; export the network again")
+        raise InputError(f"{neuron.name}.{key}", "requires this field; found none; export the network again")
     found = neuron.whole(key)
     if len(found) != 1 or not low <= found[0] <= high:
-        raise InputError(f"{neuron.name}.{key}", f"is {list(found)}; expected one number of {low} to {high}")
+        raise InputError(
+            f"{neuron.name}.{key}",
+            f"requires one number of {low} to {high}; found {list(found)}; export the network again",
+        )
     return found[0]

@@ -14,6 +14,7 @@ import numpy as np
 from tern2lava.compiler.ir.check import check
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatten, Graph, Level, Neuron, Output, Readout
 from tern2lava.compiler.ir.shapes import Ints, Reals, Shape, frozen, size
+from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
@@ -40,7 +41,7 @@ def read_tree(
 ) -> Graph:
     """The Graph (IMPORTED) of the tree of a lava-dl file, in whose integers it computes.
 
-    assume: keys KEYS (see parse_assumptions): fire=>= for neurons trained with Loihi 1's slayer; arithmetic=real reads
+    assume: keys KEYS (see parse_assumptions): fire=ge for neurons trained with Loihi 1's slayer; arithmetic=real reads
     the numbers as real ones, without the truncation of integers. steps: time steps of a sample (0: the file's).
     Raises InputError for a damaged file, UnsupportedError for layers and neurons that have no exact form.
     """
@@ -57,13 +58,15 @@ def parse_layers(tree: Tree, where: object) -> list[tuple[Hdf5Node, Hdf5Node | N
     assert isinstance(group, dict)
     if not group or set(group) != {str(i) for i in range(len(group))}:
         numbered = ", ".join(sorted(group)[:8]) or "not at all"
-        raise InputError(where, f"layers are numbered {numbered}; expected 0, 1, ...")
+        raise InputError(where, f"requires layers numbered 0, 1, ...; found {numbered}; export the network again")
     result = []
     for i in range(len(group)):
         member = group[str(i)]
         kind = _text(member.get("type")) if isinstance(member, dict) else None
         if not isinstance(member, dict) or kind is None:
-            raise InputError(where, f"layer {i} has no type; export the network again")
+            raise InputError(
+                where, f"requires a type for each layer; found none for layer {i}; export the network again"
+            )
         name = f"{kind}{i}"
         fields = {key: value for key, value in member.items() if not isinstance(value, dict)}
         if isinstance(member.get("weight"), dict):
@@ -139,9 +142,15 @@ class _Assembly:
         elif layer.kind in ("dense", "dense_rec"):
             shape = (self.matrix(layer, "weight").shape[1],)
         else:
-            raise InputError(self.where, f"begins with {layer.kind} and says no input shape; add an input layer")
+            raise InputError(
+                self.where,
+                f"requires an input shape; found a network that begins with {layer.kind}; add an input layer",
+            )
         if min(shape) < 1 or len(shape) not in (1, 3):
-            raise InputError(f"{layer.name}.shape", f"is {shape}; expected (values) or (channels, height, width)")
+            raise InputError(
+                f"{layer.name}.shape",
+                f"requires (values) or (channels, height, width); found {shape}; export the network again",
+            )
         self.builder.input(INPUT, shape, self.assumptions.levels(INPUT), self.where)
         if layer.kind != "input":
             self.layers.append([INPUT])
@@ -154,7 +163,10 @@ class _Assembly:
         weight = self.numbers(layer, "weight") if "weight" in layer.fields else np.full(1, INPUT_WEIGHT)
         bias = self.numbers(layer, "bias") if "bias" in layer.fields else np.zeros(1)
         if weight.size != 1 or bias.size != 1:
-            raise InputError(layer.name, f"has {weight.size} weights and {bias.size} biases; expected one of each")
+            raise InputError(
+                layer.name,
+                f"requires one weight and one bias; found {weight.size} and {bias.size}; export the network again",
+            )
         gain = f"{layer.name}.weight"
         affine = ChannelAffine(name=gain, inputs=(INPUT,), gain=weight.reshape(()), offset=frozen(0.0))
         self.builder.add(affine, self.where)
@@ -168,7 +180,10 @@ class _Assembly:
         weight = self.numbers(layer, key)
         rows = size(layer.whole("shape")) if weight.ndim < 2 else weight.shape[0]
         if any(n != 1 for n in weight.shape[2:]) or rows < 1 or weight.size % rows:
-            raise InputError(f"{layer.name}.{key}", f"has shape {weight.shape}; expected (neurons, inputs)")
+            raise InputError(
+                f"{layer.name}.{key}",
+                f"requires a weight of (neurons, inputs); found {weight.shape}; export the network again",
+            )
         return weight.reshape(rows, -1)
 
     def dense(self, layer: Hdf5Node, neuron: Hdf5Node | None, sources: list[str]) -> str:
@@ -176,7 +191,11 @@ class _Assembly:
         weight = self.matrix(layer, "weight")
         lengths = [size(self.builder.shape[name]) for name in sources]
         if weight.shape[1] != sum(lengths):
-            raise InputError(layer.name, f"takes {weight.shape[1]} values but is fed {sum(lengths)}")
+            raise InputError(
+                layer.name,
+                f"requires {count(weight.shape[1], 'value')}, as its weight has; found {sum(lengths)}; mend its "
+                "weight or the layers before it",
+            )
         delays = self.delays(layer, weight.shape)
         if layer.kind == "dense_rec" and np.any(delays):
             raise UnsupportedError(layer.name, "recurrent layers without delays", "delays", "export without them")
@@ -215,11 +234,18 @@ class _Assembly:
         value: Reals = np.floor(layer.array("delay")).reshape(-1)
         low, high = float(value.min()), float(value.max())
         if low < 0 or high > LONGEST_DELAY:
-            raise InputError(f"{layer.name}.delay", f"is {low:g} to {high:g}; expected 0 to {LONGEST_DELAY}")
+            raise InputError(
+                f"{layer.name}.delay",
+                f"requires delays of 0 to {LONGEST_DELAY}; found {low:g} to {high:g}; retrain with shorter ones",
+            )
         if value.size == shape[0]:
             value = value.reshape(-1, 1)
         elif value.size not in (1, shape[1]):
-            raise InputError(f"{layer.name}.delay", f"has {value.size} values for {shape[0]} x {shape[1]} synapses")
+            raise InputError(
+                f"{layer.name}.delay",
+                f"requires one delay for each of {shape[0]} x {shape[1]} synapses; found {value.size}; export the "
+                "network again",
+            )
         return np.broadcast_to(value, shape).astype(np.int64)
 
     def bias(self, layer: Hdf5Node, channels: int) -> Reals:
@@ -227,7 +253,11 @@ class _Assembly:
             return np.zeros(1)
         value = self.numbers(layer, "bias").reshape(-1)
         if value.size not in (1, channels):
-            raise InputError(f"{layer.name}.bias", f"has {value.size} values for {channels} channels")
+            raise InputError(
+                f"{layer.name}.bias",
+                f"requires one bias for each of {count(channels, 'channel')}; found {value.size}; export the "
+                "network again",
+            )
         return value
 
     def neurons(self, layer: Hdf5Node, neuron: Hdf5Node, feeds: list[str], bias: Reals) -> str:
@@ -245,7 +275,9 @@ class _Assembly:
     def check_shape(self, layer: Hdf5Node) -> None:
         if "shape" in layer.fields and size(layer.whole("shape")) != size(self.builder.shape[layer.name]):
             raise InputError(
-                f"{layer.name}.shape", f"is {layer.whole('shape')}, its neurons are {self.builder.shape[layer.name]}"
+                f"{layer.name}.shape",
+                f"requires the shape of its neurons, {self.builder.shape[layer.name]}; found "
+                f"{layer.whole('shape')}; export the network again",
             )
 
     def recurrent(self, layer: Hdf5Node, neurons: str) -> None:
@@ -264,7 +296,10 @@ class _Assembly:
         while weight.ndim > 4 and weight.shape[-1] == 1:
             weight = weight[..., 0]
         if weight.ndim != 4:
-            raise InputError(f"{layer.name}.weight", f"has shape {weight.shape}; expected (out, in, height, width)")
+            raise InputError(
+                f"{layer.name}.weight",
+                f"requires a weight of (out, in, height, width); found {weight.shape}; export the network again",
+            )
         channels = sum(self.builder.shape[name][0] for name in sources)
         groups = layer.one("groups", 1)
         if layer.kind == "pool":
@@ -285,7 +320,11 @@ class _Assembly:
             feeds.append(name)
             at += width
         if at != weight.shape[1]:
-            raise InputError(layer.name, f"its weight takes {weight.shape[1]} channels, it is fed {at}")
+            raise InputError(
+                layer.name,
+                f"requires {count(weight.shape[1], 'channel')}, as its weight has; found an input of {at}; mend "
+                "its weight or the layer before it",
+            )
         return self.neurons(layer, neuron, feeds, self.bias(layer, weight.shape[0]))
 
     def flat(self, name: str, layer: Hdf5Node) -> str:
@@ -300,7 +339,11 @@ class _Assembly:
         groups = layer.whole("shape")[0]
         neurons = size(self.builder.shape[sources[0]])
         if len(sources) != 1 or groups < 1 or neurons % groups:
-            raise InputError(layer.name, f"cannot average {neurons} neurons in {groups} groups")
+            raise InputError(
+                layer.name,
+                f"requires groups of equal size; found {count(neurons, 'neuron')} in {count(groups, 'group')}; "
+                "export the network again",
+            )
         mean = np.kron(np.eye(groups), np.full((1, neurons // groups), groups / neurons))
         return self.linear(layer, self.flat(sources[0], layer), mean)
 
@@ -308,7 +351,7 @@ class _Assembly:
         """The layer before `layer`, then those it names under `layers`."""
         last = len(self.layers) - 1
         if "layers" not in layer.fields:
-            raise InputError(layer.name, "names no further layers; add them under layers")
+            raise InputError(layer.name, "requires further layers; found none; add them under layers")
         found = [int(n) + self.before for n in layer.array("layers").reshape(-1)]
         ahead = [n for n in found if not 0 <= n <= last]
         if ahead:
@@ -381,7 +424,7 @@ class _Assembly:
         if any(node.quantum is not None for node in neurons):
             notes.append("lava-dl's integers are kept: 64 membrane units to one of a weight, decays cut towards zero")
         if self.assumptions.everywhere.get("fire") is None:
-            notes.append("spikes where v > vThMant * 64 as Lava's LIF; slayer for Loihi 1 means >= (--assume fire=>=)")
+            notes.append("spikes where v > vThMant * 64 as Lava's LIF; slayer for Loihi 1 means >= (--assume fire=ge)")
         return notes
 
 
@@ -391,5 +434,8 @@ def _pair(layer: Hdf5Node, key: str, default: int) -> tuple[int, int]:
     if len(found) == 1:
         found = (found[0], found[0])
     if len(found) not in (2, 3) or (len(found) == 3 and found[2] != default) or min(found) < default:
-        raise InputError(f"{layer.name}.{key}", f"is {list(found)}; expected (y, x) of at least {default}")
+        raise InputError(
+            f"{layer.name}.{key}",
+            f"requires (y, x) of at least {default}; found {list(found)}; export the network again",
+        )
     return (found[0], found[1])

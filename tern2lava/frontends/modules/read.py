@@ -74,9 +74,14 @@ def read_module(
     shapes = {name: tuple(shape) for name, shape in given.items()}
     for shape in shapes.values():
         if not shape or not all(isinstance(n, int) and n > 0 for n in shape) or steps < 1:
-            raise InputError("input_shape, steps", f"found {shape}, {steps}; expected positive sizes and steps")
+            raise InputError(
+                "input_shape, steps",
+                f"requires positive sizes and steps; found {shape}, {steps}; give those of one sample",
+            )
     if not shapes or call not in CALLS:
-        raise InputError("call", f"found {call!r}; expected {', '.join(CALLS)}, and one input shape or more")
+        raise InputError(
+            "call", f"requires one of {', '.join(CALLS)}, and one input shape or more; found {call!r}; give both"
+        )
     module = unwrapped(module)
     source = type(module).__qualname__
     if is_sequence(module) and call == "auto" and len(shapes) == 1:
@@ -94,7 +99,7 @@ def read_readout(value: Readout | str) -> Readout:
         return Readout(value)
     except ValueError:
         known = ", ".join(member.value for member in Readout)
-        raise InputError("readout", f"unknown readout {value!r}; known are {known}") from None
+        raise InputError("readout", f"requires a readout; found {value!r}; choose from {known}") from None
 
 
 def sequence_call(module: torch.nn.Module) -> str:
@@ -174,7 +179,7 @@ def _load_sequence(
     layers = [Placed(name="0", layer=module, inside=False, stateful=True)] if is_layer(module) else []
     layers = layers or list(walk(module, source))
     if not layers:
-        raise InputError(source, "holds no layers")
+        raise InputError(source, "requires layers; found none; add one to the module")
     flat = any(class_path(placed.layer).endswith((".Conv1d", ".MaxPool1d", ".AvgPool1d")) for placed in layers)
     builder = GraphBuilder(source, steps, one_dimensional=flat)
     builder.input(given[0], given[1], levels, source)

@@ -84,7 +84,9 @@ def linear_recurrent(module: Any, name: str, where: str) -> NeuronLayer:
     inputs = weight.shape[1] - int(module.sub_module_out_features)
     if weight.shape[0] != int(module.sub_module_out_features):
         raise InputError(
-            where, f"{count(weight.shape[0], 'neuron')}, but {module.sub_module_out_features} spikes are fed back"
+            where,
+            f"requires one spike fed back for each of {count(weight.shape[0], 'neuron')}; found "
+            f"{module.sub_module_out_features}; mend sub_module_out_features",
         )
     return NeuronLayer(
         fields=inner.fields,

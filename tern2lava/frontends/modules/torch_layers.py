@@ -43,7 +43,11 @@ def weight_and_bias(layer: Any, where: str) -> tuple[Reals, Reals | None]:
 def _linear(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
     shape = builder.shape[source]
     if len(shape) != 1:
-        raise InputError(where, f"reads shape {shape}, whose last axis alone torch would map; put a Flatten before")
+        raise InputError(
+            where,
+            f"requires a flat input, since torch maps the last axis alone; found shape {shape}; put a Flatten "
+            "before it",
+        )
     weight, bias = weight_and_bias(layer, where)
     builder.add(Dense(name=name, inputs=(source,), weight=weight, bias=bias), where)
 

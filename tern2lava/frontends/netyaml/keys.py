@@ -199,7 +199,7 @@ class NeuronKeys(Keys):
     rearm: StrictBool | None = None
     refractory: Annotated[int | None, BeforeValidator(_optional(_not_negative))] = None
     recurrent: Any = None
-    fire: Literal[">", ">="] | None = None
+    fire: Literal["gt", "ge", ">", ">="] | None = None
     # Values by the words of further mechanisms (compiler/neurons/).
     further: Annotated[dict[str, Any], Field(exclude=True)] = {}
 
@@ -224,9 +224,14 @@ K = TypeVar("K", bound=Keys)
 def parse(file: YamlFile, place: Place, model: type[K], value: Any) -> K:
     """`value`, found at `place` of `file`, as a `model`; InputError with file, line and key where it is none."""
     if not isinstance(value, dict):
-        raise file.error(place, f"expected keys and values ({', '.join(_known(model))}), found {show(value)}")
+        raise file.error(
+            place, f"requires keys and values ({', '.join(_known(model))}); found {show(value)}; write KEY: VALUE"
+        )
     if "further" in value:
-        raise file.error((*place, "further"), f"unknown key; known are {', '.join(_known(model)) or 'none'}")
+        raise file.error(
+            (*place, "further"),
+            f"requires a known key; found another; {_instead(model)}",
+        )
     if issubclass(model, NeuronKeys):
         further = {key: found for key, found in value.items() if key in words() and key not in model.model_fields}
         value = {key: found for key, found in value.items() if key not in further} | {"further": further}
@@ -245,13 +250,18 @@ def _known(model: type[Keys]) -> list[str]:
     return own + [word for word in words() if issubclass(model, NeuronKeys) and word not in own]
 
 
+def _instead(model: type[Keys]) -> str:
+    known = _known(model)
+    return f"choose from {', '.join(known)}" if known else "leave it out, for there are none here"
+
+
 def _why(kind: str, message: str, found: Any, model: type[Keys]) -> str:
     if kind == "missing":
-        return "is missing; docs/net-yaml.md shows an example"
+        return "requires a value; found none; add it (docs/net-yaml.md shows an example)"
     if kind == "extra_forbidden":
-        return f"unknown key; known are {', '.join(_known(model)) or 'none'}"
-    message = message.removeprefix("Value error, ").removeprefix("Input should be ")
-    return f"{message if message.startswith('expected') else f'expected {message}'}, found {show(found)}"
+        return f"requires a known key; found another; {_instead(model)}"
+    rule = message.removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
+    return f"requires {rule}; found {show(found)}; mend the value (docs/net-yaml.md)"
 
 
 def show(value: Any) -> str:

@@ -60,7 +60,7 @@ _ACCEPTED = {
     "reset": "zero, subtract, none or value (with reset_value)",
     "reset_value": "a number or the name of a tensor",
     "reset_delay": "true (the reset acts in the next step) or false",
-    "fire": '">" or ">="',
+    "fire": "gt (v > threshold) or ge (v >= threshold)",
 }
 _SNNTORCH_RESETS = (Reset.SUBTRACT, Reset.ZERO, Reset.NONE)
 
@@ -94,7 +94,11 @@ class _Reader:
         allowed = (*_COMMON, *KIND_KEYS[keys.kind])
         for key in sorted(keys.model_fields_set - {"further"}):
             if key not in allowed:
-                raise self.error(key, f"does not belong to kind {keys.kind}; it has {', '.join(allowed)}")
+                raise self.error(
+                    key,
+                    f"requires a key of kind {keys.kind}; found another; leave it out, or choose from "
+                    f"{', '.join(allowed)}",
+                )
         snntorch = self.is_snntorch()
         if snntorch:
             self.refuse_snntorch_options()
@@ -111,12 +115,18 @@ class _Reader:
         if keys.threshold_low is not None:
             low = self.parameter("threshold_low")
             if low.size and low.max() >= 0:
-                raise self.error("threshold_low", "is not negative; a spike of -1 is made below it")
+                raise self.error(
+                    "threshold_low",
+                    f"requires a negative number, below which a spike of -1 is made; found {float(low.max()):g}; give "
+                    "one below 0",
+                )
             fields["threshold_low"] = low
         if keys.reset == "value":
             fields["reset_value"] = self.parameter("reset_value")
         elif keys.reset_value is not None:
-            raise self.error("reset_value", "needs reset: value")
+            raise self.error(
+                "reset_value", "requires reset: value; found another reset; write reset: value, or leave it out"
+            )
         return fields | self.further(), self.notes
 
     def further(self) -> dict[str, Any]:
@@ -128,7 +138,7 @@ class _Reader:
                 named = word.array and isinstance(value, str)
                 read = self.source.array(value, (*self.place, key)) if named else word.read(value)
             except (ValueError, KeyError, TypeError):
-                raise self.error(key, f"expected {word.expected}, found {show(value)}") from None
+                raise self.error(key, f"requires {word.expected}; found {show(value)}; mend the value") from None
             fields |= mechanism.fields(key, read)
         return fields
 
@@ -139,13 +149,20 @@ class _Reader:
             written = {"reset": "subtract", "reset_delay": True, "rearm": False, "refractory": 0}
             for key, only in written.items():
                 if getattr(keys, key) not in (None, only):
-                    raise self.error(key, f"an alif subtracts its threshold one step later; leave {key} out")
+                    raise self.error(
+                        key,
+                        "requires a kind with a reset of its own; found alif, which subtracts its threshold one step "
+                        f"later; leave {key} out",
+                    )
             return {"reset": Reset.SUBTRACT, "reset_delay": True}
         reset, delay = self.reset(), bool(self.needed("reset_delay"))
         own = snntorch or keys.kind in DROPS_INPUT
         native = snntorch_reset(reset, delay, drops_input=keys.kind in DROPS_INPUT)
         if native["refractory"] and keys.refractory is not None:
-            raise self.error("refractory", f"kind {keys.kind} rests for one step by itself; leave it out")
+            raise self.error(
+                "refractory",
+                f"requires no refractory, for kind {keys.kind} rests for one step by itself; found one; leave it out",
+            )
         fields = {**native, "rearm": self.rearm(reset, delay, own and native["rearm"])}
         return fields | ({"refractory": keys.refractory} if keys.refractory is not None else {})
 
@@ -164,7 +181,7 @@ class _Reader:
                 return leak_rate(sigmoid(self.parameter("w")), decay_input=decay_input, v_rest=rest)
             case "cuba" if self.keys.tau is not None:
                 if self.keys.beta is not None:
-                    raise self.error("tau", "stands beside beta; give either")
+                    raise self.error("tau", "requires tau or beta; found both; leave one out")
                 tau = check_tau(self.where("tau"), self.parameter("tau"))
                 return {"alpha_u": self.decay("alpha", snntorch), **self.lif(tau)}
             case "cuba" | "synaptic" | "rsynaptic":
@@ -201,13 +218,20 @@ class _Reader:
         if self.keys.tensors is not None and self.source.has(name):
             index = self.source.array(name, (*self.place, "tensors"))
             if index.size != 1 or index.item() not in (0, 1, 2):
-                raise self.error("tensors", f"{name} is {index.tolist()!s:.40}; snnTorch writes 0, 1 or 2")
+                raise self.error(
+                    "tensors",
+                    f"requires 0, 1 or 2 as {name}, as snnTorch writes it; found {index.tolist()!s:.40}; save the "
+                    "network again",
+                )
             stored = _SNNTORCH_RESETS[int(index.item())]
         if written is None and stored is not None:
             return stored
         wanted = Reset.ZERO if self.needed("reset") == "value" else Reset(written)
         if stored is not None and (wanted is not stored or written == "value"):
-            raise self.error("reset", f"is {written}, but {name} in the checkpoint says {stored.value}; mend one")
+            raise self.error(
+                "reset",
+                f"requires what {name} in the checkpoint says, {stored.value}; found {written}; mend one of the two",
+            )
         return wanted
 
     def rearm(self, reset: Reset, delay: bool, native: bool) -> bool:
@@ -216,7 +240,9 @@ class _Reader:
         if written is None:
             return native
         if written and (reset is not Reset.SUBTRACT or delay):
-            raise self.error("rearm", "is for reset: subtract with reset_delay: false")
+            raise self.error(
+                "rearm", "requires reset: subtract with reset_delay: false; found another reset; leave it out"
+            )
         if native and not written:
             self.notes.append(
                 f"{self.name}: does not rearm (rearm: false), though snnTorch's does; spikes differ where v stays "
@@ -266,7 +292,7 @@ class _Reader:
             return given
         if not _agree(given, stored):
             found = f"{self.keys.tensors}.{key} in the checkpoint is {_text(stored)}"
-            raise self.error(key, f"is {_text(given)}, but {found}; remove one")
+            raise self.error(key, f"requires one value; found {_text(given)} here, but {found}; remove one")
         return stored
 
     def needed(self, key: str) -> Any:
@@ -278,11 +304,15 @@ class _Reader:
         if written is None:
             self.missing(key)
         if isinstance(stored, bool) and stored != written:
-            raise self.error(key, f"is {written}, but {self.keys.tensors}.{key} in the checkpoint is {stored}")
+            raise self.error(
+                key,
+                f"requires what {self.keys.tensors}.{key} in the checkpoint says, {stored}; found {written}; mend "
+                "one of the two",
+            )
         return written
 
     def missing(self, key: str) -> Any:
-        raise self.error(key, f"is missing and the checkpoint does not say; add {key}: {_ACCEPTED[key]}")
+        raise self.error(key, f"requires a value; found none here or in the checkpoint; add {key}: {_ACCEPTED[key]}")
 
     def error(self, key: str, why: str) -> InputError:
         return self.file.error((*self.place, key), why)

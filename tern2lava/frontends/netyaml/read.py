@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import chain, count
+import itertools
 from pathlib import Path
 from typing import Any
 
 from tern2lava.compiler.ir.graph import Add, Delay, Dense, Flatten, Graph, Identity, PoolKind
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
@@ -71,27 +72,41 @@ class _Net:
             more = f" (and {len(unused) - 1} more)" if len(unused) > 1 else ""
             raise InputError(
                 f"{self.tensors.checkpoint.path}: tensor {unused[0]}{more}",
-                f"is used by no layer of {self.file.path.name}; name it in a layer or under ignore",
+                f"requires a use for each tensor; found none in {self.file.path.name}; name it in a layer or "
+                "under ignore",
             )
         if ignored:
             self.builder.notes.append(f"left out on request (ignore): {', '.join(ignored)}")
         for name in self.builder.promised:
-            raise self.file.error(("layers",), f"a delay reads {name!r}, but no layer is called so; name one so")
+            raise self.file.error(
+                ("layers",),
+                f"requires the name of a layer for each delay; found {name!r}, which no layer is called; name one so",
+            )
         for name in self.keys.outputs:
             if name not in self.builder.shape:
                 known = ", ".join(self.builder.shape)
-                raise self.file.error(("outputs",), f"no layer is called {name!r}; there are {known}")
+                raise self.file.error(
+                    ("outputs",), f"requires the name of a layer; found {name!r}; choose from {known}"
+                )
         return self.builder.finish(self.keys.readout, self.file.path, self.keys.outputs)
 
     def inputs(self) -> str:
         """Add the network's inputs: `input`, or those named under `inputs`; the name of the last one."""
         one, several = self.keys.input, self.keys.inputs
         if (one is None) == (several is None):
-            raise self.file.error(("input",), "expected either input: {shape: [...]}, or inputs: with a name for each")
+            raise self.file.error(
+                ("input",),
+                "requires input: {shape: [...]}, or inputs: with a name for each; found both or neither; write "
+                "one of them",
+            )
         if several is None:
             several = {INPUT: one}
         if not isinstance(several, dict) or not several:
-            raise self.file.error(("inputs",), f"expected a name and {{shape: [...]}} for each, found {show(several)}")
+            raise self.file.error(
+                ("inputs",),
+                f"requires a name and {{shape: [...]}} for each input; found {show(several)}; write NAME: "
+                f"{{shape: [...]}}",
+            )
         for name, body in several.items():
             place: Place = ("input",) if one is not None else ("inputs", name)
             given = parse(self.file, place, InputKeys, body)
@@ -109,7 +124,7 @@ class _Net:
         prefix = getattr(keys, "tensors", None) or (getattr(keys, "weight", None) or "").removesuffix(".weight")
         if not prefix:
             return numbered
-        names = chain([prefix], (f"{prefix}_{n}" for n in count(2)))
+        names = itertools.chain([prefix], (f"{prefix}_{n}" for n in itertools.count(2)))
         return next(name for name in names if name not in self.builder.shape)
 
     def layer_kind(self, place: Place, layer: Any) -> tuple[str, str | None, Any, Any]:
@@ -117,18 +132,25 @@ class _Net:
         if isinstance(layer, str):
             layer = {layer: {}}
         if not isinstance(layer, dict):
-            raise self.file.error(place, f"expected one of {', '.join(LAYERS)}, found {show(layer)}")
+            raise self.file.error(place, f"requires one of {', '.join(LAYERS)}; found {show(layer)}; write one of them")
         known = ", ".join(LAYERS)
         strange = [key for key in layer if key not in (*LAYERS, "name", "from")]
         if strange:
-            raise self.file.error((*place, strange[0]), f"unknown layer; known are {known}, and name and from")
+            raise self.file.error(
+                (*place, strange[0]),
+                f"requires a known layer; found another; choose from {known}, with name and from beside it",
+            )
         kinds = [key for key in layer if key in LAYERS]
         if len(kinds) != 1:
             found = ", ".join(kinds) or "none"
-            raise self.file.error(place, f"expected exactly one of {', '.join(LAYERS)}, found {found}")
+            raise self.file.error(
+                place, f"requires exactly one of {', '.join(LAYERS)}; found {found}; make each a layer of its own"
+            )
         name = layer.get("name")
         if name is not None and not (isinstance(name, str) and name.isprintable() and 0 < len(name) <= 80):
-            raise self.file.error((*place, "name"), f"expected a word of up to 80 characters, found {show(name)}")
+            raise self.file.error(
+                (*place, "name"), f"requires a word of at most 80 characters; found {show(name)}; shorten it"
+            )
         body = layer[kinds[0]]
         return kinds[0], name, layer.get("from"), {} if body is None else body
 
@@ -136,16 +158,22 @@ class _Net:
         """The layers that one reads: those under `from`, else the one before. An add needs two, the others one."""
         names = [previous] if given is None else [given] if isinstance(given, str) else given
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise self.file.error((*place, "from"), f"expected names of earlier layers, found {show(given)}")
+            raise self.file.error(
+                (*place, "from"), f"requires names of earlier layers; found {show(given)}; write NAME or [NAME, NAME]"
+            )
         earlier = [name for name in self.builder.shape if name not in self.builder.promised]
         for name in names:
             if name not in earlier and kind != "delay":
-                why = f"no earlier layer is called {name!r}; there are {', '.join(earlier)}"
+                why = f"requires the name of an earlier layer; found {name!r}; choose from {', '.join(earlier)}"
                 raise self.file.error((*place, "from"), why)
         if kind == "add" and len(names) < 2:
-            raise self.file.error((*place, "from"), "an add needs from: [a, b] with two earlier layers or more")
+            raise self.file.error(
+                (*place, "from"), "requires two earlier layers or more for an add; found fewer; write from: [a, b]"
+            )
         if kind not in ("add", "neuron") and len(names) != 1:
-            raise self.file.error((*place, "from"), f"a {kind} reads one layer, found {len(names)}; put an add before")
+            raise self.file.error(
+                (*place, "from"), f"requires one layer for a {kind}; found {len(names)}; put an add before it"
+            )
         return tuple(names)
 
     def add(self, kind: str, name: str, sources: tuple[str, ...], keys: Keys, place: Place) -> None:
@@ -161,7 +189,11 @@ class _Net:
                 weight, bias = weight_and_bias(self.tensors, keys, place)
                 dimensions = 2 if isinstance(keys, Conv2dKeys) else 1
                 if weight.ndim != dimensions + 2:
-                    raise self.file.error(place, f"its weight has shape {weight.shape}; expected {dimensions + 2} axes")
+                    raise self.file.error(
+                        place,
+                        f"requires a weight of {count(dimensions + 2, 'axis')}; found shape {weight.shape}; name the "
+                        "layer's own weight",
+                    )
                 builder.conv(name, sources[0], where, weight=weight, bias=bias, **_conv_geometry(keys))
             case BatchNormKeys():
                 self.batchnorm(name, sources[0], keys, place)
@@ -201,11 +233,17 @@ class _Net:
         if source not in self.builder.shape:
             if keys.shape is None:
                 known = ", ".join(self.builder.shape)
-                why = f"no earlier layer is called {source!r} (there are {known}); for a later one say its shape: [...]"
+                why = (
+                    f"requires the name of an earlier layer; found {source!r}; choose from {known}, or say the shape: "
+                    "[...] of a later one"
+                )
                 raise self.file.error((*place[:-1], "from"), why)
             self.builder.promise(source, self.builder.held(keys.shape))
         elif keys.shape is not None and self.builder.held(keys.shape) != self.builder.shape[source]:
-            raise self.file.error((*place, "shape"), f"is not that of {source}, {self.builder.shape[source]}")
+            raise self.file.error(
+                (*place, "shape"),
+                f"requires the shape of {source}, {self.builder.shape[source]}; found another; mend it",
+            )
         self.builder.add(Delay(name=name, inputs=(source,), steps=keys.steps), self.where(place))
 
     def pool(self, kind: str, name: str, source: str, keys: PoolKeys, where: str) -> None:

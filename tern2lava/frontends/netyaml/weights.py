@@ -35,14 +35,24 @@ class Tensors:
         full = self.checkpoint.find(name)
         if full is None:
             close = ", ".join(sorted(self.checkpoint.tensors)[:12])
-            raise self.file.error(place, f"no tensor is called {name!r}; {self.checkpoint.path.name} holds {close}")
+            raise self.file.error(
+                place,
+                f"requires the name of a tensor; found {name!r}, which {self.checkpoint.path.name} does not hold; "
+                f"it holds {close}",
+            )
         if full in self.checkpoint.unreadable:
-            raise self.file.error(place, f"tensor {name!r} {self.checkpoint.unreadable[full]}")
+            raise self.file.error(
+                place,
+                f"requires a tensor that can be read; found {name!r}, of which the file says: "
+                f"{self.checkpoint.unreadable[full]}; save the state_dict again",
+            )
         self.used.add(full)
         found = self.checkpoint.tensors.get(full)
         value: Any = found if found is not None else self.checkpoint.values[full]
         if isinstance(value, str) or value is None:
-            raise self.file.error(place, f"{name!r} is {show(value)} in the checkpoint; expected a number")
+            raise self.file.error(
+                place, f"requires a number; found {show(value)} for {name!r} in the checkpoint; write the number here"
+            )
         return numbers(f"{self.checkpoint.path}: tensor {full}", value)
 
     def value(self, name: str) -> Scalar:
@@ -64,12 +74,14 @@ def weight_and_bias(
 ) -> tuple[Reals, Reals | None]:
     """The weight and bias of a layer, by their own names or as PREFIX.weight and PREFIX.bias of `tensors`."""
     if keys.tensors is not None and (keys.weight is not None or keys.bias is not None):
-        raise tensors.file.error((*place, "tensors"), "stands beside weight or bias; give either")
+        raise tensors.file.error((*place, "tensors"), "requires tensors, or weight and bias; found both; leave one out")
     if keys.tensors is not None:
         at = (*place, "tensors")
         return weight_of(tensors, keys.tensors, at), bias_of(tensors, keys.tensors, at)
     if keys.weight is None:
-        raise tensors.file.error((*place, "weight"), "is missing; give tensors: PREFIX, or weight: NAME")
+        raise tensors.file.error(
+            (*place, "weight"), "requires a weight; found none; give tensors: PREFIX, or weight: NAME"
+        )
     bias = tensors.array(keys.bias, (*place, "bias")) if keys.bias is not None else None
     return tensors.array(keys.weight, (*place, "weight")), bias
 
@@ -81,8 +93,9 @@ def weight_of(tensors: Tensors, prefix: str, place: Place) -> Reals:
         return tensors.array(f"{prefix}.weight", place)
     alpha, delta = (f"{prefix}.{name}" for name in latent.LEARNED)
     if not (tensors.has(alpha) and tensors.has(delta)):
-        why = f"is a latent weight whose quantiser the file does not say; {latent.SAVE}"
-        raise tensors.file.error(place, f"{original} {why}")
+        raise tensors.file.error(
+            place, f"requires the quantiser of the latent weight {original}; found none in the file; {latent.SAVE}"
+        )
     where = tensors.file.error(place, "").where
     return latent.ternary_weight(where, *(tensors.array(name, place) for name in (original, alpha, delta)))
 
@@ -100,11 +113,17 @@ def feedback_of(tensors: Tensors, keys: NeuronKeys, place: Place) -> tuple[Feed 
     if keys.recurrent is None:
         return _stored_feedback(tensors, keys, place), 1
     if keys.kind in ("rleaky", "rsynaptic"):
-        raise file.error(at, f"kind {keys.kind} reads its own from the checkpoint; leave it out")
+        raise file.error(
+            at,
+            f"requires no recurrent weights, for kind {keys.kind} reads its own from the checkpoint; found "
+            "some; leave them out",
+        )
     given = parse(file, at, RecurrentKeys, keys.recurrent)
     chosen = [key for key in ("dense", "conv2d", "scale") if getattr(given, key) is not None]
     if len(chosen) != 1:
-        raise file.error(at, f"expected exactly one of dense, conv2d, scale, found {', '.join(chosen) or 'none'}")
+        raise file.error(
+            at, f"requires exactly one of dense, conv2d, scale; found {', '.join(chosen) or 'none'}; write one of them"
+        )
     if given.scale is not None:
         value = given.scale
         weight = tensors.array(value, (*at, "scale")) if isinstance(value, str) else np.asarray(float(value))
@@ -118,13 +137,20 @@ def feedback_of(tensors: Tensors, keys: NeuronKeys, place: Place) -> tuple[Feed 
     weight, bias = weight_and_bias(tensors, conv, (*at, "conv2d"))
     _check_axes(tensors, weight, 4, (*at, "conv2d"))
     if (conv.stride, conv.dilation, conv.groups) != ((1, 1), (1, 1), 1) or not isinstance(conv.padding, tuple):
-        raise file.error((*at, "conv2d"), "a recurrent convolution has stride, dilation, groups 1 and padding [y, x]")
+        raise file.error(
+            (*at, "conv2d"),
+            "requires stride, dilation and groups of 1 and padding [y, x] of a recurrent convolution; found "
+            "others; leave them out",
+        )
     return Feed(weight=weight, bias=bias, padding=conv.padding), given.delay
 
 
 def _check_axes(tensors: Tensors, weight: Reals, axes: int, place: Place) -> None:
     if weight.ndim != axes:
-        raise tensors.file.error(place, f"its weight has shape {weight.shape}; expected {count(axes, 'axis')}")
+        raise tensors.file.error(
+            place,
+            f"requires a weight of {count(axes, 'axis')}; found shape {weight.shape}; name the layer's own weight",
+        )
 
 
 def _stored_feedback(tensors: Tensors, keys: NeuronKeys, place: Place) -> Feed | None:
@@ -133,7 +159,11 @@ def _stored_feedback(tensors: Tensors, keys: NeuronKeys, place: Place) -> Feed |
         return None
     at, prefix = (*place, "tensors"), keys.tensors
     if prefix is None:
-        raise tensors.file.error(at, f"is missing; kind {keys.kind} reads its recurrence from there")
+        raise tensors.file.error(
+            at,
+            f"requires tensors, since kind {keys.kind} reads its recurrence from there; found none; add "
+            "tensors: PREFIX",
+        )
     copies = [name for name in (f"{prefix}.V", f"{prefix}.recurrent.V") if tensors.has(name)]
     if copies:
         found = [tensors.array(name, at) for name in copies]
@@ -141,6 +171,10 @@ def _stored_feedback(tensors: Tensors, keys: NeuronKeys, place: Place) -> Feed |
     weight = tensors.array(f"{prefix}.recurrent.weight", at)
     bias = bias_of(tensors, f"{prefix}.recurrent", at)
     if weight.ndim not in (2, 4):
-        raise tensors.file.error(at, f"{prefix}.recurrent.weight has shape {weight.shape}; expected 2 or 4 axes")
+        raise tensors.file.error(
+            at,
+            f"requires a recurrent weight of 2 or 4 axes; found {prefix}.recurrent.weight of shape "
+            f"{weight.shape}; save the network again",
+        )
     sides = (weight.shape[2] // 2, weight.shape[3] // 2) if weight.ndim == 4 else (0, 0)
     return Feed(weight=weight, bias=bias, padding=sides)

@@ -45,7 +45,10 @@ def euler_factors(node: Hdf5Node, tau_key: str, gain_key: str, dt: float) -> tup
     with np.errstate(invalid="ignore"):
         gain = np.where(np.isinf(tau) & np.isinf(given), 1.0, given * dt / tau)
     if np.any(~np.isfinite(gain)):
-        raise InputError(f"{node.name}.{gain_key}", f"is infinite where {tau_key} is not; repair the network")
+        raise InputError(
+            f"{node.name}.{gain_key}",
+            f"requires a finite number where {tau_key} is; found infinity; repair the network",
+        )
     single = node.stored(tau_key) == np.float32
     eps = _EPS32 if single or (gain_key in node.fields and node.stored(gain_key) == np.float32) else _EPS64
     unit = np.abs(gain - 1.0) <= _FEW * eps
@@ -74,7 +77,7 @@ def rate_factor(node: Hdf5Node, gain_key: str, dt: float | None) -> Reals:
         return np.ones_like(given)
     gain = given * dt
     if np.any(~np.isfinite(gain)):
-        raise InputError(f"{node.name}.{gain_key}", "is infinite; repair the network")
+        raise InputError(f"{node.name}.{gain_key}", "requires a finite number; found infinity; repair the network")
     single = node.stored(gain_key) == np.float32
     near = np.abs(gain - 1) <= _FEW * (_EPS32 if single else _EPS64)
     if single:

@@ -80,14 +80,16 @@ def parse_nir(tree: Tree, where: object) -> NirGraph:
     version, root = tree.get("version"), tree["node"]
     kind = root.get("type") if isinstance(root, dict) else None
     if not isinstance(root, dict) or not isinstance(kind, str) or kind != "NIRGraph":
-        raise InputError(where, "is no NIR graph (/node/type is not NIRGraph); write it again with nir.write")
+        raise InputError(where, "requires NIRGraph as /node/type; found another; write the file again with nir.write")
     notes: list[str] = []
     nodes: dict[str, Hdf5Node] = {}
     edges: list[Edge] = []
     _open(root, "", where, nodes, edges, notes)
     if len(set(edges)) != len(edges):
         twice = next(edge for i, edge in enumerate(edges) if edge in edges[:i])
-        raise InputError(where, f"has the edge {twice[0]} -> {twice[1]} twice; NIR allows one between two nodes")
+        raise InputError(
+            where, f"requires one edge between two nodes; found {twice[0]} -> {twice[1]} twice; remove one"
+        )
     said = {node.name: text for node in nodes.values() if isinstance(text := node.fields.pop(SAID, None), str)}
     return NirGraph(
         version=version if isinstance(version, str) else "", nodes=nodes, edges=tuple(edges), notes=tuple(notes),
@@ -110,14 +112,18 @@ def _open(
     """Add the nodes and edges of a graph and of those nested in it; (its inputs, its outputs) by flat name."""
     members = group.get("nodes")
     if not isinstance(members, dict) or not members:
-        raise InputError(where, f"graph {prefix.rstrip('.') or 'at the top'} holds no nodes")
+        raise InputError(
+            where,
+            f"requires nodes in each graph; found none in {prefix.rstrip('.') or 'the outermost'}; write the "
+            "file again",
+        )
     ends: dict[str, tuple[list[str], list[str]]] = {}
     inputs, outputs = [], []
     for name, member in members.items():
         full = f"{prefix}{name}"
         kind = member.get("type") if isinstance(member, dict) else None
         if not isinstance(member, dict) or not isinstance(kind, str):
-            raise InputError(where, f"node {full} has no type")
+            raise InputError(where, f"requires a type for each node; found none for {full}; write the file again")
         if kind == "NIRGraph":
             ends[name] = _open(member, f"{full}.", where, nodes, edges, notes)
             continue
@@ -127,7 +133,7 @@ def _open(
         inputs += [full] if kind == "Input" else []
         outputs += [full] if kind == "Output" else []
         if full in nodes:
-            raise InputError(where, f"two nodes are called {full}; rename one")
+            raise InputError(where, f"requires a name of its own for each node; found two called {full}; rename one")
         nodes[full] = node
         ends[name] = ([full], [full])
     for source, target in _edges(group, where):
@@ -147,7 +153,7 @@ def _node(full: str, kind: str, member: Tree) -> Hdf5Node:
     }
     missing = [key for key in FIELDS[kind] if key not in fields and key not in _DEFAULTS]
     if missing:
-        raise InputError(full, f"{kind} lacks {', '.join(missing)}; write the file again")
+        raise InputError(full, f"requires all fields of {kind}; found no {', '.join(missing)}; write the file again")
     if kind in NEURONS:
         _check_shapes(full, fields)
     metadata = member.get("metadata")
@@ -164,7 +170,7 @@ def _check_shapes(full: str, fields: dict[str, Leaf]) -> None:
         np.broadcast_shapes(*found.values())
     except ValueError:
         shapes = ", ".join(f"{key} {shape}" for key, shape in found.items())
-        raise InputError(full, f"its fields have different shapes: {shapes}") from None
+        raise InputError(full, f"requires fields of one shape; found {shapes}; repair the network") from None
 
 
 def _edges(group: Tree, where: object) -> list[Edge]:
@@ -174,7 +180,7 @@ def _edges(group: Tree, where: object) -> list[Edge]:
     if not isinstance(found, list) or not all(
         isinstance(edge, list) and len(edge) == 2 and all(isinstance(end, str) for end in edge) for edge in found
     ):
-        raise InputError(where, "has no list of edges (pairs of node names)")
+        raise InputError(where, "requires a list of edges (pairs of node names); found none; write the file again")
     return [(edge[0], edge[1]) for edge in found]
 
 
@@ -185,8 +191,8 @@ def _ends(
     if len(inputs) != 1 or len(outputs) != 1:
         raise InputError(
             where,
-            f"nested graph {prefix}{name} has {len(inputs)} inputs and {len(outputs)} outputs; an edge to it says not "
-            "which is meant, give it one of each",
+            f"requires one input and one output of a nested graph that edges name; found {len(inputs)} and "
+            f"{len(outputs)} in {prefix}{name}; give it one of each",
         )
     return inputs, outputs
 
@@ -204,7 +210,10 @@ def _resolve(name: str, members: Tree, prefix: str, where: object, notes: list[s
     close = [key for key in near if kinds[key] in NEURONS] or near
     if not name or len(close) != 1:
         known = ", ".join(list(members)[:12])
-        raise InputError(where, f"has an edge to {prefix}{name!r}, which does not exist; its nodes are {known}")
+        raise InputError(
+            where,
+            f"requires edges between nodes; found one to {prefix}{name!r}, which does not exist; choose from {known}",
+        )
     note = f"edges to '{prefix}{name}', which does not exist, are read as edges to '{prefix}{close[0]}'"
     if note not in notes:
         notes.append(note)

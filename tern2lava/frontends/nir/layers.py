@@ -23,7 +23,9 @@ def dense_layer(node: Hdf5Node, source: str, shape: Shape) -> Dense:
     weight = weight.reshape(weight.shape[-2], weight.shape[-1])
     if shape[-1] != weight.shape[1] or size(shape) != weight.shape[1]:
         raise InputError(
-            node.name, f"weight of shape {weight.shape} reads shape {shape}; put a Flatten before it, or repair it"
+            node.name,
+            f"requires a weight for inputs of shape {shape}; found {weight.shape}; put a Flatten before it, "
+            "or repair it",
         )
     bias = node.array("bias").reshape(-1) if node.kind == "Affine" and "bias" in node.fields else None
     return Dense(name=node.name, inputs=(source,), weight=weight, bias=bias)
@@ -37,7 +39,10 @@ def channel_gain(node: Hdf5Node, value: Array, shape: Shape) -> Array:
     try:
         full = np.broadcast_to(value, shape)
     except ValueError:
-        raise InputError(f"{node.name}.scale", f"has shape {value.shape}, its input {shape}") from None
+        raise InputError(
+            f"{node.name}.scale",
+            f"requires a scale of its input's shape {shape}; found {value.shape}; repair the network",
+        ) from None
     rows = full.reshape(shape[0], -1)
     if np.any(rows != rows[:, :1]):
         raise UnsupportedError(
@@ -51,18 +56,24 @@ def conv_fields(node: Hdf5Node) -> dict[str, Any]:
     weight = node.array("weight")
     wanted = 3 if node.kind == "Conv1d" else 4
     if weight.ndim != wanted:
-        raise InputError(f"{node.name}.weight", f"has shape {weight.shape}; {node.kind} has {count(wanted, 'axis')}")
+        raise InputError(
+            f"{node.name}.weight",
+            f"requires a weight of {count(wanted, 'axis')} for {node.kind}; found shape {weight.shape}; write "
+            "the file again",
+        )
     first = 0 if node.kind == "Conv1d" else None
     padding: Any = node.fields["padding"]
     if isinstance(padding, str) and padding not in ("same", "valid"):
-        raise InputError(f"{node.name}.padding", f"is {padding!r}; expected numbers, same or valid")
+        raise InputError(
+            f"{node.name}.padding", f"requires numbers, same or valid; found {padding!r}; write one of them"
+        )
     if not isinstance(padding, str):
         padding = size_pair(node, "padding", first)
     elif padding == "valid":
         padding = (0, 0)
     groups = node.one("groups", 1)
     if groups < 1:
-        raise InputError(f"{node.name}.groups", f"is {groups}; expected at least 1")
+        raise InputError(f"{node.name}.groups", f"requires at least 1; found {groups}; write the file again")
     bias = node.array("bias").reshape(-1) if "bias" in node.fields else None
     if bias is not None and bias.size == 1 and weight.shape[0] > 1:
         bias = np.broadcast_to(bias, (weight.shape[0],))
@@ -81,7 +92,10 @@ def size_pair(node: Hdf5Node, key: str, first: int | None, default: tuple[int, i
     found = node.whole(key)
     least = 0 if key == "padding" else 1
     if len(found) > 2 or min(found) < least:
-        raise InputError(f"{node.name}.{key}", f"is {list(found)}; expected one or two numbers of at least {least}")
+        raise InputError(
+            f"{node.name}.{key}",
+            f"requires one or two numbers of at least {least}; found {list(found)}; write the file again",
+        )
     if len(found) == 2:
         return (found[0], found[1])
     return (found[0] if first is None or node.kind != "Conv1d" else first, found[0])

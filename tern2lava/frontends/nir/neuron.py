@@ -66,12 +66,17 @@ def _firing(node: Hdf5Node, assumptions: Assumptions) -> dict[str, Any]:
     reset = Reset(assumptions.get(node.name, "reset") or Reset.ZERO)
     if reset is not Reset.ZERO and np.any(value != 0):
         raise InputError(
-            f"{node.name}.v_reset", f"is not 0, which contradicts the assumed reset={reset.value}; leave that out"
+            f"{node.name}.v_reset",
+            f"requires 0 for the assumed reset={reset.value}; found another value; leave that assumption out",
         )
     own = assumptions.mechanisms(node.name)
     delay = assumptions.flag(node.name, "reset_delay")
     if own.get("rearm") and (reset is not Reset.SUBTRACT or delay):
-        raise InputError(f"{node.name}", "rearm=true goes with reset=subtract,reset_delay=false")
+        raise InputError(
+            f"{node.name}",
+            "requires reset=subtract,reset_delay=false for rearm=true; found another reset; add them, or "
+            "leave rearm out",
+        )
     return {
         "threshold": threshold, "compare": _compare(node, assumptions), "reset": reset, "reset_value": value,
         "reset_amount": threshold, "reset_delay": delay, **own,

@@ -154,7 +154,7 @@ class _Assembly:
             self.check_unfed(node, sources)
             shape = tuple(node.whole("shape"))
             if min(shape) < 1:
-                raise InputError(f"{node.name}.shape", f"is {shape}; expected positive sizes")
+                raise InputError(f"{node.name}.shape", f"requires positive sizes; found {shape}; write the file again")
             self.builder.input(node.name, shape, self.assumptions.levels(node.name), self.place(node))
             self.ir[node.name] = node.name
             return

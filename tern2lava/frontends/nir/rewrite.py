@@ -40,7 +40,9 @@ def add_ends(graph: NirGraph, where: object) -> NirGraph:
         shape = _taken_shape(node)
         if shape is None:
             hint = "connect or remove it" if node.kind == "Output" else "put an Input node before it"
-            raise InputError(where, f"{node.name} ({node.kind}) is fed by nothing; {hint}")
+            raise InputError(
+                where, f"requires an input for each node; found none for {node.name} ({node.kind}); {hint}"
+            )
         name = free_name(f"input_{node.name}", nodes)
         nodes[name] = Hdf5Node(name=name, kind="Input", fields={"shape": np.asarray(shape)})
         edges.append((name, node.name))
@@ -55,7 +57,10 @@ def add_ends(graph: NirGraph, where: object) -> NirGraph:
     result = replace(graph, nodes=nodes, edges=tuple(edges), notes=tuple(notes))
     for node in result.nodes.values():
         if node.kind != "Output" and not result.targets(node.name):
-            raise InputError(where, f"{node.name} ({node.kind}) is read by nothing; connect or remove it")
+            raise InputError(
+                where,
+                f"requires a reader for each node; found none for {node.name} ({node.kind}); connect or remove it",
+            )
     return result
 
 

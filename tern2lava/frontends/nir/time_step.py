@@ -40,7 +40,7 @@ def find_timing(graph: NirGraph, given: float | None, where: object) -> Timing:
     notes: list[str] = []
     if given is not None:
         if not (np.isfinite(given) and given > 0):
-            raise InputError("--dt", f"found {given}; expected seconds, for example 1e-4")
+            raise InputError("--dt", f"requires seconds above 0; found {given}; write for example 1e-4")
         if found is not None and abs(found - given) > AGREE * given:
             notes.append(f"dt {given:g} s as given, although r / tau of the file says {found:g} s")
         dt: float | None = given
@@ -56,8 +56,9 @@ def find_timing(graph: NirGraph, given: float | None, where: object) -> Timing:
     if dt is None and needing:
         raise InputError(
             where,
-            f"stores no time step, which {needing[0].name} ({needing[0].kind}) needs{why}; add --dt SECONDS, the one "
-            "it was trained with (1e-4 in snnTorch and SpikingJelly, 1e-3 in Norse, unless set otherwise)",
+            f"requires a time step for {needing[0].name} ({needing[0].kind}); found none{why}; add --dt "
+            "SECONDS, the one it was trained with (1e-4 in snnTorch and SpikingJelly, 1e-3 in Norse, unless "
+            "set otherwise)",
         )
     if dt is not None:
         _check_stable(graph, dt)
@@ -120,5 +121,5 @@ def _check_stable(graph: NirGraph, dt: float) -> None:
                 if least < dt * (1 - 1e-6):
                     raise InputError(
                         f"{node.name}.{key}",
-                        f"is {least:g} s, shorter than the time step of {dt:g} s; give the right --dt",
+                        f"requires at least the time step of {dt:g} s; found {least:g} s; give the right --dt",
                     )

@@ -25,9 +25,11 @@ def read_arrays(data: Any) -> tuple[dict[str, Array], Array | None]:
             with np.load(data, allow_pickle=False) as archive:
                 data = {name: archive[name] for name in archive.files if not is_oracle_key(name)}
         except FileNotFoundError:
-            raise InputError(where, "does not exist") from None
+            raise InputError(where, "requires an npz file; found none there; check the path") from None
         except (OSError, ValueError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-            raise InputError(where, f"is no readable npz file ({error})") from None
+            raise InputError(
+                where, f"requires a readable npz file; found {error}; save it again with np.savez"
+            ) from None
     arrays = named_arrays(data, lambda name: not is_oracle_key(name), where)
     labels = arrays.pop("labels", None)
     inputs: dict[str, Array] = {name: whole_array(value, f"{where}: {name}") for name, value in arrays.items()}

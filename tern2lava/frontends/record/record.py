@@ -18,6 +18,7 @@ import torch
 
 from tern2lava.compiler.ir.graph import Readout
 from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, Tern2LavaError
 from tern2lava.frontends.modules.known_modules import FRAMEWORKS, Loaded, dtype_of, rest, resting_copy, unwrapped
@@ -47,7 +48,7 @@ def record_module(
         inputs = {name: inputs[name] for name in parameters}
     source = type(original).__qualname__
     if call not in CALLS:
-        raise InputError("call", f"found {call!r}; expected {', '.join(CALLS)}")
+        raise InputError("call", f"requires one of {', '.join(CALLS)}; found {call!r}; choose one of them")
     shapes = {name: tuple(values.shape[2:]) for name, values in inputs.items()}
     steps = next(iter(inputs.values())).shape[1]
     if loaded is not None:
@@ -181,8 +182,9 @@ class _Run:
         except Exception as error:
             why = " ".join(str(error).split())[:160]
             raise InputError(
-                self.source, f"its forward fails on {self.style.replace('_', ' ')} input of {self.steps} steps "
-                f"({type(error).__name__}: {why}); say call= and give the shapes that it reads"
+                self.source, f"requires a forward that runs on {self.style.replace('_', ' ')} input of "
+f"{count(self.steps, 'step')}; found {type(error).__name__}: {why}; say call= and give the shapes "
+"that it reads"
             ) from None  # fmt: skip
         finally:
             for handle in handles:

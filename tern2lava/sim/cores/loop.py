@@ -1,4 +1,4 @@
-"""Neuron groups of core images that feed each other, executed chip step by chip step."""
+"""Neuron groups of core images that feed each other, executed hardware timestep by hardware timestep."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Loop:
         self, c: int, t: int, before: dict[Place, Spikes], given: dict[str, Spikes], samples: int, steps: int,
         machine: CoreMachine,
     ) -> Ints:  # fmt: skip
-        """Spikes on the axons of core `c` in chip step t, (samples, axons)."""
+        """Spikes on the axons of core `c` in hardware timestep t, (samples, axons)."""
         parts = []
         for name, gather, axon_of in self.ranges[c]:
             seen = np.zeros((samples, gather.volume), np.int64)

@@ -45,7 +45,7 @@ class CoreMachine:
         self._gains = [per_neuron(block.local.gain, block.local) for block in image.blocks]
 
     def step(self, t: int, arriving: Ints) -> Spikes:
-        """Spikes (batch, neurons) of chip step t, given `arriving` (batch, axons): what was emitted in the step
+        """Spikes (batch, neurons) of hardware timestep t, given `arriving` (batch, axons): what was emitted in the step
         before. Groups rest outside their window."""
         image = self.image
         sums = [np.zeros(state.u.shape, np.int64) for state in self.groups]
@@ -68,7 +68,7 @@ class CoreMachine:
         return spikes
 
     def active(self, group: int, t: int) -> bool:
-        """Whether a group is past its start (and within its window) at chip step t."""
+        """Whether a group is past its start (and within its window) at hardware timestep t."""
         local = self.image.groups[group].local
         assert local is not None
         return t > local.start and (self.steps is None or t <= local.start + self.steps)

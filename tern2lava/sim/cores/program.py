@@ -2,7 +2,8 @@
 
 Nothing but the images is read: weights and parameters are those decoded from their bytes, and what a group sees is put
 together from the routes that end in its axons (sim.cores.routes). A group whose sources are all known is executed for
-whole spike trains at a time; groups in a loop, across cores or not, chip step by chip step (sim.cores.loop).
+whole spike trains at a time; groups in a loop, across cores or not, hardware timestep by hardware timestep
+(sim.cores.loop).
 """
 
 from __future__ import annotations

@@ -86,6 +86,10 @@ def _host_rows(host: CoreImage, inputs: Mapping[str, Spikes], batch: int, steps:
         values = inputs.get(group.name)
         if values is None or values.shape[:2] != (batch, steps) or values[0, 0].size != group.box.volume:
             found = "nothing" if values is None else f"an array of shape {values.shape}"
-            raise InputError(f"input {group.name}", f"found {found}, expected ({batch}, {steps}, {group.box.volume})")
+            raise InputError(
+                f"input {group.name}",
+                f"requires shape ({batch}, {steps}, {group.box.volume}); found {found}; give every step of every "
+                "sample",
+            )
         rows.append(values.reshape(batch, steps, -1).astype(np.int64))
     return np.concatenate(rows, axis=2) if rows else np.zeros((batch, steps, 0), np.int64)

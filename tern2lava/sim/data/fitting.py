@@ -28,13 +28,13 @@ def fitted(
         return data
     if not any_steps:
         holds = (
-            f"holds {count(data.samples, 'sample')} of {count(found, 'step')}; the network is compiled for "
-            f"{count(steps, 'step')}"
+            f"requires samples of {count(steps, 'step')}, which the network is compiled for; found "
+            f"{count(data.samples, 'sample')} of {count(found, 'step')}"
         )
         if data.samples == steps:
             raise InputError(
-                where, f"{holds}: this looks like (steps, samples, ...); transpose with np.swapaxes(x, 0, 1), or pass "
-                "--any-steps (any_steps=True) if it is meant",
+                where, f"{holds}, which looks like (steps, samples, ...); transpose with np.swapaxes(x, 0, 1), or pass "
+"--any-steps (any_steps=True) if it is meant",
             )  # fmt: skip
         if found > steps or not pad:
             fewer = "--pad (pad=True) to add steps of zeros, or " if found < steps else ""
@@ -54,6 +54,6 @@ def _check_labels(data: SpikeData, program: Graph, where: object) -> None:
     if outside.size:
         first = int(outside[0])
         raise InputError(
-            f"{where}: labels", f"sample {first:,} has label {int(data.labels[first]):,}; the network's outputs are "
-            f"0 to {outputs - 1:,}; leave out samples without a class",
+            f"{where}: labels", f"requires labels of 0 to {outputs - 1:,}, the network's outputs; found "
+f"{int(data.labels[first]):,} for sample {first:,}; leave out samples without a class",
         )  # fmt: skip

@@ -38,8 +38,10 @@ class Record:
         self._around.close()
 
     def append(self, name: str, values: Array) -> None:
-        """Nothing; `values` follow those that `name` has already, which have the same shape from the second axis on.
-        Raises InputError where the folder takes no more."""
+        """Append `values` along the first axis of the array `name`; all other axes must agree.
+
+        Raises InputError where the folder cannot be written to (a full disk, for example).
+        """
         count, shape, dtype = self._kinds.get(name, (0, values.shape[1:], values.dtype))
         if (shape, dtype) != (values.shape[1:], values.dtype):
             raise ValueError(f"{name}: {values.shape[1:]} of {values.dtype} after {shape} of {dtype}")
@@ -49,18 +51,21 @@ class Record:
                 self._files[name] = self._around.enter_context(file)
             self._files[name].write(np.ascontiguousarray(values).data)
         except OSError as error:
-            raise InputError(self._folder, f"cannot be written to ({error.strerror or error})") from None
+            raise InputError(
+                self._folder,
+                f"requires a folder that can be written; found {error.strerror or error}; free space or choose another",
+            ) from None
         self._kinds[name] = (count + len(values), shape, dtype)
 
     def append_trace(self, trace: Trace, states: bool) -> None:
-        """Nothing; the spikes of further samples as spikes.NAME, with `states` v.NAME and u.NAME too."""
+        """Append the spikes of further samples as spikes.NAME; with `states` also v.NAME and u.NAME."""
         kinds = {"spikes": trace.spikes} | ({"v": trace.v, "u": trace.u} if states else {})
         for kind, of in kinds.items():
             for name, values in of.items():
                 self.append(f"{kind}.{name}", values)
 
     def save(self, path: Path, compressed: bool = True) -> None:
-        """Nothing; the arrays as an npz file."""
+        """Write the arrays to `path` as an npz file."""
         npy_format: Any = np.lib.format
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED) as archive:
             for name, file in self._files.items():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.sim.data.given import whole_array
 
@@ -21,7 +22,10 @@ def padded(samples: Sequence[Any], steps: int, pad: bool, where: str) -> Array:
     parts = [_array(sample, f"{where}: sample {at}") for at, sample in enumerate(samples)]
     shapes = {part.shape[1:] for part in parts}
     if len(shapes) > 1:
-        raise InputError(where, f"its samples differ in the shape of a step: {', '.join(map(str, sorted(shapes)))}")
+        raise InputError(
+            where,
+            f"requires samples with steps of one shape; found {', '.join(map(str, sorted(shapes)))}; reshape them",
+        )
     lengths = {len(part) for part in parts}
     if len(lengths) == 1:
         return np.stack(parts)
@@ -29,8 +33,8 @@ def padded(samples: Sequence[Any], steps: int, pad: bool, where: str) -> Array:
         raise InputError(where, "requires one sample at least; found none; give (samples, steps, *shape)")
     if not pad:
         raise InputError(
-            where, f"its samples have {min(lengths):,} to {max(lengths):,} steps; pad them with steps of zeros: --pad "
-            "(pad=True)",
+            where, f"requires samples of one number of steps; found {min(lengths):,} to {max(lengths):,}; pad them "
+"with steps of zeros: --pad (pad=True)",
         )  # fmt: skip
     result = np.zeros((len(parts), max(steps, *lengths), *next(iter(shapes))), np.result_type(*parts))
     for row, part in zip(result, parts, strict=True):
@@ -41,10 +45,16 @@ def padded(samples: Sequence[Any], steps: int, pad: bool, where: str) -> Array:
 def cut(values: Array, lengths: Array, where: str) -> list[Array]:
     """The samples (steps_i, ...) that `values` (sum of steps_i, ...) holds one after another. Raises InputError."""
     if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or not lengths.size or lengths.min() < 1:
-        raise InputError(f"{where}: lengths", f"{lengths.dtype} {lengths.shape}; expected the steps of each sample")
+        raise InputError(
+            f"{where}: lengths",
+            f"requires the steps of each sample as whole numbers; found {lengths.dtype} of shape "
+            f"{lengths.shape}; give one for each",
+        )
     if int(lengths.sum()) != len(values):
         raise InputError(
-            f"{where}: lengths", f"add up to {int(lengths.sum()):,} steps; the spikes have {len(values):,}"
+            f"{where}: lengths",
+            f"requires lengths that add up to the {count(len(values), 'step')} of the spikes; found "
+            f"{int(lengths.sum()):,}; mend one of the two",
         )
     return np.split(values, np.cumsum(lengths)[:-1])
 

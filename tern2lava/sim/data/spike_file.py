@@ -68,7 +68,9 @@ class SpikeData(Shown):
             return {name: self._padded(values[begin:end]) for name, values in self.inputs.items()}
         except _DAMAGED as error:
             where = next((v.path for v in self.inputs.values() if isinstance(v, StoredValues)), "data")
-            raise InputError(where, f"is no readable npz file ({error})") from None
+            raise InputError(
+                where, f"requires a readable npz file; found {error}; save it again with np.savez"
+            ) from None
 
     def _padded(self, values: Spikes) -> Spikes:
         missing = self.pad_to - values.shape[1]
@@ -87,13 +89,18 @@ def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False, 
     try:
         with Path(path).open("rb") as stream:
             if stream.read(len(NPY)) == NPY:
-                raise InputError(path, "holds one bare array; save it with np.savez(..., spikes=array)")
+                raise InputError(
+                    path, "requires an npz file; found one bare array; save it with np.savez(..., spikes=array)"
+                )
         with zipfile.ZipFile(path) as archive:
             members: dict[str, zipfile.ZipInfo] = {}
             for info in archive.infolist():
                 name = info.filename.removesuffix(".npy")
                 if name in members:
-                    raise InputError(path, f"holds two arrays called '{name}'; save it again with one")
+                    raise InputError(
+                        path,
+                        f"requires a name of its own for each array; found two called '{name}'; save it again with one",
+                    )
                 members[name] = info
             whole = "lengths" in members
             arrays = {
@@ -102,14 +109,16 @@ def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False, 
                 if name in wanted
             }
     except FileNotFoundError:
-        raise InputError(path, "does not exist") from None
+        raise InputError(path, "requires an npz file; found none there; check the path") from None
     except MemoryError:
-        raise InputError(path, "holds more than fits into memory; split it into files of fewer samples") from None
+        raise InputError(
+            path, "requires a file that fits into memory; found a larger one; split it into files of fewer samples"
+        ) from None
     except _DAMAGED as error:
-        raise InputError(path, f"is no readable npz file ({error})") from None
+        raise InputError(path, f"requires a readable npz file; found {error}; save it again with np.savez") from None
     if not arrays.keys() - {"labels", "lengths"}:
         names = ", ".join(list(members)[:8]) or "none"
-        raise InputError(path, f"has no array 'spikes' (found: {names})")
+        raise InputError(path, f"requires an array 'spikes'; found {names}; save it with np.savez(..., spikes=array)")
     return make_spikes(arrays, graph, path, steps=steps, pad=pad)
 
 
@@ -122,11 +131,15 @@ def read_array(
         shape, fortran, dtype = read_header(stream)
     if dtype.hasobject:
         raise InputError(
-            f"{path}: {member.filename}", "holds Python objects, which are never unpickled; samples of different "
-            "lengths are stored as all their steps one after another, and their steps as `lengths` (docs/data.md)",
+            f"{path}: {member.filename}", "requires arrays of numbers; found Python objects, never unpickled; "
+            "store samples of different lengths as all their steps one after another, and their steps as `lengths` "
+            "(docs/data.md)",
         )  # fmt: skip
     if math.prod(shape) * dtype.itemsize > member.file_size:
-        raise InputError(f"{path}: {member.filename}", f"shape {shape} of {dtype} is not what is stored; save it again")
+        raise InputError(
+            f"{path}: {member.filename}",
+            f"requires as many bytes as shape {shape} of {dtype} has; found others; save it again",
+        )
     if not whole and member.file_size > effort.file_bytes and len(shape) > 1 and not fortran:
         return Member(path=path, name=member.filename, shape=shape, dtype=dtype, part=effort.read_bytes)
     npy_format: Any = np.lib.format
@@ -161,16 +174,21 @@ def make_spikes(
     nodes = graph.of_kind(Input)
     named = [node.name for node in nodes if node.name in arrays]
     if "spikes" in arrays and named and "spikes" not in named:
-        raise InputError(where, f"holds both 'spikes' and '{named[0]}', the input's name; leave one of them out")
+        raise InputError(
+            where, f"requires 'spikes' or '{named[0]}', the input's name; found both; leave one of them out"
+        )
     inputs: dict[str, Spikes | StoredValues] = {}
     for node in nodes:
         key = "spikes" if len(nodes) == 1 and node.name not in arrays else node.name
         if key not in arrays:
-            raise InputError(where, f"has no array '{key}' (found: {', '.join(arrays) or 'none'})")
+            raise InputError(
+                where,
+                f"requires an array '{key}'; found {', '.join(arrays) or 'none'}; name the arrays after the inputs",
+            )
         given = _as_array(arrays[key], arrays.get("lengths"), node, steps, pad, f"{where}: {key}")
         inputs[node.name] = _checked(given, node, f"{where}: {key}")
     if len({values.shape[:2] for values in inputs.values()}) > 1:
-        raise InputError(where, "its inputs differ in samples or steps")
+        raise InputError(where, "requires inputs of the same samples and steps; found others; give all of them alike")
     samples = next(iter(inputs.values())).shape[0]
     labels = arrays.get("labels")
     if isinstance(labels, Member):

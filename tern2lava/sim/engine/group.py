@@ -1,7 +1,8 @@
 """One group of populations over all steps of some samples, in compiled loops driven by tables (see tables.Tables).
 
 A group without a loop is one population: its sources' whole spike trains are known, so several steps are summed at a
-time and weights are read once for all of them. Populations that feed each other are executed chip step by chip step.
+time and weights are read once for all of them. Populations that feed each other are executed hardware timestep by
+hardware timestep.
 """
 
 from __future__ import annotations
@@ -34,10 +35,10 @@ def run_group(
     """Fill the group's part of spikes (samples, steps, places) uint8, and of v_trace and u_trace (same) where their
     first axis is not empty.
 
-    addresses: of the ways of summing and stepping (see columns). span: chip steps before the first and after the last
-    step of a sample that some population of a loop executes, steps at a time, and whether there is a loop. inputs:
-    (samples, steps, values) uint8, as spikes are; negative values are int8 in its guise. a, u, v, further: scratch for
-    sums and states.
+    addresses: of the ways of summing and stepping (see columns). span: hardware timesteps before the first and after
+    the last step of a sample that some population of a loop executes, steps at a time, and whether there is a loop.
+    inputs: (samples, steps, values) uint8, as spikes are; negative values are int8 in its guise. a, u, v, further:
+    scratch for sums and states.
     """
     samples, steps = spikes.shape[0], spikes.shape[1]
     begin, end, block, recurrent = span[0], span[1] + steps, span[2], span[3] != 0

@@ -134,7 +134,9 @@ def _input_rows(program: Program, inputs: Mapping[str, Spikes]) -> Bytes:
         values = values.reshape(*values.shape[:2], -1)
         low, high = node.levels
         if values.size and (values.max() > high or (values.dtype.kind not in "bu" and values.min() < low)):
-            raise InputError(node.name, f"holds values other than {low} to {high}")
+            raise InputError(
+                node.name, f"requires values from {low} to {high}; found others; give whole numbers in its levels"
+            )
         if low < -128 or high > 255:
             rows.append(np.zeros(values.shape, np.uint8))
         elif low < 0:

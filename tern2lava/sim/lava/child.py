@@ -107,7 +107,7 @@ class LavaChild:
         self, entry: str, payload: object, shared: SharedArrays, *, steps: int, timeout: float,
         progress: Progress | None = None,
     ) -> None:  # fmt: skip
-        """Nothing; runs `entry` ("module:function") as function(payload, shared) in the child, results in `shared`.
+        """Run `entry` ("module:function") as function(payload, shared) in the child; its results are in `shared`.
 
         steps: Lava steps the job will make; progress(done, steps) is called as shared[STEPS_DONE] grows.
         Closes the descriptor of `shared` (its arrays stay). Raises MissingPackageError where the child finds no Lava,
@@ -138,7 +138,7 @@ class LavaChild:
             progress(steps, steps)
 
     def close(self, grace: float = _GRACE_SECONDS) -> None:
-        """Nothing; ends the child, which has `grace` seconds to end by itself, and leaves nothing of it."""
+        """End the child after at most `grace` seconds and remove its processes, files and shared memory."""
         self._socket.close()
         if self._process is not None:
             process, self._process = self._process, None
@@ -192,7 +192,7 @@ def run_in_child(
     entry: str, payload: object, shared: SharedArrays, *, steps: int, timeout: float, progress: Progress | None = None,
     child: LavaChild | None = None,
 ) -> None:  # fmt: skip
-    """Nothing; LavaChild.run in `child`, or in a child of its own that is ended afterwards."""
+    """Call LavaChild.run of `child`, or of a new child that is ended afterwards."""
     if child is not None:
         child.run(entry, payload, shared, steps=steps, timeout=timeout, progress=progress)
         return
@@ -207,7 +207,7 @@ def _short_folder() -> str:
 
 
 def _end_group(child: subprocess.Popen[bytes], grace: float) -> None:
-    """Nothing; no process of the child's group is left. `grace`: seconds it has to end by itself.
+    """End every process of the child's group; the child has `grace` seconds to end by itself.
 
     SIGTERM comes first: Python's resource tracker ignores it, outlives the others and unlinks their shared memory.
     """
@@ -244,7 +244,7 @@ def _group_lives(child: subprocess.Popen[bytes]) -> bool:
 
 
 def _sweep(folder: str, segments: str) -> None:
-    """Nothing; removes the child's temporary folder and what is left of its shared memory, named `segments`*."""
+    """Remove the child's temporary folder and its remaining shared memory, named `segments`*."""
     shutil.rmtree(folder, ignore_errors=True)
     for path in _SHARED_MEMORY.glob(f"{segments}*"):
         path.unlink(missing_ok=True)

@@ -36,14 +36,16 @@ STATUS: _Status | None = None
 
 
 def report_failure(text: str) -> None:
-    """Nothing; tells the parent at once that the job failed (for a thread of the child whose main thread hangs)."""
+    """Tell the parent at once that the job failed (from another thread, as the main thread may hang)."""
     if STATUS is not None:
         STATUS.send(error=text[:500])
 
 
 def main() -> None:
-    """Nothing; does jobs until the parent closes its end (arguments: search path, folder, segments, descriptor,
-    functions to call first)."""
+    """Run jobs until the parent closes its end of the socket.
+
+    Arguments: search path, folder, segments, descriptor, functions to call first.
+    """
     folder, segments, descriptor = sys.argv[2:5]
     connection = socket.socket(fileno=int(descriptor))
     # Lava's channels are SharedMemory; a prefix of the child's own tells them from everyone else's.

@@ -1,4 +1,4 @@
-"""L2: core images executed by our neuro-core process in Lava's CPU simulator, many samples and all steps at a time.
+"""L2: core images executed by CoreImageBatchRunner in Lava's CPU simulator, many samples and all steps at a time.
 
 Lava meets at a barrier of all its processes in every step, and each process is one of the operating system: a process
 for each core, or a Lava step for each time step, would wait more than compute. So one process holds all cores, a few
@@ -94,18 +94,18 @@ def run_cores(
     )
     numbers = ", ".join(str(image.core) for image in cores)
     reason = f"executes the core images; {workers} such processes share the samples"
-    use = ProcessUse(name=f"cores {numbers}", process="NeuroCores", reason=reason)
+    use = ProcessUse(name=f"cores {numbers}", process="CoreImageBatchRunner", reason=reason)
     return LavaRun(trace=trace, processes_used=(use,), lava_steps=job.lava_steps)
 
 
 def preload() -> None:
-    """Nothing; by being called it has this module and the kernels' compiler imported."""
+    """Import Lava and the compiler of the kernels early, so that the first job starts fast."""
 
 
 def run_job(job: CoresJob, shared: SharedArrays) -> None:
-    """Nothing; the child's side: decodes the images, builds the processes, connects and runs them."""
+    """Decode the images, then build, connect and run their processes (called in the child)."""
     require_lava()
-    from tern2lava.sim.lava.procs.cores import Dealer, NeuroCores
+    from tern2lava.sim.lava.procs.cores import CoreImageBatchRunner, Dealer
 
     cores = [decode_core(data) for data in job.images]
     host = decode_core(job.host_image)
@@ -122,13 +122,13 @@ def run_job(job: CoresJob, shared: SharedArrays) -> None:
     }
     dealer = Dealer(samples=job.samples, chunk=job.chunk, workers=job.workers, steps_done=shared[STEPS_DONE])
     for number in range(job.workers):
-        worker = NeuroCores(program=program, rows=shared["input"], inputs=inputs, results=results)
+        worker = CoreImageBatchRunner(program=program, rows=shared["input"], inputs=inputs, results=results)
         getattr(dealer, f"to_{number}").connect(worker.dealt)
     execute(dealer, job.lava_steps)
 
 
 def _load_kernels(program: CoreProgram, inputs: dict[int, slice], rows: Spikes) -> None:
-    """Nothing; loads the compiled kernels, which the forked processes would otherwise do each, in every run."""
+    """Load the compiled kernels once, before the fork; otherwise each process would load them in every run."""
     for _ in program.run({group: rows[:1, :1, span] for group, span in inputs.items()}, states=True):
         pass
 
@@ -144,6 +144,9 @@ def _levels(group: Group, inputs: Mapping[str, Spikes], expected: tuple[int, int
     values = inputs.get(group.name)
     if values is None or values.shape[:2] != expected or values[0, 0].size != group.box.volume:
         found = "nothing" if values is None else f"an array of shape {values.shape}"
-        raise InputError(f"input {group.name}", f"found {found}, expected {(*expected, group.box.volume)}")
+        raise InputError(
+            f"input {group.name}",
+            f"requires shape {(*expected, group.box.volume)}; found {found}; give every step of every sample",
+        )
     low, high = int(values.min(initial=0)), int(values.max(initial=1))
     return (low, high)

@@ -22,14 +22,13 @@ PARAMETERS = (
 
 
 def run(plan: StockPlan, shared: SharedArrays) -> None:
-    """Nothing; executes the plan in Lava's runtime, leaving "spikes/NAME", "u/NAME", "v/NAME" of every population in
-    `shared`."""
+    """Execute the plan in Lava's runtime; `shared` then holds "spikes/NAME", "u/NAME", "v/NAME" of every population."""
     process, observers = build(plan, shared)
     execute(process, plan.lava_steps, observers)
 
 
 def run_sequentially(plan: StockPlan, shared: SharedArrays) -> None:
-    """Nothing; as `run`, the same processes one after the other, without Lava's runtime."""
+    """Execute the plan as `run` does, but one process after the other, without Lava's runtime."""
     from tern2lava.sim.lava.sequential import execute_sequentially
 
     process, observers = build(plan, shared)
@@ -127,8 +126,10 @@ def _build_neuron(plan: StockPlan, population: Population, count: int, window: W
 
 
 def _connect(chosen: SynapsePlan, projection: Projection, source: Any, target: Any) -> None:
-    """Nothing; puts the projection's process between source and target, in front of it a SpikeSelect where it reads a
-    part of the source and a SpikeDelay where planned."""
+    """Connect source and target through the projection's process.
+
+    A SpikeSelect comes before it where it reads a part of the source, a SpikeDelay where one is planned.
+    """
     spikes = source.s_out
     if projection.reads is not None:
         from tern2lava.sim.lava.procs.spikes import SpikeSelect

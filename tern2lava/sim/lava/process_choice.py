@@ -3,7 +3,7 @@
 Lava's own processes are chosen wherever their semantics give our result exactly (lava/proc/lif/models.py,
 dense/models.py, conv/models.py of lava-nc 0.10); else ours from sim/lava/procs, with the first reason found.
 
-Time. A Lava step is a chip step. Sample b occupies the steps after b * period: a population is in its window in
+Time. A Lava step is a hardware timestep. Sample b occupies the steps after b * period: a population is in its window in
 steps b * period + start + 1 .. + steps. The skew of a projection is start of its target - (start of its source + 1 +
 delay). What a source emits in its window reaches the target within its window, moved by the skew, so that with
 period = steps + max |skew| nothing emitted for one sample arrives in the window of another. Our neurons are silent

@@ -56,6 +56,8 @@ def samples_and_steps(inputs: Mapping[str, Spikes]) -> tuple[int, int]:
     batch, steps = next(iter(inputs.values())).shape[:2]
     if not batch or not steps:
         raise InputError(
-            "input", f"{count(batch, 'sample')} of {count(steps, 'step')}; no samples or no steps leave nothing to run"
+            "input",
+            f"requires one sample and one step at least; found {count(batch, 'sample')} of "
+            f"{count(steps, 'step')}; give data with some",
         )
     return int(batch), int(steps)

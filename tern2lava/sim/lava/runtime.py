@@ -22,7 +22,7 @@ Observer = Callable[[Any, Array], None]
 
 
 def preload() -> None:
-    """Nothing; imports what every run in Lava needs. Raises MissingPackageError where Lava is absent."""
+    """Import what every run in Lava needs. Raises MissingPackageError where Lava is absent."""
     require_lava()
     for name in (
         "lava.magma.compiler.compiler", "lava.magma.core.run_configs", "lava.magma.runtime.runtime",
@@ -32,7 +32,7 @@ def preload() -> None:
 
 
 def execute(process: Any, steps: int, observers: Mapping[Any, Observer] | None = None) -> None:
-    """Nothing; runs `process` and all that is connected to it for `steps` Lava steps in fixed point, then stops it.
+    """Run `process` and all that is connected to it for `steps` Lava steps in fixed point, then stop it.
 
     observers: per neuron process, what is called with its model and its spikes in every step (see `observe`).
     Each Lava process is an operating system process. Where one ends early (an exception, a kill), the parent is told
@@ -61,7 +61,7 @@ def execute(process: Any, steps: int, observers: Mapping[Any, Observer] | None =
 
 
 def forget_processes() -> None:
-    """Nothing; Lava forgets every process it knows. It never does so itself: each run would leave its arrays behind."""
+    """Make Lava forget every process it knows; it never does so itself, so each run would leave its arrays behind."""
     from lava.magma.core.process.process import ProcessServer
     from lava.magma.core.process.variable import VarServer
 
@@ -71,7 +71,7 @@ def forget_processes() -> None:
 
 
 def observe(builder: Any, observer: Observer) -> None:
-    """Nothing; the model that `builder` will build calls `observer` whenever it sends its spikes.
+    """Have the model that `builder` will build call `observer` whenever it sends its spikes.
 
     Sending is the last thing that a step of Lava's LIF models does, so u and v are then those after the step. The
     model's own code is executed as it is; reading u and v through Lava (Var.get, a RefPort in the management phase)
@@ -94,7 +94,7 @@ def observe(builder: Any, observer: Observer) -> None:
 
 
 def _watch(actors: list[Any], finished: threading.Event) -> None:
-    """Nothing; reports when an actor ends before `finished` is set, with the exception where it left one."""
+    """Report when an actor ends before `finished` is set, with its exception where it left one."""
     sentinels = [actor.sentinel for actor in actors]
     while not finished.is_set():
         if wait(sentinels, timeout=0.2) and not finished.wait(0.3):

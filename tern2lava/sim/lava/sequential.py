@@ -76,7 +76,7 @@ class Unit:
         self.receivers: list[ReceivePort] = []
 
     def begin_step(self) -> None:
-        """Nothing; a new step, in which nothing was sent or received yet."""
+        """Begin a new step, in which nothing has been sent or received yet."""
         self.model.time_step += 1
         for sender in self.senders:
             sender.sent = 0
@@ -98,7 +98,7 @@ class Unit:
 
 
 def execute_sequentially(process: Any, steps: int, observers: Mapping[Any, Observer] | None = None) -> None:
-    """Nothing; as lava_runtime.execute, without Lava's runtime: `process` and all that is connected to it.
+    """Run `process` and all that is connected to it as sim.lava.runtime.execute does, but without Lava's runtime.
 
     Raises UnsupportedError, with their names, for processes that wait for each other within a step, and for models that
     act outside the spiking phase.

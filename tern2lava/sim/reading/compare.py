@@ -61,8 +61,8 @@ class PopulationReading:
     misread: differences beyond it. met_with, met_against: potentials that equal the threshold and were recorded as
     `fire` says, or as it does not (the latter only where they count as ties and no potentials are recorded).
     potentials, potentials_misread: of recorded potentials; rule_misread: recorded potentials that are the framework's
-    threshold itself and spiked otherwise than `fire` says; left_out: neuron-steps that are not compared, for what they
-    read is not known.
+    threshold itself and spiked otherwise than `fire` says; left_out: neuron-timesteps that are not compared, for what
+    they read is not known.
     """
 
     population: str

@@ -36,11 +36,15 @@ def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph, effort: 
     data = make_spikes(dict(recorded), graph, where)
     if graph.steps and data.steps != graph.steps:
         raise InputError(
-            where, f"holds {count(data.steps, 'step')} a sample; record {graph.steps}, those of the network"
+            where,
+            f"requires {count(graph.steps, 'step')} a sample, those of the network; found {data.steps:,}; "
+            "record as many",
         )
     oracle = make_oracle(recorded, graph, data.samples, data.steps, where)
     if oracle is None:
-        raise InputError(where, "holds no run of a framework (spikes.NAME or scores); write one with tern2lava.record")
+        raise InputError(
+            where, "requires a framework's run (spikes.NAME or scores); found none; write one with tern2lava.record"
+        )
     kept = effort.kept_samples
     found: dict[str, Array] = dict(data.values(0, kept))
     found |= {f"spikes.{name}": np.asarray(values[:kept]) for name, values in oracle.spikes.items()}
@@ -57,7 +61,9 @@ def kept_run(path: Path, graph: Graph) -> tuple[SpikeData, Oracle] | None:
     try:
         return kept_arrays(_arrays(path), graph, path)
     except _DAMAGED as error:
-        raise InputError(path, f"is damaged ({str(error).splitlines()[0]}); compile again") from None
+        raise InputError(
+            path, f"requires a whole file; found damage ({str(error).splitlines()[0]}); compile again"
+        ) from None
 
 
 def kept_arrays(arrays: Mapping[str, Any], graph: Graph, where: object) -> tuple[SpikeData, Oracle] | None:
@@ -72,6 +78,8 @@ def _arrays(path: Path) -> dict[str, Any]:
         with np.load(path, allow_pickle=False) as archive:
             return unpack({name: archive[name] for name in archive.files})
     except FileNotFoundError:
-        raise InputError(path, "does not exist") from None
+        raise InputError(path, "requires an npz file; found none there; check the path") from None
     except _DAMAGED as error:
-        raise InputError(path, f"is no readable npz file ({str(error).splitlines()[0]})") from None
+        raise InputError(
+            path, f"requires a readable npz file; found {str(error).splitlines()[0]}; record it again"
+        ) from None

@@ -77,7 +77,7 @@ def load_oracle(path: Path, graph: Graph, samples: int, steps: int, effort: Effo
                 for name, info in wanted.items()
             }
     except _DAMAGED as error:
-        raise InputError(path, f"is no readable npz file ({error})") from None
+        raise InputError(path, f"requires a readable npz file; found {error}; record it again") from None
     return make_oracle(arrays, graph, samples, steps, path)
 
 
@@ -111,8 +111,8 @@ def _refuse_unknown(given: Iterable[str], nodes: Mapping[str, Neuron], where: ob
     unknown = [name for name, population in named.items() if population not in nodes]
     if unknown:
         raise InputError(
-            where,
-            f"{', '.join(unknown)}: requires names of populations; found none of that name, they are "
+            f"{where}: {', '.join(unknown)}",
+            f"requires names of populations; found none of that name, they are "
             f"{', '.join(nodes)}; rename the arrays, or record(..., names={{'LAYER': 'POPULATION'}})",
         )
 

@@ -25,7 +25,7 @@ from tern2lava.sim.reference.real import run_float
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FloatRun:
-    """A run of the float model: the graph that made it, its trace, and in how many neuron-steps float64 rounds a
+    """A run of the float model: the graph that made it, its trace, and in how many neuron-timesteps float64 rounds a
     potential to the other side of its threshold than the numbers that are meant."""
 
     graph: Graph

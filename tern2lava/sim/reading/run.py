@@ -268,7 +268,7 @@ class _Run:
             said.append(f"no spikes recorded of {', '.join(silent)}: not compared, the float model's own feed the rest")
         left = sum(layer.row.left_out for layer in recorded)
         if left:
-            said.append(f"{left:,} neuron-steps not compared: rounding may have changed spikes that they read")
+            said.append(f"{left:,} neuron-timesteps not compared: rounding may have changed spikes that they read")
         lacking = [layer.node.name for layer in recorded if layer.spikes is None]
         if lacking:
             said.append(f"potentials alone recorded of {', '.join(lacking)}: its spikes are not compared")

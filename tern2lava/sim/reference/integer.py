@@ -62,7 +62,8 @@ class PopulationState(IntegerCell):
         return decay(x, d, self.arithmetic.decay_bits)
 
     def step(self, a: Ints) -> Spikes:
-        """Spikes (batch, neurons) of one active chip step with summed synaptic input `a` (int64); see spike_type."""
+        """Spikes (batch, neurons) of one active hardware timestep with summed synaptic input `a` (int64); see
+        spike_type."""
         self.u = wrap(self.decayed(self.u, self.decay_u) + a + self.bias_u, self.arithmetic)
         v, threshold = self.decayed(self.v, self.decay_v) + self.u + self.bias, self.threshold
         for part in self.parts:
@@ -96,8 +97,8 @@ def spike_type(population: Population) -> type[np.uint8] | type[np.int8] | type[
 def run(graph: Graph, inputs: Mapping[str, Spikes], *, states: bool = True) -> Trace:
     """The trace of an INTEGER graph on `inputs`: for every Input, values (batch, steps, *shape).
 
-    A spike of chip step t reaches its targets in step t + 1 + delay. Each population is recorded over its window,
-    chip steps start + 1 to start + steps.
+    A spike of hardware timestep t reaches its targets in step t + 1 + delay. Each population is recorded over its
+    window, hardware timesteps start + 1 to start + steps.
     """
     assert graph.arithmetic is not None
     nodes, populations = graph.of_kind(Input), graph.of_kind(Population)
@@ -113,7 +114,7 @@ def run(graph: Graph, inputs: Mapping[str, Spikes], *, states: bool = True) -> T
     u = {p.name: np.zeros((batch, steps, sizes[p.name]), np.int64) for p in populations if states}
 
     def arriving(projection: Projection, t: int) -> Spikes | None:
-        """What the source emitted 1 + delay steps before chip step t; None outside its window."""
+        """What the source emitted 1 + delay steps before hardware timestep t; None outside its window."""
         source = projection.inputs[0]
         k = t - 1 - projection.delay - start[source] - 1
         return emitted[source][:, k] if 0 <= k < steps else None

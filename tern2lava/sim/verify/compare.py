@@ -35,7 +35,7 @@ class Difference:
         place = f"{self.neuron}" if len(self.coordinates) == 1 else f"{self.neuron} {self.coordinates}"
         states = ", ".join(f"{key} {self.reference[key]} against {self.other[key]}" for key in self.reference)
         return (
-            f"first difference in step {self.step} (chip step {self.chip_step}) of sample {self.sample}, "
+            f"first difference in step {self.step} (hardware timestep {self.chip_step}) of sample {self.sample}, "
             f"population {self.population}, neuron {place}: {states}"
         )
 

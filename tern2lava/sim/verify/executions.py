@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Setup:
-    """What executions run: the program and its core images; the program prepared for the fast engine, on so many
-    threads (None: all); where Lava runs (None: a child process of its own) and seconds that one run of it may take; how
-    much is held at a time."""
+    """What executions run, and where.
+
+    executable: the program and its core images. engine: the program prepared for the fast engine; threads: the number
+    of threads it may use (None: all). child: where Lava runs (None: a child process of its own); timeout: the seconds
+    that one run of it may take. effort: how much is held at a time.
+    """
 
     executable: Executable
     engine: Program
@@ -157,7 +160,7 @@ EXECUTIONS.add(
 EXECUTIONS.add(
     Executor(
         name="L2", what="core images in our Lava process, many samples a step",
-        shows="the artefact itself, in Lava's runtime", stage="Lava neuro-cores", run=_lava_cores, mode="fused",
+        shows="the artefact itself, in Lava's runtime", stage="core images in Lava", run=_lava_cores, mode="fused",
         check=_lava_kinds, preload=(_RUNTIME, "tern2lava.sim.lava.cores:preload"),
     )
 )  # fmt: skip

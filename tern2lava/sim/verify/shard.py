@@ -51,8 +51,11 @@ class Execution:
 
 @dataclass(frozen=True, kw_only=True)
 class ShardPlan:
-    """What to run: samples begin to end of the `total` that are run so, in each execution the first so many of all that
-    `amounts` says; or in the fast engine `alone`."""
+    """Which samples to run in which execution: samples `begin` to `end` of `total`.
+
+    amounts: for each execution, the number of samples it runs, counted from the first of all.
+    alone: run the fast engine only.
+    """
 
     begin: int
     end: int
@@ -87,7 +90,7 @@ def amounts(backend: Backend, mode: LavaMode, samples: int, effort: Effort = NOR
     """(execution, samples) of each execution that is compared. Raises InputError for a backend or mode that is none."""
     for option, found, known in (("backend", backend, get_args(Backend)), ("lava_mode", mode, lava_modes())):
         if found not in known:
-            raise InputError(option, f"found '{found}'; choose {one_of(known)}")
+            raise InputError(option, f"requires {one_of(known)}; found '{found}'; choose one of them")
     wanted = (
         (entry, entry.samples(mode, samples, effort)) for entry in EXECUTIONS if backend == "lava" or not entry.lava
     )

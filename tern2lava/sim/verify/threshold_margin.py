@@ -47,11 +47,11 @@ def run_band(
     The bound runs along with the data instead of assuming the worst case: with the terms of certificate.error_terms,
         E_u <- f_u E_u + d_u |U| S + r_u        E_v <- f_v E_v + d_v |V| S + E_u + r_v
     0 after a reset to zero, plus the rounding of the amount after a subtraction. A bias that is there for a threshold's
-    sake moves integer potentials by a known d: d <- f_v d + offset, 0 after a reset to zero. A neuron-step is near its
-    threshold unless v S + d - E_v and v S + d + E_v are on that side of the code on which v is of the threshold; none
-    is in neurons that are proven to spike alike within the data's steps (lattice.decided), and all are in neurons with
-    a mechanism through which errors are not followed (Mechanism.error_follows).
-    The error of the adaptation a is bounded apart; it is 0 before the first spike:
+    sake moves integer potentials by a known d: d <- f_v d + offset, 0 after a reset to zero. A neuron-timestep is near
+    its threshold unless v S + d - E_v and v S + d + E_v are on that side of the code on which v is of the threshold;
+    none is in neurons that are proven to spike alike within the data's steps (lattice.decided), and all are in neurons
+    with a mechanism through which errors are not followed (Mechanism.error_follows). The error of the adaptation a is
+    bounded apart; it is 0 before the first spike:
         E_b <- f_a E_b + d_a |a| S + t_a + |gain_a - its real value| s_previous
     of which (|reset_amount - its real value| + E_b) s_previous goes into E_v in the step after a spike, and which is
     added to it where v - a meets the threshold.

@@ -36,8 +36,8 @@ class Proof:
     """Result of verify. comparison: over `samples` of them; executions: how many of them each ran (the fast engine all
     of the data); processes: (node, process, reason) of Lava's L1; bands: distance from the thresholds; counts: spikes
     of integers against the float model, per population; changed_decisions: samples of the compared ones whose predicted
-    class differs (None: one output, which decides nothing); float_ties: neuron-steps that float64 rounds to the other
-    side of a threshold than the numbers that are meant (real_decides.py); accuracies where labels were given.
+    class differs (None: one output, which decides nothing); float_ties: neuron-timesteps that float64 rounds to the
+    other side of a threshold than the numbers that are meant (real_decides.py); accuracies where labels were given.
     effort: name of what was asked for.
     data_samples: samples of the data.
 
@@ -72,7 +72,7 @@ def verify(
     """Run the first `samples` (None: all) in I (integer reference), E (fast engine), M (core images) and, with backend
     lava, in Lava as `lava_mode` says, and compare all; then the rest in E alone.
 
-    lava_mode: "fused" L2 (core images in our neuro-core processes), "inprocess" L3 (Lava's process models in sequence),
+    lava_mode: "fused" L2 (all core images in one Lava process), "inprocess" L3 (Lava's process models in sequence),
     "stock" L1 (Lava's runtime), "all" these three on all compared samples, "mixed" L2 on all, L3 and L1 on as many as
     `effort` says. ray: shards of samples run as Ray tasks. Stops at the first shard of samples that differs.
     `progress(stage, done, total)` counts samples. Raises BackendError where Lava dies or exceeds `timeout` seconds,

@@ -148,6 +148,6 @@ def test_missing_and_truncated_files_are_named(stored: Path, tmp_path: Path) -> 
 
 
 def test_another_level_than_the_one_asked_for_is_refused(stored: Path) -> None:
-    with pytest.raises(InputError, match="holds a graph at level INTEGER"):
+    with pytest.raises(InputError, match=r"g\.json: requires a graph at level .*; found INTEGER"):
         load_graph(stored, Level.TERNARY)
     assert isinstance(load_graph(stored).arithmetic, Arithmetic)

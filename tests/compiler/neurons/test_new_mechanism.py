@@ -196,7 +196,9 @@ def test_what_does_not_have_it_refuses_it_by_name(floor: None, tmp_path: Path) -
     tern2lava.compile(load(tmp_path), target(tmp_path), out=tmp_path / "b")
     with pytest.raises(UnsupportedError, match="n: requires neurons that a Lava process executes .*found kind floor"):
         tern2lava.verify(tmp_path / "b", spikes())
-    with pytest.raises(InputError, match=r"floor.*expected a potential, or the name of a tensor, found \[1\]"):
+    with pytest.raises(
+        InputError, match=r"layers\[1\]\.neuron\.floor: requires a potential, or the name of a tensor; found \[1\]"
+    ):
         load(tmp_path, "[1]")
 
 

@@ -1,4 +1,4 @@
-"""From source time to chip time: lags, the delays that balance paths, and loops that are too fast."""
+"""From source time to chip time: pipeline latencies, the delays that balance paths, and loops that are too fast."""
 
 from __future__ import annotations
 

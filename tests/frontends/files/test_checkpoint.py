@@ -175,7 +175,7 @@ def test_objects_in_numpy_arrays_are_refused(write: Write, tmp_path: Path) -> No
     found = read_checkpoint(write("a.pt", saved({"w": torch.ones(2), "o": np.array([None, {}])})))
     assert "Python objects" in found.unreadable["o"]
     np.savez(tmp_path / "o.npz", o=np.array([None, {}], dtype=object))
-    with pytest.raises(InputError, match=r"o: holds Python objects"):
+    with pytest.raises(InputError, match=r"o: requires an array of real numbers; found Python objects"):
         read_checkpoint(tmp_path / "o.npz")
 
 
@@ -219,14 +219,23 @@ def test_safetensors_are_read_exactly(write: Write) -> None:
 @pytest.mark.parametrize(
     ("header", "why"),
     [
-        ({"a": {"dtype": "F32", "shape": [9999], "data_offsets": [0, 24]}}, "declares shape"),
+        (
+            {"a": {"dtype": "F32", "shape": [9999], "data_offsets": [0, 24]}},
+            r"a: requires as many bytes as its shape \[9999\] has; found 24 bytes",
+        ),
         ({"a": {"dtype": "F32", "shape": [6], "data_offsets": [0, 2400]}}, "malformed"),
         ({"a": {"dtype": "F32", "shape": [-6], "data_offsets": [0, 24]}}, "malformed"),
         ({"a": {"dtype": "F32", "shape": [0, 2**61, 2**61], "data_offsets": [0, 0]}}, "absurd|declares"),
-        ({"a": {"dtype": "C64", "shape": [3], "data_offsets": [0, 24]}}, "dtype C64"),
-        ({"a": 3}, "dtype none"),
+        (
+            {"a": {"dtype": "C64", "shape": [3], "data_offsets": [0, 24]}},
+            "a: requires a dtype of F64, F32, F16, BF16, I64, I32,.*; found C64",
+        ),
+        ({"a": 3}, "a: requires a dtype of F64, F32, F16, BF16, I64, I32,.*; found none"),
         (b'{"a": {"dtype": "F32"}, "a": {}}', "twice"),
-        (b"{" * 100_000, "damaged safetensors header"),
+        (
+            b"{" * 100_000,
+            r"x\.safetensors: requires a whole safetensors header; found damage \(Expecting property name enclosed in",
+        ),
         ({}, "no tensors"),
     ],
 )
@@ -265,7 +274,10 @@ def test_a_zip_directory_that_claims_more_than_the_file_holds_is_refused(write: 
     at = data.index(b"PK\x01\x02")
     at = data.index(b"PK\x01\x02", at + 4)
     lying = data[: at + 20] + struct.pack("<II", 1 << 31, 1 << 31) + data[at + 28 :]
-    with pytest.raises(InputError, match="declares"):
+    with pytest.raises(
+        InputError,
+        match=r"a\.pt: requires entries no larger than.*; found 2,147,483,650, as in a damaged file",
+    ):
         read_checkpoint(write("a.pt", lying))
 
 
@@ -290,7 +302,10 @@ def test_an_expanded_tensor_of_absurd_shape_is_refused_before_allocation(shape: 
 
 def test_many_views_of_one_number_cannot_claim_endless_work(write: Write) -> None:
     one = torch.ones(1).expand(1 << 20)
-    with pytest.raises(InputError, match="claim over"):
+    with pytest.raises(
+        InputError,
+        match=r"a\.pt: requires tensors of at most 67,108,864 numbers in all; found more, as in a damaged file",
+    ):
         read_checkpoint(write("a.pt", saved([one] * 100)))
 
 
@@ -298,7 +313,7 @@ def test_shared_structure_cannot_explode(write: Write) -> None:
     value: list[object] = [torch.ones(1)]
     for _ in range(60):
         value = [value, value]
-    with pytest.raises(InputError, match="over 200,000 values"):
+    with pytest.raises(InputError, match=r"a\.pt: requires a file of at most 200,000 values; found more"):
         read_checkpoint(write("a.pt", saved(value)))
 
 
@@ -311,12 +326,12 @@ def test_a_cycle_ends(write: Write) -> None:
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "is empty"),
-        (b"hello, this is text", "unknown kind.*a NIR or lava-dl file"),
-        (b"\x89HDF\r\n\x1a\n" + bytes(50), "unknown kind"),
-        (saved({"epoch": 3}), "holds no tensors"),
-        (saved({"w": torch.ones(100)})[:400], "damaged or truncated zip"),
-        (saved({"w": torch.ones(100)}, legacy=True)[:-10], "declares 100 numbers"),
+        (b"", "found an empty file"),
+        (b"hello, this is text", "a NIR or lava-dl file; found a file that begins with b.hello"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(50), "found a file that begins with b.*HDF"),
+        (saved({"epoch": 3}), "found no tensors"),
+        (saved({"w": torch.ones(100)})[:400], "requires a whole zip file"),
+        (saved({"w": torch.ones(100)}, legacy=True)[:-10], "of 100 numbers"),
         (saved({"w": torch.ones(100)}, legacy=True)[:150], "truncated|damaged"),
         (pickle.dumps({"w": torch.ones(3)}), "holds no tensors|pickle.dump"),
         (zip_of({"hello.txt": b"x"}), "without data.pkl"),
@@ -337,7 +352,7 @@ def test_a_file_that_is_no_checkpoint_is_one_clear_line(content: bytes, why: str
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.pt"):
-        with pytest.raises(InputError, match="is no file"):
+        with pytest.raises(InputError, match="requires the path of a checkpoint; found no file there"):
             read_checkpoint(path)
 
 

@@ -118,16 +118,16 @@ def test_a_state_set_on_a_named_function_changes_no_function() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "no end"),
-        (b"\x80\x02K\x01", "no end|damaged"),
-        (b"\x80\x02.", "damaged"),
+        (b"", "requires a pickle with an end"),
+        (b"\x80\x02K\x01", "requires a (pickle with an end|whole pickle)"),
+        (b"\x80\x02.", "requires a whole pickle; found damage"),
         (b"t.", "mark is missing"),
-        (b"K\x01K\x02s.", "damaged"),
+        (b"K\x01K\x02s.", "requires a whole pickle; found damage"),
         (b"(K\x01d.", "key without a value"),
-        (b"]K\x01K\x02s.", "damaged"),
-        (b"\x82\x01.", "uses EXT1"),
-        (b"\xff.", "damaged"),
-        (b"h\x05.", "damaged"),
+        (b"]K\x01K\x02s.", "requires a whole pickle; found damage"),
+        (b"\x82\x01.", "requires a pickle of tensors and plain values; found EXT1"),
+        (b"\xff.", "requires a whole pickle; found damage"),
+        (b"h\x05.", "requires a whole pickle; found damage"),
     ],
 )
 def test_a_damaged_pickle_is_one_clear_line(data: bytes, why: str) -> None:

@@ -302,19 +302,19 @@ REFUSED: dict[str, tuple[Callable[[], tuple[dict[str, Any], ...]], str]] = {
     "sigma-delta": (lambda: (dense(np.eye(2), {"type": "SDNN", "vThMant": 1}),), "CUBA or LOIHI neurons; found SDNN"),
     "graded": (lambda: (dense(np.eye(2), cuba(gradedSpike=True)),), "binary spikes"),
     "exponent": (lambda: (dense(np.eye(2), cuba(wgtExp=2)),), "weights without a further exponent; found wgtExp 2"),
-    "fractions": (lambda: (dense(np.eye(2) / 3, cuba()),), "dense0.weight: are no whole numbers"),
-    "decay": (lambda: (dense(np.eye(2), cuba(5000)),), "iDecay: is .5000.; expected one number of 0 to 4096"),
-    "missing": (lambda: (dense(np.eye(2), {"type": "CUBA", "iDecay": 1}),), "vDecay: is missing"),
+    "fractions": (lambda: (dense(np.eye(2) / 3, cuba()),), "dense0.weight: requires whole numbers, since netx"),
+    "decay": (lambda: (dense(np.eye(2), cuba(5000)),), r"iDecay: requires one number of 0 to 4096; found \[5000\]"),
+    "missing": (lambda: (dense(np.eye(2), {"type": "CUBA", "iDecay": 1}),), "vDecay: requires this field; found none"),
     "unpool": (lambda: (dense(np.eye(2), cuba()), {"type": "unpool", "shape": np.array([2])}), "found unpool"),
-    "no shape": (lambda: ({"type": "conv", "weight": np.ones((1, 1, 1, 1)), "neuron": cuba()},), "says no input shape"),
-    "sizes": (lambda: (dense(np.eye(2), cuba()), dense(np.ones((2, 3)), cuba())), "takes 3 values but is fed 2"),
+    "no shape": (lambda: ({"type": "conv", "weight": np.ones((1, 1, 1, 1)), "neuron": cuba()},), "an input shape"),
+    "sizes": (lambda: (dense(np.eye(2), cuba()), dense(np.ones((2, 3)), cuba())), "dense1: requires 3 values, as its"),
     "inside": (lambda: (dense(np.eye(2), None), dense(np.eye(2), cuba())), "neurons in layers inside a network"),
-    "shape": (lambda: (dense(np.eye(2), cuba()) | {"shape": np.array([7])},), r"dense0.shape: is \(7,\)"),
+    "shape": (lambda: (dense(np.eye(2), cuba()) | {"shape": np.array([7])},), "requires the shape of its"),
     "ahead": (
         lambda: (dense(np.eye(2), cuba()), {"type": "concat", "layers": np.array([4])}), "layers that name earlier ones"
     ),
-    "late delay": (lambda: (dense(np.eye(2), cuba(), delay=np.array([63])),), "expected 0 to 62"),
-    "bias": (lambda: (dense(np.eye(2), cuba(), bias=np.ones(3)),), "3 values for 2 channels"),
+    "late delay": (lambda: (dense(np.eye(2), cuba(), delay=np.array([63])),), "requires delays of 0 to 62"),
+    "bias": (lambda: (dense(np.eye(2), cuba(), bias=np.ones(3)),), r"dense0\.bias: requires one bias for each"),
 }  # fmt: skip
 
 

@@ -189,11 +189,11 @@ def test_a_loop_over_several_layers_is_closed_by_a_delay(write: Write, tmp_path:
         np.testing.assert_array_equal(found, s)  # the second population fires whenever the first does
         past = [*past[1:], s.astype(float)]
     wrong = layers.replace("shape: [2]", "shape: [4]").replace("{weight: r}", "{weight: r4}")
-    with pytest.raises(InputError, match=r"has shape \(2,\), but is read as \(4,\) by a delay"):
+    with pytest.raises(InputError, match=r"neuron: requires the shape \(4,\) that a delay reads it as; found \(2,\)"):
         net(write, tmp_path, wrong, {**tensors, "r4": torch.zeros(2, 4)})
-    with pytest.raises(InputError, match=r"for a later one say its shape: \[...\]"):
+    with pytest.raises(InputError, match=r"or say the shape: \[...\] of a later one"):
         net(write, tmp_path, layers.replace(", shape: [2]", ""), tensors)
-    with pytest.raises(InputError, match="a delay reads 'last', but no layer is called so"):
+    with pytest.raises(InputError, match="for each delay; found 'last', which no layer is called"):
         net(write, tmp_path, layers.replace("name: last", "name: end"), tensors)
 
 
@@ -202,7 +202,7 @@ def test_only_a_delay_reads_a_layer_below_it(write: Write, tmp_path: Path) -> No
     back = "  - name: back\n    delay: {steps: 1, shape: [2]}\n    from: last\n"
     for kind in ("maxpool: {kernel: 1}", "dropout: {}", "dense: {weight: w}", neuron):
         layers = f"{back}  - {kind}\n    name: other\n    from: last\n  - name: last\n    {neuron}\n"
-        with pytest.raises(InputError, match=r"no earlier layer is called 'last'; there are input, back$"):
+        with pytest.raises(InputError, match=r"from: requires the name of an earlier layer; found 'last'"):
             net(write, tmp_path, layers, {})
 
 
@@ -221,12 +221,20 @@ def test_several_inputs_and_outputs(write: Write, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [n.inputs for n in graph.of_kind(Output)] == [("one",), ("two",)]
     for old, new, why in (
-        ("outputs: [one, two]", "outputs: [three]", "no layer is called 'three'; there are left"),
-        ("outputs: [one, two]", "outputs: [two]", "layer one is read by no other layer"),
+        ("outputs: [one, two]", "outputs: [three]", "outputs: requires the name of a layer; found 'three'"),
+        ("outputs: [one, two]", "outputs: [two]", "but the outputs; found none for one"),
         ("outputs: [one, two]", "outputs: [one, a]", "a network that ends in neurons"),
-        ("outputs: [one, two]", "input: {shape: [3]}", "expected either input"),
-        ("inputs: {left: {shape: [3]}, right: {shape: [2], levels: [-1, 1]}}\n", "", "expected either input"),
-        ("{shape: [3]}, right", "{shape: []}, right", "inputs.left.shape: expected one to three sizes"),
+        (
+            "outputs: [one, two]",
+            "input: {shape: [3]}",
+            "requires input: .*, or inputs: with a name for each; found both or neither",
+        ),
+        (
+            "inputs: {left: {shape: [3]}, right: {shape: [2], levels: [-1, 1]}}\n",
+            "",
+            "requires input: .*, or inputs: with a name for each; found both or neither",
+        ),
+        ("{shape: [3]}, right", "{shape: []}, right", "inputs.left.shape: requires one to three sizes"),
     ):
         with pytest.raises((InputError, UnsupportedError), match=why):
             load_checkpoint(tmp_path / "m.pt", write("m.yaml", text.replace(old, new, 1)))
@@ -248,23 +256,23 @@ def test_max_pooling_of_spikes_is_an_or(write: Write, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("neuron", "why"),
     [
-        ('{kind: alif, alpha: 0.75, rho: 0.5, jump: 1, threshold: 1, fire: ">"}', "decay_input: is missing"),
+        ('{kind: alif, alpha: 0.75, rho: 0.5, jump: 1, threshold: 1, fire: ">"}', "decay_input: requires a value"),
         (
             '{kind: alif, alpha: 0.75, rho: 0.5, jump: 1, threshold: 1, decay_input: true, reset: zero, fire: ">"}',
-            "reset: an alif subtracts its threshold one step later",
+            "reset: requires a kind with a reset of its own; found alif, which subtracts its threshold one step later",
         ),
         (
             '{kind: alif, alpha: 0.75, jump: 1, threshold: 1, decay_input: true, fire: ">"}',
-            r"rho: is missing and the checkpoint does not say; add rho: a number in \[0, 1\]",
+            r"layers\[1\]\.neuron\.rho: requires a value; found none here or in the checkpoint",
         ),
-        (f"{{kind: leaky, beta: 0.5, threshold: 1, threshold_low: 0.5, {RESET}}}", "threshold_low: is not negative"),
+        (f"{{kind: leaky, beta: 0.5, threshold: 1, threshold_low: 0.5, {RESET}}}", "requires a negative number"),
         (f"{{kind: leaky, beta: 0.5, threshold: 1, refractory: -1, {RESET}}}", "whole number of at least 0"),
-        (f"{{kind: cuba, alpha: 0.5, beta: 0.5, tau: 3, threshold: 1, {RESET}}}", "tau: stands beside beta"),
-        (f"{{kind: rleaky, beta: 0.5, threshold: 1, {RESET}}}", "tensors: is missing; kind rleaky reads its"),
-        (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: {{delay: 2}}}}", "expected exactly one"),
+        (f"{{kind: cuba, alpha: 0.5, beta: 0.5, tau: 3, threshold: 1, {RESET}}}", r"neuron\.tau: requires tau or beta"),
+        (f"{{kind: rleaky, beta: 0.5, threshold: 1, {RESET}}}", "tensors: requires tensors, since kind rleaky"),
+        (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: {{delay: 2}}}}", "exactly one of dense"),
         (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: {{scale: 1, delay: 0}}}}", "at least 1"),
-        (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: {{dense: {{weight: k}}}}}}", "expected 2 axes"),
-        (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: 3}}", "expected keys and values"),
+        (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: {{dense: {{weight: k}}}}}}", "weight of 2 axes"),
+        (f"{{kind: leaky, beta: 0.5, threshold: 1, {RESET}, recurrent: 3}}", "requires keys and values"),
         (
             '{kind: synaptic, alpha: 0.5, beta: 0.5, threshold: 1, reset: zero, reset_delay: true, refractory: 1, '
             'fire: ">"}',

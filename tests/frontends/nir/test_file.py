@@ -187,8 +187,10 @@ def test_options_of_other_sources_are_refused(tmp_path: Path) -> None:
     assert load(tmp_path / "z.nir", steps=7).steps == 7
     with pytest.raises(InputError, match="leave --net out"):
         load(tmp_path / "z.nir", tmp_path / "net.yaml")
-    with pytest.raises(InputError, match="option input_shape is for live modules"):
+    with pytest.raises(
+        InputError, match=r"z\.nir: requires live modules for option input_shape; found a NIR file \(\.nir\)"
+    ):
         load(tmp_path / "z.nir", input_shape=(2,))
     np.savez(tmp_path / "w.npz", w=np.ones((2, 2)))
-    with pytest.raises(InputError, match="option assume is for NIR files and lava-dl files"):
+    with pytest.raises(InputError, match=r"w\.npz: requires NIR files and lava-dl files for option assume"):
         load(tmp_path / "w.npz", tmp_path / "net.yaml", assume="fire=>=")

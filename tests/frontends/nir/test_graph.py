@@ -99,7 +99,7 @@ def test_what_the_file_cannot_say_is_assumed_on_request_and_noted() -> None:
     rng = np.random.default_rng(16)
     plain = {"v_reset": np.zeros(2)}
     tree = chain(source(2), ("a", lif(2, rng, **plain)), ("b", lif(2, rng, **plain)), sink(2))
-    text = "reset=subtract,reset_delay=true,b.fire=>=,b.refractory=2,levels=-1..2,output.readout=membrane_last"
+    text = "reset=subtract,reset_delay=true,b.fire=ge,b.refractory=2,levels=-1..2,output.readout=membrane_last"
     graph = read(tree, dt=DT, assume=text)
     a, b = graph["a"], graph["b"]
     assert isinstance(a, Neuron)
@@ -115,14 +115,15 @@ def test_what_the_file_cannot_say_is_assumed_on_request_and_noted() -> None:
 @pytest.mark.parametrize(
     ("assume", "error"),
     [
-        ("reset=soft", "reset=soft; expected one of zero, subtract, none"),
-        ("arithmetic=real", "unknown key 'arithmetic'"),
-        ("nowhere.fire=>=", "nowhere.fire applies to nothing"),
-        ("fire", "'fire' is no key=value"),
-        ("levels=3..1", "expected LOW..HIGH"),
-        ("reset=subtract", "v_reset: is not 0, which contradicts"),
-        ("rearm=true", "rearm=true goes with reset=subtract"),
-        ("readout=spikes", "expected one of spike_count"),
+        ("reset=soft", "--assume: requires one of zero, subtract, none for reset; found reset=soft"),
+        ("arithmetic=real", "--assume: requires a key that this kind of file has; found 'arithmetic'"),
+        ("nowhere.fire=>=", r"--assume: requires a node and key.*; found nowhere\.fire, which applies"),
+        ("fire", "--assume: requires KEY=VALUE; found 'fire'"),
+        ("fire=gte", "--assume: requires one of gt, ge for fire; found fire=gte"),
+        ("levels=3..1", r"--assume: requires LOW\.\.HIGH for levels; found levels=3\.\.1"),
+        ("reset=subtract", "v_reset: requires 0 for the assumed reset=subtract; found another value"),
+        ("rearm=true", "a: requires reset=subtract,reset_delay=false for.*; found another reset"),
+        ("readout=spikes", "--assume: requires one of spike_count, membrane_sum,.*; found readout=spikes"),
     ],
 )
 def test_assumptions_that_mean_nothing_are_refused(assume: str, error: str) -> None:
@@ -168,18 +169,18 @@ def test_missing_ends_are_added_and_noted() -> None:
 
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "unknown kind": (lambda g: g["nodes"]["fc"].update(type="MaxPool2d"), "primitives of NIR 1.0; found MaxPool2d"),
-    "missing field": (lambda g: g["nodes"]["n"].pop("tau"), "n: LIF lacks tau"),
-    "dangling edge": (lambda g: g["edges"].append(["n", "nowhere"]), "an edge to 'nowhere', which does not exist"),
-    "double edge": (lambda g: g["edges"].append(["fc", "n"]), "the edge fc -> n twice"),
-    "nan": (lambda g: g["nodes"]["fc"]["weight"].__setitem__((0, 0), np.nan), "1 of 6 numbers are NaN"),
-    "shape": (lambda g: g["nodes"]["fc"].update(weight=np.ones((3, 5))), r"weight of shape \(3, 5\) reads shape"),
-    "neuron shape": (lambda g: g["nodes"]["n"].update(tau=np.ones(4)), r"n: its fields have different shapes"),
-    "no graph": (lambda g: g.update(type="LIF"), "is no NIR graph"),
-    "no nodes": (lambda g: g.update(nodes={}), "holds no nodes"),
-    "text for numbers": (lambda g: g["nodes"]["n"].update(r="one"), "n.r: is 'one'; expected numbers"),
+    "missing field": (lambda g: g["nodes"]["n"].pop("tau"), "n: requires all fields of LIF; found no tau"),
+    "dangling edge": (lambda g: g["edges"].append(["n", "nowhere"]), "test: requires edges between nodes"),
+    "double edge": (lambda g: g["edges"].append(["fc", "n"]), "test: requires one edge between two nodes"),
+    "nan": (lambda g: g["nodes"]["fc"]["weight"].__setitem__((0, 0), np.nan), r"fc\.weight: requires finite numbers"),
+    "shape": (lambda g: g["nodes"]["fc"].update(weight=np.ones((3, 5))), r"fc: requires a weight for inputs"),
+    "neuron shape": (lambda g: g["nodes"]["n"].update(tau=np.ones(4)), r"n: requires fields of one shape"),
+    "no graph": (lambda g: g.update(type="LIF"), "test: requires NIRGraph as /node/type; found another"),
+    "no nodes": (lambda g: g.update(nodes={}), "test: requires nodes in each graph; found none in the outermost"),
+    "text for numbers": (lambda g: g["nodes"]["n"].update(r="one"), r"n\.r: requires numbers; found 'one'"),
     "negative threshold": (lambda g: g["nodes"]["n"].update(v_threshold=-np.ones(3)), "thresholds of 0 or more"),
-    "absurd shape": (lambda g: g["nodes"]["input"].update(shape=np.array([-2])), "expected positive sizes"),
-    "unread": (lambda g: g["edges"].remove(["n", "output"]), r"output \(Output\) is fed by nothing"),
+    "absurd shape": (lambda g: g["nodes"]["input"].update(shape=np.array([-2])), "requires positive sizes"),
+    "unread": (lambda g: g["edges"].remove(["n", "output"]), r"test: requires an input for each node"),
 }
 
 
@@ -192,3 +193,11 @@ def test_a_broken_graph_is_refused_by_name(name: str) -> None:
     change(tree["node"])
     with pytest.raises((InputError, UnsupportedError), match=error):
         read(tree, dt=DT)
+
+
+@pytest.mark.parametrize("word", ["fire=ge", "fire=>="])
+def test_the_comparison_is_said_by_a_shell_safe_word_or_by_its_sign(word: str) -> None:
+    rng = np.random.default_rng(16)
+    graph = read(chain(source(2), ("a", lif(2, rng, v_reset=np.zeros(2))), sink(2)), dt=DT, assume=word)
+    assert graph["a"].compare is Compare.GE  # type: ignore[union-attr]
+    assert any("fire=ge" in note for note in graph.notes)

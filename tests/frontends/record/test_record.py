@@ -280,7 +280,7 @@ def test_a_static_input_is_repeated_over_the_steps() -> None:
     [
         ({"names": {"nothing": "a"}}, "requires names of its layers; found 'nothing'; they are fc1, lif1, fc2, lif2"),
         ({"potentials": {"lif1": ("mem", "later")}}, r"requires \(attribute, 'before' or 'after'\)"),
-        ({"call": "sideways"}, "found 'sideways'; expected auto, step"),
+        ({"call": "sideways"}, "call: requires one of auto, step, time_first, batch_first,.*; found 'sideways'"),
         ({"names": {"fc1": "a"}}, "requires spikes of -1, 0 and 1"),
     ],
 )
@@ -304,7 +304,7 @@ def test_modules_that_cannot_be_read_say_what_to_add() -> None:
     [
         ({"labels": np.zeros(3)}, "data: requires inputs"),
         (np.zeros((3, 4)), r"data: spikes: requires \(samples, steps, \*shape\) of numbers; found \(3, 4\)"),
-        ("missing.npz", "missing.npz: does not exist"),
+        ("missing.npz", "missing.npz: requires an npz file; found none there"),
     ],
 )
 def test_data_that_are_none_are_refused(data: Any, message: str) -> None:

@@ -46,8 +46,8 @@ def test_a_network_that_names_no_steps_takes_any() -> None:
 def test_other_steps_are_refused_with_what_can_be_done() -> None:
     more = refused(data(3, 20))
     assert more == (
-        "x.npz: holds 3 samples of 20 steps; the network is compiled for 10 steps; pass --any-steps (any_steps=True) "
-        "to run it as it is"
+        "x.npz: requires samples of 10 steps, which the network is compiled for; found 3 samples of 20 steps; pass "
+        "--any-steps (any_steps=True) to run it as it is"
     )
     assert refused(data(3, 20), pad=True) == more
     fewer = refused(data(3, 7))
@@ -60,7 +60,7 @@ def test_other_steps_are_refused_with_what_can_be_done() -> None:
 @pytest.mark.parametrize("pad", [False, True])
 def test_samples_and_steps_that_look_swapped_are_named(other: int, pad: bool) -> None:
     said = refused(data(STEPS, other), pad=pad)
-    assert "this looks like (steps, samples, ...); transpose with np.swapaxes(x, 0, 1)" in said
+    assert "requires samples of 10 steps, which the network is compiled for" in said
     assert fitted(data(STEPS, other), GRAPH, STEPS, any_steps=True).steps == other
 
 
@@ -82,16 +82,19 @@ def test_labels_that_are_no_output_are_refused_with_their_sample(label: int, sai
     arrays = samples(6)
     arrays["labels"] = np.where(np.arange(6) == 4, label, arrays["labels"])
     text = refused(make_spikes(arrays, GRAPH))
-    assert f"x.npz: labels: sample 4 has label {said}; the network's outputs are 0 to 3" in text
+    assert f"x.npz: labels: requires labels of 0 to 3, the network's outputs; found {said} for sample 4;" in text
 
 
 def test_simulate_and_verify_hold_data_against_the_bundle(tmp_path: Path) -> None:
     folder = write_lossy(tmp_path / "b", {})
     for run in (api.simulate, lambda *a, **k: api.verify(*a, backend="reference", **k)):
         for wrong in (samples(3, 12), SpikeData(inputs={"x": samples(3, 12)["spikes"]})):
-            with pytest.raises(InputError, match="holds 3 samples of 12 steps"):
+            with pytest.raises(
+                InputError,
+                match="data: requires samples of 10 steps, which the network is.*; found 3 samples of 12 steps",
+            ):
                 run(folder, wrong)
-        with pytest.raises(InputError, match="sample 0 has label 9"):
+        with pytest.raises(InputError, match="found 9 for sample 0"):
             run(folder, samples(3) | {"labels": np.array([9, 0, 0])})
     one = replace(NORMAL, shard_values=1)
     short = samples(3, 7)
@@ -108,5 +111,7 @@ def test_simulate_and_verify_hold_data_against_the_bundle(tmp_path: Path) -> Non
 def test_steps_asked_for_when_compiling_are_those_of_the_bundle(tmp_path: Path) -> None:
     api.compile(GRAPH, "tiny", out=tmp_path / "b", options=Options(steps=14))
     assert api.simulate(tmp_path / "b", samples(3, 14)).scores.shape == (3, CLASSES)
-    with pytest.raises(InputError, match="compiled for 14 steps"):
+    with pytest.raises(
+        InputError, match="data: requires samples of 14 steps, which the network is.*; found 3 samples of 10 steps"
+    ):
         api.simulate(tmp_path / "b", samples(3, STEPS))

@@ -37,7 +37,7 @@ def objects() -> Any:
 
 @pytest.mark.parametrize("given", [PARTS, tuple(PARTS), objects(), [part.tolist() for part in PARTS]])
 def test_a_list_of_samples_is_padded_where_asked_for(given: Any) -> None:
-    with pytest.raises(InputError, match=r"samples have 3 to 7 steps; pad them with steps of zeros: --pad \(pad=True"):
+    with pytest.raises(InputError, match="spikes: requires samples of one number of steps; found 3 to 7"):
         make_spikes({"spikes": given}, GRAPH)
     assert is_padded(make_spikes({"spikes": given}, GRAPH, steps=9, pad=True).inputs["x"], 9)
     # A sample longer than the network's steps keeps them; whether they may run is decided elsewhere.
@@ -70,10 +70,10 @@ def test_lengths_beside_whole_arrays_change_nothing() -> None:
 @pytest.mark.parametrize(
     ("lengths", "said"),
     [
-        ([3, 7], "add up to 10 steps; the spikes have 14"),
-        ([3, 7, 4, 0], "expected the steps of each sample"),
-        ([[3], [7], [4]], "expected the steps of each sample"),
-        ([3.0, 7.0, 4.0], "expected the steps of each sample"),
+        ([3, 7], "requires lengths that add up to the 14 steps of the spikes; found 10"),
+        ([3, 7, 4, 0], "requires the steps of each sample as whole numbers; found"),
+        ([[3], [7], [4]], "requires the steps of each sample as whole numbers; found"),
+        ([3.0, 7.0, 4.0], "requires the steps of each sample as whole numbers; found"),
     ],
 )
 def test_lengths_that_do_not_fit_are_one_line(lengths: Any, said: str) -> None:
@@ -86,7 +86,7 @@ def test_lengths_that_do_not_fit_are_one_line(lengths: Any, said: str) -> None:
     ("given", "said"),
     [
         ([], "requires one sample at least; found none"),
-        ([PARTS[0], PARTS[1][:, :1]], "differ in the shape of a step: (1, 3), (2, 3)"),
+        ([PARTS[0], PARTS[1][:, :1]], "requires samples with steps of one shape; found (1, 3), (2, 3)"),
         ([PARTS[0], "text"], "sample 1: requires numbers (steps, *shape); found <U4 of shape ()"),
         ([PARTS[0], [[1, 2], [3]]], "sample 1: requires one array of numbers; found a list"),
         (
@@ -104,5 +104,7 @@ def test_samples_that_are_no_arrays_are_one_line(given: Any, said: str) -> None:
 
 def test_objects_in_a_file_are_not_unpickled_and_the_way_out_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", spikes=objects())
-    with pytest.raises(InputError, match="never unpickled; samples of different lengths are stored as all their steps"):
+    with pytest.raises(
+        InputError, match=r"spikes\.npy: requires arrays of numbers; found Python objects, never unpickled"
+    ):
         load_spikes(tmp_path / "x.npz", GRAPH, pad=True)

@@ -1,4 +1,4 @@
-"""L2: neuro-core processes in Lava execute the bytes of core images bit for bit as the integer reference does."""
+"""L2: the runner of core images in Lava executes the bytes of core images bit for bit as the integer reference does."""
 
 from __future__ import annotations
 

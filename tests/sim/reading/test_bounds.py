@@ -133,7 +133,7 @@ def test_a_sum_of_branches_is_exact_where_all_its_terms_are() -> None:
 
 
 def leaky(v: Array, x: Array, p: dict[str, Any]) -> Array:
-    return F(p["alpha"]) * v + x
+    return np.asarray(F(p["alpha"]) * v + x)
 
 
 def decay_input(v: Array, x: Array, p: dict[str, Any]) -> Array:

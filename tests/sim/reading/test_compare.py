@@ -265,7 +265,7 @@ def test_adaptive_thresholds_are_followed_within_their_bound() -> None:
     layer = Dense(name="w", inputs=("x",), weight=weight)
     graph = Graph(level=Level.IMPORTED, steps=60, nodes=(Input(name="x", shape=(20,)), layer, node))
     x = (rng.random((10, 60, 20)) < 0.4).astype(np.uint8)
-    v, b, s, own = (np.zeros((10, 30), single) for _ in range(4))
+    v, b, s, _ = (np.zeros((10, 30), single) for _ in range(4))
     found = []
     for t in range(60):
         b = single(rho) * b + single(jump) * s
@@ -273,13 +273,13 @@ def test_adaptive_thresholds_are_followed_within_their_bound() -> None:
         v = single(alpha) * v + (single(1) - single(alpha)) * current - (b + single(threshold)) * s
         s = (v - b - single(threshold) > 0).astype(single)
         found.append(s.copy())
-    own = np.stack(found, 1).astype(np.int8)
-    right = read(graph, {"x": x}, Oracle(spikes={"n": own}, v={}))
-    assert own.sum() > 1000
+    recorded: NDArray[np.int8] = np.asarray(np.stack(found, 1), np.int8)
+    right = read(graph, {"x": x}, Oracle(spikes={"n": recorded}, v={}))
+    assert recorded.sum() > 1000
     assert right.misreadings == 0
     for wrong in (replace(node, gain_a=np.asarray(2 * jump)), replace(node, alpha_a=np.asarray(0.9))):
         nodes = (*graph.nodes[:2], wrong)
-        assert read(graph.with_nodes(nodes), {"x": x}, Oracle(spikes={"n": own}, v={})).misreadings > 0
+        assert read(graph.with_nodes(nodes), {"x": x}, Oracle(spikes={"n": recorded}, v={})).misreadings > 0
 
 
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16", "float16"])

@@ -53,18 +53,18 @@ def test_a_single_membrane_value_is_found_with_its_place_and_both_states(execute
     assert found.other["v"] == found.reference["v"] + 1
     assert found.other["spike"] == found.reference["spike"]
     assert found.other["u"] == found.reference["u"]
-    assert "step 5 (chip step 6) of sample 1, population h1" in str(found)
+    assert "step 5 (hardware timestep 6) of sample 1, population h1" in str(found)
 
 
 def test_the_earliest_chip_step_wins_then_the_order_of_the_network(executed: tuple[Graph, Trace]) -> None:
     network, trace = executed
     other = copy(trace)
-    other.spikes["y"][0, 2, 0] ^= 1  # chip step 6
-    other.spikes["h1"][0, 5, 0] ^= 1  # chip step 7
+    other.spikes["y"][0, 2, 0] ^= 1  # hardware timestep 6
+    other.spikes["h1"][0, 5, 0] ^= 1  # hardware timestep 7
     found = first_difference(trace, other, network)
     assert found is not None
     assert (found.population, found.chip_step) == ("y", 6)
-    other.u["h2"][2, 3, 7] -= 1  # chip step 6 too, earlier in the network
+    other.u["h2"][2, 3, 7] -= 1  # hardware timestep 6 too, earlier in the network
     found = first_difference(trace, other, network)
     assert found is not None
     assert (found.population, found.sample, found.neuron) == ("h2", 2, 7)

@@ -75,7 +75,7 @@ def test_each_execution_runs_as_many_samples_as_it_says(
     assert values == {"I": 0, "E": 9, "M": 9, "L2": 9, "L3": 6, "L1": 2}
     assert proof.comparison.compared_values == 35 * per_sample
     assert (proof.samples, proof.engine_samples) == (9, 20)
-    for stage, total in ("Lava's runtime", 2), ("Lava's process models", 6), ("Lava neuro-cores", 9):
+    for stage, total in ("Lava's runtime", 2), ("Lava's process models", 6), ("core images in Lava", 9):
         assert stages[stage][0] == (0, total)
         assert stages[stage][-1] == (total, total)
 

@@ -1,4 +1,4 @@
-"""Neuro-cores as Lava processes: each executes all core images on the samples it is dealt, many in one Lava step."""
+"""Core images in Lava's runtime: runners that each execute all of them, and the dealer that hands out samples."""
 # mypy: allow-subclassing-any, allow-untyped-decorators
 # ruff: noqa: E402
 
@@ -24,8 +24,11 @@ from lava.magma.core.sync.protocols.loihi_protocol import LoihiProtocol
 MAX_WORKERS = 4
 
 
-class NeuroCores(AbstractProcess):
-    """Executes core images on samples begin to end, which arrive on `dealt` in every Lava step, over all their steps.
+class CoreImageBatchRunner(AbstractProcess):
+    """Runs all core images of a program on a batch of samples, over all their steps, with the fast engine's kernels.
+
+    It is one Lava process for all cores, not one per core. In every Lava step `dealt` brings the first and the last
+    (exclusive) sample of the batch. Spikes travel between cores inside it, along the routes of the images.
 
     program: sim.cores.program.CoreProgram. rows: shared input, (samples, steps, neurons of all inputs side by side);
     inputs: which of them each group of the host emits. results: by place of a group, its shared arrays (samples, steps,
@@ -37,10 +40,10 @@ class NeuroCores(AbstractProcess):
         self.dealt = InPort(shape=(2,))
 
 
-@implements(proc=NeuroCores, protocol=LoihiProtocol)
+@implements(proc=CoreImageBatchRunner, protocol=LoihiProtocol)
 @requires(CPU)
 @tag("fixed_pt")
-class PyNeuroCores(PyLoihiProcessModel):
+class PyCoreImageBatchRunner(PyLoihiProcessModel):
     dealt: PyInPort = LavaPyType(PyInPort.VEC_DENSE, np.int64)
 
     def run_spk(self) -> None:
@@ -61,7 +64,8 @@ class PyNeuroCores(PyLoihiProcessModel):
 
 
 class Dealer(AbstractProcess):
-    """Deals samples out: in every Lava step `chunk` of them to each of `workers` NeuroCores, until none is left.
+    """Deals samples out: in every Lava step `chunk` of them to each of `workers` CoreImageBatchRunner, until none is
+    left.
 
     steps_done: shared counter that is set to the number of Lava steps begun.
     """

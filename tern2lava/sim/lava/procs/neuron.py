@@ -87,7 +87,7 @@ class PyTernaryNeuron(PyLoihiProcessModel):
         self.begin()
 
     def begin(self) -> None:
-        """Nothing; the states before a sample. b is the adaptation, wait the refractory steps that are left."""
+        """Set the states to those before a sample; b is the adaptation, wait the remaining refractory steps."""
         self.u, self.v = np.zeros_like(self.v_init), self.v_init.copy()
         self.b, self.wait, self.last = (np.zeros_like(self.v_init) for _ in range(3))
 
