@@ -1,6 +1,6 @@
 """What neurons may do beyond the plain equations of ir.Neuron and ir.Population: one object for each mechanism.
 
-A mechanism is one file of this folder (or of a plug-in): a subclass of Mechanism, registered by `register`. It says
+A mechanism is one file of this folder (or of a plug-in): a subclass of Mechanism, an entry of MECHANISMS. It says
 which parameters it has, how they are rescaled and lowered to integers, what it does in a step of real numbers and in
 one of integers, how far accumulators and errors can go with it, and by which words users name it. Everything else
 (passes, references, certificates, core images, net.yaml, --assume, NIR) asks the registry.
@@ -24,6 +24,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population
 from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals, Spikes, frozen
 from tern2lava.errors import UnsupportedError
+from tern2lava.registry import Registry, entry_of
 
 if TYPE_CHECKING:
     from tern2lava.compiler.certify.ranges import Ranges
@@ -284,36 +285,21 @@ class Mechanism:
         return None if self.assumed(neuron) else f"neurons of kind {self.name}"
 
 
-_REGISTERED: dict[str, Mechanism] = {}
-
-
-def register(mechanism: Mechanism) -> Mechanism:
-    """Add a mechanism. Raises ValueError where its name or one of its words is taken."""
-    words = {word.name for other in _REGISTERED.values() for word in other.words}
-    taken = [word.name for word in mechanism.words if word.name in words]
-    if not mechanism.name or mechanism.name in _REGISTERED or taken:
-        raise ValueError(f"requires a new name and new words; found {mechanism.name or 'no name'} {taken or ''}")
-    _REGISTERED[mechanism.name] = mechanism
-    return mechanism
-
-
-def unregister(name: str) -> None:
-    """Take a mechanism out again (for tests)."""
-    del _REGISTERED[name]
-
-
-def mechanisms() -> tuple[Mechanism, ...]:
-    """All of them, in the order of their stages."""
-    return tuple(_REGISTERED.values())
+MECHANISMS: Registry[Mechanism] = Registry("neuron mechanism", "tern2lava.mechanisms", entry_of(Mechanism))
 
 
 def kinds_of(node: Neuron | Population) -> tuple[Mechanism, ...]:
-    """The mechanisms that the neurons of `node` have. Raises UnsupportedError for parameters of an unknown one."""
-    for name in node.extra:
-        if name.partition(".")[0] not in _REGISTERED:
-            known, hint = ", ".join(_REGISTERED), "install the plug-in that has it"
-            raise UnsupportedError(node.name, f"neurons of a known kind ({known})", f"parameter {name}", hint)
-    return tuple(mechanism for mechanism in _REGISTERED.values() if mechanism.used(node))
+    """The mechanisms that the neurons of `node` have, in the order of their stages.
+
+    Raises UnsupportedError for parameters of a mechanism that nothing here has."""
+    found = [mechanism for mechanism in MECHANISMS.registered() if mechanism.used(node)]
+    for owner in dict.fromkeys(name.partition(".")[0] for name in node.extra):
+        if all(mechanism.name != owner for mechanism in found):
+            if owner not in MECHANISMS:
+                rule = f"neurons of a known kind ({', '.join(MECHANISMS.names())})"
+                raise UnsupportedError(node.name, rule, f"parameters of {owner}", "install the plug-in that has it")
+            found.append(MECHANISMS.get(owner))
+    return tuple(found)
 
 
 def kind_names(node: Neuron | Population) -> tuple[str, ...]:
@@ -322,8 +308,12 @@ def kind_names(node: Neuron | Population) -> tuple[str, ...]:
 
 
 def words() -> dict[str, tuple[Mechanism, Word]]:
-    """Every word of every mechanism."""
-    return {word.name: (mechanism, word) for mechanism in _REGISTERED.values() for word in mechanism.words}
+    """Every word of every mechanism; of a word that two have, the first one's."""
+    found: dict[str, tuple[Mechanism, Word]] = {}
+    for mechanism in MECHANISMS:
+        for word in mechanism.words:
+            found.setdefault(word.name, (mechanism, word))
+    return found
 
 
 def parameter(node: Neuron | Population, name: str) -> Array | None:
