@@ -162,7 +162,10 @@ def test_an_exporter_writes_from_the_command_line_with_options_of_its_own(
             refused = run("export", bundle, "--to", "toy", *words, "-o", out)
             assert (refused.returncode, refused.stderr) == (2, f"tern2lava: {why}\n")
     gone = run("export", bundle, "--to", "toy", "-o", out)
-    assert (gone.returncode, gone.stderr) == (2, "tern2lava: --to: requires a known exporter; found 'toy'; choose nir, image or weights\n")
+    assert (gone.returncode, gone.stderr) == (
+        2,
+        "tern2lava: --to: requires a known exporter; found 'toy'; choose nir, image or weights\n",
+    )
 
 
 # A source: weights as JSON, in files that begin with "toy".

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tern2lava.compiler.image.codecs import CODECS
+from tern2lava.compiler.neurons.mechanism import MECHANISMS
 from tern2lava.export.exporters import EXPORTERS
 from tern2lava.frontends.sources import SOURCES
 from tern2lava.hw_profiles.loader import TARGETS
@@ -21,7 +22,7 @@ from tern2lava.sim.verify.executions import EXECUTIONS
 
 ROOT = Path(__file__).parents[1]
 REGISTRIES: dict[str, Registry[Any]] = {
-    "SOURCES": SOURCES, "EXECUTIONS": EXECUTIONS, "ENGINES": ENGINES, "CODECS": CODECS, "EXPORTERS": EXPORTERS,
+    "SOURCES": SOURCES, "EXECUTIONS": EXECUTIONS, "ENGINES": ENGINES, "CODECS": CODECS, "EXPORTERS": EXPORTERS, "MECHANISMS": MECHANISMS,
     "SECTIONS": SECTIONS, "TARGETS": TARGETS,
 }  # fmt: skip
 
