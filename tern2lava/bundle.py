@@ -30,12 +30,15 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tern2lava.compiler.build import Compiled
+from tern2lava.compiler.image.core_image import decode_core
 from tern2lava.compiler.ir.files import load_graph, save_graph
 from tern2lava.compiler.ir.graph import Input, Level
 from tern2lava.compiler.ir.shapes import Array, Reals
 from tern2lava.compiler.ir.text import print_graph
+from tern2lava.compiler.mapped import Mapped
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.shown import Shown
+from tern2lava.compiler.walk import walk
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.build import make_report
@@ -80,8 +83,10 @@ def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array]
     """Write `compiled` to `folder` and return its report. recorded: arrays of the framework's own run, if any.
 
     A bundle that is there already is replaced. Raises InputError where the folder holds anything else or cannot be
-    written; then nothing of it is left behind.
+    written; then nothing of it is left behind. Raises RuntimeError, an error of tern2lava's own, where the routes in
+    the images do not bring every spike once to every axon range that reads it.
     """
+    _check_routes(compiled.mapped)
     folder = Path(os.path.abspath(folder))
     report = make_report(compiled, tool_version())
     aside: Path | None = None
@@ -107,6 +112,16 @@ def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array]
                 with suppress(OSError):
                     parent.rmdir()
     return report
+
+
+def _check_routes(mapped: Mapped) -> None:
+    """Walk every route, read back from the bytes of the images, router by router. Raises RuntimeError for one that is
+    lost, doubled or leads elsewhere: nothing else before `verify` would tell."""
+    images = [decode_core(data, synapses=False) for data in (mapped.host_image, *mapped.images)]
+    try:
+        walk(images, mapped.profile)
+    except InputError as error:
+        raise RuntimeError(f"the routes of the core images are wrong: {error}") from None
 
 
 def _check_replaceable(folder: Path) -> None:

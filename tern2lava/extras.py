@@ -51,6 +51,7 @@ ADDITIONS: dict[str, Addition] = {
     "torch": _extra("torch", torch="torch"),
     "train": _extra("train", torch="torch", snntorch="snnTorch"),
     "tensorboard": _extra("tensorboard", tensorboard="TensorBoard"),
+    "pandas": _extra("pandas", pandas="pandas"),
     "ray": _extra("ray", ray="Ray"),
     "mapping": _extra("mapping", mtkahypar="Mt-KaHyPar", ortools="OR-tools"),
 }

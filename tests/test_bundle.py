@@ -7,16 +7,20 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from command_line import in_process
 from drawn import Draw
 from tern2lava import bundle
 from tern2lava.bundle import read_bundle, save_report, write_aside, write_bundle
 from tern2lava.compiler.build import Compiled, build
+from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.passes.pipeline import stage_names
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
@@ -234,3 +238,23 @@ def test_certificates_without_a_bound_survive_the_report(make_leaky: Draw, tmp_p
     write_bundle(long, tmp_path / "build")
     assert any(row.eps is None for row in read_bundle(tmp_path / "build").report.certificate)
     assert bundle.dump_report(read_bundle(tmp_path / "build").report).count("null") > 0
+
+
+@pytest.mark.parametrize(("change", "said"), [("lost", "reached 0 times"), ("doubled", "reached 2 times")])
+def test_a_bundle_with_a_route_that_is_wrong_is_not_written_and_is_an_error_of_our_own(
+    compiled: Compiled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    change: str, said: str,
+) -> None:  # fmt: skip
+    host = decode_core(compiled.mapped.host_image)
+    routes = host.routes[1:] if change == "lost" else (*host.routes, host.routes[0])
+    wrong = replace(compiled.mapped, host_image=encode_core(replace(host, routes=routes)))
+    with pytest.raises(RuntimeError, match=f"the routes of the core images are wrong: .*{said}"):
+        write_bundle(replace(compiled, mapped=wrong), tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+    monkeypatch.setattr("tern2lava.api.compiling.build", lambda *_: replace(compiled, mapped=wrong))
+    demo = resources.files("tern2lava.demo")
+    done = in_process(monkeypatch, capsys)(
+        "compile", demo / "mlp.pt", "--net", demo / "mlp.yaml", "--target", "tiny", "-o", tmp_path / "b"
+    )
+    assert done.returncode == 70
+    assert said in done.stderr

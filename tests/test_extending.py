@@ -283,7 +283,7 @@ def test_an_execution_refuses_a_program_that_it_cannot_execute_before_anything_r
 
 
 def test_an_engine_simulates_from_the_command_line(run: Run, bundle: Path) -> None:
-    def silent(executable: Any, parts: Any, states: bool, progress: Any) -> Streamed:
+    def silent(executable: Any, parts: Any, states: bool, progress: Any, effort: Any) -> Streamed:
         def traces() -> Iterator[Any]:
             for part in parts:
                 yield integer.run(executable.program, {"x": np.zeros_like(part["x"])}, states=states)

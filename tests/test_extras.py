@@ -21,6 +21,7 @@ from tern2lava import api
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import MissingPackageError
 from tern2lava.extras import ADDITIONS, Addition, installed, require
+from tern2lava.report.frames import frame
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -86,9 +87,9 @@ def test_every_extra_and_group_that_a_text_names_is_declared(project: dict[str, 
         named["extra"] |= set(re.findall(r"--extra (\w+)", text))
         named["group"] |= set(re.findall(r"--group (\w+)", text))
         named["pip"] |= set(re.findall(r"pip install '\.\[(\w+)\]'", text))
-    assert {"train", "torch", "ray", "mapping", "tensorboard"} <= named["extra"] <= extras
+    assert {"train", "torch", "ray", "mapping", "tensorboard", "pandas"} <= named["extra"] <= extras
     assert {"dev"} <= named["group"] <= groups
-    assert {"train", "torch", "ray", "mapping", "tensorboard"} <= named["pip"] <= extras
+    assert {"train", "torch", "ray", "mapping", "tensorboard", "pandas"} <= named["pip"] <= extras
 
 
 @pytest.mark.parametrize("name", ADDITIONS)
@@ -189,6 +190,7 @@ ACTIONS: dict[str, tuple[str, str, Action]] = {
     "compile a live module": (
         "torch", "torch", lambda folder: api.compile(LiveModule(), out=folder / "out", input_shape=(3,), steps=2)  # type: ignore[arg-type]
     ),
+    "a table as a frame": ("pandas", "pandas", lambda _: frame([])),
     "record": ("torch", "torch", lambda folder: api.record(LiveModule(), "no.npz", out=folder / "out")),  # type: ignore[arg-type]
     "simulate on Ray": ("ray", "ray", command("simulate", *RUN, "--engine", "ray", "-o", "OUT")),
     "verify on Ray": ("ray", "ray", command("verify", *RUN, "--engine", "ray")),

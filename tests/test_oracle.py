@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from oracle_net import MISREADINGS, NAMES, NET, count_spikes, module, spikes, wr
 from tern2lava import api
 from tern2lava.bundle import RECORDED, read_bundle, recorded_run
 from tern2lava.compiler.ir.graph import Compare, Neuron
+from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError
 from tern2lava.report.model import Verification
 
@@ -115,12 +117,12 @@ def test_named_arrays_carry_the_run_as_a_file_does(tmp_path: Path, recorded: Pat
     assert "no spikes recorded of hidden, out: not compared" in verdict.sentence
 
 
-def test_some_samples_at_a_time_give_the_same(tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_some_samples_at_a_time_give_the_same(tmp_path: Path, recorded: Path) -> None:
     folder = compiled(tmp_path, NET.replace(*MISREADINGS["beta"]))
     whole = verified(folder, recorded).reading
     told: list[tuple[str, int, int]] = []
-    monkeypatch.setattr("tern2lava.sim.reading.verify.HELD", 5000)
-    parts = verified(folder, recorded, progress=lambda *stage: told.append(stage)).reading
+    few = replace(NORMAL, reading_values=5000)
+    parts = verified(folder, recorded, effort=few, progress=lambda *stage: told.append(stage)).reading
     assert parts == whole
     assert [stage for stage in told if stage[0] == "framework's own run"] == [
         ("framework's own run", done, 6) for done in (0, 2, 4, 6)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,12 @@ from command_line import Run, in_process
 from tern2lava import api
 from tern2lava.bundle import read_bundle
 from tern2lava.cli.app import console
-from tern2lava.compiler.ir.graph import Input
+from tern2lava.compiler.ir.graph import Input, Population
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.passes.pipeline import PASSES
 from tern2lava.compiler.progress import COUNTED, bare
+from tern2lava.effort import NORMAL
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
 _PLAIN = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -135,13 +138,16 @@ def test_every_stage_with_a_total_counts_something_that_has_a_name_and_never_run
     assert ends["fast engine on the rest"] == (7, 7)
 
 
-def test_samples_of_later_shards_are_counted_of_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_samples_of_later_shards_are_counted_of_all(tmp_path: Path) -> None:
     told = []
     api.compile(DEMO / "mlp.pt", "tiny", net=DEMO / "mlp.yaml", out=tmp_path / "b")
-    shape = read_bundle(tmp_path / "b").executable.program.of_kind(Input)[0].shape
-    monkeypatch.setattr("tern2lava.sim.verify.verify.shard_size", lambda program, steps: 2)
+    program = read_bundle(tmp_path / "b").executable.program
+    shape = program.of_kind(Input)[0].shape
+    nodes: tuple[Input | Population, ...] = (*program.of_kind(Input), *program.of_kind(Population))
+    neurons = sum(size(node.shape) for node in nodes)
+    two = replace(NORMAL, shard_values=2 * 16 * neurons)
     data = {"spikes": np.zeros((5, 16, *shape), np.int8)}
-    api.verify(tmp_path / "b", data, backend="reference", progress=lambda *what: told.append(what))
+    api.verify(tmp_path / "b", data, backend="reference", effort=two, progress=lambda *what: told.append(what))
     assert [what[1:] for what in told if what[0] == "integer reference"] == [
         (0, 5), (2, 5), (2, 5), (4, 5), (4, 5), (5, 5),
     ]  # fmt: skip

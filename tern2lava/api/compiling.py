@@ -18,6 +18,7 @@ from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.place import check_placement
 from tern2lava.compiler.progress import Progress, silent
+from tern2lava.effort import Effort, effort_of
 from tern2lava.errors import CapacityError
 from tern2lava.frontends.load import load, load_with_run
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
@@ -43,6 +44,7 @@ def compile(
     any_steps: bool = False,
     pad: bool = False,
     recorded: str | Path | Mapping[str, Any] | None = None,
+    effort: Effort | str | None = None,
     progress: Progress | None = None,
     **load_options: Any,
 ) -> CompiledNetwork:
@@ -51,8 +53,9 @@ def compile(
 
     source, net, load_options: as for `load`. options, map_options: Options of the passes, MapOptions of the mapping.
     data: spikes, as for `verify`, on which the traffic between cores is measured (any_steps, pad: see there); without
-    them map_options.rate is assumed. progress(stage, done, total) is told what is done, total being 0 where it cannot
-    be known.
+    them map_options.rate is assumed. effort: "quick", "normal", "thorough" or an Effort: how much is tried, in place of
+    options.effort (docs/effort.md). progress(stage, done, total) is told what is done, total being 0 where it cannot be
+    known.
     Of a live module a few samples of its own run are recorded now, for `verify` to hold the float model against; of
     other networks those of `recorded` (what `record` returned or wrote), if given.
     Raises InputError, ProfileError, UnsupportedError (exit code 3) or CapacityError (4), each saying where, what was
@@ -60,21 +63,21 @@ def compile(
     """
     place = None if out is None else arguments.path(out, "out", "name the folder that is to be the bundle")
     profile = _profile(target, "target")
-    _check_options(options, map_options)
+    options = _with_effort(options, map_options, effort)
     check_placement((map_options or MapOptions()).placement)
     any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     tell = progress or silent
     tell("network", 0, 0)
-    loaded = load_with_run(source, net, **load_options)
+    loaded = load_with_run(source, net, effort=options.effort, **load_options)
     graph = loaded if isinstance(loaded, Graph) else loaded.graph
     measure = _measure(data, graph, options, any_steps, pad)
-    kept = None if recorded is None else run_to_keep(_recorded(recorded), graph)
+    kept = None if recorded is None else run_to_keep(_recorded(recorded), graph, options.effort)
     if kept is None and not isinstance(loaded, Graph):
         from tern2lava.frontends.record.keep import keep_run
 
         tell("the module's own run", 0, 0)
-        kept, notes = keep_run(source, loaded)  # type: ignore[arg-type]
+        kept, notes = keep_run(source, loaded, options.effort)  # type: ignore[arg-type]
         graph = graph.with_nodes(graph.nodes, notes=notes)
     try:
         compiled = build(graph, profile, options, map_options, measure, tell)
@@ -82,7 +85,7 @@ def compile(
         from tern2lava.compiler.advice import advised
 
         tell("what would fit", 0, 0)
-        raise advised(error, graph, profile, options or Options(), map_options or MapOptions()) from None
+        raise advised(error, graph, profile, options, map_options or MapOptions()) from None
     compiled = replace(compiled, described=_described(source, net))
     if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
         compiled = replace(compiled, source_bytes=Path(source).stat().st_size)
@@ -104,14 +107,15 @@ def what_if(
     data: SpikesLike | None = None,
     any_steps: bool = False,
     pad: bool = False,
+    effort: Effort | str | None = None,
     progress: Progress | None = None,
     **load_options: Any,
 ) -> Targets:
     """`source` mapped onto each of `targets` as `compile` would: a list with a row for each, with cores, memory and
     traffic, or with the reason why it does not fit.
 
-    data, any_steps, pad and progress as for `compile`. A notebook shows the rows as a table, to_frame() gives them to
-    pandas. Raises InputError and ProfileError.
+    data, any_steps, pad, effort and progress as for `compile`. A notebook shows the rows as a table, to_frame() gives
+    them to pandas. Raises InputError and ProfileError.
     """
     from tern2lava.compiler.what_if import try_targets
     from tern2lava.report.what_if import Targets, what_if_row
@@ -125,13 +129,13 @@ def what_if(
     profiles = [_profile(target, f"targets: {at}") for at, target in enumerate(listed)]
     if not profiles:
         raise arguments.refused("targets", "one target at least", targets, "write ['loihi1', 'loihi2']")
-    _check_options(options, map_options)
+    options = _with_effort(options, map_options, effort)
     check_placement((map_options or MapOptions()).placement)
     any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     tell = progress or silent
     tell("network", 0, 0)
-    graph = load(source, net, **load_options)
+    graph = load(source, net, effort=options.effort, **load_options)
     measure = _measure(data, graph, options, any_steps, pad)
     tried = try_targets(graph, profiles, options, map_options, measure, tell)
     return Targets((what_if_row(each) for each in tried), graph.source or "graph")
@@ -144,12 +148,16 @@ def _profile(target: object, where: str) -> Profile:
     return load_profile(arguments.path(target, where, hint))
 
 
-def _check_options(options: object, map_options: object) -> None:
+def _with_effort(options: Options | None, map_options: object, effort: object) -> Options:
+    """The options, with `effort` where it is given."""
+    chosen = None if effort is None else effort_of(effort)
     if options is not None and not isinstance(options, Options):
         raise arguments.refused("options", "tern2lava.Options", options, "write tern2lava.Options(ternarize='twn')")
     if map_options is not None and not isinstance(map_options, MapOptions):
         hint = "write tern2lava.MapOptions(objective='traffic')"
         raise arguments.refused("map_options", "tern2lava.MapOptions", map_options, hint)
+    wanted = options or Options()
+    return wanted if chosen is None else replace(wanted, effort=chosen)
 
 
 def _recorded(recorded: object) -> Path | dict[str, Any]:
@@ -171,17 +179,17 @@ def _described(source: object, net: str | Path | None) -> str:
 
 
 def _measure(
-    data: object, graph: Graph, options: Options | None, any_steps: bool, pad: bool
+    data: object, graph: Graph, options: Options, any_steps: bool, pad: bool
 ) -> Callable[[Graph], dict[str, Reals]] | None:
     """What measures spikes per neuron and step of a program on `data`, which are held against `graph` before that."""
     if data is None:
         return None
-    asked = 0 if options is None else options.steps
-    spikes = given_spikes(data, graph).spike_data(graph, asked or graph.steps, any_steps=any_steps, pad=pad)
+    effort, steps = options.effort, options.steps or graph.steps
+    spikes = given_spikes(data, graph).spike_data(graph, steps, any_steps=any_steps, pad=pad, effort=effort)
 
     def measure(program: Graph) -> dict[str, Reals]:
         from tern2lava.sim.activity import measured_rates
 
-        return measured_rates(program, spikes)
+        return measured_rates(program, spikes, effort)
 
     return measure

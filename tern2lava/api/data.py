@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from tern2lava import arguments
 from tern2lava.compiler.ir.graph import Graph, Input
+from tern2lava.effort import Effort
 from tern2lava.errors import InputError
 from tern2lava.sim.data.fitting import fitted
 from tern2lava.sim.data.given import HINT, named_arrays
@@ -37,20 +38,20 @@ class Given:
         """What errors call it."""
         return "data" if self.path is None else self.path
 
-    def spike_data(self, program: Graph, steps: int, *, any_steps: bool, pad: bool) -> SpikeData:
+    def spike_data(self, program: Graph, steps: int, *, any_steps: bool, pad: bool, effort: Effort) -> SpikeData:
         """The values for the inputs of `program`, held against the `steps` it was compiled for and its outputs."""
         if self.spikes is not None:
             made = self.spikes
         elif self.path is not None:
-            made = load_spikes(self.path, program, steps=steps, pad=pad)
+            made = load_spikes(self.path, program, steps=steps, pad=pad, effort=effort)
         else:
             made = make_spikes(self.arrays or {}, program, steps=steps, pad=pad)
         return fitted(made, program, steps, any_steps=any_steps, pad=pad, where=self.where)
 
-    def oracle(self, imported: Graph, spikes: SpikeData) -> Oracle | None:
+    def oracle(self, imported: Graph, spikes: SpikeData, effort: Effort) -> Oracle | None:
         """The framework's own run that comes with the spikes; None where there is none."""
         if self.path is not None:
-            return load_oracle(self.path, imported, spikes.samples, recorded_steps(spikes))
+            return load_oracle(self.path, imported, spikes.samples, recorded_steps(spikes), effort)
         if self.arrays is not None:
             return make_oracle(self.arrays, imported, spikes.samples, recorded_steps(spikes))
         return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tern2lava.arguments import public
 from tern2lava.compiler.ir.graph import Graph
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.frontends.load import load as read
 
 if TYPE_CHECKING:
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
 
 
 @public
-def load(source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, **options: Any) -> Graph:
+def load(
+    source: str | Path | torch.nn.Module | Graph, net: str | Path | None = None, *,
+    effort: Effort | str = NORMAL, **options: Any,
+) -> Graph:  # fmt: skip
     """The Graph of a trained network, every neuron convention a field of it; what `compile` compiles.
 
     source: a checkpoint (torch, npz, safetensors) with `net`, its net.yaml (docs/net-yaml.md); a NIR or lava-dl file;
@@ -24,7 +28,8 @@ def load(source: str | Path | torch.nn.Module | Graph, net: str | Path | None = 
     several arguments) and steps (time steps of a sample) are needed; readout ("spike_count", "membrane_sum",
     "membrane_last", "membrane_max"), levels (smallest and largest input value, (0, 1)), call ("auto", "step",
     "time_first", "batch_first", "static"). Of NIR and lava-dl files: dt (seconds), assume ("reset=subtract"), steps.
+    effort: "quick", "normal", "thorough" or an Effort: for how many steps a module is traced (docs/effort.md).
 
     Raises InputError for what is missing, wrong or unreadable, UnsupportedError for what has no exact form.
     """
-    return read(source, net, **options)
+    return read(source, net, effort=effort, **options)

@@ -13,6 +13,7 @@ from tern2lava.api.data import SpikesLike
 from tern2lava.arguments import public
 from tern2lava.bundle import write_aside
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.frontends.sources import is_module
 from tern2lava.sim.data.given import HINT
 from tern2lava.sim.data.spike_file import SpikeData
@@ -31,6 +32,7 @@ def record(
     potentials: Mapping[str, tuple[str, str]] | None = None,
     call: str = "auto",
     scores: Callable[[Any], Any] | None = None,
+    effort: Effort | str = NORMAL,
 ) -> dict[str, Array]:
     """The framework's own run of `module` on `data`, as arrays that `verify` takes for the oracle; also written to the
     npz file `out` if given (docs/oracle.md).
@@ -41,7 +43,8 @@ def record(
     module, where a net.yaml names it otherwise or the layer is of no known class. potentials: for such a layer the
     attribute that holds its membrane potential after a step, and whether that is "before" or "after" the reset. call:
     as for `load`. scores: what makes the class scores (samples, classes) of what the forward returns, of the list of
-    its returns where it is called once per step; by default a forward's return of that shape.
+    its returns where it is called once per step; by default a forward's return of that shape. effort: as for `compile`:
+    for how many steps a forward of its own is traced, and how many samples run at a time.
 
     The arrays: the input and labels; spikes.NAME int8 and v.NAME (samples, steps, *shape), v in the module's units;
     scores; v_when, dtype and framework as words. Raises InputError for what does not fit.
@@ -53,6 +56,7 @@ def record(
     attributes = None if potentials is None else _attributes(potentials)
     arguments.text(call, "call", "see tern2lava.load")
     arguments.callback(scores, "scores", "give what makes class scores of what the forward returns")
+    wanted = effort_of(effort)
     extras.require("torch", why="a module's own run needs it")
     from tern2lava.frontends.record.data import read_arrays
     from tern2lava.frontends.record.record import record_module
@@ -63,7 +67,9 @@ def record(
         data = arguments.path(data, "data", HINT)
     inputs, labels = read_arrays(data)
     arrays: dict[str, Any] = dict(inputs) if labels is None else {**inputs, "labels": labels}
-    arrays |= record_module(module, inputs, names=chosen, potentials=attributes, call=call, scores=scores)
+    arrays |= record_module(
+        module, inputs, names=chosen, potentials=attributes, call=call, scores=scores, effort=wanted
+    )
     if place is not None:
         write_aside(place, lambda path: _write(path, arrays))
     return arrays

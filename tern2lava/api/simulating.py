@@ -19,6 +19,7 @@ from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.compiler.progress import Progress
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
+from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError, Interrupted
 from tern2lava.sim.data.npz_writer import Record
 from tern2lava.sim.data.readout import accuracy, needs_states, predictions, scores
@@ -61,6 +62,7 @@ def simulate(
     states: bool = False,
     keep: bool = True,
     out: str | Path | None = None,
+    effort: Effort | str = NORMAL,
     progress: Progress | None = None,
 ) -> Simulation:
     """A run of a compiled network on spikes: by the fast engine, by it in Ray tasks (engine "ray"), by the integer
@@ -69,7 +71,8 @@ def simulate(
     bundle: what `compile` returned, or the bundle's folder. data: spikes (samples, steps, *input shape) as an array,
     list or tensor, (spikes, labels), a mapping of arrays, or an npz file (docs/data.md). any_steps, pad: see `verify`.
     states: keep v and u in the trace. keep: without it the trace stays empty, so that memory holds one piece. out: npz
-    file for predictions, scores, spikes (and states), written piece by piece, there when the run is whole.
+    file for predictions, scores, spikes (and states), written piece by piece, there when the run is whole. effort:
+    "quick", "normal", "thorough" or an Effort: how much is held at a time, on which no spike depends (docs/effort.md).
     progress(stage, done, total) counts samples. Raises InputError, and Interrupted (a KeyboardInterrupt) with what was
     done.
     """
@@ -79,14 +82,15 @@ def simulate(
     any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
     states, keep = arguments.flag(states, "states"), arguments.flag(keep, "keep")
     place = None if out is None else arguments.path(out, "out", "name the npz file")
+    wanted = effort_of(effort)
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     found = opened(bundle)
     program = found.executable.program
     given = given_spikes(data, program)
-    spikes = given.spike_data(program, steps_of(found), any_steps=any_steps, pad=pad)
-    piece = shard_size(program, spikes.steps)
+    spikes = given.spike_data(program, steps_of(found), any_steps=any_steps, pad=pad, effort=wanted)
+    piece = shard_size(program, spikes.steps, wanted)
     parts = (spikes.values(begin, begin + piece) for begin in range(0, spikes.samples, piece))
-    streamed = chosen.run(found.executable, parts, states or needs_states(program), progress)
+    streamed = chosen.run(found.executable, parts, states or needs_states(program), progress, wanted)
     run = _Run(program, spikes, engine, states, keep, progress)
     with ExitStack() as around:
         record = None if place is None else around.enter_context(_record_beside(place))

@@ -11,6 +11,7 @@ from tern2lava.api.opened import BundleLike, keep, opened, steps_of
 from tern2lava.arguments import public
 from tern2lava.bundle import Bundle, recorded_run
 from tern2lava.compiler.progress import Progress
+from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.report.model import Report
 from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
@@ -38,6 +39,7 @@ def verify(
     samples: int | None = None,
     timeout: float = 600.0,
     require: str | None = None,
+    effort: Effort | str = NORMAL,
     progress: Progress | None = None,
 ) -> Report:
     """The report of a compiled network with the verification on `data`; also kept by the network, and in the bundle's
@@ -56,8 +58,9 @@ def verify(
 
     The fast engine runs all samples; on the first `samples` (None: all) the executions are compared: those without Lava
     (backend "reference"), or also Lava's as `lava_mode` says: "fused", "inprocess", "stock" (each alone), "all", or
-    "mixed", which runs the fused one on all of them, the others on some. engine "ray": shards of samples run as Ray
-    tasks. timeout: seconds that one Lava run may take.
+    "mixed", which runs the fused one on all of them, the others on as many as `effort` says ("quick", "normal",
+    "thorough" or an Effort: docs/effort.md). engine "ray": shards of samples run as Ray tasks. timeout: seconds that
+    one Lava run may take.
     Data of another number of steps than the network was compiled for are refused unless `any_steps`; `pad` adds steps
     of zeros to samples that have fewer (docs/data.md). progress(stage, done, total) counts samples. Raises InputError,
     BackendError where Lava or Ray did not finish, MissingPackageError where one is not installed.
@@ -72,7 +75,7 @@ def verify(
     timeout = arguments.number(timeout, "timeout", rule, lambda value: 0 < value <= LONGEST, "give seconds, as 600")
     if require is not None:
         arguments.text(require, "require", 'write verdicts, as "execution,arithmetic=0.1%"')
-    required = parse_requirements(require)
+    required, wanted = parse_requirements(require), effort_of(effort)
     if engine == "ray":
         extras.require("ray")
     elif backend == "lava":
@@ -80,27 +83,29 @@ def verify(
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     found = opened(bundle)
     given = given_spikes(data, found.executable.program)
-    spikes = given.spike_data(found.executable.program, steps_of(found), any_steps=any_steps, pad=pad)
+    spikes = given.spike_data(found.executable.program, steps_of(found), any_steps=any_steps, pad=pad, effort=wanted)
     proof = prove(
         found.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
-        timeout=timeout, progress=progress,
+        timeout=timeout, progress=progress, effort=wanted,
     )  # fmt: skip
-    proof = replace(proof, reading=_reading(found, given, spikes, samples, progress))
+    proof = replace(proof, reading=_reading(found, given, spikes, samples, progress, wanted))
     result = add_verification(found.report, proof, required, _ternarize(found))
     keep(bundle, found, result)
     return result
 
 
 def _reading(
-    bundle: Bundle, given: Given, spikes: SpikeData, samples: int | None, progress: Progress | None
+    bundle: Bundle, given: Given, spikes: SpikeData, samples: int | None, progress: Progress | None, effort: Effort
 ) -> Reading | None:
     """The float model against the framework's own run: the data's, else the one that the bundle keeps, else None."""
     imported, steps = bundle.executable.imported, steps_of(bundle)
-    found = given.oracle(imported, spikes)
+    found = given.oracle(imported, spikes, effort)
     if found is not None:
-        return read_all(imported, spikes, found, steps=steps, samples=samples, progress=progress)
+        return read_all(imported, spikes, found, steps=steps, samples=samples, progress=progress, effort=effort)
     kept = recorded_run(bundle)
-    return None if kept is None else read_all(imported, *kept, steps=kept[0].steps, progress=progress)
+    if kept is None:
+        return None
+    return read_all(imported, *kept, steps=kept[0].steps, progress=progress, effort=effort)
 
 
 def _ternarize(bundle: Bundle) -> str | None:

@@ -110,6 +110,12 @@ Target = Annotated[
 ]
 
 
+EffortName = Annotated[
+    str,
+    typer.Option("--effort", help="How much is tried and run: `quick`, `normal` or `thorough` (docs/effort.md)."),
+]
+
+
 def console() -> Console:
     """Where tables go: as wide as COLUMNS says, else as the terminal is, else (in a file or pipe) PIPED_WIDTH."""
     from rich.console import Console

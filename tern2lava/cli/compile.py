@@ -10,6 +10,7 @@ import typer
 from tern2lava.cli.app import (
     AnySteps,
     Debug,
+    EffortName,
     Json,
     Pad,
     Source,
@@ -82,6 +83,7 @@ def compile(
         typer.Option(help="npz of the framework's own run (tern2lava.record), kept in the bundle for `verify`."),
     ] = None,
     what_if: WhatIf = "",
+    effort: EffortName = "normal",
     print_ir: Annotated[str, typer.Option(metavar="STAGE", help="Print the graph after this pass (`all`: each).")] = "",
     as_json: Json = False,
     debug: Debug = False,
@@ -91,6 +93,7 @@ def compile(
     from tern2lava.compiler.ir.text import print_graph
     from tern2lava.compiler.options import Options
     from tern2lava.compiler.passes.pipeline import stage_names
+    from tern2lava.effort import effort_of
     from tern2lava.errors import InputError
     from tern2lava.report.terminal import print_report
     from tern2lava.report.what_if import what_if_table
@@ -113,7 +116,7 @@ def compile(
         )
     options = Options(
         ternarize=cast('Literal["refuse", "twn", "int8"]', ternarize), steps=steps,
-        allow_rounding=share("--allow-rounding", allow_rounding),
+        allow_rounding=share("--allow-rounding", allow_rounding), effort=effort_of(effort, "--effort"),
     )  # fmt: skip
     chosen = map_options(max_neurons, pin, spare_cores, placement, seed, objective, rate)
     if what_if:

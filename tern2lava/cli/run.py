@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, Json, Pad, app, console, print_json
+from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, EffortName, Json, Pad, app, console, print_json
 from tern2lava.cli.progress import progress_bar
 from tern2lava.counts import count
+from tern2lava.effort import NORMAL
 from tern2lava.registry import one_of
 from tern2lava.sim.engines import ENGINES
 from tern2lava.sim.verify.executions import EXECUTIONS, lava_modes
@@ -85,8 +86,8 @@ def verify(
         typer.Option(
             help="; ".join(f"`{entry.mode}`: {entry.what} ({entry.name})" for entry in LAVA)
             + "; `all`: these; `mixed`: each on all samples, except "
-            + ", ".join(f"{entry.name} on the first {entry.mixed}" for entry in LAVA if entry.mixed)
-            + "."
+            + ", ".join(f"{entry.name} on the first {entry.mixed(NORMAL)}" for entry in LAVA if entry.mixed)
+            + " (of the effort normal)."
         ),
     ] = "mixed",
     engine: Annotated[
@@ -106,6 +107,7 @@ def verify(
             "where the data carry such a run or the bundle keeps one (docs/oracle.md).",
         ),
     ] = None,
+    effort: EffortName = "normal",
     any_steps: AnySteps = False,
     pad: Pad = False,
     as_json: Json = False,
@@ -114,6 +116,7 @@ def verify(
     """Three verdicts on data: whether core images and Lava equal the integers, whether the integers spike as the float
     model, and whether that is your framework's network."""
     from tern2lava import api
+    from tern2lava.effort import effort_of
     from tern2lava.errors import InputError
     from tern2lava.report.verdict_tables import verification_table
 
@@ -127,7 +130,7 @@ def verify(
         report = api.verify(
             bundle, data, backend="lava" if backend == "lava" else "reference", lava_mode=cast("LavaMode", lava_mode),
             engine="ray" if engine == "ray" else "local", samples=samples or None, timeout=timeout, progress=progress,
-            require=require, any_steps=any_steps, pad=pad,
+            require=require, effort=effort_of(effort, "--effort"), any_steps=any_steps, pad=pad,
         )  # fmt: skip
     found = report.verification
     assert found is not None

@@ -20,9 +20,6 @@ from tern2lava.compiler.target.rules import check_rules
 from tern2lava.errors import CapacityError, Tern2LavaError
 from tern2lava.hw_profiles import NO_CHIP, Profile, known_profiles
 
-MAPPED = 100_000
-"""Weights and neurons up to which other targets are tried by mapping onto them (about a second each on small ones);
-beyond, by rules and bounds."""
 NAMED = 2
 """Targets named at most, the smallest first."""
 
@@ -32,8 +29,8 @@ def advised(
 ) -> CapacityError:
     """`error` with what would make `graph` (IMPORTED) fit before its own hint: the option that is in the way on
     `profile`, or shipped targets that hold the network, first those ways that keep it as it is. What is said to fit was
-    mapped; beyond MAPPED weights and neurons targets are said to be possible by their bound."""
-    small = weight_of(graph) <= MAPPED
+    mapped; beyond effort.advised_size weights and neurons targets are said to be possible by their bound."""
+    small = weight_of(graph) <= options.effort.advised_size
     ways = [*_options_in_the_way(graph, profile, options, map_options)] if small else []
     if small and not ways and ("out_axons" in error.resource or error.resource == LIST_WORDS):
         ways = [*_fewer_neurons(graph, profile, options, map_options)][:1]

@@ -11,7 +11,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Projection
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Ints
+from tern2lava.compiler.ir.shapes import ConvGeometry, Ints
 from tern2lava.compiler.ir.slices import source_window, tap_patterns
 from tern2lava.hw_profiles import Profile
 
@@ -53,15 +53,6 @@ def single_ends(geometry: ConvGeometry, kernel: int, axis: int, low: int, high: 
         return stop - start, 0
     first = int(np.argmin(single))
     return first, int(np.argmin(single[::-1]))
-
-
-def edge_entries(profile: Profile, projection: Projection, neurons: Array, single: Array) -> Array:
-    """Entries in the `edges` model of `neurons` edges into one projection's blocks, `single` of which lead to lists of
-    their own, all on one chip."""
-    if not shares_lists(profile, projection):
-        return neurons
-    found: Array = profile.routing.shared_cost.value * neurons - (profile.routing.shared_cost.value - 1) * single
-    return found
 
 
 def overlap(low: Ints, high: Ints, other_low: Ints, other_high: Ints) -> Ints:

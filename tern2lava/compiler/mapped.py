@@ -137,8 +137,9 @@ def map_program(
 ) -> Mapped:  # fmt: skip
     """The program on the cores of a target, with its core images.
 
-    rates: spikes per neuron and step by population, from a run (see traffic.activity); a rate is assumed where there
-    are none. Raises CapacityError where it does not fit and UnsupportedError where the target lacks a feature.
+    rates: spikes per neuron and step by population, from a run (see sim.activity.measured_rates); a rate is assumed
+    where there are none. Raises CapacityError where it does not fit and UnsupportedError where the target lacks a
+    feature.
     """
     assert graph.level is Level.INTEGER
     assert graph.arithmetic is not None

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from tern2lava import arguments
 from tern2lava.compiler.ir.graph import Graph, Population
+from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError
 
 Objective = Literal["cores", "traffic", "latency", "balance"]
@@ -33,11 +34,13 @@ class Options:
     number, or DEFAULT_STEPS where it names none.
     allow_rounding: the largest share by which rounding to integers may move a positive threshold or reset amount, or
     biases a potential (of its threshold; rounding_limits.refuse_roundings).
+    effort: how much is tried where no proof decides.
     """
 
     ternarize: Ternarize = "refuse"
     steps: int = 0
     allow_rounding: float = 0.05
+    effort: Effort = NORMAL
 
     def __post_init__(self) -> None:
         """Raise InputError for a value that an option cannot have."""
@@ -49,6 +52,7 @@ class Options:
         )  # fmt: skip
         object.__setattr__(self, "steps", steps)
         object.__setattr__(self, "allow_rounding", share)
+        object.__setattr__(self, "effort", effort_of(self.effort))
 
 
 @dataclass(frozen=True)

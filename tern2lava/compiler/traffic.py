@@ -8,7 +8,7 @@ import numpy as np
 
 from tern2lava.compiler.connections import HOST, Connections
 from tern2lava.compiler.ir.graph import Graph, Input, Population
-from tern2lava.compiler.ir.shapes import Array, Reals, broadcast, size
+from tern2lava.compiler.ir.shapes import Reals, broadcast
 from tern2lava.compiler.ir.slices import sources
 from tern2lava.compiler.options import ASSUMED_RATE
 from tern2lava.compiler.partition import Partition
@@ -24,16 +24,6 @@ class Traffic(Shown):
 
     spikes: Reals
     measured: bool
-
-
-def activity(graph: Graph, inputs: dict[str, Array], spikes: dict[str, Array]) -> dict[str, Array]:
-    """Mean spikes per step of every neuron, by population: inputs (batch, steps, *shape) and a trace's spikes."""
-    result = {}
-    for node in sources(graph):
-        values = inputs[node.name] if isinstance(node, Input) else spikes[node.name]
-        flat = (values != 0).reshape(-1, size(node.shape))
-        result[node.name] = flat.mean(axis=0)
-    return result
 
 
 def traffic(

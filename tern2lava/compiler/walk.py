@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from tern2lava.compiler.image.core_image import CORE, CoreImage
+from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile
@@ -41,10 +43,12 @@ def walk(images: Sequence[CoreImage], profile: Profile) -> Walk:
         for number, image in cores.items()
         for index, axons in enumerate(image.axons)
     }
+    chip_rows, chip_cols = profile.system.mesh_rows.value, profile.system.mesh_cols.value
     hops: list[int] = []
     sent: list[int] = []
     crossings: list[int] = []
-    links: dict[tuple[Router, Router], int] = {}
+    paths: dict[tuple[Router, Router], tuple[list[Router], int]] = {}
+    passing: dict[tuple[Router, Router], int] = {}
     for image in images:
         begin = _router(profile, image.core) if image.kind == CORE else _ENTRY
         for route in image.routes:
@@ -55,16 +59,24 @@ def walk(images: Sequence[CoreImage], profile: Profile) -> Walk:
             axons, group = target.axons[route.axons], image.groups[route.group]
             if axons.source != group.number:
                 raise InputError(where, "leads to axons of another population")
-            path = _path(profile, begin, _router(profile, route.core))
-            if len(set(path)) != len(path):
-                raise InputError(where, "meets a router twice")
-            place = _places(axons.box.flat(), group.box.flat(), size(group.box.shape))
-            reached[route.core, route.axons][place] += 1
-            for step in itertools.pairwise(path):
-                links[step] = links.get(step, 0) + place.size
+            ends = begin, _router(profile, route.core)
+            if ends not in paths:
+                path = _path(profile, *ends)
+                if len(set(path)) != len(path):
+                    raise InputError(where, "meets a router twice")
+                chips = [(row // chip_rows, col // chip_cols) for row, col in path]
+                borders = sum(map(operator.ne, chips, chips[1:]))
+                paths[ends] = path, borders
+            path, borders = paths[ends]
+            neurons = _count(axons.box, group.box, reached[route.core, route.axons])
+            passing[ends] = passing.get(ends, 0) + neurons
             hops.append(len(path) - 1)
-            sent.append(int(place.size))
-            crossings.append(sum(_chip(profile, a) != _chip(profile, b) for a, b in itertools.pairwise(path)))
+            sent.append(neurons)
+            crossings.append(borders)
+    links: dict[tuple[Router, Router], int] = {}
+    for ends, neurons in passing.items():
+        for step in itertools.pairwise(paths[ends][0]):
+            links[step] = links.get(step, 0) + neurons
     for (number, index), count in reached.items():
         wrong = np.flatnonzero(count != 1)
         if wrong.size:
@@ -102,12 +114,18 @@ def _router(profile: Profile, core: int) -> Router:
     )
 
 
-def _chip(profile: Profile, router: Router) -> Router:
-    return router[0] // profile.system.mesh_rows.value, router[1] // profile.system.mesh_cols.value
-
-
-def _places(seen: Array, group: Array, neurons: int) -> Array:
-    """Positions in `seen` of the neurons that are also in `group` (both ascending)."""
-    member = np.zeros(neurons, bool)
-    member[group] = True
-    return np.flatnonzero(member[seen])
+def _count(seen: Box, group: Box, reached: Array) -> int:
+    """How many neurons of `seen` are also in `group`; one is added to `reached`, (neurons of `seen`,), at each."""
+    if seen.shape == group.shape:
+        inside = tuple(
+            slice(max(0, low - first), max(0, high - first))
+            for first, low, high in zip(seen.lo, group.lo, group.hi, strict=True)
+        )
+        common = reached.reshape(seen.extent)[inside]
+        common += 1
+        return int(common.size)
+    member = np.zeros(size(group.shape), bool)
+    member[group.flat()] = True
+    places = np.flatnonzero(member[seen.flat()])
+    reached[places] += 1
+    return int(places.size)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tern2lava import arguments
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, PluginWarning
 from tern2lava.extras import require
 from tern2lava.registry import Registry, entry_of, one_of
@@ -25,9 +26,10 @@ Options = dict[str, Any]
 
 @dataclass(eq=False)
 class Offer:
-    """What is to be loaded: a Path, or a live object."""
+    """What is to be loaded: a Path, or a live object; and how much is tried for it."""
 
     source: Any
+    effort: Effort = NORMAL
 
     @property
     def path(self) -> Path | None:
@@ -77,10 +79,10 @@ def files() -> str:
     return one_of(tuple(source.what for source in SOURCES.registered() if source.suffixes))
 
 
-def read_source(source: Any, options: Options) -> Graph | Loaded:
+def read_source(source: Any, options: Options, effort: Effort = NORMAL) -> Graph | Loaded:
     """The network of `source` by the kind that recognises it. Raises InputError for options that it does not take, and
     where nothing recognises it."""
-    offer = Offer(source)
+    offer = Offer(source, effort)
     kind = _recognised(offer)
     options = {name: value for name, value in options.items() if value is not None}
     for name in options:
@@ -204,7 +206,7 @@ def _read_module(offer: Offer, options: Options) -> Loaded:
             type(offer.source).__qualname__,
             f"requires {' and '.join(missing)} for a live module; found none; give them",
         )
-    return read_module(offer.source, **options)
+    return read_module(offer.source, effort=offer.effort, **options)
 
 
 SOURCES.add(

@@ -36,6 +36,7 @@ def make_report(compiled: Compiled, version: str) -> Report:
         described=compiled.described,
         target=compiled.profile.name,
         steps=program.steps,
+        effort=compiled.options.effort.name,
         populations=populations,
         cores=cores,
         chips=len({core.chip for core in cores}),

@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from tern2lava import arguments
-from tern2lava.errors import InputError, MissingPackageError
+from tern2lava.errors import InputError
+from tern2lava.extras import require
 from tern2lava.report.model import Report, Verification
 
 VERIFIED = ("verdicts", "arithmetic", "executions", "band", "reading")
@@ -81,9 +82,6 @@ def _cells(row: BaseModel) -> dict[str, Any]:
 
 
 def _frame(rows: Iterable[dict[str, Any]]) -> Any:
-    try:
-        pandas = import_module("pandas")
-    except ImportError:
-        how = "tables are frames of it: pip install pandas, or uv run --with pandas; report.model_dump() needs nothing"
-        raise MissingPackageError("pandas", how) from None
+    require("pandas", why="tables are frames of it (report.model_dump() needs nothing)")
+    pandas = import_module("pandas")
     return pandas.DataFrame(list(rows))

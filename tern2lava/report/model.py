@@ -375,6 +375,9 @@ class Verification(_Block):
     reading: ReadingBlock | None = Field(
         description="The float model against the framework's own run, in numbers; null: there was none."
     )
+    effort: str = Field(
+        description="The effort that was asked for (quick, normal, thorough, custom): how many samples L3 and L1 run."
+    )
     chain: list[str] = Field(
         description="Executions compared: I integer reference, E fast engine, M mapped reference (from the core "
         "images), L1 Lava's runtime with a process per layer, L2 one Lava process that runs all core "
@@ -501,6 +504,11 @@ class Report(_Block):
     )
     target: str = Field(description="Name of the hardware profile.")
     steps: int = Field(description="Time steps per sample; 0: the network does not say.")
+    effort: str = Field(
+        description="The effort of the compilation (quick, normal, thorough, custom): where no code of a threshold is "
+        "proven to keep every spike (a note says so), code, bias and reset amount depend on it, as do the counts of "
+        "ties in exact runs."
+    )
     populations: list[PopulationRow] = Field(description="The populations, in network order.")
     cores: list[CoreRow] = Field(description="The cores used.")
     chips: int = Field(description="Chips that hold at least one of these cores.")

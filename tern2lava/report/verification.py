@@ -49,6 +49,7 @@ def add_verification(
         met=all(verdict.met is not False for verdict in verdicts),
         arithmetic=arithmetic,
         reading=None if proof.reading is None else reading_block(proof.reading),
+        effort=proof.effort,
         chain=list(comparison.chain),
         equal=comparison.equal,
         executions=[

@@ -12,11 +12,12 @@ from tern2lava.registry import Registry
 if TYPE_CHECKING:
     from tern2lava.compiler.ir.shapes import Spikes
     from tern2lava.compiler.progress import Progress
+    from tern2lava.effort import Effort
     from tern2lava.sim.data.trace import Trace
     from tern2lava.sim.executable import Executable
 
     Parts = Iterable[dict[str, Spikes]]
-    Run = Callable[[Executable, Parts, bool, Progress | None], "Streamed"]
+    Run = Callable[[Executable, Parts, bool, Progress | None, Effort], "Streamed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,8 @@ class Streamed:
 class Engine:
     """One way to simulate. what: one line of --help. needs: the addition (extras.py) that it runs with, "" for none.
 
-    run(executable, parts, states, progress): parts are inputs by name, spikes (samples, steps, *shape); states: whether
-    the traces keep v and u.
+    run(executable, parts, states, progress, effort): parts are inputs by name, spikes (samples, steps, *shape); states:
+    whether the traces keep v and u; effort: how much is held at a time.
     """
 
     name: str
@@ -45,29 +46,31 @@ class Engine:
 ENGINES: Registry[Engine] = Registry("engine")
 
 
-def _fast(executable: Executable, parts: Parts, states: bool, progress: Progress | None) -> Streamed:
+def _fast(executable: Executable, parts: Parts, states: bool, progress: Progress | None, effort: Effort) -> Streamed:
     from tern2lava.sim.engine.program import prepare
     from tern2lava.sim.engine.run import stream
 
-    ready = prepare(executable.program, progress)
+    ready = prepare(executable.program, progress, effort)
     left = tuple((use.population, use.reason) for use in ready.uses if use.engine == "reference")
     return Streamed((run.trace for run in stream(ready, parts, states=states)), left)
 
 
-def _reference(executable: Executable, parts: Parts, states: bool, progress: Progress | None) -> Streamed:
+def _reference(
+    executable: Executable, parts: Parts, states: bool, progress: Progress | None, effort: Effort
+) -> Streamed:
     from tern2lava.sim.reference import integer
 
     return Streamed(integer.run(executable.program, part, states=states) for part in parts)
 
 
-def _images(executable: Executable, parts: Parts, states: bool, progress: Progress | None) -> Streamed:
+def _images(executable: Executable, parts: Parts, states: bool, progress: Progress | None, effort: Effort) -> Streamed:
     from tern2lava.sim.cores import reference
 
     images, host = executable.images, executable.host_image
     return Streamed(reference.run(images, host, part, states=states) for part in parts)
 
 
-def _ray(executable: Executable, parts: Parts, states: bool, progress: Progress | None) -> Streamed:
+def _ray(executable: Executable, parts: Parts, states: bool, progress: Progress | None, effort: Effort) -> Streamed:
     from tern2lava.sim.verify.ray import map_on_ray
     from tern2lava.sim.verify.shard import engine_trace
 

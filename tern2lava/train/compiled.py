@@ -8,7 +8,9 @@ from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Projection
+from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import Lowered, lower
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.cores import reference as mapped
@@ -22,10 +24,10 @@ from tern2lava.train.encode import encode
 from tern2lava.train.evaluate import evaluate_program
 from tern2lava.train.trainer import TrainingOptions
 
-BAND_SAMPLES = 100
 
-
-def compiled_metrics(graph: Graph, dataset: Dataset, options: TrainingOptions, keys: IntegerKeys) -> dict[str, Any]:
+def compiled_metrics(
+    graph: Graph, dataset: Dataset, options: TrainingOptions, keys: IntegerKeys, effort: Effort = NORMAL
+) -> dict[str, Any]:
     """`integer` and `compiled` of a metrics.json for an IMPORTED graph.
 
     integer: metrics of the integer program on keys.samples test samples (all where None), the share of neuron-timesteps
@@ -36,28 +38,30 @@ def compiled_metrics(graph: Graph, dataset: Dataset, options: TrainingOptions, k
     result: dict[str, Any] = {}
     compiled: Compiled | None = None
     try:
-        compiled = build(graph, profile)
+        compiled = build(graph, profile, Options(effort=effort))
         lowered = compiled.lowered
     except (CapacityError, UnsupportedError) as error:
         # The training is done: what can be measured without a mapping still is.
         result["compiled"] = {"target": keys.target, "refused": str(error)}
-        lowered = lower(graph, Arithmetic(**profile.arithmetic_values()))
+        lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), Options(effort=effort))
     data = limit(dataset, None, keys.samples)
-    result["integer"] = integer_metrics(lowered, data, options) | {"target": keys.target}
+    result["integer"] = integer_metrics(lowered, data, options, effort) | {"target": keys.target}
     if compiled is not None:
         few = limit(data, None, keys.mapped)
         result["compiled"] = image_metrics(compiled, few, options) | {"target": keys.target}
     return result
 
 
-def integer_metrics(lowered: Lowered, data: Dataset, options: TrainingOptions) -> dict[str, Any]:
+def integer_metrics(
+    lowered: Lowered, data: Dataset, options: TrainingOptions, effort: Effort = NORMAL
+) -> dict[str, Any]:
     """What the integer program does on the test samples of `data`."""
-    ready, states = prepare(lowered.program), needs_states(lowered.program)
+    ready, states = prepare(lowered.program, effort=effort), needs_states(lowered.program)
     evaluation = evaluate_program(
         lowered.program, lambda _, inputs: run_engine(ready, inputs, states=states).trace, data, options
     )
     values: dict[str, Any] = dict(evaluation.metrics(options.logit_gain, lowered.program))
-    few = data.test_x[:BAND_SAMPLES]
+    few = data.test_x[: effort.band_samples]
     spikes = encode(few, options.steps, method=options.encoding, top=data.top, seed=options.seed)
     bands = measure_band(lowered.real, lowered.program, {next(iter(evaluation.spikes)): spikes})
     values["in_band"] = sum(band.near for band in bands) / max(1, sum(band.neuron_steps for band in bands))

@@ -15,10 +15,12 @@ import tern2lava
 from lossy import network, samples
 from tern2lava.api import CompiledNetwork
 from tern2lava.compiler.options import MapOptions, Options
+from tern2lava.effort import Effort
 from tern2lava.errors import InputError, Tern2LavaError
 
 CHOICE = "requires one of the known words; found 'x'; choose "
 WHOLE = "requires a whole number from "
+EFFORT = "effort: requires an effort; found 'x'; choose quick, normal, thorough, or give a tern2lava.effort.Effort"
 FLAG = "requires True or False; found "
 
 # (function, its wrong argument, how the line begins)
@@ -46,6 +48,7 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("load", {"levels": (1, 0)}, "levels: requires two whole numbers, the smaller one first; found '1, 0'"),
     ("load", {"dt": "1e-3"}, "dt: requires seconds above 0; found '1e-3'; give the time step"),
     ("load", {"assume": ["reset"]}, "assume: requires a mapping; found a list; write 'reset=subtract"),
+    ("load", {"effort": "x"}, EFFORT),
     ("compile", {"target": None}, "target: requires a path or its text; found None; name one ("),
     ("compile", {"target": 3}, "target: requires a path or its text; found 3; name one ("),
     ("compile", {"target": "loihi9"}, "loihi9: name: found no such profile or file; known profiles: "),
@@ -65,6 +68,9 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
         "recorded: requires a framework's run (spikes.NAME or scores); found none",
     ),
     ("compile", {"progress": 3}, "progress: requires a function or None; found 3; it is told (stage, done, total)"),
+    ("compile", {"effort": "x"}, EFFORT),
+    ("compile", {"effort": 3}, "effort: requires an effort; found 3; choose quick, normal, thorough"),
+    ("what_if", {"effort": "x"}, EFFORT),
     ("what_if", {"targets": "loihi1,loihi2"}, "targets: requires a list of targets; found 'loihi1,loihi2'; write ["),
     ("what_if", {"targets": []}, "targets: requires one target at least; found a list"),
     ("what_if", {"targets": ["tiny", 3]}, "targets: 1: requires a path or its text; found 3"),
@@ -82,6 +88,8 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("simulate", {"keep": "no"}, f"keep: {FLAG}'no'"),
     ("simulate", {"out": b"out.npz"}, "out: requires a path or its text; found b'out.npz'; name the npz file"),
     ("simulate", {"data": Path("missing.npz")}, "missing.npz: requires an npz file; found none there"),
+    ("simulate", {"effort": "x"}, EFFORT),
+    ("verify", {"effort": "x"}, EFFORT),
     ("verify", {"backend": "x"}, f"backend: {CHOICE}lava, reference"),
     ("verify", {"lava_mode": "x"}, f"lava_mode: {CHOICE}mixed, stock, fused, inprocess, all"),
     ("verify", {"engine": "x"}, f"engine: {CHOICE}local, ray"),
@@ -114,6 +122,16 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("Options", {"ternarize": "x"}, f"ternarize: {CHOICE}refuse, twn, int8"),
     ("Options", {"steps": "a"}, f"steps: {WHOLE}0 on; found 'a'; give the steps of a sample"),
     ("Options", {"allow_rounding": -0.1}, "allow_rounding: requires a share from 0 on; found -0.1"),
+    ("Options", {"effort": "x"}, EFFORT),
+    ("Effort", {"exact_steps": 0}, f"effort: exact_steps: {WHOLE}1 on; found 0; see docs/effort.md"),
+    ("Effort", {"searched_kinds": True}, f"effort: searched_kinds: {WHOLE}1 on; found True"),
+    (
+        "Effort",
+        {"shortfalls": 3},
+        "effort: shortfalls: requires a tuple of whole numbers; found 3; give them as (0, 1,",
+    ),
+    ("Effort", {"shortfalls": ()}, "effort: shortfalls: requires 0 as the first; found ()"),
+    ("Effort", {"offset_bits": (4,)}, "effort: offset_bits: requires two numbers; found 1; give the smallest"),
     ("MapOptions", {"objective": "x"}, f"objective: {CHOICE}cores, traffic, latency, balance"),
     ("MapOptions", {"seed": -1}, f"seed: {WHOLE}0 to 2,147,483,647; found -1"),
     ("MapOptions", {"spare_cores": 1.5}, f"spare_cores: {WHOLE}0 on; found 1.5"),
@@ -150,6 +168,7 @@ def calls(
         "export": (tern2lava.export, {"source": held, "out": "net.nir"}),
         "record": (tern2lava.record, {"module": None, "data": samples()}),
         "Options": (Options, {}),
+        "Effort": (Effort, {}),
         "MapOptions": (MapOptions, {}),
         "save": (held.save, {"folder": "b"}),
         "to_frame": (held.to_frame, {}),
@@ -176,7 +195,11 @@ def test_every_argument_of_every_function_stands_in_the_table_or_is_spikes_or_a_
     # Checked by one function for all, by the same words: see the entries of compile; spikes: tests/api/test_spikes.py;
     # what a module's options must be: the entries of load; record's: tests/frontends/test_record.py.
     alike = {"any_steps", "pad", "progress", "data", "options", "map_options", "net", "source", "bundle"}
-    own = {(name, argument) for name in ("record",) for argument in ("out", "names", "potentials", "call", "scores")}
+    own = {
+        (name, argument)
+        for name in ("record",)
+        for argument in ("out", "names", "potentials", "call", "scores", "effort")
+    }
     for name in FUNCTIONS:
         parameters = inspect.signature(getattr(tern2lava, name)).parameters.values()
         for parameter in parameters:
@@ -226,6 +249,7 @@ def test_record_names_its_wrong_arguments() -> None:
         ({"names": {"0": 3}}, "names: 0: requires a text; found 3"),
         ({"potentials": {"0": "v"}}, "potentials: 0: requires (attribute, 'before' or 'after'); found 'v'"),
         ({"potentials": {0: ("v", "after")}}, "potentials: requires texts as its keys; found 0"),
+        ({"effort": "x"}, EFFORT),
         ({"call": 3}, "call: requires a text; found 3"),
         ({"scores": 3}, "scores: requires a function or None; found 3"),
         ({"data": b"x"}, "data: spikes: requires an array, list or tensor; found b'x'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 import tern2lava
 from junk import OBJECTS, junk
 from lossy import network, samples
+from tern2lava.effort import Effort
 from tern2lava.errors import Tern2LavaError
 from tern2lava.hw_profiles import load_profile
 
@@ -32,9 +34,9 @@ def calls() -> dict[str, Call]:
     tiny = load_profile("tiny")
     held = tern2lava.compile(network(), tiny)
     data, loading = samples(2), OPTIONS
-    common = ("any_steps", "pad", "progress")
+    common = ("any_steps", "pad", "progress", "effort")
     found: dict[str, Call] = {
-        "load": (tern2lava.load, {"source": network()}, ("source", *loading)),
+        "load": (tern2lava.load, {"source": network()}, ("source", "effort", *loading)),
         "compile": (
             tern2lava.compile, {"source": network(), "target": tiny},
             ("source", "target", "out", "options", "map_options", "data", "recorded", "nonsense", *common, *loading),
@@ -57,7 +59,8 @@ def calls() -> dict[str, Call]:
             ("source", "out", "to", "stage", "dt", "lossy", "codec", *loading),
         ),
         "export image": (tern2lava.export, {"source": held, "out": "i", "to": "image"}, ("out", "codec", "source")),
-        "Options": (tern2lava.Options, {}, ("ternarize", "steps", "allow_rounding")),
+        "Options": (tern2lava.Options, {}, ("ternarize", "steps", "allow_rounding", "effort")),
+        "Effort": (Effort, {}, tuple(field.name for field in fields(Effort))),
         "MapOptions": (
             lambda **options: tern2lava.compile(network(), tiny, map_options=tern2lava.MapOptions(**options)), {},
             ("max_neurons_per_core", "placement", "share_cores", "encodings", "seed", "pins", "spare_cores", "rate",
@@ -82,7 +85,7 @@ def answers(function: Any, arguments: dict[str, Any]) -> None:
 
 
 NAMES = ("load", "compile", "what_if", "simulate", "verify", "report", "export", "export image", "Options",
-         "MapOptions", "save", "to_frame")  # fmt: skip
+         "Effort", "MapOptions", "save", "to_frame")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,7 +108,7 @@ def test_objects_of_other_kinds_in_every_argument(calls: dict[str, Call], name: 
 
 
 OPTIONS = ("net", "input_shape", "steps", "readout", "levels", "call", "dt", "assume")
-RECORDING = ("module", "data", "out", "names", "potentials", "call", "scores", "nonsense")
+RECORDING = ("module", "data", "out", "names", "potentials", "call", "scores", "effort", "nonsense")
 MODULE = {"input_shape": (16,), "steps": 10}
 
 
@@ -117,9 +120,7 @@ def module() -> Any:
 
 
 @settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(
-    which=st.sampled_from(["net", "input_shape", "steps", "readout", "levels", "call", "dt", "assume"]), value=junk()
-)
+@given(which=st.sampled_from(OPTIONS), value=junk())
 def test_junk_in_one_option_of_a_module(module: Any, which: str, value: Any) -> None:
     answers(tern2lava.load, {"source": module} | MODULE | {which: value})
 

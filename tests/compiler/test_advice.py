@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Outp
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions, Options
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
 
@@ -131,10 +133,10 @@ CASES: dict[str, Case] = {
 }  # fmt: skip
 
 
-def refusal(case: Case) -> CapacityError:
+def refusal(case: Case, effort: Effort = NORMAL) -> CapacityError:
     graph, profile, map_options, options, _ = case
     with pytest.raises(CapacityError) as caught:
-        api.compile(graph(), profile(), options=options, map_options=map_options)
+        api.compile(graph(), profile(), options=options, map_options=map_options, effort=effort)
     return caught.value
 
 
@@ -176,9 +178,8 @@ def test_wide_weights_are_said_to_fit_as_ternary_ones_where_nothing_else_helps(m
     assert re.search(r"; with --ternarize twn it takes \d cores?; or ", str(caught.value)), str(caught.value)
 
 
-def test_large_networks_are_held_against_bounds_and_not_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(advice, "MAPPED", 10)
-    error = refusal(CASES["cores"])
+def test_large_networks_are_held_against_bounds_and_not_mapped() -> None:
+    error = refusal(CASES["cores"], effort=replace(NORMAL, advised_size=10))
     named = re.findall(r"(?:use|or) ([\w-]+) \(not tried; at least (\d+) cores? of ([\d,]+)\)", error.hint)
     assert [name for name, _, _ in named] == ["loihi2", "kapoho-point"]
     for target, least, have in named:

@@ -33,7 +33,8 @@ from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.export.nir import NirContent, nir_content, write_nir
-from tern2lava.frontends.nir.read import load_nir, read_tree
+from tern2lava.frontends.load import load
+from tern2lava.frontends.nir.read import read_tree
 from tern2lava.sim.data.readout import scores
 from tern2lava.sim.reference.real import run_float
 
@@ -116,7 +117,7 @@ def test_a_written_file_is_read_by_nir_with_types_checked(tmp_path: Path) -> Non
     np.testing.assert_allclose(neuron.tau_mem, 1e-3 / 0.25)
     np.testing.assert_allclose(neuron.v_leak, 0.125 / 0.25)
     np.testing.assert_allclose(neuron.tau_syn, 1e-3 / (1 - np.linspace(0.0, 0.9, 5)))
-    back = load_nir(path)
+    back = load(path)
     assert any("dt 0.001 s from the file's metadata" in note for note in back.notes)
     x = np.random.default_rng(2).integers(0, 2, (3, 40, 4))
     np.testing.assert_array_equal(run_float(back, {"x": x}).spikes["n"], run_float(graph, {"x": x}).spikes["n"])
@@ -146,9 +147,9 @@ def test_what_nir_has_no_field_for_needs_leave_and_comes_back_from_metadata(
     assert notes == (f"n: only metadata say {', '.join(said.split(','))}; other readers lose it",)
     assert type(nir.read(path).nodes["n"]).__name__ == "LIF"
     x = np.random.default_rng(3).integers(0, 2, (3, 60, 4))
-    expected, found = run_float(graph, {"x": x}), run_float(load_nir(path), {"x": x})
+    expected, found = run_float(graph, {"x": x}), run_float(load(path), {"x": x})
     np.testing.assert_array_equal(found.spikes["n"], expected.spikes["n"])
-    hard = run_float(load_nir(path, assume="reset=zero,reset_delay=false,rearm=false,fire=gt,refractory=0"), {"x": x})
+    hard = run_float(load(path, assume="reset=zero,reset_delay=false,rearm=false,fire=gt,refractory=0"), {"x": x})
     assert np.any(hard.spikes["n"] != expected.spikes["n"])
 
 
@@ -252,4 +253,4 @@ def test_metadata_written_with_the_sign_of_a_comparison_are_read_as_with_its_wor
         assert said.asstr()[()] == "fire=ge"
         del file["node/nodes/n/metadata/tern2lava"]
         file["node/nodes/n/metadata/tern2lava"] = "fire=>="
-    assert load_nir(path)["n"].compare is Compare.GE  # type: ignore[union-attr]
+    assert load(path)["n"].compare is Compare.GE  # type: ignore[union-attr]

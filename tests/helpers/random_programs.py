@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nets import geometry, neurons, sparse_codes, variant
-from tern2lava.compiler.image.core_image import block_bytes, decode_core
+from tern2lava.compiler.image.core_image import decode_core, sections
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import accumulate
 from tern2lava.compiler.ir.shapes import Array, Pooling, frozen, size
@@ -206,7 +206,7 @@ def check_limits(program: Mapped) -> None:
         assert use.neurons == (sum(g.box.volume for g in image.groups), program.partition.limit["neurons"])
         assert use.in_axons == (sum(a.count for a in image.axons), core.in_axons.value)
         if codec:
-            assert use.synapse_bits[0] == 8 * sum(block_bytes(block) for block in image.blocks)
+            assert use.synapse_bits[0] == 8 * sections(data).blocks
         if profile.routing.out_axon_model.value == "ranges":
             assert use.out_axons[0] == len(image.routes)
         for used, most in (use.neurons, use.synapse_bits, use.in_axons, use.out_axons):

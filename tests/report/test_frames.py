@@ -73,6 +73,8 @@ def test_a_comparison_of_targets_is_a_frame_too() -> None:
 
 def test_without_pandas_it_is_one_line_that_says_how(held: CompiledNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(MissingPackageError, match="pandas is not installed; .*pip install pandas") as raised:
+    with pytest.raises(
+        MissingPackageError, match="pandas is not installed; .*add it with: uv .*--extra pandas"
+    ) as raised:
         held.to_frame("cores")
     assert "\n" not in str(raised.value)

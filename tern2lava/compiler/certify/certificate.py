@@ -29,6 +29,7 @@ from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
+from tern2lava.effort import Effort
 
 
 class Verdict(str, Enum):
@@ -120,13 +121,14 @@ def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certifica
     result = []
     for population in integer.of_kind(Population):
         neuron = ternary.neuron(population.name)
-        result.append(_certify(ternary, integer, neuron, population, integer.arithmetic, steps))
+        result.append(_certify(ternary, integer, neuron, population, integer.arithmetic, steps, options.effort))
     return tuple(result)
 
 
 def _certify(
-    ternary: Graph, integer: Graph, neuron: Neuron, population: Population, arithmetic: Arithmetic, steps: int
-) -> Certificate:
+    ternary: Graph, integer: Graph, neuron: Neuron, population: Population, arithmetic: Arithmetic, steps: int,
+    effort: Effort,
+) -> Certificate:  # fmt: skip
     a_low, a_high = summed_input(integer, population.inputs, population.shape)
     found = bounds(population, a_low, a_high, arithmetic, steps)
     safe = safe_steps(population, a_low, a_high, arithmetic)
@@ -134,7 +136,7 @@ def _certify(
     t = terms.arrays
     gains = real_gains(ternary, integer, population, terms.unit)
     offset = bias_offset(neuron, population, arithmetic)
-    ties, kept = examine(neuron, population, gains, arithmetic, steps, offset)
+    ties, kept = examine(neuron, population, gains, arithmetic, steps, offset, effort)
     u_limit, v_limit = np.maximum(-found.u_low, found.u_high), np.maximum(-found.met_low, found.met_high)
     fed_u = t["drift_u"] * u_limit + t["round_u"]
     e_u = _accumulated(population.decay_u, t["drift_u"], fed_u, arithmetic, steps)

@@ -16,8 +16,6 @@ from tern2lava.compiler.ir.shapes import Bools, Ints, Reals
 
 # Shares of a neuron's synapses that spike in a step.
 RATES = (0.02, 0.1, 0.3)
-# Steps that sequences have at most: 64 of them with a decay of 3 / 4 are potentials of 128 bits.
-STEPS = 64
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,12 +20,10 @@ class Bounds:
     """Ranges that hold after any number of steps up to the one asked for, per neuron (arrays that broadcast to the
     population's shape, float64, in units of the membrane's last bit).
 
-    a: summed synaptic input of a step. u: current. met: membrane potential that meets the threshold. adaptation:
+    u: current. met: membrane potential that meets the threshold. adaptation:
     largest magnitude of what an adaptive threshold adds.
     """
 
-    a_low: Reals
-    a_high: Reals
     u_low: Reals
     u_high: Reals
     met_low: Reals
@@ -136,7 +134,7 @@ def bounds(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arit
     for mechanism in kinds:
         mechanism.widen(population, found)
     return Bounds(
-        a_low=a_low, a_high=a_high, u_low=u_low, u_high=u_high, met_low=found.met_low,
+        u_low=u_low, u_high=u_high, met_low=found.met_low,
         met_high=found.met_high, adaptation=np.asarray(adaptation),
     )  # fmt: skip
 

@@ -13,21 +13,14 @@ from tern2lava.compiler.certify.ranges import growth
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Neuron, Population, Reset
 from tern2lava.compiler.ir.shapes import Bools, Ints, broadcast
+from tern2lava.effort import Effort
 
-# Kinds of neurons (sets of parameters) of a population that are run exactly; others keep the code that they have.
-MOST_PROBED = 48
-# Sequences drawn for each rate, shared among the kinds but not below FEWEST; constant inputs are held for thresholds
-# below MOST_HELD synapses.
-DRAWN, FEWEST, MOST_HELD = 400, 64, 64
-# Offsets are 2^j last bits for these j: a bias that shifts the potentials of a decaying neuron by 2^j in the end.
-SHIFTS = range(4, 17)
 # An offset is this part of a weight at most, so that potentials stay what they are.
 COARSEST = 32
 # Spikes at risk that tell no choice from another: the plainer one is taken.
 NOISE = 0.05
-# Last bits by which a subtraction may fall short, so that an offset survives it, where they are less than this part of
-# it.
-SHORT, SHORTEST = (0, 1, 2, 4), 1000
+# A subtraction may fall short, so that an offset survives it, by less than this part of it.
+SHORTEST = 1000
 
 PARAMETERS = ("alpha_u", "alpha_v", "bias_u", "bias", "v_init", "threshold", "reset_amount")
 CODED = ("decay_u", "decay_v", "bias_u", "bias", "v_init", "threshold", "reset_amount")
@@ -71,30 +64,30 @@ def kinds_of(neuron: Neuron, population: Population, gains: Gains, wanted: Bools
     return result
 
 
-def exact_run(kind: Kind, gains: Gains, steps: int, kinds: int) -> tuple[Ints, int, probe.Outcome]:
+def exact_run(kind: Kind, gains: Gains, steps: int, kinds: int, effort: Effort) -> tuple[Ints, int, probe.Outcome]:
     """Inputs (sequences, steps), how many of them were drawn (constant ones come last), and the neuron's own spikes.
     kinds: how many share the sequences that are run in all."""
-    steps = min(steps, probe.STEPS)
-    drawn = probe.draw(_sums(gains, kind.grain), max(FEWEST, DRAWN // kinds), steps)
+    steps = min(steps, effort.exact_steps)
+    drawn = probe.draw(_sums(gains, kind.grain), max(effort.least_sequences, effort.drawn_sequences // kinds), steps)
     threshold = kind.single.threshold
-    held = probe.hold(int(np.ceil(2 * threshold)) if threshold < MOST_HELD else 0, steps)
+    held = probe.hold(int(np.ceil(2 * threshold)) if threshold < effort.held_threshold else 0, steps)
     inputs = np.concatenate([drawn, held])
     return inputs, len(drawn), probe.run_exact(kind.single, inputs)
 
 
 def search(
     neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, halvings: int,
-    wanted: Bools, *, offsets: bool,
+    wanted: Bools, effort: Effort, *, offsets: bool,
 ) -> tuple[Population, int]:  # fmt: skip
     """`population` with code, bias and reset amount of its `wanted` neurons chosen by exact runs, kind by kind, and for
     how many neurons. halvings: bits that a step adds to a potential; offsets: see ties.place."""
     shape = np.broadcast_shapes(*(np.shape(getattr(population, name)) for name in CODED), wanted.shape)
     names = ("threshold", "bias", "reset_amount")
     chosen = {name: np.broadcast_to(getattr(population, name), shape).astype(np.int64) for name in names}
-    kinds = kinds_of(neuron, population, gains, wanted)[:MOST_PROBED]
+    kinds = kinds_of(neuron, population, gains, wanted)[: effort.searched_kinds]
     for kind in kinds:
-        inputs, drawn, exact = exact_run(kind, gains, steps, len(kinds))
-        choices = list(_choices(kind, arithmetic, offsets=offsets))
+        inputs, drawn, exact = exact_run(kind, gains, steps, len(kinds), effort)
+        choices = list(_choices(kind, arithmetic, effort, offsets=offsets))
         candidates = integers_of(kind, choices, arithmetic)
         found = probe.run_integer(kind.single, candidates, inputs)
         wrong = (found[0] != exact.spikes).sum(axis=(1, 2))
@@ -135,7 +128,7 @@ def integers_of(kind: Kind, choices: list[tuple[int, int, int]], arithmetic: Ari
     )  # fmt: skip
 
 
-def _choices(kind: Kind, arithmetic: Arithmetic, *, offsets: bool) -> Iterator[tuple[int, int, int]]:
+def _choices(kind: Kind, arithmetic: Arithmetic, effort: Effort, *, offsets: bool) -> Iterator[tuple[int, int, int]]:
     """(threshold, bias, reset amount) to try, the plainest first; of equals the first is taken.
 
     An offset of 2^j, to the side that keeps ties, reached by a bias of (1 - alpha) 2^j: after a reset it is small and
@@ -146,7 +139,7 @@ def _choices(kind: Kind, arithmetic: Arithmetic, *, offsets: bool) -> Iterator[t
     step, top = 1 << arithmetic.threshold_shift, arithmetic.threshold_max
     real = neuron.threshold * kind.grain
     bias, amount, decay = coded["bias"], coded["reset_amount"], coded["decay_v"]
-    short = [less for less in SHORT if less == 0 or (offsets and less * SHORTEST <= amount)]
+    short = [less for less in effort.shortfalls if less == 0 or (offsets and less * SHORTEST <= amount)]
     if neuron.reset is not Reset.SUBTRACT:
         short = [0]
     least = int(np.ceil(real / step) - 1) * step
@@ -156,11 +149,12 @@ def _choices(kind: Kind, arithmetic: Arithmetic, *, offsets: bool) -> Iterator[t
         yield from ((code, bias, amount - less) for code in dict.fromkeys(plain) if 0 <= code <= top)
     if not offsets:
         return
-    adds_up = float(growth(np.asarray(decay), arithmetic, probe.STEPS))
+    adds_up = float(growth(np.asarray(decay), arithmetic, effort.exact_steps))
     if neuron.compare is Compare.GE and COARSEST * 2 * adds_up <= kind.grain:
         yield from ((at, bias + lift, amount - less) for lift in (1, 2) for less in short)
     sign = -1 if neuron.compare is Compare.GE else 1
-    for j in SHIFTS:
+    least_j, most_j = effort.offset_bits
+    for j in range(least_j, most_j + 1):
         shift = sign << j if sign > 0 else -(1 << j)
         code = int(np.floor((real + shift) / step)) * step
         lifted = int(np.rint(decay * shift / (1 << arithmetic.decay_bits)))

@@ -22,9 +22,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Compare, Neuron, Population
 from tern2lava.compiler.ir.shapes import Array, Ints, Reals, broadcast
 from tern2lava.compiler.neurons.mechanism import kinds_of as mechanisms_of
 from tern2lava.counts import count
-
-# Kinds of neurons that are run exactly to say what becomes of their ties.
-MOST_EXAMINED = 4
+from tern2lava.effort import Effort
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -70,8 +68,9 @@ class Ties:
 
 
 def place(
-    neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, *, offsets: bool
-) -> Placed:
+    neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, effort: Effort, *,
+    offsets: bool,
+) -> Placed:  # fmt: skip
     """`population` (lowered from `neuron` of the TERNARY graph, thresholds yet anywhere) with thresholds placed for
     `steps` steps. gains: see lattice.lattice. offsets: whether a bias and a reset amount may be moved by last bits to
     pay for a code that is missing; they never are where potentials are read."""
@@ -110,13 +109,14 @@ def place(
         code = np.where(lift, code + step, code)
         bias = np.where(lift, population.bias + 1, population.bias)
         return Placed(population=replace(population, threshold=code, bias=bias))
-    placed, chosen = search(neuron, placed, gains, arithmetic, steps, found.halvings, unproven, offsets=offsets)
+    placed, chosen = search(neuron, placed, gains, arithmetic, steps, found.halvings, unproven, effort, offsets=offsets)
     return Placed(population=placed, chosen=chosen)
 
 
 def examine(
-    neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, offset: Ints
-) -> tuple[Ties, bool]:
+    neuron: Neuron, population: Population, gains: Gains, arithmetic: Arithmetic, steps: int, offset: Ints,
+    effort: Effort,
+) -> tuple[Ties, bool]:  # fmt: skip
     """What becomes of ties in `population` as it is, and whether all its neurons are proven to spike as `neuron` within
     `steps` steps. offset: last bits of its bias that are there for the thresholds' sake."""
     found = lattice(neuron, population, gains, arithmetic)
@@ -134,8 +134,8 @@ def examine(
     ties = Ties(known=found.exact and found.grain > 0, possible=counts[0], kept=counts[1], lost=counts[2])
     if unproven.any() and found.exact and _simple(neuron) and gains:
         ran, met, differ = 0, 0, 0
-        for kind in kinds_of(neuron, population, gains, unproven)[:MOST_EXAMINED]:
-            inputs, _, exact = exact_run(kind, gains, steps, MOST_EXAMINED)
+        for kind in kinds_of(neuron, population, gains, unproven)[: effort.examined_kinds]:
+            inputs, _, exact = exact_run(kind, gains, steps, effort.examined_kinds, effort)
             choice = [(kind.coded["threshold"], kind.coded["bias"], kind.coded["reset_amount"])]
             spikes, _ = run_integer(kind.single, integers_of(kind, choice, arithmetic), inputs)
             ran += kind.neurons

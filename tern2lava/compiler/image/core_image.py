@@ -134,8 +134,9 @@ def encode_core(image: CoreImage) -> bytes:
     return bytes(out.data) + struct.pack("<I", zlib.crc32(out.data))
 
 
-def decode_core(data: bytes, name: str = "core image") -> CoreImage:
-    """The image in `data`. Raises InputError where the checksum or any record is not as docs/image-format.md says."""
+def decode_core(data: bytes, name: str = "core image", *, synapses: bool = True) -> CoreImage:
+    """The image in `data`, without its blocks unless `synapses`. Raises InputError where the checksum or any record
+    that is read is not as docs/image-format.md says."""
     if len(data) < struct.calcsize("<" + _HEADER) + 4 or data[:4] != MAGIC:
         raise InputError(name, f"{len(data)} bytes that do not start as a core image")
     (checksum,) = struct.unpack("<I", data[-4:])
@@ -158,10 +159,11 @@ def decode_core(data: bytes, name: str = "core image") -> CoreImage:
         groups=tuple(_read_group(read, kind) for _ in range(groups)),
         axons=tuple(_read_axons(read) for _ in range(axons)),
         routes=tuple(_read_route(read) for _ in range(routes)),
-        blocks=tuple(_read_block(read) for _ in range(read.unpack("I")[0])),
+        blocks=tuple(_read_block(read) for _ in range(read.unpack("I")[0])) if synapses else (),
     )  # fmt: skip
-    read.finish()
-    _check(image, read)
+    if synapses:
+        read.finish()
+        _check(image, read)
     return image
 
 
@@ -191,13 +193,6 @@ def sections(data: bytes, name: str = "core image") -> Sections:
     wires = read.at - first - neurons
     read.unpack("I")
     return Sections(neurons, wires, len(data) - 4 - read.at, read.at - neurons - wires + 4)
-
-
-def block_bytes(block: SynapseBlock) -> int:
-    """Bytes that a block takes in an image."""
-    out = Writer()
-    _write_block(out, block)
-    return len(out.data)
 
 
 def cut_population(population: Population, box: Box) -> Population:

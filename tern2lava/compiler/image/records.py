@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import numpy as np
@@ -77,7 +78,7 @@ class Reader:
             raise self.fail(f"a box of {rank} axes")
         shape, lo, hi = tuple(rest[0:rank]), tuple(rest[3 : 3 + rank]), tuple(rest[6 : 6 + rank])
         box = Box(shape, lo, hi)
-        whole = int(np.prod([float(n) for n in shape]))
+        whole = math.prod(shape)
         if not all(a < b <= n for a, b, n in zip(lo, hi, shape, strict=True)) or whole > MAX_NEURONS:
             raise self.fail(f"a box {box.text()} that does not lie in a population of shape {shape}")
         return box

@@ -28,6 +28,7 @@ from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.retime import chip_delay, pipeline_latencies
+from tern2lava.effort import Effort
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile
 
@@ -53,7 +54,8 @@ def to_integer(graph: Graph, arithmetic: Arithmetic, options: Options, profile: 
         _check(neuron, arithmetic)
         chosen = _choose_scale(graph, neuron, arithmetic, steps, latency[neuron.name])
         if quantum_unit(neuron) is None:
-            chosen = _placed(graph, neuron, chosen, arithmetic, steps, offsets=_offsets_allowed(graph, neuron, profile))
+            offsets = _offsets_allowed(graph, neuron, profile)
+            chosen = _placed(graph, neuron, chosen, arithmetic, steps, options.effort, offsets=offsets)
         notes += chosen.notes
         nodes[neuron.name] = chosen.population
         for projection in chosen.projections:
@@ -142,15 +144,16 @@ def _offsets_allowed(graph: Graph, neuron: Neuron, profile: Profile | None) -> b
 
 
 def _placed(
-    graph: Graph, neuron: Neuron, candidate: _Candidate, arithmetic: Arithmetic, steps: int, *, offsets: bool
-) -> _Candidate:
+    graph: Graph, neuron: Neuron, candidate: _Candidate, arithmetic: Arithmetic, steps: int, effort: Effort, *,
+    offsets: bool,
+) -> _Candidate:  # fmt: skip
     """`candidate` with its thresholds placed (ties.place); without offsets where a bias with one has no code, or where
     a potential with one could overflow and without could not."""
     population = candidate.population
     unit = membrane_unit(neuron, population)
     gains = [(p, graph.projection(p.name).scale * unit) for p in candidate.projections]
     for allowed in (True, False) if offsets else (False,):
-        placed = place(neuron, population, gains, arithmetic, steps, offsets=allowed)
+        placed = place(neuron, population, gains, arithmetic, steps, effort, offsets=allowed)
         moved = placed.population
         bias = coded_bias(moved.bias.astype(np.float64), arithmetic)
         held = _holds(graph, moved, candidate.projections, arithmetic, steps)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
-from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
+from tern2lava.frontends.files.hdf5 import Tree
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.lavadl.neuron import NEVER, integrator_fields, neuron_fields, whole_numbers
 
@@ -32,17 +31,6 @@ INPUT_WEIGHT = 64.0
 LONGEST_DELAY = 62
 
 
-def load_lavadl(path: str | Path, *, assume: str | Mapping[str, str] | None = None, steps: int = 0) -> Graph:
-    """The Graph (IMPORTED) of the lava-dl network at `path`, in whose integers it computes.
-
-    assume: keys KEYS (see assume.parse_assumptions): fire=ge for neurons trained with Loihi 1's slayer; arithmetic=real
-    reads the numbers as real ones, without the truncation of integers. steps: time steps of a sample (0: the file's).
-    Raises InputError for a damaged file, UnsupportedError for layers and neurons that have no exact form.
-    """
-    path = Path(path)
-    return read_tree(read_hdf5(path), path.name, path, assume=assume, steps=steps)
-
-
 def is_lavadl(tree: Tree) -> bool:
     """Whether an HDF5 file's tree is a lava-dl network."""
     return isinstance(tree.get("layer"), dict)
@@ -51,7 +39,12 @@ def is_lavadl(tree: Tree) -> bool:
 def read_tree(
     tree: Tree, source: str, where: object, *, assume: str | Mapping[str, str] | None = None, steps: int = 0
 ) -> Graph:
-    """The Graph of the tree of a lava-dl file; see load_lavadl."""
+    """The Graph (IMPORTED) of the tree of a lava-dl file, in whose integers it computes.
+
+    assume: keys KEYS (see parse_assumptions): fire=ge for neurons trained with Loihi 1's slayer; arithmetic=real reads
+    the numbers as real ones, without the truncation of integers. steps: time steps of a sample (0: the file's).
+    Raises InputError for a damaged file, UnsupportedError for layers and neurons that have no exact form.
+    """
     layers = parse_layers(tree, where)
     assembly = _Assembly(source, steps or _sample_steps(tree), where, assume)
     for layer, neuron in layers:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tern2lava.compiler.ir.graph import Graph, Readout
 from tern2lava.compiler.ir.shapes import Shape
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules import norse, snntorch, spikingjelly
@@ -65,6 +66,7 @@ def read_module(
     readout: Readout | str = Readout.SPIKE_COUNT,
     levels: tuple[int, int] = (0, 1),
     call: str = "auto",
+    effort: Effort = NORMAL,
 ) -> Loaded:
     """The graph of load_module, with what is known of the module's own way to run. Arguments and errors as there."""
     readout = read_readout(readout)
@@ -88,7 +90,7 @@ def read_module(
     refuse_unknown(module, source)
     from tern2lava.frontends.modules.trace.to_graph import load_traced
 
-    return load_traced(module, shapes, steps, readout=readout, levels=levels, call=call)
+    return load_traced(module, shapes, steps, readout=readout, levels=levels, call=call, effort=effort)
 
 
 def read_readout(value: Readout | str) -> Readout:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import Assumptions, parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
-from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
+from tern2lava.frontends.files.hdf5 import Tree
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nir.file import ANALOG, NEURONS, NirGraph, parse_nir
 from tern2lava.frontends.nir.layers import channel_gain, conv_fields, dense_layer, size_pair
@@ -44,19 +43,6 @@ from tern2lava.frontends.nir.time_step import Timing, find_timing
 KEYS = ("reset", "fire", "reset_delay", "readout", "levels")
 
 
-def load_nir(
-    path: str | Path, *, dt: float | None = None, assume: str | Mapping[str, str] | None = None, steps: int = 0
-) -> Graph:
-    """The Graph (IMPORTED) of the NIR file at `path`.
-
-    dt: the time step in seconds, where the file does not tell it (see nirtime.find_timing). assume: what the framework
-    that wrote the file lost (see parse_assumptions; keys KEYS and words of mechanisms). steps: time steps of a sample.
-    Raises InputError for a damaged or incomplete file, UnsupportedError for what has no exact form.
-    """
-    path = Path(path)
-    return read_tree(read_hdf5(path), path.name, path, dt=dt, assume=assume, steps=steps)
-
-
 def read_tree(
     tree: Tree,
     source: str,
@@ -66,7 +52,12 @@ def read_tree(
     assume: str | Mapping[str, str] | None = None,
     steps: int = 0,
 ) -> Graph:
-    """The Graph of the tree of a NIR file; see load_nir."""
+    """The Graph (IMPORTED) of the tree of a NIR file.
+
+    dt: the time step in seconds, where the file does not tell it (see time_step.find_timing). assume: what the
+    framework that wrote the file lost (see parse_assumptions; keys KEYS and words of mechanisms). steps: time steps of
+    a sample. Raises InputError for a damaged or incomplete file, UnsupportedError for what has no exact form.
+    """
     given = parse_assumptions(assume, (*KEYS, *words()))
     graph = add_ends(fuse_thresholds(parse_nir(tree, where)), where)
     assumptions = given.behind(graph.said)

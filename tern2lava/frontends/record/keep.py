@@ -9,6 +9,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Input, Neuron
 from tern2lava.compiler.ir.shapes import Array, Ints, Spikes, size
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import Tern2LavaError
 
 if TYPE_CHECKING:
@@ -16,30 +17,30 @@ if TYPE_CHECKING:
 
     from tern2lava.frontends.modules.known_modules import Loaded
 
-SAMPLES, CANDIDATES = 4, 12
 DENSITIES = (0.1, 0.25, 0.5, 0.8)
 """Shares of input spikes of the candidates, in turn."""
-ROOM = 1 << 28
-"""Spikes of candidates that are held at a time."""
 
 
-def keep_run(module: torch.nn.Module, loaded: Loaded) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """(arrays of SAMPLES recorded samples as api.record gives them, without potentials, notes).
+def keep_run(
+    module: torch.nn.Module, loaded: Loaded, effort: Effort = NORMAL
+) -> tuple[dict[str, Array], tuple[str, ...]]:
+    """(arrays of effort.own_samples recorded samples as api.record gives them, without potentials, notes).
 
-    The input is random, of several densities; of CANDIDATES samples those are kept that make the most populations
-    spike. Nothing is kept where the run fails, which a note says.
+    The input is random, of several densities; of effort.own_candidates samples those are kept that make the
+    most populations spike. Nothing is kept where the run fails, which a note says.
     """
     from tern2lava.frontends.record.record import record_module
 
     graph = loaded.graph
-    count = max(1, min(CANDIDATES, ROOM // max(1, graph.steps * sum(size(n.shape) for n in graph.of_kind(Neuron)))))
+    spikes = graph.steps * sum(size(n.shape) for n in graph.of_kind(Neuron))
+    count = max(1, min(effort.own_candidates, effort.candidate_spikes // max(1, spikes)))
     inputs = _inputs(graph, count, static=loaded.call == "static")
     try:
-        found = record_module(module, _torch_shapes(graph, inputs, module), loaded=loaded)
+        found = record_module(module, _torch_shapes(graph, inputs, module), loaded=loaded, effort=effort)
     except Tern2LavaError as error:
         return {}, (f"no run of the module is kept in the bundle, its recording failed: {error}",)
     populations = [name for name in found if name.startswith("spikes.")]
-    chosen = _most_populations({name: found[name] for name in populations})
+    chosen = _most_populations({name: found[name] for name in populations}, effort.own_samples)
     arrays = {name: values[chosen] for name, values in inputs.items()}
     arrays |= {name: found[name][chosen] for name in populations}
     if "scores" in found:
@@ -74,13 +75,13 @@ def _torch_shapes(graph: Graph, inputs: dict[str, Spikes], module: Any) -> dict[
     return {name: values[..., 0, :] if name in held else values for name, values in inputs.items()}
 
 
-def _most_populations(spikes: dict[str, Array]) -> Ints:
-    """Numbers of SAMPLES samples, in order: one after the other that which makes the most further populations spike,
+def _most_populations(spikes: dict[str, Array], samples: int) -> Ints:
+    """Numbers of `samples` samples, in order: one after the other that which makes the most further populations spike,
     then those of other densities."""
     fires = np.stack([values.reshape(len(values), -1).any(axis=1) for values in spikes.values()], axis=1)
     chosen: list[int] = []
     covered = np.zeros(fires.shape[1], bool)
-    while len(chosen) < min(SAMPLES, len(fires)):
+    while len(chosen) < min(samples, len(fires)):
         gain = (fires & ~covered).sum(axis=1)
         gain[chosen] = -1
         best = int(gain.argmax())

@@ -19,15 +19,13 @@ import torch
 from tern2lava.compiler.ir.graph import Readout
 from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.counts import count
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, Tern2LavaError
 from tern2lava.frontends.modules.known_modules import FRAMEWORKS, Loaded, dtype_of, rest, resting_copy, unwrapped
 from tern2lava.frontends.modules.read import CALLS, is_sequence, sequence_call, sequence_names
 from tern2lava.frontends.modules.torch_layers import class_path
 from tern2lava.frontends.modules.trace.to_graph import load_traced
 from tern2lava.frontends.record.potentials import potential
-
-AT_ONCE = 64
-"""Samples that run at a time."""
 
 Names = Mapping[str, str]
 Potentials = Mapping[str, tuple[str, str]]
@@ -37,7 +35,7 @@ Scores = Callable[[Any], Any]
 def record_module(
     module: torch.nn.Module, inputs: Mapping[str, Array], *, names: Names | None = None,
     potentials: Potentials | None = None, call: str = "auto", scores: Scores | None = None,
-    loaded: Loaded | None = None,
+    loaded: Loaded | None = None, effort: Effort = NORMAL,
 ) -> dict[str, Array]:  # fmt: skip
     """Arrays of the module's own run on `inputs`, (samples, steps, *shape) for each argument of its forward.
 
@@ -56,7 +54,7 @@ def record_module(
     if loaded is not None:
         style, known = loaded.call, loaded.names
     else:
-        style, known = _style(original, source, shapes, steps, call)
+        style, known = _style(original, source, shapes, steps, call, effort)
     copied = resting_copy(original)
     dtype = dtype_of(copied)
     layers = _layers(copied, known, dict(names or {}), dict(potentials or {}), source)
@@ -64,8 +62,9 @@ def record_module(
     kept: dict[str, list[Array]] = {}
     given: list[Array] = []
     with _undisturbed():
-        for begin in range(0, samples, AT_ONCE):
-            part = {name: np.asarray(values[begin : begin + AT_ONCE]) for name, values in inputs.items()}
+        for begin in range(0, samples, effort.recorded_samples):
+            end = begin + effort.recorded_samples
+            part = {name: np.asarray(values[begin:end]) for name, values in inputs.items()}
             run = _Run(copied, layers, style, dtype, source, part, steps)
             returned = run.run()
             for name, values in run.arrays().items():
@@ -100,13 +99,13 @@ class _Layer:
 
 
 def _style(
-    module: torch.nn.Module, source: str, shapes: dict[str, Shape], steps: int, call: str
+    module: torch.nn.Module, source: str, shapes: dict[str, Shape], steps: int, call: str, effort: Effort
 ) -> tuple[str, dict[str, str]]:
     """(how the module is called, the population of each neuron layer by its name in the module)."""
     if is_sequence(module) and len(shapes) == 1:
         return sequence_call(module) if call == "auto" else call, sequence_names(module)
     try:
-        read = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, levels=(0, 1), call=call)
+        read = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, levels=(0, 1), call=call, effort=effort)
     except Tern2LavaError as error:
         if call == "auto":
             raise InputError(

@@ -17,6 +17,7 @@ from tern2lava.compiler.ir.graph import Graph, Input
 from tern2lava.compiler.ir.shapes import Array, Ints, Spikes, size
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.sim.data.given import whole_array
 from tern2lava.sim.data.ragged import cut, is_ragged, padded
@@ -24,8 +25,6 @@ from tern2lava.sim.data.stored_values import StoredValues, read_header
 from tern2lava.sim.data.wrapped import what_is_wrong
 
 NPY = b"\x93NUMPY"
-# Bytes from which an array is left in its file and read in pieces.
-LARGE = 1 << 27
 # NotImplementedError and RuntimeError: zipfile's, for unknown and encrypted members.
 _DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError)
 
@@ -78,7 +77,7 @@ class SpikeData(Shown):
         return np.pad(values, [(0, 0), (0, missing)] + [(0, 0)] * (values.ndim - 2)) if missing > 0 else values
 
 
-def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False) -> SpikeData:
+def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False, effort: Effort = NORMAL) -> SpikeData:
     """The data of an npz file for the inputs of `graph`.
 
     Arrays: `spikes` (batch, steps, *input shape), or one array per Input under its name; `labels` (batch,) optional.
@@ -104,7 +103,11 @@ def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False) 
                     )
                 members[name] = info
             whole = "lengths" in members
-            arrays = {name: _read(archive, info, path, whole) for name, info in members.items() if name in wanted}
+            arrays = {
+                name: read_array(archive, info, path, effort, whole=whole)
+                for name, info in members.items()
+                if name in wanted
+            }
     except FileNotFoundError:
         raise InputError(path, "requires an npz file; found none there; check the path") from None
     except MemoryError:
@@ -119,7 +122,9 @@ def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False) 
     return make_spikes(arrays, graph, path, steps=steps, pad=pad)
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, whole: bool) -> Array | _Member:
+def read_array(
+    archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, effort: Effort, *, whole: bool
+) -> Array | Member:
     """One array of an npz file, its claimed size checked against what is stored before anything is allocated; of a
     large one only what it is, unless the `whole` is needed."""
     with archive.open(member) as stream:
@@ -135,8 +140,8 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, whole: 
             f"{path}: {member.filename}",
             f"requires as many bytes as shape {shape} of {dtype} has; found others; save it again",
         )
-    if not whole and member.file_size > LARGE and len(shape) > 1 and not fortran:
-        return _Member(path=path, name=member.filename, shape=shape, dtype=dtype)
+    if not whole and member.file_size > effort.file_bytes and len(shape) > 1 and not fortran:
+        return Member(path=path, name=member.filename, shape=shape, dtype=dtype, part=effort.read_bytes)
     npy_format: Any = np.lib.format
     with archive.open(member) as stream:
         array: Array = npy_format.read_array(stream, allow_pickle=False)
@@ -144,13 +149,14 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, whole: 
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Member:
-    """An array of a file that is left there."""
+class Member:
+    """An array of a file that is left there. part: bytes of it that are read at a time."""
 
     path: Path
     name: str
     shape: tuple[int, ...]
     dtype: Any
+    part: int
 
     @property
     def ndim(self) -> int:
@@ -185,7 +191,7 @@ def make_spikes(
         raise InputError(where, "requires inputs of the same samples and steps; found others; give all of them alike")
     samples = next(iter(inputs.values())).shape[0]
     labels = arrays.get("labels")
-    if isinstance(labels, _Member):
+    if isinstance(labels, Member):
         raise _wrong_labels(where, samples, f"shape {labels.shape}")
     if labels is not None:
         labels = whole_array(labels, f"{where}: labels")
@@ -201,9 +207,9 @@ def _wrong_labels(where: object, samples: int, what: str) -> InputError:
     )  # fmt: skip
 
 
-def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, where: str) -> Array | _Member:
+def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, where: str) -> Array | Member:
     """The values of one Input as one array: samples given one by one or one after another are padded."""
-    if isinstance(values, _Member):
+    if isinstance(values, Member):
         return values
     if is_ragged(values):
         return padded(values, steps, pad, where)
@@ -214,7 +220,7 @@ def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, whe
     return padded(cut(found, whole_array(lengths, f"{where}: lengths"), where), steps, pad, where)
 
 
-def _checked(values: Array | _Member, node: Input, where: str) -> Spikes | StoredValues:
+def _checked(values: Array | Member, node: Input, where: str) -> Spikes | StoredValues:
     """The values of one Input in its shape; those of a large file are checked as they are read."""
     if values.dtype.kind not in "biuf":
         raise InputError(where, f"requires numbers; found {values.dtype}; give 0 and 1, or whole numbers in its levels")
@@ -233,9 +239,9 @@ def _checked(values: Array | _Member, node: Input, where: str) -> Spikes | Store
             where, f"requires steps of shape {node.shape} ({count(size(node.shape), 'value')}), as the network's "
             f"input '{node.name}' has; found {values.shape[2:]} ({count(width, 'value')}); reshape the samples"
         )  # fmt: skip
-    if isinstance(values, _Member):
+    if isinstance(values, Member):
         check = partial(_whole, node, where)
-        return StoredValues(values.path, values.name, values.shape, values.dtype, node.shape, check)
+        return StoredValues(values.path, values.name, values.shape, values.dtype, node.shape, check, values.part)
     return _whole(node, where, values, placed=True)
 
 

@@ -13,22 +13,21 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 
-# Bytes that are read at a time.
-PART = 1 << 20
-
 
 class StoredValues:
     """An array in an npz file of which slices of samples (its first axis) are read.
 
     Slices that follow each other are read in one pass; an earlier one starts the file again. item: shape of a step as
-    it is given out. check turns what was read into what is given out, or raises InputError.
+    it is given out. check turns what was read into what is given out, or raises InputError. part: bytes read at
+    a time.
     """
 
     def __init__(
         self, path: Path, name: str, shape: tuple[int, ...], dtype: Any, item: tuple[int, ...],
-        check: Callable[[Array], Array],
+        check: Callable[[Array], Array], part: int,
     ) -> None:  # fmt: skip
         self.path, self.name, self.dtype, self.check = path, name, dtype, check
+        self._part = part
         self.shape = (*shape[:2], *item)
         self._each = shape[1:]
         self._bytes = math.prod(self._each) * dtype.itemsize
@@ -46,7 +45,7 @@ class StoredValues:
         values = np.empty((max(0, end - begin), *self._each), self.dtype)
         stream, room = self._opened(begin), values.reshape(-1).view(np.uint8)
         while room.size:
-            data = stream.read(min(room.size, PART))
+            data = stream.read(min(room.size, self._part))
             if not data:
                 raise EOFError(f"{self.name} ends before sample {end}")
             room[: len(data)] = np.frombuffer(data, np.uint8)
@@ -64,7 +63,7 @@ class StoredValues:
             self._at = 0
         missing = (begin - self._at) * self._bytes
         while missing:
-            skipped = len(self._stream.read(min(missing, PART)))
+            skipped = len(self._stream.read(min(missing, self._part)))
             if not skipped:
                 raise EOFError(f"{self.name} ends before sample {begin}")
             missing -= skipped

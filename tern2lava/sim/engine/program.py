@@ -15,6 +15,7 @@ from tern2lava.compiler.ir.check import execution_order
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.progress import Progress
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.sim.engine.coverage import state_type
 from tern2lava.sim.engine.tables import Tables, make_tables
 from tern2lava.sim.engine.ways import addresses_of, load_ways
@@ -43,8 +44,7 @@ class Group:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Program:
     """A graph ready to run. places: where each population's neurons begin in a row of all spikes, `width` long; spans:
-    all of its neurons there, emits: the type of its spikes; input_places: as places, of every Input in a row of all
-    inputs."""
+    all of its neurons there, emits: the type of its spikes; effort: how much is held at a time."""
 
     graph: Graph
     groups: tuple[Group, ...]
@@ -52,11 +52,11 @@ class Program:
     width: int
     spans: dict[str, slice]
     emits: dict[str, Any]
-    input_places: dict[str, int]
     uses: tuple[Use, ...]
+    effort: Effort
 
 
-def prepare(graph: Graph, progress: Progress | None = None) -> Program:
+def prepare(graph: Graph, progress: Progress | None = None, effort: Effort = NORMAL) -> Program:
     """The program of an INTEGER graph. progress(stage, done, total) is told while kernels are compiled."""
     places, width = _places(graph, Population)
     input_places, _ = _places(graph, Input)
@@ -74,7 +74,7 @@ def prepare(graph: Graph, progress: Progress | None = None) -> Program:
         else:
             wide = any(kind is np.int64 for kind, _ in kinds)
             kind = np.int64 if wide else np.int32
-            tables = make_tables(graph, nodes, kind, len(members) > 1, places, input_places)
+            tables = make_tables(graph, nodes, kind, len(members) > 1, places, input_places, effort)
             groups.append(Group(names=names, tables=tables, subgraph=None))
         for node, (kind, why) in zip(nodes, kinds, strict=True):
             if refused is None:
@@ -85,8 +85,8 @@ def prepare(graph: Graph, progress: Progress | None = None) -> Program:
     return Program(
         graph=graph, groups=_with_addresses(groups, progress), places=places, width=width,
         spans={p.name: slice(places[p.name], places[p.name] + size(p.shape)) for p in graph.of_kind(Population)},
-        emits={p.name: spike_type(p) for p in graph.of_kind(Population)}, input_places=input_places,
-        uses=tuple(uses[node.name] for node in graph.of_kind(Population)),
+        emits={p.name: spike_type(p) for p in graph.of_kind(Population)},
+        uses=tuple(uses[node.name] for node in graph.of_kind(Population)), effort=effort,
     )  # fmt: skip
 
 

@@ -23,9 +23,6 @@ from tern2lava.sim.engine.group import run_group
 from tern2lava.sim.engine.program import Group, Program, Use, prepare
 from tern2lava.sim.reference import integer
 
-# Bytes of spikes of the samples that one thread takes at a time.
-TASK = 1 << 21
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EngineRun:
@@ -56,7 +53,7 @@ def run(
         part = {name: values[span] for name, values in inputs.items()}
         _run_samples(program, part, spikes[span], {name: s[span] for name, s in sums.items()}, v[span], u[span])
 
-    each = max(1, TASK // max(1, steps * program.width))
+    each = max(1, program.effort.thread_bytes // max(1, steps * program.width))
     count = min(available_cores() if threads is None else threads, batch)
     if count > 1:
         each = min(each, -(-batch // count))

@@ -14,6 +14,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Population, Pr
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Array, Ints, Pooling, broadcast, compact, size
 from tern2lava.compiler.neurons.mechanism import kinds_of
+from tern2lava.effort import Effort
 from tern2lava.sim.engine import columns, conv, dense, neuron
 from tern2lava.sim.engine.calls import Pools, States
 from tern2lava.sim.engine.cost import spike_limit
@@ -21,10 +22,6 @@ from tern2lava.sim.engine.coverage import seen_range
 from tern2lava.sim.engine.scratch import Sizes, Workspace, sizes_of
 from tern2lava.sim.engine.weights import bit_planes, codes_by_source, digits, largest_code, rows_by_source
 
-# Bytes of summed input that are held at a time, so that they stay in a core's cache.
-SUMS = 1 << 17
-# Fewer neurons than this with the same parameters are stepped with parameters of their own instead.
-ALIKE = 64
 RESETS = {Reset.ZERO: neuron.TO_ZERO, Reset.SUBTRACT: neuron.SUBTRACTS, Reset.NONE: neuron.STAYS}
 
 
@@ -64,7 +61,7 @@ class Tables:
 
 def make_tables(
     graph: Graph, nodes: list[Population], kind: Any, recurrent: bool, places: dict[str, int],
-    input_places: dict[str, int],
+    input_places: dict[str, int], effort: Effort,
 ) -> Tables:  # fmt: skip
     """The tables of `nodes`, states in `kind`; places and input_places: where a node's values begin in a row."""
     arithmetic = graph.arithmetic
@@ -76,7 +73,7 @@ def make_tables(
     for node in nodes:
         count = size(node.shape)
         row = np.zeros(columns.POPULATION_FIELDS, np.int64)
-        parameters = _parameters(node, arithmetic)
+        parameters = _parameters(node, arithmetic, effort)
         row[columns.START], row[columns.NEURONS], row[columns.PLACE] = node.start, count, places[node.name]
         row[columns.STATES], states = states, states + count
         row[columns.PARAMETERS_AT] = _append(pools["parameters"], parameters)
@@ -93,7 +90,7 @@ def make_tables(
             has_dense |= projection.geometry is None
             projections.append(_projection_row(graph, node, projection, recurrent, pools, places, input_places))
         row[columns.LAST] = len(projections)
-        fitting = SUMS // max(1, count * np.dtype(kind).itemsize) // dense.ROWS * dense.ROWS
+        fitting = effort.summed_bytes // max(1, count * np.dtype(kind).itemsize) // dense.ROWS * dense.ROWS
         block = min(max(fitting, dense.ROWS), 32) if has_dense and not recurrent else 1
         rows.append(row)
     joined = {key: np.concatenate([np.zeros(0, np.int64), *arrays]) for key, arrays in pools.items()}
@@ -128,7 +125,7 @@ def _append(pool: list[Array], array: Array) -> int:
     return begin
 
 
-def _parameters(node: Population, arithmetic: Arithmetic) -> Ints:
+def _parameters(node: Population, arithmetic: Arithmetic, effort: Effort) -> Ints:
     """(neuron.PARAMETERS, sets): one set where all neurons are alike, one per channel where those of a channel are,
     else one per neuron."""
     full = 1 << arithmetic.decay_bits
@@ -149,7 +146,7 @@ def _parameters(node: Population, arithmetic: Arithmetic) -> Ints:
     }
     largest = max(compact(broadcast(value, node.shape), node.shape).size for value in values.values())
     count = size(node.shape)
-    per_channel = len(node.shape) > 1 and largest <= node.shape[0] and count // node.shape[0] >= ALIKE
+    per_channel = len(node.shape) > 1 and largest <= node.shape[0] and count // node.shape[0] >= effort.alike_neurons
     if kinds_of(node):
         distinct = count
     elif largest == 1:

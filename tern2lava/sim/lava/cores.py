@@ -16,6 +16,7 @@ import numpy as np
 
 from tern2lava.compiler.image.core_image import CoreImage, Group, decode_core
 from tern2lava.compiler.ir.shapes import Spikes, size
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.sim.cores.program import CoreProgram, prepare_cores
 from tern2lava.sim.cores.reference import check_cover
@@ -30,8 +31,6 @@ from tern2lava.sim.lava.shared_arrays import STEPS_DONE, Layout, SharedArrays
 from tern2lava.sim.reference.integer import spike_type
 
 MAX_WORKERS = 4
-# Bytes of spikes and states that a worker computes at a time.
-CHUNK = 1 << 23
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,6 +53,7 @@ class CoresJob:
 def run_cores(
     images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, states: bool = True,
     timeout: float = DEFAULT_TIMEOUT, progress: Progress | None = None, child: LavaChild | None = None,
+    effort: Effort = NORMAL,
 ) -> LavaRun:  # fmt: skip
     """The trace of the program in `images` on `inputs` (per input, values (batch, steps, *shape)), executed by Lava.
 
@@ -78,7 +78,7 @@ def run_cores(
             layout[f"u/{name}"] = layout[f"v/{name}"] = ((batch, steps, count), "int64")
     workers = min(MAX_WORKERS, available_cores(), batch)
     sample_bytes = steps * (width + sum(sizes.values()) * (17 if states else 1))
-    chunk = max(1, min(CHUNK // max(1, sample_bytes), -(-batch // workers)))
+    chunk = max(1, min(effort.lava_bytes // max(1, sample_bytes), -(-batch // workers)))
     job = CoresJob(
         images=tuple(images), host_image=host_image, levels=levels, samples=batch, chunk=chunk, workers=workers
     )

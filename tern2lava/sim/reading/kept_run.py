@@ -14,20 +14,20 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.counts import count
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
 from tern2lava.sim.reading.oracle import Oracle, make_oracle
 from tern2lava.sim.reading.pack import unpack
 
-KEPT = 16
-"""Samples of a recorded run that a bundle keeps."""
 _DAMAGED = (InputError, OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
-def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph) -> dict[str, Array]:
-    """The first KEPT samples of a recorded run of `graph` (IMPORTED), without potentials, as a bundle keeps them.
+def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph, effort: Effort = NORMAL) -> dict[str, Array]:
+    """The first samples of a recorded run of `graph` (IMPORTED), without potentials, as a bundle keeps them.
 
-    recorded: what api.record returns or wrote. Raises InputError where it is no run of this network.
+    recorded: what api.record returns or wrote. effort: how many samples. Raises
+    InputError where it is no run of this network.
     """
     where: object = "recorded"
     if not isinstance(recorded, Mapping):
@@ -45,10 +45,11 @@ def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph) -> dict[
         raise InputError(
             where, "requires a framework's run (spikes.NAME or scores); found none; write one with tern2lava.record"
         )
-    found: dict[str, Array] = dict(data.values(0, KEPT))
-    found |= {f"spikes.{name}": np.asarray(values[:KEPT]) for name, values in oracle.spikes.items()}
+    kept = effort.kept_samples
+    found: dict[str, Array] = dict(data.values(0, kept))
+    found |= {f"spikes.{name}": np.asarray(values[:kept]) for name, values in oracle.spikes.items()}
     if oracle.scores is not None:
-        found["scores"] = oracle.scores[:KEPT]
+        found["scores"] = oracle.scores[:kept]
     return found | {name: np.asarray(recorded[name]) for name in ("dtype", "framework") if name in recorded}
 
 

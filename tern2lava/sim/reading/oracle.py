@@ -22,9 +22,10 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Graph, Neuron
 from tern2lava.compiler.ir.shapes import Array, Reals, Spikes, size
 from tern2lava.compiler.shown import Shown
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.sim.data.given import whole_array
-from tern2lava.sim.data.spike_file import _DAMAGED, _Member, _read
+from tern2lava.sim.data.spike_file import _DAMAGED, Member, read_array
 from tern2lava.sim.data.stored_values import StoredValues
 from tern2lava.sim.reading.precision import precision
 
@@ -61,7 +62,7 @@ def is_oracle_key(name: str) -> bool:
     return name in _WORDS or name.startswith((*_KINDS, "v_when."))
 
 
-def load_oracle(path: Path, graph: Graph, samples: int, steps: int) -> Oracle | None:
+def load_oracle(path: Path, graph: Graph, samples: int, steps: int, effort: Effort = NORMAL) -> Oracle | None:
     """The recorded run in an npz file (None where it has none) for the populations of `graph` (IMPORTED).
 
     samples, steps: of the input in the same file. Raises InputError for a name that no population has, another shape,
@@ -71,7 +72,10 @@ def load_oracle(path: Path, graph: Graph, samples: int, steps: int) -> Oracle | 
         with zipfile.ZipFile(path) as archive:
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             wanted = {name: info for name, info in members.items() if is_oracle_key(name)}
-            arrays = {name: _read(archive, info, path, not name.startswith(_KINDS)) for name, info in wanted.items()}
+            arrays = {
+                name: read_array(archive, info, path, effort, whole=not name.startswith(_KINDS))
+                for name, info in wanted.items()
+            }
     except _DAMAGED as error:
         raise InputError(path, f"requires a readable npz file; found {error}; record it again") from None
     return make_oracle(arrays, graph, samples, steps, path)
@@ -116,7 +120,7 @@ def _refuse_unknown(given: Iterable[str], nodes: Mapping[str, Neuron], where: ob
 def _checked(value: Any, node: Neuron, samples: int, steps: int, kind: str, where: str) -> Array | StoredValues:
     """Spikes or potentials as (samples, steps, neurons); those of a large file are checked as they are read."""
     count = size(node.shape)
-    value = value if isinstance(value, _Member) else whole_array(value, where)
+    value = value if isinstance(value, Member) else whole_array(value, where)
     shape = tuple(value.shape)
     if len(shape) < 3 or shape[:2] != (samples, steps) or int(np.prod(shape[2:])) != count:
         full = ", ".join(map(str, node.shape))
@@ -127,8 +131,8 @@ def _checked(value: Any, node: Neuron, samples: int, steps: int, kind: str, wher
     if value.dtype.kind not in ("biuf" if kind == "spikes." else "f"):
         raise InputError(where, f"requires numbers; found {value.dtype}; save an array of numbers")
     check = partial(_spikes if kind == "spikes." else _potentials, where, count)
-    if isinstance(value, _Member):
-        return StoredValues(value.path, value.name, shape, value.dtype, (count,), check)
+    if isinstance(value, Member):
+        return StoredValues(value.path, value.name, shape, value.dtype, (count,), check, value.part)
     return check(value)
 
 
@@ -149,8 +153,8 @@ def _potentials(where: str, count: int, values: Array) -> Array:
 def _scores(value: Any, samples: int, where: str) -> Reals | None:
     if value is None:
         return None
-    value = value if isinstance(value, _Member) else whole_array(value, where)
-    if isinstance(value, _Member) or value.ndim != 2 or len(value) != samples or value.dtype.kind not in "biuf":
+    value = value if isinstance(value, Member) else whole_array(value, where)
+    if isinstance(value, Member) or value.ndim != 2 or len(value) != samples or value.dtype.kind not in "biuf":
         raise InputError(
             where, f"requires shape ({samples}, classes) of numbers; found {tuple(value.shape)} of {value.dtype}; "
             "save one row of class scores for each sample"
@@ -179,7 +183,7 @@ def _word(given: Mapping[str, Any], key: str, default: str, where: object) -> st
     """A word among the arrays."""
     if key not in given:
         return default
-    value = whole_array(given[key], f"{where}: {key}") if not isinstance(given[key], _Member) else np.zeros(0)
+    value = whole_array(given[key], f"{where}: {key}") if not isinstance(given[key], Member) else np.zeros(0)
     if value.size != 1 or value.dtype.kind not in "US":
         raise InputError(f"{where}: {key}", f"requires a word; found {value.dtype} of shape {value.shape}; save a text")
     word = value.reshape(()).item()

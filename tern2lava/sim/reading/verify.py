@@ -7,13 +7,12 @@ from dataclasses import replace
 from tern2lava.compiler.ir.graph import Graph, Input, Neuron
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.progress import Progress
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.reading.compare import Reading, merged
 from tern2lava.sim.reading.oracle import Oracle
 from tern2lava.sim.reading.run import read
 
-HELD = 1 << 24
-"""Recorded values of one kind held at a time."""
 STAGE = "framework's own run"
 
 
@@ -24,7 +23,7 @@ def recorded_steps(data: SpikeData) -> int:
 
 def read_all(
     graph: Graph, data: SpikeData, oracle: Oracle, *, steps: int = 0, samples: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | None = None, effort: Effort = NORMAL,
 ) -> Reading:  # fmt: skip
     """The first `samples` (None: all) of a recorded run on `data` held against `graph` (IMPORTED).
 
@@ -35,7 +34,7 @@ def read_all(
     count = data.samples if samples is None else min(samples, data.samples)
     length = recorded_steps(data)
     nodes: tuple[Input | Neuron, ...] = (*graph.of_kind(Input), *graph.of_kind(Neuron))
-    at_once = max(1, HELD // max(1, length * sum(size(node.shape) for node in nodes)))
+    at_once = max(1, effort.reading_values // max(1, length * sum(size(node.shape) for node in nodes)))
     parts = []
     for begin in range(0, count, at_once):
         if progress is not None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.registry import Registry
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Setup:
 
     executable: the program and its core images. engine: the program prepared for the fast engine; threads: the number
     of threads it may use (None: all). child: where Lava runs (None: a child process of its own); timeout: the seconds
-    that one run of it may take.
+    that one run of it may take. effort: how much is held at a time.
     """
 
     executable: Executable
@@ -34,6 +35,7 @@ class Setup:
     threads: int | None
     child: LavaChild | None
     timeout: float
+    effort: Effort = NORMAL
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,8 @@ class Executor:
     run(setup, data, tell): the trace of `data`; tell(done, total) counts what it likes. Spikes of every population are
     compared, potentials and currents where the trace has them.
     mode: of Lava alone: the --lava-mode in which it runs alone; "": it runs on all compared samples always. mixed: how
-    many samples it runs in the mode "mixed" (None: all). preload: what a Lava child imports for it, "module:function".
+    many samples it runs in the mode "mixed", by the effort (None: all). preload: what a Lava child imports for it,
+    "module:function".
     """
 
     name: str
@@ -63,7 +66,7 @@ class Executor:
     run: Callable[[Setup, SpikeData, Tell], Ran]
     check: Callable[[Graph], None] = lambda program: None
     mode: str = ""
-    mixed: int | None = None
+    mixed: Callable[[Effort], int] | None = None
     preload: tuple[str, ...] = ()
 
     @property
@@ -71,10 +74,10 @@ class Executor:
         """Whether it runs in Lava."""
         return bool(self.mode)
 
-    def samples(self, mode: str, compared: int) -> int:
+    def samples(self, mode: str, compared: int, effort: Effort) -> int:
         """How many of the compared samples it runs in a --lava-mode."""
         if mode == MIXED and self.mixed is not None:
-            return min(compared, self.mixed)
+            return min(compared, self.mixed(effort))
         return compared if self.mode in ("", mode) or mode in (MIXED, ALL) else 0
 
 
@@ -115,7 +118,9 @@ def _lava_cores(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
     from tern2lava.sim.lava.cores import run_cores
 
     images, host = setup.executable.images, setup.executable.host_image
-    run = run_cores(images, host, data.values(), timeout=setup.timeout, progress=tell, child=setup.child)
+    run = run_cores(
+        images, host, data.values(), timeout=setup.timeout, progress=tell, child=setup.child, effort=setup.effort
+    )
     return Ran(run.trace)
 
 
@@ -163,14 +168,14 @@ EXECUTIONS.add(
     Executor(
         name="L3", what="Lava's process models in sequence, without its runtime",
         shows="L1's second opinion on more samples", stage="Lava's process models", run=_lava_processes(True),
-        mode="inprocess", mixed=32, check=_lava_kinds, preload=(_RUNTIME,),
+        mode="inprocess", mixed=lambda effort: effort.sequential_samples, check=_lava_kinds, preload=(_RUNTIME,),
     )
 )  # fmt: skip
 EXECUTIONS.add(
     Executor(
         name="L1", what="Lava's runtime, a process for each layer",
         shows="stock `lava.proc` processes wherever their semantics suffice; the report says which",
-        stage="Lava's runtime", run=_lava_processes(False), mode="stock", mixed=8, check=_lava_kinds,
-        preload=(_RUNTIME,),
+        stage="Lava's runtime", run=_lava_processes(False), mode="stock", check=_lava_kinds,
+        mixed=lambda effort: effort.runtime_samples, preload=(_RUNTIME,),
     )
 )  # fmt: skip

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import D, Spikes, size
 from tern2lava.compiler.progress import Progress
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.registry import one_of
 from tern2lava.sim.data.readout import needs_states, predictions, scores
@@ -24,7 +25,7 @@ from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.reading.real_decides import run_float_model
 from tern2lava.sim.verify.arithmetic import SpikeCounts, changed_decisions, count_spikes
-from tern2lava.sim.verify.compare import Difference, compared_values, first_difference
+from tern2lava.sim.verify.compare import Difference, compare
 from tern2lava.sim.verify.executions import ENGINE, EXECUTIONS, INTEGER, Executor, Setup, lava_modes
 from tern2lava.sim.verify.threshold_margin import Band, run_band
 
@@ -36,8 +37,6 @@ Backend = Literal["lava", "reference"]
 LavaMode = Literal["mixed", "stock", "fused", "inprocess", "all"]
 THE_REST = "fast engine on the rest"
 """The stage of the samples that are not compared."""
-# Values of one kind (spikes, v or u) held at a time; samples are run in shards of at most this many.
-SHARD = 1 << 23
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +63,7 @@ class ShardPlan:
     alone: bool
     amounts: tuple[tuple[str, int], ...]
     timeout: float
+    effort: Effort = NORMAL
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -86,20 +86,22 @@ class ShardResult:
     float_ties: int = 0
 
 
-def amounts(backend: Backend, mode: LavaMode, samples: int) -> tuple[tuple[str, int], ...]:
+def amounts(backend: Backend, mode: LavaMode, samples: int, effort: Effort = NORMAL) -> tuple[tuple[str, int], ...]:
     """(execution, samples) of each execution that is compared. Raises InputError for a backend or mode that is none."""
     for option, found, known in (("backend", backend, get_args(Backend)), ("lava_mode", mode, lava_modes())):
         if found not in known:
             raise InputError(option, f"requires {one_of(known)}; found '{found}'; choose one of them")
-    wanted = ((entry, entry.samples(mode, samples)) for entry in EXECUTIONS if backend == "lava" or not entry.lava)
+    wanted = (
+        (entry, entry.samples(mode, samples, effort)) for entry in EXECUTIONS if backend == "lava" or not entry.lava
+    )
     return tuple((entry.name, count) for entry, count in wanted if count)
 
 
-def shard_size(program: Graph, steps: int) -> int:
-    """Samples that can be run at a time with traces and inputs of at most SHARD values of each kind."""
+def shard_size(program: Graph, steps: int, effort: Effort = NORMAL) -> int:
+    """Samples that can be run at a time with traces and inputs of at most effort.shard_values of each kind."""
     nodes: tuple[Input | Population, ...] = (*program.of_kind(Input), *program.of_kind(Population))
     neurons = sum(size(node.shape) for node in nodes)
-    return max(1, SHARD // max(1, neurons * steps))
+    return max(1, effort.shard_values // max(1, neurons * steps))
 
 
 def run_shard(
@@ -116,7 +118,7 @@ def run_shard(
     from tern2lava.sim.engine.run import run as run_engine
 
     program = executable.program
-    engine = engine or prepare(program)
+    engine = engine or prepare(program, effort=plan.effort)
     if plan.alone:
         if progress is not None:
             progress(THE_REST, plan.begin, plan.total)
@@ -128,7 +130,9 @@ def run_shard(
         correct = _correct(program, trace, data)
         return ShardResult(samples=data.samples, alone=True, executions=(run,), correct_engine=correct)
     bench = _Bench(executable, data, plan, progress)
-    setup = Setup(executable=executable, engine=engine, threads=threads, child=child, timeout=plan.timeout)
+    setup = Setup(
+        executable=executable, engine=engine, threads=threads, child=child, timeout=plan.timeout, effort=plan.effort
+    )
     traces: dict[str, Trace] = {}
     for name, amount in plan.amounts:
         count = min(plan.end, amount) - plan.begin
@@ -199,10 +203,11 @@ class _Bench:
             self.reference = ran.trace
         else:
             expected = _first(self.reference, part.samples)
-            values = compared_values(expected, ran.trace)
-            found = first_difference(expected, ran.trace, self.executable.program)
-            if found is not None:
-                self.link, self.difference = entry.name, replace(found, sample=found.sample + self.plan.begin)
+            found = compare({INTEGER.name: expected, entry.name: ran.trace}, self.executable.program)
+            values = found.compared_values
+            if found.difference is not None:
+                first = found.difference
+                self.link, self.difference = entry.name, replace(first, sample=first.sample + self.plan.begin)
         self.processes = ran.processes or self.processes
         self.executions.append(Execution(name=entry.name, samples=part.samples, values=values, seconds=seconds))
         self.tell(entry.stage, part.samples, total)

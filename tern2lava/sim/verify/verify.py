@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.progress import Progress
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import Interrupted
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
@@ -37,6 +38,7 @@ class Proof:
     of integers against the float model, per population; changed_decisions: samples of the compared ones whose predicted
     class differs (None: one output, which decides nothing); float_ties: neuron-timesteps that float64 rounds to the
     other side of a threshold than the numbers that are meant (real_decides.py); accuracies where labels were given.
+    effort: name of what was asked for.
     data_samples: samples of the data.
 
     reading: the float model against the framework's own run, where there is one.
@@ -58,30 +60,32 @@ class Proof:
     engine_samples: int
     accuracy_engine: float | None
     engine_fallbacks: tuple[tuple[str, str], ...]
+    effort: str = NORMAL.name
     reading: Reading | None = None
 
 
 def verify(
     executable: Executable, data: SpikeData, *, backend: Backend = "lava", lava_mode: LavaMode = "mixed",
     samples: int | None = None, ray: bool = False, progress: Progress | None = None, timeout: float = 600.0,
+    effort: Effort = NORMAL,
 ) -> Proof:  # fmt: skip
     """Run the first `samples` (None: all) in I (integer reference), E (fast engine), M (core images) and, with backend
     lava, in Lava as `lava_mode` says, and compare all; then the rest in E alone.
 
     lava_mode: "fused" L2 (all core images in one Lava process), "inprocess" L3 (Lava's process models in sequence),
-    "stock" L1 (Lava's runtime), "all" these three on all compared samples, "mixed" L2 on all, L3 and L1 on some. ray:
-    shards of samples run as Ray tasks. Stops at the first shard of samples that differs. `progress(stage, done, total)`
-    counts samples. Raises BackendError where Lava dies or exceeds `timeout` seconds, MissingPackageError where it
-    or Ray is absent, Interrupted (a KeyboardInterrupt) with what was done.
+    "stock" L1 (Lava's runtime), "all" these three on all compared samples, "mixed" L2 on all, L3 and L1 on as many as
+    `effort` says. ray: shards of samples run as Ray tasks. Stops at the first shard of samples that differs.
+    `progress(stage, done, total)` counts samples. Raises BackendError where Lava dies or exceeds `timeout` seconds,
+    MissingPackageError where it or Ray is absent, Interrupted (a KeyboardInterrupt) with what was done.
     """
     from tern2lava.sim.engine.program import prepare
 
     compared = data.samples if samples is None else min(samples, data.samples)
-    chosen = amounts(backend, lava_mode, compared)
+    chosen = amounts(backend, lava_mode, compared, effort)
     for name, _ in chosen:
         EXECUTIONS.get(name).check(executable.program)
-    engine = prepare(executable.program, progress)
-    plans = _plans(executable.program, data, compared, chosen, timeout)
+    engine = prepare(executable.program, progress, effort)
+    plans = _plans(executable.program, data, compared, chosen, timeout, effort)
     tally = _Tally(chain=tuple(name for name, _ in chosen))
     with ExitStack() as around:
         child = None
@@ -124,21 +128,23 @@ def verify(
         accuracy_float=tally.correct_float / tally.samples if labelled else None,
         engine_samples=run_by_engine,
         accuracy_engine=tally.correct_engine / run_by_engine if labelled and tally.differs is None else None,
+        effort=effort.name,
         engine_fallbacks=tuple((use.population, use.reason) for use in engine.uses if use.engine == "reference"),
     )
 
 
 def _plans(
-    program: Graph, data: SpikeData, compared: int, amounts: tuple[tuple[str, int], ...], timeout: float
-) -> list[ShardPlan]:
+    program: Graph, data: SpikeData, compared: int, amounts: tuple[tuple[str, int], ...], timeout: float,
+    effort: Effort,
+) -> list[ShardPlan]:  # fmt: skip
     """Every shard: those in which all executions are compared, then those of the engine alone."""
-    size = shard_size(program, data.steps)
+    size = shard_size(program, data.steps, effort)
     spans = [(begin, min(begin + size, compared), False) for begin in range(0, compared, size)]
     spans += [(begin, min(begin + size, data.samples), True) for begin in range(compared, data.samples, size)]
     return [
         ShardPlan(
             begin=begin, end=end, total=data.samples if alone else compared, alone=alone, amounts=amounts,
-            timeout=timeout,
+            timeout=timeout, effort=effort,
         )
         for begin, end, alone in spans
     ]  # fmt: skip

@@ -26,6 +26,7 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.passes.pipeline import Lowered, lower
+from tern2lava.effort import NORMAL
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.reference import integer
 
@@ -208,12 +209,12 @@ def test_ties_that_a_code_loses_are_counted_by_exact_runs_and_by_the_first_poten
     gains = real_gains(lowered.real, lowered.program, population, membrane_unit(neuron, population))
     arithmetic = there(lowered.program.arithmetic)
     offset = bias_offset(neuron, population, arithmetic)
-    ties, _ = examine(neuron, population, gains, arithmetic, 40, offset)
+    ties, _ = examine(neuron, population, gains, arithmetic, 40, offset, NORMAL)
     assert (ties.possible, ties.kept, ties.lost, ties.ran, ties.differ) == (24, 0, 0, 24, 0)
     assert ties.met > 50
     # Without the bias that lifts them over a code, all first potentials are lost; above the code, more.
     plain = replace(population, bias=frozen(0, np.int64), threshold=population.threshold + 64 * 64)
-    worse, _ = examine(neuron, plain, gains, arithmetic, 40, np.zeros((), np.int64))
+    worse, _ = examine(neuron, plain, gains, arithmetic, 40, np.zeros((), np.int64), NORMAL)
     assert worse.lost == 24
     assert worse.differ > 0.5 * worse.met
     assert worse.text == "lost in 24 neurons"

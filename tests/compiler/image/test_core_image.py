@@ -16,7 +16,6 @@ from tern2lava.compiler.image.core_image import (
     Group,
     Route,
     SynapseBlock,
-    block_bytes,
     decode_core,
     encode_core,
 )
@@ -141,13 +140,6 @@ def test_the_layout_is_the_documented_one() -> None:
     codes = example().blocks[1].local.weight.swapaxes(0, 1).reshape(-1)
     fields = [(last[24 + i // 4] >> 2 * (i % 4)) & 3 for i in range(54)]
     assert fields == [{0: 0, 1: 1, -1: 3}[int(c)] for c in codes]
-
-
-def test_block_bytes_is_what_a_block_adds() -> None:
-    image = example()
-    shorter = replace(image, axons=image.axons[:1], blocks=image.blocks[:1])
-    axons_record = 12 + 40
-    assert len(encode_core(image)) - len(encode_core(shorter)) == block_bytes(image.blocks[1]) + axons_record
 
 
 def test_codes_that_a_codec_cannot_hold_are_refused() -> None:

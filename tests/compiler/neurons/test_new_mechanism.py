@@ -32,7 +32,7 @@ from tern2lava.compiler.neurons.mechanism import (
 from tern2lava.compiler.options import Options
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.export.nir import write_nir
-from tern2lava.frontends.nir.read import load_nir
+from tern2lava.frontends.load import load as read
 
 LEVEL = "floor.level"
 Array = NDArray[Any]
@@ -204,8 +204,8 @@ def test_nir_carries_it_as_metadata_or_refuses_it(floor: None, tmp_path: Path) -
     with pytest.raises(UnsupportedError, match="floor=-1.5"):
         write_nir(load(tmp_path), tmp_path / "a.nir")
     write_nir(load(tmp_path), tmp_path / "a.nir", lossy=True)
-    assert np.all(load_nir(tmp_path / "a.nir").of_kind(Neuron)[0].extra[LEVEL] == -1.5)
-    assumed = load_nir(tmp_path / "a.nir", assume="floor=-0.5")
+    assert np.all(read(tmp_path / "a.nir").of_kind(Neuron)[0].extra[LEVEL] == -1.5)
+    assumed = read(tmp_path / "a.nir", assume="floor=-0.5")
     assert np.all(assumed.of_kind(Neuron)[0].extra[LEVEL] == -0.5)
     with pytest.raises(UnsupportedError, match="neurons of kind floor"):
         write_nir(load(tmp_path, "floors"), tmp_path / "b.nir", lossy=True)

@@ -23,7 +23,7 @@ from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError
 from tern2lava.frontends.load import load
-from tern2lava.frontends.nir.read import load_nir, read_tree
+from tern2lava.frontends.nir.read import read_tree
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import run_float
 
@@ -184,7 +184,7 @@ def test_the_braille_network_ternarised_runs_in_integers(nets: Path) -> None:
 def test_options_of_other_sources_are_refused(tmp_path: Path) -> None:
     z = nir.Threshold(np.ones(2))
     nir.write(tmp_path / "z.nir", nir.NIRGraph.from_list(nir.Input(np.array([2])), z))
-    assert load_nir(tmp_path / "z.nir", steps=7).steps == 7
+    assert load(tmp_path / "z.nir", steps=7).steps == 7
     with pytest.raises(InputError, match="leave --net out"):
         load(tmp_path / "z.nir", tmp_path / "net.yaml")
     with pytest.raises(

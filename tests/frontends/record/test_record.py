@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn
 
 from tern2lava import api
 from tern2lava.compiler.ir.graph import Input
+from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.reading.oracle import make_oracle
@@ -179,11 +181,10 @@ def test_scores_may_be_made_of_what_each_step_returns() -> None:
         api.record(module, spikes(), scores=torch.stack)
 
 
-def test_more_samples_than_run_at_once_are_recorded_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_samples_than_run_at_once_are_recorded_in_order() -> None:
     module = ternary(makers()["snnTorch, loop"])
     whole = api.record(module, spikes())
-    monkeypatch.setattr("tern2lava.frontends.record.record.AT_ONCE", 3)
-    parts = api.record(module, spikes())
+    parts = api.record(module, spikes(), effort=replace(NORMAL, recorded_samples=3))
     assert whole.keys() == parts.keys()
     for key, values in whole.items():
         np.testing.assert_array_equal(values, parts[key])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ import pytest
 from lossy import CLASSES, INPUTS, STEPS, network, samples, write_lossy
 from tern2lava import api
 from tern2lava.compiler.options import Options
+from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError
 from tern2lava.sim.data.fitting import fitted
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
-from tern2lava.sim.verify import shard
 
 GRAPH = network()
 
@@ -84,7 +85,7 @@ def test_labels_that_are_no_output_are_refused_with_their_sample(label: int, sai
     assert f"x.npz: labels: requires labels of 0 to 3, the network's outputs; found {said} for sample 4;" in text
 
 
-def test_simulate_and_verify_hold_data_against_the_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_simulate_and_verify_hold_data_against_the_bundle(tmp_path: Path) -> None:
     folder = write_lossy(tmp_path / "b", {})
     for run in (api.simulate, lambda *a, **k: api.verify(*a, backend="reference", **k)):
         for wrong in (samples(3, 12), SpikeData(inputs={"x": samples(3, 12)["spikes"]})):
@@ -95,14 +96,14 @@ def test_simulate_and_verify_hold_data_against_the_bundle(tmp_path: Path, monkey
                 run(folder, wrong)
         with pytest.raises(InputError, match="found 9 for sample 0"):
             run(folder, samples(3) | {"labels": np.array([9, 0, 0])})
-    monkeypatch.setattr(shard, "SHARD", 1)
+    one = replace(NORMAL, shard_values=1)
     short = samples(3, 7)
     by_hand = np.pad(short["spikes"], [(0, 0), (0, 3), (0, 0)])
-    wanted = api.simulate(folder, short | {"spikes": by_hand})
-    found = api.simulate(folder, short, pad=True)
+    wanted = api.simulate(folder, short | {"spikes": by_hand}, effort=one)
+    found = api.simulate(folder, short, pad=True, effort=one)
     assert np.array_equal(found.trace.spikes["y"], wanted.trace.spikes["y"])
     assert np.array_equal(found.scores, wanted.scores)
-    report = api.verify(folder, short, backend="reference", pad=True)
+    report = api.verify(folder, short, backend="reference", pad=True, effort=one)
     assert report.verification is not None
     assert report.verification.steps == STEPS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ import pytest
 
 from nodes import whole
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
+from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError
 from tern2lava.sim.data import spike_file as spikes
-from tern2lava.sim.data.spike_file import load_spikes
+from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.data.stored_values import StoredValues
 
 SPIKES = np.random.default_rng(0).integers(0, 2, (9, 4, 2, 3)).astype(np.uint8)
@@ -23,9 +25,9 @@ def graph(**options: Any) -> Graph:
     return Graph(level=Level.INTEGER, nodes=(Input(name="x", shape=(2, 3), **options), Output(name="y", inputs=("x",))))
 
 
-@pytest.fixture(autouse=True)
-def every_array_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spikes, "LARGE", 0)
+def load_spikes(path: Path, graph: Graph) -> SpikeData:
+    """The data of a file of which every array is large, read in pieces of 100 bytes."""
+    return spikes.load_spikes(path, graph, effort=replace(NORMAL, file_bytes=1, read_bytes=100))
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 
 from nodes import whole
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
+from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError
-from tern2lava.sim.data import spike_file as spikes
 from tern2lava.sim.data.spike_file import load_spikes, make_spikes
 
 
@@ -77,10 +78,9 @@ def test_booleans_are_spikes() -> None:
     assert whole(make_spikes({"spikes": np.ones((1, 2, 4), bool)}, graph(0, 1)).inputs["x"]).sum() == 8
 
 
-def test_values_of_a_large_file_are_named_without_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spikes, "LARGE", 10)
+def test_values_of_a_large_file_are_named_without_a_place(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", spikes=signed().astype(np.uint8))
-    data = load_spikes(tmp_path / "x.npz", graph(-1, 1))
+    data = load_spikes(tmp_path / "x.npz", graph(-1, 1), effort=replace(NORMAL, file_bytes=10))
     assert data.values(0, 1)["x"].sum() == 1
     with pytest.raises(InputError, match="found 255, likely -1"):
         data.values(1, 2)

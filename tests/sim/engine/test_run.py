@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
 from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.sim.engine import tables
 from tern2lava.sim.engine.cost import spike_limit
@@ -29,8 +30,9 @@ Draw = Callable[[int], tuple[Graph, Inputs]]
 WAYS = ("planes", "spikes", "chosen")
 
 
-def engine_equals_reference(graph: Graph, inputs: Inputs, **how: Any) -> None:
-    found = compare({"I": integer.run(graph, inputs), "E": run(graph, inputs, **how).trace}, graph)
+def engine_equals_reference(graph: Graph, inputs: Inputs, effort: Effort = NORMAL, **how: Any) -> None:
+    trace = run(prepare(graph, effort=effort), inputs, **how).trace
+    found = compare({"I": integer.run(graph, inputs), "E": trace}, graph)
     assert found.equal, str(found)
     batch, steps = next(iter(inputs.values())).shape[:2]
     neurons = sum(int(np.prod(p.shape)) for p in graph.of_kind(Population))
@@ -81,11 +83,11 @@ def test_spikes_alone_are_the_same_spikes(draw_program: Draw) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 5, None])
 def test_threads_and_pieces_change_nothing(
-    integer_network: Callable[..., tuple[Graph, Inputs]], monkeypatch: pytest.MonkeyPatch, threads: int | None
+    integer_network: Callable[..., tuple[Graph, Inputs]], threads: int | None
 ) -> None:
     graph, inputs = integer_network("own_convolution", seed=5, batch=23, steps=7)
-    monkeypatch.setattr("tern2lava.sim.engine.run.TASK", 1)
-    engine_equals_reference(graph, inputs, threads=threads)
+    small = replace(NORMAL, thread_bytes=1, summed_bytes=1, alike_neurons=1)
+    engine_equals_reference(graph, inputs, threads=threads, effort=small)
 
 
 def test_a_stream_takes_one_piece_at_a_time(integer_network: Callable[..., tuple[Graph, Inputs]]) -> None:

@@ -13,10 +13,10 @@ from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
+from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.cores import reference as mapped
-from tern2lava.sim.lava import cores as lava_cores
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.cores import run_cores
 from tern2lava.sim.reference import integer
@@ -28,14 +28,12 @@ Build = Callable[..., tuple[Graph, dict[str, Any]]]
 @pytest.mark.parametrize(
     "name", ["stock_convolution", "every_kind", "residual_with_delays", "recurrent", "graded", "wide_convolution"]
 )
-def test_core_images_in_lava_equal_both_references(
-    name: str, integer_network: Build, lava_child: LavaChild, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_core_images_in_lava_equal_both_references(name: str, integer_network: Build, lava_child: LavaChild) -> None:
     # Chunks of one or two samples: some begin where states of others were, and the last round has none for a worker.
-    monkeypatch.setattr(lava_cores, "CHUNK", 1 << 13)
+    few = replace(NORMAL, lava_bytes=1 << 13)
     network, inputs = integer_network(name, batch=5)
     program = map_program(network, load_profile("tiny"))
-    result = run_cores(program.images, program.host_image, inputs, timeout=60, child=lava_child)
+    result = run_cores(program.images, program.host_image, inputs, timeout=60, child=lava_child, effort=few)
     reference = integer.run(network, inputs)
     cores = mapped.run(program.images, program.host_image, inputs)
     comparison = compare({"I": reference, "M": cores, "L2": result.trace}, network)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from nodes import there, whole
 from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError
 from tern2lava.sim.reading.oracle import load_oracle, make_oracle
 from tern2lava.sim.reading.pack import pack, unpack
@@ -57,10 +59,9 @@ def test_all_keys_are_read_from_a_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(there(part.scores), arrays()["scores"][1:3])
 
 
-def test_large_arrays_stay_in_their_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tern2lava.sim.data.spike_file.LARGE", 64)
+def test_large_arrays_stay_in_their_file(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", **arrays())
-    found = load_oracle(tmp_path / "x.npz", graph(), SAMPLES, STEPS)
+    found = load_oracle(tmp_path / "x.npz", graph(), SAMPLES, STEPS, replace(NORMAL, file_bytes=64))
     assert found is not None
     assert not isinstance(found.spikes["hidden"], np.ndarray)
     np.testing.assert_array_equal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,11 @@ import pytest
 from lossy import CLASSES, HIDDEN, STEPS, network, samples, write_lossy
 from tern2lava.bundle import read_bundle
 from tern2lava.compiler.ir.graph import Readout
+from tern2lava.effort import NORMAL
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import run_float
-from tern2lava.sim.verify import shard
 from tern2lava.sim.verify.arithmetic import SpikeCounts, added, changed_decisions, count_spikes
 from tern2lava.sim.verify.verify import verify
 
@@ -71,14 +72,11 @@ def test_one_output_decides_nothing() -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_a_proof_counts_what_float_model_and_integers_do_on_the_samples_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
-) -> None:
+def test_a_proof_counts_what_float_model_and_integers_do_on_the_samples_compared(tmp_path: Path, whole: bool) -> None:
     opened = read_bundle(write_lossy(tmp_path / "b", {"h": 1})).executable
     data = make_spikes(samples(9), opened.program)
-    if not whole:
-        monkeypatch.setattr(shard, "SHARD", 1)
-    proof = verify(opened, data, backend="reference", samples=7)
+    effort = NORMAL if whole else replace(NORMAL, shard_values=1)
+    proof = verify(opened, data, backend="reference", samples=7, effort=effort)
     assert proof.comparison.equal
     assert (proof.samples, proof.data_samples) == (7, 9)
     inputs = data.first(7).values()

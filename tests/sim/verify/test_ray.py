@@ -15,6 +15,7 @@ import pytest
 
 from places import HELPERS
 from tern2lava.compiler.ir.graph import Input
+from tern2lava.effort import NORMAL
 from tern2lava.errors import BackendError, InputError, MissingPackageError
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
@@ -110,17 +111,21 @@ def test_an_error_of_the_task_itself_is_one_line(jobs: Any) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_proof_and_a_trace_on_ray_are_those_of_one_machine(
-    ray: Any, executable: Executable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(shard, "SHARD", 1)
+def test_a_proof_and_a_trace_on_ray_are_those_of_one_machine(ray: Any, executable: Executable) -> None:
+    one = replace(NORMAL, shard_values=1)
     rng = np.random.default_rng(0)
     shape = executable.program.of_kind(Input)[0].shape
     data = SpikeData(inputs={"x": rng.integers(0, 2, (5, 12, *shape)).astype(np.uint8)}, labels=np.arange(5) % 3)
     done: list[int] = []
-    here = prove(executable, data, backend="reference", samples=4)
+    here = prove(executable, data, backend="reference", samples=4, effort=one)
     there = prove(
-        executable, data, backend="reference", samples=4, ray=True, progress=lambda _, count, total: done.append(count)
+        executable,
+        data,
+        backend="reference",
+        samples=4,
+        ray=True,
+        effort=one,
+        progress=lambda _, count, total: done.append(count),
     )
     assert done == [1, 2, 3, 4, 5]
     assert [replace(e, seconds=0.0) for e in there.executions] == [replace(e, seconds=0.0) for e in here.executions]

@@ -11,16 +11,18 @@ import pytest
 from nodes import arrays_of
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.effort import NORMAL
 from tern2lava.errors import BackendError, Interrupted
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.reference import integer
 from tern2lava.sim.verify import shard, verify
-from tern2lava.sim.verify.executions import EXECUTIONS
 from tern2lava.sim.verify.shard import amounts
 from tern2lava.sim.verify.verify import Proof
 from tern2lava.sim.verify.verify import verify as prove
+
+ONE_BY_ONE = replace(NORMAL, shard_values=1)
 
 
 @pytest.fixture
@@ -56,13 +58,12 @@ def without_seconds(proof: Proof) -> Proof:
 
 
 def test_each_execution_runs_as_many_samples_as_it_says(
-    executable: Executable, data: SpikeData, shared_child: None, monkeypatch: pytest.MonkeyPatch
+    executable: Executable, data: SpikeData, shared_child: None
 ) -> None:
-    for name, most in (("L3", 6), ("L1", 2)):
-        monkeypatch.setitem(EXECUTIONS._entries, name, replace(EXECUTIONS.get(name), mixed=most))
+    effort = replace(NORMAL, sequential_samples=6, runtime_samples=2)
     stages: dict[str, list[tuple[int, int]]] = {}
     proof = prove(
-        executable, data, samples=9, timeout=60,
+        executable, data, samples=9, timeout=60, effort=effort,
         progress=lambda stage, done, total: stages.setdefault(stage, []).append((done, total)),
     )  # fmt: skip
     assert proof.comparison.equal, str(proof.comparison)
@@ -87,12 +88,9 @@ def test_a_lava_mode_runs_what_it_names_on_all_samples(mode: Any, chain: dict[st
     assert dict(amounts("lava", mode, 7)) == {"I": 7, "E": 7, "M": 7} | chain
 
 
-def test_shards_add_up_to_the_proof_of_one_piece(
-    executable: Executable, data: SpikeData, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = prove(executable, data, backend="reference", samples=17)
-    monkeypatch.setattr(shard, "SHARD", 1)
-    pieces = prove(executable, data, backend="reference", samples=17)
+def test_shards_add_up_to_the_proof_of_one_piece(executable: Executable, data: SpikeData) -> None:
+    whole = replace(prove(executable, data, backend="reference", samples=17), effort="custom")
+    pieces = prove(executable, data, backend="reference", samples=17, effort=ONE_BY_ONE)
     assert without_seconds(pieces) == without_seconds(whole)
     assert whole.accuracy_engine is not None
     assert whole.samples == 17
@@ -107,14 +105,11 @@ def changed(executable: Executable) -> Executable:
     return replace(executable, images=(encode_core(wrong), *executable.images[1:]))
 
 
-def test_a_difference_ends_the_proof_and_names_the_sample_of_the_data(
-    executable: Executable, data: SpikeData, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_difference_ends_the_proof_and_names_the_sample_of_the_data(executable: Executable, data: SpikeData) -> None:
     quiet = np.zeros_like(data.inputs["x"])
     quiet[5:] = data.inputs["x"][5:]
     silent = SpikeData(inputs={"x": quiet})
-    monkeypatch.setattr(shard, "SHARD", 1)
-    proof = prove(changed(executable), silent, backend="reference")
+    proof = prove(changed(executable), silent, backend="reference", effort=ONE_BY_ONE)
     assert not proof.comparison.equal
     assert proof.comparison.link == "M"
     assert proof.comparison.difference is not None
@@ -143,7 +138,6 @@ def test_lava_that_dies_is_one_line_and_the_child_is_closed(
 def test_an_interrupt_says_what_was_done(
     executable: Executable, data: SpikeData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard, "SHARD", 1)
     run = shard.run_shard
 
     def interrupted(*arguments: Any, **more: Any) -> Any:
@@ -153,7 +147,7 @@ def test_an_interrupt_says_what_was_done(
 
     monkeypatch.setattr(verify, "run_shard", interrupted)
     with pytest.raises(Interrupted) as caught:
-        prove(executable, data, backend="reference")
+        prove(executable, data, backend="reference", effort=ONE_BY_ONE)
     text = "interrupted: 3 of 20 samples were done and all executions agree on them (I 3, E 3, M 3)"
     assert str(caught.value) == f"{text}; the report was not changed"
     assert isinstance(caught.value, KeyboardInterrupt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.image.codecs.loihi import decode_list, decode_lists, encode_lists, stored_bytes
-from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, optimal, split
+from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, optimal
 from tern2lava.compiler.image.codecs.matrix import ternary_matrix
 from tern2lava.compiler.ir.shapes import Array, Codes, Ints
 from tern2lava.errors import InputError
@@ -24,12 +24,6 @@ def size(codes: Codes) -> int:
     """Bytes of `encode(codes)`."""
     codes, index = _lists(codes)
     return stored_bytes(optimal(codes, index, ENCODINGS, _BITS), index, _BITS, 0, codes.shape[0])
-
-
-def encode_as(codes: Array, encoding: str) -> bytes:
-    """The stream in one of NxTF's encodings, cut into entries as NxTF does."""
-    codes, index = _lists(codes)
-    return encode_lists(codes, index, split(codes, index, encoding, _BITS), _BITS)
 
 
 def decode(data: bytes, rows: int, columns: int) -> Codes:

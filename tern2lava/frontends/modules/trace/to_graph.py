@@ -10,6 +10,7 @@ import torch
 
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatten, Graph, PoolKind, Readout
 from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules.known_modules import Loaded, add_layer, fresh_copy, refuse_changes, rest
@@ -19,15 +20,12 @@ from tern2lava.frontends.modules.trace.functions import follow
 from tern2lava.frontends.modules.trace.recorder import Recorder, leaves
 from tern2lava.frontends.modules.trace.symbols import ALL, STATIC, AxesError, Expression, Symbol
 
-TRACED_STEPS = 24
-"""Steps of a traced run; more only where a forward has its own number of steps."""
-
 Inputs = dict[str, Array]
 
 
 def load_traced(
     module: torch.nn.Module, shapes: dict[str, Shape], steps: int, *, readout: Readout, levels: tuple[int, int],
-    call: str,
+    call: str, effort: Effort = NORMAL,
 ) -> Loaded:  # fmt: skip
     """A module with a forward of its own, read (see module.read_module).
 
@@ -40,7 +38,7 @@ def load_traced(
     styles = ("time_first", "batch_first", "step", "static") if call == "auto" else (call,)
     errors: list[tuple[int, Tern2LavaError]] = []
     for style in styles:
-        for length in dict.fromkeys((min(steps, TRACED_STEPS), steps)):
+        for length in dict.fromkeys((min(steps, effort.traced_steps), steps)):
             attempt = _Attempt(fresh_copy(module), source, shapes, steps, length, style, levels)
             attempt.training = module.training
             try:
