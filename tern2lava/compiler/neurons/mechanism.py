@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,9 +25,6 @@ from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population
 from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals, Spikes, frozen
 from tern2lava.errors import UnsupportedError
 from tern2lava.registry import Registry, entry_of
-
-if TYPE_CHECKING:
-    from tern2lava.compiler.certify.ranges import Ranges
 
 COMBINED = "neuron kinds combined as ir.Population defines"
 N = TypeVar("N", Neuron, Population)
@@ -144,6 +141,19 @@ class IntegerPart:
     def sent(self, spikes: Ints) -> Ints:
         """The spikes that the neurons send, and by which they are reset."""
         return spikes
+
+
+@dataclass(eq=False, kw_only=True)
+class Ranges:
+    """What a mechanism may widen (Mechanism.widen): bounds of the potential that meets the threshold, beside the most
+    that a step moves it down and up, what adaptation adds, and the number of steps."""
+
+    met_low: Reals
+    met_high: Reals
+    down: Reals
+    up: Reals
+    adaptation: Reals
+    steps: int
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 import tern2lava
 from tern2lava.bundle import read_bundle
-from tern2lava.compiler.certify.ranges import Ranges
 from tern2lava.compiler.ir.files import load_graph, save_graph
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population
 from tern2lava.compiler.ir.text import print_graph
@@ -24,6 +23,7 @@ from tern2lava.compiler.neurons.mechanism import (
     IntegerCell,
     IntegerPart,
     Mechanism,
+    Ranges,
     RealCell,
     RealPart,
     Word,
