@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archive import save_npz
 from command_line import Run, in_process
 from lossy import samples, write_lossy
 from places import ROOT
@@ -152,7 +153,7 @@ def test_the_command_takes_a_preset_and_refuses_other_words(
 ) -> None:
     run: Run = in_process(monkeypatch, capsys)
     folder = write_lossy(tmp_path / "b", {})
-    np.savez(tmp_path / "x.npz", **samples(2))
+    save_npz(tmp_path / "x.npz", **samples(2))
     data = ("--data", tmp_path / "x.npz", "--backend", "reference", "--json")
     done = run("verify", folder, *data, "--effort", "quick", "--require", "execution")
     assert json.loads(done.stdout)["effort"] == "quick"

@@ -157,12 +157,15 @@ def test_an_exporter_writes_from_the_command_line_with_options_of_its_own(
             (("--set", "name=mine"), "name: requires an option of toy (title, stage); found name; leave it out"),
             (("--codec", "rans"), "codec: requires the format image; found toy; leave it out"),
             (("--lossy",), "lossy: requires the format nir; found toy; leave it out"),
-            (("--set", "title"), "--set: found 'title'; write NAME=VALUE"),
+            (("--set", "title"), "--set: requires NAME=VALUE; found 'title'; write for example depth=3"),
         ):
             refused = run("export", bundle, "--to", "toy", *words, "-o", out)
             assert (refused.returncode, refused.stderr) == (2, f"tern2lava: {why}\n")
     gone = run("export", bundle, "--to", "toy", "-o", out)
-    assert (gone.returncode, gone.stderr) == (2, "tern2lava: --to: found 'toy'; choose nir, image or weights\n")
+    assert (gone.returncode, gone.stderr) == (
+        2,
+        "tern2lava: --to: requires a known exporter; found 'toy'; choose nir, image or weights\n",
+    )
 
 
 # A source: weights as JSON, in files that begin with "toy".
@@ -213,7 +216,7 @@ def test_a_source_is_loaded_and_compiled_and_takes_its_own_options_alone(
         assert [row["name"] for row in json.loads(done.stdout)["populations"]] == ["n0", "n1"]
         with pytest.raises(InputError, match=r"found a dict; give .* a toy file \(.toy\)"):
             load({})  # type: ignore[arg-type]
-    with pytest.raises(InputError, match=r"x.toy: is of an unknown kind"):
+    with pytest.raises(InputError, match=r"x.toy: requires .*; found a file that begins with"):
         load(toy_file, tmp_path / "net.yaml")
 
 
@@ -291,4 +294,7 @@ def test_an_engine_simulates_from_the_command_line(run: Run, bundle: Path) -> No
     with ENGINES.added(Engine(name="silent", what="without input", run=silent)):
         assert json.loads(run(*words).stdout)["spikes"] == {"h": 0, "y": 0}
     done = run(*words)
-    assert done.stderr == "tern2lava: --engine: found 'silent'; choose fast, reference, images or ray\n"
+    assert (
+        done.stderr
+        == "tern2lava: --engine: requires a known engine; found 'silent'; choose fast, reference, images or ray\n"
+    )

@@ -241,6 +241,6 @@ def test_names_are_registered_once_and_an_unknown_one_is_told_those_that_are_the
     with pytest.raises(InputError, match="source: requires a known source; found 'x'"):
         SOURCES.get("x")
     empty: Registry[object] = Registry("thing")  # type: ignore[type-var]
-    with pytest.raises(InputError, match="thing: found 'x'; there is none"):
+    with pytest.raises(InputError, match="thing: requires a known thing; found 'x'; there is none"):
         empty.get("x")
     assert [one_of(tuple("abc"[:n])) for n in (1, 2, 3)] == ["a", "a or b", "a, b or c"]

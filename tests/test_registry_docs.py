@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tern2lava.compiler.image.codecs import CODECS
+from tern2lava.compiler.neurons.mechanism import MECHANISMS
 from tern2lava.effort import NORMAL
 from tern2lava.export.exporters import EXPORTERS
 from tern2lava.frontends.sources import SOURCES
@@ -23,7 +24,7 @@ from tern2lava.sim.verify.executions import EXECUTIONS
 ROOT = Path(__file__).parents[1]
 REGISTRIES: dict[str, Registry[Any]] = {
     "SOURCES": SOURCES, "EXECUTIONS": EXECUTIONS, "ENGINES": ENGINES, "CODECS": CODECS, "EXPORTERS": EXPORTERS,
-    "SECTIONS": SECTIONS, "TARGETS": TARGETS,
+    "MECHANISMS": MECHANISMS, "SECTIONS": SECTIONS, "TARGETS": TARGETS,
 }  # fmt: skip
 
 

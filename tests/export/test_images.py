@@ -112,7 +112,7 @@ def test_wide_weights_keep_their_codec_and_synapse_lists_of_ternary_ones_can_be_
     for block, other in zip(after, before, strict=True):
         np.testing.assert_array_equal(block.local.weight, other.local.weight)
         np.testing.assert_array_equal(block.local.gain, other.local.gain)
-    with pytest.raises(InputError, match="choose packed2, base3, bitmap, rice, rans, rans_storage or axon_pairs"):
+    with pytest.raises(InputError, match="requires packed2, base3, bitmap, rice, rans, rans_storage or axon_pairs"):
         recoded(data, "raw8")
 
 

@@ -72,7 +72,7 @@ def test_a_truncated_gzip_and_a_missing_file_are_refused(tmp_path: Path) -> None
         load_dataset("fashion-mnist", tmp_path)
     with pytest.raises(InputError, match="--data-dir"):
         load_dataset("mnist")
-    with pytest.raises(InputError, match="is not known"):
+    with pytest.raises(InputError, match="requires digits, fashion-mnist, mnist"):
         load_dataset("cifar")
 
 

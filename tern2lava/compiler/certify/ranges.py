@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Neuron, Node, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import target_shape
 from tern2lava.compiler.ir.shapes import Bools, D, Ints, Reals, Shape, size
-from tern2lava.compiler.neurons.mechanism import kinds_of
+from tern2lava.compiler.neurons.mechanism import Ranges, kinds_of
 
 FOREVER = 1 << 40
 
@@ -29,19 +29,6 @@ class Bounds:
     met_low: Reals
     met_high: Reals
     adaptation: Reals
-
-
-@dataclass(eq=False, kw_only=True)
-class Ranges:
-    """What a mechanism may widen (Mechanism.widen): bounds of the potential that meets the threshold, beside the most
-    that a step moves it down and up, what adaptation adds, and the number of steps."""
-
-    met_low: Reals
-    met_high: Reals
-    down: Reals
-    up: Reals
-    adaptation: Reals
-    steps: int
 
 
 def emitted_range(source: Node) -> tuple[int, int]:

@@ -10,7 +10,7 @@ and in integers b' = clip(dec(b, decay_a) + gain_a s_previous) in the place of a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,15 +22,13 @@ from tern2lava.compiler.neurons.mechanism import (
     IntegerCell,
     IntegerPart,
     Mechanism,
+    Ranges,
     RealCell,
     RealPart,
     kind_names,
     needed,
 )
 from tern2lava.errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from tern2lava.compiler.certify.ranges import Ranges
 
 GAIN = "gain_a"
 

@@ -1,6 +1,6 @@
 """What neurons may do beyond the plain equations of ir.Neuron and ir.Population: one object for each mechanism.
 
-A mechanism is one file of this folder (or of a plug-in): a subclass of Mechanism, registered by `register`. It says
+A mechanism is one file of this folder (or of a plug-in): a subclass of Mechanism, an entry of MECHANISMS. It says
 which parameters it has, how they are rescaled and lowered to integers, what it does in a step of real numbers and in
 one of integers, how far accumulators and errors can go with it, and by which words users name it. Everything else
 (passes, references, certificates, core images, net.yaml, --assume, NIR) asks the registry.
@@ -17,16 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population
 from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals, Spikes, frozen
 from tern2lava.errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from tern2lava.compiler.certify.ranges import Ranges
+from tern2lava.registry import Registry, entry_of
 
 COMBINED = "neuron kinds combined as ir.Population defines"
 N = TypeVar("N", Neuron, Population)
@@ -143,6 +141,19 @@ class IntegerPart:
     def sent(self, spikes: Ints) -> Ints:
         """The spikes that the neurons send, and by which they are reset."""
         return spikes
+
+
+@dataclass(eq=False, kw_only=True)
+class Ranges:
+    """What a mechanism may widen (Mechanism.widen): bounds of the potential that meets the threshold, beside the most
+    that a step moves it down and up, what adaptation adds, and the number of steps."""
+
+    met_low: Reals
+    met_high: Reals
+    down: Reals
+    up: Reals
+    adaptation: Reals
+    steps: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,36 +295,21 @@ class Mechanism:
         return None if self.assumed(neuron) else f"neurons of kind {self.name}"
 
 
-_REGISTERED: dict[str, Mechanism] = {}
-
-
-def register(mechanism: Mechanism) -> Mechanism:
-    """Add a mechanism. Raises ValueError where its name or one of its words is taken."""
-    words = {word.name for other in _REGISTERED.values() for word in other.words}
-    taken = [word.name for word in mechanism.words if word.name in words]
-    if not mechanism.name or mechanism.name in _REGISTERED or taken:
-        raise ValueError(f"requires a new name and new words; found {mechanism.name or 'no name'} {taken or ''}")
-    _REGISTERED[mechanism.name] = mechanism
-    return mechanism
-
-
-def unregister(name: str) -> None:
-    """Take a mechanism out again (for tests)."""
-    del _REGISTERED[name]
-
-
-def mechanisms() -> tuple[Mechanism, ...]:
-    """All of them, in the order of their stages."""
-    return tuple(_REGISTERED.values())
+MECHANISMS: Registry[Mechanism] = Registry("neuron mechanism", "tern2lava.mechanisms", entry_of(Mechanism))
 
 
 def kinds_of(node: Neuron | Population) -> tuple[Mechanism, ...]:
-    """The mechanisms that the neurons of `node` have. Raises UnsupportedError for parameters of an unknown one."""
-    for name in node.extra:
-        if name.partition(".")[0] not in _REGISTERED:
-            known, hint = ", ".join(_REGISTERED), "install the plug-in that has it"
-            raise UnsupportedError(node.name, f"neurons of a known kind ({known})", f"parameter {name}", hint)
-    return tuple(mechanism for mechanism in _REGISTERED.values() if mechanism.used(node))
+    """The mechanisms that the neurons of `node` have, in the order of their stages.
+
+    Raises UnsupportedError for parameters of a mechanism that nothing here has."""
+    found = [mechanism for mechanism in MECHANISMS.registered() if mechanism.used(node)]
+    for owner in dict.fromkeys(name.partition(".")[0] for name in node.extra):
+        if all(mechanism.name != owner for mechanism in found):
+            if owner not in MECHANISMS:
+                rule = f"neurons of a known kind ({', '.join(MECHANISMS.names())})"
+                raise UnsupportedError(node.name, rule, f"parameters of {owner}", "install the plug-in that has it")
+            found.append(MECHANISMS.get(owner))
+    return tuple(found)
 
 
 def kind_names(node: Neuron | Population) -> tuple[str, ...]:
@@ -322,8 +318,12 @@ def kind_names(node: Neuron | Population) -> tuple[str, ...]:
 
 
 def words() -> dict[str, tuple[Mechanism, Word]]:
-    """Every word of every mechanism."""
-    return {word.name: (mechanism, word) for mechanism in _REGISTERED.values() for word in mechanism.words}
+    """Every word of every mechanism; of a word that two have, the first one's."""
+    found: dict[str, tuple[Mechanism, Word]] = {}
+    for mechanism in MECHANISMS:
+        for word in mechanism.words:
+            found.setdefault(word.name, (mechanism, word))
+    return found
 
 
 def parameter(node: Neuron | Population, name: str) -> Array | None:

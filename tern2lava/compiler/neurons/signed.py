@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +13,12 @@ from tern2lava.compiler.neurons.mechanism import (
     IntegerCell,
     IntegerPart,
     Mechanism,
+    Ranges,
     RealCell,
     RealPart,
     needed,
 )
 from tern2lava.errors import UnsupportedError
-
-if TYPE_CHECKING:
-    from tern2lava.compiler.certify.ranges import Ranges
 
 LOW = "threshold_low"
 

@@ -14,7 +14,7 @@ import numpy as np
 from tern2lava.compiler.certify.ranges import payload_width
 from tern2lava.compiler.ir.graph import Graph, Input, NodeBase, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import stored_weights
-from tern2lava.compiler.neurons.mechanism import kind_names, mechanisms
+from tern2lava.compiler.neurons.mechanism import MECHANISMS, kind_names
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.hw_profiles import NO_CHIP, known_profiles
@@ -40,7 +40,7 @@ def reset_mode(profile: Profile) -> tuple[str, Test]:
 def neuron_kind(profile: Profile) -> tuple[str, Test]:
     """Refractory, signed, rearming, adaptive and relaying neurons are ones that the target has."""
     allowed = profile.neuron.kinds.value
-    known = (PLAIN, *(mechanism.name for mechanism in mechanisms()))
+    known = (PLAIN, *MECHANISMS.names())
     unknown = [kind for kind in allowed if kind not in known]
     if unknown:
         raise InputError(

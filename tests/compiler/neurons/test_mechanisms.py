@@ -8,13 +8,13 @@ from places import ROOT
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import build
 from tern2lava.compiler.ir.graph import Graph, Population
-from tern2lava.compiler.neurons.mechanism import kind_names, mechanisms
+from tern2lava.compiler.neurons.mechanism import MECHANISMS, kind_names
 from tern2lava.errors import Tern2LavaError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.engine.coverage import KERNELS, state_type
 from tern2lava.sim.lava.process_choice import OWN_NEURON
 
-NAMES = [mechanism.name for mechanism in mechanisms()]
+NAMES = [mechanism.name for mechanism in MECHANISMS.registered()]
 
 
 @pytest.fixture(scope="module")

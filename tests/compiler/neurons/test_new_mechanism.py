@@ -14,21 +14,20 @@ from numpy.typing import NDArray
 
 import tern2lava
 from tern2lava.bundle import read_bundle
-from tern2lava.compiler.certify.ranges import Ranges
 from tern2lava.compiler.ir.files import load_graph, save_graph
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population
 from tern2lava.compiler.ir.text import print_graph
 from tern2lava.compiler.neurons.mechanism import (
+    MECHANISMS,
     Divide,
     IntegerCell,
     IntegerPart,
     Mechanism,
+    Ranges,
     RealCell,
     RealPart,
     Word,
     needed,
-    register,
-    unregister,
 )
 from tern2lava.compiler.options import Options
 from tern2lava.errors import InputError, UnsupportedError
@@ -102,9 +101,8 @@ class _IntegerFloor(IntegerPart):
 
 @pytest.fixture
 def floor() -> Iterator[None]:
-    register(Floor())
-    yield
-    unregister("floor")
+    with MECHANISMS.added(Floor()):
+        yield
 
 
 WEIGHT = np.array([[1, -1, 1, 0], [-1, -1, 1, 1], [0, 1, -1, -1]])
@@ -214,15 +212,12 @@ def test_nir_carries_it_as_metadata_or_refuses_it(floor: None, tmp_path: Path) -
 
 
 def test_a_bundle_that_has_it_is_not_run_without_it(tmp_path: Path) -> None:
-    register(Floor())
-    try:
+    with MECHANISMS.added(Floor()):
         tern2lava.compile(load(tmp_path), target(tmp_path), out=tmp_path / "b")
-    finally:
-        unregister("floor")
-    with pytest.raises(UnsupportedError, match="parameter floor.level; install the plug-in"):
+    with pytest.raises(UnsupportedError, match="found parameters of floor; install the plug-in"):
         tern2lava.simulate(tmp_path / "b", spikes())
 
 
-def test_a_name_or_word_is_taken_once(floor: None) -> None:
-    with pytest.raises(ValueError, match="floor"):
-        register(Floor())
+def test_a_name_is_taken_once(floor: None) -> None:
+    with pytest.raises(InputError, match="found two called floor"):
+        MECHANISMS.add(Floor())
