@@ -235,7 +235,8 @@ def test_numpy_numbers_and_flags_are_taken_as_python_ones(held: CompiledNetwork)
     assert report.verification is not None
     assert report.verification.samples == 2
     assert type(report.verification.samples) is int
-    assert type(Options(steps=np.int32(4)).steps) is int
+    passes: dict[str, Any] = {"steps": np.int32(4)}
+    assert type(Options(**passes).steps) is int
     assert MapOptions(pins=[["h", np.int8(1)]], seed=np.uint8(3)) == MapOptions(pins=(("h", 1),), seed=3)  # type: ignore[arg-type]
     assert tern2lava.simulate(held, samples(), states=np.True_).trace.v  # type: ignore[arg-type]
 
