@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
 RESOLUTIONS = {"lowest": "lowest-direct", "highest": "highest"}
 STEPS = ("wheel", "fingerprints", "tests", "lava")
-TOOLS = ("pytest", "hypothesis", "psutil", "tomli; python_version < '3.11'")
+TOOLS = ("pytest", "pytest-xdist", "hypothesis", "psutil", "tomli; python_version < '3.11'")
 LAVA = "lava-nc==0.10.0"
 TESTS = {
     "fingerprints": ["tests/test_fingerprints.py"],

@@ -75,7 +75,12 @@ def export(
         arguments.text(codec, "codec", "name a codec")
     own = {"dt": dt, "stage": stage, "lossy": lossy or None, "codec": codec}
     options = {name: value for name, value in own.items() if value is not None}
-    options |= arguments.named({} if settings is None else settings, "settings", "name the options of a format")
+    further = arguments.named({} if settings is None else settings, "settings", "name the options of a format")
+    for name in further:
+        if name in own:
+            # Given so, a text would come where a number or a flag is meant.
+            raise InputError(f"settings: {name}", f"requires an option of its own; found {name}; give {name} by itself")
+    options |= further
     found = opened(source) if exporter.of_bundle or _is_compiled(source) else None
     # Of a file the time step is what it is read with.
     check_options(exporter, options if found else {name: value for name, value in options.items() if name != "dt"})

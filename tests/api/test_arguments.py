@@ -108,6 +108,11 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("export", {"lossy": 1}, f"lossy: {FLAG}1"),
     ("export", {"dt": 0}, "dt: requires seconds above 0; found 0; give the time step, as 1e-4"),
     ("export", {"codec": 3}, "codec: requires a text; found 3"),
+    (
+        "export",
+        {"settings": {"dt": "0.001"}},
+        "settings: dt: requires an option of its own; found dt; give dt by itself",
+    ),
     ("export", {"settings": 3}, "settings: requires a mapping; found 3"),
     ("export", {"codec": "rans"}, "codec: requires the format image; found nir; leave it out"),
     ("export", {"out": Path(".")}, ".: requires a file; found a folder; name a file in it"),

@@ -207,7 +207,7 @@ def test_inside_the_mapper_a_refusal_costs_nothing(monkeypatch: pytest.MonkeyPat
         name: build(case[0](), load_profile("hala-point"), case[3]).lowered.program for name, case in CASES.items()
     }
     monkeypatch.setattr("tern2lava.hw_profiles.loader.load_profile", never)
-    monkeypatch.setattr("tern2lava.compiler.advice.load_profile", never)
+    monkeypatch.setattr("tern2lava.compiler.advice.known_profiles", never)
     for name, case in CASES.items():
         with pytest.raises(CapacityError):
             map_program(programs[name], profiles[name], case[2])

@@ -199,8 +199,11 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("name", ["a.npz", "a.safetensors", "a.pt", "module.pt", "a.nir", "a.net"])
-def test_a_file_of_each_format_is_inspected(run: Run, tmp_path: Path, name: str) -> None:
-    path = files(tmp_path)[name]
+def test_a_file_of_each_format_is_inspected(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = files(tmp_path)[name].relative_to(tmp_path)
     text = words(run, "inspect", path)
     found = inspect_file(path)
     whole = check_shown(render_inspection(found))

@@ -26,7 +26,7 @@ from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals, Spikes, froz
 from tern2lava.errors import UnsupportedError
 from tern2lava.registry import Registry, entry_of
 
-COMBINED = "neuron kinds combined as ir.Population defines"
+COMBINED = "neuron kinds and resets that are defined together"
 N = TypeVar("N", Neuron, Population)
 Divide = Callable[[Reals], Reals]
 

@@ -132,7 +132,7 @@ def multi(module: nn.Module) -> nn.Module:
         (lambda: [multi(layer.Flatten()), nn.Linear(36, 2), neuron.IFNode()], "set one step_mode"),
         (lambda: [neuron.IFNode(surrogate_function=surrogate.Sigmoid(spiking=False))], "step function"),
         (lambda: [neuron.QIFNode()], "QIFNode; known are"),
-        (lambda: [neuron.CUBALIFNode(c_decay=1.5)], "c_decay: is 1.5"),
+        (lambda: [neuron.CUBALIFNode(c_decay=1.5)], "c_decay: requires a decay factor"),
         (lambda: [layer.ElementWiseRecurrentContainer(neuron.IFNode(), lambda a, b: a * b)], "another element_wise"),
         (lambda: [layer.LinearRecurrentContainer(neuron.QIFNode(), 6, 6)], "one neuron layer in a recurrent container"),
     ],

@@ -149,7 +149,7 @@ def test_a_value_outside_the_levels_is_refused(integer_network: Callable[..., tu
     for bad in (2, -1):
         wrong = {name: values.copy() for name, values in inputs.items()}
         wrong["x"][1, 2, 3] = bad
-        with pytest.raises(InputError, match="x: holds values other than 0 to 1"):
+        with pytest.raises(InputError, match="x: requires values from 0 to 1; found others"):
             run(graph, wrong)
 
 
