@@ -108,6 +108,14 @@ class Effort:
         """The preset that this is, "custom" if it is none."""
         return next((name for name, preset in EFFORTS.items() if preset == self), "custom")
 
+    def __repr__(self) -> str:
+        """The preset, or the first numbers that are other than those of NORMAL."""
+        if self.name != "custom":
+            return f"Effort({self.name})"
+        values = ((field.name, getattr(self, field.name), field.default) for field in fields(self))
+        own = [f"{name}={value}" for name, value, default in values if value != default]
+        return f"Effort({', '.join(own[:3])}{', ...' if len(own) > 3 else ''})"
+
 
 NORMAL = Effort()
 EFFORTS: dict[str, Effort] = {

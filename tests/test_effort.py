@@ -63,7 +63,11 @@ def test_quick_tries_less_than_normal_and_thorough_more() -> None:
 
 def test_a_preset_knows_its_name_and_numbers_of_ones_own_are_custom() -> None:
     assert [effort_of(name).name for name in EFFORTS] == list(EFFORTS) == ["quick", "normal", "thorough"]
-    assert replace(NORMAL, exact_steps=65).name == "custom"
+    own = replace(NORMAL, exact_steps=65)
+    assert own.name == "custom"
+    assert [repr(effort) for effort in (NORMAL, EFFORTS["quick"], own)] == [
+        "Effort(normal)", "Effort(quick)", "Effort(exact_steps=65)",
+    ]  # fmt: skip
     with pytest.raises(InputError, match="effort: requires an effort; found 'slow'; choose quick, normal, thorough"):
         effort_of("slow")
 
