@@ -91,7 +91,7 @@ def test_lost_and_doubled_routes_and_groups_are_noticed() -> None:
 
 def test_inputs_of_the_wrong_size_are_refused() -> None:
     program = map_program(mlp(np.random.default_rng(3)), load_profile("tiny"))
-    with pytest.raises(InputError, match=r"expected \(2, 5, 40\)"):
+    with pytest.raises(InputError, match=r"requires shape \(2, 5, 40\)"):
         mapped.run(program.images, program.host_image, {"in": np.zeros((2, 5, 39), np.uint8)})
 
 
