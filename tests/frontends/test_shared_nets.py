@@ -91,7 +91,7 @@ def test_a_recurrent_checkpoint_is_refused_with_the_tensor_that_is_left(nets: Pa
             for i in (1, 2)
         )
     )
-    with pytest.raises(InputError, match=r"lif1.recurrent.bias \(and 1 more\): is used by no layer"):
+    with pytest.raises(InputError, match=r"lif1.recurrent.bias \(and 1 more\): requires a use for each tensor"):
         load(nets / "retrained_noDelay_ref_zero.pt", net)
 
 

@@ -26,7 +26,8 @@ FILES = frozenset(
         "sim/lava/test_sequential.py", "sim/test_relays.py", "sim/test_targets.py", "sim/verify/test_ray.py",
         "sim/verify/test_threshold_margin.py", "sim/verify/test_verify.py", "test_api.py", "test_bad_input.py",
         "test_bundle_bytes.py", "test_cli.py", "test_demo.py", "test_fingerprints.py", "test_oracle.py",
-        "test_package.py", "test_progress.py", "test_what_if.py", "train/test_distill.py", "train/test_experiment.py",
+        "test_package.py", "test_progress.py", "test_what_if.py", "test_without_torch.py",
+        "sim/reading/test_compare.py", "train/test_distill.py", "train/test_experiment.py",
         "train/test_frameworks.py", "train/test_trainer.py", "train/test_training_bench.py",
     )
 )  # fmt: skip

@@ -141,7 +141,7 @@ def test_the_published_neuron_spikes_as_in_four_other_simulators(nets: Path) -> 
 
 
 def test_the_published_neuron_stores_no_time_step(nets: Path) -> None:
-    with pytest.raises(InputError, match=r"lif_norse.nir: stores no time step, which 1 \(LIF\) needs"):
+    with pytest.raises(InputError, match=r"lif_norse.nir: requires a time step for 1 \(LIF\); found none"):
         load(nets / "lif_norse.nir")
 
 
