@@ -20,9 +20,9 @@ class Order:
     """What is to be exported, and how.
 
     graph: the network, IMPORTED, or TERNARY for the stage "real". executable: the bundle's programs and core images
-    (None: the source is no bundle); target: its target. out: the file or folder to write. write_file(fill): lets
-    `fill(path)` write a file that comes to `out` whole or not at all. options: those that were given, by name. version:
-    that of tern2lava.
+    (None: the source is not a bundle); target: the target of the bundle. out: the file or folder to write.
+    write_file(fill): calls `fill(path)` with a temporary path and moves the finished file to `out`, so that `out` is
+    complete or unchanged. options: those that were given, by name. version: the version of tern2lava.
     """
 
     graph: Graph

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 
 class Hostile:
-    """Raises an error of its own at whatever Python asks of it."""
+    """An object whose every operation raises an error that is not one of Python's own."""
 
     def __index__(self) -> int:
         raise RuntimeError("no index")

@@ -1,6 +1,6 @@
 """The slow tests, by name: tests that take more than 2 s of CPU time, and files whose tests do together.
 
-`pytest -m fast` leaves them out. A name that is no file or test of this folder is found by test_slow.py.
+`pytest -m fast` leaves them out. test_slow.py fails for a name that is not a file or test under tests/.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ that the two classes do not know are kept (`name` = "mechanism.parameter").
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -31,7 +32,7 @@ N = TypeVar("N", Neuron, Population)
 Divide = Callable[[Reals], Reals]
 
 
-class RealCell:
+class RealCell(ABC):
     """What a mechanism sees of the neurons of one layer while they make a step in real numbers.
 
     neuron, with its parameters as (1, neurons); u, v (batch, neurons) and spiked (-1, 0, 1) as the step before left
@@ -45,11 +46,11 @@ class RealCell:
     v: Reals
     spiked: Spikes
 
-    def flat(self, value: Reals) -> Reals:
-        raise NotImplementedError
+    @abstractmethod
+    def flat(self, value: Reals) -> Reals: ...
 
-    def above(self, v: Reals) -> Bools:
-        raise NotImplementedError
+    @abstractmethod
+    def above(self, v: Reals) -> Bools: ...
 
 
 class RealPart:
@@ -88,7 +89,7 @@ class RealPart:
         """The step has ended with these spikes, by which the neurons were reset."""
 
 
-class IntegerCell:
+class IntegerCell(ABC):
     """What a mechanism sees of a population while it makes a step in integers, arrays (batch, neurons) int64.
 
     u, v and spiked as the step before left them (u has been moved on already); clip, decayed and flat as the equations
@@ -103,14 +104,14 @@ class IntegerCell:
     v: Ints
     spiked: Ints
 
-    def flat(self, value: Ints) -> Ints:
-        raise NotImplementedError
+    @abstractmethod
+    def flat(self, value: Ints) -> Ints: ...
 
-    def clip(self, x: Ints) -> Ints:
-        raise NotImplementedError
+    @abstractmethod
+    def clip(self, x: Ints) -> Ints: ...
 
-    def decayed(self, x: Ints, d: Ints) -> Ints:
-        raise NotImplementedError
+    @abstractmethod
+    def decayed(self, x: Ints, d: Ints) -> Ints: ...
 
 
 class IntegerPart:
