@@ -64,6 +64,14 @@ class Reset(str, Enum):
     NONE = "none"
 
 
+class Decays(str, Enum):
+    """How an integer that has decayed becomes a whole number: cut towards zero, as Loihi and Lava's LIF do, or the
+    nearest one, halves away from zero."""
+
+    TRUNCATE = "truncate"
+    NEAREST = "nearest"
+
+
 class PoolKind(str, Enum):
     SUM = "sum"
     AVG = "avg"
@@ -269,8 +277,9 @@ class Population(NodeBase):
     """A population of neurons in integers; the one definition of our semantics (executed by sim/reference/integer.py).
 
     Per hardware timestep t > start (before that the population rests: no state changes, no spikes), with
-    a = sum over incoming projections of gain * (weight @ spikes), dec(x, d) = trunc(x * (2^D - d) / 2^D) towards 0,
-    D = decay_bits of the graph's Arithmetic, M = 2^(state_bits - 1), clip into [-M + 1, M - 1]:
+    a = sum over incoming projections of gain * (weight @ spikes), dec(x, d) = x * (2^D - d) / 2^D made whole as
+    `decays` says (TRUNCATE: towards 0), D = decay_bits of the graph's Arithmetic, M = 2^(state_bits - 1), clip into
+    [-M + 1, M - 1]:
         u' = dec(u, decay_u) + a + bias_u   wrapped once into (-M, M]
         v' = dec(v, decay_v) + u' + bias    clipped
         s  = v' > threshold                 strict
@@ -309,6 +318,7 @@ class Population(NodeBase):
     origin: Reals = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False
     levels: tuple[int, int] | None = None
+    decays: Decays = Decays.TRUNCATE
     extra: Mapping[str, Ints] = field(default_factory=dict)
 
 

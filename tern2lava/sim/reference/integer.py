@@ -10,17 +10,19 @@ from collections.abc import Mapping
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Ints, Spikes, broadcast, size
 from tern2lava.compiler.neurons.mechanism import IntegerCell, kinds_of
 from tern2lava.sim.data.trace import Trace
 
 
-def decay(x: Ints, d: Ints, bits: int) -> Ints:
-    """trunc(x * (2^bits - d) / 2^bits) towards zero, as Lava's LIF (lava/proc/lif/models.py) computes it."""
+def decay(x: Ints, d: Ints, bits: int, made_whole: Decays = Decays.TRUNCATE) -> Ints:
+    """x * (2^bits - d) / 2^bits as a whole number: TRUNCATE towards zero, as Lava's LIF (lava/proc/lif/models.py)
+    computes it; NEAREST the nearest one, halves away from zero."""
     product = x * ((1 << bits) - d)
-    result: Ints = np.sign(product) * (np.abs(product) >> bits)
+    half = 1 << (bits - 1) if made_whole is Decays.NEAREST else 0
+    result: Ints = np.sign(product) * ((np.abs(product) + half) >> bits)
     return result
 
 
@@ -59,7 +61,7 @@ class PopulationState(IntegerCell):
         return np.clip(x, -self.arithmetic.state_max, self.arithmetic.state_max)
 
     def decayed(self, x: Ints, d: Ints) -> Ints:
-        return decay(x, d, self.arithmetic.decay_bits)
+        return decay(x, d, self.arithmetic.decay_bits, self.population.decays)
 
     def step(self, a: Ints) -> Spikes:
         """Spikes (batch, neurons) of one active hardware timestep with summed synaptic input `a` (int64); see
