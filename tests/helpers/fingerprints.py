@@ -22,7 +22,7 @@ import numpy as np
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.certify.certificate import Certificate
-from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.ir.graph import Decays, Graph
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.errors import Tern2LavaError
 from tern2lava.hw_profiles import load_profile
@@ -44,6 +44,7 @@ NODES: dict[str, tuple[str, ...]] = {
     "Population": (
         "shape", "decay_u", "decay_v", "bias", "threshold", "reset", "reset_amount", "v_init", "lsb", "start", "bias_u",
         "refractory", "rearm", "threshold_low", "decay_a", "gain_a", "origin", "record_before_reset", "levels",
+        "decays",
     ),
     "Output": ("readout",),
 }  # fmt: skip
@@ -109,6 +110,9 @@ def of_program(graph: Graph) -> list[Item]:
         floats: list[Item] = []
         for name in NODES[kind]:
             value = getattr(node, name)
+            # Before there was a choice, decays were truncated: programs that do have the digests that they had.
+            if value is Decays.TRUNCATE:
+                continue
             if name == "part_of":
                 value = wholes.setdefault(value, len(wholes)) if value else -1
             if isinstance(value, np.ndarray) and value.dtype.kind == "f":
