@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 
 import numpy as np
 
+from tern2lava.compiler.certify.calibration import Observed
 from tern2lava.compiler.certify.lattice import drift, real_gains
 from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.ranges import (
@@ -34,11 +36,13 @@ from tern2lava.effort import Effort
 
 class Verdict(str, Enum):
     """EXACT: integer and real dynamics spike alike for every input, within the steps of a sample. BOUNDED:
-    |v_int / 2^e - v_real| <= eps while they have spiked alike. MEASURED: no useful bound holds; agreement is only
-    observed."""
+    |v_int / 2^e - v_real| <= eps while they have spiked alike. CONDITIONAL: as BOUNDED, while accumulators stay within
+    ranges that were observed on calibration samples (Certificate.u_limit, v_limit; `verify` watches them). MEASURED: no
+    useful bound holds; agreement is only observed."""
 
     EXACT = "EXACT"
     BOUNDED = "BOUNDED"
+    CONDITIONAL = "CONDITIONAL"
     MEASURED = "MEASURED"
 
 
@@ -50,7 +54,9 @@ class Certificate(Shown):
     where they meet the threshold, threshold rounding and adaptation included, in units of the synapses' scale (those of
     the TERNARY graph after fold_scale). eps_relative: the largest eps over its threshold, of neurons whose threshold
     is not 0; None where all are 0. safe_steps: steps for which no
-    accumulator can overflow (bounds.FOREVER: never); reason: why the verdict is what it is.
+    accumulator can overflow for any input (bounds.FOREVER: never); reason: why the verdict is what it is.
+    u_limit, v_limit: how far accumulators go, in last bits: proven for every input, or, where `observed`, what
+    calibration samples brought about times a margin, which other inputs may exceed.
     """
 
     population: str
@@ -65,6 +71,7 @@ class Certificate(Shown):
     state_max: int
     reason: str
     ties: Ties
+    observed: bool = False
 
     def _shown(self) -> str:
         said = [repr(self.population), self.verdict.value, f"over {count(self.steps, 'step')}"]
@@ -92,13 +99,17 @@ class Certificate(Shown):
             "u_limit": self.u_limit,
             "v_limit": self.v_limit,
             "state_max": self.state_max,
+            "observed": self.observed,
             "reason": self.reason,
             "ties": asdict(self.ties),
         }
 
 
-def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certificate, ...]:
-    """One certificate for each population of `integer`, lowered from `ternary` (after fold_scale).
+def certify(
+    ternary: Graph, integer: Graph, options: Options, observed: Mapping[str, Observed] | None = None
+) -> tuple[Certificate, ...]:
+    """One certificate for each population of `integer`, lowered from `ternary` (after fold_scale). observed: ranges
+    on calibration samples, by population, on which its bound may be conditional.
 
     The bound, in membrane units (S = 2^e to one unit of the real dynamics, f = 1 - decay / 2^D, d the difference
     between f and the real alpha, growth(f, n) = min(n, 1 / (1 - f)) bounding the sum of n powers of f):
@@ -121,13 +132,18 @@ def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certifica
     result = []
     for population in integer.of_kind(Population):
         neuron = ternary.neuron(population.name)
-        result.append(_certify(ternary, integer, neuron, population, integer.arithmetic, steps, options.effort))
+        result.append(
+            _certify(
+                ternary, integer, neuron, population, integer.arithmetic, steps, options.effort,
+                (observed or {}).get(population.name),
+            )
+        )  # fmt: skip
     return tuple(result)
 
 
 def _certify(
     ternary: Graph, integer: Graph, neuron: Neuron, population: Population, arithmetic: Arithmetic, steps: int,
-    effort: Effort,
+    effort: Effort, observed: Observed | None,
 ) -> Certificate:  # fmt: skip
     a_low, a_high = summed_input(integer, population.inputs, population.shape)
     found = bounds(population, a_low, a_high, arithmetic, steps)
@@ -138,6 +154,10 @@ def _certify(
     offset = bias_offset(neuron, population, arithmetic)
     ties, kept = examine(neuron, population, gains, arithmetic, steps, offset, effort)
     u_limit, v_limit = np.maximum(-found.u_low, found.u_high), np.maximum(-found.met_low, found.met_high)
+    conditional = observed is not None and safe < steps
+    if observed is not None and conditional:
+        u_limit = np.minimum(u_limit, observed.u_limit * terms.unit)
+        v_limit = np.minimum(v_limit, observed.v_limit * terms.unit)
     fed_u = t["drift_u"] * u_limit + t["round_u"]
     e_u = _accumulated(population.decay_u, t["drift_u"], fed_u, arithmetic, steps)
     fed_v = t["drift_v"] * (v_limit + t["initial"]) + e_u + t["round_v"]
@@ -165,8 +185,10 @@ def _certify(
         )
     elif safe >= steps and useful:
         verdict, reason = Verdict.BOUNDED, "rounded: " + ", ".join(terms.rounded)
+    elif conditional and useful:
+        verdict, reason = Verdict.CONDITIONAL, CONDITION + _rounded(terms)
     else:
-        why = _why_measured(safe, steps, eps, neuron.threshold)
+        why = _why_measured(steps if conditional else safe, steps, eps, neuron.threshold)
         if unbounded and safe >= steps:
             why = f"no bound on errors is known for neurons of kind {', '.join(unbounded)}"
         verdict, reason = Verdict.MEASURED, f"{why}; rounded: {', '.join(terms.rounded) or 'nothing'}"
@@ -183,7 +205,12 @@ def _certify(
         state_max=arithmetic.state_max,
         reason=reason,
         ties=ties,
+        observed=conditional,
     )
+
+
+def _rounded(terms: ErrorTerms) -> str:
+    return f"rounded: {', '.join(terms.rounded) or 'nothing'}"
 
 
 def _over_threshold(eps: Reals, threshold: Reals) -> tuple[float | None, bool]:
@@ -205,6 +232,7 @@ def _why_measured(safe: int, steps: int, eps: Reals, threshold: Reals) -> str:
     return f"the bound exceeds the threshold{zero}"
 
 
+CONDITION = "observed, conditional: while accumulators stay in the ranges that calibration samples showed; "
 # Error terms of what is added to a threshold, 0 where nothing is.
 ADAPTATION = ("factor_a", "drift_a", "round_a", "gain_a")
 
