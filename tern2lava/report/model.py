@@ -208,8 +208,9 @@ class RoundingRow(_Block):
     quantity: str = Field(
         description="What was rounded: weights of a projection (its scale), threshold, lower threshold, reset amount, "
         "bias, bias of the current, initial potential, decay of the potential, of the current or of the adaptation, "
-        "adaptation by a spike, or potential: what decays cut off in each step, less than a last bit, which adds up; "
-        "errors are then sums over a sample, relative to the threshold (to one weight where that is 0)."
+        "adaptation by a spike, or potential: what decays cut off in each step, less than a last bit, or move it to "
+        "the nearest whole number, at most half of one, which adds up; errors are then sums over a sample, relative to "
+        "the threshold (to one weight where that is 0)."
     )
     neurons: int = Field(description="Number of neurons.")
     inexact: int = Field(description="Neurons of which it is not exact.")

@@ -25,7 +25,7 @@ from tern2lava.compiler.certify.ranges import (
 from tern2lava.compiler.certify.rounding import boundary_moved, potential_step
 from tern2lava.compiler.certify.source_integers import quantum_unit, strict_threshold
 from tern2lava.compiler.certify.ties import Ties, examine
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Neuron, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, Ints, Reals, broadcast
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
@@ -116,10 +116,11 @@ def certify(
         e_u <= g(f_u, n) * (t_u + d_u |U| S + sum of |gain - scale S| |A| + |bias_u - its real value|)
         e_v <= g(f_v, n) * (t_v + d_v |V| S + e_u + |bias - ...| + |reset_amount - ...|)
                + |v_init - ...| (1 + g d_v)
-    where g = growth / (1 - growth d), for |U| and |V| are bounded by the integers plus the error itself; t = 1 if the
-    decay truncates and 0 otherwise, and |U|, |V|, |A| are worst cases over all inputs (bounds.bounds). It holds by
-    induction as long as both have spiked alike: a reset to zero only lowers it, a
-    subtraction adds its rounding; a bias that is there for a threshold's sake (offset) counts as one that is rounded.
+    where g = growth / (1 - growth d), for |U| and |V| are bounded by the integers plus the error itself; t is 1 if the
+    decay truncates, 1/2 if it goes to the nearest whole number and 0 if it makes none; |U|, |V|, |A| are worst cases
+    over all inputs (bounds.bounds). It holds by induction as long as both have spiked alike: a reset to zero only
+    lowers it, a subtraction adds its rounding; a bias that is there for a threshold's sake (offset) counts as one that
+    is rounded.
     eps is (e_v + |threshold - its real value|) / S; no real potential within eps of its threshold on some data proves
     equal spikes there.
     With an adaptive threshold, b' = f_a b + gain_a s_previous (integer, beside the real a'):
@@ -174,7 +175,9 @@ def _certify(
     if unbounded and not terms.exact:
         eps = np.full(np.shape(eps), np.inf)
     if kept and not terms.exact:
-        eps = np.max(np.abs(drift(population.decay_v, offset, steps, arithmetic)), axis=0) / terms.unit
+        eps = (
+            np.max(np.abs(drift(population.decay_v, offset, steps, arithmetic, population.decays)), axis=0) / terms.unit
+        )
     relative, useful = _over_threshold(eps, neuron.threshold)
     if terms.exact and safe >= steps:
         verdict, reason = Verdict.EXACT, "nothing is rounded: decays, gains, biases and resets are whole numbers"
@@ -242,10 +245,10 @@ class ErrorTerms:
     """Where integer and real dynamics of a population part, in membrane units (`unit` of them to one real unit).
 
     arrays, each broadcasting to the population's shape: factor_u, factor_v (f = 1 - decay / 2^D); drift_u, drift_v
-    (|f - alpha|); round_u (truncation of u, gains and bias_u), round_v (truncation of v, bias), offset (what was added
+    (|f - alpha|); round_u (what its decay moves u, gains and bias_u), round_v (of v, and bias), offset (what was added
     to a bias for the threshold's sake, with its sign), amount (of a subtraction), initial (of v), threshold,
-    threshold_low (where there is one); of adaptive thresholds factor_a, drift_a, round_a (truncation of the adaptation)
-    and gain_a (of what a spike adds). rounded: names of what is not exact; exact: nothing is, for ever.
+    threshold_low (where there is one); of adaptive thresholds factor_a, drift_a, round_a (what its decay moves the
+    adaptation) and gain_a (of what a spike adds). rounded: names of what is not exact; exact: nothing is, for ever.
     """
 
     unit: float
@@ -279,15 +282,20 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         further |= mechanism.error_terms(neuron, population, unit, whole)
     off = (drift_u, drift_v, gains, bias_u, bias, amount, initial, further["drift_a"], further["gain_a"])
     # Source and target truncate alike where nothing else parts them.
-    alike = quantum_unit(neuron) == unit and not any(np.any(value > 0) for value in off)
+    cuts = population.decays is Decays.TRUNCATE
+    alike = quantum_unit(neuron) == unit and cuts and not any(np.any(value > 0) for value in off)
     if alike:
-        truncates_u = truncates_v = np.zeros(())
+        rounds_u = rounds_v = np.zeros(())
         threshold = strict_threshold(neuron, unit)
     else:
-        truncates_u, truncates_v = _truncates(population.decay_u, whole), _truncates(population.decay_v, whole)
+        each = population.decays.off
+        if neuron.quantum is not None and not cuts:
+            # The source cuts, the target does not: what both move may point apart.
+            each += float(np.max(neuron.quantum)) * unit
+        rounds_u, rounds_v = (each * _partly(decay, whole) for decay in (population.decay_u, population.decay_v))
     causes = {
-        "current decay": truncates_u + drift_u,
-        "membrane decay": truncates_v + drift_v,
+        "current decay": rounds_u + drift_u,
+        "membrane decay": rounds_v + drift_v,
         "scale of a projection": gains,
         "bias": np.asarray(np.max(bias_u) + np.max(bias)),
         "offset of the threshold": np.asarray(np.max(np.abs(offset))),
@@ -298,7 +306,7 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     }
     rounded = [name for name, value in causes.items() if np.any(value > 0)]
     # Truncated potentials take every value; others only multiples of the lattice, where all that moves them does.
-    if alike and np.any(_truncates(population.decay_u, whole) + _truncates(population.decay_v, whole)):
+    if alike and np.any(_partly(population.decay_u, whole) + _partly(population.decay_v, whole)):
         met_exactly = not np.any(threshold != population.threshold)
     else:
         met_exactly = _on_threshold_lattice(integer, population, float(1 << arithmetic.threshold_shift))
@@ -311,15 +319,15 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         rounded = ["threshold"]
     arrays = {
         "factor_u": factor_u, "factor_v": factor_v, "drift_u": drift_u, "drift_v": drift_v,
-        "round_u": truncates_u + gains + bias_u, "round_v": truncates_v + bias, "offset": offset,
+        "round_u": rounds_u + gains + bias_u, "round_v": rounds_v + bias, "offset": offset,
         "amount": amount, "initial": initial,
         "threshold": np.abs(population.threshold - threshold), **further,
     }  # fmt: skip
     return ErrorTerms(unit=unit, arrays=arrays, rounded=tuple(rounded))
 
 
-def _truncates(decay: Ints, whole: float) -> Reals:
-    """1 where a decay truncates (by less than one unit a step), 0 where it keeps or forgets everything."""
+def _partly(decay: Ints, whole: float) -> Reals:
+    """1 where a decay makes whole numbers of others, 0 where it keeps or forgets everything."""
     return np.asarray((decay > 0) & (decay < whole), np.float64)
 
 
