@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
+from tern2lava.compiler.certify.wrapping import largest_current, largest_input, refuse_unbounded
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Ints, broadcast, size
@@ -101,8 +102,9 @@ def skews(graph: Graph) -> dict[str, int]:
 def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
     """The plan for executing INTEGER `graph` in Lava, whose processes know no pooling: the kernels repeat.
 
-    Raises UnsupportedError for neurons that no process executes."""
+    Raises UnsupportedError for neurons that no process executes, and for currents that no 64-bit integer holds."""
     refuse_unknown_kinds(graph)
+    refuse_unbounded(graph, steps)
     graph = unpooled_graph(graph)
     skew = skews(graph)
     period = steps + max((abs(s) for s in skew.values()), default=0)
@@ -194,6 +196,11 @@ def _why_not_lif(
         return f"a gain is not a multiple of {1 << LIF_SHIFT}"
     if sum(_worst_sum(graph, p) for p in incoming) >> LIF_SHIFT >= 1 << 24:
         return "the synaptic sum can leave LIF's 32-bit integers"
+    most, half = largest_input(graph, population), 1 << (arithmetic.state_bits - 1)
+    # LIF wraps once and clips as we do, but in 32-bit integers, which its current must not outgrow.
+    beside = max(most, half + int(np.abs(population.bias).max(initial=0)))
+    if largest_current(population, most, arithmetic) + beside >= 1 << 31:
+        return "the current can wrap twice in a step and grow beyond LIF's 32-bit integers"
     for projection in graph.consumers(population.name):
         for target in graph.consumers(projection.name):
             if skew.get(f"{projection.name}>{target.name}"):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
+from tern2lava.compiler.certify.wrapping import refuse_unbounded
 from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Ints, Spikes, broadcast, size
@@ -100,11 +101,12 @@ def run(graph: Graph, inputs: Mapping[str, Spikes], *, states: bool = True) -> T
     """The trace of an INTEGER graph on `inputs`: for every Input, values (batch, steps, *shape).
 
     A spike of hardware timestep t reaches its targets in step t + 1 + delay. Each population is recorded over its
-    window, hardware timesteps start + 1 to start + steps.
+    window, hardware timesteps start + 1 to start + steps. Raises UnsupportedError where a current can outgrow 64 bits.
     """
     assert graph.arithmetic is not None
     nodes, populations = graph.of_kind(Input), graph.of_kind(Population)
     batch, steps = next(iter(inputs.values())).shape[:2]
+    refuse_unbounded(graph, steps)
     state = {p.name: PopulationState(p, graph.arithmetic, batch) for p in populations}
     start = {p.name: p.start for p in populations} | {n.name: 0 for n in nodes}
     sizes = {n.name: size(n.shape) for n in nodes} | {p.name: size(p.shape) for p in populations}
