@@ -163,7 +163,7 @@ def population(name: str, fields: dict[str, Any]) -> Population:
         "reset": Reset.ZERO,
         "reset_amount": 0,
     }
-    values = {
+    values: dict[str, Any] = {
         key: value if key in PLAIN else frozen(value, np.int64)
         for key, value in (plain | {"v_init": 0} | fields).items()
     }
