@@ -425,9 +425,8 @@ class Verification(_Block):
         description="Per population: what its accumulators held, and how often they overflowed."
     )
     spike_exact: bool = Field(
-        description="Whether integers provably spike as the real dynamics on this data: no accumulator can overflow "
-        "within the steps run, none left its range, no potential came near its threshold, and no spike differs from "
-        "the float model's."
+        description="Whether integers provably spike as the real dynamics on this data: no accumulator "
+        "overflowed, no potential came near its threshold, and no spike differs from the float model's."
     )
 
     def _shown(self) -> str:
