@@ -11,7 +11,7 @@ compile    a network in integers, mapped onto a target; a folder (bundle) where 
 what_if    the same network on several targets, one row for each
 record     the framework's own run of a module, for verify to hold the network against
 simulate   a run on spikes: scores, predictions, spikes, states
-verify     three verdicts on data: execution, arithmetic, reading
+verify     four verdicts on data: execution, arithmetic, reading, ranges
 report     everything that is known of a compiled network
 export     NIR, core images, weights
 

@@ -18,6 +18,7 @@ from tern2lava.report.verification import add_verification
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.reading.verify import read_all
+from tern2lava.sim.reference.watch import Limits
 from tern2lava.sim.verify.shard import LavaMode
 from tern2lava.sim.verify.verify import Backend
 from tern2lava.sim.verify.verify import verify as prove
@@ -48,10 +49,10 @@ def verify(
     bundle: what `compile` returned, or the bundle's folder. data: spikes (samples, steps, *input shape) as an array,
     list or tensor, (spikes, labels), a mapping of arrays, or an npz file (docs/data.md).
 
-    The first keys of report.verification are three verdicts (report.verification.verdicts): execution (images, Lava and
+    The first keys of report.verification are four verdicts (report.verification.verdicts): execution (images, Lava and
     engine against the integers), arithmetic (integers against the float model), reading (float model against the
-    framework's own run).
-    require: which must hold for report.verification.met, as "execution,arithmetic=0.1%,reading" (see
+    framework's own run), ranges (whether every accumulator stayed within the range that its certificate states).
+    require: which must hold for report.verification.met, as "execution,arithmetic=0.1%,reading,ranges" (see
     report.requirements); None: execution, arithmetic with at most 1 % of the spikes missing or extra, and reading where
     the data carry such a run (as `record` makes it, docs/oracle.md) or the bundle keeps one. No error is raised for a
     verdict that is not met.
@@ -84,9 +85,10 @@ def verify(
     found = opened(bundle)
     given = given_spikes(data, found.executable.program)
     spikes = given.spike_data(found.executable.program, steps_of(found), any_steps=any_steps, pad=pad, effort=wanted)
+    limits = {row.population: Limits(u=row.u_limit, v=row.v_limit) for row in found.report.certificate}
     proof = prove(
         found.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
-        timeout=timeout, progress=progress, effort=wanted,
+        timeout=timeout, progress=progress, effort=wanted, limits=limits,
     )  # fmt: skip
     proof = replace(proof, reading=_reading(found, given, spikes, samples, progress, wanted))
     result = add_verification(found.report, proof, required, _ternarize(found))

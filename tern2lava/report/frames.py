@@ -13,7 +13,7 @@ from tern2lava.errors import InputError
 from tern2lava.extras import require
 from tern2lava.report.model import Report, Verification
 
-VERIFIED = ("verdicts", "arithmetic", "executions", "band", "reading")
+VERIFIED = ("verdicts", "arithmetic", "executions", "band", "ranges", "reading")
 TABLES = ("populations", "cores", "memory", "certificate", "roundings", "bounds", "twins", *VERIFIED)
 
 

@@ -247,17 +247,40 @@ class BandRow(_Block):
     )
 
 
+class RangeRow(_Block):
+    """What the accumulators of one population did on the samples compared, in units of the membrane's last bit."""
+
+    population: str = Field(description="Name of the population.")
+    neuron_steps: int = Field(description="Neuron-timesteps watched: samples x steps x neurons.")
+    u_largest: int = Field(description="Largest magnitude of the current, before it is wrapped.")
+    u_limit: float | None = Field(description="Worst case that the certificate states; null: a relay, which has none.")
+    v_largest: int = Field(description="Largest magnitude of the potential, before it is clipped.")
+    v_limit: float | None = Field(description="Worst case that the certificate states; null: a relay, which has none.")
+    state_max: int = Field(description="Largest magnitude that the target's states hold.")
+    u_wrapped: int = Field(description="Neuron-timesteps in which the current wrapped.")
+    v_clipped: int = Field(
+        description="Neuron-timesteps in which the potential was clipped, except before a reset to zero, which makes "
+        "it 0 either way."
+    )
+    adaptation_clipped: int = Field(description="Neuron-timesteps in which the adaptation was clipped.")
+    left: int = Field(
+        description="Neuron-timesteps in which the current or the potential was beyond what the certificate states."
+    )
+    stayed: bool = Field(description="Whether none of these four happened.")
+
+
 class VerdictRow(_Block):
-    """One of the three verdicts; none of them says anything of the others."""
+    """One of the four verdicts; none of them says anything of the others."""
 
     name: str = Field(
         description="execution: core images, Lava and the fast engine against the integers, bit for bit. arithmetic: "
-        "the integers against the float model. reading: the float model against the framework's own run."
+        "the integers against the float model. reading: the float model against the framework's own run. ranges: "
+        "accumulators against the ranges that certificates state."
     )
     status: str = Field(
         description="execution: equal or differs. arithmetic: equal, within (no more differ than is allowed) or "
         "differs. reading: equal, within (nothing but ties that the framework's rounding explains), differs or not "
-        "compared."
+        "compared. ranges: equal (every accumulator stayed within its range) or differs."
     )
     required: str | None = Field(description="What is required of it; null: nothing.")
     met: bool | None = Field(description="Whether that holds; null: nothing is required.")
@@ -376,9 +399,11 @@ class ExecutionRow(_Block):
 
 
 class Verification(_Block):
-    """The verification on data: three verdicts, and what they rest on."""
+    """The verification on data: four verdicts, and what they rest on."""
 
-    verdicts: list[VerdictRow] = Field(description="The verdicts on execution, arithmetic and reading, in this order.")
+    verdicts: list[VerdictRow] = Field(
+        description="The verdicts on execution, arithmetic, reading and ranges, in this order."
+    )
     met: bool = Field(description="Whether every verdict that is required is met (exit code 0; 1 where not).")
     arithmetic: Arithmetic = Field(description="The integers against the float model, in numbers.")
     reading: ReadingBlock | None = Field(
@@ -405,9 +430,12 @@ class Verification(_Block):
     accuracy_integer: float | None = Field(description="Accuracy of the integer program; null without labels.")
     accuracy_float: float | None = Field(description="Accuracy of the float model on the same samples; null without.")
     band: list[BandRow] = Field(description="Per population: distance of the potentials from the thresholds.")
+    ranges: list[RangeRow] = Field(
+        description="Per population: what its accumulators held, and how often they overflowed."
+    )
     spike_exact: bool = Field(
-        description="Whether integers provably spike as the real dynamics on this data: no accumulator can overflow "
-        "within the steps run, no potential came near its threshold, and no spike differs from the float model's."
+        description="Whether integers provably spike as the real dynamics on this data: no accumulator "
+        "overflowed, no potential came near its threshold, and no spike differs from the float model's."
     )
 
     def _shown(self) -> str:
@@ -416,8 +444,8 @@ class Verification(_Block):
 
     def to_frame(self, table: str = "arithmetic") -> Any:
         """One of its tables as a pandas.DataFrame: "arithmetic" (spikes of each population in integers and in the float
-        model), "verdicts", "executions", "band", "reading". Raises InputError for another name or where there was no
-        reading, MissingPackageError without pandas."""
+        model), "verdicts", "executions", "band", "ranges", "reading". Raises InputError for another name or where there
+        was no reading, MissingPackageError without pandas."""
         from tern2lava.report.frames import verification_frame
 
         return verification_frame(self, table)
@@ -429,7 +457,7 @@ class Verification(_Block):
         return document(f"Verification on {count(self.samples, 'sample')}", verification_table(self))
 
     def verdict(self, name: str) -> VerdictRow:
-        """The verdict called `name`: execution, arithmetic or reading. Raises KeyError for another name."""
+        """The verdict called `name`: execution, arithmetic, reading or ranges. Raises KeyError for another name."""
         return {row.name: row for row in self.verdicts}[name]
 
 

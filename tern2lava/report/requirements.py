@@ -9,6 +9,7 @@ from tern2lava.errors import InputError
 
 # Share of the float model's spikes that may be missing or extra where nothing else is said.
 DEFAULT_SHARE = 0.01
+NAMES = ("execution", "arithmetic", "reading", "ranges")
 WAYS = "write for example execution,arithmetic=0.1%,reading"
 
 
@@ -16,11 +17,13 @@ WAYS = "write for example execution,arithmetic=0.1%,reading"
 class Requirements:
     """execution: every execution equals the integers. arithmetic: the largest share of the float model's spikes that
     may be missing or extra in integers (0.01 is 1 %; None: nothing is required). reading: the float model was compared
-    with the framework's own run and agrees; None: where such a run is given."""
+    with the framework's own run and agrees; None: where such a run is given. ranges: no accumulator overflowed or left
+    the range that its certificate states."""
 
     execution: bool = True
     arithmetic: float | None = DEFAULT_SHARE
     reading: bool | None = None
+    ranges: bool = False
 
 
 def parse_requirements(text: str | None) -> Requirements:
@@ -34,7 +37,7 @@ def parse_requirements(text: str | None) -> Requirements:
     found: dict[str, str | None] = {}
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
-        if name not in ("execution", "arithmetic", "reading"):
+        if name not in NAMES:
             raise InputError("require", f"requires verdicts by name; found {part.strip()!r}; {WAYS}")
         if name in found:
             raise InputError("require", f"requires each verdict once; found {name} twice; {WAYS}")
@@ -45,7 +48,9 @@ def parse_requirements(text: str | None) -> Requirements:
     if "arithmetic" in found:
         given = found["arithmetic"]
         arithmetic = DEFAULT_SHARE if given is None else _share(given)
-    return Requirements(execution="execution" in found, arithmetic=arithmetic, reading="reading" in found)
+    return Requirements(
+        execution="execution" in found, arithmetic=arithmetic, reading="reading" in found, ranges="ranges" in found
+    )
 
 
 def _share(text: str) -> float:

@@ -1,4 +1,4 @@
-"""A verification as terminal text: the three verdicts first, then the tables they rest on."""
+"""A verification as terminal text: the four verdicts first, then the tables they rest on."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from rich.console import Group, RenderableType
 
 from tern2lava.counts import count
 from tern2lava.report.model import Arithmetic, ReadingBlock, VerdictRow, Verification
+from tern2lava.report.ranges import departure
 from tern2lava.report.sheet import Labelled, Paragraph, Sheet, plain, sheet, text_column
 from tern2lava.report.verdicts import percent
 
 
 def verdict_lines(verification: Verification) -> Labelled:
-    """The verdicts, each with its name before it, and the names of populations that died or never spiked below."""
+    """The verdicts, each with its name before it, and below the names of populations that died or never spiked,
+    and what those did that left their ranges."""
     lines = Labelled(10)
     for row in verification.verdicts:
         style = _style(row)
@@ -19,6 +21,10 @@ def verdict_lines(verification: Verification) -> Labelled:
         if row.name == "arithmetic":
             for words, style in _silence(verification.arithmetic):
                 lines.add("", words, style)
+        if row.name == "ranges":
+            for away in verification.ranges:
+                if not away.stayed:
+                    lines.add("", departure(away), style)
     return lines
 
 

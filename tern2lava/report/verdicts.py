@@ -1,7 +1,7 @@
-"""The three verdicts of a verification, each in one plain sentence with its numbers; none stands for another.
+"""The verdicts of a verification, each in one plain sentence with its numbers; none stands for another.
 
 execution: the core images, Lava and the engine against the integers. arithmetic: the integers against the float model.
-reading: the float model against the framework's own run.
+reading: the float model against the framework's own run. ranges, the fourth, is in ranges.py.
 """
 
 from __future__ import annotations

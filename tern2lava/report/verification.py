@@ -14,6 +14,7 @@ from tern2lava.report.model import (
     Report,
     Verification,
 )
+from tern2lava.report.ranges import range_rows, ranges_verdict
 from tern2lava.report.requirements import Requirements
 from tern2lava.report.verdicts import arithmetic_verdict, execution_verdict, reading_verdict
 from tern2lava.sim.reading.compare import Reading
@@ -30,9 +31,11 @@ def add_verification(
     required = require or Requirements()
     comparison = proof.comparison
     arithmetic = arithmetic_block(proof, report.described, ternarize)
+    ranges = range_rows(proof.watched)
     verdicts = [
         execution_verdict(proof, required), arithmetic_verdict(arithmetic, required),
         reading_verdict(required, proof.reading),
+        ranges_verdict(ranges, proof.samples, proof.data_samples, proof.steps, required),
     ]  # fmt: skip
     bands = [
         BandRow(
@@ -41,8 +44,8 @@ def add_verification(
         )
         for band in proof.bands
     ]  # fmt: skip
-    # The data may run for more steps than the network was compiled for.
-    safe = all(row.safe_steps is None or row.safe_steps >= proof.steps for row in report.certificate)
+    # Of these data it is known, whatever certificates say of others or of fewer steps.
+    safe = bool(proof.watched) and not any(row.overflows for row in proof.watched)
     alike = arithmetic.missing + arithmetic.extra == 0
     verification = Verification(
         verdicts=verdicts,
@@ -69,6 +72,7 @@ def add_verification(
         engine_samples=proof.engine_samples,
         accuracy_engine=proof.accuracy_engine,
         engine_fallbacks=[FallbackRow(population=name, reason=why) for name, why in proof.engine_fallbacks],
+        ranges=ranges,
         spike_exact=safe and alike and all(band.near == 0 for band in proof.bands),
     )
     return report.model_copy(update={"verification": verification})

@@ -23,14 +23,14 @@ FILES = frozenset(
         "report/test_snapshots.py", "sim/cores/test_program.py", "sim/engine/test_kernels.py",
         "sim/engine/test_kernels_kept.py", "sim/engine/test_run.py", "sim/lava/test_child.py",
         "sim/lava/test_cores.py", "sim/lava/test_memory.py", "sim/lava/test_processes.py",
-        "sim/lava/test_sequential.py", "sim/test_relays.py", "sim/test_targets.py", "sim/verify/test_ray.py",
-        "sim/verify/test_threshold_margin.py", "sim/verify/test_verify.py", "test_api.py", "test_bad_input.py",
-        "test_bundle_bytes.py", "test_cli.py", "test_demo.py", "test_fingerprints.py", "test_oracle.py",
-        "test_package.py", "test_progress.py", "test_what_if.py", "test_without_torch.py",
+        "sim/lava/test_sequential.py", "sim/test_overflow.py", "sim/test_relays.py", "sim/test_targets.py",
+        "sim/verify/test_ray.py", "sim/verify/test_threshold_margin.py", "sim/verify/test_verify.py", "test_api.py",
+        "test_bad_input.py", "test_bundle_bytes.py", "test_cli.py", "test_demo.py", "test_fingerprints.py",
+        "test_oracle.py", "test_package.py", "test_progress.py", "test_what_if.py", "test_without_torch.py",
         "sim/reading/test_compare.py", "sim/lava/test_compat.py", "test_effort.py", "test_extras.py",
-        "test_plugins.py", "train/test_regularizer.py", "frontends/test_load.py",
-        "train/test_distill.py", "train/test_experiment.py",
-        "train/test_frameworks.py", "train/test_trainer.py", "train/test_training_bench.py",
+        "test_plugins.py", "train/test_regularizer.py", "frontends/test_load.py", "train/test_distill.py",
+        "train/test_experiment.py", "train/test_frameworks.py", "train/test_trainer.py",
+        "train/test_training_bench.py",
     )
 )  # fmt: skip
 

@@ -9,22 +9,23 @@ from tern2lava.report.requirements import Requirements, parse_requirements
 
 
 @pytest.mark.parametrize(
-    ("text", "execution", "arithmetic", "reading"),
+    ("text", "execution", "arithmetic", "reading", "ranges"),
     [
-        (None, True, 0.01, None),
-        ("execution,arithmetic=0.1%,reading", True, 0.001, True),
-        ("arithmetic", False, 0.01, False),
-        ("arithmetic=0", False, 0.0, False),
-        ("arithmetic=0%", False, 0.0, False),
-        (" reading , execution ", True, None, True),
-        ("arithmetic = 12.5 %", False, 0.125, False),
-        ("arithmetic=250%", False, 2.5, False),
+        (None, True, 0.01, None, False),
+        ("execution,arithmetic=0.1%,reading", True, 0.001, True, False),
+        ("arithmetic", False, 0.01, False, False),
+        ("arithmetic=0", False, 0.0, False, False),
+        ("arithmetic=0%", False, 0.0, False, False),
+        (" reading , execution ", True, None, True, False),
+        ("ranges, execution", True, None, False, True),
+        ("arithmetic = 12.5 %", False, 0.125, False, False),
+        ("arithmetic=250%", False, 2.5, False, False),
     ],
 )
 def test_verdicts_are_required_as_named(
-    text: str | None, execution: bool, arithmetic: float | None, reading: bool | None
+    text: str | None, execution: bool, arithmetic: float | None, reading: bool | None, ranges: bool
 ) -> None:
-    wanted = Requirements(execution=execution, arithmetic=arithmetic, reading=reading)
+    wanted = Requirements(execution=execution, arithmetic=arithmetic, reading=reading, ranges=ranges)
     assert parse_requirements(text) == wanted
 
 
@@ -41,6 +42,7 @@ def test_verdicts_are_required_as_named(
         ("arithmetic=inf%", "in percent"),
         ("arithmetic=1_0%", "in percent"),
         ("arithmetic=a\nfew%", "in percent"),
+        ("ranges=0", "requires no number for ranges; found 'ranges=0'"),
         ("reading=1%", "requires no number for reading; found 'reading=1%'"),
         ("execution,execution", "requires each verdict once; found execution twice"),
     ],

@@ -1,4 +1,4 @@
-"""The three verdicts: each says its own numbers, and turns red when what it speaks of is broken."""
+"""The verdicts: each says its own numbers, and turns red when what it speaks of is broken."""
 
 from __future__ import annotations
 
@@ -65,10 +65,10 @@ def judged(
     return report.verification
 
 
-def test_a_network_that_spikes_as_it_should_says_three_things(tmp_path: Path) -> None:
+def test_a_network_that_spikes_as_it_should_says_four_things(tmp_path: Path) -> None:
     found = verified(write_lossy(tmp_path / "b", {}), samples(), samples=4)
-    execution, arithmetic, reading = found.verdicts
-    assert [row.name for row in found.verdicts] == ["execution", "arithmetic", "reading"]
+    execution, arithmetic, reading, ranges = found.verdicts
+    assert [row.name for row in found.verdicts] == ["execution", "arithmetic", "reading", "ranges"]
     assert found.met
     spikes = sum(row.float_spikes for row in found.arithmetic.populations)
     values = found.compared_values
@@ -82,6 +82,9 @@ def test_a_network_that_spikes_as_it_should_says_three_things(tmp_path: Path) ->
     assert (reading.status, reading.required, reading.met) == ("not compared", None, None)
     assert "NOT COMPARED with your framework" in reading.sentence
     assert "tern2lava.record(module, data)" in reading.sentence
+    assert (ranges.status, ranges.required, ranges.met) == ("equal", None, None)
+    kept = "KEPT: every accumulator stayed within its range, 4 samples x 10 steps; watched on 4 of 6 samples"
+    assert ranges.sentence == kept
     assert found.spike_exact
 
 
@@ -214,7 +217,7 @@ def test_the_report_begins_with_the_verdicts_and_is_read_again(tmp_path: Path) -
     found = verified(folder, samples())
     written = json.loads((folder / "report.json").read_text())["verification"]
     assert list(written)[:3] == ["verdicts", "met", "arithmetic"]
-    assert [row["name"] for row in written["verdicts"]] == ["execution", "arithmetic", "reading"]
+    assert [row["name"] for row in written["verdicts"]] == ["execution", "arithmetic", "reading", "ranges"]
     assert api.report(folder).verification == found
     with pytest.raises(KeyError):
         found.verdict("everything")
@@ -224,8 +227,8 @@ def test_the_verdicts_come_first_and_are_read_in_eighty_columns(tmp_path: Path) 
     found = verified(write_lossy(tmp_path / "b", {"h": 1}), samples())
     lines = shown(verification_table(found), 80)
     assert lines[0].startswith("Execution   VERIFIED I == E == M: ")
-    starts = [line.split()[0] for line in lines if line and not line.startswith(" ")][:3]
-    assert starts == ["Execution", "Arithmetic", "Reading"]
+    starts = [line.split()[0] for line in lines if line and not line.startswith(" ")][:4]
+    assert starts == ["Execution", "Arithmetic", "Reading", "Ranges"]
     assert max(map(len, lines)) <= 80
     # Every line of a sentence begins where the first one does, and no word is cut.
     table = shown(verdict_lines(found), 80)

@@ -1,16 +1,3 @@
-<<<<<<< HEAD
-"""Which roundings of decays a target's neurons have."""
-
-from __future__ import annotations
-
-from tern2lava.compiler.ir.graph import Decays, Population
-from tern2lava.hw_profiles import Profile
-
-
-def decays_allowed(profile: Profile | None, population: Population) -> tuple[Decays, ...]:
-    """How decays of `population` may become whole on `profile` (None: on any target)."""
-    return (Decays.TRUNCATE,)
-=======
 """Which populations Lava's stock LIF can execute, by what they are alone, and which rounding a target leaves them."""
 
 from __future__ import annotations
@@ -59,4 +46,3 @@ def decays_allowed(profile: Profile | None, node: Neuron | Population) -> tuple[
 def decays_partly(decay: Ints, arithmetic: Arithmetic) -> Bools:
     """Where a decay is neither 0 nor 2^D, so that it rounds."""
     return np.asarray((decay > 0) & (decay < 1 << arithmetic.decay_bits))
->>>>>>> round

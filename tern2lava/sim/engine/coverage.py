@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.certify.ranges import emitted_range, summed_input
+from tern2lava.compiler.certify.ranges import emitted_range
+from tern2lava.compiler.certify.wrapping import largest_current, largest_input
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.neurons.mechanism import kind_names, kinds_of
@@ -19,8 +20,11 @@ KERNELS = ("refractory", "signed", "rearm", "adaptive")
 def state_type(graph: Graph, population: Population) -> tuple[Any, str]:
     """(np.int32 or np.int64 or None, why): the type in which every intermediate value of `population` is exact.
 
-    With |a| + |bias_u| <= 2M one wrap brings u into [-M, M] from at most 3M, for every input and number of steps; v
-    and the adaptation stay in [-M, M] by clipping, so that the sums that lead to them are bounded by their terms.
+    With R the largest |a + bias_u| over all inputs, |u| stays at or below B for any number of steps
+    (wrapping.largest_current): B = M where R <= 2M, for then one wrap brings u back; beyond, B = (R - 2M) / (1 - f),
+    which is finite where every current decays. What is wrapped is then at most B + R; sums over synapses are made in
+    any order, of digits and of magnitudes apart, and are held to 4R. v and the adaptation stay in [-M, M] by clipping,
+    so that the sums that lead to them are bounded by their terms.
     None: left to the reference.
     """
     arithmetic = graph.arithmetic
@@ -47,14 +51,15 @@ def state_type(graph: Graph, population: Population) -> tuple[Any, str]:
         if decays.size and (decays.min() < 0 or decays.max() > full):
             return None, f"a decay lies outside 0 to {full}"
     m = 1 << (arithmetic.state_bits - 1)
-    reach = _largest(*summed_input(graph, population.inputs, population.shape)) + _largest(population.bias_u)
-    if reach > 2 * m:
-        return None, "its current can leave the range of a single wrap"
-    most = max(m, _largest(population.v_init)) + m + _largest(population.bias) + _largest(population.reset_amount)
+    reach = largest_input(graph, population)
+    if reach > 2 * m and not population.decay_u.all():
+        return None, "its current can wrap twice in a step and does not decay, so that it grows with the steps"
+    current = largest_current(population, reach, arithmetic)
+    most = max(m, _largest(population.v_init)) + current + _largest(population.bias) + _largest(population.reset_amount)
     if kinds_of(population):
         further = (population.threshold, population.threshold_low, population.gain_a, population.reset_amount)
         most += m + sum(_largest(value) for value in further if value is not None)
-    most = max(3 * m, most)
+    most = max(3 * m, most, *((current + reach, 4 * reach) if reach > 2 * m else ()))
     if most < 1 << 31 and arithmetic.decay_bits <= 15:
         return np.int32, f"no value exceeds {most:,}: 32-bit integers are exact"
     if most < 1 << 62 and arithmetic.decay_bits <= 31:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import bounds, emitted_range, fits, summed_input
+from tern2lava.compiler.certify.wrapping import largest_current, largest_input, refuse_unbounded
 from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Population, Projection
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Ints, broadcast, size
@@ -103,8 +104,9 @@ def skews(graph: Graph) -> dict[str, int]:
 def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
     """The plan for executing INTEGER `graph` in Lava, whose processes know no pooling: the kernels repeat.
 
-    Raises UnsupportedError for neurons that no process executes."""
+    Raises UnsupportedError for neurons that no process executes, and for currents that no 64-bit integer holds."""
     refuse_unknown_kinds(graph)
+    refuse_unbounded(graph, steps)
     graph = unpooled_graph(graph)
     skew = skews(graph)
     period = steps + max((abs(s) for s in skew.values()), default=0)
@@ -215,12 +217,21 @@ def _why_not_its_widths(graph: Graph, population: Population, arithmetic: Arithm
     if any((_lif_decays(decay, arithmetic) < 0).any() for decay in decays):
         return f"a decay of {count(arithmetic.decay_bits, 'bit')} is none of LIF's {LIF_DECAY_BITS}"
     if arithmetic.state_bits == LIF_STATE_BITS:
-        return ""
+        return _why_its_integers_overflow(graph, population, arithmetic)
     narrower = replace(arithmetic, state_bits=min(arithmetic.state_bits, LIF_STATE_BITS))
     low, high = summed_input(graph, population.inputs, population.shape)
     if not np.all(fits(population, bounds(population, low, high, arithmetic, steps), narrower)):
         width = count(arithmetic.state_bits, "bit")
         return f"states of {width} can leave {narrower.state_bits} (LIF has {LIF_STATE_BITS})"
+    return ""
+
+
+def _why_its_integers_overflow(graph: Graph, population: Population, arithmetic: Arithmetic) -> str:
+    """Why LIF, which wraps once and clips as we do, but in 32-bit integers, would outgrow these; empty where not."""
+    most, half = largest_input(graph, population), 1 << (arithmetic.state_bits - 1)
+    beside = max(most, half + int(np.abs(population.bias).max(initial=0)))
+    if largest_current(population, most, arithmetic) + beside >= 1 << 31:
+        return "the current can wrap twice in a step and grow beyond LIF's 32-bit integers"
     return ""
 
 

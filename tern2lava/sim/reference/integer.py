@@ -5,11 +5,12 @@ Every other execution (mapped reference, Lava, fast engine) is compared with thi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
+from tern2lava.compiler.certify.wrapping import refuse_unbounded
 from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Ints, Spikes, broadcast, size
@@ -62,17 +63,25 @@ class PopulationState(IntegerCell):
         """x within [-M + 1, M - 1], M = 2^(state_bits - 1)."""
         return np.clip(x, -self.arithmetic.state_max, self.arithmetic.state_max)
 
+    def wrapped(self, u: Ints) -> Ints:
+        """The current, brought back once."""
+        return wrap(u, self.arithmetic)
+
+    def clipped(self, v: Ints) -> Ints:
+        """The potential, clipped."""
+        return self.clip(v)
+
     def decayed(self, x: Ints, d: Ints) -> Ints:
         return decay(x, d, self.arithmetic.decay_bits, self.population.decays)
 
     def step(self, a: Ints, forced: Ints | None = None) -> Spikes:
         """Spikes (batch, neurons) of one active hardware timestep with summed synaptic input `a` (int64); see
         spike_type. forced: spikes (batch, neurons) that reset and adapt the neurons in the place of their own."""
-        self.u = wrap(self.decayed(self.u, self.decay_u) + a + self.bias_u, self.arithmetic)
+        self.u = self.wrapped(self.decayed(self.u, self.decay_u) + a + self.bias_u)
         v, threshold = self.decayed(self.v, self.decay_v) + self.u + self.bias, self.threshold
         for part in self.parts:
             v, threshold = part.integrated(v, threshold)
-        v = self.clip(v)
+        v = self.clipped(v)
         for part in self.parts:
             v = part.held(v)
         met = v
@@ -89,7 +98,7 @@ class PopulationState(IntegerCell):
         if self.reset is Reset.ZERO:
             v = np.where(spikes != 0, 0, v)
         elif self.reset is Reset.SUBTRACT:
-            v = self.clip(v - self.reset_amount * spikes)
+            v = self.clipped(v - self.reset_amount * spikes)
         self.v, self.spiked = v, spikes
         return spikes.astype(spike_type(self.population))
 
@@ -101,16 +110,21 @@ def spike_type(population: Population) -> type[np.uint8] | type[np.int8] | type[
     return np.int8 if emitted_range(population)[0] < 0 else np.uint8
 
 
-def run(graph: Graph, inputs: Mapping[str, Spikes], *, states: bool = True) -> Trace:
+def run(
+    graph: Graph, inputs: Mapping[str, Spikes], *, states: bool = True,
+    make: Callable[[Population, Arithmetic, int], PopulationState] = PopulationState,
+) -> Trace:  # fmt: skip
     """The trace of an INTEGER graph on `inputs`: for every Input, values (batch, steps, *shape).
 
     A spike of hardware timestep t reaches its targets in step t + 1 + delay. Each population is recorded over its
-    window, hardware timesteps start + 1 to start + steps.
+    window, hardware timesteps start + 1 to start + steps. make: what executes a population (watch.Watch also
+    notes what its accumulators hold). Raises UnsupportedError where a current can outgrow 64 bits.
     """
     assert graph.arithmetic is not None
     nodes, populations = graph.of_kind(Input), graph.of_kind(Population)
     batch, steps = next(iter(inputs.values())).shape[:2]
-    state = {p.name: PopulationState(p, graph.arithmetic, batch) for p in populations}
+    refuse_unbounded(graph, steps)
+    state = {p.name: make(p, graph.arithmetic, batch) for p in populations}
     start = {p.name: p.start for p in populations} | {n.name: 0 for n in nodes}
     sizes = {n.name: size(n.shape) for n in nodes} | {p.name: size(p.shape) for p in populations}
     emitted: dict[str, Spikes] = {p.name: np.zeros((batch, steps, sizes[p.name]), spike_type(p)) for p in populations}

@@ -3,8 +3,8 @@ heavy is imported before one runs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tern2lava.effort import NORMAL, Effort
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tern2lava.sim.engine.program import Program
     from tern2lava.sim.executable import Executable
     from tern2lava.sim.lava.child import LavaChild
+    from tern2lava.sim.reference.watch import Limits, Watched
 
     Tell = Callable[[int, int], None]
 
@@ -27,7 +28,8 @@ class Setup:
 
     executable: the program and its core images. engine: the program prepared for the fast engine; threads: the number
     of threads it may use (None: all). child: where Lava runs (None: a child process of its own); timeout: the seconds
-    that one run of it may take. effort: how much is held at a time.
+    that one run of it may take. effort: how much is held at a time. limits: of each population with a certificate, the
+    ranges that it states.
     """
 
     executable: Executable
@@ -36,14 +38,17 @@ class Setup:
     child: LavaChild | None
     timeout: float
     effort: Effort = NORMAL
+    limits: Mapping[str, Limits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Ran:
-    """A trace, and (node, process, reason) of the Lava processes that made it."""
+    """A trace, (node, process, reason) of the Lava processes that made it, and what its accumulators did, where that
+    was watched."""
 
     trace: Trace
     processes: tuple[tuple[str, str, str], ...] = ()
+    watched: tuple[Watched, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +103,11 @@ def _lava_kinds(program: Graph) -> None:
 
 def _integer(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
     from tern2lava.sim.reference import integer
+    from tern2lava.sim.reference.watch import Watch
 
-    return Ran(integer.run(setup.executable.program, data.values()))
+    watch = Watch(setup.limits)
+    trace = integer.run(setup.executable.program, data.values(), make=watch)
+    return Ran(trace, watched=watch.watched())
 
 
 def _engine(setup: Setup, data: SpikeData, tell: Tell) -> Ran:

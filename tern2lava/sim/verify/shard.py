@@ -7,6 +7,7 @@ give the same results.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -24,6 +25,7 @@ from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.reading.real_decides import run_float_model
+from tern2lava.sim.reference.watch import Limits, Watched
 from tern2lava.sim.verify.arithmetic import SpikeCounts, changed_decisions, count_spikes
 from tern2lava.sim.verify.compare import Difference, compare
 from tern2lava.sim.verify.executions import ENGINE, EXECUTIONS, INTEGER, Executor, Setup, lava_modes
@@ -54,7 +56,7 @@ class ShardPlan:
     """Which samples to run in which execution: samples `begin` to `end` of `total`.
 
     amounts: for each execution, the number of samples it runs, counted from the first of all.
-    alone: run the fast engine only.
+    alone: run the fast engine only. limits: as in executions.Setup.
     """
 
     begin: int
@@ -64,12 +66,14 @@ class ShardPlan:
     amounts: tuple[tuple[str, int], ...]
     timeout: float
     effort: Effort = NORMAL
+    limits: Mapping[str, Limits] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ShardResult:
     """What a shard found. link: the execution in which the first difference is; counts and changed_decisions: integers
-    against the float model (sim.verify.arithmetic); counts of correct samples are 0 where there are no labels."""
+    against the float model (sim.verify.arithmetic); watched: what the accumulators did in the integer reference; counts
+    of correct samples are 0 where there are no labels."""
 
     samples: int
     alone: bool
@@ -78,6 +82,7 @@ class ShardResult:
     difference: Difference | None = None
     processes: tuple[tuple[str, str, str], ...] = ()
     bands: tuple[Band, ...] = ()
+    watched: tuple[Watched, ...] = ()
     counts: tuple[SpikeCounts, ...] = ()
     changed_decisions: int | None = None
     correct_engine: int = 0
@@ -131,8 +136,9 @@ def run_shard(
         return ShardResult(samples=data.samples, alone=True, executions=(run,), correct_engine=correct)
     bench = _Bench(executable, data, plan, progress)
     setup = Setup(
-        executable=executable, engine=engine, threads=threads, child=child, timeout=plan.timeout, effort=plan.effort
-    )
+        executable=executable, engine=engine, threads=threads, child=child, timeout=plan.timeout, effort=plan.effort,
+        limits=plan.limits,
+    )  # fmt: skip
     traces: dict[str, Trace] = {}
     for name, amount in plan.amounts:
         count = min(plan.end, amount) - plan.begin
@@ -150,6 +156,7 @@ def run_shard(
         difference=bench.difference,
         processes=bench.processes,
         bands=bands,
+        watched=bench.watched,
         counts=count_spikes(executable.imported, real.trace, reference),
         float_ties=real.ties,
         changed_decisions=changed_decisions(real.graph, real.trace, program, reference),
@@ -178,6 +185,7 @@ class _Bench:
     reference: Trace | None = None
     executions: list[Execution] = field(default_factory=list)
     processes: tuple[tuple[str, str, str], ...] = ()
+    watched: tuple[Watched, ...] = ()
     link: str = ""
     difference: Difference | None = None
 
@@ -209,6 +217,7 @@ class _Bench:
                 first = found.difference
                 self.link, self.difference = entry.name, replace(first, sample=first.sample + self.plan.begin)
         self.processes = ran.processes or self.processes
+        self.watched = ran.watched or self.watched
         self.executions.append(Execution(name=entry.name, samples=part.samples, values=values, seconds=seconds))
         self.tell(entry.stage, part.samples, total)
         return ran.trace

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
@@ -13,6 +13,7 @@ from tern2lava.errors import Interrupted
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.reading.compare import Reading
+from tern2lava.sim.reference.watch import Limits, Watched, together
 from tern2lava.sim.verify.arithmetic import SpikeCounts, added
 from tern2lava.sim.verify.compare import Comparison
 from tern2lava.sim.verify.executions import EXECUTIONS
@@ -39,7 +40,8 @@ class Proof:
     class differs (None: one output, which decides nothing); float_ties: neuron-timesteps that float64 rounds to the
     other side of a threshold than the numbers that are meant (real_decides.py); accuracies where labels were given.
     effort: name of what was asked for.
-    data_samples: samples of the data.
+    data_samples: samples of the data. watched: what the accumulators of each population did in the integer reference,
+    on the samples compared.
 
     reading: the float model against the framework's own run, where there is one.
     accuracy_engine: of the fast engine, on all samples; engine_fallbacks: (population, reason) of what it left to the
@@ -62,19 +64,21 @@ class Proof:
     engine_fallbacks: tuple[tuple[str, str], ...]
     effort: str = NORMAL.name
     reading: Reading | None = None
+    watched: tuple[Watched, ...] = ()
 
 
 def verify(
     executable: Executable, data: SpikeData, *, backend: Backend = "lava", lava_mode: LavaMode = "mixed",
     samples: int | None = None, ray: bool = False, progress: Progress | None = None, timeout: float = 600.0,
-    effort: Effort = NORMAL,
+    effort: Effort = NORMAL, limits: Mapping[str, Limits] | None = None,
 ) -> Proof:  # fmt: skip
     """Run the first `samples` (None: all) in I (integer reference), E (fast engine), M (core images) and, with backend
     lava, in Lava as `lava_mode` says, and compare all; then the rest in E alone.
 
     lava_mode: "fused" L2 (all core images in one Lava process), "inprocess" L3 (Lava's process models in sequence),
     "stock" L1 (Lava's runtime), "all" these three on all compared samples, "mixed" L2 on all, L3 and L1 on as many as
-    `effort` says. ray: shards of samples run as Ray tasks. Stops at the first shard of samples that differs.
+    `effort` says. ray: shards of samples run as Ray tasks. limits: of each population with a certificate, the ranges
+    that it states, which the integer reference watches. Stops at the first shard of samples that differs.
     `progress(stage, done, total)` counts samples. Raises BackendError where Lava dies or exceeds `timeout` seconds,
     MissingPackageError where it or Ray is absent, Interrupted (a KeyboardInterrupt) with what was done.
     """
@@ -85,7 +89,7 @@ def verify(
     for name, _ in chosen:
         EXECUTIONS.get(name).check(executable.program)
     engine = prepare(executable.program, progress, effort)
-    plans = _plans(executable.program, data, compared, chosen, timeout, effort)
+    plans = _plans(executable.program, data, compared, chosen, timeout, effort, limits or {})
     tally = _Tally(chain=tuple(name for name, _ in chosen))
     with ExitStack() as around:
         child = None
@@ -120,6 +124,7 @@ def verify(
         steps=data.steps,
         processes=tally.processes,
         bands=tuple(_merged(bands) for bands in tally.bands.values()),
+        watched=tuple(together(parts) for parts in tally.watched.values()),
         counts=tuple(added(parts) for parts in tally.counts.values()),
         float_ties=tally.float_ties,
         changed_decisions=tally.changed_decisions,
@@ -135,7 +140,7 @@ def verify(
 
 def _plans(
     program: Graph, data: SpikeData, compared: int, amounts: tuple[tuple[str, int], ...], timeout: float,
-    effort: Effort,
+    effort: Effort, limits: Mapping[str, Limits],
 ) -> list[ShardPlan]:  # fmt: skip
     """Every shard: those in which all executions are compared, then those of the engine alone."""
     size = shard_size(program, data.steps, effort)
@@ -144,7 +149,7 @@ def _plans(
     return [
         ShardPlan(
             begin=begin, end=end, total=data.samples if alone else compared, alone=alone, amounts=amounts,
-            timeout=timeout, effort=effort,
+            timeout=timeout, effort=effort, limits=limits,
         )
         for begin, end, alone in spans
     ]  # fmt: skip
@@ -187,6 +192,7 @@ class _Tally:
     float_ties: int = 0
     changed_decisions: int | None = None
     bands: dict[str, list[Band]] = field(default_factory=dict)
+    watched: dict[str, list[Watched]] = field(default_factory=dict)
 
     def add(self, result: ShardResult) -> None:
         for more in result.executions:
@@ -210,6 +216,8 @@ class _Tally:
             self.changed_decisions = (self.changed_decisions or 0) + result.changed_decisions
         for band in result.bands:
             self.bands.setdefault(band.population, []).append(band)
+        for watched in result.watched:
+            self.watched.setdefault(watched.population, []).append(watched)
         if result.difference is not None:
             self.differs = result
 

@@ -123,16 +123,28 @@ def test_inputs_wider_than_a_byte_go_to_the_reference_and_the_rest_does_not(
     engine_equals_reference(wide, inputs)
 
 
-def test_a_population_whose_current_can_wrap_twice_goes_to_the_reference(
+def test_currents_that_can_wrap_twice_are_compiled_unless_they_grow_with_the_steps(
     integer_network: Callable[..., tuple[Graph, Inputs]],
 ) -> None:
     graph, inputs = integer_network("saturating")
     nodes = [replace(n, gain=frozen(1 << 21, np.int64)) if isinstance(n, Projection) else n for n in graph.nodes]
     wide = graph.with_nodes(nodes)
-    uses = prepare(wide).uses
-    assert {use.engine for use in uses} == {"reference"}
-    assert all("single wrap" in use.reason for use in uses)
-    engine_equals_reference(wide, inputs)
+    inputs["x"][0] = 1
+    uses = {use.population: use for use in prepare(wide).uses}
+    assert uses["h"].engine == "reference"
+    assert "can wrap twice in a step and does not decay" in uses["h"].reason
+    # With a decay of 5 of 4096 a current of 10 spikes of 2^21, two wraps less, may grow to (10 2^21 - 2^24) 4096 / 5.
+    assert uses["y"].engine == "compiled"
+    assert "64-bit" in uses["y"].reason
+    engine_equals_reference(wide, inputs, threads=1)
+    largest = np.abs(integer.run(wide, inputs).u["y"]).max()
+    assert 1 << 23 < largest < 1 << 31
+    wider = graph.with_nodes(
+        [replace(n, gain=frozen(1 << 27, np.int64)) if isinstance(n, Projection) else n for n in graph.nodes]
+    )
+    # Beyond 32 bits, so that kernels in 32-bit integers would differ.
+    engine_equals_reference(wider, inputs)
+    assert np.abs(integer.run(wider, inputs).u["y"]).max() > 1 << 31
 
 
 def test_wide_states_take_64_bits_and_narrow_ones_32(integer_network: Callable[..., tuple[Graph, Inputs]]) -> None:
