@@ -38,7 +38,9 @@ def _demo(name: str) -> Samples:
 
     def part(wanted: str) -> tuple[Array, Array]:
         data = digits(seed=recorded["split_seed"])
-        x, y = (data.test_x, data.test_y) if wanted == COUNT else (data.train_x[:CALIBRATING], data.train_y[:CALIBRATING])
+        x, y = (
+            (data.test_x, data.test_y) if wanted == COUNT else (data.train_x[:CALIBRATING], data.train_y[:CALIBRATING])
+        )
         return encode(x, options["steps"], method=options["encoding"], top=data.top, seed=options["seed"]), y
 
     return part
@@ -100,7 +102,7 @@ class File:
 FILES: dict[str, File] = {
     "demo-mlp": File(path=str(DEMO / "mlp.pt"), net=DEMO / "mlp.yaml", samples=lambda folder: _demo("mlp")),
     "demo-conv": File(path=str(DEMO / "conv.pt"), net=DEMO / "conv.yaml", samples=lambda folder: _demo("conv")),
-    "oxford.net": File(path="oxford.net", load={"assume": "fire=ge"}, samples=_oxford, classes=False),
+    "oxford.net": File(path="oxford.net", load={"assume": "fire=>="}, samples=_oxford, classes=False),
     "tiny.net": File(path="tiny.net", samples=_tiny, classes=False),
     "netx_trained_mnist_network.net": File(
         path="netx_trained_mnist_network.net", samples=lambda folder: _pictures(32)
@@ -123,9 +125,18 @@ FILES: dict[str, File] = {
 }  # fmt: skip
 
 
-def file_case(name: str) -> tuple[dict[str, Any], Array, dict[str, Array], Array] | str:
+def _words(net: Path | None, folder: Path) -> str | None:
+    """A copy of a net.yaml in `folder`, with signs for gt and ge, the words that every checkout reads."""
+    if net is None:
+        return None
+    text = net.read_text(encoding="utf-8").replace("fire: gt", 'fire: ">"').replace("fire: ge", 'fire: ">="')
+    (folder / "net.yaml").write_text(text, encoding="utf-8")
+    return str(folder / "net.yaml")
+
+
+def file_case(name: str, place: Path) -> tuple[dict[str, Any], Array, dict[str, Array], Array] | str:
     """(case, counted inputs, the reference's spikes by population, calibration samples); why it is left out, if it
-    is."""
+    is. `place`: the folder of the case."""
     entry = FILES[name]
     folder = Path(os.environ.get("TERN2LAVA_NETS", ""))
     path = folder / entry.path
@@ -141,7 +152,7 @@ def file_case(name: str) -> tuple[dict[str, Any], Array, dict[str, Array], Array
     spikes = {key: value.reshape(*value.shape[:2], -1) for key, value in trace.spikes.items()}
     output = real.of_kind(Output)[0]
     case = {
-        "source": str(path), "net": None if entry.net is None else str(entry.net), "options": options,
+        "source": str(path), "net": _words(entry.net, place), "options": options,
         "load": entry.load, "output": output.inputs[0],
         "decides": entry.classes and output.readout is Readout.SPIKE_COUNT,
     }  # fmt: skip

@@ -10,6 +10,7 @@ in other checkouts.
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
 import statistics
 import sys
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 TIMES = 3
+PIECE = 50  # samples at a time
 CALIBRATED = "calibrated"
 
 
@@ -31,6 +33,11 @@ def _module(*names: str) -> Any:
         except ModuleNotFoundError:
             continue
     return importlib.import_module(names[-1])
+
+
+def can_calibrate() -> bool:
+    """Whether this checkout's compile takes calibration samples."""
+    return "calibrate" in inspect.signature(importlib.import_module("tern2lava").compile).parameters
 
 
 def compiled(folder: Path, case: dict[str, Any], target: str, calibrated: bool) -> Any:
@@ -79,8 +86,16 @@ def free(program: Any, inputs: dict[str, Any]) -> dict[str, Any]:
     """Spikes of the whole program by the fast engine."""
     prepared = importlib.import_module("tern2lava.sim.engine.program").prepare(program)
     stream = importlib.import_module("tern2lava.sim.engine.run").stream
-    (run,) = stream(prepared, [inputs], states=False)
-    return {name: value.reshape(*value.shape[:2], -1) for name, value in run.trace.spikes.items()}
+    ((name, x),) = inputs.items()
+    parts = ({name: x[begin : begin + PIECE]} for begin in range(0, len(x), PIECE))
+    return _joined([run.trace.spikes for run in stream(prepared, parts, states=False)])
+
+
+def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Spikes (samples, steps, neurons) of all pieces by population."""
+    return {
+        name: np.concatenate([part[name].reshape(*part[name].shape[:2], -1) for part in parts]) for name in parts[0]
+    }
 
 
 def differ(own: dict[str, Any], got: dict[str, Any]) -> int:
@@ -103,6 +118,8 @@ def measure(folder: Path, target: str, calibrated: bool = False, times: int = TI
     compilation (the median of `times`), and whether all these made the same integers; {"refused": why} where the target
     cannot execute the network."""
     case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
+    if calibrated and not can_calibrate():
+        return {"refused": "this checkout cannot calibrate"}
     seconds, codes = [], set()
     errors = importlib.import_module("tern2lava.errors")
     for _ in range(times):
@@ -118,7 +135,9 @@ def measure(folder: Path, target: str, calibrated: bool = False, times: int = TI
     x = arrays.pop("input")
     (entry,) = program.of_kind(_module("tern2lava.compiler.ir.graph", "tern2lava.compiler.ir").Input)
     got = free(program, {entry.name: x})
-    alone = fed(program, {**arrays, entry.name: x.reshape(*x.shape[:2], -1)})
+    given = {**arrays, entry.name: x.reshape(*x.shape[:2], -1)}
+    pieces = range(0, len(x), PIECE)
+    alone = _joined([fed(program, {key: value[at : at + PIECE] for key, value in given.items()}) for at in pieces])
     last = case["output"]
     changed = 0
     if arrays[last].any():

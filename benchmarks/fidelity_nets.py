@@ -2,9 +2,9 @@
 
 Weights are ternary, with a scale for each layer or channel; scales are bisected so that a population spikes in about
 the share of neuron-timesteps that stands beside it. Decays are float32 as training leaves them, on no target's grid,
-but in alif-grid. The last layer is fitted to the classes (`classes`), so that decisions are those of a network that has learnt
-something. Three sets of samples: those that make the network, those that
-calibrate its integers, and those that are counted.
+but in alif-grid. The last layer is fitted to the classes (`classes`), so that decisions are those of a network that
+has learnt something. Three sets of samples: those that make the network, those that calibrate its integers, and those
+that are counted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from fidelity_own import Array, Layer, Network, Wire, drive, out_shape, run_laye
 
 DESIGN = 16
 HALVINGS = 14
+# Counted samples where a network is small; others have fewer, which the bar on decisions takes as it is.
+MANY = 1000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -126,8 +128,8 @@ class Grower:
         self.add(make, rate)
 
     def classes(self, neuron: dict[str, Any], rate: float = 0.1, pool: int = 1) -> Network:
-        """The layer of a neuron for each class: the signs of a ridge regression of classes on counts, 0 where a weight is
-        less than half the mean magnitude, with biases that bring mean drives to 0. Returns the network."""
+        """The layer of a neuron for each class: the signs of a ridge regression of classes on counts, 0 where a weight
+        is less than half the mean magnitude, with biases that bring mean drives to 0. Returns the network."""
         name, source = f"n{len(self.network.layers) + 1}", self.last
         counts = self.spikes[source].sum(axis=1, dtype=np.float64)
         if pool > 1:
@@ -167,7 +169,7 @@ def adaptive(grid: bool) -> Case:
     """Recurrent adaptive neurons. grid: thresholds of 0 at rest, weights 1/16 * {-1, 0, 1}, decays in 1/256; else the
     neurons of Yin, Corradi and Bohte 2021, with thresholds of 0.01."""
     steps = 250 if grid else 100
-    data = events((700,), steps, 60)
+    data = events((700,), steps, 60 if grid else MANY)
     grow = Grower(data, steps, (700,), 1 + grid)
     alpha, rho = grow.taus(5, 60, 128), grow.taus(40, 200, 128)
     if not grid:
@@ -194,7 +196,7 @@ def adaptive(grid: bool) -> Case:
 
 def recurrent(hard: bool) -> Case:
     """Recurrent LIF neurons, a decay for each. hard: one layer of the stock neuron; else two of snnTorch's Leaky."""
-    data = events((200,), 100, 100)
+    data = events((200,), 100, MANY)
     grow = Grower(data, 100, (200,), 3 + hard)
     if hard:
         grow.dense(96, leaky(grow.taus(3, 30, 96), "zero", False), loop=0.7)
@@ -220,7 +222,7 @@ def cuba(large: bool) -> Case:
 
 def conv() -> Case:
     """Convolutions with batch normalisation, strided, on digits as random spikes."""
-    data = digits(24, 200, "rate")
+    data = digits(24, MANY, "rate")
     grow = Grower(data, 24, (1, 16, 16), 7)
     grow.conv(8, leaky(_decay(7.7), "subtract", True), 0.12, stride=2)
     grow.conv(16, leaky(_decay(5.2), "subtract", True), stride=2)
@@ -229,7 +231,7 @@ def conv() -> Case:
 
 def mlp(kind: str) -> Case:
     """256-128-64-10 on digits, as pictures that stand still or as random spikes."""
-    data = digits(32, 200, "rate" if kind in ("plif", "integrate") else "static")
+    data = digits(32, MANY, "rate" if kind in ("plif", "integrate") else "static")
     seed = 8 + ("plif", "hard", "soft", "signed", "integrate").index(kind)
     grow = Grower(data, 32, (1, 16, 16), seed)
     neurons: list[dict[str, Any]]
@@ -258,7 +260,7 @@ def mlp(kind: str) -> Case:
 
 
 def pooled() -> Case:
-    """Convolutions of a scale for each channel, averages over 2 x 2 spikes between them, on events of two polarities."""
+    """Convolutions of a scale for each channel, averages over 2 x 2 spikes between them, on events."""
     data = events((2, 16, 16), 40, 100)
     grow = Grower(data, 40, (2, 16, 16), 13)
     grow.conv(8, leaky(_decay(6.4), "subtract", True), kernel=5, norm=False)
@@ -268,7 +270,7 @@ def pooled() -> Case:
 
 def residual() -> Case:
     """A population that reads two others through scales of their own."""
-    data = digits(24, 200, "rate")
+    data = digits(24, MANY, "rate")
     grow = Grower(data, 24, (1, 16, 16), 14)
     grow.conv(8, leaky(_decay(7.1), "zero", False), stride=2)
     grow.conv(8, leaky(_decay(4.9), "zero", False))
@@ -278,7 +280,7 @@ def residual() -> Case:
 
 def refractory() -> Case:
     """Current-based neurons that rest for two steps after a spike."""
-    data = events((200,), 100, 100)
+    data = events((200,), 100, MANY)
     grow = Grower(data, 100, (200,), 15)
     neuron = {"kind": "cuba", "alpha": grow.taus(2, 8, 128), "beta": grow.taus(4, 25, 128), "refractory": 2}
     grow.dense(128, neuron | _rest("zero", False, "gt"))

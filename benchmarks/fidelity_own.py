@@ -1,4 +1,4 @@
-"""Networks of the second table as data, and their runs in float64, written from docs/net-yaml.md apart from the product."""
+"""Networks of the second table as data, and their float64 runs, written from docs/net-yaml.md apart from the product."""
 
 from __future__ import annotations
 
@@ -108,7 +108,9 @@ def _pooling(shape: tuple[int, ...], pool: int) -> Array:
 def run_layer(layer: Layer, drives: Array) -> Array:
     """Spikes (samples, steps, neurons) int8 of a layer driven by `drives` (samples, steps, neurons) float64: the sums
     of its wires. A recurrent layer adds its own spikes of the step before."""
-    k = {key: value.astype(np.float64) if isinstance(value, np.ndarray) else value for key, value in layer.neuron.items()}
+    k = {
+        key: value.astype(np.float64) if isinstance(value, np.ndarray) else value for key, value in layer.neuron.items()
+    }
     kind, subtract, late = k["kind"], k.get("reset") == "subtract", k.get("reset_delay", False)
     samples, steps, count = drives.shape
     u, v, b, s = (np.zeros((samples, count)) for _ in range(4))
@@ -128,9 +130,9 @@ def run_layer(layer: Layer, drives: Array) -> Array:
             owed = k["threshold"] * s if late and subtract else 0.0
             v = np.where(rest > 0, kept - owed, new - owed)
         top = k["threshold"] + b
-        s = (v > top if k["fire"] in ("gt", ">") else v >= top).astype(np.float64)
+        s = (v > top if k["fire"] == "gt" else v >= top).astype(np.float64)
         if "threshold_low" in k:
-            s = s - (v < k["threshold_low"] if k["fire"] in ("gt", ">") else v <= k["threshold_low"])
+            s = s - (v < k["threshold_low"] if k["fire"] == "gt" else v <= k["threshold_low"])
         s = np.where(rest > 0, 0.0, s)
         rest = np.where(s != 0, k.get("refractory", 0), np.maximum(rest - 1, 0))
         if not late and kind != "alif":
@@ -194,6 +196,8 @@ def write(network: Network, folder: Path) -> None:
             ends.append(end)
         neuron: dict[str, Any] = {}
         for key, value in layer.neuron.items():
+            if key == "fire":
+                value = {"gt": ">", "ge": ">="}[value]
             if isinstance(value, np.ndarray):
                 tensors[f"{layer.name}.{key}"] = value
                 value = f"{layer.name}.{key}"
