@@ -89,7 +89,8 @@ def _tiny(folder: Path) -> Samples:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A network in a file: its net.yaml, how it is read, whether its counts decide a class, its samples."""
+    """A network in a file: its net.yaml, how it is read, whether its counts decide a class, whether it
+    is a recurrent one of stock LIF neurons (fidelity_nets.Case), its samples."""
 
     path: str
     samples: Callable[[Path], Samples]
@@ -97,6 +98,7 @@ class File:
     load: dict[str, Any] = field(default_factory=dict)
     ternarize: str = "refuse"
     classes: bool = True
+    stock_loop: bool = False
 
 
 FILES: dict[str, File] = {
@@ -108,10 +110,11 @@ FILES: dict[str, File] = {
         path="netx_trained_mnist_network.net", samples=lambda folder: _pictures(32)
     ),
     "braille_noDelay_bias_zero.nir": File(
-        path="braille_noDelay_bias_zero.nir", ternarize="int8", samples=lambda folder: events((12,), 256, 60)
+        path="braille_noDelay_bias_zero.nir", ternarize="int8", stock_loop=True,
+        samples=lambda folder: events((12,), 256, 60)
     ),
     "retrained_noDelay_ref_zero.pt": File(
-        path="retrained_noDelay_ref_zero.pt", net=PUBLISHED / "braille.yaml", ternarize="int8",
+        path="retrained_noDelay_ref_zero.pt", net=PUBLISHED / "braille.yaml", ternarize="int8", stock_loop=True,
         samples=lambda folder: events((12,), 256, 60),
     ),
     "s2s_gsc_snntorch.pt": File(

@@ -66,7 +66,7 @@ def fed(program: Any, spikes: dict[str, Any]) -> dict[str, Any]:
         for name in population.inputs:
             projection = program.projection(name) if hasattr(program, "projection") else program[name]
             source = projection.inputs[0]
-            x = spikes.get(source, found.get(source))
+            x = spikes[source] if source in spikes else found[source]
             late = start[source] + projection.delay + 1 - start[population.name]
             samples, steps = x.shape[:2]
             sums = linear.accumulate(projection, x.reshape(samples * steps, -1)).reshape(samples, steps, -1)

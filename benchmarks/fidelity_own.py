@@ -1,4 +1,4 @@
-"""Networks of the second table as data, and their float64 runs, written from docs/net-yaml.md apart from the product."""
+"""Networks of the second table as data, and their float64 runs, from docs/net-yaml.md and not by the product."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _pooling(shape: tuple[int, ...], pool: int) -> Array:
 def run_layer(layer: Layer, drives: Array) -> Array:
     """Spikes (samples, steps, neurons) int8 of a layer driven by `drives` (samples, steps, neurons) float64: the sums
     of its wires. A recurrent layer adds its own spikes of the step before."""
-    k = {
+    k: dict[str, Any] = {
         key: value.astype(np.float64) if isinstance(value, np.ndarray) else value for key, value in layer.neuron.items()
     }
     kind, subtract, late = k["kind"], k.get("reset") == "subtract", k.get("reset_delay", False)

@@ -53,7 +53,7 @@ def prepare(name: str, folder: Path) -> Row | str:
         if isinstance(found, str):
             return found
         case, inputs, spikes, calibration = found
-        stock_loop = False
+        stock_loop = FILES[name].stock_loop
     else:
         made = CASES[name]()
         write(made.network, folder)
