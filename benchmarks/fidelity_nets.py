@@ -1,10 +1,10 @@
 """The networks of the second table, chosen before any result was seen; all numbers drawn from seeds.
 
 Weights are ternary, with a scale for each layer or channel; scales are bisected so that a population spikes in about
-a tenth of all neuron-timesteps. Decays are float32 as training leaves them, on no target's grid,
-but in alif-grid. The last layer is fitted to the classes (Grower.classes), so that decisions are those of a network that
-has learnt something. Three sets of samples: those that make the network, those that calibrate its integers, and those
-that are counted.
+a tenth of all neuron-timesteps. Decays are float32 as training leaves them, on no target's grid, but in alif-grid. The
+last layer is fitted to the classes (Grower.classes), so that decisions are those of a network that has learnt
+something. Three sets of samples: those that make the network, those that calibrate its integers, and those that are
+counted.
 """
 
 from __future__ import annotations
