@@ -25,7 +25,7 @@ SHARES, TENTH, DECISIONS, LONGER = {GENERIC: 0.002, LOIHI2: 0.01}, 0.1, 0.001, 2
 RESULTS = Path(__file__).parent / "results"
 BEFORE = RESULTS / "fidelity_before.json"
 ALL = (*CASES, *FILES)
-QUICK = ("alif-grid", "lif-hard", "if")
+QUICK = ("alif-grid", "lif-hard")
 Counts = dict[str, Any]
 
 
