@@ -215,9 +215,7 @@ def at_thresholds(quick: bool) -> tuple[list[str], list[str]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--quick", action="store_true", help="two alphas, one threshold, 8 and 32 steps; two networks"
-    )
+    parser.add_argument("--quick", action="store_true", help="two alphas, one threshold, 8 and 32 steps; two networks")
     parser.add_argument("--check", action="store_true", help="exit code 1 where a bar is missed")
     parser.add_argument("--only-spikes", action="store_true", help="the second table alone")
     parser.add_argument("--networks", nargs="+", choices=ALL, metavar="NAME", help=f"of {', '.join(ALL)}")

@@ -43,11 +43,12 @@ class Effort:
     shortfalls: tuple[int, ...] = (0, 1, 2, 4)
     #: Calibration samples that are run at most. Chosen.
     calibrated_samples: int = 256
-    #: Multiply-accumulates of the float reference on calibration samples, above which fewer are run. Chosen: about a
+    #: Multiply-accumulates of the float reference on calibration samples, above which fewer are run. Chosen: half a
     #: second of one core.
-    calibrated_work: int = 1 << 32
-    #: Potentials of one layer on calibration samples that are looked at; more make it fewer samples. Chosen: 64 MiB.
-    calibrated_values: int = 1 << 23
+    calibrated_work: int = 1 << 31
+    #: Potentials of one layer on calibration samples that are looked at; more make it fewer samples. Chosen:
+    #: 16 samples of 128 neurons and 1,024 steps.
+    calibrated_values: int = 1 << 21
     #: Weights and neurons up to which a network that does not fit is mapped onto other targets to say which hold it;
     #: beyond, bounds speak. Chosen so that a small target takes about a second.
     advised_size: int = 100_000

@@ -20,10 +20,10 @@ from tern2lava.compiler.certify.ranges import FOREVER
 from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit
 from tern2lava.compiler.certify.ties import place, tie_note
 from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Neuron, Output, Population, Readout, Reset
-from tern2lava.compiler.ir.shapes import Shape
+from tern2lava.compiler.ir.shapes import Ints, Shape
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.candidate import Candidate, candidate, gain_error, holds, largest_scale, loses_nothing
-from tern2lava.compiler.passes.fit_thresholds import Fitted, fit_thresholds
+from tern2lava.compiler.passes.fit_thresholds import Fitted, Thresholds, count_changed
 from tern2lava.compiler.target.stock_neuron import decays_allowed
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile
@@ -221,34 +221,49 @@ def _offsets_allowed(search: Search) -> bool:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Judged:
+    """A candidate, what became of its thresholds, and its potentials on the samples."""
+
+    candidate: Candidate
+    fitted: Fitted
+    met: Ints
+
+
 def _by_samples(search: Search, calibration: Calibration, without: Candidate) -> tuple[Candidate, Choice]:
     """The candidate that changes the fewest spikes on the samples, `without` among them."""
     neuron, arithmetic = search.neuron, search.arithmetic
     run = calibration.real(neuron)
 
-    def judged(chosen: Candidate) -> tuple[Fitted, Candidate]:
+    sides: dict[Shape, Thresholds] = {}
+
+    def judged(chosen: Candidate) -> _Judged:
         """`chosen` with its thresholds fitted."""
         met = calibration.integers(chosen.population, chosen.projections, arithmetic).met
         best = None
         for shape in _threshold_shapes(search, chosen.population):
-            found = fit_thresholds(neuron, chosen.population, run, met, chosen.unit, arithmetic, shape)
+            if shape not in sides:
+                sides[shape] = Thresholds(neuron, run, shape)
+            found = sides[shape].fit(chosen.population, met, chosen.unit, arithmetic)
             if best is None or found.expected < best.expected - GAINED:
                 best = found
         assert best is not None
-        return best, replace(chosen, population=best.population)
+        return _Judged(chosen, best, met)
 
-    before, first = judged(without)
-    best, chosen, plain = before, first, without
+    best = before = judged(without)
     for each in _candidates(search, run, without):
-        found, fitted = judged(each)
-        if found.expected < best.expected - GAINED:
-            best, chosen, plain = found, fitted, each
-    codes = np.abs(chosen.population.threshold - plain.population.threshold)
+        found = judged(each)
+        if found.fitted.expected < best.fitted.expected - GAINED:
+            best = found
+    plain, fitted = best.candidate, best.fitted
+    chosen = replace(plain, population=fitted.population)
+    codes = np.abs(fitted.population.threshold - plain.population.threshold)
     choice = Choice(
         population=neuron.name, unit=chosen.unit, decays=chosen.population.decays,
-        thresholds=int(chosen.population.threshold.size), moved=best.moved,
-        spikes=int(np.count_nonzero(run.spikes)), changed=best.changed, changed_before=before.nominal,
-        before_moves=plain.population if best.moved else None, furthest=float(np.max(codes)) / chosen.unit,
+        thresholds=int(chosen.population.threshold.size), moved=fitted.moved,
+        spikes=int(np.count_nonzero(run.spikes)), changed=count_changed(chosen.population, run, best.met),
+        changed_before=count_changed(without.population, run, before.met),
+        before_moves=plain.population if fitted.moved else None, furthest=float(np.max(codes)) / chosen.unit,
         observed=run.observed if search.options.ranges == "calibrated" else None,
     )  # fmt: skip
     return chosen, choice

@@ -24,145 +24,127 @@ TIE = 1e-9
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fitted:
-    """A population with its thresholds moved.
-
-    nominal, changed: neuron-timesteps of the samples that spike otherwise than the reference, fed and reset by it, as
-    it was and with its thresholds moved. expected: how many can be expected to, from the errors of potentials near
-    thresholds, as if these lay anywhere there, and from potentials equal to thresholds; it tells more than a count of
-    few. moved: how many thresholds were moved.
-    """
+    """A population with its thresholds moved. expected: neuron-timesteps that can be expected to spike otherwise than
+    the reference, fed and reset by it, from the errors of potentials near thresholds, as if these lay anywhere there,
+    and from potentials equal to thresholds: it tells more than a count of few. moved: how many thresholds were."""
 
     population: Population
-    nominal: int
-    changed: int
     expected: float
     moved: int
 
 
-def fit_thresholds(
-    neuron: Neuron, population: Population, run: RealRun, met: Ints, unit: float, arithmetic: Arithmetic,
-    shape: Shape,
-) -> Fitted:  # fmt: skip
-    """`population` with each threshold (and lower threshold) moved by the median error of the integer potentials `met`
-    near it, where most errors have its sign and no more spikes of `run` change. shape: how thresholds may differ
-    between neurons (broadcasts to the population's)."""
-    codes = np.broadcast_to(population.threshold, shape)
-    upper = _fit(
-        codes, neuron.threshold * unit, run.met * unit, met, run.spikes > 0, ~run.rested, population.shape, arithmetic
-    )
-    fitted = replace(population, threshold=upper.codes)
-    sides = [upper]
-    if population.threshold_low is not None and neuron.threshold_low is not None:
-        lower = _fit(
-            -np.broadcast_to(population.threshold_low, shape), -neuron.threshold_low * unit, -run.met * unit, -met,
-            run.spikes < 0, ~run.rested, population.shape, arithmetic,
-        )  # fmt: skip
-        fitted = replace(fitted, threshold_low=-lower.codes)
-        sides.append(lower)
-    return Fitted(
-        population=fitted if any(side.moved for side in sides) else population,
-        nominal=sum(side.nominal for side in sides),
-        changed=sum(side.changed for side in sides),
-        expected=sum(side.expected for side in sides),
-        moved=sum(side.moved for side in sides),
-    )
+class Thresholds:
+    """The thresholds of one layer on the samples of `run`; what depends on no integers is found once.
+
+    shape: how thresholds may differ between neurons (broadcasts to the neurons').
+    """
+
+    def __init__(self, neuron: Neuron, run: RealRun, shape: Shape) -> None:
+        self.neuron, self.run, self.shape = neuron, run, shape
+        groups = _Groups(neuron.shape, shape)
+        self.upper = _Near(groups, neuron.threshold, run.met, run.spikes > 0, ~run.rested)
+        self.lower = None
+        if neuron.threshold_low is not None:
+            self.lower = _Near(groups, -neuron.threshold_low, -run.met, run.spikes < 0, ~run.rested)
+
+    def fit(self, population: Population, met: Ints, unit: float, arithmetic: Arithmetic) -> Fitted:
+        """`population` with each threshold (and lower threshold) moved by the median error of the integer potentials
+        `met` near it, where most errors have its sign and no more spikes change."""
+        codes, expected, moved = self.upper.fit(_spread(population.threshold, self.shape), met, unit, arithmetic)
+        fitted = replace(population, threshold=codes)
+        if self.lower is not None and population.threshold_low is not None:
+            low = -_spread(population.threshold_low, self.shape)
+            codes, also, further = self.lower.fit(low, -met, unit, arithmetic)
+            fitted = replace(fitted, threshold_low=-codes)
+            expected, moved = expected + also, moved + further
+        return Fitted(population=fitted if moved else population, expected=expected, moved=moved)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class _Side:
-    codes: Ints
-    nominal: int
-    changed: int
-    expected: float
-    moved: int
+def count_changed(population: Population, run: RealRun, met: Ints) -> int:
+    """Neuron-timesteps of `run` that spike otherwise in the integers of `population`, whose potentials are `met`."""
+    fires = (met > broadcast(population.threshold, population.shape).reshape(-1)).astype(np.int8)
+    if population.threshold_low is not None:
+        fires -= met < broadcast(population.threshold_low, population.shape).reshape(-1)
+    return int(np.count_nonzero((fires != run.spikes) & ~run.rested))
 
 
-def _fit(
-    codes: Ints, threshold: Reals, real: Reals, met: Ints, spikes: Bools, free: Bools, shape: Shape,
-    arithmetic: Arithmetic,
-) -> _Side:  # fmt: skip
-    """Codes (as `codes` is shaped) for strict thresholds: a spike where `met` lies above. All potentials in last bits,
-    (samples, steps, neurons)."""
-    groups, step = _Groups.of(codes, shape), 1 << arithmetic.threshold_shift
-    level = np.broadcast_to(broadcast(threshold, shape).reshape(-1), real.shape)
-    away = np.abs(real - level)
-    tie = free & (away <= TIE * np.maximum(np.abs(level), 1.0))
-    away = groups.rows(np.where(free & ~tie, away, np.inf))
-    order = groups.nearest(away)
-    near = np.take_along_axis(away, order, axis=1)
-    where, means, fires, meant = (
-        np.take_along_axis(groups.rows(x), order, axis=1) for x in (met, real, spikes, level)
-    )  # fmt: skip
-    usable = np.isfinite(near)
-    off = np.where(usable, where - means, 0.0)
-    middle = order.shape[1] // 2
-    ranked = np.sort(off, axis=1)
-    quarter = order.shape[1] // 4
-    typical = np.where(usable.all(axis=1), ranked[:, middle], 0.0)
-    systematic = (ranked[:, quarter] > 0) | (ranked[:, -1 - quarter] < 0)
-    nominal = codes.reshape(-1)
-    # A threshold beyond the largest code stays that.
-    free_to_move = systematic & usable.all(axis=1) & (nominal < arithmetic.threshold_max)
-    moved = np.rint((meant[:, 0] + typical) / step) * step
-    moved = np.clip(np.where(free_to_move, moved, nominal), np.minimum(nominal, 0), arithmetic.threshold_max)
-
-    def wrong(tried: Array) -> Bools:
-        return np.asarray(((where > tried[:, None]) != fires) & usable)
-
-    def lost(tried: Array) -> Ints:
-        spread = groups.spread(tried)
-        return np.asarray((groups.rows(((met > spread) != spikes) & tie)).sum(axis=1))
-
-    better = wrong(moved).sum(axis=1) + lost(moved) <= wrong(nominal).sum(axis=1) + lost(nominal)
-    found = np.where(better, moved, nominal).astype(np.int64)
-    # A last bit or less of what an error is left: strict codes decide alike up to the next potential.
-    left = np.abs(off - (found - meant[:, 0])[:, None])
-    reach = np.where(usable, near, 0.0).max(axis=1)
-    # As many potentials as lie within `reach` on either side, over twice that, times the mean error: those it carries
-    # over the threshold.
-    expected = np.divide(np.where(usable, left, 0.0).sum(axis=1), 2 * reach, out=np.zeros(len(reach)), where=reach > 0)
-    return _Side(
-        codes=found.reshape(codes.shape),
-        nominal=_changed(codes, met, spikes, free, shape),
-        changed=_changed(found.reshape(codes.shape), met, spikes, free, shape),
-        expected=float(expected.sum()) + _changed(found.reshape(codes.shape), met, spikes, tie, shape),
-        moved=int(np.count_nonzero(found != nominal)),
-    )
+def _spread(codes: Ints, shape: Shape) -> Ints:
+    return np.ascontiguousarray(np.broadcast_to(codes, shape))
 
 
-def _changed(codes: Ints, met: Ints, spikes: Bools, free: Bools, shape: Shape) -> int:
-    return int(np.count_nonzero(((met > broadcast(codes, shape).reshape(-1)) != spikes) & free))
-
-
-@dataclass(frozen=True)
 class _Groups:
-    """The neurons of a population by the threshold that they share: `kept` axes have one each, the others share."""
+    """The neurons of a layer by the threshold that they share."""
 
-    shape: Shape
-    kept: tuple[bool, ...]
-
-    @staticmethod
-    def of(codes: Array, shape: Shape) -> _Groups:
-        own = (1,) * (len(shape) - codes.ndim) + codes.shape
-        return _Groups(shape, tuple(n > 1 for n in own))
+    def __init__(self, neurons: Shape, shape: Shape) -> None:
+        self.neurons = neurons
+        own = (1,) * (len(neurons) - len(shape)) + tuple(shape)
+        self.count = int(np.prod(own, dtype=np.int64))
+        numbers = np.arange(self.count).reshape(own)
+        self.of = np.broadcast_to(numbers, neurons).reshape(-1)
+        # Neurons in the order of their groups, each of which has equally many.
+        self.order = np.argsort(self.of, kind="stable").reshape(self.count, -1)
 
     def rows(self, values: Array) -> Array:
-        """(samples, steps, neurons) as (thresholds, all that share one)."""
-        full = values.reshape(*values.shape[:2], *self.shape)
-        axes = [2 + i for i, kept in enumerate(self.kept) if kept]
-        others = [i for i in range(full.ndim) if i not in axes]
-        groups = int(np.prod([full.shape[i] for i in axes], dtype=np.int64)) if axes else 1
-        return np.transpose(full, axes + others).reshape(groups, -1)
+        """(samples x steps, neurons) as (thresholds, all potentials that are held against one)."""
+        return np.moveaxis(values[:, self.order], 1, 0).reshape(self.count, -1)
 
-    def spread(self, values: Array) -> Array:
-        """One value for each threshold, (thresholds,), as one for each neuron, (neurons,)."""
-        own = tuple(n if kept else 1 for n, kept in zip(self.shape, self.kept, strict=True))
-        return np.broadcast_to(values.reshape(own), self.shape).reshape(-1)
+    def places(self, rows: Ints, columns: int) -> Ints:
+        """Indices of rows() as indices of the flat values, which have `columns` neurons."""
+        each = self.order.shape[1]
+        return np.asarray(rows // each * columns + np.take_along_axis(self.order, rows % each, axis=1))
 
-    def nearest(self, away: Reals) -> Ints:
-        """Indices of the NEAREST smallest of each row, in their order."""
-        count = min(NEAREST, away.shape[1])
-        first = np.argpartition(away, count - 1, axis=1)[:, :count] if count < away.shape[1] else None
-        if first is None:
-            return np.argsort(away, axis=1, kind="stable")
-        return np.sort(first, axis=1)
+
+class _Near:
+    """Potentials near the thresholds of one side, arrays (thresholds, NEAREST): places in the flat (samples, steps,
+    neurons), real potentials, spikes, which of them count; and the places of those equal to a threshold."""
+
+    def __init__(self, groups: _Groups, threshold: Reals, real: Reals, spikes: Bools, free: Bools) -> None:
+        neurons = groups.of.size
+        self.groups = groups
+        self.level = broadcast(threshold, groups.neurons).reshape(-1)
+        flat, free = real.reshape(-1, neurons), free.reshape(-1, neurons)
+        away = np.abs(flat - self.level)
+        tie = free & (away <= TIE * np.maximum(np.abs(self.level), 1.0))
+        rows = groups.rows(np.where(free & ~tie, away, np.inf))
+        count = min(NEAREST, rows.shape[1])
+        first = np.argpartition(rows, count - 1, axis=1)[:, :count]
+        first.sort(axis=1)
+        self.near = np.take_along_axis(rows, first, axis=1)
+        self.usable = np.isfinite(self.near)
+        self.places = groups.places(first, neurons)
+        self.real = flat.reshape(-1)[self.places]
+        self.fires = spikes.reshape(-1)[self.places]
+        self.meant = self.level[groups.order[:, 0]]
+        self.ties = np.flatnonzero(tie)
+        self.tie_group = groups.of[self.ties % neurons]
+        self.tie_fires = spikes.reshape(-1)[self.ties]
+
+    def fit(self, codes: Ints, met: Ints, unit: float, arithmetic: Arithmetic) -> tuple[Ints, float, int]:
+        """(codes moved, spikes expected to change, how many codes moved) for strict thresholds `codes`: a spike where
+        `met` lies above. Both in last bits, `unit` of them to one real unit."""
+        step, usable = 1 << arithmetic.threshold_shift, self.usable
+        nominal, flat = codes.reshape(-1), met.reshape(-1)
+        where, ties = flat[self.places], flat[self.ties]
+        off = np.where(usable, where - self.real * unit, 0.0)
+        ranked = np.sort(off, axis=1)
+        quarter, middle = off.shape[1] // 4, off.shape[1] // 2
+        systematic = usable.all(axis=1) & ((ranked[:, quarter] > 0) | (ranked[:, -1 - quarter] < 0))
+        moved = np.rint((self.meant * unit + ranked[:, middle]) / step) * step
+        # A threshold beyond the largest code stays that.
+        moved = np.where(systematic & (nominal < arithmetic.threshold_max), moved, nominal)
+        moved = np.clip(moved, np.minimum(nominal, 0), arithmetic.threshold_max)
+
+        def lost(tried: Array) -> Ints:
+            wrong = (ties > tried[self.tie_group]) != self.tie_fires
+            return np.bincount(self.tie_group[wrong], minlength=self.groups.count)
+
+        def wrong(tried: Array) -> Ints:
+            return np.asarray((((where > tried[:, None]) != self.fires) & usable).sum(axis=1) + lost(tried))
+
+        found = np.where(wrong(moved) <= wrong(nominal), moved, nominal).astype(np.int64)
+        # As many potentials as lie within `reach` on either side, over twice that, times the mean error: those it
+        # carries over the threshold.
+        left = np.where(usable, np.abs(off - (found - self.meant * unit)[:, None]), 0.0).sum(axis=1)
+        reach = np.where(usable, self.near, 0.0).max(axis=1) * unit
+        expected = np.divide(left, 2 * reach, out=np.zeros(len(reach)), where=reach > 0)
+        return found.reshape(codes.shape), float(expected.sum()) + int(lost(found).sum()), int((found != nominal).sum())
