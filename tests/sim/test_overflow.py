@@ -16,12 +16,15 @@ import pytest
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.mapped import map_program
+from tern2lava.effort import NORMAL
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine
+from tern2lava.sim.engines import ENGINES
+from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.cores import run_cores
 from tern2lava.sim.lava.process_choice import plan_stock
@@ -305,7 +308,14 @@ def test_lavas_own_neuron_is_chosen_only_where_its_32_bits_hold_a_current_that_w
 
 def test_a_current_that_outgrows_64_bits_is_refused_by_name() -> None:
     graph, given = network({"never": GROWING["never"]}, ALL, 1 << 41), spikes(12)
-    runs: tuple[Any, ...] = (integer.run, run_engine, lambda graph, given: plan_stock(graph, SAMPLES, 12))
+    # Images are never begun with.
+    executable = Executable(imported=graph, real=graph, program=graph, images=(), host_image=b"")
+    runs: tuple[Any, ...] = (
+        integer.run,
+        run_engine,
+        lambda graph, given: plan_stock(graph, SAMPLES, 12),
+        lambda graph, given: list(ENGINES.get("images").run(executable, [given], True, None, NORMAL).traces),
+    )
     for run in runs:
         with pytest.raises(
             UnsupportedError, match="never: requires currents that 64-bit integers decay exactly; found"
