@@ -1,14 +1,25 @@
 """Do integers spike as exact arithmetic does where potentials meet their thresholds, and are misreadings found?
 
-    uv run python benchmarks/fidelity.py                         # about fifteen minutes on one core
+    uv run python benchmarks/fidelity.py                         # about half an hour on one core
     uv run python benchmarks/fidelity.py -o benchmarks/results   # and writes fidelity.md
     uv run python benchmarks/fidelity.py --quick --check         # under one minute
+    uv run python benchmarks/fidelity.py --only-spikes --networks alif-grid plif    # rows of the second table
+    git worktree add --detach /tmp/before 3f246db
+    uv run python benchmarks/fidelity.py --before /tmp/before    # measures that checkout too: fidelity_before.json
 
 A leaky layer of 40 neurons behind 50 inputs, weights alpha * {-1, 0, 1}, as in any net of round numbers: alpha of 1,
 1/2, 1/3, 1/4 and 1/5, tau of 2 and 4, thresholds of 1 and 1/2, > and >=, reset to zero and by subtraction, random
 spikes and static pictures, 8 to 64 steps, on every target whose neurons are such. Its own spikes are computed in
 rational arithmetic (fidelity_exact.py), apart from the product; the product compiles the layer and runs its integer
 program. What is counted is neuron-timesteps that differ. Targets of one arithmetic give one program and are run once.
+
+The second table (fidelity_spikes.py, which runs the networks of fidelity_nets.py and fidelity_files.py on samples of
+fidelity_data.py) counts the spikes that change in networks of realistic activity: missing and extra ones over the
+reference's own, free-running, and with each population fed what the reference's spikes bring it (its resets are its
+own). The reference is a float64 run of the benchmark's own (fidelity_own.py), of networks in files the product's.
+Plain is compile as it is; calibrated gives it samples that are not those counted. Both stand beside what commit
+3f246db gives, which fidelity_before.json holds; seconds are medians of the CPU's, compared where both ran now.
+plif needs torch; other people's networks lie in the folder that $TERN2LAVA_NETS names.
 
 Then the third verdict of verify is tried (fidelity_reading.py): on twelve deliberate misreadings of one net.yaml, and
 on one network of every conformance cell in the float32 that people ship.
@@ -18,6 +29,13 @@ on one network of every conformance cell in the float32 that people ship.
     short     0 differ within 8 and 16 steps
     long      0 differ within 32 and 64 steps, but for > with subtraction
     finite    > with subtraction, 32 and 64 steps: at most 2 % of the spikes (no finite code keeps them all)
+    calibrated       at most 0.2 % differ on generic-ternary, 1 % on loihi2, free and fed, network by network; recurrent
+                     networks of stock neurons on Loihi, which cut decays: a tenth of what 3f246db gives
+    plain            never more than on 3f246db
+    generic-ternary  never more than on loihi2
+    decisions        at most 0.1 % change, network by network
+    same             compiled again, the same integers
+    time             calibrated at most twice as long as plain, plain at most twice as long as 3f246db
     oracle    each of twelve misreadings turns the verdict on reading red, and the network read as it is does not
     float32   no conformance network is found misread in float32
 """
@@ -37,7 +55,10 @@ from typing import Any
 
 import numpy as np
 from fidelity_exact import Case, draw, spikes
+from fidelity_measure import TIMES
 from fidelity_reading import float32, twelve
+from fidelity_spikes import ALL, QUICK, rows, store, table
+from fidelity_spikes import missed_bars as missed_by_networks
 
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Dense, Graph, Input, Level, Neuron, Output, Reset
 from tern2lava.compiler.ir.shapes import frozen
@@ -161,30 +182,22 @@ def missed_bars(found: dict[tuple[str, int, str, str, bool], Tally]) -> list[str
     return lines
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="two alphas, one threshold, 8 and 32 steps")
-    parser.add_argument("--check", action="store_true", help="exit code 1 where a bar is missed")
-    parser.add_argument("-o", "--out", type=Path, help="folder for fidelity.md")
-    args = parser.parse_args()
-    found = measure(args.quick)
+def at_thresholds(quick: bool) -> tuple[list[str], list[str]]:
+    """The first table and the third verdict in Markdown, and the bars that they miss."""
+    found = measure(quick)
     missed = missed_bars(found)
     print("readings", file=sys.stderr, flush=True)
-    caught, shipped = twelve(), float32(QUICK_CELLS if args.quick else ALL_CELLS)
+    caught, shipped = twelve(), float32(QUICK_CELLS if quick else ALL_CELLS)
     missed += [
         f"oracle: {name} is {status}" for name, status in caught.items()
         if status != ("equal" if name == "nothing" else "differs")
     ]  # fmt: skip
     if shipped[3]:
         missed.append(f"float32: {shipped[3]:,} misreadings")
-    command = "uv run python benchmarks/fidelity.py" + (" --quick" if args.quick else "")
     lines = [
-        "# Spikes at the threshold", "",
-        f"Made by `{command}` on Python {platform.python_version()}, numpy {np.__version__}. The head of that file "
-        "says what is measured, and how.", "",
         "| targets | steps | fires at | reset | input | layers | spikes | differ |",
         "|---|---:|---|---|---|---:|---:|---:|",
-    ]  # fmt: skip
+    ]
     for (names, steps, compare, reset, static), tally in found.items():
         cells = (names, steps, compare, reset, "static" if static else "random", tally.cases)
         lines.append("| " + " | ".join(map(str, cells)) + f" | {tally.spikes:,} | {tally.differ:,} |")
@@ -195,8 +208,37 @@ def main() -> int:
     networks, own, ties, misread = shipped
     lines += [
         "", f"{networks:,} conformance networks in float32: {own:,} spikes, {ties:,} float32 ties, {misread:,} "
-        "misreadings.", "", "# Bars", "",
+        "misreadings.", "",
     ]  # fmt: skip
+    return lines, missed
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--quick", action="store_true", help="two alphas, one threshold, 8 and 32 steps; two networks"
+    )
+    parser.add_argument("--check", action="store_true", help="exit code 1 where a bar is missed")
+    parser.add_argument("--only-spikes", action="store_true", help="the second table alone")
+    parser.add_argument("--networks", nargs="+", choices=ALL, metavar="NAME", help=f"of {', '.join(ALL)}")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="measure 3f246db too, in fidelity_before.json")
+    parser.add_argument("-o", "--out", type=Path, help="folder for fidelity.md")
+    args = parser.parse_args()
+    command = "uv run python benchmarks/fidelity.py" + "".join(
+        f" {flag}" for flag, given in (("--quick", args.quick), ("--only-spikes", args.only_spikes)) if given
+    )
+    lines = [
+        "# Spikes at the threshold", "",
+        f"Made by `{command}` on Python {platform.python_version()}, numpy {np.__version__}. The head of that file "
+        "says what is measured, and how.", "",
+    ]  # fmt: skip
+    first, missed = ([], []) if args.only_spikes else at_thresholds(args.quick)
+    names = args.networks or list(QUICK if args.quick else ALL)
+    found, left_out = rows(names, args.before, 1 if args.quick else TIMES)
+    if args.before:
+        store(found)
+    missed += missed_by_networks(found, beside=args.before is not None)
+    lines += [*first, "# Spikes of networks", "", *table(found, left_out), "", "# Bars", ""]
     lines += ["All bars are met."] if not missed else ["Bars missed:", "", *(f"- {line}" for line in missed)]
     if args.out:
         args.out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Reads core images and runs them in plain numpy, by docs/image-format.md alone (neurons without flags, codecs 0 to 6).
+"""Reads core images and runs them in plain numpy, by docs/image-format.md alone (plain neurons, codecs 0 to 6).
 tern2lava export build/ --to image -o images/; python examples/read_image.py images/ data.npz spikes.npz"""
 
 import struct
@@ -48,7 +48,7 @@ class Image:
         g |= {"whole": np.prod(struct.unpack_from("<3I", self.data, self.at + 4)), "place": self.box().ravel()}
         if not self.host:
             g["start"], g["reset"], *unusual = self.get("IBHB")
-            assert unusual == [0, 0], "neurons of a kind that this reader does not run"
+            g["half"] = {(0, 0): 0, (0, 32): 2 ** (self.arithmetic[0] - 1)}[tuple(unusual)]  # others are not run here
             for key in ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v"):
                 n, count = self.get("BxI")
                 g[key] = np.frombuffer(self.take(n * count), f"<i{n}").astype(int).repeat(g["place"].size // count)
@@ -135,7 +135,7 @@ def run(images, inputs):  # spikes {population: (samples, steps, neurons)} of in
         for source, sent, delay, target, matrix in (link for link in links if t - 1 - link[2] > 0):
             sums[id(target)] = sums[id(target)] + source["out"][:, t - 1 - delay, sent] @ matrix
         for g in (g for g in groups if g["start"] < t <= g["start"] + steps):
-            u, v = (np.sign(g[k]) * (abs(g[k]) * (2**bits - g[f"decay_{k}"]) >> bits) for k in "uv")
+            u, v = (np.sign(g[k]) * (abs(g[k]) * (2**bits - g[f"decay_{k}"]) + g["half"] >> bits) for k in "uv")
             u = u + sums[id(g)]
             g["u"] = u - 2 * (top + 1) * (1 * (u > top + 1) - (u <= -top - 1))
             v = np.clip(v + g["u"] + g["bias"], -top, top)

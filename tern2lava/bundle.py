@@ -210,6 +210,7 @@ def make_manifest(compiled: Compiled) -> dict[str, Any]:
             for node in lowered.program.of_kind(Input)
         ],
         "options": asdict(compiled.options),
+        "calibration": None if lowered.samples is None else asdict(lowered.samples),
         "map_options": asdict(mapped.options),
         "measured_rates": mapped.rates,
         "images": _image_names(mapped.images),

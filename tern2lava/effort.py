@@ -41,6 +41,13 @@ class Effort:
     offset_bits: tuple[int, int] = (4, 16)
     #: Last bits by which a subtraction may fall short of its amount to keep an offset alive. Chosen.
     shortfalls: tuple[int, ...] = (0, 1, 2, 4)
+    #: Calibration samples that are run at most. Chosen.
+    calibrated_samples: int = 256
+    #: Multiply-accumulates of the float reference on calibration samples, above which fewer are run. Chosen: about a
+    #: second of one core.
+    calibrated_work: int = 1 << 32
+    #: Potentials of one layer on calibration samples that are looked at; more make it fewer samples. Chosen: 64 MiB.
+    calibrated_values: int = 1 << 23
     #: Weights and neurons up to which a network that does not fit is mapped onto other targets to say which hold it;
     #: beyond, bounds speak. Chosen so that a small target takes about a second.
     advised_size: int = 100_000

@@ -411,14 +411,14 @@ def _met_in_integers(p: Population, arithmetic: Arithmetic, v: Any, u: Any, spik
 
     before = np.concatenate([np.broadcast_to(flat(p.v_init), v[:, :1].shape), v[:, :-1]], axis=1)
     top = arithmetic.state_max
-    met = np.clip(integer.decay(before, flat(p.decay_v), arithmetic.decay_bits) + u + flat(p.bias), -top, top)
+    met = np.clip(integer.decay(before, flat(p.decay_v), arithmetic.decay_bits, p.decays) + u + flat(p.bias), -top, top)
     for k in range(met.shape[1]):
         held = (spikes[:, max(0, k - p.refractory) : k] != 0).any(axis=1)
         met[:, k] = np.where(held, before[:, k], met[:, k])
     if p.gain_a is not None:
         b = np.zeros_like(met)
         for k in range(1, met.shape[1]):
-            kept = integer.decay(b[:, k - 1], flat(p.decay_a)[0], arithmetic.decay_bits)
+            kept = integer.decay(b[:, k - 1], flat(p.decay_a)[0], arithmetic.decay_bits, p.decays)
             b[:, k] = kept + flat(p.gain_a)[0] * spikes[:, k - 1].astype(np.int64)
         # The recorded potential has lost what its last spike cost, and meets the risen threshold.
         met = v - b

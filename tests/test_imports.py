@@ -71,7 +71,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         MAPPER: {"shown", "ir", "options", "progress", "placement", "image", "target", "passes"},
         "build": {"shown", "ir", "options", "progress", "passes", MAPPER},
         "twin": {"shown", "ir", "options", "progress", "certify", MAPPER, "build"},
-        "what_if": {"shown", "ir", "options", "progress", MAPPER, "build", "twin"},
+        "what_if": {"shown", "ir", "options", "progress", "passes", MAPPER, "build", "twin"},
         "advice": {"shown", "ir", "options", "target", "passes", MAPPER, "build"},
     },
     "sim": {
@@ -85,6 +85,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "verify": {"data", "executable", "reference", "reading", "engine", "cores", "lava"},
         "engines": {"data", "executable", "reference", "engine", "cores", "lava", "verify"},
         "activity": {"data", "engine", "verify"},
+        "calibration": {"data", "reference"},
     },
     "frontends": {
         "files": set(),

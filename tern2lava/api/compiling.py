@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from tern2lava import arguments
 from tern2lava.api.compiled import CompiledNetwork
-from tern2lava.api.data import SpikesLike, given_spikes
+from tern2lava.api.data import SpikesLike, digest, file_digest, given_spikes
 from tern2lava.arguments import public
 from tern2lava.compiler.build import Compiled, build
+from tern2lava.compiler.certify.calibration import Calibration
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.options import MapOptions, Options
@@ -41,6 +42,7 @@ def compile(
     options: Options | None = None,
     map_options: MapOptions | None = None,
     data: SpikesLike | None = None,
+    calibrate: SpikesLike | None = None,
     any_steps: bool = False,
     pad: bool = False,
     recorded: str | Path | Mapping[str, Any] | None = None,
@@ -53,7 +55,9 @@ def compile(
 
     source, net, load_options: as for `load`. options, map_options: Options of the passes, MapOptions of the mapping.
     data: spikes, as for `verify`, on which the traffic between cores is measured (any_steps, pad: see there); without
-    them map_options.rate is assumed. effort: "quick", "normal", "thorough" or an Effort: how much is tried, in place of
+    them map_options.rate is assumed. calibrate: spikes on which integers are chosen that change the fewest of the
+    network's own (docs/calibration.md); with options.ranges "calibrated" accumulators are made wide enough for what
+    they show, not for every input. effort: "quick", "normal", "thorough" or an Effort: how much is tried, in place of
     options.effort (docs/effort.md). progress(stage, done, total) is told what is done, total being 0 where it cannot be
     known.
     Of a live module a few samples of its own run are recorded now, for `verify` to hold the float model against; of
@@ -72,6 +76,7 @@ def compile(
     loaded = load_with_run(source, net, effort=options.effort, **load_options)
     graph = loaded if isinstance(loaded, Graph) else loaded.graph
     measure = _measure(data, graph, options, any_steps, pad)
+    runs = _calibrate(calibrate, graph, options, any_steps, pad)
     kept = None if recorded is None else run_to_keep(_recorded(recorded), graph, options.effort)
     if kept is None and not isinstance(loaded, Graph):
         from tern2lava.frontends.record.keep import keep_run
@@ -80,7 +85,7 @@ def compile(
         kept, notes = keep_run(source, loaded, options.effort)  # type: ignore[arg-type]
         graph = graph.with_nodes(graph.nodes, notes=notes)
     try:
-        compiled = build(graph, profile, options, map_options, measure, tell)
+        compiled = build(graph, profile, options, map_options, measure, tell, runs)
     except CapacityError as error:
         from tern2lava.compiler.advice import advised
 
@@ -105,6 +110,7 @@ def what_if(
     options: Options | None = None,
     map_options: MapOptions | None = None,
     data: SpikesLike | None = None,
+    calibrate: SpikesLike | None = None,
     any_steps: bool = False,
     pad: bool = False,
     effort: Effort | str | None = None,
@@ -114,8 +120,8 @@ def what_if(
     """`source` mapped onto each of `targets` as `compile` would: a list with a row for each, with cores, memory and
     traffic, or with the reason why it does not fit.
 
-    data, any_steps, pad, effort and progress as for `compile`. A notebook shows the rows as a table, to_frame() gives
-    them to pandas. Raises InputError and ProfileError.
+    data, calibrate, any_steps, pad, effort and progress as for `compile`. A notebook shows the rows as a table,
+    to_frame() gives them to pandas. Raises InputError and ProfileError.
     """
     from tern2lava.compiler.what_if import try_targets
     from tern2lava.report.what_if import Targets, what_if_row
@@ -137,7 +143,8 @@ def what_if(
     tell("network", 0, 0)
     graph = load(source, net, effort=options.effort, **load_options)
     measure = _measure(data, graph, options, any_steps, pad)
-    tried = try_targets(graph, profiles, options, map_options, measure, tell)
+    runs = _calibrate(calibrate, graph, options, any_steps, pad)
+    tried = try_targets(graph, profiles, options, map_options, measure, tell, runs)
     return Targets((what_if_row(each) for each in tried), graph.source or "graph")
 
 
@@ -193,3 +200,26 @@ def _measure(
         return measured_rates(program, spikes, effort)
 
     return measure
+
+
+def _calibrate(
+    samples: object, graph: Graph, options: Options, any_steps: bool, pad: bool
+) -> Callable[[Graph], Calibration] | None:
+    """What runs the calibration `samples`, which are held against `graph` before that."""
+    if samples is None:
+        if options.ranges == "calibrated":
+            raise arguments.refused(
+                "calibrate", 'calibration samples for ranges "calibrated"', samples, 'give them, or choose "steps"'
+            )
+        return None
+    effort, steps = options.effort, options.steps or graph.steps
+    given = given_spikes(samples, graph, "calibrate")
+    spikes = given.spike_data(graph, steps, any_steps=any_steps, pad=pad, effort=effort)
+    file, sha256 = ("", digest(spikes)) if given.path is None else (given.path.name, file_digest(given.path))
+
+    def calibrate(real: Graph) -> Calibration:
+        from tern2lava.sim.calibration import SampleRuns
+
+        return SampleRuns(real, spikes, effort, file=file, sha256=sha256)
+
+    return calibrate

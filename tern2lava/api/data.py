@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from tern2lava import arguments
@@ -32,11 +34,12 @@ class Given:
     path: Path | None = None
     arrays: Mapping[str, Any] | None = None
     spikes: SpikeData | None = None
+    name: str = "data"
 
     @property
     def where(self) -> object:
         """What errors call it."""
-        return "data" if self.path is None else self.path
+        return self.name if self.path is None else self.path
 
     def spike_data(self, program: Graph, steps: int, *, any_steps: bool, pad: bool, effort: Effort) -> SpikeData:
         """The values for the inputs of `program`, held against the `steps` it was compiled for and its outputs."""
@@ -57,15 +60,34 @@ class Given:
         return None
 
 
-def given_spikes(data: object, program: Graph) -> Given:
-    """`data` told apart. Raises InputError for what is no spikes."""
+def given_spikes(data: object, program: Graph, name: str = "data") -> Given:
+    """`data` told apart; errors call it `name`. Raises InputError for what is no spikes."""
     if isinstance(data, SpikeData):
         _check_inputs(data, program)
-        return Given(spikes=data)
+        return Given(spikes=data, name=name)
     if isinstance(data, (str, os.PathLike)):
-        return Given(path=arguments.path(data, "data", HINT))
+        return Given(path=arguments.path(data, name, HINT))
     names = {"spikes", "labels", "lengths", *(node.name for node in program.of_kind(Input))}
-    return Given(arrays=named_arrays(data, lambda name: name in names or is_oracle_key(name)))
+    return Given(arrays=named_arrays(data, lambda name: name in names or is_oracle_key(name), name), name=name)
+
+
+def digest(data: SpikeData) -> str:
+    """SHA-256 of the values of every input, by name, in C order."""
+    found = hashlib.sha256()
+    for name in sorted(data.inputs):
+        values = data.first(data.samples).inputs[name]
+        found.update(f"{name} {values.shape} {values.dtype.str}".encode())
+        found.update(np.ascontiguousarray(values).tobytes())
+    return found.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of the bytes of a file."""
+    found = hashlib.sha256()
+    with path.open("rb") as stream:
+        while piece := stream.read(1 << 20):
+            found.update(piece)
+    return found.hexdigest()
 
 
 def _check_inputs(data: SpikeData, program: Graph) -> None:

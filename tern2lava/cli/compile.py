@@ -68,6 +68,19 @@ def compile(
             "its threshold), before compilation is refused; 20% or 0.2.",
         ),
     ] = "5%",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(help="npz file of spikes, as --data: integers are chosen that change the fewest spikes on them."),
+    ] = None,
+    ranges: Annotated[
+        str,
+        typer.Option(
+            "--range",
+            metavar="RANGES",
+            help="What accumulators are wide enough for: `proven` (every input, any number of steps), `steps` (every "
+            "input, the steps of a sample), `calibrated` (what --calibrate shows, with a margin: finer integers).",
+        ),
+    ] = "steps",
     max_neurons: MaxNeurons = 0,
     pin: Pins = None,
     spare_cores: SpareCores = 0,
@@ -91,7 +104,7 @@ def compile(
     """Lower a checkpoint to certified integers, map it onto cores, and write one bundle folder."""
     from tern2lava import api
     from tern2lava.compiler.ir.text import print_graph
-    from tern2lava.compiler.options import Options
+    from tern2lava.compiler.options import RANGES, Options
     from tern2lava.compiler.passes.pipeline import stage_names
     from tern2lava.effort import effort_of
     from tern2lava.errors import InputError
@@ -114,9 +127,17 @@ def compile(
             "--out",
             "requires a folder for the bundle; found none; add for example -o build/ (or look only: --print-ir all)",
         )
+    if ranges not in RANGES:
+        known = ", ".join(RANGES)
+        raise InputError("--range", f"requires {known}; found '{ranges}'; choose one of them")
+    if ranges == "calibrated" and calibrate is None:
+        raise InputError(
+            "--range", "requires samples for calibrated ranges; found none; add --calibrate FILE, or choose steps"
+        )
     options = Options(
         ternarize=cast('Literal["refuse", "twn", "int8"]', ternarize), steps=steps,
         allow_rounding=share("--allow-rounding", allow_rounding), effort=effort_of(effort, "--effort"),
+        ranges=ranges,
     )  # fmt: skip
     chosen = map_options(max_neurons, pin, spare_cores, placement, seed, objective, rate)
     if what_if:
@@ -124,7 +145,7 @@ def compile(
         with progress_bar(as_json) as progress:
             rows = api.what_if(
                 file, targets, net=net, options=options, map_options=chosen, data=data, progress=progress,
-                any_steps=any_steps, pad=pad, **said(dt, assume),
+                calibrate=calibrate, any_steps=any_steps, pad=pad, **said(dt, assume),
             )  # fmt: skip
         if as_json:
             print_json([row.model_dump() for row in rows])
@@ -136,7 +157,7 @@ def compile(
     with progress_bar(as_json) as progress:
         compiled = api.compile(
             file, target, net=net, out=out, options=options, map_options=chosen, data=data, progress=progress,
-            recorded=recorded, any_steps=any_steps, pad=pad, **said(dt, assume),
+            calibrate=calibrate, recorded=recorded, any_steps=any_steps, pad=pad, **said(dt, assume),
         )  # fmt: skip
     if print_ir:
         texts = {s: print_graph(graph) for s, graph in compiled.lowered.stages.items() if print_ir in (s, "all")}

@@ -30,6 +30,9 @@ def advised(
     """`error` with what would make `graph` (IMPORTED) fit before its own hint: the option that is in the way on
     `profile`, or shipped targets that hold the network, first those ways that keep it as it is. What is said to fit was
     mapped; beyond effort.advised_size weights and neurons targets are said to be possible by their bound."""
+    if options.ranges == "calibrated":
+        # Where a network fits depends little on its integers' fineness, and samples take time.
+        options = replace(options, ranges="steps")
     small = weight_of(graph) <= options.effort.advised_size
     ways = [*_options_in_the_way(graph, profile, options, map_options)] if small else []
     if small and not ways and ("out_axons" in error.resource or error.resource == LIST_WORDS):

@@ -10,7 +10,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Graph, Population
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions, Options
-from tern2lava.compiler.passes.pipeline import Lowered, lower
+from tern2lava.compiler.passes.pipeline import Calibrate, Lowered, lower
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.compiler.shown import Shown, brief
 from tern2lava.counts import count
@@ -44,15 +44,16 @@ class Compiled(Shown):
 def build(
     graph: Graph, profile: Profile, options: Options | None = None, map_options: MapOptions | None = None,
     measure: Callable[[Graph], dict[str, Array]] | None = None, progress: Progress = silent,
+    calibrate: Calibrate | None = None,
 ) -> Compiled:  # fmt: skip
     """`graph` (IMPORTED) compiled for `profile`. measure: what runs the INTEGER program on sample data and returns
-    spikes per neuron and step by population (see traffic.traffic); without it a rate is assumed. progress is told of
-    the passes, the certificate, the activity measured, the mapping and the core images.
+    spikes per neuron and step by population (see traffic.traffic); without it a rate is assumed. calibrate: as for
+    lower. progress is told of the passes, the certificate, the activity measured, the mapping and the core images.
 
     Raises InputError, UnsupportedError (passes and rules) and CapacityError (mapping).
     """
     chosen = options or Options()
-    lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen, profile, progress)
+    lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen, profile, progress, calibrate)
     rates = None
     if measure:
         progress("activity on data", 0, 0)

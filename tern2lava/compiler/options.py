@@ -13,6 +13,7 @@ from tern2lava.errors import InputError
 Objective = Literal["cores", "traffic", "latency", "balance"]
 Ternarize = Literal["refuse", "twn", "int8"]
 Ranges = Literal["proven", "steps", "calibrated"]
+RANGES: tuple[Ranges, ...] = get_args(Ranges)
 OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 
 # Spikes per neuron and step where nothing was measured. Published ternary and binary networks fire between 0.03 and
@@ -20,8 +21,9 @@ OBJECTIVES: tuple[Objective, ...] = get_args(Objective)
 # against inputs, which count with the same rate.
 ASSUMED_RATE = 0.1
 DEFAULT_STEPS = 1024
-# How many times as far as on calibration samples an accumulator may go before it leaves its range. Chosen: one bit.
-MARGIN = 2
+# How many times as far as on calibration samples accumulators may go before they leave their ranges. Chosen: currents
+# wrap, which changes what a neuron does altogether; potentials saturate, where most would spike, or rest, anyway.
+U_MARGIN, V_MARGIN = 2.0, 1.25
 # Random generators of the placement libraries take seeds below this.
 _SEEDS = 1 << 31
 _SEED = "choose another number"
@@ -38,8 +40,8 @@ class Options:
     allow_rounding: the largest share by which rounding to integers may move a positive threshold or reset amount, or
     biases a potential (of its threshold; rounding_limits.refuse_roundings).
     ranges: what accumulators are wide enough for: every input for any number of steps ("proven"), every input for the
-    steps of a sample where the target has the bits ("steps"), or what calibration samples brought about, times MARGIN
-    ("calibrated", which takes such samples).
+    steps of a sample where the target has the bits ("steps"), or what calibration samples brought about, times a
+    margin ("calibrated", which takes such samples).
     effort: how much is tried where no proof decides.
     """
 
@@ -52,7 +54,7 @@ class Options:
     def __post_init__(self) -> None:
         """Raise InputError for a value that an option cannot have."""
         arguments.choice(self.ternarize, "ternarize", get_args(Ternarize))
-        arguments.choice(self.ranges, "ranges", get_args(Ranges))
+        arguments.choice(self.ranges, "ranges", RANGES)
         steps = arguments.whole(self.steps, "steps", 0, "give the steps of a sample, 0 for those of the network")
         share = arguments.number(
             self.allow_rounding, "allow_rounding", "a share from 0 on", lambda value: value >= 0,

@@ -10,6 +10,7 @@ from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.compiler.options import MapOptions, Options
+from tern2lava.compiler.passes.pipeline import Calibrate
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.hw_profiles import Profile
@@ -31,6 +32,7 @@ def try_targets(
     map_options: MapOptions | None = None,
     measure: Callable[[Graph], dict[str, Array]] | None = None,
     progress: Progress = silent,
+    calibrate: Calibrate | None = None,
 ) -> Iterator[Tried]:
     """For each target `graph` (IMPORTED) compiled and mapped as it would be for that target alone."""
     for profile in profiles:
@@ -39,6 +41,6 @@ def try_targets(
             progress(f"{target}: {stage}", done, total)
 
         try:
-            yield Tried(profile.name, build(graph, profile, options, map_options, measure, tell).mapped)
+            yield Tried(profile.name, build(graph, profile, options, map_options, measure, tell, calibrate).mapped)
         except (CapacityError, UnsupportedError) as error:
             yield Tried(profile.name, None, str(error))

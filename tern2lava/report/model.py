@@ -172,7 +172,8 @@ class CertificateRow(_Block):
     population: str = Field(description="Name of the population.")
     verdict: str = Field(
         description="EXACT: spikes alike for every input within `steps`. BOUNDED: potentials differ by at most eps "
-        "while spikes are alike. MEASURED: no useful bound; agreement is only observed."
+        "while spikes are alike. CONDITIONAL: so it is while accumulators stay within ranges observed on calibration "
+        "samples, which `verify` watches. MEASURED: no useful bound; agreement is only observed."
     )
     eps: float | None = Field(
         description="Largest difference of potentials at the threshold, adaptation included, in units of the weights' "
@@ -185,8 +186,15 @@ class CertificateRow(_Block):
     no_overflow: bool = Field(description="Whether no accumulator can overflow within these steps, for any input.")
     safe_steps: int | None = Field(description="Steps for which no accumulator can overflow; null: any number.")
     first_overflow: str | None = Field(description="First neuron that could overflow and in which step; null: none.")
-    u_limit: float = Field(description="Worst case of the current's magnitude, in membrane units.")
-    v_limit: float = Field(description="Worst case of the membrane potential's magnitude, in membrane units.")
+    u_limit: float = Field(
+        description="Worst case of the current's magnitude, in membrane units; where `observed`, its range."
+    )
+    v_limit: float = Field(
+        description="Worst case of the membrane potential's magnitude, in membrane units; where `observed`, its range."
+    )
+    observed: bool = Field(
+        description="Whether these ranges were observed on calibration samples (times a margin) and hold for no others."
+    )
     state_max: int = Field(description="Largest magnitude that the target's states hold.")
     reason: str = Field(description="What is rounded, or why there is no bound.")
     ties: TieRow = Field(description="What becomes of potentials that equal their threshold.")
@@ -200,8 +208,9 @@ class RoundingRow(_Block):
     quantity: str = Field(
         description="What was rounded: weights of a projection (its scale), threshold, lower threshold, reset amount, "
         "bias, bias of the current, initial potential, decay of the potential, of the current or of the adaptation, "
-        "adaptation by a spike, or potential: what decays cut off in each step, less than a last bit, which adds up; "
-        "errors are then sums over a sample, relative to the threshold (to one weight where that is 0)."
+        "adaptation by a spike, or potential: what decays cut off in each step, less than a last bit, or move it to "
+        "the nearest whole number, at most half of one, which adds up; errors are then sums over a sample, relative to "
+        "the threshold (to one weight where that is 0)."
     )
     neurons: int = Field(description="Number of neurons.")
     inexact: int = Field(description="Neurons of which it is not exact.")

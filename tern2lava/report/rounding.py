@@ -18,7 +18,8 @@ SHOWN = 12
 
 def rounding_rows(roundings: Iterable[Rounding]) -> list[RoundingRow]:
     """The report's rows, in the same order."""
-    return [RoundingRow.model_validate(asdict(rounding) | {"neuron": list(rounding.neuron)}) for rounding in roundings]
+    rows = [asdict(rounding) | {"neuron": list(rounding.neuron)} for rounding in roundings]
+    return [RoundingRow.model_validate({key: row[key] for key in RoundingRow.model_fields}) for row in rows]
 
 
 def rounding_table(report: Report) -> RenderableType:
@@ -40,8 +41,9 @@ def rounding_table(report: Report) -> RenderableType:
     if any(row.quantity == POTENTIAL for row in report.roundings):
         lines.append(
             Paragraph(
-                "Potentials lose less than a last bit in each step where a decay truncates: what that may add up to "
-                "within a sample, over the threshold (over one weight where it is 0)."
+                "Potentials lose less than a last bit in each step where a decay truncates, and move by at most half a "
+                "one where it goes to the nearest: what that may add up to within a sample, over the threshold (over "
+                "one weight where it is 0)."
             )
         )
     shifts = [row for row in report.roundings if row.shift is not None]

@@ -12,7 +12,7 @@ import pytest
 
 from places import ROOT
 from tern2lava.compiler.image.codecs import CODECS
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
@@ -44,7 +44,10 @@ def network(zeros: float) -> Graph:
         values = {"decay_u": 4096, "decay_v": 300, "bias": 7, "threshold": 500, "reset_amount": 450, "v_init": -3}
         fields: dict[str, Any] = {key: frozen(value, np.int64) for key, value in (values | changed).items()}
         reset = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)[start % 3]
-        return Population(name=name, inputs=wires, shape=shape, reset=reset, lsb=frozen(1.0), start=start, **fields)
+        decays = (Decays.TRUNCATE, Decays.NEAREST)[start % 2]
+        return Population(
+            name=name, inputs=wires, shape=shape, reset=reset, lsb=frozen(1.0), start=start, decays=decays, **fields
+        )
 
     nodes = (
         Input(name="x", shape=(2, 9, 8)),

@@ -11,7 +11,7 @@ import numpy as np
 
 from nets import geometry, neurons, sparse_codes, variant
 from tern2lava.compiler.image.core_image import decode_core, sections
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import accumulate
 from tern2lava.compiler.ir.shapes import Array, Pooling, frozen, size
 from tern2lava.compiler.mapped import Mapped
@@ -89,6 +89,7 @@ class Builder:
             bias=self.parameter(-1, 2, shape), bias_u=self.parameter(-1, 2, shape),
             threshold=self.parameter(1, 7, shape), reset_amount=self.parameter(1, 7, shape),
             v_init=self.parameter(-2, 3, shape), start=int(rng.integers(0, 3)),
+            decays=list(Decays)[len(name + str(shape)) % 2],
         )  # fmt: skip
 
     def graph(self) -> Graph:

@@ -10,13 +10,13 @@ import pytest
 from numpy.typing import NDArray
 
 from tern2lava.compiler.build import build as compile_network
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, conv_out, frozen
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava.child import LavaChild
 
-PLAIN = ("reset", "refractory", "rearm")
+PLAIN = ("reset", "refractory", "rearm", "decays")
 Inputs = dict[str, NDArray[Any]]
 
 
@@ -305,11 +305,79 @@ def narrow(rng: np.random.Generator) -> Graph:
     )
 
 
+def nearest(rng: np.random.Generator) -> Graph:
+    """Decays to the nearest whole number, halves and negative potentials among them: in a neuron that forgets at once
+    (stock), in plain ones, with every reset, in signed and adaptive ones."""
+    near = {"decays": Decays.NEAREST}
+    return graph(
+        Input(name="x", shape=(14,)),
+        dense("w1", "x", 12, 14, rng),
+        population("stock", ("w1",), (12,), 1, decay_v=4096, threshold=64, **near),
+        dense("w2", "stock", 10, 12, rng, gain=frozen(3, np.int64)),
+        population("halves", ("w2",), (10,), 2, decay_u=2048, decay_v=2048, threshold=3, bias=1, **near),
+        dense("w3", "halves", 9, 10, rng, gain=frozen(rng.integers(1, 90, 9), np.int64)),
+        population(
+            "soft", ("w3",), (9,), 3, decay_v=rng.integers(0, 4097, 9), decay_u=rng.integers(0, 4097, 9), threshold=60,
+            reset=Reset.SUBTRACT, reset_amount=70, bias=rng.integers(-9, 30, 9), **near,
+        ),
+        dense("w4", "soft", 9, 9, rng, gain=frozen(5, np.int64)),
+        population(
+            "signed", ("w4",), (9,), 4, decay_v=77, threshold=4, threshold_low=-3, refractory=1, bias_u=1, decay_u=700,
+            v_init=-3, **near,
+        ),
+        dense("w5", "signed", 8, 9, rng, gain=frozen(7, np.int64)),
+        population(
+            "adaptive", ("w5",), (8,), 5, threshold=6, reset=Reset.SUBTRACT, reset_amount=rng.integers(3, 9, 8),
+            gain_a=rng.integers(1, 6, 8), decay_a=2048, decay_v=1000, bias=rng.integers(0, 7, 8), **near,
+        ),
+    )  # fmt: skip
+
+
+def wide(rng: np.random.Generator) -> Graph:
+    """States of 32 bits and decays of 24: currents that wrap, potentials that saturate, to the nearest and cut."""
+    ones = frozen(np.ones((6, 10), np.int8))
+    return graph(
+        Input(name="x", shape=(10,)),
+        dense("w1", "x", 6, 10, rng, weight=ones, gain=frozen(1 << 27, np.int64)),
+        population(
+            "cut", ("w1",), (6,), 1, decay_u=5, decay_v=rng.integers(0, 1 << 23, 6), threshold=(1 << 31) - 2,
+            reset=Reset.SUBTRACT, reset_amount=(1 << 31) - 1,
+        ),
+        dense("w2", "x", 6, 10, rng, gain=frozen(rng.integers(1 << 20, 1 << 27, 6), np.int64), delay=1),
+        population(
+            "near", ("w2",), (6,), 2, decay_u=1 << 23, decay_v=rng.integers(0, 1 << 23, 6), threshold=1 << 27,
+            decays=Decays.NEAREST, bias=rng.integers(-(1 << 26), 1 << 26, 6),
+        ),
+        dense("w3", "near", 6, 6, rng, gain=frozen(1 << 26, np.int64)),
+        population("y", ("w3",), (6,), 3, decay_u=(1 << 24) - 1, decay_v=1 << 20, threshold=3, bias=5),
+        arithmetic=Arithmetic(
+            decay_bits=24, state_bits=32, gain_shift=0, threshold_shift=0, threshold_bits=31, bias_bits=32,
+            bias_max_exp=0, gain_max_shift=28,
+        ),
+    )  # fmt: skip
+
+
+def wide_in_stock(rng: np.random.Generator) -> Graph:
+    """States of 32 bits and decays of 24, whose decays have 12 and whose states never leave 24: stock LIF."""
+    return graph(
+        Input(name="x", shape=(20,)),
+        dense("w1", "x", 16, 20, rng),
+        population(
+            "h", ("w1",), (16,), 1, decay_u=1000 << 12, decay_v=300 << 12, bias=rng.integers(-40, 250, 16),
+            threshold=128,
+        ),
+        dense("w2", "h", 5, 16, rng),
+        population("y", ("w2",), (5,), 2, decay_u=1 << 24, decay_v=0, bias=200, decays=Decays.NEAREST),
+        arithmetic=Arithmetic(decay_bits=24, state_bits=32, gain_shift=0, threshold_shift=0, threshold_bits=31),
+    )  # fmt: skip
+
+
 NETWORKS: dict[str, Callable[[np.random.Generator], Graph]] = {
     builder.__name__: builder
     for builder in (
         stock_chain, stock_convolution, own_neurons, own_convolution, residual_with_delays, recurrent, graded,
-        saturating, narrow, every_kind, wide_convolution,
+        saturating, narrow, every_kind, wide_convolution, nearest, wide,
+        wide_in_stock,
     )
 }  # fmt: skip
 

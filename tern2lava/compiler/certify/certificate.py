@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 
 import numpy as np
 
+from tern2lava.compiler.certify.calibration import Observed
 from tern2lava.compiler.certify.lattice import drift, real_gains
 from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.ranges import (
@@ -23,7 +25,7 @@ from tern2lava.compiler.certify.ranges import (
 from tern2lava.compiler.certify.rounding import boundary_moved, potential_step
 from tern2lava.compiler.certify.source_integers import quantum_unit, strict_threshold
 from tern2lava.compiler.certify.ties import Ties, examine
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Neuron, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, Ints, Reals, broadcast
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
@@ -34,11 +36,13 @@ from tern2lava.effort import Effort
 
 class Verdict(str, Enum):
     """EXACT: integer and real dynamics spike alike for every input, within the steps of a sample. BOUNDED:
-    |v_int / 2^e - v_real| <= eps while they have spiked alike. MEASURED: no useful bound holds; agreement is only
-    observed."""
+    |v_int / 2^e - v_real| <= eps while they have spiked alike. CONDITIONAL: as BOUNDED, while accumulators stay within
+    ranges that were observed on calibration samples (Certificate.u_limit, v_limit; `verify` watches them). MEASURED: no
+    useful bound holds; agreement is only observed."""
 
     EXACT = "EXACT"
     BOUNDED = "BOUNDED"
+    CONDITIONAL = "CONDITIONAL"
     MEASURED = "MEASURED"
 
 
@@ -50,7 +54,9 @@ class Certificate(Shown):
     where they meet the threshold, threshold rounding and adaptation included, in units of the synapses' scale (those of
     the TERNARY graph after fold_scale). eps_relative: the largest eps over its threshold, of neurons whose threshold
     is not 0; None where all are 0. safe_steps: steps for which no
-    accumulator can overflow (bounds.FOREVER: never); reason: why the verdict is what it is.
+    accumulator can overflow for any input (bounds.FOREVER: never); reason: why the verdict is what it is.
+    u_limit, v_limit: how far accumulators go, in last bits: proven for every input, or, where `observed`, what
+    calibration samples brought about times a margin, which other inputs may exceed.
     """
 
     population: str
@@ -65,6 +71,7 @@ class Certificate(Shown):
     state_max: int
     reason: str
     ties: Ties
+    observed: bool = False
 
     def _shown(self) -> str:
         said = [repr(self.population), self.verdict.value, f"over {count(self.steps, 'step')}"]
@@ -92,23 +99,28 @@ class Certificate(Shown):
             "u_limit": self.u_limit,
             "v_limit": self.v_limit,
             "state_max": self.state_max,
+            "observed": self.observed,
             "reason": self.reason,
             "ties": asdict(self.ties),
         }
 
 
-def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certificate, ...]:
-    """One certificate for each population of `integer`, lowered from `ternary` (after fold_scale).
+def certify(
+    ternary: Graph, integer: Graph, options: Options, observed: Mapping[str, Observed] | None = None
+) -> tuple[Certificate, ...]:
+    """One certificate for each population of `integer`, lowered from `ternary` (after fold_scale). observed: ranges
+    on calibration samples, by population, on which its bound may be conditional.
 
     The bound, in membrane units (S = 2^e to one unit of the real dynamics, f = 1 - decay / 2^D, d the difference
     between f and the real alpha, growth(f, n) = min(n, 1 / (1 - f)) bounding the sum of n powers of f):
         e_u <= g(f_u, n) * (t_u + d_u |U| S + sum of |gain - scale S| |A| + |bias_u - its real value|)
         e_v <= g(f_v, n) * (t_v + d_v |V| S + e_u + |bias - ...| + |reset_amount - ...|)
                + |v_init - ...| (1 + g d_v)
-    where g = growth / (1 - growth d), for |U| and |V| are bounded by the integers plus the error itself; t = 1 if the
-    decay truncates and 0 otherwise, and |U|, |V|, |A| are worst cases over all inputs (bounds.bounds). It holds by
-    induction as long as both have spiked alike: a reset to zero only lowers it, a
-    subtraction adds its rounding; a bias that is there for a threshold's sake (offset) counts as one that is rounded.
+    where g = growth / (1 - growth d), for |U| and |V| are bounded by the integers plus the error itself; t is 1 if the
+    decay truncates, 1/2 if it goes to the nearest whole number and 0 if it makes none; |U|, |V|, |A| are worst cases
+    over all inputs (bounds.bounds). It holds by induction as long as both have spiked alike: a reset to zero only
+    lowers it, a subtraction adds its rounding; a bias that is there for a threshold's sake (offset) counts as one that
+    is rounded.
     eps is (e_v + |threshold - its real value|) / S; no real potential within eps of its threshold on some data proves
     equal spikes there.
     With an adaptive threshold, b' = f_a b + gain_a s_previous (integer, beside the real a'):
@@ -121,13 +133,18 @@ def certify(ternary: Graph, integer: Graph, options: Options) -> tuple[Certifica
     result = []
     for population in integer.of_kind(Population):
         neuron = ternary.neuron(population.name)
-        result.append(_certify(ternary, integer, neuron, population, integer.arithmetic, steps, options.effort))
+        result.append(
+            _certify(
+                ternary, integer, neuron, population, integer.arithmetic, steps, options.effort,
+                (observed or {}).get(population.name),
+            )
+        )  # fmt: skip
     return tuple(result)
 
 
 def _certify(
     ternary: Graph, integer: Graph, neuron: Neuron, population: Population, arithmetic: Arithmetic, steps: int,
-    effort: Effort,
+    effort: Effort, observed: Observed | None,
 ) -> Certificate:  # fmt: skip
     a_low, a_high = summed_input(integer, population.inputs, population.shape)
     found = bounds(population, a_low, a_high, arithmetic, steps)
@@ -138,6 +155,10 @@ def _certify(
     offset = bias_offset(neuron, population, arithmetic)
     ties, kept = examine(neuron, population, gains, arithmetic, steps, offset, effort)
     u_limit, v_limit = np.maximum(-found.u_low, found.u_high), np.maximum(-found.met_low, found.met_high)
+    conditional = observed is not None and safe < steps
+    if observed is not None and conditional:
+        u_limit = np.minimum(u_limit, observed.u_limit * terms.unit)
+        v_limit = np.minimum(v_limit, observed.v_limit * terms.unit)
     fed_u = t["drift_u"] * u_limit + t["round_u"]
     e_u = _accumulated(population.decay_u, t["drift_u"], fed_u, arithmetic, steps)
     fed_v = t["drift_v"] * (v_limit + t["initial"]) + e_u + t["round_v"]
@@ -154,7 +175,9 @@ def _certify(
     if unbounded and not terms.exact:
         eps = np.full(np.shape(eps), np.inf)
     if kept and not terms.exact:
-        eps = np.max(np.abs(drift(population.decay_v, offset, steps, arithmetic)), axis=0) / terms.unit
+        eps = (
+            np.max(np.abs(drift(population.decay_v, offset, steps, arithmetic, population.decays)), axis=0) / terms.unit
+        )
     relative, useful = _over_threshold(eps, neuron.threshold)
     if terms.exact and safe >= steps:
         verdict, reason = Verdict.EXACT, "nothing is rounded: decays, gains, biases and resets are whole numbers"
@@ -165,8 +188,10 @@ def _certify(
         )
     elif safe >= steps and useful:
         verdict, reason = Verdict.BOUNDED, "rounded: " + ", ".join(terms.rounded)
+    elif conditional and useful:
+        verdict, reason = Verdict.CONDITIONAL, CONDITION + _rounded(terms)
     else:
-        why = _why_measured(safe, steps, eps, neuron.threshold)
+        why = _why_measured(steps if conditional else safe, steps, eps, neuron.threshold)
         if unbounded and safe >= steps:
             why = f"no bound on errors is known for neurons of kind {', '.join(unbounded)}"
         verdict, reason = Verdict.MEASURED, f"{why}; rounded: {', '.join(terms.rounded) or 'nothing'}"
@@ -183,7 +208,12 @@ def _certify(
         state_max=arithmetic.state_max,
         reason=reason,
         ties=ties,
+        observed=conditional,
     )
+
+
+def _rounded(terms: ErrorTerms) -> str:
+    return f"rounded: {', '.join(terms.rounded) or 'nothing'}"
 
 
 def _over_threshold(eps: Reals, threshold: Reals) -> tuple[float | None, bool]:
@@ -205,6 +235,7 @@ def _why_measured(safe: int, steps: int, eps: Reals, threshold: Reals) -> str:
     return f"the bound exceeds the threshold{zero}"
 
 
+CONDITION = "observed, conditional: while accumulators stay in the ranges that calibration samples showed; "
 # Error terms of what is added to a threshold, 0 where nothing is.
 ADAPTATION = ("factor_a", "drift_a", "round_a", "gain_a")
 
@@ -214,10 +245,10 @@ class ErrorTerms:
     """Where integer and real dynamics of a population part, in membrane units (`unit` of them to one real unit).
 
     arrays, each broadcasting to the population's shape: factor_u, factor_v (f = 1 - decay / 2^D); drift_u, drift_v
-    (|f - alpha|); round_u (truncation of u, gains and bias_u), round_v (truncation of v, bias), offset (what was added
+    (|f - alpha|); round_u (what its decay moves u, gains and bias_u), round_v (of v, and bias), offset (what was added
     to a bias for the threshold's sake, with its sign), amount (of a subtraction), initial (of v), threshold,
-    threshold_low (where there is one); of adaptive thresholds factor_a, drift_a, round_a (truncation of the adaptation)
-    and gain_a (of what a spike adds). rounded: names of what is not exact; exact: nothing is, for ever.
+    threshold_low (where there is one); of adaptive thresholds factor_a, drift_a, round_a (what its decay moves the
+    adaptation) and gain_a (of what a spike adds). rounded: names of what is not exact; exact: nothing is, for ever.
     """
 
     unit: float
@@ -251,15 +282,20 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         further |= mechanism.error_terms(neuron, population, unit, whole)
     off = (drift_u, drift_v, gains, bias_u, bias, amount, initial, further["drift_a"], further["gain_a"])
     # Source and target truncate alike where nothing else parts them.
-    alike = quantum_unit(neuron) == unit and not any(np.any(value > 0) for value in off)
+    cuts = population.decays is Decays.TRUNCATE
+    alike = quantum_unit(neuron) == unit and cuts and not any(np.any(value > 0) for value in off)
     if alike:
-        truncates_u = truncates_v = np.zeros(())
+        rounds_u = rounds_v = np.zeros(())
         threshold = strict_threshold(neuron, unit)
     else:
-        truncates_u, truncates_v = _truncates(population.decay_u, whole), _truncates(population.decay_v, whole)
+        each = population.decays.off
+        if neuron.quantum is not None and not cuts:
+            # The source cuts, the target does not: what both move may point apart.
+            each += float(np.max(neuron.quantum)) * unit
+        rounds_u, rounds_v = (each * _partly(decay, whole) for decay in (population.decay_u, population.decay_v))
     causes = {
-        "current decay": truncates_u + drift_u,
-        "membrane decay": truncates_v + drift_v,
+        "current decay": rounds_u + drift_u,
+        "membrane decay": rounds_v + drift_v,
         "scale of a projection": gains,
         "bias": np.asarray(np.max(bias_u) + np.max(bias)),
         "offset of the threshold": np.asarray(np.max(np.abs(offset))),
@@ -270,7 +306,7 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     }
     rounded = [name for name, value in causes.items() if np.any(value > 0)]
     # Truncated potentials take every value; others only multiples of the lattice, where all that moves them does.
-    if alike and np.any(_truncates(population.decay_u, whole) + _truncates(population.decay_v, whole)):
+    if alike and np.any(_partly(population.decay_u, whole) + _partly(population.decay_v, whole)):
         met_exactly = not np.any(threshold != population.threshold)
     else:
         met_exactly = _on_threshold_lattice(integer, population, float(1 << arithmetic.threshold_shift))
@@ -283,15 +319,15 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
         rounded = ["threshold"]
     arrays = {
         "factor_u": factor_u, "factor_v": factor_v, "drift_u": drift_u, "drift_v": drift_v,
-        "round_u": truncates_u + gains + bias_u, "round_v": truncates_v + bias, "offset": offset,
+        "round_u": rounds_u + gains + bias_u, "round_v": rounds_v + bias, "offset": offset,
         "amount": amount, "initial": initial,
         "threshold": np.abs(population.threshold - threshold), **further,
     }  # fmt: skip
     return ErrorTerms(unit=unit, arrays=arrays, rounded=tuple(rounded))
 
 
-def _truncates(decay: Ints, whole: float) -> Reals:
-    """1 where a decay truncates (by less than one unit a step), 0 where it keeps or forgets everything."""
+def _partly(decay: Ints, whole: float) -> Reals:
+    """1 where a decay makes whole numbers of others, 0 where it keeps or forgets everything."""
     return np.asarray((decay > 0) & (decay < whole), np.float64)
 
 

@@ -2,8 +2,8 @@
 
 A decay factor on the chip is p / 2^a (p odd, a at most decay_bits). Inputs, biases, resets and the first potential are
 multiples of some g last bits, so that after n steps every real potential is a multiple of g 2^(-A (n - 1)) last bits,
-A being the larger a of the two decays. While that is a whole number nothing is ever truncated, and a threshold's code
-is right if it lies between the last potential that must not fire and the first that must.
+A being the larger a of the two decays. While that is a whole number no decay has anything to round, and a threshold's
+code is right if it lies between the last potential that must not fire and the first that must.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.certify.source_integers import membrane_unit
-from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Decays, Graph, Neuron, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals
 from tern2lava.compiler.neurons.mechanism import kinds_of
 
@@ -36,7 +36,7 @@ class Lattice:
     halvings: int
 
     def steps(self) -> float:
-        """Steps within which no decay truncates (math.inf: never)."""
+        """Steps within which no decay makes a whole number of another (math.inf: for ever)."""
         if not self.exact:
             return 0
         if self.halvings == 0 or self.grain == 0:
@@ -45,7 +45,7 @@ class Lattice:
 
     def spacing(self, steps: int) -> float:
         """Distance between neighbouring potentials within `steps` steps, in last bits (a whole number of them); 0 where
-        a decay is rounded or truncates, or nothing is known of what is added."""
+        a decay is rounded or moves potentials, or nothing is known of what is added."""
         if not self.exact or self.grain == 0 or steps > self.steps():
             return 0.0
         return math.ldexp(float(self.grain), -self.halvings * (steps - 1))
@@ -117,11 +117,14 @@ def tie_possible(threshold: Reals, found: Lattice, steps: int) -> Bools:
     return np.asarray(scaled == np.rint(scaled))
 
 
-def drift(decay: Ints, offset: Array, steps: int, arithmetic: Arithmetic) -> tuple[Reals, Reals]:
+def drift(
+    decay: Ints, offset: Array, steps: int, arithmetic: Arithmetic, made_whole: Decays = Decays.TRUNCATE
+) -> tuple[Reals, Reals]:
     """Least and largest of what a bias of `offset` last bits adds, within `steps` steps, to potentials that are whole
     numbers of them without it.
 
-    Each step e' = alpha e + offset, cut to a whole number by less than 1; 0 at first and after a reset to zero.
+    Each step e' = alpha e + offset, moved to a whole number by less than 1 where decays cut and by at most 1/2 where
+    they go to the nearest; 0 at first and after a reset to zero.
     """
     alpha = 1.0 - np.asarray(decay, np.float64) / (1 << arithmetic.decay_bits)
     offset = np.asarray(offset, np.float64)
@@ -130,9 +133,15 @@ def drift(decay: Ints, offset: Array, steps: int, arithmetic: Arithmetic) -> tup
     # What meets the threshold first has the bias of one step in it already.
     least: Array = low + offset
     most: Array = high + offset
+
+    def highest(value: Array) -> Array:
+        if made_whole is Decays.NEAREST:
+            return np.asarray(np.floor(value + 0.5))
+        return np.asarray(np.ceil(value + 1) - 1)
+
     for _ in range(min(steps, 1 << 10)):
-        low = np.minimum(np.where(low == 0, 0, np.floor(alpha * low - 1) + 1), 0) + offset
-        high = np.maximum(np.where(high == 0, 0, np.ceil(alpha * high + 1) - 1), 0) + offset
+        low = np.minimum(np.where(low == 0, 0, -highest(-alpha * low)), 0) + offset
+        high = np.maximum(np.where(high == 0, 0, highest(alpha * high)), 0) + offset
         least, most = np.minimum(least, low), np.maximum(most, high)
     # What nothing decays grows for ever.
     grown = offset * steps
@@ -146,9 +155,9 @@ def decided(
 ) -> Bools:
     """Which neurons of `population` spike as `neuron` does in every step up to `steps`, for every input.
 
-    So it is where no decay truncates within the steps and each code lies between the last potential that must not fire
-    and the first that must, whatever a bias of `offset` last bits beyond the real one adds to them. Holds by induction:
-    spikes that were alike leave both on the same point of the lattice.
+    So it is where no decay has anything to round within the steps and each code lies between the last potential that
+    must not fire and the first that must, whatever a bias of `offset` last bits beyond the real one adds to them. Holds
+    by induction: spikes that were alike leave both on the same point of the lattice.
     """
     unit = membrane_unit(neuron, population)
     arrays = [population.threshold, neuron.threshold, population.decay_v, offset]
@@ -160,7 +169,7 @@ def decided(
     spacing = found.spacing(steps)
     if not spacing:
         return np.zeros(shape, bool)
-    low, high = drift(population.decay_v, offset, steps, arithmetic)
+    low, high = drift(population.decay_v, offset, steps, arithmetic, population.decays)
     first = fires_from(neuron.threshold * unit, neuron.compare, spacing)
     result = (first + low > population.threshold) & (first - spacing + high <= population.threshold)
     if population.reset is Reset.SUBTRACT or population.rearm:

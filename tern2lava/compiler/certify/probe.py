@@ -11,7 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from tern2lava.compiler.ir.graph import Compare, Reset
+from tern2lava.compiler.ir.graph import Compare, Decays, Reset
 from tern2lava.compiler.ir.shapes import Bools, Ints, Reals
 
 # Shares of a neuron's synapses that spike in a step.
@@ -41,6 +41,7 @@ class Integers:
 
     unit: int
     decay_bits: int
+    decays: Decays
     state_max: int
     decay_u: int
     decay_v: int
@@ -134,11 +135,11 @@ def run_integer(neuron: Single, chosen: Integers, inputs: Ints) -> tuple[Bools, 
     """Spikes and the potentials that met the threshold, (choices, sequences, steps), of the integers on the same
     inputs, by the equations of ir.Population while no accumulator overflows."""
     top, bits = chosen.state_max, chosen.decay_bits
-    whole = 1 << bits
+    whole, half = 1 << bits, 1 << bits - 1 if chosen.decays is Decays.NEAREST else 0
 
     def decayed(x: Ints, decay: int) -> Ints:
         product = x * (whole - decay)
-        return np.asarray(np.sign(product) * (np.abs(product) >> bits))
+        return np.asarray(np.sign(product) * (np.abs(product) + half >> bits))
 
     bias, threshold, amount = (x[:, None] for x in (chosen.bias, chosen.threshold, chosen.amount))
     shape = (len(chosen.threshold), len(inputs))

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Neuron, Node, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Neuron, Node, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import target_shape
 from tern2lava.compiler.ir.shapes import Bools, D, Ints, Reals, Shape, size
-from tern2lava.compiler.neurons.mechanism import Ranges, kinds_of
+from tern2lava.compiler.neurons.mechanism import Mechanism, Ranges, kinds_of
 
 FOREVER = 1 << 40
 
@@ -93,19 +93,19 @@ def bounds(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arit
     """Ranges over `steps` steps, from interval arithmetic on the equations of ir.Population.
 
     u is a geometric sum of inputs; between resets v is a geometric sum of u + bias that starts at most at what makes
-    no spike: the threshold, with what mechanisms add to it (after a spike at 0, or reset_amount lower); truncation only
-    shrinks magnitudes.
+    no spike: the threshold, with what mechanisms add to it (after a spike at 0, or reset_amount lower). No decay makes
+    a magnitude larger; one that cuts leaves at most f |x| of it, one to the nearest at most f |x| + 1/2, so that the
+    geometric sums grow by half a last bit in each step.
     """
     g_u = growth(population.decay_u, arithmetic, steps)
     g_v = growth(population.decay_v, arithmetic, steps)
-    u_low = g_u * np.minimum(a_low + population.bias_u, 0)
-    u_high = g_u * np.maximum(a_high + population.bias_u, 0)
+    u_low = -_summed(population, population.decay_u, -np.minimum(a_low + population.bias_u, 0), g_u, arithmetic, steps)
+    u_high = _summed(population, population.decay_u, np.maximum(a_high + population.bias_u, 0), g_u, arithmetic, steps)
     down, up = np.minimum(u_low + population.bias, 0), np.maximum(u_high + population.bias, 0)
     start, amount, kinds = population.v_init, population.reset_amount, kinds_of(population)
-    added = [mechanism.adaptation(population, lambda d: growth(d, arithmetic, steps)) for mechanism in kinds]
-    adaptation: Reals = sum((each for each in added if each is not None), np.zeros(()))
-    met_high = np.maximum(start, 0) + g_v * up
-    met_low = np.minimum(start, 0) + g_v * down
+    adaptation: Reals = sum((_adaptation(m, population, arithmetic, steps) for m in kinds), np.zeros(()))
+    met_high = np.maximum(start, 0) + _summed(population, population.decay_v, up, g_v, arithmetic, steps)
+    met_low = np.minimum(start, 0) - _summed(population, population.decay_v, -down, g_v, arithmetic, steps)
     if population.reset is not Reset.NONE:
         rest = population.threshold + adaptation
         for mechanism in kinds:
@@ -124,6 +124,32 @@ def bounds(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arit
         u_low=u_low, u_high=u_high, met_low=found.met_low,
         met_high=found.met_high, adaptation=np.asarray(adaptation),
     )  # fmt: skip
+
+
+def _summed(
+    population: Population, decay: Ints, fed: Reals, sums: Reals, arithmetic: Arithmetic, steps: int
+) -> Reals:  # fmt: skip
+    """The largest magnitude of a state that takes in at most `fed` >= 0 in each of `steps` steps; sums: its growth."""
+    if population.decays is Decays.TRUNCATE:
+        return np.asarray(sums * fed)
+    partly = (decay > 0) & (decay < 1 << arithmetic.decay_bits)
+    # Nothing grows by its decay alone, of whatever is fed in.
+    return np.asarray(np.minimum(sums * (fed + np.where(partly & (fed > 0), 0.5, 0.0)), float(steps) * fed))
+
+
+def _adaptation(mechanism: Mechanism, population: Population, arithmetic: Arithmetic, steps: int) -> Reals:
+    """The largest magnitude of what a mechanism adds to the threshold."""
+    added = mechanism.adaptation(population, lambda d: growth(d, arithmetic, steps))
+    if added is None:
+        return np.zeros(())
+    if population.decays is Decays.TRUNCATE:
+        return added
+    partly = [(d > 0) & (d < 1 << arithmetic.decay_bits) for d in mechanism.own_decays(population)]
+    halves: Reals = sum(
+        (0.5 * p * growth(d, arithmetic, steps) for p, d in zip(partly, mechanism.own_decays(population), strict=True)),
+        np.zeros(()),
+    )
+    return np.asarray(np.where(added > 0, added + halves, 0.0))
 
 
 def fits(population: Population, found: Bounds, arithmetic: Arithmetic) -> Bools:

@@ -12,7 +12,7 @@ from tern2lava.compiler.certify.lattice import decided, lattice, real_gains
 from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.ranges import growth, on_shape
 from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit
-from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Neuron, Population, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Decays, Graph, Neuron, Population, Reset
 from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals, size
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.counts import count
@@ -25,8 +25,9 @@ class Rounding:
     inexact of `neurons` are. worst, median: relative error over the neurons whose real value is not 0, None where all
     are 0 (see Compared). absolute: the largest difference, of any neuron. neuron: index of the worst one, whose `real`
     value became `became`. shift: for biases, the largest shift of a potential over its threshold (bias_shift). real,
-    became and absolute are in the source's units. Of potentials (POTENTIAL), which decays cut to whole last bits in
-    every step, worst, median and absolute are what that may add up to (cut_off); they have no real and became.
+    became and absolute are in the source's units. Of potentials (POTENTIAL), which decays move to whole last bits
+    in every step (nearest: to the nearest, not cut), worst, median and absolute are what that may add up to (cut_off);
+    they have no real and became.
     """
 
     population: str
@@ -40,6 +41,7 @@ class Rounding:
     real: float | None
     became: float | None
     shift: float | None = None
+    nearest: bool = False
 
     @property
     def line(self) -> str:
@@ -47,7 +49,8 @@ class Rounding:
         by = f"{self.absolute:.3g}" if self.worst is None else percent(self.worst)
         text = f"{self.population}: {self.quantity} rounded in {self.inexact:,} of {count(self.neurons, 'neuron')}"
         if self.real is None:
-            text += f", a last bit in each step, which adds up to {by} of the threshold (or one weight) at most"
+            each = "half a last bit" if self.nearest else "a last bit"
+            text += f", {each} in each step, which adds up to {by} of the threshold (or one weight) at most"
         else:
             text += f" by up to {by} ({list(self.neuron)}: {self.real:.6g} became {self.became:.6g})"
         if self.median is not None:
@@ -172,7 +175,7 @@ def boundary_moved(threshold: Reals, code: Array, compare: Compare, step: int, t
 
 def potential_step(integer: Graph, population: Population, whole: float) -> int:
     """The largest integer of which potentials and adaptation are multiples in every step: the greatest common divisor
-    of all that moves them, 1 where a decay truncates."""
+    of all that moves them, 1 where a decay makes whole numbers of others."""
     decays: list[Ints] = [population.decay_u, population.decay_v]
     moving = [population.bias, population.bias_u, population.v_init]
     for mechanism in kinds_of(population):
@@ -209,22 +212,23 @@ def bias_shift(neuron: Neuron, population: Population, arithmetic: Arithmetic, s
 
 
 def cut_off(ternary: Graph, integer: Graph, population: Population, steps: int) -> Reals:
-    """What truncating decays may add up to where the threshold is met, over it (over one weight where that is 0).
+    """What decays move may add up to where the threshold is met, over it (over one weight where that is 0).
 
     g(f_v) (t_v + g(f_u) t_u + g(f_a) t_a) + g(f_a) t_a last bits, g the growth over the steps of a sample, t 1 where a
-    decay truncates and 0 elsewhere. Nothing where the source computes in the same integers, or where potentials stay
-    whole numbers within the steps (lattice).
+    decay truncates, 1/2 where it goes to the nearest whole number and 0 where it makes none. Nothing where the source
+    computes in the same integers, or where potentials stay whole numbers within the steps (lattice).
     """
     neuron, arithmetic = ternary.neuron(population.name), integer.arithmetic
     assert arithmetic is not None
     unit = membrane_unit(neuron, population)
     gains = real_gains(ternary, integer, population, unit)
-    if quantum_unit(neuron) == unit or lattice(neuron, population, gains, arithmetic).spacing(steps):
+    cuts = population.decays is Decays.TRUNCATE
+    if (quantum_unit(neuron) == unit and cuts) or lattice(neuron, population, gains, arithmetic).spacing(steps):
         return np.zeros(())
 
     def summed(decay: Ints, fed: Reals) -> Reals:
-        truncates = (decay > 0) & (decay < 1 << arithmetic.decay_bits)
-        return (truncates + fed) * growth(decay, arithmetic, steps)
+        partly = (decay > 0) & (decay < 1 << arithmetic.decay_bits)
+        return (population.decays.off * partly + fed) * growth(decay, arithmetic, steps)
 
     zero = np.zeros(())
     own = [decay for mechanism in kinds_of(population) for decay in mechanism.own_decays(population)]
@@ -234,7 +238,7 @@ def cut_off(ternary: Graph, integer: Graph, population: Population, steps: int) 
 
 
 def _cut(neuron: Neuron, population: Population, cut: Reals) -> Rounding:
-    """The Rounding of potentials that decays truncate."""
+    """The Rounding of potentials that decays move to whole last bits."""
     worst = np.unravel_index(int(np.argmax(cut)), cut.shape)
     index, neurons = tuple(int(i) for i in worst), size(population.shape)
     scale = np.where(neuron.threshold > 0, neuron.threshold, 1.0) * neuron.unit
@@ -243,6 +247,7 @@ def _cut(neuron: Neuron, population: Population, cut: Reals) -> Rounding:
         inexact=int(np.count_nonzero(cut > 0)) * neurons // max(cut.size, 1), worst=float(cut.max()),
         median=float(np.median(cut)), absolute=float(np.max(cut * scale)),
         neuron=(0,) * (len(population.shape) - len(index)) + index, real=None, became=None,
+        nearest=population.decays is Decays.NEAREST,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from tern2lava.compiler.certify import probe
 from tern2lava.compiler.certify.lattice import Gains
 from tern2lava.compiler.certify.ranges import growth
 from tern2lava.compiler.certify.source_integers import membrane_unit
-from tern2lava.compiler.ir.graph import Arithmetic, Compare, Neuron, Population, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Decays, Neuron, Population, Reset
 from tern2lava.compiler.ir.shapes import Bools, Ints, broadcast
 from tern2lava.effort import Effort
 
@@ -28,11 +28,12 @@ CODED = ("decay_u", "decay_v", "bias_u", "bias", "v_init", "threshold", "reset_a
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Kind:
-    """Neurons with equal parameters: the neuron in units of `grain` last bits, its integers, where they are in arrays
-    of the population's parameters, and how many neurons they are."""
+    """Neurons with equal parameters: the neuron in units of `grain` last bits, its integers and how they decay, where
+    they are in arrays of the population's parameters, and how many neurons they are."""
 
     single: probe.Single
     coded: dict[str, int]
+    decays: Decays
     grain: int
     where: Bools
     neurons: int
@@ -60,7 +61,10 @@ def kinds_of(neuron: Neuron, population: Population, gains: Gains, wanted: Bools
         )  # fmt: skip
         integers = dict(zip(CODED, (int(value) for value in kinds[k, len(PARAMETERS) :]), strict=True))
         neurons = int(np.count_nonzero(broadcast(where, population.shape)))
-        result.append(Kind(single=single, coded=integers, grain=grain, where=where, neurons=neurons))
+        kind = Kind(
+            single=single, coded=integers, decays=population.decays, grain=grain, where=where, neurons=neurons
+        )  # fmt: skip
+        result.append(kind)
     return result
 
 
@@ -122,7 +126,7 @@ def integers_of(kind: Kind, choices: list[tuple[int, int, int]], arithmetic: Ari
     """The integers of a kind with each of `choices` (threshold, bias, reset amount)."""
     threshold, bias, amount = (np.array(column, np.int64) for column in zip(*choices, strict=True))
     return probe.Integers(
-        unit=kind.grain, decay_bits=arithmetic.decay_bits, state_max=arithmetic.state_max,
+        unit=kind.grain, decay_bits=arithmetic.decay_bits, decays=kind.decays, state_max=arithmetic.state_max,
         decay_u=kind.coded["decay_u"], decay_v=kind.coded["decay_v"], bias_u=kind.coded["bias_u"],
         v_init=kind.coded["v_init"], bias=bias, threshold=threshold, amount=amount,
     )  # fmt: skip

@@ -23,18 +23,18 @@ from tern2lava.compiler.image.layout import codes_groups, integer_width
 from tern2lava.compiler.image.records import MAX_NEURONS, Reader, Writer
 from tern2lava.compiler.image.synapse_lists import decode_slice, encode_slice, plan_lists
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Ints, broadcast, conv_out, frozen, size
 from tern2lava.errors import InputError
 
 MAGIC = b"T2LC"
-VERSION = 2
+VERSION = 3
 CORE, HOST = 0, 1
 _HEADER = "4sHHIIII8B"
 _RESETS = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)
 _PARAMETERS = ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
 _LOW, _ADAPTIVE = ("threshold_low",), ("decay_a", "gain_a")
-HAS_LOW, HAS_ADAPTATION, REARMS, RELAYS, HAS_EXTRA = 1, 2, 4, 8, 16
+HAS_LOW, HAS_ADAPTATION, REARMS, RELAYS, HAS_EXTRA, ROUNDS = 1, 2, 4, 8, 16, 32
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -212,7 +212,8 @@ def cut_population(population: Population, box: Box) -> Population:
     values["extra"] = {name: inside(value) for name, value in population.extra.items()}
     return Population(
         name=population.name, shape=(box.volume,), reset=population.reset, lsb=frozen(1.0), start=population.start,
-        refractory=population.refractory, rearm=population.rearm, levels=population.levels, **values,
+        refractory=population.refractory, rearm=population.rearm, levels=population.levels,
+        decays=population.decays, **values,
     )  # fmt: skip
 
 
@@ -225,7 +226,7 @@ def _write_group(out: Writer, group: Group) -> None:
         low, adaptive = local.threshold_low is not None, local.gain_a is not None
         relay = local.levels is not None
         flags = low * HAS_LOW | adaptive * HAS_ADAPTATION | local.rearm * REARMS | relay * RELAYS
-        flags |= bool(local.extra) * HAS_EXTRA
+        flags |= bool(local.extra) * HAS_EXTRA | (local.decays is Decays.NEAREST) * ROUNDS
         out.pack("IBHB", local.start, _RESETS.index(local.reset), local.refractory, flags)
         for name in _PARAMETERS + (_LOW if low else ()) + (_ADAPTIVE if adaptive else ()):
             out.integers(_by_channel(getattr(local, name), group.box))
@@ -256,9 +257,10 @@ def _read_group(read: Reader, kind: int) -> Group:
     start, reset, refractory, flags = read.unpack("IBHB")
     if reset >= len(_RESETS):
         raise read.fail(f"reset mode {reset}")
-    if flags & ~(HAS_LOW | HAS_ADAPTATION | REARMS | RELAYS | HAS_EXTRA):
+    if flags & ~(HAS_LOW | HAS_ADAPTATION | REARMS | RELAYS | HAS_EXTRA | ROUNDS):
         raise read.fail(f"neuron flags {flags}")
-    values: dict[str, Any] = {"refractory": refractory, "rearm": bool(flags & REARMS)}
+    decays = Decays.NEAREST if flags & ROUNDS else Decays.TRUNCATE
+    values: dict[str, Any] = {"refractory": refractory, "rearm": bool(flags & REARMS), "decays": decays}
     for key in _PARAMETERS + (_LOW if flags & HAS_LOW else ()) + (_ADAPTIVE if flags & HAS_ADAPTATION else ()):
         values[key] = _read_parameter(read, key, box)
     if flags & RELAYS:

@@ -12,6 +12,7 @@ from tern2lava.compiler.ir.graph import (
     Add,
     ChannelAffine,
     Conv2d,
+    Decays,
     Delay,
     Dense,
     Flatten,
@@ -248,9 +249,11 @@ def _check_levels(node: Population) -> None:
             f"requires sums of a relay that hold 0 and fit into 32 bits; found {low} to {high}; mend its levels",
         )
     kept = node.reset is not Reset.NONE or node.refractory or node.rearm or node.gain_a is not None
+    kept = kept or node.decays is not Decays.TRUNCATE
     if kept or node.threshold_low is not None or any(value.any() for value in (node.bias, node.bias_u, node.v_init)):
         raise InputError(
-            node.name, "requires no reset, bias, lower threshold or memory of a relay; found one; leave it out"
+            node.name,
+            "requires no reset, bias, lower threshold, rounding or memory of a relay; found one; leave it out",
         )
 
 

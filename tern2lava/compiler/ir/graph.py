@@ -71,6 +71,12 @@ class Decays(str, Enum):
     TRUNCATE = "truncate"
     NEAREST = "nearest"
 
+    @property
+    def off(self) -> float:
+        """The most by which a number that decays is moved, in last bits: what is cut off is less than 1, what is added
+        or taken off to the nearest at most 1/2."""
+        return 1.0 if self is Decays.TRUNCATE else 0.5
+
 
 class PoolKind(str, Enum):
     SUM = "sum"

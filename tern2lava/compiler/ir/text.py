@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.graph import Graph, Node, Projection
+from tern2lava.compiler.ir.graph import Decays, Graph, Node, Projection
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling
 
 SHOWN = 12
@@ -32,7 +32,12 @@ def _print_node(node: Node) -> list[str]:
     plain, arrays = [], []
     for f in fields(node):
         value = getattr(node, f.name)
-        if f.name in ("name", "inputs") or value is None or (f.name == "part_of" and not value):
+        if (
+            f.name in ("name", "inputs")
+            or value is None
+            or value is Decays.TRUNCATE
+            or (f.name == "part_of" and not value)
+        ):
             continue
         if f.name == "extra":
             arrays += [f"    {name}: {_print_array(array)}" for name, array in value.items()]

@@ -84,7 +84,7 @@ class Adaptive(Mechanism):
         return {
             "factor_a": factor,
             "drift_a": np.abs(factor - neuron.alpha_a),
-            "round_a": np.asarray((decay > 0) & (decay < whole), np.float64),
+            "round_a": population.decays.off * np.asarray((decay > 0) & (decay < whole), np.float64),
             GAIN: np.abs(needed(population, GAIN) - needed(neuron, GAIN) * unit),
         }
 

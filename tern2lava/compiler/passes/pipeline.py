@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from tern2lava.compiler.certify.calibration import Calibration, Samples
 from tern2lava.compiler.certify.certificate import Certificate, certify
 from tern2lava.compiler.certify.rounding import Rounding, list_roundings
 from tern2lava.compiler.ir.check import check
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Level
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.canonical_neurons import canonical_neurons
+from tern2lava.compiler.passes.choose_integers import Choice
 from tern2lava.compiler.passes.drop_identity import drop_identity
 from tern2lava.compiler.passes.fold_batchnorm import fold_batchnorm
 from tern2lava.compiler.passes.fold_pooling import fold_pooling
@@ -23,16 +25,24 @@ from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
+from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile
+
+Calibrate = Callable[[Graph], Calibration]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a pass may look at beside the graph. profile: the target; None where the network is lowered for none."""
+    """What a pass may look at beside the graph. profile: the target; None where the network is lowered for none.
+    calibrate: runs calibration samples on the last real graph; None without samples. choices, samples:
+    filled by to_integer."""
 
     options: Options
     arithmetic: Arithmetic
     profile: Profile | None = None
+    calibrate: Calibrate | None = None
+    choices: list[Choice] = field(default_factory=list)
+    samples: list[Samples] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,15 @@ class Pass:
     run: Callable[[Graph, Settings], Graph]
 
 
+def _to_integer(graph: Graph, settings: Settings) -> Graph:
+    calibration = None if settings.calibrate is None else settings.calibrate(graph)
+    if calibration is not None:
+        settings.samples.append(calibration.told)
+    return to_integer(
+        graph, settings.arithmetic, settings.options, settings.profile, calibration, settings.choices.append
+    )
+
+
 PASSES: tuple[Pass, ...] = (
     Pass("drop_identity", True, lambda graph, settings: drop_identity(graph)),
     Pass("fold_batchnorm", True, lambda graph, settings: fold_batchnorm(graph)),
@@ -57,7 +76,7 @@ PASSES: tuple[Pass, ...] = (
     Pass("merge_linear", True, lambda graph, settings: merge_linear(graph)),
     Pass("ternarize", True, lambda graph, settings: ternarize(graph, settings.options)),
     Pass("fold_scale", True, lambda graph, settings: fold_scale(graph)),
-    Pass("to_integer", False, lambda graph, s: to_integer(graph, s.arithmetic, s.options, s.profile)),
+    Pass("to_integer", False, lambda graph, settings: _to_integer(graph, settings)),
     Pass("split_fan_in", True, lambda graph, settings: split_fan_in(graph, settings.profile)),
 )
 IMPORTED = "imported"
@@ -71,12 +90,14 @@ def stage_names() -> tuple[str, ...]:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Lowered(Shown):
     """A lowered network: the graph after each stage (in their order), its certificates, what to_integer rounded (worst
-    first), and how many quantities it did not."""
+    first), how many quantities it did not, what it chose for each population, and on which calibration samples."""
 
     stages: dict[str, Graph]
     certificates: tuple[Certificate, ...]
     roundings: tuple[Rounding, ...]
     exact_quantities: int
+    choices: tuple[Choice, ...] = ()
+    samples: Samples | None = None
 
     def _shown(self) -> str:
         return f"{count(len(self.stages), 'stage')} to {self.program!r}"
@@ -103,16 +124,21 @@ class Lowered(Shown):
 
 def lower(
     graph: Graph, arithmetic: Arithmetic, options: Options | None = None, profile: Profile | None = None,
-    progress: Progress = silent,
+    progress: Progress = silent, calibrate: Calibrate | None = None,
 ) -> Lowered:  # fmt: skip
     """All stages of an IMPORTED graph down to INTEGER, checked before and after every pass. profile: the target, where
-    what its cores can hold matters (split_fan_in).
+    what its cores can hold matters (split_fan_in). calibrate: runs calibration samples on a TERNARY graph, which
+    options.ranges "calibrated" requires.
 
     The certificates and roundings speak of the first INTEGER graph; what follows changes no spike and no state. Every
     rounding is a note. Raises InputError, UnsupportedError and CapacityError as the checks and passes do, and
     UnsupportedError for roundings beyond options.allow_rounding.
     """
-    settings = Settings(options=options or Options(), arithmetic=arithmetic, profile=profile)
+    settings = Settings(options=options or Options(), arithmetic=arithmetic, profile=profile, calibrate=calibrate)
+    if settings.options.ranges == "calibrated" and calibrate is None:
+        raise InputError(
+            "ranges", 'requires calibration samples for "calibrated"; found none; give them, or choose "steps"'
+        )
     check(graph)
     stages = {IMPORTED: graph}
     made: _Integers | None = None
@@ -128,8 +154,12 @@ def lower(
         stages[step.name] = graph
     assert made is not None
     progress("certificate", 0, 0)
-    certificates = certify(made.real, made.graph, settings.options)
-    return Lowered(stages=stages, certificates=certificates, roundings=made.roundings, exact_quantities=made.exact)
+    observed = {choice.population: choice.observed for choice in settings.choices if choice.observed is not None}
+    certificates = certify(made.real, made.graph, settings.options, observed)
+    return Lowered(
+        stages=stages, certificates=certificates, roundings=made.roundings, exact_quantities=made.exact,
+        choices=tuple(settings.choices), samples=next(iter(settings.samples), None),
+    )  # fmt: skip
 
 
 def lower_until(graph: Graph, level: Level) -> Graph:
@@ -154,8 +184,11 @@ class _Integers:
 
 
 def _integers(real: Graph, graph: Graph, settings: Settings) -> _Integers:
-    refuse_roundings(real, graph, settings.options, settings.profile)
+    # A threshold that was moved on purpose, to pay for what was rounded, is no rounding.
+    unmoved = {choice.population: choice.before_moves for choice in settings.choices}
+    plain = graph.with_nodes(unmoved.get(node.name) or node for node in graph.nodes)
+    refuse_roundings(real, plain, settings.options, settings.profile)
     steps = settings.options.steps or graph.steps or DEFAULT_STEPS
-    roundings, exact = list_roundings(real, graph, steps)
+    roundings, exact = list_roundings(real, plain, steps)
     noted = graph.with_nodes(graph.nodes, notes=(rounding.line for rounding in roundings))
     return _Integers(real, noted, roundings, exact)

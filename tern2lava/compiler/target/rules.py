@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import payload_width
-from tern2lava.compiler.ir.graph import Graph, Input, NodeBase, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, NodeBase, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import stored_weights
 from tern2lava.compiler.neurons.mechanism import MECHANISMS, kind_names
+from tern2lava.compiler.target.stock_neuron import decays_allowed, decays_partly
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.hw_profiles import NO_CHIP, known_profiles
@@ -139,6 +140,24 @@ def initial_potential(profile: Profile) -> tuple[str, Test]:
     return "any" if allowed else "0", test
 
 
+def rounding(profile: Profile) -> tuple[str, Test]:
+    """What decays becomes a whole number in a way that the target's neurons have."""
+    values = Arithmetic(**profile.arithmetic_values())
+
+    def test(population: Population) -> str | None:
+        decays = [population.decay_u, population.decay_v, population.decay_a]
+        rounds = any(np.any(decays_partly(decay, values)) for decay in decays)
+        if not rounds or population.decays in decays_allowed(profile, population):
+            return None
+        return "decays to the nearest whole number"
+
+    allowed = profile.neuron.rounding.value
+    programs = "towards zero; to the nearest where Lava's LIF executes none"
+    return {"truncate": "towards zero", "programs": programs, "nearest": "towards zero or to the nearest"}[
+        allowed
+    ], test
+
+
 def late_start(profile: Profile) -> tuple[str, Test]:
     """Neurons with a bias behind other layers can rest until their input arrives."""
     allowed = profile.neuron.late_start.value
@@ -193,6 +212,7 @@ POPULATION_RULES: tuple[tuple[Rule, str], ...] = (
     ),
     (reset_amount, "choose a target that has it{targets}, compare with >= and subtract the threshold, or reset to 0"),
     (initial_potential, "choose a target that has it{targets}, or begin at 0"),
+    (rounding, "choose a target that has it{targets}, or let decays be cut"),
     (late_start, "choose a target that has it{targets}, or retrain without biases and batch normalisation"),
 )
 INPUT_RULES: tuple[tuple[Rule, str], ...] = (

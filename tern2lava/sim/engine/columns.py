@@ -8,7 +8,9 @@ from tern2lava.sim.engine import conv
 # DISTINCT: how many sets of parameters they have, one, one per channel or one per neuron. STEP: the way of stepping.
 START, NEURONS, PLACE, STATES, FIRST, LAST, PARAMETERS_AT, DISTINCT, STEP, RESET = range(10)
 REFRACTORY, REARM, SIGNED, ADAPTIVE = range(10, 14)
-POPULATION_FIELDS = 14
+# What decays add to a magnitude before they cut it: 2^(D - 1) where they round to nearest, else 0.
+HALF = 14
+POPULATION_FIELDS = 15
 # Columns of the table of projections. SHIFT: a source's step minus the target's. LIMIT: with fewer spikes per row than
 # this, summing spike by spike is faster. ADD: the way of summing. The weights see SEEN values: spikes of 0 and 1 as
 # they are, or else (LEVELS) what is pooled over windows, signed (SIGN), or has values of up to MAGNITUDE bits.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Array, Ints, Pooling, broadcast, compact, size
 from tern2lava.compiler.neurons.mechanism import kinds_of
@@ -83,6 +83,7 @@ def make_tables(
         row[columns.REFRACTORY] = node.refractory
         row[columns.SIGNED], row[columns.ADAPTIVE] = node.threshold_low is not None, node.gain_a is not None
         row[columns.REARM] = node.rearm
+        row[columns.HALF] = 1 << (arithmetic.decay_bits - 1) if node.decays is Decays.NEAREST else 0
         row[columns.FIRST] = len(projections)
         has_dense = False
         for name in node.inputs:

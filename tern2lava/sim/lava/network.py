@@ -118,6 +118,7 @@ def _build_neuron(plan: StockPlan, population: Population, count: int, window: W
         refractory=population.refractory,
         rearm=population.rearm,
         relay=population.levels is not None,
+        decays=population.decays.value,
         shift=chosen.shift,
         decay_bits=plan.graph.arithmetic.decay_bits,
         state_bits=plan.graph.arithmetic.state_bits,

@@ -14,22 +14,24 @@ those of its targets, which forget it too. Hence stock neurons where that holds,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tern2lava.compiler.certify.ranges import emitted_range
+from tern2lava.compiler.certify.ranges import bounds, emitted_range, fits, summed_input
 from tern2lava.compiler.certify.wrapping import largest_current, largest_input, refuse_unbounded
-from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Population, Projection
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Ints, broadcast, size
 from tern2lava.compiler.neurons.mechanism import kind_names
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
+from tern2lava.compiler.target.stock_neuron import decays_partly, why_no_stock_lif
 from tern2lava.counts import count
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim.lava.run import ProcessUse
 
 LIF_SHIFT = 6
+LIF_DECAY_BITS, LIF_STATE_BITS = 12, 24
 MAX_THRESHOLD_MANTISSA = (1 << 17) - 1
 BIAS_MANTISSA_LIMIT = 1 << 12
 MAX_BIAS_EXPONENT = 7
@@ -109,7 +111,7 @@ def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
     skew = skews(graph)
     period = steps + max((abs(s) for s in skew.values()), default=0)
     populations = graph.of_kind(Population)
-    neurons = {p.name: plan_neuron(graph, p, skew) for p in populations}
+    neurons = {p.name: plan_neuron(graph, p, skew, steps) for p in populations}
     synapses = {
         name: plan_synapse(graph, graph.projection(name), neurons[p.name].shift)
         for p in populations
@@ -141,15 +143,21 @@ def refuse_unknown_kinds(graph: Graph) -> None:
             )  # fmt: skip
 
 
-def plan_neuron(graph: Graph, population: Population, skew: dict[str, int]) -> NeuronPlan:
-    """Lava's LIFReset where it is exact for `population`, else our TernaryNeuron with the reason."""
+def plan_neuron(graph: Graph, population: Population, skew: dict[str, int], steps: int) -> NeuronPlan:
+    """Lava's LIFReset where it is exact for `population` over `steps` steps, else our TernaryNeuron with the reason."""
+    arithmetic = graph.arithmetic
+    assert arithmetic is not None
     incoming = [graph.projection(name) for name in population.inputs]
     shift = LIF_SHIFT if all((p.gain % (1 << LIF_SHIFT) == 0).all() for p in incoming) else 0
-    reason = _why_not_lif(graph, population, incoming, shift, skew)
+    reason = _why_not_lif(graph, population, incoming, shift, skew) or _why_not_its_widths(
+        graph, population, arithmetic, steps
+    )
     if reason:
         return NeuronPlan(use=ProcessUse(name=population.name, process="TernaryNeuron", reason=reason), shift=shift)
     mantissa, exponent = _split_bias(broadcast(population.bias, population.shape).reshape(-1))
-    decay_u, decay_v = int(population.decay_u.flat[0]), int(population.decay_v.flat[0])
+    decay_u, decay_v = (
+        int(_lif_decays(decay, arithmetic).flat[0]) for decay in (population.decay_u, population.decay_v)
+    )
     vth = int(population.threshold.flat[0]) >> LIF_SHIFT
     detail = f"vth={vth}, du={decay_u - 1}, dv={decay_v}"
     return NeuronPlan(
@@ -167,23 +175,9 @@ def _why_not_lif(
     graph: Graph, population: Population, incoming: list[Projection], shift: int, skew: dict[str, int]
 ) -> str:
     """The first reason why Lava's LIFReset cannot execute `population` exactly; empty where it can."""
-    arithmetic = graph.arithmetic
-    assert arithmetic is not None
-    if (arithmetic.decay_bits, arithmetic.state_bits) != (12, 24):
-        return f"decays of {count(arithmetic.decay_bits, 'bit')} and states of {arithmetic.state_bits} (LIF: 12 and 24)"
-    kinds = kind_names(population)
-    if kinds:
-        return f"neurons of kind {', '.join(kinds)} (LIF is plain)"
-    if population.reset is not Reset.ZERO:
-        return f"reset mode {population.reset.value} (LIF resets to zero)"
-    if population.v_init.any():
-        return "membranes do not begin at 0"
-    if population.bias_u.any():
-        return "the current has a bias (LIF adds its bias to the membrane)"
-    for name in ("decay_u", "decay_v", "threshold"):
-        values = getattr(population, name)
-        if (values != values.flat[0]).any():
-            return f"{name} differs between neurons (LIF has one per population)"
+    reason = why_no_stock_lif(population)
+    if reason:
+        return reason
     threshold = int(population.threshold.flat[0])
     if threshold % (1 << LIF_SHIFT):
         return f"threshold {threshold} is not a multiple of {1 << LIF_SHIFT}"
@@ -196,15 +190,48 @@ def _why_not_lif(
         return f"a gain is not a multiple of {1 << LIF_SHIFT}"
     if sum(_worst_sum(graph, p) for p in incoming) >> LIF_SHIFT >= 1 << 24:
         return "the synaptic sum can leave LIF's 32-bit integers"
-    most, half = largest_input(graph, population), 1 << (arithmetic.state_bits - 1)
-    # LIF wraps once and clips as we do, but in 32-bit integers, which its current must not outgrow.
-    beside = max(most, half + int(np.abs(population.bias).max(initial=0)))
-    if largest_current(population, most, arithmetic) + beside >= 1 << 31:
-        return "the current can wrap twice in a step and grow beyond LIF's 32-bit integers"
     for projection in graph.consumers(population.name):
         for target in graph.consumers(projection.name):
             if skew.get(f"{projection.name}>{target.name}"):
                 return f"{projection.name} leads to {target.name} out of line with its window (recurrent or skipping)"
+    return ""
+
+
+def _lif_decays(decay: Ints, arithmetic: Arithmetic) -> Ints:
+    """The decays as LIF's codes of 12 bits; negative where one has no code."""
+    scaled = np.asarray(decay, np.int64) << LIF_DECAY_BITS
+    coded: Ints = scaled >> arithmetic.decay_bits
+    return np.where(coded << arithmetic.decay_bits == scaled, coded, -1)
+
+
+def _why_not_its_widths(graph: Graph, population: Population, arithmetic: Arithmetic, steps: int) -> str:
+    """Why LIF's decays and states would make other numbers of `population` within `steps` steps; empty where they make
+    the same.
+
+    Its decays have 12 bits and cut towards zero. Its states have 24: those of another width become the same where no
+    input brings them out of either (ranges.bounds), so that neither wraps or saturates.
+    """
+    decays = (population.decay_u, population.decay_v)
+    if population.decays is Decays.NEAREST and any(decays_partly(decay, arithmetic).any() for decay in decays):
+        return "decays go to the nearest whole number (LIF cuts them towards zero)"
+    if any((_lif_decays(decay, arithmetic) < 0).any() for decay in decays):
+        return f"a decay of {count(arithmetic.decay_bits, 'bit')} is none of LIF's {LIF_DECAY_BITS}"
+    if arithmetic.state_bits == LIF_STATE_BITS:
+        return _why_its_integers_overflow(graph, population, arithmetic)
+    narrower = replace(arithmetic, state_bits=min(arithmetic.state_bits, LIF_STATE_BITS))
+    low, high = summed_input(graph, population.inputs, population.shape)
+    if not np.all(fits(population, bounds(population, low, high, arithmetic, steps), narrower)):
+        width = count(arithmetic.state_bits, "bit")
+        return f"states of {width} can leave {narrower.state_bits} (LIF has {LIF_STATE_BITS})"
+    return ""
+
+
+def _why_its_integers_overflow(graph: Graph, population: Population, arithmetic: Arithmetic) -> str:
+    """Why LIF, which wraps once and clips as we do, but in 32-bit integers, would outgrow these; empty where not."""
+    most, half = largest_input(graph, population), 1 << (arithmetic.state_bits - 1)
+    beside = max(most, half + int(np.abs(population.bias).max(initial=0)))
+    if largest_current(population, most, arithmetic) + beside >= 1 << 31:
+        return "the current can wrap twice in a step and grow beyond LIF's 32-bit integers"
     return ""
 
 

@@ -36,6 +36,7 @@ def wrap(u: Ints, arithmetic: Arithmetic) -> Ints:
 class PopulationState(IntegerCell):
     """State of one population for a batch, and its step (see ir.Population for the equations).
 
+    met: the potentials that met the threshold in the step before, less what mechanisms added to it.
     Shapes: every array is (batch, neurons) int64. What mechanisms add is in compiler/neurons/, a file each.
     """
 
@@ -49,6 +50,7 @@ class PopulationState(IntegerCell):
         self.u: Ints = np.zeros((batch, size(population.shape)), np.int64)
         self.v: Ints = np.repeat(self.flat(population.v_init), batch, axis=0).astype(np.int64)
         self.spiked: Ints = np.zeros_like(self.v)
+        self.met: Ints = self.v
         kinds = kinds_of(population)
         self.parts = [mechanism.in_integers(self) for mechanism in kinds]
         self.reset = Reset.NONE if any(mechanism.delays_reset for mechanism in kinds) else population.reset
@@ -72,9 +74,9 @@ class PopulationState(IntegerCell):
     def decayed(self, x: Ints, d: Ints) -> Ints:
         return decay(x, d, self.arithmetic.decay_bits, self.population.decays)
 
-    def step(self, a: Ints) -> Spikes:
+    def step(self, a: Ints, forced: Ints | None = None) -> Spikes:
         """Spikes (batch, neurons) of one active hardware timestep with summed synaptic input `a` (int64); see
-        spike_type."""
+        spike_type. forced: spikes (batch, neurons) that reset and adapt the neurons in the place of their own."""
         self.u = self.wrapped(self.decayed(self.u, self.decay_u) + a + self.bias_u)
         v, threshold = self.decayed(self.v, self.decay_v) + self.u + self.bias, self.threshold
         for part in self.parts:
@@ -88,6 +90,9 @@ class PopulationState(IntegerCell):
         spikes: Ints = (met > threshold).astype(np.int64)
         for part in self.parts:
             spikes = part.fired(met, spikes)
+        self.met = met - threshold + self.threshold
+        if forced is not None:
+            spikes = forced
         for part in self.parts:
             spikes = part.sent(spikes)
         if self.reset is Reset.ZERO:

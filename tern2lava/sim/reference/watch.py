@@ -87,9 +87,9 @@ class WatchedState(PopulationState):
         self.counts: Counter[str] = Counter()
         self.noted: dict[str, Bools] = {}
 
-    def step(self, a: Ints) -> Spikes:
+    def step(self, a: Ints, forced: Ints | None = None) -> Spikes:
         self.noted.clear()
-        spikes = super().step(a)
+        spikes = super().step(a, forced)
         self.steps += 1
         if "v" in self.noted and self.reset is Reset.ZERO:
             # It spikes and becomes 0, clipped or not.

@@ -18,6 +18,7 @@ from tern2lava.compiler.certify.lattice import Gains, Lattice, decided, drift, f
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
+    Decays,
     Neuron,
     Population,
     Projection,
@@ -91,16 +92,20 @@ def test_the_first_point_that_fires_is_the_first_one(numerator: int, spacing: fl
     assert not meets(first - spacing)
 
 
+@pytest.mark.parametrize("made_whole", list(Decays))
 @given(st.integers(0, 4096), st.integers(-40, 40), st.integers(1, 40), st.integers(0, 1 << 30))
-def test_a_bias_drifts_no_further_than_is_said(decay: int, offset: int, steps: int, seed: int) -> None:
+def test_a_bias_drifts_no_further_than_is_said(
+    made_whole: Decays, decay: int, offset: int, steps: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
-    low, high = drift(np.asarray(decay), np.asarray(offset), steps, LOIHI)
+    low, high = drift(np.asarray(decay), np.asarray(offset), steps, LOIHI, made_whole)
+    half = 2048 if made_whole is Decays.NEAREST else 0
     kept = 4096 - decay
     with_it, without = np.zeros(200, np.int64), np.zeros(200, np.int64)
 
     def decayed(x: Array) -> Array:
         product = x * kept
-        result: Array = np.sign(product) * (np.abs(product) >> 12)
+        result: Array = np.sign(product) * (np.abs(product) + half >> 12)
         return result
 
     for _ in range(steps):

@@ -10,7 +10,20 @@ import pytest
 from numpy.typing import ArrayLike
 
 from tern2lava.compiler.certify.probe import Integers, Single, draw, hold, run_exact, run_integer, spikes_at_risk
-from tern2lava.compiler.ir.graph import Compare, Reset
+from tern2lava.compiler.ir.graph import (
+    Arithmetic,
+    Compare,
+    Decays,
+    Graph,
+    Input,
+    Level,
+    Output,
+    Population,
+    Projection,
+    Reset,
+)
+from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.sim.reference import integer
 
 PLAIN: dict[str, Any] = {
     "alpha_u": 0.0, "alpha_v": 0.5, "bias_u": 0.0, "bias": 0.0, "v_init": 0.0, "threshold": 2.0, "amount": 2.0,
@@ -22,7 +35,8 @@ def integers(
     threshold: ArrayLike, bias: ArrayLike = 0, amount: ArrayLike = 2 << 10, unit: int = 1 << 10, decay_v: int = 2048
 ) -> Integers:
     return Integers(
-        unit=unit, decay_bits=12, state_max=(1 << 23) - 1, decay_u=4096, decay_v=decay_v, bias_u=0, v_init=0,
+        unit=unit, decay_bits=12, decays=Decays.TRUNCATE, state_max=(1 << 23) - 1, decay_u=4096, decay_v=decay_v,
+        bias_u=0, v_init=0,
         bias=np.atleast_1d(bias), threshold=np.atleast_1d(threshold), amount=np.atleast_1d(amount),
     )  # fmt: skip
 
@@ -91,3 +105,28 @@ def test_inputs_are_sums_of_what_synapses_bring() -> None:
     assert static >= 3 * 16
     assert np.array_equal(draw([(5, 3, 2)], 64, 10), draw([(5, 3, 2)], 64, 10))
     assert hold(3, 2).tolist() == [[1, 1], [2, 2], [3, 3]]
+
+
+@pytest.mark.parametrize("decays", list(Decays))
+@pytest.mark.parametrize("reset", list(Reset))
+def test_runs_of_integers_are_those_of_the_reference(decays: Decays, reset: Reset) -> None:
+    """One neuron with every choice, beside the integer reference on a network of that neuron alone."""
+    chosen = Integers(
+        unit=7, decay_bits=12, decays=decays, state_max=(1 << 23) - 1, decay_u=1234, decay_v=2048, bias_u=-1, v_init=-5,
+        bias=np.array([0, 1, -2]), threshold=np.array([3, 10, 25]), amount=np.array([4, 11, 26]),
+    )  # fmt: skip
+    neuron = Single(**PLAIN | {"reset": reset, "refractory": 1})
+    x = np.random.default_rng(4).integers(-3, 4, (30, 40))
+    spikes, met = run_integer(neuron, chosen, x)
+    assert (met < 0).any()
+    for k in range(3):
+        bias, threshold, amount = (frozen(int(x[k]), np.int64) for x in (chosen.bias, chosen.threshold, chosen.amount))
+        population = Population(
+            name="n", inputs=("w",), shape=(1,), start=1, lsb=frozen(1.0), reset=reset, refractory=1, decays=decays,
+            decay_u=frozen(1234, np.int64), decay_v=frozen(2048, np.int64), bias_u=frozen(-1, np.int64),
+            v_init=frozen(-5, np.int64), bias=bias, threshold=threshold, reset_amount=amount,
+        )  # fmt: skip
+        wire = Projection(name="w", inputs=("x",), weight=frozen([[1]], np.int8), gain=frozen(7, np.int64))
+        nodes = (Input(name="x", shape=(1,), levels=(-3, 3)), wire, population, Output(name="y", inputs=("n",)))
+        graph = Graph(level=Level.INTEGER, nodes=nodes, arithmetic=Arithmetic())
+        assert np.array_equal(integer.run(graph, {"x": x[:, :, None]}).spikes["n"][:, :, 0], spikes[k])

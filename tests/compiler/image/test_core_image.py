@@ -20,7 +20,7 @@ from tern2lava.compiler.image.core_image import (
     encode_core,
 )
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import ConvGeometry, frozen
 from tern2lava.errors import InputError
 
@@ -35,7 +35,7 @@ def example() -> CoreImage:
             decay_u=frozen(4096, np.int64), decay_v=frozen(77, np.int64), bias=frozen(-5, np.int64),
             bias_u=frozen(rng.integers(-9, 9, neurons), np.int64),
             threshold=frozen(rng.integers(1, 70000, neurons), np.int64), reset_amount=frozen(300, np.int64),
-            v_init=frozen(-1, np.int64),
+            v_init=frozen(-1, np.int64), decays=Decays.NEAREST if name == "a" else Decays.TRUNCATE,
         )  # fmt: skip
 
     geometry = ConvGeometry(
@@ -73,6 +73,7 @@ def test_an_image_comes_back_whole() -> None:
         assert a.local is not None
         assert b.local is not None
         assert (a.local.shape, a.local.start, a.local.reset) == (b.local.shape, b.local.start, b.local.reset)
+        assert a.local.decays is b.local.decays
         for name in ("decay_u", "decay_v", "bias", "bias_u", "threshold", "reset_amount", "v_init"):
             np.testing.assert_array_equal(getattr(a.local, name), getattr(b.local, name))
             assert getattr(b.local, name).dtype == np.int64
@@ -117,10 +118,10 @@ def test_crafted_images_with_a_valid_checksum_end_in_an_input_error_or_an_image(
 def test_the_layout_is_the_documented_one() -> None:
     data = encode_core(example())
     magic, version, kind, core, groups, axons, routes = struct.unpack_from("<4sHHIIII", data)
-    assert (magic, version, kind, core, groups, axons, routes) == (b"T2LC", 2, 0, 17, 2, 2, 1)
+    assert (magic, version, kind, core, groups, axons, routes) == (b"T2LC", 3, 0, 17, 2, 2, 1)
     assert struct.unpack_from("<8B", data, 24) == (12, 24, 17, 6, 13, 7, 6, 20)
     assert struct.unpack_from("<H1sI10I", data, 32) == (1, b"a", 2, 1, 9, 1, 1, 3, 0, 0, 7, 1, 1)
-    assert struct.unpack_from("<IBHB", data, 32 + 47) == (3, 1, 0, 0)
+    assert struct.unpack_from("<IBHB", data, 32 + 47) == (3, 1, 0, 32)
     # decay_u: one value of two bytes; then the other parameters in their order.
     assert struct.unpack_from("<BxIh", data, 32 + 55) == (2, 1, 4096)
     group = example().groups[0].local
@@ -140,6 +141,21 @@ def test_the_layout_is_the_documented_one() -> None:
     codes = example().blocks[1].local.weight.swapaxes(0, 1).reshape(-1)
     fields = [(last[24 + i // 4] >> 2 * (i % 4)) & 3 for i in range(54)]
     assert fields == [{0: 0, 1: 1, -1: 3}[int(c)] for c in codes]
+
+
+@pytest.mark.parametrize("flags", [64, 128, 32 | 64, 32 | 8])
+def test_flags_that_say_nothing_and_relays_that_round_are_refused(flags: int) -> None:
+    data = bytearray(encode_core(example())[:-4])
+    data[32 + 47 + 7] = flags
+    with pytest.raises(InputError):
+        decode_core(bytes(data) + struct.pack("<I", zlib.crc32(data)))
+
+
+def test_images_of_the_version_that_knew_no_rounding_are_refused() -> None:
+    data = bytearray(encode_core(example())[:-4])
+    data[4] = 2
+    with pytest.raises(InputError, match=r"version 2.*reads version 3"):
+        decode_core(bytes(data) + struct.pack("<I", zlib.crc32(data)))
 
 
 def test_codes_that_a_codec_cannot_hold_are_refused() -> None:

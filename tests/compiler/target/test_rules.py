@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nodes import node, there
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.target import rules
@@ -98,6 +98,16 @@ CASES = [
         "late_start", limited(neuron__late_start="none"), program(replace(PLAIN, bias=frozen(1, np.int64))),
         "a bias from step 1 on",
     ),
+    (
+        "rounding", limited(neuron__rounding="truncate"),
+        program(replace(PLAIN, decay_v=frozen(9, np.int64), decays=Decays.NEAREST)),
+        "decays to the nearest whole number",
+    ),
+    (
+        "rounding", limited(neuron__rounding="programs"),
+        program(replace(PLAIN, decay_u=frozen(9, np.int64), decays=Decays.NEAREST)),
+        "decays to the nearest whole number",
+    ),
     ("input_payload", limited(routing__payload_bits=1), program(levels=(0, 2)), "input values 0 to 2"),
     ("input_payload", limited(routing__payload_bits=2), program(levels=(-2, 3)), "input values -2 to 3"),
 ]  # fmt: skip
@@ -159,7 +169,7 @@ def test_what_no_shipped_target_has_is_said_to_be_so(monkeypatch: pytest.MonkeyP
 def test_a_target_that_has_everything_takes_what_others_refuse() -> None:
     for rule, _, graph, _ in CASES:
         if rule != "input_payload" or node(graph, "x", Input).levels[1] < 2:
-            check_rules(graph, load_profile("tiny"))
+            check_rules(graph, limited(neuron__rounding="nearest"))
     check_rules(program(), limited(neuron__per_neuron_bias=False, synapse__channel_gain=False, routing__payload_bits=1))
 
 
@@ -196,3 +206,12 @@ def test_a_delay_that_is_too_long_is_refused_by_the_rule_alone_before_anything_i
     folder = Path(rules.__file__).parents[1]
     owners = [path.name for path in folder.rglob("*.py") if "max_delay" in path.read_text(encoding="utf-8")]
     assert owners == ["rules.py"]
+
+
+def test_what_rounds_nothing_is_refused_by_no_target() -> None:
+    """Decays that keep or forget everything make whole numbers of whole numbers, whatever the population says."""
+    cut = limited(neuron__rounding="truncate")
+    check_rules(program(replace(PLAIN, decays=Decays.NEAREST)), cut)
+    partly = replace(PLAIN, decay_v=frozen(9, np.int64), decays=Decays.NEAREST)
+    check_rules(program(partly), limited(neuron__rounding="nearest"))
+    check_rules(program(replace(partly, reset=Reset.NONE)), limited(neuron__rounding="programs"))

@@ -54,13 +54,14 @@ def decoded(program: Mapped) -> tuple[list[CoreImage], CoreImage]:
     [
         ("own_neurons", None), ("own_convolution", None), ("recurrent", None), ("saturating", None), ("narrow", None),
         ("stock_convolution", 60), ("residual_with_delays", 9), ("recurrent", 5), ("graded", 5), ("every_kind", 5),
-        ("wide_convolution", None),
+        ("wide_convolution", None), ("nearest", None), ("nearest", 5), ("wide", None),
     ],
 )  # fmt: skip
 def test_core_programs_equal_the_integer_reference(name: str, most: int | None, integer_network: Build) -> None:
     network, inputs = integer_network(name)
     options = MapOptions(max_neurons_per_core=most)
-    images, host = decoded(map_program(network, load_profile("loihi2" if most else "tiny"), options))
+    target = "generic-ternary" if name == "nearest" else "loihi2" if most else "tiny"
+    images, host = decoded(map_program(network, load_profile(target), options))
     assert len(images) > 2 or not most
     reference = integer.run(network, inputs)
     found = compare({"I": reference, "C": execute(images, host, inputs, reference)}, network)

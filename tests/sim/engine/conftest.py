@@ -9,7 +9,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import (
+    Arithmetic,
+    Decays,
+    Graph,
+    Input,
+    Level,
+    Node,
+    Output,
+    Population,
+    Projection,
+    Reset,
+)
 from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, conv_out, frozen, size
 
 Inputs = dict[str, NDArray[Any]]
@@ -19,6 +30,7 @@ ARITHMETICS = (
     Arithmetic(decay_bits=8, state_bits=16),
     Arithmetic(state_bits=32),
     Arithmetic(decay_bits=16, state_bits=24),
+    Arithmetic(decay_bits=24, state_bits=32),
 )
 
 
@@ -131,7 +143,7 @@ class _Draw:
         for key in ("u", "v"):
             low, high = self.pick((0, 0), (full, full), (0, full))
             decay[key] = self.parameter(low, high, shape)
-        fields = {"reset": self.pick(*Reset)} | self.kinds(reach, shape)
+        fields = {"reset": self.pick(*Reset), "decays": self.pick(*Decays)} | self.kinds(reach, shape)
         self.nodes.append(
             Population(
                 name=name,

@@ -62,7 +62,7 @@ def test_spikes_and_states_of_random_programs_are_the_references(draw_program: D
 @pytest.mark.parametrize(
     "name",
     ["stock_chain", "stock_convolution", "own_neurons", "own_convolution", "residual_with_delays", "recurrent",
-     "graded", "saturating", "narrow", "every_kind", "wide_convolution"],
+     "graded", "saturating", "narrow", "every_kind", "wide_convolution", "nearest", "wide"],
 )  # fmt: skip
 def test_networks_of_the_other_simulators(
     integer_network: Callable[..., tuple[Graph, Inputs]], monkeypatch: pytest.MonkeyPatch, name: str, way: str

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir.graph import Graph, Projection, Reset
+from tern2lava.compiler.ir.graph import Decays, Graph, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim.lava.process_choice import StockPlan, plan_stock
 
@@ -37,6 +37,7 @@ def plan_with(network: Graph, name: str, **changed: Any) -> StockPlan:
         ({"threshold": frozen([64] * 15 + [128])}, "threshold differs"),
         ({"decay_v": frozen([9] * 15 + [8])}, "decay_v differs"),
         ({"bias": frozen([1, 4096] + [0] * 14)}, "13-bit mantissa"),
+        ({"decays": Decays.NEAREST}, "nearest whole number (LIF cuts"),
     ],
 )
 def test_what_stock_lif_cannot_do_is_done_by_ours_for_the_reason_given(
@@ -104,3 +105,28 @@ def test_a_long_or_large_delay_is_ours(integer_network: Build) -> None:
     assert plan_stock(network, 1, 4).synapses["skip"].use.process == "stock DelayDense"
     synapse = plan_with(network, "skip", delay=63).synapses["skip"]
     assert (synapse.use.process, synapse.own_delay) == ("stock Dense", 63)
+
+
+def test_a_population_that_rounds_nothing_is_stock_whatever_it_says(integer_network: Build) -> None:
+    network, _ = integer_network("stock_chain")
+    changed = {"decays": Decays.NEAREST, "decay_u": frozen(4096), "decay_v": frozen(0)}
+    assert plan_with(network, "h1", **changed).neurons["h1"].use.process == "stock LIFReset"
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"decay_v": frozen((300 << 12) + 1)}, "a decay of 24 bits is none of LIF's 12"),
+        ({"decay_u": frozen(0), "decay_v": frozen(0), "threshold": frozen(64 << 16)}, "states of 32 bits can leave 24"),
+    ],
+)
+def test_states_of_another_width_are_stock_only_where_they_stay_within_lifs(
+    changed: dict[str, Any], reason: str, integer_network: Build
+) -> None:
+    network, _ = integer_network("wide_in_stock")
+    assert plan_with(network, "h").neurons["h"].use.process == "stock LIFReset"
+    wider = {"h": changed, "w1": {"gain": frozen(1 << 17)}}
+    nodes = [replace(node, **wider.get(node.name, {})) for node in network.nodes]
+    use = plan_stock(network.with_nodes(nodes), 2, 8).neurons["h"].use
+    assert use.process == "TernaryNeuron"
+    assert reason in use.reason

@@ -29,6 +29,9 @@ STOCK_NODES = {
     "saturating": {"w1", "h", "w2"},
     "narrow": {"w2", "side"},
     "every_kind": {"w1", "w2", "w3", "skip", "w4"},
+    "nearest": {"w1", "stock"},
+    "wide": {"w3"},
+    "wide_in_stock": {"w1", "h", "w2", "y"},
 }
 
 

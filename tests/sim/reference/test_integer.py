@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
+from math import floor
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nodes import node, there
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, broadcast, conv_out, frozen, size
 from tern2lava.sim.reference import integer
 
@@ -25,10 +27,21 @@ def truncated(x: int, d: int, bits: int) -> int:
     return magnitude if x >= 0 else -magnitude
 
 
+def nearest(x: int, d: int, bits: int) -> int:
+    """The whole number nearest to x (2^bits - d) / 2^bits, the one farther from 0 of two that are as near."""
+    exact = Fraction(x * (2**bits - d), 2**bits)
+    lower = floor(exact)
+    below, above = exact - lower, lower + 1 - exact
+    if below == above:
+        return lower + 1 if exact > 0 else lower
+    return lower if below < above else lower + 1
+
+
 class OneNeuron:
     """A single neuron in plain Python."""
 
     def __init__(self, p: Population, k: int, arithmetic: Arithmetic) -> None:
+        self.decayed = nearest if p.decays is Decays.NEAREST else truncated
         self.p, self.bits, self.m = p, arithmetic.decay_bits, 1 << (arithmetic.state_bits - 1)
 
         def own(value: Array) -> int:
@@ -45,15 +58,15 @@ class OneNeuron:
 
     def step(self, a: int) -> int:
         p = self.p
-        u = truncated(self.u, self.decay_u, self.bits) + a + self.bias_u
+        u = self.decayed(self.u, self.decay_u, self.bits) + a + self.bias_u
         if u > self.m:
             u -= 2 * self.m
         elif u <= -self.m:
             u += 2 * self.m
         self.u = u
-        v, threshold = truncated(self.v, self.decay_v, self.bits) + u + self.bias, self.threshold
+        v, threshold = self.decayed(self.v, self.decay_v, self.bits) + u + self.bias, self.threshold
         if self.gain_a is not None:
-            self.b = self.clip(truncated(self.b, self.decay_a, self.bits) + self.gain_a * self.s)
+            self.b = self.clip(self.decayed(self.b, self.decay_a, self.bits) + self.gain_a * self.s)
             v -= (self.reset_amount + self.b) * self.s
             threshold += self.b
         v = self.clip(v)
@@ -163,7 +176,7 @@ def draw_population(
         reset_amount=values(0, 50), v_init=values(-50, 50), lsb=frozen(1.0),
         refractory=int(rng.integers(1, 4)) if "refractory" in kind else 0, rearm=kind == "rearm",
         threshold_low=values(-40, 0) if "signed" in kind else None, decay_a=values(0, 17),
-        gain_a=values(0, 30) if kind == "adaptive" else None,
+        gain_a=values(0, 30) if kind == "adaptive" else None, decays=list(Decays)[rng.integers(2)],
     )  # fmt: skip
 
 
@@ -238,6 +251,15 @@ def test_the_examples_wrap_saturate_and_spike_both_ways() -> None:
 )
 def test_decay_truncates_towards_zero(x: int, d: int, expected: int) -> None:
     assert integer.decay(np.array([x]), np.array([d]), 4).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("x", "d", "expected"),
+    [(100, 1, 94), (-100, 1, -94), (100, 16, 0), (-100, 0, -100), (1, 8, 1), (-1, 8, -1), (3, 8, 2), (1, 9, 0)],
+)
+def test_decay_rounds_to_the_nearest_whole_number_and_halves_away_from_zero(x: int, d: int, expected: int) -> None:
+    assert integer.decay(np.array([x]), np.array([d]), 4, Decays.NEAREST).tolist() == [expected]
+    assert nearest(x, d, 4) == expected
 
 
 @pytest.mark.parametrize(("u", "expected"), [(64, 64), (65, -63), (-63, -63), (-64, 64), (-65, 63), (200, 72)])

@@ -11,9 +11,11 @@ import pytest
 from drawn import Draw
 from network import network
 from nodes import node, there
+from rounded import decaying
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
+    Decays,
     Dense,
     Graph,
     Input,
@@ -34,13 +36,14 @@ from tern2lava.sim.verify.threshold_margin import Band, measure_band
 ANY_ROUNDING = Options(allow_rounding=1.0)
 
 
+@pytest.mark.parametrize("decays", list(Decays))
 def test_potentials_never_part_by_more_than_the_running_bound(
-    make_leaky: Draw, lockstep: Callable[..., Any], arithmetic: Arithmetic
+    make_leaky: Draw, lockstep: Callable[..., Any], arithmetic: Arithmetic, decays: Decays
 ) -> None:
     looked, closest = 0, 0.0
     for seed in range(100, 160):
         graph, inputs = make_leaky(seed)
-        for pair in lockstep(lower(graph, arithmetic), inputs).values():
+        for pair in lockstep(decaying(lower(graph, arithmetic), decays), inputs).values():
             valid = pair.agreed & ~pair.saturated
             assert np.all((pair.difference <= pair.bound * (1 + 1e-9) + 1e-9) | ~valid), f"seed {seed}"
             looked += int(valid.sum())
@@ -50,13 +53,14 @@ def test_potentials_never_part_by_more_than_the_running_bound(
     assert closest > 0.5
 
 
+@pytest.mark.parametrize("decays", list(Decays))
 def test_adaptive_potentials_never_part_by_more_than_the_running_bound(
-    make_adaptive: Draw, lockstep: Callable[..., Any], arithmetic: Arithmetic
+    make_adaptive: Draw, lockstep: Callable[..., Any], arithmetic: Arithmetic, decays: Decays
 ) -> None:
     looked, closest = 0, 0.0
     for seed in range(80):
         graph, inputs = make_adaptive(seed)
-        for pair in lockstep(lower(graph, arithmetic, ANY_ROUNDING), inputs).values():
+        for pair in lockstep(decaying(lower(graph, arithmetic, ANY_ROUNDING), decays), inputs).values():
             valid = np.broadcast_to(pair.agreed & ~pair.saturated, pair.difference.shape)
             assert np.all((pair.difference <= pair.bound * (1 + 1e-9) + 1e-9) | ~valid), f"seed {seed}"
             looked += int(valid.sum())
@@ -67,7 +71,8 @@ def test_adaptive_potentials_never_part_by_more_than_the_running_bound(
     assert closest > 0.75
 
 
-def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adaptive: Draw) -> None:
+@pytest.mark.parametrize("decays", list(Decays))
+def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adaptive: Draw, decays: Decays) -> None:
     coarse = Arithmetic(
         threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=10
     )
@@ -75,7 +80,7 @@ def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adapti
     for seed in range(250):
         graph, inputs = make_adaptive(seed)
         inputs = {"x": inputs["x"][:1]}
-        lowered = lower(graph, coarse, ANY_ROUNDING)
+        lowered = decaying(lower(graph, coarse, ANY_ROUNDING), decays)
         bands = measure_band(lowered.real, lowered.program, inputs)
         wanted, found = run_float(lowered.real, inputs).spikes, integer.run(lowered.program, inputs).spikes
         equal = all(np.array_equal(wanted[name], found[name]) for name in wanted)
@@ -108,7 +113,8 @@ def test_distances_are_counted_in_units_of_the_bound_too(fine: Arithmetic) -> No
     assert band_of(network([[1.0]], steps=6, threshold=frozen(2.0)), [1, 1], fine).closest_eps is None
 
 
-def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky: Draw) -> None:
+@pytest.mark.parametrize("decays", list(Decays))
+def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky: Draw, decays: Decays) -> None:
     # Coarse integers: at most 2^6 membrane units to a synapse, so that the proof is neither always nor never there.
     coarse = Arithmetic(
         threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=6
@@ -117,7 +123,7 @@ def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky: Draw) ->
     for seed in range(250):
         graph, inputs = make_leaky(seed)
         inputs = {"x": inputs["x"][:1]}
-        lowered = lower(graph, coarse, ANY_ROUNDING)
+        lowered = decaying(lower(graph, coarse, ANY_ROUNDING), decays)
         bands = measure_band(lowered.real, lowered.program, inputs)
         wanted, found = run_float(lowered.real, inputs).spikes, integer.run(lowered.program, inputs).spikes
         equal = all(np.array_equal(wanted[name], found[name]) for name in wanted)

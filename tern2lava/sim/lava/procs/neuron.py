@@ -31,7 +31,8 @@ class TernaryNeuron(AbstractProcess):
 
     parameters: decay_u, decay_v, bias_u, bias, threshold, reset_amount, decay_a, v_init as int64 arrays (neurons,),
     and where the population has them threshold_low (signed spikes) and gain_a (adaptive threshold).
-    reset: "zero", "subtract" or "none". relay: it sends v itself, whatever the threshold.
+    reset: "zero", "subtract" or "none". relay: it sends v itself, whatever the threshold. decays: "truncate" towards
+    zero, or to the "nearest" whole number.
     shift: a_in counts 2^shift of the membrane's units (6 as in Lava's LIF).
     Each sample begins from u = 0 and v = v_init at the first step of its window; outside the windows the process is
     silent and its states stay.
@@ -40,10 +41,12 @@ class TernaryNeuron(AbstractProcess):
     def __init__(
         self, *, neurons: int, parameters: dict[str, States], reset: str, refractory: int, rearm: bool, shift: int,
         decay_bits: int, state_bits: int, window: Window, relay: bool = False,
+        decays: str = "truncate",
     ) -> None:  # fmt: skip
         super().__init__(
             parameters=parameters, reset=reset, refractory=refractory, rearm=rearm, shift=shift,
             decay_bits=decay_bits, state_bits=state_bits, window=window, relay=relay,
+            decays=decays,
         )  # fmt: skip
         self.a_in = InPort(shape=(neurons,))
         self.s_out = OutPort(shape=(neurons,))
@@ -55,6 +58,17 @@ def scale_towards_zero(x: States, factor: States, bits: int) -> States:
     """x * factor / 2^bits truncated towards zero, factor >= 0."""
     product = x * factor
     result: States = (product + ((product >> 63) & ((1 << bits) - 1))) >> bits
+    return result
+
+
+def scale_to_nearest(x: States, factor: States, bits: int) -> States:
+    """x * factor / 2^bits as the nearest whole number, halves away from zero, factor >= 0.
+
+    Half a unit more, then down to a whole number; a negative product is a last bit lower first, so that its halves go
+    down and not up.
+    """
+    product = x * factor
+    result: States = (product + (1 << (bits - 1)) - (product < 0)) >> bits
     return result
 
 
@@ -71,6 +85,7 @@ class PyTernaryNeuron(PyLoihiProcessModel):
         super().__init__(proc_params)
         parameters = proc_params["parameters"]
         self.decay_bits = proc_params["decay_bits"]
+        self.scale = {"truncate": scale_towards_zero, "nearest": scale_to_nearest}[proc_params["decays"]]
         self.keep_u = (1 << self.decay_bits) - parameters["decay_u"]
         self.keep_v = (1 << self.decay_bits) - parameters["decay_v"]
         self.bias_u, self.bias = parameters["bias_u"], parameters["bias"]
@@ -108,14 +123,14 @@ class PyTernaryNeuron(PyLoihiProcessModel):
 
     def advance(self, a: States) -> States:
         """The spikes of one step with synaptic input `a`; moves the states on."""
-        u = scale_towards_zero(self.u, self.keep_u, self.decay_bits) + (a << self.shift) + self.bias_u
+        u = self.scale(self.u, self.keep_u, self.decay_bits) + (a << self.shift) + self.bias_u
         too_high, too_low = u > self.half, u <= -self.half
         u[too_high] -= 2 * self.half
         u[too_low] += 2 * self.half
-        v = scale_towards_zero(self.v, self.keep_v, self.decay_bits) + u + self.bias
+        v = self.scale(self.v, self.keep_v, self.decay_bits) + u + self.bias
         threshold = self.threshold
         if self.gain_a is not None:
-            self.b = scale_towards_zero(self.b, self.keep_a, self.decay_bits)
+            self.b = self.scale(self.b, self.keep_a, self.decay_bits)
             self.b = self.saturate(self.b + self.gain_a * self.last)
             v -= self.last * self.reset_amount + self.last * self.b
             threshold = threshold + self.b
