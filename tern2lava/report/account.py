@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from rich.console import Group, RenderableType
 
-from tern2lava.report.model import Baselines, LayerMemory, MemoryTotal, Report, TwinRow
+from tern2lava.compiler.ir.graph import Arithmetic
+from tern2lava.counts import count
+from tern2lava.report.model import Baselines, LayerMemory, MemoryTotal, NeuronArithmetic, Report, TwinRow
 from tern2lava.report.sheet import NOTHING, Paragraph, Sheet, sheet
 
 _PLAIN = ("fp32", "fp16", "int8", "int4")
@@ -116,6 +118,7 @@ def _everything(report: Report) -> list[Paragraph]:
             f"images {size_text(total.image_bits)}"
         )
     ]
+    lines.append(Paragraph(_arithmetic(report.memory.arithmetic)))
     if total.checkpoint_bits is not None and total.ratio_checkpoint is not None:
         lines.append(
             Paragraph(
@@ -124,6 +127,19 @@ def _everything(report: Report) -> list[Paragraph]:
             )
         )
     return lines
+
+
+def _arithmetic(found: NeuronArithmetic) -> str:
+    """The widths of a neuron's numbers, what they come to, and how much more or less that is than in Loihi's."""
+    over, loihi = found.neuron_bits - found.loihi_bits, Arithmetic()
+    beside = f"{abs(over)} {'more' if over > 0 else 'fewer'} than" if over else "as many as"
+    decays = f"decays of {found.decay_bits}, " if found.decay_bits else ""
+    widths = [loihi.state_bits, *([loihi.decay_bits] if decays else []), loihi.threshold_bits]
+    return (
+        f"Neuron arithmetic: states of {count(found.state_bits, 'bit')}, {decays}thresholds of {found.threshold_bits}, "
+        f"biases of {found.bias_bits}: {count(found.neuron_bits, 'bit')} a neuron that shares none of them, {beside} "
+        f"in Loihi's {', '.join(map(str, widths))} and {loihi.bias_bits}"
+    )
 
 
 def twin_table(report: Report) -> RenderableType:

@@ -12,10 +12,11 @@ from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs import PLAIN, STORAGE
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.core_image import Sections, sections
-from tern2lava.compiler.ir.graph import Population, Projection
+from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection
 from tern2lava.compiler.ir.shapes import Codes
 from tern2lava.compiler.ir.slices import cut
-from tern2lava.report.model import LayerMemory, Memory, MemoryTotal
+from tern2lava.hw_profiles import Profile
+from tern2lava.report.model import LayerMemory, Memory, MemoryTotal, NeuronArithmetic
 
 
 def memory_account(compiled: Compiled) -> Memory:
@@ -44,7 +45,7 @@ def memory_account(compiled: Compiled) -> Memory:
         )
         for projection in compiled.lowered.program.of_kind(Projection)
     ]
-    return Memory(layers=layers, total=_total(compiled, layers))
+    return Memory(layers=layers, total=_total(compiled, layers), arithmetic=neuron_arithmetic(compiled.profile))
 
 
 def image_sections(compiled: Compiled) -> list[Sections]:
@@ -61,6 +62,23 @@ def axon_bits(found: Sections, synapse_bits: int) -> int:
 def state_bits(compiled: Compiled, neurons: int) -> int:
     """Bits of current and potential of neurons while they run."""
     return 2 * compiled.profile.arithmetic.state_bits.value * neurons
+
+
+def neuron_arithmetic(profile: Profile) -> NeuronArithmetic:
+    """The widths of a plain neuron's numbers, and its bits where each is its own: its states (a potential, a current
+    where the target has them), a decay for each where they decay by a factor, a threshold and a bias."""
+    states = 2 if profile.neuron.synaptic_current.value else 1
+    decays = states if profile.neuron.decay.value else 0
+
+    def together(widths: Arithmetic) -> int:
+        return states * widths.state_bits + decays * widths.decay_bits + widths.threshold_bits + widths.bias_bits
+
+    # The formats of ir.Arithmetic are Loihi's where none are given.
+    own = Arithmetic(**profile.arithmetic_values())
+    return NeuronArithmetic(
+        state_bits=own.state_bits, decay_bits=own.decay_bits if decays else 0, threshold_bits=own.threshold_bits,
+        bias_bits=own.bias_bits, neuron_bits=together(own), loihi_bits=together(Arithmetic()),
+    )  # fmt: skip
 
 
 def _weights(compiled: Compiled, projection: Projection) -> int:

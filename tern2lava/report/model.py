@@ -121,11 +121,23 @@ class MemoryTotal(Baselines):
     ratio_checkpoint: float | None = Field(description="checkpoint_bits / image_bits: the file against all images.")
 
 
+class NeuronArithmetic(_Block):
+    """Widths of the numbers of a plain neuron on the target, and what it takes if each of them is its own."""
+
+    state_bits: int = Field(description="Bits of a potential, and of a current where the target has one.")
+    decay_bits: int = Field(description="Bits of a decay; 0: potentials lose a constant.")
+    threshold_bits: int = Field(description="Bits of a threshold.")
+    bias_bits: int = Field(description="Bits of a bias (of its mantissa, where it has an exponent).")
+    neuron_bits: int = Field(description="Bits of its states, a decay for each of them, a threshold and a bias.")
+    loihi_bits: int = Field(description="The same in Loihi's widths: 24, 12, 17 and 13.")
+
+
 class Memory(_Block):
-    """Synaptic memory per layer and in total."""
+    """Synaptic memory per layer and in total, and what a neuron's numbers take."""
 
     layers: list[LayerMemory] = Field(description="One entry per projection.")
     total: MemoryTotal = Field(description="Sums over all projections.")
+    arithmetic: NeuronArithmetic = Field(description="What the numbers of a neuron take.")
 
 
 class PopulationRow(_Block):

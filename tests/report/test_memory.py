@@ -12,6 +12,7 @@ from nodes import there
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.core_image import decode_core, encode_core, sections
 from tern2lava.compiler.ir.graph import (
+    Arithmetic,
     Conv2d,
     Dense,
     Flatten,
@@ -29,7 +30,7 @@ from tern2lava.compiler.twin import int8_twin, map_twins
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.account import memory_table, size_text, twin_table
 from tern2lava.report.build import make_report
-from tern2lava.report.memory import entropy
+from tern2lava.report.memory import entropy, neuron_arithmetic
 from tern2lava.report.model import Report
 from tern2lava.report.twin import add_twins
 
@@ -69,7 +70,7 @@ def test_every_bit_of_the_images_is_in_one_place_of_the_account(target: str) -> 
     for core, image in zip(report.cores, found.mapped.images, strict=True):
         parts = core.synapse_bits[0] + core.axon_bits + core.parameter_bits + 8 * header_and_checksum
         assert core.image_bits == 8 * len(image) == parts
-        assert core.state_bits == 2 * 24 * core.neurons[0]
+        assert core.state_bits == 2 * (32 if target == "generic-ternary" else 24) * core.neurons[0]
     assert total.stored_bits == sum(core.synapse_bits[0] for core in report.cores)
     assert total.axon_bits == sum(core.axon_bits for core in report.cores)
     assert total.parameter_bits == sum(core.parameter_bits for core in report.cores)
@@ -213,3 +214,37 @@ def test_the_terminal_shows_baselines_stored_bits_and_everything_else() -> None:
     assert [size_text(8 * n) for n in (0, 1023, 1024, 1 << 20, 5 << 40)] == [
         "0 B", "1023 B", "1.0 KiB", "1.0 MiB", "5120.0 GiB",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("target", "bits", "said"),
+    [
+        (
+            "generic-ternary", 2 * 32 + 2 * 24 + 31 + 32,
+            "states of 32 bits, decays of 24, thresholds of 31, biases of 32: 175 bits a neuron that shares none of "
+            "them, 73 more than in Loihi's 24, 12, 17 and 13",
+        ),
+        (
+            "loihi1", 2 * 24 + 2 * 12 + 17 + 13,
+            "states of 24 bits, decays of 12, thresholds of 17, biases of 13: 102 bits a neuron that shares none of "
+            "them, as many as in Loihi's 24, 12, 17 and 13",
+        ),
+    ],
+)  # fmt: skip
+def test_what_a_neurons_arithmetic_costs_is_said_beside_loihis(target: str, bits: int, said: str) -> None:
+    report = make_report(compiled(target), "0")
+    assert report.memory.arithmetic.neuron_bits == bits
+    assert report.memory.arithmetic.loihi_bits == 102
+    assert f"Neuron arithmetic: {said}" in " ".join(render(memory_table(report)).split())
+
+
+def test_a_neuron_without_current_and_decay_is_compared_with_loihis_like_it() -> None:
+    own = load_profile("paicore2").arithmetic
+    found = neuron_arithmetic(load_profile("paicore2"))
+    assert found.decay_bits == 0
+    assert found.neuron_bits == own.state_bits.value + own.threshold_bits.value + own.bias_bits.value
+    assert found.loihi_bits == 24 + 17 + 13
+
+
+def test_loihis_widths_are_those_of_its_profile() -> None:
+    assert Arithmetic(**load_profile("loihi1").arithmetic_values()) == Arithmetic()

@@ -81,7 +81,8 @@ def test_the_hint_names_a_share_that_is_enough_and_one_that_is_little_more_than_
 
 def test_the_hint_names_shorter_samples_where_these_hold_it() -> None:
     rng = np.random.default_rng(0)
-    weight = rng.integers(-1, 2, (8, 64)) * 0.3
+    # Weights of 60 thresholds: what holds them for 1,024 steps leaves too few last bits to a bias on every target.
+    weight = rng.integers(-1, 2, (8, 64)) * 60.0
     bias = frozen(rng.normal(0, 0.1, 8))
 
     def net(steps: int) -> Graph:
@@ -95,12 +96,12 @@ def test_the_hint_names_shorter_samples_where_these_hold_it() -> None:
 
 
 def test_what_shares_one_unit_is_told_where_no_target_and_no_length_helps() -> None:
-    # One neuron's bias leaves 64 last bits to a weight, to the other's threshold less than one.
-    neuron: dict[str, Any] = {"threshold": frozen([9.0, 0.0026]), "bias": frozen([1e5, 0.0]), "alpha_v": frozen(0.9)}
+    # One neuron's bias leaves at most 2^14 last bits to a weight, to the other's threshold less than one.
+    neuron: dict[str, Any] = {"threshold": frozen([9.0, 1e-05]), "bias": frozen([1e5, 0.0]), "alpha_v": frozen(0.9)}
     for target in ("generic-ternary", "tiny"):
         error = refusal(network(np.ones((2, 3)), **neuron), target)
-        assert "threshold 0.0026 that would become 0 on" in error.found
-        assert "its thresholds are 0.0026 to 9 of their weights and biases up to" in error.hint
+        assert "threshold 1e-05 that would become 0 on" in error.found
+        assert "its thresholds are 1e-05 to 9 of their weights and biases up to" in error.hint
         assert "compile for" not in error.hint
         assert "--steps" not in error.hint
 

@@ -20,6 +20,7 @@ from tern2lava.compiler.ir.files import load_graph, save_graph
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Conv2d,
+    Decays,
     Delay,
     Dense,
     Graph,
@@ -366,9 +367,9 @@ def test_a_split_program_comes_back_from_disk_and_a_wrong_box_is_refused(tmp_pat
     with pytest.raises(InputError, match=r"requires a box of its weights' 13 values; found \[0:41\] of \(40,\)"):
         check(program.with_nodes(wrong if node is part else node for node in program.nodes))
     relay = relays_of(program)[0]
-    biased = replace(relay, bias=frozen(1, np.int64))
-    with pytest.raises(InputError, match="requires no reset, bias, lower threshold or memory of a relay"):
-        check(program.with_nodes(biased if node is relay else node for node in program.nodes))
+    for more in (replace(relay, bias=frozen(1, np.int64)), replace(relay, decays=Decays.NEAREST)):
+        with pytest.raises(InputError, match="requires no reset, bias, lower threshold, rounding or memory of a relay"):
+            check(program.with_nodes(more if node is relay else node for node in program.nodes))
 
 
 def test_images_keep_what_relays_send_and_refuse_relays_that_do_more() -> None:

@@ -117,7 +117,11 @@ def test_codes_are_the_weights_by_a_power_of_two_and_the_gain_restores_them() ->
     assert projection.gain == 128
     assert projection.bits == 8
     (population,) = lowered.program.of_kind(Population)
-    assert (int(population.decay_u), int(population.decay_v), int(population.threshold)) == (300, 150, 20 * 64)
+    assert (int(population.decay_u), int(population.decay_v), int(population.threshold)) == (
+        300 << 12,
+        150 << 12,
+        20 * 64,
+    )
 
 
 def test_a_threshold_without_a_code_is_never_called_exact() -> None:
