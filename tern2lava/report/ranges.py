@@ -9,7 +9,7 @@ from tern2lava.report.model import RangeRow, VerdictRow
 from tern2lava.report.requirements import Requirements
 from tern2lava.sim.reference.watch import Watched
 
-HINT = "compile with ranges that hold for every input, or for as many steps as these, or calibrate on data like these"
+HINT = "compile with --calibrate on data like these, or with --range steps and --steps of as many as these have"
 
 
 def range_rows(watched: Sequence[Watched]) -> list[RangeRow]:

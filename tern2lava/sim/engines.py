@@ -64,10 +64,14 @@ def _reference(
 
 
 def _images(executable: Executable, parts: Parts, states: bool, progress: Progress | None, effort: Effort) -> Streamed:
+    from tern2lava.compiler.certify.wrapping import refuse_unbounded
     from tern2lava.sim.cores import reference
 
-    images, host = executable.images, executable.host_image
-    return Streamed(reference.run(images, host, part, states=states) for part in parts)
+    def run(part: dict[str, Spikes]) -> Trace:
+        refuse_unbounded(executable.program, next(iter(part.values())).shape[1])
+        return reference.run(executable.images, executable.host_image, part, states=states)
+
+    return Streamed(run(part) for part in parts)
 
 
 def _ray(executable: Executable, parts: Parts, states: bool, progress: Progress | None, effort: Effort) -> Streamed:

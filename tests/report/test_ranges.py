@@ -14,6 +14,7 @@ from network import network
 from tern2lava import api
 from tern2lava.compiler.ir.graph import Readout, Reset
 from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.options import Options
 from tern2lava.errors import InputError
 from tern2lava.report.model import RangeRow
 from tern2lava.report.ranges import departure, ranges_verdict
@@ -82,6 +83,29 @@ def test_data_that_leave_the_range_are_said_and_break_no_other_verdict(
     assert row["left"] == 2 * (30 + 19)
     assert f"n: beyond its certificate in 98 of 160 neuron-timesteps; current up to {unit:,.0f}" in text
     assert f"potential up to {40 * unit:,.0f} (certificate {10 * unit:,.0f})" in text
+
+
+def test_samples_louder_than_those_of_the_calibration_leave_ranges_that_were_observed(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    weight = rng.integers(-1, 2, (8, 40)) * 0.37
+    leaky: dict[str, Any] = {"reset": Reset.SUBTRACT, "threshold": frozen(1.0), "alpha_v": frozen(0.9)}
+    graph = network(weight, np.eye(8)[:3] * 0.9, steps=20, alpha_u=frozen(0.5), **leaky)
+    quiet = (rng.random((6, 20, 40)) < 0.05).astype(np.uint8)
+    report = api.compile(
+        graph, "loihi2", calibrate=quiet, options=Options(ranges="calibrated"), out=tmp_path / "b"
+    ).report
+    assert {row.population for row in report.certificate if row.observed} >= {"n1"}
+    kept = api.verify(tmp_path / "b", quiet, backend="reference").verification
+    left = api.verify(tmp_path / "b", np.ones_like(quiet), backend="reference").verification
+    assert kept is not None
+    assert left is not None
+    assert (kept.verdict("ranges").status, left.verdict("ranges").status) == ("equal", "differs")
+    (away,) = [row for row in left.ranges if row.population == "n1"]
+    # All of the inputs are more than any of the samples had; executions overflow alike.
+    assert away.left > 0
+    assert away.u_wrapped + away.v_clipped > 0
+    assert left.equal
+    assert not left.spike_exact
 
 
 def row(**changed: Any) -> RangeRow:

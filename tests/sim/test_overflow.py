@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection, Reset
+from nets import variant
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Level, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.mapped import map_program
+from tern2lava.effort import NORMAL
 from tern2lava.errors import UnsupportedError
-from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine
+from tern2lava.sim.engines import ENGINES
+from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.cores import run_cores
 from tern2lava.sim.lava.process_choice import plan_stock
@@ -44,6 +47,8 @@ CODES = np.array(
 )  # fmt: skip
 NEURONS, INPUTS = CODES.shape
 SOFT = {"reset": Reset.SUBTRACT}
+NEAREST = {"decays": Decays.NEAREST}
+ROUNDING = variant("tiny", neuron__rounding="nearest")
 # Parameters of the populations, and what must happen in each of them (see Neuron.step).
 CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "forgets": ({"decay_u": 4096, "threshold": 8_388_544}, {"u wraps up", "u wraps down", "u stays beyond", "v top"}),
@@ -75,6 +80,15 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
         SOFT | {"reset_amount": 3_000_000, "threshold": 1_000, "gain_a": 7_000_000, "decay_a": 40, "decay_u": 4000},
         {"adaptation top", "v bottom", "v top", "u wraps down"},
     ),
+    "rounded": (
+        SOFT | NEAREST | {"reset_amount": 4_000_000, "threshold": 2_000_000, "decay_u": 1501, "decay_v": 77},
+        {"u wraps up", "u wraps down", "u stays beyond", "v top", "v bottom"},
+    ),
+    "rounded and adaptive": (
+        SOFT | NEAREST
+        | {"reset_amount": 3_000_000, "threshold": 1_000, "gain_a": 7_000_001, "decay_a": 41, "decay_u": 3999},
+        {"adaptation top", "v bottom", "v top", "u wraps down"},
+    ),
     "lowered": (
         SOFT | {"reset_amount": 3_000_000, "threshold": 1_000, "gain_a": -7_000_000, "decay_a": 40, "decay_u": 4000},
         {"adaptation bottom", "v top"},
@@ -82,12 +96,12 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
 }  # fmt: skip
 # Those that Lava's own LIFReset can execute.
 STOCK = {"forgets", "leaks", "sinks"}
-PLAIN = ("reset", "refractory", "rearm")
+PLAIN = ("reset", "refractory", "rearm", "decays")
 
 
-def kept(x: int, decay: int) -> int:
-    """x (4096 - decay) / 4096 towards zero."""
-    magnitude = abs(x) * (4096 - decay) // 4096
+def kept(x: int, decay: int, nearest: bool) -> int:
+    """x (4096 - decay) / 4096 towards zero, or the nearest whole number, halves away from zero."""
+    magnitude = (abs(x) * (4096 - decay) + (2048 if nearest else 0)) // 4096
     return magnitude if x >= 0 else -magnitude
 
 
@@ -117,7 +131,8 @@ class Neuron:
 
     def step(self, a: int) -> int:
         happened, amount = self.happened, self.of("reset_amount")
-        u = kept(self.u, self.of("decay_u")) + a + self.of("bias_u")
+        nearest = self.fields.get("decays") is Decays.NEAREST
+        u = kept(self.u, self.of("decay_u"), nearest) + a + self.of("bias_u")
         if u > M:
             u -= 2 * M
             happened["u wraps up"] += 1
@@ -125,10 +140,12 @@ class Neuron:
             u += 2 * M
             happened["u wraps down"] += 1
         happened["u stays beyond"] += abs(u) > M
-        v, threshold = kept(self.v, self.of("decay_v")) + u + self.of("bias"), self.of("threshold")
+        v, threshold = kept(self.v, self.of("decay_v"), nearest) + u + self.of("bias"), self.of("threshold")
         adapts = "gain_a" in self.fields
         if adapts:
-            self.b = self.saturated(kept(self.b, self.of("decay_a")) + self.of("gain_a") * self.s, "adaptation")
+            self.b = self.saturated(
+                kept(self.b, self.of("decay_a"), nearest) + self.of("gain_a") * self.s, "adaptation"
+            )
             v -= (amount + self.b) * self.s
             threshold += self.b
         v = self.saturated(v, "v")
@@ -231,7 +248,7 @@ def test_the_cases_overflow_as_they_should() -> None:
 def test_reference_engine_and_core_images_overflow_as_by_hand() -> None:
     graph, given = network(FIELDS), spikes()
     expected, _ = by_hand(graph, FIELDS, given["x"])
-    program = map_program(graph, load_profile("tiny"))
+    program = map_program(graph, ROUNDING)
     engine = prepare(graph)
     uses = {use.population: use for use in engine.uses}
     # Only the one that grows with the steps is left to the reference; all others are compiled.
@@ -251,7 +268,7 @@ def test_reference_engine_and_core_images_overflow_as_by_hand() -> None:
 def test_lava_overflows_as_by_hand_in_its_own_neurons_and_in_ours(lava_child: LavaChild) -> None:
     graph, given = network(FIELDS), spikes()
     expected, happened = by_hand(graph, FIELDS, given["x"])
-    program = map_program(graph, load_profile("tiny"))
+    program = map_program(graph, ROUNDING)
     stock = run_stock(graph, given, timeout=60, child=lava_child)
     used = {use.name: use.process for use in stock.processes_used}
     assert {name for name in FIELDS if used[name] == "stock LIFReset"} == STOCK
@@ -305,7 +322,14 @@ def test_lavas_own_neuron_is_chosen_only_where_its_32_bits_hold_a_current_that_w
 
 def test_a_current_that_outgrows_64_bits_is_refused_by_name() -> None:
     graph, given = network({"never": GROWING["never"]}, ALL, 1 << 41), spikes(12)
-    runs: tuple[Any, ...] = (integer.run, run_engine, lambda graph, given: plan_stock(graph, SAMPLES, 12))
+    # Images are never begun with.
+    executable = Executable(imported=graph, real=graph, program=graph, images=(), host_image=b"")
+    runs: tuple[Any, ...] = (
+        integer.run,
+        run_engine,
+        lambda graph, given: plan_stock(graph, SAMPLES, 12),
+        lambda graph, given: list(ENGINES.get("images").run(executable, [given], True, None, NORMAL).traces),
+    )
     for run in runs:
         with pytest.raises(
             UnsupportedError, match="never: requires currents that 64-bit integers decay exactly; found"

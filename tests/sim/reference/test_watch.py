@@ -101,6 +101,12 @@ def test_what_lies_beyond_the_certificate_is_counted_once_a_neuron_and_step(limi
     assert found.stayed == (left == 0)
 
 
+def test_a_neuron_whose_current_is_beyond_counts_beside_one_whose_potential_is() -> None:
+    # Currents of 30 and -30, both beyond 29; potentials of 30 and -70, one of them beyond 60, and clipped.
+    found = watched([30], Limits(u=29, v=60), v_init=[0, -40])
+    assert counts(found) == (0, 1, 0, 2)
+
+
 def test_parts_of_the_data_add_up() -> None:
     limits = Limits(u=50, v=100)
     parts = [watched([200], limits), watched([10, 60], limits)]
