@@ -80,13 +80,37 @@ def summed_input(graph: Graph, names: tuple[str, ...], shape: Shape) -> tuple[Re
 
 def growth(decay: Ints, arithmetic: Arithmetic, steps: int) -> Reals:
     """Upper bound of the sum over k < steps of f^k, f = 1 - decay / 2^D: (1 - f^steps) / (1 - f), or steps at f = 1."""
-    whole = float(1 << arithmetic.decay_bits)
-    rate = np.asarray(decay, np.float64) / whole
+    return summed(1.0 - np.asarray(decay, np.float64) / float(1 << arithmetic.decay_bits), steps)
+
+
+def summed(alpha: Reals, steps: int) -> Reals:
+    """Upper bound of the sum over k < steps of alpha^k: what errors of 1 in each step add up to while they decay."""
+    rate = 1.0 - np.asarray(alpha, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         # -expm1(n log1p(-r)) is 1 - (1 - r)^n without cancellation; the factor covers its rounding.
         partial = -np.expm1(float(steps) * np.log1p(-rate)) / rate * (1 + 1e-12)
     partial = np.where(rate >= 1, 1.0, np.minimum(partial, float(steps)))
     return np.asarray(np.where(rate > 0, partial, float(steps)))
+
+
+# Steps beyond which summed_twice takes the product of the two sums.
+MOST_SUMMED = 4096
+
+
+def summed_twice(first: Reals, second: Reals, steps: int) -> Reals:
+    """Upper bound of the sum over k < steps of second^k summed(first, steps - k): what errors of 1 in each step add up
+    to in a state that decays by `second`, which takes them in from one that decays by `first`."""
+    if steps > MOST_SUMMED:
+        return np.asarray(summed(first, steps) * summed(second, steps))
+    shape = np.broadcast_shapes(np.shape(first), np.shape(second))
+    rows = np.stack([np.broadcast_to(alpha, shape).reshape(-1) for alpha in (first, second)], axis=1)
+    pairs, which = np.unique(rows, axis=0, return_inverse=True)
+    inner, outer = np.zeros(len(pairs)), np.zeros(len(pairs))
+    for _ in range(steps):
+        inner = pairs[:, 0] * inner + 1.0
+        outer = pairs[:, 1] * outer + inner
+    # The factor covers the rounding of as many sums.
+    return np.asarray((outer * (1 + 1e-11))[which.reshape(-1)].reshape(shape))
 
 
 def bounds(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arithmetic, steps: int) -> Bounds:
