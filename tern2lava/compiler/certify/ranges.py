@@ -153,12 +153,17 @@ def bounds(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arit
 def _summed(
     population: Population, decay: Ints, fed: Reals, sums: Reals, arithmetic: Arithmetic, steps: int
 ) -> Reals:  # fmt: skip
-    """The largest magnitude of a state that takes in at most `fed` >= 0 in each of `steps` steps; sums: its growth."""
+    """The largest magnitude of a state that takes in at most `fed` >= 0 in each of `steps` steps; sums: its growth.
+
+    To the nearest, half a last bit may come to it in each step, but it never grows by its decay alone, nor beyond K,
+    the largest whole number up to L + 1/2, L = fed / (1 - f): K decays and takes in to f K + fed <= max(K, L) < K + 1/2,
+    whose nearest whole number is K or below, and what lies lower stays lower.
+    """
     if population.decays is Decays.TRUNCATE:
         return np.asarray(sums * fed)
     partly = (decay > 0) & (decay < 1 << arithmetic.decay_bits)
-    # Nothing grows by its decay alone, of whatever is fed in.
-    return np.asarray(np.minimum(sums * (fed + np.where(partly & (fed > 0), 0.5, 0.0)), float(steps) * fed))
+    most = np.minimum(sums * (fed + np.where(partly & (fed > 0), 0.5, 0.0)), float(steps) * fed)
+    return np.asarray(np.minimum(most, growth(decay, arithmetic, FOREVER) * fed + 0.5))
 
 
 def _adaptation(mechanism: Mechanism, population: Population, arithmetic: Arithmetic, steps: int) -> Reals:
@@ -173,7 +178,9 @@ def _adaptation(mechanism: Mechanism, population: Population, arithmetic: Arithm
         (0.5 * p * growth(d, arithmetic, steps) for p, d in zip(partly, mechanism.own_decays(population), strict=True)),
         np.zeros(()),
     )
-    return np.asarray(np.where(added > 0, added + halves, 0.0))
+    for_ever = mechanism.adaptation(population, lambda d: growth(d, arithmetic, FOREVER))
+    assert for_ever is not None
+    return np.asarray(np.where(added > 0, np.minimum(added + halves, for_ever + 0.5 * len(partly)), 0.0))
 
 
 def fits(population: Population, found: Bounds, arithmetic: Arithmetic) -> Bools:

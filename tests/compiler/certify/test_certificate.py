@@ -15,7 +15,7 @@ from network import network
 from nodes import node
 from rounded import decaying
 from tern2lava.compiler.certify.certificate import Verdict
-from tern2lava.compiler.certify.ranges import FOREVER, bounds, summed_input, summed_twice
+from tern2lava.compiler.certify.ranges import FOREVER, bounds, growth, summed_input, summed_twice
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
@@ -238,6 +238,30 @@ def test_small_numbers_stay_in_their_ranges_to_the_last_bit(decays: Decays, rese
         tightest = max(tightest, float((u / np.maximum(limits.u_high, 1)).max()))
     assert beyond > 100
     assert tightest == 1.0
+
+
+@pytest.mark.parametrize("decays", list(Decays))
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 60])
+def test_what_a_constant_input_adds_up_to_is_in_range_for_every_decay(decays: Decays, steps: int) -> None:
+    """Currents and adaptations that take in the same in each step, of every decay of four bits."""
+    small, reached = Arithmetic(decay_bits=4, state_bits=40), 0
+    decay, fed = (array.reshape(-1).astype(np.int64) for array in np.meshgrid(np.arange(17), np.arange(25)))
+    none = frozen(0, np.int64)
+    population = Population(
+        name="n", inputs=(), shape=(decay.size,), start=0, lsb=frozen(1.0), reset=Reset.SUBTRACT, decays=decays,
+        decay_u=frozen(decay), decay_v=none, bias=none, bias_u=frozen(fed), threshold=none, reset_amount=none,
+        v_init=none, decay_a=frozen(decay), gain_a=frozen(fed),
+    )  # fmt: skip
+    found = bounds(population, np.zeros(()), np.zeros(()), small, steps)
+    x = np.zeros_like(decay)
+    for _ in range(steps):
+        x = integer.decay(x, decay, 4, decays) + fed
+    assert np.all(x <= found.u_high)
+    assert np.all(x <= found.adaptation)
+    reached = int((x > np.floor(found.adaptation) - 1).sum())
+    assert reached > decay.size // 4
+    beyond = x > fed * growth(decay, small, steps)
+    assert beyond.any() == (decays is Decays.NEAREST and steps > 1)
 
 
 @pytest.mark.parametrize(("alpha_u", "most"), [(0.0, 4.0), (0.5, 12.0)])
