@@ -153,6 +153,7 @@ def random_profile(rng: np.random.Generator, model: str) -> Profile:
         synapse__sharing=model.split("-")[1],
         routing__out_axon_model=str(rng.choice(["edges", "ranges"])), routing__payload_bits=8,
         synapse__weight_bits=[2, 4, 6, 8], neuron__resets=["zero", "subtract", "none"],
+        neuron__rounding="nearest",
     )  # fmt: skip
 
 

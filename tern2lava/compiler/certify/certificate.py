@@ -16,11 +16,12 @@ from tern2lava.compiler.certify.ranges import (
     FOREVER,
     bounds,
     fits,
-    growth,
     input_range,
     on_shape,
     safe_steps,
+    summed,
     summed_input,
+    summed_twice,
 )
 from tern2lava.compiler.certify.rounding import boundary_moved, potential_step
 from tern2lava.compiler.certify.source_integers import quantum_unit, strict_threshold
@@ -112,19 +113,19 @@ def certify(
     on calibration samples, by population, on which its bound may be conditional.
 
     The bound, in membrane units (S = 2^e to one unit of the real dynamics, f = 1 - decay / 2^D, d the difference
-    between f and the real alpha, growth(f, n) = min(n, 1 / (1 - f)) bounding the sum of n powers of f):
-        e_u <= g(f_u, n) * (t_u + d_u |U| S + sum of |gain - scale S| |A| + |bias_u - its real value|)
-        e_v <= g(f_v, n) * (t_v + d_v |V| S + e_u + |bias - ...| + |reset_amount - ...|)
-               + |v_init - ...| (1 + g d_v)
-    where g = growth / (1 - growth d), for |U| and |V| are bounded by the integers plus the error itself; t is 1 if the
-    decay truncates, 1/2 if it goes to the nearest whole number and 0 if it makes none; |U|, |V|, |A| are worst cases
-    over all inputs (bounds.bounds). It holds by induction as long as both have spiked alike: a reset to zero only
+    between f and the real alpha, k = max(f, alpha)):
+        e_u' = k_u e_u + t_u + d_u |U| + sum of |gain - scale S| |A| + |bias_u - its real value|
+        e_v' = k_v e_v + t_v + d_v |V| + e_u' + |bias - ...| + |reset_amount - ...|
+    from 0 and |v_init - ...|, over the steps of a sample; t is 1 if the decay truncates, 1/2 if it goes to the nearest
+    whole number and 0 if it makes none; |A| and |U|, |V| are worst cases over all inputs (bounds.bounds), the latter of
+    the integers x or of the real y alike, for f x - alpha y is both alpha (x - y) + (f - alpha) x and
+    f (x - y) + (f - alpha) y. It holds by induction as long as both have spiked alike: a reset to zero only
     lowers it, a subtraction adds its rounding; a bias that is there for a threshold's sake (offset) counts as one that
     is rounded.
     eps is (e_v + |threshold - its real value|) / S; no real potential within eps of its threshold on some data proves
     equal spikes there.
     With an adaptive threshold, b' = f_a b + gain_a s_previous (integer, beside the real a'):
-        e_b <= g(f_a, n) * (t_a + d_a |B| + |gain_a - its real value|)
+        e_b' = k_a e_b + t_a + d_a |B| + |gain_a - its real value|
     and since v' - b' meets the threshold, where v' has lost (reset_amount + b') s_previous, e_v takes in e_b once in
     each step (a neuron may spike in all of them), and eps once more: eps = (e_v + e_b + |threshold - ...|) / S.
     """
@@ -159,16 +160,18 @@ def _certify(
     if observed is not None and conditional:
         u_limit = np.minimum(u_limit, observed.u_limit * terms.unit)
         v_limit = np.minimum(v_limit, observed.v_limit * terms.unit)
+    keep_u, keep_v = np.maximum(t["factor_u"], neuron.alpha_u), np.maximum(t["factor_v"], neuron.alpha_v)
+    sums_v, behind_u = summed(keep_v, steps), summed_twice(keep_u, keep_v, steps)
     fed_u = t["drift_u"] * u_limit + t["round_u"]
-    e_u = _accumulated(population.decay_u, t["drift_u"], fed_u, arithmetic, steps)
-    fed_v = t["drift_v"] * (v_limit + t["initial"]) + e_u + t["round_v"]
-    silent = t["initial"] + _accumulated(population.decay_v, t["drift_v"], fed_v, arithmetic, steps)
+    fed_v = t["drift_v"] * v_limit + t["round_v"]
+    silent = t["initial"] + fed_v * sums_v + fed_u * behind_u
     top = arithmetic.threshold_max
     never = (neuron.threshold * terms.unit > top) & (found.met_high + silent <= top) & (neuron.threshold_low is None)
-    fed_b = t["drift_a"] * found.adaptation + t["round_a"] + t["gain_a"]
-    e_b = np.where(never, 0.0, _accumulated(population.decay_a, t["drift_a"], fed_b, arithmetic, steps))
-    fed_v = fed_v + np.where(never, 0.0, t["amount"]) + np.abs(offset) + e_b
-    e_v = t["initial"] + _accumulated(population.decay_v, t["drift_v"], fed_v, arithmetic, steps)
+    fed_b = np.where(never, 0.0, t["drift_a"] * found.adaptation + t["round_a"] + t["gain_a"])
+    keep_a = np.maximum(t["factor_a"], neuron.alpha_a)
+    e_b = fed_b * summed(keep_a, steps)
+    fed_v = np.where(never, 0.0, t["amount"]) + np.abs(offset)
+    e_v = silent + fed_v * sums_v + fed_b * summed_twice(keep_a, keep_v, steps)
     rounding = np.maximum(np.where(never, 0.0, t["threshold"]), t.get("threshold_low", 0.0))
     eps = np.zeros(()) if terms.exact else (e_v + e_b + rounding) / terms.unit
     unbounded = [mechanism.name for mechanism in kinds_of(population) if not mechanism.error_follows()]
@@ -229,8 +232,6 @@ def _why_measured(safe: int, steps: int, eps: Reals, threshold: Reals) -> str:
     """Why nothing useful is proven."""
     if safe < steps:
         return f"an accumulator can overflow after {count(safe, 'step')}"
-    if not np.all(np.isfinite(eps)):
-        return f"no bound, because in {count(steps, 'step')} a rounded decay adds more to the error than it takes off"
     zero = "" if np.all(threshold > 0) else ", or one weight where it is 0"
     return f"the bound exceeds the threshold{zero}"
 
@@ -368,15 +369,6 @@ def _on_threshold_lattice(integer: Graph, population: Population, lattice: float
         moving += mechanism.moving(population)
     moving += [p.gain for p in integer.projections(population.inputs)]
     return not any(np.any(np.mod(value, lattice) != 0) for value in moving)
-
-
-def _accumulated(decay: Ints, drift: Reals, fed: Reals, arithmetic: Arithmetic, steps: int) -> Reals:
-    """fed * growth / (1 - growth * drift): the sum over the steps of an error `fed` in each, which feeds on itself;
-    infinite where it has no bound."""
-    sums = growth(decay, arithmetic, steps)
-    room = 1.0 - sums * drift
-    unbounded = np.where(fed > 0, np.inf, 0.0)
-    return np.asarray(np.where(room > 0, fed * sums / np.where(room > 0, room, 1.0), unbounded))
 
 
 def _first_overflow(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arithmetic, safe: int) -> str:

@@ -80,13 +80,37 @@ def summed_input(graph: Graph, names: tuple[str, ...], shape: Shape) -> tuple[Re
 
 def growth(decay: Ints, arithmetic: Arithmetic, steps: int) -> Reals:
     """Upper bound of the sum over k < steps of f^k, f = 1 - decay / 2^D: (1 - f^steps) / (1 - f), or steps at f = 1."""
-    whole = float(1 << arithmetic.decay_bits)
-    rate = np.asarray(decay, np.float64) / whole
+    return summed(1.0 - np.asarray(decay, np.float64) / float(1 << arithmetic.decay_bits), steps)
+
+
+def summed(alpha: Reals, steps: int) -> Reals:
+    """Upper bound of the sum over k < steps of alpha^k: what errors of 1 in each step add up to while they decay."""
+    rate = 1.0 - np.asarray(alpha, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         # -expm1(n log1p(-r)) is 1 - (1 - r)^n without cancellation; the factor covers its rounding.
         partial = -np.expm1(float(steps) * np.log1p(-rate)) / rate * (1 + 1e-12)
     partial = np.where(rate >= 1, 1.0, np.minimum(partial, float(steps)))
     return np.asarray(np.where(rate > 0, partial, float(steps)))
+
+
+# Steps beyond which summed_twice takes the product of the two sums.
+MOST_SUMMED = 4096
+
+
+def summed_twice(first: Reals, second: Reals, steps: int) -> Reals:
+    """Upper bound of the sum over k < steps of second^k summed(first, steps - k): what errors of 1 in each step add up
+    to in a state that decays by `second`, which takes them in from one that decays by `first`."""
+    if steps > MOST_SUMMED:
+        return np.asarray(summed(first, steps) * summed(second, steps))
+    shape = np.broadcast_shapes(np.shape(first), np.shape(second))
+    rows = np.stack([np.broadcast_to(alpha, shape).reshape(-1) for alpha in (first, second)], axis=1)
+    pairs, which = np.unique(rows, axis=0, return_inverse=True)
+    inner, outer = np.zeros(len(pairs)), np.zeros(len(pairs))
+    for _ in range(steps):
+        inner = pairs[:, 0] * inner + 1.0
+        outer = pairs[:, 1] * outer + inner
+    # The factor covers the rounding of as many sums.
+    return np.asarray((outer * (1 + 1e-11))[which.reshape(-1)].reshape(shape))
 
 
 def bounds(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arithmetic, steps: int) -> Bounds:
@@ -129,12 +153,17 @@ def bounds(population: Population, a_low: Reals, a_high: Reals, arithmetic: Arit
 def _summed(
     population: Population, decay: Ints, fed: Reals, sums: Reals, arithmetic: Arithmetic, steps: int
 ) -> Reals:  # fmt: skip
-    """The largest magnitude of a state that takes in at most `fed` >= 0 in each of `steps` steps; sums: its growth."""
+    """The largest magnitude of a state that takes in at most `fed` >= 0 in each of `steps` steps; sums: its growth.
+
+    To the nearest, half a last bit may come to it in each step, but it never grows by its decay alone, nor beyond K,
+    the largest whole number up to L + 1/2, L = fed / (1 - f): K decays and takes in to f K + fed <= max(K, L) < K + 1/2,
+    whose nearest whole number is K or below, and what lies lower stays lower.
+    """
     if population.decays is Decays.TRUNCATE:
         return np.asarray(sums * fed)
     partly = (decay > 0) & (decay < 1 << arithmetic.decay_bits)
-    # Nothing grows by its decay alone, of whatever is fed in.
-    return np.asarray(np.minimum(sums * (fed + np.where(partly & (fed > 0), 0.5, 0.0)), float(steps) * fed))
+    most = np.minimum(sums * (fed + np.where(partly & (fed > 0), 0.5, 0.0)), float(steps) * fed)
+    return np.asarray(np.minimum(most, growth(decay, arithmetic, FOREVER) * fed + 0.5))
 
 
 def _adaptation(mechanism: Mechanism, population: Population, arithmetic: Arithmetic, steps: int) -> Reals:
@@ -149,7 +178,9 @@ def _adaptation(mechanism: Mechanism, population: Population, arithmetic: Arithm
         (0.5 * p * growth(d, arithmetic, steps) for p, d in zip(partly, mechanism.own_decays(population), strict=True)),
         np.zeros(()),
     )
-    return np.asarray(np.where(added > 0, added + halves, 0.0))
+    for_ever = mechanism.adaptation(population, lambda d: growth(d, arithmetic, FOREVER))
+    assert for_ever is not None
+    return np.asarray(np.where(added > 0, np.minimum(added + halves, for_ever + 0.5 * len(partly)), 0.0))
 
 
 def fits(population: Population, found: Bounds, arithmetic: Arithmetic) -> Bools:
