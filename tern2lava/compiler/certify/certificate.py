@@ -14,6 +14,7 @@ from tern2lava.compiler.certify.lattice import drift, real_gains
 from tern2lava.compiler.certify.offset import bias_offset
 from tern2lava.compiler.certify.ranges import (
     FOREVER,
+    Bounds,
     bounds,
     fits,
     input_range,
@@ -151,7 +152,6 @@ def _certify(
     found = bounds(population, a_low, a_high, arithmetic, steps)
     safe = safe_steps(population, a_low, a_high, arithmetic)
     terms = error_terms(ternary, integer, population)
-    t = terms.arrays
     gains = real_gains(ternary, integer, population, terms.unit)
     offset = bias_offset(neuron, population, arithmetic)
     ties, kept = examine(neuron, population, gains, arithmetic, steps, offset, effort)
@@ -160,20 +160,7 @@ def _certify(
     if observed is not None and conditional:
         u_limit = np.minimum(u_limit, observed.u_limit * terms.unit)
         v_limit = np.minimum(v_limit, observed.v_limit * terms.unit)
-    keep_u, keep_v = np.maximum(t["factor_u"], neuron.alpha_u), np.maximum(t["factor_v"], neuron.alpha_v)
-    sums_v, behind_u = summed(keep_v, steps), summed_twice(keep_u, keep_v, steps)
-    fed_u = t["drift_u"] * u_limit + t["round_u"]
-    fed_v = t["drift_v"] * v_limit + t["round_v"]
-    silent = t["initial"] + fed_v * sums_v + fed_u * behind_u
-    top = arithmetic.threshold_max
-    never = (neuron.threshold * terms.unit > top) & (found.met_high + silent <= top) & (neuron.threshold_low is None)
-    fed_b = np.where(never, 0.0, t["drift_a"] * found.adaptation + t["round_a"] + t["gain_a"])
-    keep_a = np.maximum(t["factor_a"], neuron.alpha_a)
-    e_b = fed_b * summed(keep_a, steps)
-    fed_v = np.where(never, 0.0, t["amount"]) + np.abs(offset)
-    e_v = silent + fed_v * sums_v + fed_b * summed_twice(keep_a, keep_v, steps)
-    rounding = np.maximum(np.where(never, 0.0, t["threshold"]), t.get("threshold_low", 0.0))
-    eps = np.zeros(()) if terms.exact else (e_v + e_b + rounding) / terms.unit
+    eps = _error(neuron, terms, found, u_limit, v_limit, offset, arithmetic, steps)
     unbounded = [mechanism.name for mechanism in kinds_of(population) if not mechanism.error_follows()]
     if unbounded and not terms.exact:
         eps = np.full(np.shape(eps), np.inf)
@@ -213,6 +200,40 @@ def _certify(
         ties=ties,
         observed=conditional,
     )
+
+
+def error_bound(ternary: Graph, integer: Graph, population: Population, steps: int) -> Reals:
+    """eps (see certify) of one population of `integer` within `steps` steps, ranges being those of every input."""
+    arithmetic, neuron = integer.arithmetic, ternary.neuron(population.name)
+    assert arithmetic is not None
+    a_low, a_high = summed_input(integer, population.inputs, population.shape)
+    found = bounds(population, a_low, a_high, arithmetic, steps)
+    u_limit, v_limit = np.maximum(-found.u_low, found.u_high), np.maximum(-found.met_low, found.met_high)
+    offset = bias_offset(neuron, population, arithmetic)
+    terms = error_terms(ternary, integer, population)
+    return _error(neuron, terms, found, u_limit, v_limit, offset, arithmetic, steps)
+
+
+def _error(
+    neuron: Neuron, terms: ErrorTerms, found: Bounds, u_limit: Reals, v_limit: Reals, offset: Ints,
+    arithmetic: Arithmetic, steps: int,
+) -> Reals:  # fmt: skip
+    """eps with these terms, ranges, and bias for the thresholds' sake (offset)."""
+    t = terms.arrays
+    keep_u, keep_v = np.maximum(t["factor_u"], neuron.alpha_u), np.maximum(t["factor_v"], neuron.alpha_v)
+    sums_v, behind_u = summed(keep_v, steps), summed_twice(keep_u, keep_v, steps)
+    fed_u = t["drift_u"] * u_limit + t["round_u"]
+    fed_v = t["drift_v"] * v_limit + t["round_v"]
+    silent = t["initial"] + fed_v * sums_v + fed_u * behind_u
+    top = arithmetic.threshold_max
+    never = (neuron.threshold * terms.unit > top) & (found.met_high + silent <= top) & (neuron.threshold_low is None)
+    fed_b = np.where(never, 0.0, t["drift_a"] * found.adaptation + t["round_a"] + t["gain_a"])
+    keep_a = np.maximum(t["factor_a"], neuron.alpha_a)
+    e_b = fed_b * summed(keep_a, steps)
+    fed_v = np.where(never, 0.0, t["amount"]) + np.abs(offset)
+    e_v = silent + fed_v * sums_v + fed_b * summed_twice(keep_a, keep_v, steps)
+    rounding = np.maximum(np.where(never, 0.0, t["threshold"]), t.get("threshold_low", 0.0))
+    return np.zeros(()) if terms.exact else np.asarray((e_v + e_b + rounding) / terms.unit)
 
 
 def _rounded(terms: ErrorTerms) -> str:

@@ -8,12 +8,12 @@ the spikes that change on them while the layer is fed the reference's: fewest wi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tern2lava.compiler.certify.calibration import Calibration, Observed, RealRun
+from tern2lava.compiler.certify.certificate import error_bound
 from tern2lava.compiler.certify.lattice import decided, lattice
 from tern2lava.compiler.certify.offset import bias_offset, coded_bias
 from tern2lava.compiler.certify.ranges import FOREVER
@@ -35,6 +35,9 @@ PARTS = 16
 ROUND_DECAY = 4
 
 
+# Share of the bound on errors below which integers are preferred where no samples judge them. Chosen: a bound that is
+# not much smaller says nothing of spikes.
+LESS = 0.75
 # Spikes on all calibration samples that integers have to save to be preferred to simpler ones: proven ranges, powers of
 # two, one threshold for all. Chosen.
 GAINED = 0.05
@@ -97,7 +100,9 @@ def _by_proof(search: Search) -> Candidate:
     if quantum_unit(neuron) is None:
         chosen = _placed(search, chosen)
         if _may_round(search, chosen) and not _proven(search, chosen):
-            chosen = _placed(search, replace(chosen, population=replace(chosen.population, decays=Decays.NEAREST)))
+            other = _placed(search, replace(chosen, population=replace(chosen.population, decays=Decays.NEAREST)))
+            if _errs_less(search, other, chosen):
+                chosen = other
     if search.options.ranges == "proven" and not chosen.fits:
         raise UnsupportedError(
             neuron.name, "integers that no input can make overflow, in any number of steps",
@@ -131,21 +136,37 @@ def _finest(search: Search) -> Candidate:
         )
     for unit in _units_of_octave(search, best.unit)[:1]:
         found = search.candidate(unit)
-        if found is not None and (found.fits or not best.fits):
+        if found is not None and (found.fits or not best.fits) and _errs_less(search, found, best):
             best = found
     return best
+
+
+def _errs_less(search: Search, found: Candidate, than: Candidate) -> bool:
+    """Whether the bound on errors of `found`, in the mean over neurons, is below LESS times that of another."""
+
+    def error(chosen: Candidate) -> float:
+        members = {node.name: node for node in search.graph.nodes} | {p.name: p for p in chosen.projections}
+        integer = replace(search.graph.with_nodes(members.values()), arithmetic=search.arithmetic)
+        return float(np.mean(error_bound(search.graph, integer, chosen.population, search.steps)))
+
+    return error(found) < LESS * error(than)
 
 
 def _units_of_octave(search: Search, unit: float) -> list[float]:
     """Units from `unit` up to twice as large that round gains to less than half the error, best first; none where
     gains are exact."""
     error = gain_error(search.graph, search.neuron, search.arithmetic, unit)
-    if error == 0:
+    if error == 0 or not _any_gain(search):
         return []
     most = 1 << search.arithmetic.gain_max_shift
     others = [other for part in range(1, PARTS) if (other := unit * (1 + part / PARTS)) <= most]
     ranked = sorted((gain_error(search.graph, search.neuron, search.arithmetic, other), other) for other in others)
     return [other for found, other in ranked if found < error / 2]
+
+
+def _any_gain(search: Search) -> bool:
+    """Whether the target has gains that are no power of two."""
+    return search.profile is None or search.profile.synapse.channel_gain.value
 
 
 def _may_round(search: Search, chosen: Candidate) -> bool:
@@ -251,10 +272,16 @@ def _by_samples(search: Search, calibration: Calibration, without: Candidate) ->
         return _Judged(chosen, best, met)
 
     best = before = judged(without)
-    for each in _candidates(search, run, without):
-        found = judged(each)
-        if found.fitted.expected < best.fitted.expected - GAINED:
-            best = found
+    units = _finest_units(search, run, without)
+    # Every rounding at the first unit, then the better one at others.
+    tries: list[tuple[float, Decays | None]] = [(unit, decays) for unit in units[:1] for decays in Decays]
+    tries += [(unit, None) for unit in units[1:]]
+    for unit, asked in tries:
+        each = _candidate_of(search, run, without, unit, asked or best.candidate.population.decays)
+        if each is not None:
+            found = judged(each)
+            if found.fitted.expected < best.fitted.expected - GAINED:
+                best = found
     plain, fitted = best.candidate, best.fitted
     chosen = replace(plain, population=fitted.population)
     codes = np.abs(fitted.population.threshold - plain.population.threshold)
@@ -269,21 +296,27 @@ def _by_samples(search: Search, calibration: Calibration, without: Candidate) ->
     return chosen, choice
 
 
-def _candidates(search: Search, run: RealRun, without: Candidate) -> Iterator[Candidate]:
-    """Candidates of the finest units whose accumulators hold every input, or what was observed where `ranges` asks for
-    no more, with every rounding of the target."""
-    observed = run.observed if search.options.ranges == "calibrated" else None
+def _observed(search: Search, run: RealRun) -> Observed | None:
+    """The ranges that accumulators have to hold; None: those of every input."""
+    return run.observed if search.options.ranges == "calibrated" else None
+
+
+def _finest_units(search: Search, run: RealRun, without: Candidate) -> list[float]:
+    """The finest units whose accumulators hold every input, or what was observed where `ranges` asks for no more."""
+    observed = _observed(search, run)
     if observed is None:
-        units = [without.unit, *_units_of_octave(search, without.unit)[:2]]
-    else:
-        units = _observed_units(search, observed)
-    for unit in units:
-        for decays in Decays:
-            found = search.candidate(unit, observed=observed, decays=decays)
-            if found is None or not (found.fits or not without.fits):
-                continue
-            if decays in decays_allowed(search.profile, found.population):
-                yield _placed(search, found)
+        return [without.unit, *_units_of_octave(search, without.unit)[:2]]
+    return _observed_units(search, observed)
+
+
+def _candidate_of(search: Search, run: RealRun, without: Candidate, unit: float, decays: Decays) -> Candidate | None:
+    """The candidate with this unit and rounding, its thresholds placed; None where the target has no such one."""
+    found = search.candidate(unit, observed=_observed(search, run), decays=decays)
+    if found is None or not (found.fits or not without.fits):
+        return None
+    if decays not in decays_allowed(search.profile, found.population):
+        return None
+    return _placed(search, found)
 
 
 def _observed_units(search: Search, observed: Observed) -> list[float]:
@@ -299,6 +332,8 @@ def _observed_units(search: Search, observed: Observed) -> list[float]:
     else:
         return []
     largest = max(float(most // step * step), power)
+    if not _any_gain(search):
+        return [power]
     found = [power, largest]
     if gain_error(search.graph, search.neuron, arithmetic, largest) > 0:
         others = [max(largest * (1 - part / (4 * PARTS)) // step * step, step) for part in range(PARTS)]

@@ -15,9 +15,13 @@ from tern2lava.compiler.certify.calibration import RealRun
 from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population
 from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals, Shape, broadcast
 
-# Potentials nearest to a threshold that say where its code belongs. Chosen: on recurrent layers with 8 to 128 samples,
-# 16 to 256 leave equally few spikes changed on others.
-NEAREST = 64
+# Potentials nearest to a threshold that say where its code belongs: this many where each neuron has its own, more where
+# one stands for many. Chosen.
+NEAREST, MOST = 64, 2048
+# Shares of these potentials whose errors are tried as moves; of few the median alone, for the others overfit. Chosen.
+TRIED = (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98)
+# Spikes that a move has to save on the samples. Chosen.
+SAVED = 0.01
 # Potentials equal to a threshold but for the rounding of float64.
 TIE = 1e-9
 
@@ -25,8 +29,8 @@ TIE = 1e-9
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fitted:
     """A population with its thresholds moved. expected: neuron-timesteps that can be expected to spike otherwise than
-    the reference, fed and reset by it, from the errors of potentials near thresholds, as if these lay anywhere there,
-    and from potentials equal to thresholds: it tells more than a count of few. moved: how many thresholds were."""
+    the reference, fed and reset by it, from the errors of potentials near thresholds, blurred (_Near.fit), and from
+    potentials equal to thresholds: it tells more than a count of few. moved: how many thresholds were."""
 
     population: Population
     expected: float
@@ -48,8 +52,8 @@ class Thresholds:
             self.lower = _Near(groups, -neuron.threshold_low, -run.met, run.spikes < 0, ~run.rested)
 
     def fit(self, population: Population, met: Ints, unit: float, arithmetic: Arithmetic) -> Fitted:
-        """`population` with each threshold (and lower threshold) moved by the median error of the integer potentials
-        `met` near it, where most errors have its sign and no more spikes change."""
+        """`population` with each threshold (and lower threshold) moved by an error of the integer potentials `met` near
+        it, the one with which the fewest spikes can be expected to change."""
         codes, expected, moved = self.upper.fit(_spread(population.threshold, self.shape), met, unit, arithmetic)
         fitted = replace(population, threshold=codes)
         if self.lower is not None and population.threshold_low is not None:
@@ -95,8 +99,8 @@ class _Groups:
 
 
 class _Near:
-    """Potentials near the thresholds of one side, arrays (thresholds, NEAREST): places in the flat (samples, steps,
-    neurons), real potentials, spikes, which of them count; and the places of those equal to a threshold."""
+    """Potentials near the thresholds of one side, arrays (thresholds, potentials near it): places in the flat (samples,
+    steps, neurons), real potentials, spikes, which of them count; and the places of those equal to a threshold."""
 
     def __init__(self, groups: _Groups, threshold: Reals, real: Reals, spikes: Bools, free: Bools) -> None:
         neurons = groups.of.size
@@ -106,7 +110,7 @@ class _Near:
         away = np.abs(flat - self.level)
         tie = free & (away <= TIE * np.maximum(np.abs(self.level), 1.0))
         rows = groups.rows(np.where(free & ~tie, away, np.inf))
-        count = min(NEAREST, rows.shape[1])
+        count = min(max(NEAREST, MOST // groups.count), rows.shape[1])
         first = np.argpartition(rows, count - 1, axis=1)[:, :count]
         first.sort(axis=1)
         self.near = np.take_along_axis(rows, first, axis=1)
@@ -123,28 +127,48 @@ class _Near:
         """(codes moved, spikes expected to change, how many codes moved) for strict thresholds `codes`: a spike where
         `met` lies above. Both in last bits, `unit` of them to one real unit."""
         step, usable = 1 << arithmetic.threshold_shift, self.usable
-        nominal, flat = codes.reshape(-1), met.reshape(-1)
-        where, ties = flat[self.places], flat[self.ties]
-        off = np.where(usable, where - self.real * unit, 0.0)
-        ranked = np.sort(off, axis=1)
-        quarter, middle = off.shape[1] // 4, off.shape[1] // 2
-        systematic = usable.all(axis=1) & ((ranked[:, quarter] > 0) | (ranked[:, -1 - quarter] < 0))
-        moved = np.rint((self.meant * unit + ranked[:, middle]) / step) * step
-        # A threshold beyond the largest code stays that.
-        moved = np.where(systematic & (nominal < arithmetic.threshold_max), moved, nominal)
-        moved = np.clip(moved, np.minimum(nominal, 0), arithmetic.threshold_max)
+        nominal, flat, level = codes.reshape(-1), met.reshape(-1), self.meant * unit
+        ties = flat[self.ties]
+        off = np.where(usable, flat[self.places] - self.real * unit, 0.0)
+        away = np.where(usable, self.real * unit - level[:, None], np.inf)
+        typical = np.median(off, axis=1, keepdims=True)
+        blur = np.maximum(np.median(np.abs(off - typical), axis=1, keepdims=True), step / 4)
 
         def lost(tried: Array) -> Ints:
             wrong = (ties > tried[self.tie_group]) != self.tie_fires
             return np.bincount(self.tie_group[wrong], minlength=self.groups.count)
 
         def wrong(tried: Array) -> Ints:
-            return np.asarray((((where > tried[:, None]) != self.fires) & usable).sum(axis=1) + lost(tried))
+            fires = flat[self.places] > tried[:, None]
+            return np.asarray(((fires != self.fires) & usable).sum(axis=1) + lost(tried))
 
-        found = np.where(wrong(moved) <= wrong(nominal), moved, nominal).astype(np.int64)
-        # As many potentials as lie within `reach` on either side, over twice that, times the mean error: those it
-        # carries over the threshold.
-        left = np.where(usable, np.abs(off - (found - self.meant * unit)[:, None]), 0.0).sum(axis=1)
+        def expected(tried: Array) -> Reals:
+            """Spikes that change with codes `tried`: potentials between the threshold and where, less their errors,
+            the code decides, each blurred by a typical error, for other samples have others there."""
+            edge = (tried - level)[:, None] - off
+            low, high = np.minimum(edge, 0.0), np.maximum(edge, 0.0)
+            within = np.minimum(high, away + blur) - np.maximum(low, away - blur)
+            return np.asarray(np.maximum(within, 0.0).sum(axis=1) / (2 * blur[:, 0]) + lost(tried))
+
+        # A threshold beyond the largest code stays that.
+        movable = usable.all(axis=1) & (nominal < arithmetic.threshold_max)
+        few = off.shape[1] <= NEAREST
+        # Twice the standard error of a median, 1.25 sigma / sqrt(n); a normal distribution's quartiles are 1.35 apart.
+        quartiles = np.quantile(off, (0.25, 0.75), axis=1)
+        doubt = 2 * 1.25 * (quartiles[1] - quartiles[0]) / 1.35 / np.sqrt(off.shape[1])
+        movable = movable & (np.abs(typical[:, 0]) > doubt) if few else movable
+        found, least = nominal, expected(nominal)
+        for share in (0.5,) if few else TRIED:
+            moved = np.rint((level + np.quantile(off, share, axis=1)) / step) * step
+            moved = np.clip(moved, np.minimum(nominal, 0), arithmetic.threshold_max).astype(np.int64)
+            cost = expected(moved)
+            better = movable & (cost < least - SAVED)
+            if few:
+                better = movable & (wrong(moved) <= wrong(nominal))
+            found, least = np.where(better, moved, found), np.where(better, cost, least)
+        # To compare units and roundings: as many potentials as lie within `reach` on either side, over twice that,
+        # times the mean error, as if potentials lay anywhere, for what lies just beyond counts as well.
+        left = np.where(usable, np.abs(off - (found - level)[:, None]), 0.0).sum(axis=1)
         reach = np.where(usable, self.near, 0.0).max(axis=1) * unit
-        expected = np.divide(left, 2 * reach, out=np.zeros(len(reach)), where=reach > 0)
-        return found.reshape(codes.shape), float(expected.sum()) + int(lost(found).sum()), int((found != nominal).sum())
+        spread = np.divide(left, 2 * reach, out=np.zeros(len(reach)), where=reach > 0).sum() + lost(found).sum()
+        return found.reshape(codes.shape), float(spread), int((found != nominal).sum())
