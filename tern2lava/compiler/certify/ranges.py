@@ -156,8 +156,8 @@ def _summed(
     """The largest magnitude of a state that takes in at most `fed` >= 0 in each of `steps` steps; sums: its growth.
 
     To the nearest, half a last bit may come to it in each step, but it never grows by its decay alone, nor beyond K,
-    the largest whole number up to L + 1/2, L = fed / (1 - f): K decays and takes in to f K + fed <= max(K, L) < K + 1/2,
-    whose nearest whole number is K or below, and what lies lower stays lower.
+    the largest whole number up to L + 1/2, L = fed / (1 - f): K becomes f K + fed <= max(K, L) < K + 1/2, whose nearest
+    whole number is K or below, and what lies lower stays lower.
     """
     if population.decays is Decays.TRUNCATE:
         return np.asarray(sums * fed)
