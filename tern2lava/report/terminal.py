@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from tern2lava.compiler.certify.ties import Ties
 from tern2lava.counts import count
 from tern2lava.report.account import memory_table, twin_table
+from tern2lava.report.integers import integers_text
 from tern2lava.report.mapping import mapping_text
 from tern2lava.report.model import CertificateRow, CoreRow, Report
 from tern2lava.report.rounding import other_notes, rounding_table
@@ -137,6 +138,10 @@ for _section in (
     Section(
         name="certificate", what="what is proven of each population", keys=("certificate", "populations"),
         render=lambda report: [certificate_table(report)],
+    ),
+    Section(
+        name="integers", what="which integers were chosen, and what samples bought",
+        keys=("integers", "calibration", "ranges"), render=integers_text,
     ),
     Section(
         name="roundings", what="what was rounded to integers, worst first", keys=("roundings", "exact_quantities"),
