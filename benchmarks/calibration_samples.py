@@ -1,9 +1,10 @@
-"""How many calibration samples are enough: spikes that change on other samples, beside how many integers were chosen on.
+"""How many calibration samples are enough: spikes that change on other samples, by how many integers were chosen on.
 
     python benchmarks/calibration_samples.py cuba-mlp lif-soft
 
-Networks, reference and counts are those of the second table of fidelity.py; calibrated on the first N samples of one set
-(--range calibrated), counted on 200 samples of another.
+Networks, reference and counts are those of the second table of fidelity.py. Integers are chosen on the first N samples
+of one set (--range calibrated), spikes are counted on 200 samples of another. Cells: every population fed the
+reference's spikes / running free; "none" is without samples.
 """
 
 from __future__ import annotations

@@ -128,15 +128,20 @@ def _told(report: Report, found: CalibrationBlock) -> list[str]:
     """What the table rests on."""
     name = "arrays" if found.file is None else found.file
     lines = [
-        f"Unit: last bits to one weight. Spikes of the network on samples, and how many change with these integers and "
-        f"with those chosen without samples, every population fed the network's own. Samples: {found.run:,} of "
-        f"{found.samples:,} in {name}, {count(found.steps, 'step')}, SHA-256 {found.sha256[:12]}; "
-        "`-`: proven that none changes, or whole numbers in the source."
+        "Unit: last bits to one weight. Spikes are the network's own on the samples; changed are those that these "
+        "integers make otherwise, every population fed the network's own, and without samples those that the integers "
+        "do that are chosen without any."
     ]
+    if any(row.changed is None for row in report.integers):
+        lines.append(f"{NOTHING}: no spike can change, which is proven, or the source computes in integers already.")
+    lines.append(
+        f"Samples: {found.run:,} of {found.samples:,} in {name}, {count(found.steps, 'step')}, SHA-256 "
+        f"{found.sha256[:12]}..."
+    )
     fewer = [row for row in report.integers if row.samples is not None and row.samples < found.run]
     if fewer:
         least = min(row.samples or 0 for row in fewer)
-        lines.append(f"Of {count(len(fewer), 'population')} fewer were looked at, {least:,} at least (docs/effort.md).")
+        lines.append(f"Of {count(len(fewer), 'population')} fewer samples were looked at, {least:,} at least (docs/effort.md).")
     if any(row.ranges == "observed" for row in report.integers):
         lines.append(
             f"Observed ranges: currents up to {found.u_margin:g} times, potentials up to {found.v_margin:g} times what "

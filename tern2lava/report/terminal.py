@@ -101,8 +101,10 @@ def _relative(eps: float) -> str:
 def certificate_table(report: Report) -> Sheet:
     """What is proven of each population."""
     horizon = report.certificate[0].steps if report.certificate else 0
+    observed = any(row.observed for row in report.certificate)
+    inputs = "any input (CONDITIONAL: that keeps to observed ranges)" if observed else "any input"
     table = sheet(
-        f"Certificate over {count(horizon, 'step')}, for any input",
+        f"Certificate over {count(horizon, 'step')}, for {inputs}",
         (
             "Population", text_column("Shape"), "Lag, steps", text_column("Verdict"), "Error bound in thresholds",
             text_column("Ties", 1), text_column("Overflow"), text_column("Why", 2),
