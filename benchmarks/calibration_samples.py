@@ -13,6 +13,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import fidelity_data
 import numpy as np
@@ -40,14 +41,16 @@ def lines(name: str) -> list[str]:
         (folder / "case.json").write_text(json.dumps(told), encoding="utf-8")
         np.savez(folder / "counted.npz", input=counted, **spikes)
         for target in TARGETS:
-            plain = measure(folder, target, False, 1)
-            cells = [f"{plain['fed']} / {plain['free']}"]
+            cells = [_cell(measure(folder, target, False, 1))]
             for number in NUMBERS:
                 np.savez(folder / "calibration.npz", spikes=calibration[:number])
-                counts = measure(folder, target, True, 1)
-                cells.append(f"{counts['fed']} / {counts['free']}")
+                cells.append(_cell(measure(folder, target, True, 1)))
             found.append(f"| {name} | {target} | {total:,} | {' | '.join(cells)} |")
     return found
+
+
+def _cell(counts: dict[str, Any]) -> str:
+    return "refused" if "refused" in counts else f"{counts['fed']:,} / {counts['free']:,}"
 
 
 def main() -> None:
