@@ -46,12 +46,13 @@ class Net:
         """The spikes (samples, steps, neurons) that come back in step t."""
         return spikes[:, t - self.late] if t >= self.late else np.zeros_like(spikes[:, 0])
 
-    def real(self, x: NDArray[Any]) -> tuple[NDArray[np.int8], Floats, Floats]:
-        """Spikes, potentials that met the threshold less what adaptation added to it, and currents (those of kinds that
-        have none are their inputs), (samples, steps, neurons), in units of the source."""
+    def real(self, x: NDArray[Any]) -> tuple[NDArray[np.int8], Floats, Floats, Floats]:
+        """Spikes, potentials that met the threshold less what adaptation added to it, how far currents went (of kinds
+        that have none, inputs) and how far potentials and adaptations did, after the reset too (at once, of 1 / beta,
+        where the source subtracts 1 after the decay), (samples, steps, neurons), in units of the source."""
         a = {name: value.astype(np.float64) for name, value in self.arrays.items()}
         shape = (*x.shape[:2], NEURONS)
-        spikes, met, currents = np.zeros(shape, np.int8), np.zeros(shape), np.zeros(shape)
+        spikes, met, currents, reach = np.zeros(shape, np.int8), np.zeros(shape), np.zeros(shape), np.zeros(shape)
         u, v, raised, rest = (np.zeros((len(x), NEURONS)) for _ in range(4))
         for t in range(x.shape[1]):
             drive = x[:, t] @ a["w"].T + self.back(spikes, t) @ a["r"].T
@@ -73,12 +74,14 @@ class Net:
                 v = v + (drive - v) / 2.3
                 fired = np.where(v >= 1, 1, np.where(v <= -1, -1, 0))
             met[:, t], spikes[:, t] = v - raised, fired
+            owed = {"soft": fired / a.get("beta", 1.0), "signed": fired}.get(self.kind, 0.0)
+            reach[:, t] = np.maximum(np.maximum(np.abs(v), np.abs(v - owed)), raised)
             if self.kind == "resting":
                 v = np.where(spikes[:, t], 0, v)
                 rest = np.where(spikes[:, t], REST, np.maximum(rest - 1, 0))
             elif self.kind == "signed":
                 v = v - spikes[:, t]
-        return spikes, met, currents
+        return spikes, met, np.abs(currents), reach
 
     def integers(
         self, x: NDArray[Any], spikes: NDArray[Any], population: Population, gains: dict[str, Whole], form: Arithmetic
@@ -128,8 +131,10 @@ def _net(kind: str, neuron: str, late: int, seed: int, scale: float, back: float
     def decays(low: float, high: float) -> NDArray[np.float32]:
         return np.exp(-1 / rng.uniform(low, high, NEURONS)).astype(np.float32)
 
+    # A scale for each row of w and one for r: no gain of r is that of another neuron.
+    rows = scale * rng.uniform(0.8, 1.2, (NEURONS, 1)) if kind == "soft" else scale
     arrays = {
-        "w": (scale * codes(NEURONS, INPUTS)).astype(np.float32),
+        "w": (rows * codes(NEURONS, INPUTS)).astype(np.float32),
         "r": (back * codes(NEURONS, NEURONS, share=0.3)).astype(np.float32),
         "beta": decays(3, 30), "alpha": decays(2, 8), "rho": decays(20, 60), "jump": np.full(1, 0.02, np.float32),
     }  # fmt: skip
