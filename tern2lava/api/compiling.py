@@ -17,6 +17,7 @@ from tern2lava.compiler.certify.calibration import Calibration
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.options import MapOptions, Options
+from tern2lava.compiler.passes.pipeline import Calibrate
 from tern2lava.compiler.place import check_placement
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.effort import Effort, effort_of
@@ -202,9 +203,7 @@ def _measure(
     return measure
 
 
-def _calibrate(
-    samples: object, graph: Graph, options: Options, any_steps: bool, pad: bool
-) -> Callable[[Graph], Calibration] | None:
+def _calibrate(samples: object, graph: Graph, options: Options, any_steps: bool, pad: bool) -> Calibrate | None:
     """What runs the calibration `samples`, which are held against `graph` before that."""
     if samples is None:
         if options.ranges == "calibrated":
@@ -217,9 +216,9 @@ def _calibrate(
     spikes = given.spike_data(graph, steps, any_steps=any_steps, pad=pad, effort=effort)
     file, sha256 = ("", digest(spikes)) if given.path is None else (given.path.name, file_digest(given.path))
 
-    def calibrate(real: Graph) -> Calibration:
+    def calibrate(real: Graph, progress: Progress) -> Calibration:
         from tern2lava.sim.calibration import SampleRuns
 
-        return SampleRuns(real, spikes, effort, file=file, sha256=sha256)
+        return SampleRuns(real, spikes, effort, file=file, sha256=sha256, progress=progress)
 
     return calibrate

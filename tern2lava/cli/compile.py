@@ -42,6 +42,7 @@ from tern2lava.frontends.sources import SOURCES
     cls=with_plugins(SOURCES),
     epilog="Example: tern2lava compile net.pt --net net.yaml --target loihi2 -o build/\n\n"
     "Another: tern2lava compile net.pt --net net.yaml --print-ir to_integer\n\n"
+    "And: tern2lava compile net.pt --net net.yaml -o build/ --calibrate train.npz --range calibrated\n\n"
     "And: tern2lava compile net.pt --net net.yaml --what-if loihi1,loihi2,hala-point --data test.npz",
 )
 def compile(
@@ -70,15 +71,19 @@ def compile(
     ] = "5%",
     calibrate: Annotated[
         Path | None,
-        typer.Option(help="npz file of spikes, as --data: integers are chosen that change the fewest spikes on them."),
+        typer.Option(
+            help="npz file of spikes of typical inputs: integers are chosen that change the fewest of the network's "
+            "spikes on them (docs/calibration.md). --data, which measures traffic, changes none."
+        ),
     ] = None,
     ranges: Annotated[
         str,
         typer.Option(
             "--range",
             metavar="RANGES",
-            help="What accumulators are wide enough for: `proven` (every input, any number of steps), `steps` (every "
-            "input, the steps of a sample), `calibrated` (what --calibrate shows, with a margin: finer integers).",
+            help="What accumulators have to hold: `proven` (every input, for any number of steps), `steps` (every "
+            "input, for the steps of a sample), `calibrated` (what --calibrate shows, with a margin, for finer "
+            "integers; certificates are then conditional).",
         ),
     ] = "steps",
     max_neurons: MaxNeurons = 0,
@@ -129,7 +134,7 @@ def compile(
         )
     if ranges not in RANGES:
         known = ", ".join(RANGES)
-        raise InputError("--range", f"requires {known}; found '{ranges}'; choose one of them")
+        raise InputError("--range", f"requires one of {known}; found '{ranges}'; choose one of them")
     if ranges == "calibrated" and calibrate is None:
         raise InputError(
             "--range", "requires samples for calibrated ranges; found none; add --calibrate FILE, or choose steps"

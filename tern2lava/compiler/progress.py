@@ -9,8 +9,12 @@ Progress = Callable[[str, int, int], None]
 
 PREFIX = ": "
 """Between what a stage belongs to (a target, a network) and its name."""
+CALIBRATION, CHOICE = "calibration", "integers on samples"
+"""Stages in which calibration samples are run, and integers are chosen on them."""
 COUNTED = {
     "passes": "pass",
+    CALIBRATION: "sample",
+    CHOICE: "population",
     "core images": "core",
     "other mappings": "candidate",
     "placement of the best": "candidate",
@@ -33,7 +37,7 @@ COUNTED = {
     "student": "batch",
 }
 """What is counted in each stage that counts, in the singular."""
-UNEVEN = ("passes", "compiling kernels (once)")
+UNEVEN = ("passes", CHOICE, "compiling kernels (once)")
 """Stages whose parts take such different times that the number done says nothing of the time left."""
 
 

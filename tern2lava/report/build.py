@@ -5,6 +5,7 @@ from __future__ import annotations
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir.graph import Population
 from tern2lava.compiler.ir.shapes import size
+from tern2lava.report.integers import calibration_block, integers_rows
 from tern2lava.report.mapping import mapping_block
 from tern2lava.report.memory import axon_bits, image_sections, memory_account, state_bits
 from tern2lava.report.model import BoundRow, CertificateRow, CoreRow, PopulationRow, Report
@@ -46,6 +47,9 @@ def make_report(compiled: Compiled, version: str) -> Report:
         mapping=mapping_block(mapped),
         memory=memory_account(compiled),
         certificate=[CertificateRow.model_validate(c.to_dict()) for c in compiled.lowered.certificates],
+        ranges=compiled.options.ranges,
+        integers=integers_rows(compiled),
+        calibration=calibration_block(compiled),
         roundings=rounding_rows(compiled.lowered.roundings),
         exact_quantities=compiled.lowered.exact_quantities,
         verification=None,

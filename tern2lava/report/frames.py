@@ -14,7 +14,7 @@ from tern2lava.extras import require
 from tern2lava.report.model import Report, Verification
 
 VERIFIED = ("verdicts", "arithmetic", "executions", "band", "ranges", "reading")
-TABLES = ("populations", "cores", "memory", "certificate", "roundings", "bounds", "twins", *VERIFIED)
+TABLES = ("populations", "cores", "memory", "certificate", "integers", "roundings", "bounds", "twins", *VERIFIED)
 
 
 def report_frame(report: Report, table: object) -> Any:

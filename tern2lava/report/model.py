@@ -212,6 +212,55 @@ class CertificateRow(_Block):
     ties: TieRow = Field(description="What becomes of potentials that equal their threshold.")
 
 
+class IntegersRow(_Block):
+    """The integers that were chosen for a population. Counts of spikes are of the calibration samples, where there were
+    any, every population being fed and reset by the network's own spikes."""
+
+    population: str = Field(description="Name of the population.")
+    unit: float = Field(description="Last bits of a potential to one weight (to the unit of its layer's weights).")
+    unit_exponent: int | None = Field(description="e where `unit` is 2^e; null: it is no power of two.")
+    decays: str = Field(
+        description="How decays become whole numbers: truncate (towards zero), nearest, or none, where nothing decays "
+        "but all at once."
+    )
+    ranges: str = Field(
+        description="What the accumulators hold. proven: every input, for any number of steps. steps: every input, for "
+        "the steps of a sample. observed: what calibration samples showed, times a margin. short: some input makes one "
+        "overflow."
+    )
+    thresholds: int = Field(description="Thresholds of the population, lower ones too; neurons may share one.")
+    moved: int = Field(description="Thresholds that were moved to pay for other roundings.")
+    furthest: float = Field(
+        description="The largest such move, over its threshold (over one weight where that is 0); 0: none was moved."
+    )
+    samples: int | None = Field(
+        description="Calibration samples that were looked at; null: there were none, or it is proven without any that "
+        "every neuron spikes as in real numbers, or the source computes in integers already. So are the next four."
+    )
+    spikes: int | None = Field(description="Spikes of the network on these samples.")
+    changed: int | None = Field(description="Neuron-timesteps that spike otherwise with these integers.")
+    changed_without: int | None = Field(description="How many do with the integers that are chosen without samples.")
+    saved: int | None = Field(description="What the samples bought: changed_without - changed.")
+    finer_unit: float | None = Field(
+        description="The finest unit whose accumulators would hold what the samples showed, which --range calibrated "
+        "would try; null: ranges are those already, it is no finer, or no spike is expected to change."
+    )
+
+
+class CalibrationBlock(_Block):
+    """The samples that integers were chosen on (docs/calibration.md)."""
+
+    file: str | None = Field(description="Name of the file; null: arrays.")
+    sha256: str = Field(description="SHA-256 of the bytes of the file; of arrays, of their values.")
+    samples: int = Field(description="Samples in it.")
+    run: int = Field(description="Samples that were run, the first of them.")
+    steps: int = Field(description="Steps of a sample.")
+    u_margin: float = Field(
+        description="How many times as far as observed a current may go before it leaves its range."
+    )
+    v_margin: float = Field(description="The same of potentials and adaptations.")
+
+
 class RoundingRow(_Block):
     """One quantity of a population that the integers do not hold exactly. Values are in the source's units; of a
     threshold, what counts is the distance to where the integers decide."""
@@ -567,6 +616,14 @@ class Report(_Block):
     mapping: MappingBlock = Field(description="How the network was mapped, its traffic and its work per step.")
     memory: Memory = Field(description="Synaptic memory.")
     certificate: list[CertificateRow] = Field(description="Certificates, one per population.")
+    ranges: str = Field(
+        description="What was asked of accumulators (--range): proven, steps or calibrated; `integers` says what they "
+        "hold."
+    )
+    integers: list[IntegersRow] = Field(description="Integers that were chosen, one entry per population.")
+    calibration: CalibrationBlock | None = Field(
+        description="The samples that they were chosen on; null: without samples."
+    )
     roundings: list[RoundingRow] = Field(
         description="Every quantity that was rounded, worst first; empty: the integers are the trained numbers."
     )
@@ -593,8 +650,8 @@ class Report(_Block):
         """One of its tables as a pandas.DataFrame, the columns being the keys of docs/report.md.
 
         "populations": shape, cores, certificate, and spikes where it was verified; "cores": each core and what it holds
-        (KEY and KEY_max); "memory": bits of each projection; "certificate", "roundings", "bounds", "twins"; and those
-        of Verification.to_frame. Raises InputError for another name, MissingPackageError without pandas.
+        (KEY and KEY_max); "memory": bits of each projection; "certificate", "integers", "roundings", "bounds", "twins";
+        and those of Verification.to_frame. Raises InputError for another name, MissingPackageError without pandas.
         """
         from tern2lava.report.frames import report_frame
 

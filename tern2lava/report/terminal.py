@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from tern2lava.compiler.certify.ties import Ties
 from tern2lava.counts import count
 from tern2lava.report.account import memory_table, twin_table
+from tern2lava.report.integers import integers_text
 from tern2lava.report.mapping import mapping_text
 from tern2lava.report.model import CertificateRow, CoreRow, Report
 from tern2lava.report.rounding import other_notes, rounding_table
@@ -100,8 +101,10 @@ def _relative(eps: float) -> str:
 def certificate_table(report: Report) -> Sheet:
     """What is proven of each population."""
     horizon = report.certificate[0].steps if report.certificate else 0
+    observed = any(row.observed for row in report.certificate)
+    inputs = "any input (CONDITIONAL: that keeps to observed ranges)" if observed else "any input"
     table = sheet(
-        f"Certificate over {count(horizon, 'step')}, for any input",
+        f"Certificate over {count(horizon, 'step')}, for {inputs}",
         (
             "Population", text_column("Shape"), "Lag, steps", text_column("Verdict"), "Error bound in thresholds",
             text_column("Ties", 1), text_column("Overflow"), text_column("Why", 2),
@@ -137,6 +140,10 @@ for _section in (
     Section(
         name="certificate", what="what is proven of each population", keys=("certificate", "populations"),
         render=lambda report: [certificate_table(report)],
+    ),
+    Section(
+        name="integers", what="which integers were chosen, and what samples bought",
+        keys=("integers", "calibration", "ranges"), render=integers_text,
     ),
     Section(
         name="roundings", what="what was rounded to integers, worst first", keys=("roundings", "exact_quantities"),

@@ -8,6 +8,7 @@ from tern2lava.compiler.certify.calibration import Calibration, IntegerRun, Obse
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Neuron, Population, Projection
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Ints, Reals, Spikes, size
+from tern2lava.compiler.progress import CALIBRATION, Progress, silent
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.sim.data.spike_file import SpikeData
@@ -18,13 +19,14 @@ from tern2lava.sim.reference.real import NeuronState, run_float
 class SampleRuns(Calibration):
     """The layers of `real`, a TERNARY graph, on the first samples of `data`: as many as `effort` lets be run.
 
-    The reference is the float64 run of the whole graph. file, sha256: see Samples. Raises InputError for data without
-    samples.
+    The reference is the float64 run of the whole graph, of which `progress` is told. file, sha256: see Samples. Raises
+    InputError for data without samples.
     """
 
     def __init__(
-        self, real: Graph, data: SpikeData, effort: Effort = NORMAL, *, file: str = "", sha256: str = ""
-    ) -> None:
+        self, real: Graph, data: SpikeData, effort: Effort = NORMAL, *, file: str = "", sha256: str = "",
+        progress: Progress = silent,
+    ) -> None:  # fmt: skip
         self.graph, self.effort, self.steps = real, effort, data.steps
         work = sum(_work(real, projection) for projection in real.of_kind(Projection)) * data.steps
         self.samples = min(data.samples, effort.calibrated_samples, max(1, effort.calibrated_work // max(1, work)))
@@ -36,9 +38,11 @@ class SampleRuns(Calibration):
         piece = max(1, effort.shard_values // max(1, neurons * data.steps))
         parts = []
         for begin in range(0, self.samples, piece):
+            progress(CALIBRATION, begin, self.samples)
             values = data.values(begin, min(begin + piece, self.samples))
             run = run_float(real, values, states=False).spikes
             parts.append({**{name: v.reshape(*v.shape[:2], -1) for name, v in values.items()}, **run})
+        progress(CALIBRATION, self.samples, self.samples)
         self.spikes: dict[str, Spikes] = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
         self._summed: tuple[str, dict[str, Ints]] = ("", {})
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 
 from shown import check_text, shown
 from tern2lava import api
@@ -30,7 +30,16 @@ from tern2lava.frontends.inspect.read import inspect_file
 from tern2lava.hw_profiles import load_profile, profile_names
 from tern2lava.report.build import make_report
 from tern2lava.report.inspection import render_inspection
-from tern2lava.report.model import ProcessRow, ReadingBlock, ReadingRow, Report, Verification
+from tern2lava.report.integers import integers_text
+from tern2lava.report.model import (
+    CalibrationBlock,
+    IntegersRow,
+    ProcessRow,
+    ReadingBlock,
+    ReadingRow,
+    Report,
+    Verification,
+)
 from tern2lava.report.tables import profile_table, profiles_table, rules_table
 from tern2lava.report.terminal import render
 from tern2lava.report.training import render_training
@@ -74,6 +83,30 @@ def verified() -> Report:
     return report.model_copy(
         update={"verification": found.model_copy(update={"executions": executions, "processes": processes})}
     )
+
+
+def calibrated() -> Group:
+    """What three populations would show, one of which needed no samples and one of which a large layer cut short."""
+    plain = {"decays": "truncate", "ranges": "steps", "thresholds": 1, "moved": 0, "furthest": 0.0, "finer_unit": None}
+    rows = [
+        IntegersRow(
+            **plain | {"decays": "nearest", "ranges": "observed", "thresholds": 512, "moved": 310, "furthest": 0.0123},
+            population="hidden", unit=55_872, unit_exponent=None, samples=256, spikes=1_234_567, changed=12,
+            changed_without=4_321, saved=4_309,
+        ),
+        IntegersRow(
+            **plain | {"finer_unit": 131_072}, population="wide", unit=32_768, unit_exponent=15, samples=40,
+            spikes=98_765, changed=3, changed_without=3, saved=0,
+        ),
+        IntegersRow(
+            **plain | {"decays": "none", "ranges": "proven"}, population="out", unit=64, unit_exponent=6, samples=None,
+            spikes=None, changed=None, changed_without=None, saved=None,
+        ),
+    ]  # fmt: skip
+    block = CalibrationBlock(
+        file="train.npz", sha256="3ea1f2454e2a" + "0" * 52, samples=1000, run=256, steps=100, u_margin=2, v_margin=1.25
+    )
+    return Group(*integers_text(compiled().model_copy(update={"integers": rows, "calibration": block})))
 
 
 def verification() -> Verification:
@@ -128,6 +161,7 @@ def targets() -> list[Any]:
 
 TABLES: dict[str, Callable[[], RenderableType]] = {
     "compile": lambda: render(compiled()),
+    "calibrated": calibrated,
     "report": lambda: render(verified()),
     "verify": lambda: verification_table(verification()),
     "demo": demonstrated,

@@ -48,10 +48,13 @@ class Choice:
     """What was chosen for a population, for the report.
 
     unit: last bits of one unit of its synapses' scale. decays: how they become whole. thresholds, moved: how many there
-    are, and how many were moved to pay for other roundings. Of calibration samples, None without them: spikes of the
-    reference in them, how many change with these integers, and how many with those chosen without samples. observed:
-    the ranges that the unit was chosen for, None where it was for those of every input. before_moves: the population
-    with its thresholds where they were, None where none was moved. furthest: the largest such move, in synapses.
+    are, lower ones too, and how many were moved to pay for other roundings. Of calibration samples, None without them
+    or where it is proven that no spike changes: how many were looked at, spikes of the reference in them, how many
+    change with these integers, and how many with those chosen without samples. observed: the ranges that the unit was
+    chosen for, None where it was for those of every input. finer: the finest unit whose accumulators hold what was
+    observed, where that is finer than `unit` and samples let expect that spikes change; None elsewhere. before_moves:
+    the population with its thresholds where they were, None where none was moved. furthest: the largest such move, in
+    synapses.
     """
 
     population: str
@@ -59,10 +62,12 @@ class Choice:
     decays: Decays
     thresholds: int
     moved: int = 0
+    samples: int | None = None
     spikes: int | None = None
     changed: int | None = None
     changed_before: int | None = None
     observed: Observed | None = None
+    finer: float | None = None
     before_moves: Population | None = None
     furthest: float = 0.0
 
@@ -87,8 +92,10 @@ class Search:
 def choose(search: Search, calibration: Calibration | None) -> tuple[Candidate, Choice]:
     """The integers of one population, and what is to be said of the choice."""
     without = _by_proof(search)
-    count = int(without.population.threshold.size)
-    plain = Choice(population=search.neuron.name, unit=without.unit, decays=without.population.decays, thresholds=count)
+    plain = Choice(
+        population=search.neuron.name, unit=without.unit, decays=without.population.decays,
+        thresholds=sum(codes.size for codes in _codes(without.population)),
+    )  # fmt: skip
     if calibration is None or quantum_unit(search.neuron) is not None or _proven(search, without):
         return without, plain
     return _by_samples(search, calibration, without)
@@ -284,16 +291,26 @@ def _by_samples(search: Search, calibration: Calibration, without: Candidate) ->
                 best = found
     plain, fitted = best.candidate, best.fitted
     chosen = replace(plain, population=fitted.population)
-    codes = np.abs(fitted.population.threshold - plain.population.threshold)
+    codes, nominal = _codes(chosen.population), _codes(plain.population)
+    calibrated = search.options.ranges == "calibrated"
+    settled = calibrated or fitted.expected <= GAINED
+    finest = 0.0 if settled else max(_observed_units(search, run.observed), default=0.0)
     choice = Choice(
         population=neuron.name, unit=chosen.unit, decays=chosen.population.decays,
-        thresholds=int(chosen.population.threshold.size), moved=fitted.moved,
+        thresholds=sum(each.size for each in codes), moved=fitted.moved, samples=len(run.met),
         spikes=int(np.count_nonzero(run.spikes)), changed=count_changed(chosen.population, run, best.met),
         changed_before=count_changed(without.population, run, before.met),
-        before_moves=plain.population if fitted.moved else None, furthest=float(np.max(codes)) / chosen.unit,
-        observed=run.observed if search.options.ranges == "calibrated" else None,
+        before_moves=plain.population if fitted.moved else None,
+        furthest=max(float(np.max(np.abs(a - b))) for a, b in zip(codes, nominal, strict=True)) / chosen.unit,
+        observed=run.observed if calibrated else None, finer=finest if finest > chosen.unit else None,
     )  # fmt: skip
     return chosen, choice
+
+
+def _codes(population: Population) -> tuple[Ints, ...]:
+    """The codes of thresholds, and of lower ones where there are any."""
+    low = population.threshold_low
+    return (population.threshold,) if low is None else (population.threshold, low)
 
 
 def _observed(search: Search, run: RealRun) -> Observed | None:

@@ -73,7 +73,7 @@ def count_changed(population: Population, run: RealRun, met: Ints) -> int:
 
 
 def _spread(codes: Ints, shape: Shape) -> Ints:
-    return np.ascontiguousarray(np.broadcast_to(codes, shape))
+    return np.array(np.broadcast_to(codes, shape))
 
 
 class _Groups:

@@ -9,7 +9,7 @@ from tern2lava.compiler.certify.calibration import Calibration, Samples
 from tern2lava.compiler.certify.certificate import Certificate, certify
 from tern2lava.compiler.certify.rounding import Rounding, list_roundings
 from tern2lava.compiler.ir.check import check
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Level
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Level, Neuron
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.canonical_neurons import canonical_neurons
 from tern2lava.compiler.passes.choose_integers import Choice
@@ -22,25 +22,26 @@ from tern2lava.compiler.passes.rounding_limits import refuse_roundings
 from tern2lava.compiler.passes.split_fan_in import split_fan_in
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.compiler.passes.to_integer import to_integer
-from tern2lava.compiler.progress import Progress, silent
+from tern2lava.compiler.progress import CHOICE, Progress, silent
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile
 
-Calibrate = Callable[[Graph], Calibration]
+Calibrate = Callable[[Graph, Progress], Calibration]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What a pass may look at beside the graph. profile: the target; None where the network is lowered for none.
-    calibrate: runs calibration samples on the last real graph; None without samples. choices, samples:
-    filled by to_integer."""
+    calibrate: runs calibration samples on the last real graph, telling `progress`; None without samples. choices,
+    samples: filled by to_integer."""
 
     options: Options
     arithmetic: Arithmetic
     profile: Profile | None = None
     calibrate: Calibrate | None = None
+    progress: Progress = silent
     choices: list[Choice] = field(default_factory=list)
     samples: list[Samples] = field(default_factory=list)
 
@@ -60,12 +61,17 @@ class Pass:
 
 
 def _to_integer(graph: Graph, settings: Settings) -> Graph:
-    calibration = None if settings.calibrate is None else settings.calibrate(graph)
+    calibration = None if settings.calibrate is None else settings.calibrate(graph, settings.progress)
     if calibration is not None:
         settings.samples.append(calibration.told)
-    return to_integer(
-        graph, settings.arithmetic, settings.options, settings.profile, calibration, settings.choices.append
-    )
+    total = len(graph.of_kind(Neuron))
+
+    def told(choice: Choice) -> None:
+        settings.choices.append(choice)
+        if calibration is not None:
+            settings.progress(CHOICE, len(settings.choices), total)
+
+    return to_integer(graph, settings.arithmetic, settings.options, settings.profile, calibration, told)
 
 
 PASSES: tuple[Pass, ...] = (
@@ -134,7 +140,9 @@ def lower(
     rounding is a note. Raises InputError, UnsupportedError and CapacityError as the checks and passes do, and
     UnsupportedError for roundings beyond options.allow_rounding.
     """
-    settings = Settings(options=options or Options(), arithmetic=arithmetic, profile=profile, calibrate=calibrate)
+    settings = Settings(
+        options=options or Options(), arithmetic=arithmetic, profile=profile, calibrate=calibrate, progress=progress
+    )
     if settings.options.ranges == "calibrated" and calibrate is None:
         raise InputError(
             "ranges", 'requires calibration samples for "calibrated"; found none; give them, or choose "steps"'
