@@ -35,7 +35,8 @@ on one network of every conformance cell in the float32 that people ship.
     generic-ternary  never more than on loihi2
     decisions        at most 0.1 % change, network by network
     same             compiled again, the same integers
-    time             calibrated at most twice as long as plain, plain at most twice as long as 3f246db
+    time             plain at most twice as long as 3f246db; the command that runs samples (which starts Python as well)
+                     at most twice as long as the one without
     oracle    each of twelve misreadings turns the verdict on reading red, and the network read as it is does not
     float32   no conformance network is found misread in float32
 """
