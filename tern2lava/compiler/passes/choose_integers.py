@@ -143,9 +143,18 @@ def _finest(search: Search) -> Candidate:
         )
     for unit in _units_of_octave(search, best.unit)[:1]:
         found = search.candidate(unit)
-        if found is not None and (found.fits or not best.fits) and _errs_less(search, found, best):
+        if found is None or not (found.fits or not best.fits):
+            continue
+        if _bias_error(neuron, found) <= _bias_error(neuron, best) and _errs_less(search, found, best):
             best = found
     return best
+
+
+def _bias_error(neuron: Neuron, chosen: Candidate) -> float:
+    """The largest error of a bias, in units of the synapses' scale."""
+    population = chosen.population
+    off = (population.bias / chosen.unit - neuron.bias, population.bias_u / chosen.unit - neuron.bias_u)
+    return max(float(np.max(np.abs(each), initial=0.0)) for each in off)
 
 
 def _errs_less(search: Search, found: Candidate, than: Candidate) -> bool:
