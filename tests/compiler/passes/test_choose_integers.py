@@ -128,15 +128,18 @@ def test_units_that_are_no_power_of_two_are_taken_where_they_change_fewer_spikes
     assert any(not math.log2(unit).is_integer() for unit in units.values()), units
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_silent_samples_change_nothing(target: str, tmp_path: Path) -> None:
-    net = NETS["soft"]
-    plain = lowered(net, tmp_path, target, samples=False)
-    silent = lowered(net, tmp_path, target, x=np.zeros((3, STEPS, 24), np.uint8))
+@pytest.mark.parametrize("ranges", ["steps", "calibrated"])
+@pytest.mark.parametrize("name", NETS)
+def test_silent_samples_change_nothing(name: str, ranges: Ranges, tmp_path: Path) -> None:
+    silent_input = np.zeros((3, STEPS, 24), np.uint8)
+    plain = lowered(NETS[name], tmp_path, "loihi2", samples=False, form=NARROW)
+    silent = lowered(NETS[name], tmp_path, "loihi2", ranges, x=silent_input, form=NARROW)
     assert (silent.choices[0].unit, silent.choices[0].spikes) == (plain.choices[0].unit, 0)
-    np.testing.assert_array_equal(
-        there(silent.program.of_kind(Population)[0]).threshold, plain.program.of_kind(Population)[0].threshold
-    )
+    assert silent.choices[0].finer is None
+    (before,), (after,) = plain.program.of_kind(Population), silent.program.of_kind(Population)
+    np.testing.assert_array_equal(after.threshold, before.threshold)
+    assert after.decays is before.decays
+    assert [c.observed for c in silent.certificates] == [False]
 
 
 def test_a_target_that_truncates_gets_no_other_rounding(tmp_path: Path) -> None:
