@@ -48,7 +48,7 @@ class Given:
         elif self.path is not None:
             made = load_spikes(self.path, program, steps=steps, pad=pad, effort=effort)
         else:
-            made = make_spikes(self.arrays or {}, program, steps=steps, pad=pad)
+            made = make_spikes(self.arrays or {}, program, self.name, steps=steps, pad=pad)
         return fitted(made, program, steps, any_steps=any_steps, pad=pad, where=self.where)
 
     def oracle(self, imported: Graph, spikes: SpikeData, effort: Effort) -> Oracle | None:
@@ -63,7 +63,7 @@ class Given:
 def given_spikes(data: object, program: Graph, name: str = "data") -> Given:
     """`data` told apart; errors call it `name`. Raises InputError for what is no spikes."""
     if isinstance(data, SpikeData):
-        _check_inputs(data, program)
+        _check_inputs(data, program, name)
         return Given(spikes=data, name=name)
     if isinstance(data, (str, os.PathLike)):
         return Given(path=arguments.path(data, name, HINT))
@@ -90,9 +90,9 @@ def file_digest(path: Path) -> str:
     return found.hexdigest()
 
 
-def _check_inputs(data: SpikeData, program: Graph) -> None:
+def _check_inputs(data: SpikeData, program: Graph, name: str) -> None:
     """Raise InputError where `data` are those of another network."""
     wanted = {node.name: node.shape for node in program.of_kind(Input)}
     found = {name: tuple(values.shape[2:]) for name, values in data.inputs.items()}
     if wanted != found:
-        raise InputError("data", f"requires the inputs {wanted}; found {found}; make them for this network")
+        raise InputError(name, f"requires the inputs {wanted}; found {found}; make them for this network")

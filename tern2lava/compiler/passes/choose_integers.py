@@ -347,7 +347,9 @@ def _candidate_of(search: Search, run: RealRun, without: Candidate, unit: float,
 
 def _observed_units(search: Search, observed: Observed) -> list[float]:
     """Units for which accumulators hold what was `observed`: the largest power of two, the largest of all, and of those
-    not much smaller the one that rounds gains least."""
+    not much smaller the one that rounds gains least; none where nothing ever arrived."""
+    if observed.largest == 0:
+        return []
     arithmetic, step = search.arithmetic, 1 << search.arithmetic.gain_shift
     most = min(arithmetic.state_max / max(observed.largest, 1.0), 2.0**arithmetic.gain_max_shift)
     while most >= step:

@@ -29,17 +29,21 @@ from tern2lava.sim.reference import integer
 
 TARGETS = ("loihi2", "generic-ternary")
 SAMPLES = 24
+# So narrow that integers change spikes.
+NARROW = Arithmetic(decay_bits=12, state_bits=15, threshold_bits=13, threshold_shift=0, gain_shift=0, gain_max_shift=12)
 
 
 def lowered(
-    net: Net, folder: Path, target: str, ranges: Ranges = "steps", x: Any = None, samples: bool = True
-) -> Lowered:
-    """`net` lowered for `target` with these calibration samples (None: SAMPLES of them), or without any."""
+    net: Net, folder: Path, target: str, ranges: Ranges = "steps", x: Any = None, samples: bool = True,
+    form: Arithmetic | None = None,
+) -> Lowered:  # fmt: skip
+    """`net` lowered for `target` with these calibration samples (None: SAMPLES of them), or without any.
+    form: in the place of the target's."""
     profile = load_profile(target)
     x = spikes_of(SAMPLES, 11) if x is None else x
     data = make_spikes({"spikes": x}, net.load(folder), steps=STEPS, pad=False)
     return lower(
-        net.load(folder), Arithmetic(**profile.arithmetic_values()), Options(ranges=ranges, allow_rounding=0.5),
+        net.load(folder), form or Arithmetic(**profile.arithmetic_values()), Options(ranges=ranges, allow_rounding=0.5),
         profile, calibrate=(lambda real, progress: SampleRuns(real, data)) if samples else None,
     )  # fmt: skip
 
@@ -80,17 +84,19 @@ def test_the_choice_counts_what_changes_on_the_samples_and_what_did_without_them
         assert choice.spikes == np.count_nonzero(net.real(x)[0])
         assert choice.changed == changed(net, found.program, x)
         assert choice.changed_before == changed(net, plain.program, x)
-        assert there(choice.changed) <= there(choice.changed_before) + 2
+        assert there(choice.changed) <= there(choice.changed_before)
 
 
-@pytest.mark.parametrize("name", NETS)
+# Of "signed" four spikes change in all.
+@pytest.mark.parametrize("name", ["soft", "resting", "adaptive"])
 def test_samples_save_spikes_on_others(name: str, tmp_path: Path) -> None:
     net, others = NETS[name], spikes_of(200, 12)
-    plain = changed(net, lowered(net, tmp_path, "loihi2", samples=False).program, others)
-    chosen = changed(net, lowered(net, tmp_path, "loihi2", "calibrated").program, others)
-    assert chosen <= plain
-    if plain > 50:
-        assert chosen < plain / 2
+    plain = changed(net, lowered(net, tmp_path, "loihi2", samples=False, form=NARROW).program, others)
+    steps = changed(net, lowered(net, tmp_path, "loihi2", form=NARROW).program, others)
+    observed = changed(net, lowered(net, tmp_path, "loihi2", "calibrated", form=NARROW).program, others)
+    assert plain > 100
+    assert steps <= plain
+    assert observed < plain / 5
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -122,22 +128,27 @@ def test_units_that_are_no_power_of_two_are_taken_where_they_change_fewer_spikes
     assert any(not math.log2(unit).is_integer() for unit in units.values()), units
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_silent_samples_change_nothing(target: str, tmp_path: Path) -> None:
-    net = NETS["soft"]
-    plain = lowered(net, tmp_path, target, samples=False)
-    silent = lowered(net, tmp_path, target, x=np.zeros((3, STEPS, 24), np.uint8))
+@pytest.mark.parametrize("ranges", ["steps", "calibrated"])
+@pytest.mark.parametrize("name", NETS)
+def test_silent_samples_change_nothing(name: str, ranges: Ranges, tmp_path: Path) -> None:
+    silent_input = np.zeros((3, STEPS, 24), np.uint8)
+    plain = lowered(NETS[name], tmp_path, "loihi2", samples=False, form=NARROW)
+    silent = lowered(NETS[name], tmp_path, "loihi2", ranges, x=silent_input, form=NARROW)
     assert (silent.choices[0].unit, silent.choices[0].spikes) == (plain.choices[0].unit, 0)
-    np.testing.assert_array_equal(
-        there(silent.program.of_kind(Population)[0]).threshold, plain.program.of_kind(Population)[0].threshold
-    )
+    assert silent.choices[0].finer is None
+    (before,), (after,) = plain.program.of_kind(Population), silent.program.of_kind(Population)
+    np.testing.assert_array_equal(after.threshold, before.threshold)
+    assert after.decays is before.decays
+    assert [c.observed for c in silent.certificates] == [False]
 
 
 def test_a_target_that_truncates_gets_no_other_rounding(tmp_path: Path) -> None:
-    # Loihi 1 has no soft reset and none at all but to zero, as `resting` has it.
+    # Loihi 1 has no reset but to zero, as `resting` has it; in states so narrow that rounding to the nearest is better.
     for samples in (False, True):
-        found = lowered(NETS["resting"], tmp_path, "loihi1", "calibrated" if samples else "steps", samples=samples)
-        assert [p.decays for p in found.program.of_kind(Population)] == [Decays.TRUNCATE]
+        ranges: Ranges = "calibrated" if samples else "steps"
+        for target, decays in (("loihi1", Decays.TRUNCATE), ("generic-ternary", Decays.NEAREST)):
+            found = lowered(NETS["resting"], tmp_path, target, ranges, samples=samples, form=NARROW)
+            assert [p.decays for p in found.program.of_kind(Population)] == [decays], target
 
 
 def test_lower_thresholds_count_too(tmp_path: Path) -> None:
