@@ -40,8 +40,8 @@ def calls() -> dict[str, Call]:
         "compile": (
             tern2lava.compile, {"source": network(), "target": tiny},
             (
-                "source", "target", "out", "options", "map_options", "data", "calibrate", "recorded", "nonsense", *common,
-                *loading,
+                "source", "target", "out", "options", "map_options", "data", "calibrate", "recorded", "nonsense",
+                *common, *loading,
             ),
         ),
         "what_if": (
