@@ -328,7 +328,10 @@ def _observed(search: Search, run: RealRun) -> Observed | None:
 
 
 def _finest_units(search: Search, run: RealRun, without: Candidate) -> list[float]:
-    """The finest units whose accumulators hold every input, or what was observed where `ranges` asks for no more."""
+    """The finest units whose accumulators hold every input, or what was observed where `ranges` asks for no more; none
+    where nothing ever arrived, which says nothing."""
+    if run.observed.largest == 0:
+        return []
     observed = _observed(search, run)
     if observed is None:
         return [without.unit, *_units_of_octave(search, without.unit)[:2]]
