@@ -17,6 +17,7 @@ from tern2lava.compiler.certify.certificate import error_bound
 from tern2lava.compiler.certify.lattice import decided, lattice
 from tern2lava.compiler.certify.offset import bias_offset, coded_bias
 from tern2lava.compiler.certify.ranges import FOREVER
+from tern2lava.compiler.certify.rounding import bias_shift
 from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit
 from tern2lava.compiler.certify.ties import place, tie_note
 from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Neuron, Output, Population, Readout, Reset
@@ -289,12 +290,16 @@ def _offsets_allowed(search: Search) -> bool:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Judged:
-    """A candidate, what became of its thresholds, its potentials on the samples, and in whose units these are."""
+    """A candidate, what became of its thresholds, the spikes of the samples that change, and in whose units it is."""
 
     candidate: Candidate
     fitted: Fitted
-    met: Ints
+    changed: int
     bench: _Bench
+
+    def saves(self, beside: _Judged) -> bool:
+        """Whether fewer spikes can be expected to change than with another candidate, and on the samples no more do."""
+        return self.changed <= beside.changed and self.fitted.expected < beside.fitted.expected - GAINED
 
 
 class _Bench:
@@ -304,21 +309,22 @@ class _Bench:
         self.search, self.run, self.calibration = search, run, calibration
         self._sides: dict[Shape, Thresholds] = {}
 
-    def judge(self, chosen: Candidate) -> _Judged:
-        """`chosen` with its thresholds fitted."""
+    def judge(self, chosen: Candidate, *, move: bool) -> _Judged:
+        """`chosen`, with its thresholds moved if `move`."""
         arithmetic = self.search.arithmetic
         met = self.calibration.integers(chosen.population, chosen.projections, arithmetic).met
         best = None
         for shape in _threshold_shapes(self.search, chosen.population):
             if shape not in self._sides:
                 self._sides[shape] = Thresholds(self.search.neuron, self.run, shape)
-            found = self._sides[shape].fit(chosen.population, met, chosen.unit, arithmetic)
+            found = self._sides[shape].fit(chosen.population, met, chosen.unit, arithmetic, move=move)
             if best is None or found.expected < best.expected - GAINED:
                 best = found
         assert best is not None
-        return _Judged(candidate=chosen, fitted=best, met=met, bench=self)
+        changed = count_changed(best.population, self.run, met)
+        return _Judged(candidate=chosen, fitted=best, changed=changed, bench=self)
 
-    def best(self, start: _Judged, without: Candidate) -> _Judged:
+    def best(self, start: _Judged, without: Candidate, *, move: bool) -> _Judged:
         """The best of the candidates in the units of this search and of `start`: every rounding at the first unit, then
         the better one at others."""
         best, units = start, _finest_units(self.search, self.run, without)
@@ -327,9 +333,8 @@ class _Bench:
         for unit, asked in tries:
             each = _candidate_of(self.search, self.run, without, unit, asked or best.candidate.population.decays)
             if each is not None:
-                found = self.judge(each)
-                if found.fitted.expected < best.fitted.expected - GAINED:
-                    best = found
+                found = self.judge(each, move=move)
+                best = found if found.saves(best) else best
         return best
 
 
@@ -338,14 +343,17 @@ def _by_samples(search: Search, calibration: Calibration, without: Candidate) ->
     neuron = search.neuron
     run = calibration.real(neuron)
     bench = _Bench(search, run, calibration)
-    before = bench.judge(without)
-    best = bench.best(before, without)
+    before = bench.judge(without, move=False)
+    # Where no spike changes on the samples, they do not say where thresholds belong.
+    move = before.changed > 0
+    start = bench.judge(without, move=move)
+    best = bench.best(start if start.saves(before) else before, without, move=move)
     if search.options.ranges == "calibrated" and search.profile is not None and _any_gain(search):
         own = balanced(search.graph, neuron, run.reach_v)
         if own is not None:
             graph, units = own
             other = replace(search, graph=graph, neuron=graph.neuron(neuron.name))
-            best = _Bench(other, run.in_units(units), calibration).best(best, without)
+            best = _Bench(other, run.in_units(units), calibration).best(best, without, move=move)
     run = best.bench.run
     plain, fitted = best.candidate, best.fitted
     chosen = replace(plain, population=fitted.population)
@@ -356,8 +364,8 @@ def _by_samples(search: Search, calibration: Calibration, without: Candidate) ->
     choice = Choice(
         population=neuron.name, unit=chosen.unit, decays=chosen.population.decays,
         thresholds=sum(each.size for each in codes), moved=fitted.moved, samples=len(run.met),
-        spikes=int(np.count_nonzero(run.spikes)), changed=count_changed(chosen.population, run, best.met),
-        changed_before=count_changed(without.population, run, before.met),
+        spikes=int(np.count_nonzero(run.spikes)), changed=best.changed,
+        changed_before=before.changed,
         before_moves=plain.population if fitted.moved else None,
         furthest=max(float(np.max(np.abs(a - b))) for a, b in zip(codes, nominal, strict=True)) / chosen.unit,
         observed=run.observed if calibrated else None,
@@ -395,10 +403,26 @@ def _candidate_of(search: Search, run: RealRun, without: Candidate, unit: float,
         return None
     if decays not in decays_allowed(search.profile, found.population):
         return None
+    if _loss(search, found) > max(search.options.allow_rounding, _loss(search, without)):
+        return None
     # What rests just below a threshold may be missing from the samples.
     if decays is Decays.NEAREST and _rests_on_threshold(search, found):
         return None
     return _placed(search, found)
+
+
+def _loss(search: Search, chosen: Candidate) -> float:
+    """The largest share by which rounding moves a threshold or a reset amount, or biases a potential: what
+    rounding_limits refuses."""
+    neuron, population, unit = search.neuron, chosen.population, chosen.unit
+    pairs = [(neuron.threshold, population.threshold)]
+    if neuron.reset is Reset.SUBTRACT:
+        pairs.append((neuron.reset_amount, population.reset_amount))
+    shares = [bias_shift(neuron, population, search.arithmetic, search.steps)]
+    for real, code in pairs:
+        within = (real > 0) & (real * unit <= search.arithmetic.threshold_max)
+        shares.append(np.where(within, np.abs(code - real * unit) / np.where(real > 0, real * unit, 1.0), 0.0))
+    return max(float(np.max(share, initial=0.0)) for share in shares)
 
 
 def _observed_units(search: Search, observed: Observed) -> list[float]:

@@ -51,14 +51,16 @@ class Thresholds:
         if neuron.threshold_low is not None:
             self.lower = _Near(groups, -neuron.threshold_low, -run.met, run.spikes < 0, ~run.rested)
 
-    def fit(self, population: Population, met: Ints, unit: float, arithmetic: Arithmetic) -> Fitted:
+    def fit(
+        self, population: Population, met: Ints, unit: float, arithmetic: Arithmetic, *, move: bool = True
+    ) -> Fitted:
         """`population` with each threshold (and lower threshold) moved by an error of the integer potentials `met` near
-        it, the one with which the fewest spikes can be expected to change."""
-        codes, expected, moved = self.upper.fit(_spread(population.threshold, self.shape), met, unit, arithmetic)
+        it, the one with which the fewest spikes can be expected to change; `population` as it is unless `move`."""
+        codes, expected, moved = self.upper.fit(_spread(population.threshold, self.shape), met, unit, arithmetic, move)
         fitted = replace(population, threshold=codes)
         if self.lower is not None and population.threshold_low is not None:
             low = -_spread(population.threshold_low, self.shape)
-            codes, also, further = self.lower.fit(low, -met, unit, arithmetic)
+            codes, also, further = self.lower.fit(low, -met, unit, arithmetic, move)
             fitted = replace(fitted, threshold_low=-codes)
             expected, moved = expected + also, moved + further
         return Fitted(population=fitted if moved else population, expected=expected, moved=moved)
@@ -124,7 +126,7 @@ class _Near:
         self.tie_group = groups.of[self.ties % neurons]
         self.tie_fires = spikes.reshape(-1)[self.ties]
 
-    def fit(self, codes: Ints, met: Ints, unit: float, arithmetic: Arithmetic) -> tuple[Ints, float, int]:
+    def fit(self, codes: Ints, met: Ints, unit: float, arithmetic: Arithmetic, move: bool) -> tuple[Ints, float, int]:
         """(codes moved, spikes expected to change, how many codes moved) for strict thresholds `codes`: a spike where
         `met` lies above. Both in last bits, `unit` of them to one real unit."""
         step, usable = 1 << arithmetic.threshold_shift, self.usable
@@ -152,7 +154,7 @@ class _Near:
             return np.asarray(np.maximum(within, 0.0).sum(axis=1) / (2 * blur[:, 0]) + lost(tried))
 
         # A threshold beyond the largest code stays that.
-        movable = usable.all(axis=1) & (nominal < arithmetic.threshold_max)
+        movable = usable.all(axis=1) & (nominal < arithmetic.threshold_max) & move
         few = off.shape[1] <= NEAREST
         # Twice the standard error of a median, 1.25 sigma / sqrt(n); a normal distribution's quartiles are 1.35 apart.
         quartiles = np.quantile(off, (0.25, 0.75), axis=1)
