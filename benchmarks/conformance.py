@@ -54,7 +54,7 @@ TABLE = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
 NETS, BATCH, LAVA_BATCH, STEPS = 10, 2, 1, 40
 QUICK_STEPS = 20
 FEWEST = 10_000
-TARGET = "generic-ternary"
+TARGET = "tiny"
 
 Array = NDArray[Any]
 
@@ -273,7 +273,7 @@ Each row is {NETS} random networks (seeds 0 to {NETS - 1}) of two neuron layers 
 graph read by the front end spikes otherwise in real numbers. *Ties* and *misread* are of the framework's own run in
 float32, which is what people ship: spikes that its rounding explains, for the potential lies within the stated bound of
 the threshold, and spikes that it does not (docs/oracle.md); every population reads the recorded spikes of the others.
-*Rounded* counts those where the integers of `{TARGET}` spike otherwise than real numbers: decays have 24 bits and
+*Rounded* counts those where the integers of `{TARGET}` spike otherwise than real numbers: decays have 12 bits and
 scales are rounded. The first such difference of every sample lies within the running error bound of its certificate
 (sim/verify/threshold_margin.py); others follow it, for spikes feed spikes. *Lava* counts the spikes of the same
 networks on one sample ({BATCH} where one gives fewer than {FEWEST:,}) in Lava's process models and, after the slash,

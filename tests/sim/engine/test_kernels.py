@@ -34,7 +34,7 @@ def _decays(x: NDArray[Any], factor: NDArray[Any], bits: int) -> NDArray[Any]:
     kind = x.dtype.type
     result = np.zeros_like(x)
     for i in range(x.size):
-        result[i] = neuron.decayed(x[i], factor[i], kind(bits), kind((1 << bits) - 1), kind)
+        result[i] = neuron.decayed(x[i], factor[i], kind(bits), kind((1 << bits) - 1), kind(0), kind)
     return result
 
 

@@ -93,7 +93,8 @@ def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adapti
             differing += not equal
     assert proven > 30
     assert unproven > 30
-    assert differing > 3
+    # To the nearest, errors are half as large.
+    assert differing > (3 if decays is Decays.TRUNCATE else 1)
 
 
 def test_distances_are_counted_in_units_of_the_bound_too(fine: Arithmetic) -> None:
