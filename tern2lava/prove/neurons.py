@@ -1,0 +1,76 @@
+"""Neurons: every one of the program on one core, once, with its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tern2lava.prove.failure import Mistranslation, neuron_of
+from tern2lava.prove.image import Group, Image
+from tern2lava.prove.program import Population, Program
+from tern2lava.prove.reader import Ints
+
+
+def prove_neurons(images: Sequence[Image], program: Program) -> int:
+    """Number of neurons, those of inputs among them. Raises Mistranslation where images hold one never, twice, on the
+    host where it belongs on a core, or with other parameters."""
+    seen = [np.zeros(population.size, np.uint8) for population in program.populations]
+    for image in images:
+        for group in image.groups:
+            if group.number >= len(seen):
+                raise Mistranslation(image.name, f"population number {group.number}", f"{len(seen)} of them")
+            population = program.populations[group.number]
+            where = f"{image.name}, {population.name}"
+            if group.name != population.name:
+                raise Mistranslation(where, f"the name {group.name}", population.name)
+            if (population.modes is None) != (image.core is None):
+                raise Mistranslation(where, "it here", "inputs on the host and populations on cores")
+            if seen[group.number].size != np.prod(group.box.shape):
+                raise Mistranslation(where, f"the shape {group.box.shape}", f"{population.size} neurons")
+            inside = seen[group.number].reshape(group.box.shape)[group.box.slices]
+            if inside.any():
+                first = group.box.neuron(int(np.flatnonzero(np.ravel(inside))[0]))
+                raise Mistranslation(where, f"neuron {neuron_of(population, first)} again", "it once")
+            inside += 1
+            if population.modes is not None:
+                _prove_parameters(where, group, population)
+    for population, reached in zip(program.populations, seen, strict=True):
+        if not reached.all():
+            first = int(np.flatnonzero(reached == 0)[0])
+            raise Mistranslation(population.name, f"neuron {neuron_of(population, first)} on no core", "it once")
+    return sum(population.size for population in program.populations)
+
+
+def _prove_parameters(where: str, group: Group, population: Population) -> None:
+    assert population.modes is not None
+    for key, required in population.modes.items():
+        if group.modes[key] != required:
+            raise Mistranslation(where, f"{key} {group.modes[key]}", str(required))
+    if set(group.values) != set(population.values):
+        raise Mistranslation(where, f"parameters {sorted(group.values)}", f"{sorted(population.values)}")
+    for key, values in population.values.items():
+        found, required = group.values[key], _required(values, group, population)
+        # One value, one for each index of the first axis, or one for each neuron: each divides the next.
+        size = max(found.size, required.size)
+        found, required = (given.repeat(size // given.size) for given in (found, required))
+        wrong = np.flatnonzero(found != required)
+        if wrong.size:
+            place = int(wrong[0])
+            first = group.box.neuron(place * (group.box.volume // size))
+            raise Mistranslation(
+                f"{where}, neuron {neuron_of(population, first)}", f"{key} {found[place]}", f"{required[place]}"
+            )
+
+
+def _required(values: Ints, group: Group, population: Population) -> Ints:
+    """A parameter as the program has it, for the neurons of the group: one value, one for each index of the box's
+    first axis, or one for each neuron."""
+    if values.size == 1:
+        return values.reshape(-1)
+    shape, box = population.shape, group.box
+    if values.ndim == 1 and len(shape) > 1 and values.size == shape[0]:
+        values = values.reshape(-1, *[1] * (len(shape) - 1))
+    if values.size == shape[0] and values.shape[:1] == shape[:1] and box.shape == shape:
+        return values.reshape(-1)[box.lo[0] : box.hi[0]]
+    return np.ravel(np.broadcast_to(values, shape).reshape(box.shape)[box.slices])
