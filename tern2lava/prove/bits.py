@@ -43,7 +43,7 @@ def fields(words: Words, at: Ints, width: Any) -> Ints:
 def starts(data: bytes, at: int, rows: int, per_group: int, length: int) -> tuple[Ints, int]:
     """Where each group of `per_group` rows starts, (groups,), and the byte behind the directory at byte `at`, whose
     fields are as wide as the number `length` of the whole stream."""
-    require(1 <= per_group, "groups of no rows")
+    require(per_group >= 1, "groups of no rows")
     groups, width = -(-rows // per_group), length.bit_length()
     end = at + -(-(groups - 1) * width // 8)
     require(len(data) >= end, "a directory that is cut short")

@@ -17,7 +17,11 @@ from tern2lava.prove.reader import Codes
 from tern2lava.prove.rice import rice
 
 LISTS = 7
-NAMES = dict(enumerate("packed2 raw8 base3 bitmap rice rans rans_storage loihi bit_planes axon_pairs".split()))
+NAMES = dict(
+    enumerate(
+        ["packed2", "raw8", "base3", "bitmap", "rice", "rans", "rans_storage", "loihi", "bit_planes", "axon_pairs"]
+    )
+)
 
 
 def decode(codec: int, data: bytes, rows: int, columns: int) -> Codes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.prove.failure import Mistranslation, neuron_of
+from tern2lava.prove.failure import MistranslationError, neuron_of
 from tern2lava.prove.image import Axons, Block
 from tern2lava.prove.program import Population, Projection
 from tern2lava.prove.reader import Box, Ints
@@ -18,7 +18,7 @@ def prove_dense(
     where: str, ends: tuple[Population, Population], projection: Projection, box: Box, axons: Axons, block: Block,
     known: dict[object, Pairs], key: tuple[int, int],
 ) -> None:  # fmt: skip
-    """Mistranslation unless the block does to the neurons of `box` what the projection does. Raises ValueError for
+    """MistranslationError unless the block does to the neurons of `box` what the projection does. Raises ValueError for
     codes that cannot be decoded."""
     place = key, axons.box, axons.window
     if place not in known:
@@ -43,7 +43,7 @@ def prove_dense(
     if wrong.any():
         row, pair = (int(i) for i in np.argwhere(wrong)[0])
         source, target = neuron_of(ends[0], int(neurons[pair])), neuron_of(ends[1], box.neuron(row))
-        raise Mistranslation(
+        raise MistranslationError(
             f"{where}, synapse from {ends[0].name} {source} to {target}",
             f"weight {int(found[row, pair]) * int(given[row % given.size])}",
             f"{int(required[row, pair]) * int(own[row % own.size])}",

@@ -8,7 +8,7 @@ from tern2lava.errors import Tern2LavaError
 from tern2lava.prove.program import Population
 
 
-class Mistranslation(Tern2LavaError):
+class MistranslationError(Tern2LavaError):
     """Core images that are not the program."""
 
     exit_code = 1

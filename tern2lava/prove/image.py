@@ -86,7 +86,7 @@ class Block:
 
     def digest(self) -> bytes:
         """Equal for blocks that have equal codes and gains."""
-        key = (self.conv, self.codec, self.bits, self.shape, self.groups)
+        key: tuple[object, ...] = (self.conv, self.codec, self.bits, self.shape, self.groups)
         if self.codec == LISTS:
             key += (self.delay, self.in_shape, self.out_shape, self.stride, self.padding, self.dilation)
         return blake2b(repr(key).encode() + self.gain.tobytes() + self.stored, digest_size=20).digest()
@@ -97,10 +97,12 @@ class Block:
             return kernel_of_lists(self) if self.conv else matrix_of_lists(self)
         out, inner, *kernel = self.shape
         if not self.conv:
-            return decode(self.codec, self.stored, inner, out).T
+            matrix: Codes = decode(self.codec, self.stored, inner, out).T
+            return matrix
         rows = decode(self.codec, self.stored, self.in_shape[0], out // self.groups * kernel[0] * kernel[1])
         split = rows.reshape(self.groups, inner, out // self.groups, *kernel)
-        return np.ascontiguousarray(split.swapaxes(1, 2)).reshape(self.shape)
+        kernels: Codes = split.swapaxes(1, 2).reshape(self.shape)
+        return kernels
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

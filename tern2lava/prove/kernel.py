@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.prove.failure import Mistranslation, neuron_of
+from tern2lava.prove.failure import MistranslationError, neuron_of
 from tern2lava.prove.image import Axons, Block
 from tern2lava.prove.program import Population, Projection
 from tern2lava.prove.reader import Box, Codes, Ints
@@ -24,16 +24,18 @@ def prove_kernel(
     where: str, ends: Ends, projection: Projection, box: Box, axons: Axons, block: Block, known: set[object],
     key: tuple[int, int],
 ) -> None:  # fmt: skip
-    """Mistranslation unless the block does to the neurons of `box` what the projection does. Raises ValueError for
+    """MistranslationError unless the block does to the neurons of `box` what the projection does. Raises ValueError for
     codes that cannot be decoded."""
     starts = _check_frame(where, projection, box, axons)
     if block.out_shape != box.extent or _windows(axons) != block.in_shape:
-        raise Mistranslation(where, f"a convolution of {block.in_shape} to {block.out_shape}", f"one to {box.extent}")
+        raise MistranslationError(
+            where, f"a convolution of {block.in_shape} to {block.out_shape}", f"one to {box.extent}"
+        )
     out, inner = block.shape[:2]
     own = channel_starts(axons.box.lo[0], out, 0, out, block.groups, inner)
     if inner != projection.weight.shape[1] or (own != starts).any():
         wrong = int(np.flatnonzero(own != starts)[0]) if (own != starts).any() else 0
-        raise Mistranslation(
+        raise MistranslationError(
             where, f"channels from {own[wrong]} on, {inner} of them, for channel {box.lo[0] + wrong}",
             f"from {starts[wrong]} on, {projection.weight.shape[1]}",
         )  # fmt: skip
@@ -43,14 +45,16 @@ def prove_kernel(
     if proven in known:
         return
     weight, codes, gains = _scaled(projection, slice(box.lo[0], box.hi[0]), block)
-    required, found = (_at_pairs(values, *pairs, side) for side, values in enumerate((weight, codes)))
-    wrong = np.argwhere(required != found)
-    if len(wrong):
-        o, c, y, x = (int(i) for i in wrong[0])
+    required, found = (_at_pairs(values, pairs, side) for side, values in enumerate((weight, codes)))
+    differ = np.argwhere(required != found)
+    if len(differ):
+        o, c, y, x = (int(i) for i in differ[0])
         places = [_place(tables[a], pairs[a][k]) for a, k in ((0, y), (1, x))]
         target = np.ravel_multi_index((box.lo[0] + o, box.lo[1] + places[0][0], box.lo[2] + places[1][0]), box.shape)
         source = np.ravel_multi_index((starts[o] + c, places[0][1], places[1][1]), axons.box.shape)
-        _fail(where, ends, int(source), int(target), found[o, c, y, x] * gains[1][o], required[o, c, y, x] * gains[0][o])
+        _fail(
+            where, ends, int(source), int(target), found[o, c, y, x] * gains[1][o], required[o, c, y, x] * gains[0][o]
+        )
     known.add(proven)
 
 
@@ -58,7 +62,7 @@ def prove_unrolled(where: str, ends: Ends, projection: Projection, box: Box, axo
     """As prove_kernel, for a dense block that has each synapse of the convolution in a cell of its own."""
     starts = _check_frame(where, projection, box, axons)
     if axons.window != (1, 1):
-        raise Mistranslation(where, "pooled axons in a crossbar", "an axon for each neuron")
+        raise MistranslationError(where, "pooled axons in a crossbar", "an axon for each neuron")
     weight = projection.weight[box.lo[0] : box.hi[0]].astype(np.int64) * _rows(projection.gain, box.lo[0], box.hi[0])
     tables = [required_taps(projection, box, axis) for axis in (1, 2)]
     # Every pair of an output and a position that a tap joins, along y and along x.
@@ -93,11 +97,11 @@ def prove_unrolled(where: str, ends: Ends, projection: Projection, box: Box, axo
 
 
 def _check_frame(where: str, projection: Projection, box: Box, axons: Axons) -> Ints:
-    """The first source channel of each output channel of `box`; Mistranslation where shapes are others'."""
+    """The first source channel of each output channel of `box`; MistranslationError where shapes are others'."""
     conv = projection.conv
     assert conv is not None
     if box.shape != conv.out_shape or axons.box.shape != projection.reads.shape:
-        raise Mistranslation(
+        raise MistranslationError(
             where, f"a map of {axons.box.shape} to {box.shape}", f"one of {projection.reads.shape} to {conv.out_shape}"
         )
     return channel_starts(
@@ -119,7 +123,9 @@ def _scaled(projection: Projection, rows: slice, block: Block) -> tuple[Codes, C
     """Weights of both as numbers that can be compared, and by what to multiply them: gains where they are equal."""
     weight, codes = projection.weight[rows], block.codes()
     count = codes.shape[0]
-    own, given = (np.broadcast_to(g, count) for g in (_rows(projection.gain, rows.start, rows.stop).reshape(-1), block.gain))
+    own, given = (
+        np.broadcast_to(g, count) for g in (_rows(projection.gain, rows.start, rows.stop).reshape(-1), block.gain)
+    )
     if (own == given).all():
         return weight, codes, (own, given)
     shape = (-1, *[1] * (codes.ndim - 1))
@@ -127,12 +133,12 @@ def _scaled(projection: Projection, rows: slice, block: Block) -> tuple[Codes, C
     return weight * own.astype(np.int64).reshape(shape), codes * given.reshape(shape), (one, one)
 
 
-def _at_pairs(values: Codes, y: Ints, x: Ints, side: int) -> Codes:
+def _at_pairs(values: Codes, pairs: list[Ints], side: int) -> Codes:
     """The weights (out, in, pairs of y, pairs of x) at one side's taps, 0 at tap -1."""
-    if (y[:, side] >= 0).all() and (x[:, side] >= 0).all():
-        return values[:, :, y[:, side]][:, :, :, x[:, side]]
-    padded = np.pad(values, ((0, 0), (0, 0), (0, 1), (0, 1)))
-    return padded[:, :, y[:, side]][:, :, :, x[:, side]]
+    y, x = (each[:, side] for each in pairs)
+    if min(y.min(initial=0), x.min(initial=0)) < 0:
+        values = np.pad(values, ((0, 0), (0, 0), (0, 1), (0, 1)))
+    return values[:, :, y][:, :, :, x]
 
 
 def _place(table: tuple[Ints, Ints], pair: Ints) -> tuple[int, int]:
@@ -142,6 +148,6 @@ def _place(table: tuple[Ints, Ints], pair: Ints) -> tuple[int, int]:
 
 
 def _fail(where: str, ends: Ends, source: int, target: int, found: object, required: object) -> None:
-    """Mistranslation that names a synapse by its two neurons."""
+    """MistranslationError that names a synapse by its two neurons."""
     synapse = f"synapse from {ends[0].name} {neuron_of(ends[0], source)} to {neuron_of(ends[1], target)}"
-    raise Mistranslation(f"{where}, {synapse}", f"weight {found}", str(required))
+    raise MistranslationError(f"{where}, {synapse}", f"weight {found}", str(required))

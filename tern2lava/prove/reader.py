@@ -55,9 +55,7 @@ class Box:
     def neuron(self, place: int) -> int:
         """The number in the population of the box's neuron `place`."""
         index = np.unravel_index(place, self.extent)
-        return int(
-            np.ravel_multi_index(tuple(int(i) + low for i, low in zip(index, self.lo, strict=True)), self.shape)
-        )
+        return int(np.ravel_multi_index(tuple(int(i) + low for i, low in zip(index, self.lo, strict=True)), self.shape))
 
     def __str__(self) -> str:
         return "[" + ", ".join(f"{low}:{high}" for low, high in zip(self.lo, self.hi, strict=True)) + "]"

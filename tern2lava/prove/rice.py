@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 
-from tern2lava.prove.bits import bits_of, fields, require, starts, words_of
+from tern2lava.prove.bits import Words, bits_of, fields, require, starts, words_of
 from tern2lava.prove.reader import Codes, Ints
 
 
@@ -52,7 +52,7 @@ def rice(data: bytes, rows: int, columns: int) -> Codes:
 class _Gaps:
     """Gaps in unary and k bits, read at any bit."""
 
-    def __init__(self, bits: Codes, words: Ints, length: int, k: int) -> None:
+    def __init__(self, bits: Codes, words: Words, length: int, k: int) -> None:
         self.words, self.length, self.k = words, length, k
         zeros = np.where(np.append(bits[:length], 0) == 0, np.arange(length + 1), length)
         self.next_zero: Ints = np.minimum.accumulate(zeros[::-1])[::-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tern2lava.prove.failure import Mistranslation
+from tern2lava.prove.failure import MistranslationError
 from tern2lava.prove.image import ARITHMETIC, Image, read_image
 from tern2lava.prove.neurons import prove_neurons
 from tern2lava.prove.program import Program
@@ -14,24 +14,49 @@ from tern2lava.prove.synapses import prove_synapses
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proven:
-    """How much was proven: numbers of cores, neurons (inputs among them), synapse blocks and routes."""
+class Translation:
+    """Whether core images are the program, for every input. cores, neurons (inputs among them), blocks (of synapses),
+    routes: how many were proven, 0 unless all were; difference: one line on the first that is not."""
 
-    cores: int
-    neurons: int
-    blocks: int
-    routes: int
+    cores: int = 0
+    neurons: int = 0
+    blocks: int = 0
+    routes: int = 0
+    difference: str | None = None
+
+    @property
+    def proven(self) -> bool:
+        """Whether nothing differs."""
+        return self.difference is None
+
+    def __str__(self) -> str:
+        if self.difference is not None:
+            return f"DIFFER from the program: {self.difference}"
+        nouns = {"core": self.cores, "neuron": self.neurons, "synapse block": self.blocks, "route": self.routes}
+        words = ", ".join(f"{number:,} {noun}{'' if number == 1 else 's'}" for noun, number in nouns.items())
+        return f"PROVEN to be the program for every input: {words}"
 
 
 def prove_images(
     images: Sequence[bytes], host_image: bytes, program: Program,
     progress: Callable[[str, int, int], None] | None = None,
-) -> Proven:  # fmt: skip
-    """What was proven: that the images hold each neuron of the program once with its parameters, each synapse once
-    with its weight and delay and no other, and bring each spike once to each axon that sees its neuron and no other.
+) -> Translation:  # fmt: skip
+    """What was proven, if it was: that the images hold each neuron of the program once with its parameters, each
+    synapse once with its weight and delay and no other, and bring each spike once to each axon that sees its neuron and
+    to no other.
 
-    Raises Mistranslation at the first difference and InputError where an image is damaged.
+    The first difference ends it. Raises InputError where an image is damaged.
     """
+    try:
+        return _prove(images, host_image, program, progress)
+    except MistranslationError as error:
+        return Translation(difference=str(error))
+
+
+def _prove(
+    images: Sequence[bytes], host_image: bytes, program: Program, progress: Callable[[str, int, int], None] | None
+) -> Translation:
+    """The proof; raises MistranslationError at the first difference."""
     read: list[Image] = [read_image(host_image, "host image")]
     for index, data in enumerate(images):
         read.append(read_image(data, f"core image {index}"))
@@ -39,14 +64,14 @@ def prove_images(
         _prove_kind(image, host=image is read[0])
         for name in ARITHMETIC:
             if image.arithmetic[name] != program.arithmetic[name]:
-                raise Mistranslation(image.name, f"{name} {image.arithmetic[name]}", str(program.arithmetic[name]))
+                raise MistranslationError(image.name, f"{name} {image.arithmetic[name]}", str(program.arithmetic[name]))
     neurons = prove_neurons(read, program)
     routes = prove_routes(read, program)
     blocks = prove_synapses(read, program, progress)
-    return Proven(cores=len(images), neurons=neurons, blocks=blocks, routes=routes)
+    return Translation(cores=len(images), neurons=neurons, blocks=blocks, routes=routes)
 
 
 def _prove_kind(image: Image, *, host: bool) -> None:
     """That an image is the host's where that is meant, and a host has no synapses."""
     if (image.core is None) != host or (host and (image.axons or image.blocks)):
-        raise Mistranslation(image.name, "a core" if host else "a host", "one host image and core images else")
+        raise MistranslationError(image.name, "a core" if host else "a host", "one host image and core images else")

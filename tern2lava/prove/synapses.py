@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tern2lava.prove.dense import Pairs, prove_dense
-from tern2lava.prove.failure import Mistranslation
+from tern2lava.prove.failure import MistranslationError
 from tern2lava.prove.image import Axons, Block, Group, Image, damage
 from tern2lava.prove.kernel import prove_kernel, prove_unrolled, synapses_in
 from tern2lava.prove.program import Program, Projection
@@ -25,8 +25,8 @@ class Known:
 
 
 def prove_synapses(images: Sequence[Image], program: Program, progress: Progress | None = None) -> int:
-    """Number of synapse blocks. Raises Mistranslation at the first synapse that the images have and the program has
-    not, or with another weight, source, target or delay, or the other way round."""
+    """Number of synapse blocks. Raises MistranslationError at the first synapse that one of images and program has and
+    the other has not, or with another weight, source, target or delay."""
     known, count = Known(), 0
     for done, image in enumerate(images):
         if progress is not None:
@@ -44,41 +44,45 @@ def prove_synapses(images: Sequence[Image], program: Program, progress: Progress
 
 
 def _check_records(image: Image, program: Program) -> None:
-    """Mistranslation where the records do not belong together: axons of a block, the block's group, their sizes."""
+    """MistranslationError where records do not belong together: axons, block and group, and their sizes."""
     used = sorted(axons.block for axons in image.axons)
     if used != list(range(len(image.blocks))):
-        raise Mistranslation(image.name, f"axons of blocks {used}", f"each of {len(image.blocks)} blocks once")
+        raise MistranslationError(image.name, f"axons of blocks {used}", f"each of {len(image.blocks)} blocks once")
     for axons in image.axons:
         block = image.blocks[axons.block]
         where = f"{image.name}, block {axons.block}"
         if block.group >= len(image.groups):
-            raise Mistranslation(where, f"synapses to group {block.group}", "a group that is there")
+            raise MistranslationError(where, f"synapses to group {block.group}", "a group that is there")
         if axons.source >= len(program.populations):
-            raise Mistranslation(where, f"axons of population {axons.source}", "one that is there")
+            raise MistranslationError(where, f"axons of population {axons.source}", "one that is there")
         if math.prod(axons.box.shape) != program.populations[axons.source].size:
-            raise Mistranslation(where, f"axons in the shape {axons.box.shape}", "the population's number of neurons")
+            raise MistranslationError(
+                where, f"axons in the shape {axons.box.shape}", "the population's number of neurons"
+            )
         if axons.box.volume // math.prod(axons.window) != math.prod(block.in_shape):
-            raise Mistranslation(where, f"axons of {axons.box} for inputs {block.in_shape}", "as many axons as inputs")
+            raise MistranslationError(
+                where, f"axons of {axons.box} for inputs {block.in_shape}", "as many axons as inputs"
+            )
         if image.groups[block.group].box.volume != math.prod(block.out_shape):
-            raise Mistranslation(where, f"outputs {block.out_shape}", f"{image.groups[block.group].box.volume} neurons")
+            raise MistranslationError(
+                where, f"outputs {block.out_shape}", f"{image.groups[block.group].box.volume} neurons"
+            )
 
 
-def _prove_group(
-    image: Image, group: Group, program: Program, given: list[tuple[Axons, Block]], known: Known
-) -> None:
+def _prove_group(image: Image, group: Group, program: Program, given: list[tuple[Axons, Block]], known: Known) -> None:
     """Each projection into the group's population is one of the `given` blocks, or has no synapse there."""
     population = program.populations[group.number]
     left = list(given)
     for number, projection in enumerate(population.projections):
         where = f"{image.name}, {population.name}"
-        first: Mistranslation | None = None
+        first: MistranslationError | None = None
         fitting = [k for k, (axons, _) in enumerate(left) if axons.source == projection.source]
         # Those that come as late as the program says first: of several, the first that fails is told of.
         fitting.sort(key=lambda k: left[k][1].delay != projection.delay)
         for k in fitting:
             try:
                 _prove_projection(where, (group.number, number), projection, group, program, *left[k], known)
-            except Mistranslation as error:
+            except MistranslationError as error:
                 first = first or error
             except ValueError as error:
                 raise damage(image, left[k][1], error) from None
@@ -89,7 +93,7 @@ def _prove_group(
             _prove_nothing(where, projection, group, program, first)
     if left:
         source = program.populations[left[0][0].source]
-        raise Mistranslation(
+        raise MistranslationError(
             f"{image.name}, {population.name}", f"synapses from {source.name} {left[0][0].box}", "none such"
         )
 
@@ -98,14 +102,14 @@ def _prove_projection(
     where: str, key: tuple[int, int], projection: Projection, group: Group, program: Program, axons: Axons,
     block: Block, known: Known,
 ) -> None:  # fmt: skip
-    """Mistranslation unless `block` is what `projection` does to the group."""
+    """MistranslationError unless `block` is what `projection` does to the group."""
     where = f"{where}, {projection.name}"
     if block.delay != projection.delay:
-        raise Mistranslation(where, f"a delay of {block.delay}", str(projection.delay))
+        raise MistranslationError(where, f"a delay of {block.delay}", str(projection.delay))
     ends = program.populations[projection.source], program.populations[group.number]
     if projection.conv is None:
         if block.conv:
-            raise Mistranslation(where, "a convolution", "a dense block")
+            raise MistranslationError(where, "a convolution", "a dense block")
         prove_dense(where, ends, projection, group.box, axons, block, known.pairs, key)
     elif block.conv:
         prove_kernel(where, ends, projection, group.box, axons, block, known.kernels, key)
@@ -114,9 +118,9 @@ def _prove_projection(
 
 
 def _prove_nothing(
-    where: str, projection: Projection, group: Group, program: Program, first: Mistranslation | None
+    where: str, projection: Projection, group: Group, program: Program, first: MistranslationError | None
 ) -> None:
-    """Mistranslation, `first` where there is one, unless the projection has no synapse into the group."""
+    """MistranslationError, `first` where there is one, unless the projection has no synapse into the group."""
     if projection.conv is None:
         rows = projection.weight.reshape(projection.weight.shape[0], -1)[group.box.flat()]
         some = bool(rows.any())
@@ -127,5 +131,4 @@ def _prove_nothing(
     if first is not None:
         raise first
     source = program.populations[projection.source].name
-    raise Mistranslation(f"{where}, {projection.name}", f"no synapses from {source} to {group.box}", "some")
-
+    raise MistranslationError(f"{where}, {projection.name}", f"no synapses from {source} to {group.box}", "some")
