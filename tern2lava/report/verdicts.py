@@ -116,14 +116,15 @@ def reading_verdict(require: Requirements, found: Reading | None = None) -> Verd
 
 
 def images_verdict(require: Requirements, found: Translation | None = None) -> VerdictRow:
-    """Whether the core images are the integer program for every input, as `prove` says; not proven where that was not
-    looked at."""
+    """Whether the core images are the integer program for every input, as `prove` says; nothing is required where that
+    was not looked at."""
     proven = found is not None and found.proven
+    wanted = require.images and found is not None
     return VerdictRow(
         name="images",
         status="equal" if proven else "not compared" if found is None else "differs",
-        required="the core images are the integers for every input" if require.images else None,
-        met=proven if require.images else None,
+        required="the core images are the integers for every input" if wanted else None,
+        met=proven if wanted else None,
         sentence="NOT PROVEN to be the program" if found is None else str(found),
     )
 
