@@ -16,7 +16,7 @@ from tern2lava.compiler.options import U_MARGIN, V_MARGIN
 from tern2lava.compiler.passes.choose_integers import Choice
 from tern2lava.counts import count
 from tern2lava.report.model import CalibrationBlock, IntegersRow, Report
-from tern2lava.report.sheet import NOTHING, Paragraph, sheet, text_column
+from tern2lava.report.sheet import NOTHING, Column, Paragraph, sheet, text_column
 
 RANGES = {"proven": "every input", "steps": "every input, these steps", "observed": "observed", "short": "too short"}
 DECAYS = {"truncate": "cut", "nearest": "nearest", "none": "none"}
@@ -94,7 +94,7 @@ def integers_text(report: Report) -> list[RenderableType]:
         return [Paragraph(_line(report.integers)), ""] if report.integers else []
     found = report.calibration
     moved = any(row.moved for row in report.integers)
-    titles = ["Population", text_column("Unit"), text_column("Decays", 2), text_column("Ranges", 3)]
+    titles: list[str | Column] = ["Population", text_column("Unit"), text_column("Decays", 2), text_column("Ranges", 3)]
     table = sheet(
         "Integers, chosen on samples",
         [*titles, *([text_column("Thresholds", 1)] if moved else []), "Spikes", "Changed", "Without samples"],

@@ -39,7 +39,10 @@ def calls() -> dict[str, Call]:
         "load": (tern2lava.load, {"source": network()}, ("source", "effort", *loading)),
         "compile": (
             tern2lava.compile, {"source": network(), "target": tiny},
-            ("source", "target", "out", "options", "map_options", "data", "recorded", "nonsense", *common, *loading),
+            (
+                "source", "target", "out", "options", "map_options", "data", "calibrate", "recorded", "nonsense",
+                *common, *loading,
+            ),
         ),
         "what_if": (
             tern2lava.what_if, {"source": network(), "targets": [tiny]},

@@ -87,7 +87,14 @@ def verified() -> Report:
 
 def calibrated() -> Group:
     """What three populations would show, one of which needed no samples and one of which a large layer cut short."""
-    plain = {"decays": "truncate", "ranges": "steps", "thresholds": 1, "moved": 0, "furthest": 0.0, "finer_unit": None}
+    plain: dict[str, Any] = {
+        "decays": "truncate",
+        "ranges": "steps",
+        "thresholds": 1,
+        "moved": 0,
+        "furthest": 0.0,
+        "finer_unit": None,
+    }
     rows = [
         IntegersRow(
             **plain | {"decays": "nearest", "ranges": "observed", "thresholds": 512, "moved": 310, "furthest": 0.0123},

@@ -158,8 +158,9 @@ def _certify(
     u_limit, v_limit = np.maximum(-found.u_low, found.u_high), np.maximum(-found.met_low, found.met_high)
     conditional = observed is not None and safe < steps
     if observed is not None and conditional:
-        u_limit = np.minimum(u_limit, observed.u_limit * terms.unit)
-        v_limit = np.minimum(v_limit, observed.v_limit * terms.unit)
+        most = arithmetic.state_max
+        u_limit = np.minimum(u_limit, min(observed.u_limit * terms.unit, most))
+        v_limit = np.minimum(v_limit, min(observed.v_limit * terms.unit, most))
     eps = _error(neuron, terms, found, u_limit, v_limit, offset, arithmetic, steps)
     unbounded = [mechanism.name for mechanism in kinds_of(population) if not mechanism.error_follows()]
     if unbounded and not terms.exact:

@@ -84,9 +84,13 @@ class Search:
     steps: int
     start: int
 
+    @property
+    def range_steps(self) -> int:
+        """Steps in which accumulators are not to overflow."""
+        return FOREVER if self.options.ranges == "proven" else self.steps
+
     def candidate(self, unit: float, **other: object) -> Candidate | None:
-        steps = FOREVER if self.options.ranges == "proven" else self.steps
-        return candidate(self.graph, self.neuron, self.arithmetic, unit, self.start, steps, **other)  # type: ignore[arg-type]
+        return candidate(self.graph, self.neuron, self.arithmetic, unit, self.start, self.range_steps, **other)  # type: ignore[arg-type]
 
 
 def choose(search: Search, calibration: Calibration | None) -> tuple[Candidate, Choice]:
@@ -107,8 +111,9 @@ def _by_proof(search: Search) -> Candidate:
     if quantum_unit(neuron) is None:
         chosen = _placed(search, chosen)
         if _may_round(search, chosen) and not _proven(search, chosen):
-            other = _placed(search, replace(chosen, population=replace(chosen.population, decays=Decays.NEAREST)))
-            if _errs_less(search, other, chosen):
+            found = search.candidate(chosen.unit, decays=Decays.NEAREST)
+            other = None if found is None or found.fits < chosen.fits else _placed(search, found)
+            if other is not None and _errs_less(search, other, chosen):
                 chosen = other
     if search.options.ranges == "proven" and not chosen.fits:
         raise UnsupportedError(
@@ -235,7 +240,7 @@ def _placed(search: Search, chosen: Candidate) -> Candidate:
         placed = place(neuron, population, gains, arithmetic, steps, search.options.effort, offsets=allowed)
         moved = placed.population
         bias = coded_bias(moved.bias.astype(np.float64), arithmetic)
-        held = holds(graph, moved, chosen.projections, arithmetic, steps)
+        held = holds(graph, moved, chosen.projections, arithmetic, search.range_steps)
         if bias is not None and np.all(bias == moved.bias) and (held or not chosen.fits):
             break
     top = arithmetic.threshold_max
@@ -328,7 +333,10 @@ def _observed(search: Search, run: RealRun) -> Observed | None:
 
 
 def _finest_units(search: Search, run: RealRun, without: Candidate) -> list[float]:
-    """The finest units whose accumulators hold every input, or what was observed where `ranges` asks for no more."""
+    """The finest units whose accumulators hold every input, or what was observed where `ranges` asks for no more; none
+    where nothing ever arrived, which says nothing."""
+    if run.observed.largest == 0:
+        return []
     observed = _observed(search, run)
     if observed is None:
         return [without.unit, *_units_of_octave(search, without.unit)[:2]]
@@ -341,6 +349,9 @@ def _candidate_of(search: Search, run: RealRun, without: Candidate, unit: float,
     if found is None or not (found.fits or not without.fits):
         return None
     if decays not in decays_allowed(search.profile, found.population):
+        return None
+    # What rests just below a threshold may be missing from the samples.
+    if decays is Decays.NEAREST and _rests_on_threshold(search, found):
         return None
     return _placed(search, found)
 

@@ -20,8 +20,8 @@ from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Reals, Shape, broad
 NEAREST, MOST = 64, 2048
 # Shares of these potentials whose errors are tried as moves; of few the median alone, for the others overfit. Chosen.
 TRIED = (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.98)
-# Spikes that a move has to save on the samples. Chosen.
-SAVED = 0.01
+# A move has to leave less than this share of the spikes that are expected to change, and SAVED fewer. Chosen.
+KEPT, SAVED = 0.75, 0.01
 # Potentials equal to a threshold but for the rounding of float64.
 TIE = 1e-9
 
@@ -110,7 +110,8 @@ class _Near:
         away = np.abs(flat - self.level)
         tie = free & (away <= TIE * np.maximum(np.abs(self.level), 1.0))
         rows = groups.rows(np.where(free & ~tie, away, np.inf))
-        count = min(max(NEAREST, MOST // groups.count), rows.shape[1])
+        least = int(np.isfinite(rows).sum(axis=1).min())
+        count = min(max(NEAREST, min(MOST // groups.count, least)), rows.shape[1])
         first = np.argpartition(rows, count - 1, axis=1)[:, :count]
         first.sort(axis=1)
         self.near = np.take_along_axis(rows, first, axis=1)
@@ -158,11 +159,13 @@ class _Near:
         doubt = 2 * 1.25 * (quartiles[1] - quartiles[0]) / 1.35 / np.sqrt(off.shape[1])
         movable = movable & (np.abs(typical[:, 0]) > doubt) if few else movable
         found, least = nominal, expected(nominal)
+        # Of many tries one always looks better.
+        enough = KEPT * least - SAVED
         for share in (0.5,) if few else TRIED:
             moved = np.rint((level + np.quantile(off, share, axis=1)) / step) * step
             moved = np.clip(moved, np.minimum(nominal, 0), arithmetic.threshold_max).astype(np.int64)
             cost = expected(moved)
-            better = movable & (cost < least - SAVED)
+            better = movable & (cost < np.minimum(least, enough))
             if few:
                 better = movable & (wrong(moved) <= wrong(nominal))
             found, least = np.where(better, moved, found), np.where(better, cost, least)

@@ -108,13 +108,10 @@ def test_a_threshold_beyond_all_codes_has_none_unless_potentials_stay_below(tmp_
 
 def test_nothing_is_lost_where_all_numbers_are_codes(tmp_path: Path) -> None:
     graph, neuron = ternary("soft", tmp_path)
-    ones = {name: np.ones(()) for name in ("alpha_u", "alpha_v")}
-    whole = replace(neuron, threshold=np.full((), 3.0), reset_amount=np.full((), 3.0), **ones)
-    plain = [
-        replace(node, scale=np.ones(())) if node.name in neuron.inputs else node  # type: ignore[type-var]
-        for node in graph.nodes
-    ]
-    graph = graph.with_nodes([whole if node.name == neuron.name else node for node in plain])
+    one, three = np.ones(()), np.full((), 3.0)
+    whole = replace(neuron, threshold=three, reset_amount=three, alpha_u=one, alpha_v=one)
+    unscaled = [replace(p, scale=one) for p in graph.projections(neuron.inputs)]
+    graph = graph.with_nodes({node.name: node for node in (*graph.nodes, whole, *unscaled)}.values())
     assert loses_nothing(graph, whole, LOIHI, 64.0)
     assert not loses_nothing(graph, whole, LOIHI, 65.0)
     assert not loses_nothing(graph, replace(whole, alpha_v=np.full((), 0.5)), LOIHI, 64.0)
