@@ -11,7 +11,7 @@ import numpy as np
 
 from tern2lava.errors import InputError
 from tern2lava.prove.codecs import LISTS, NAMES, decode
-from tern2lava.prove.reader import MOST, Box, Codes, Ints, Reader, Shape
+from tern2lava.prove.reader import MOST, MOST_CODES, Box, Codes, Ints, Reader, Shape
 from tern2lava.prove.synapse_lists import kernel_of_lists, matrix_of_lists
 
 VERSION = 3
@@ -189,6 +189,9 @@ def _block(read: Reader) -> Block:
     positive = min(*in_shape, *out_shape, *kernel, *stride, *dilation, groups) > 0
     if not positive or codec not in NAMES or max(*in_shape, *out_shape, *kernel, *padding) > MOST:
         raise read.fail(f"a block of codec {codec}, {in_shape} to {out_shape}, kernel {kernel}, groups {groups}")
+    codes = out_shape[0] * (in_shape[0] // groups) * kernel[0] * kernel[1]
+    if codes > MOST_CODES or max(out_shape[1] * kernel[0], out_shape[2] * kernel[1]) > MOST:
+        raise read.fail(f"{codes:,} codes, a kernel {kernel} over outputs {out_shape}")
     plain = kernel == stride == dilation == (1, 1) and not any(padding) and groups == 1
     if not conv and not (plain and in_shape[1:] == out_shape[1:] == (1, 1)):
         raise read.fail("a dense block with the geometry of a convolution")

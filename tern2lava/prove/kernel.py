@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tern2lava.prove.failure import MistranslationError, neuron_of
@@ -15,9 +17,8 @@ Ends = tuple[Population, Population]
 
 def synapses_in(projection: Projection, box: Box) -> bool:
     """Whether the program's convolution has a synapse, one that is not 0, into the neurons of `box`."""
-    taps = [np.unique(required_taps(projection, box, axis)) for axis in (1, 2)]
-    weight = projection.weight[box.lo[0] : box.hi[0]]
-    return bool(weight[:, :, taps[0][taps[0] >= 0]][:, :, :, taps[1][taps[1] >= 0]].any())
+    y, x = (np.unique(required_taps(projection, box, axis).tap) for axis in (1, 2))
+    return bool(projection.weight[box.lo[0] : box.hi[0]][:, :, y][:, :, :, x].any())
 
 
 def prove_kernel(
@@ -40,7 +41,7 @@ def prove_kernel(
             f"from {starts[wrong]} on, {projection.weight.shape[1]}",
         )  # fmt: skip
     tables = [(required_taps(projection, box, axis), found_taps(axons, block, axis)) for axis in (1, 2)]
-    pairs = [classes(*table) for table in tables]
+    pairs, examples = zip(*(classes(*table) for table in tables), strict=True)
     proven = (key, box.lo[0], box.hi[0], block.digest(), pairs[0].tobytes(), pairs[1].tobytes())
     if proven in known:
         return
@@ -49,9 +50,9 @@ def prove_kernel(
     differ = np.argwhere(required != found)
     if len(differ):
         o, c, y, x = (int(i) for i in differ[0])
-        places = [_place(tables[a], pairs[a][k]) for a, k in ((0, y), (1, x))]
-        target = np.ravel_multi_index((box.lo[0] + o, box.lo[1] + places[0][0], box.lo[2] + places[1][0]), box.shape)
-        source = np.ravel_multi_index((starts[o] + c, places[0][1], places[1][1]), axons.box.shape)
+        (oy, iy), (ox, ix) = examples[0][y].tolist(), examples[1][x].tolist()
+        target = np.ravel_multi_index((box.lo[0] + o, box.lo[1] + oy, box.lo[2] + ox), box.shape)
+        source = np.ravel_multi_index((starts[o] + c, iy, ix), axons.box.shape)
         _fail(
             where, ends, int(source), int(target), found[o, c, y, x] * gains[1][o], required[o, c, y, x] * gains[0][o]
         )
@@ -64,10 +65,9 @@ def prove_unrolled(where: str, ends: Ends, projection: Projection, box: Box, axo
     if axons.window != (1, 1):
         raise MistranslationError(where, "pooled axons in a crossbar", "an axon for each neuron")
     weight = projection.weight[box.lo[0] : box.hi[0]].astype(np.int64) * _rows(projection.gain, box.lo[0], box.hi[0])
-    tables = [required_taps(projection, box, axis) for axis in (1, 2)]
     # Every pair of an output and a position that a tap joins, along y and along x.
-    (oy, iy), (ox, ix) = (np.nonzero(table >= 0) for table in tables)
-    ky, kx = tables[0][oy, iy], tables[1][ox, ix]
+    y_taps, x_taps = (required_taps(projection, box, axis) for axis in (1, 2))
+    oy, iy, ky, ox, ix, kx = y_taps.output, y_taps.source, y_taps.tap, x_taps.output, x_taps.source, x_taps.tap
     lo, hi = axons.box.lo, axons.box.hi
     y_in, x_in = (iy >= lo[1]) & (iy < hi[1]), (ix >= lo[2]) & (ix < hi[2])
     required = np.zeros((*box.extent, *axons.box.extent), np.int64)
@@ -133,18 +133,12 @@ def _scaled(projection: Projection, rows: slice, block: Block) -> tuple[Codes, C
     return weight * own.astype(np.int64).reshape(shape), codes * given.reshape(shape), (one, one)
 
 
-def _at_pairs(values: Codes, pairs: list[Ints], side: int) -> Codes:
+def _at_pairs(values: Codes, pairs: Sequence[Ints], side: int) -> Codes:
     """The weights (out, in, pairs of y, pairs of x) at one side's taps, 0 at tap -1."""
     y, x = (each[:, side] for each in pairs)
     if min(y.min(initial=0), x.min(initial=0)) < 0:
         values = np.pad(values, ((0, 0), (0, 0), (0, 1), (0, 1)))
     return values[:, :, y][:, :, :, x]
-
-
-def _place(table: tuple[Ints, Ints], pair: Ints) -> tuple[int, int]:
-    """An output and a source position at which the pair of taps occurs."""
-    output, position = np.argwhere((table[0] == pair[0]) & (table[1] == pair[1]))[0]
-    return int(output), int(position)
 
 
 def _fail(where: str, ends: Ends, source: int, target: int, found: object, required: object) -> None:

@@ -119,6 +119,9 @@ def program_of(document: Mapping[str, Any], arrays: Arrays) -> Program:
             return Population(name=item["name"], shape=shape, modes=None)
         modes = {key: tuple(item[key]) if isinstance(item[key], list) else item[key] for key in _MODES}
         wires = tuple(_projection(nodes[name], arrays, number, emits) for name in item["inputs"])
+        rows = {wire.weight.shape[0] if wire.conv is None else math.prod(wire.conv.out_shape) for wire in wires}
+        if rows - {math.prod(shape)}:
+            raise ValueError(f"{item['name']} of {shape} has projections to {rows} neurons")
         return Population(name=item["name"], shape=shape, modes=modes, values=values(item), projections=wires)
 
     return Program(
@@ -145,13 +148,17 @@ def _projection(
         seen = pooling["in_shape"] if pooling else conv.in_shape if conv else (size,)
         box = Box(seen, (0,) * len(seen), seen)
     seen = pooling["in_shape"] if pooling else conv.in_shape if conv else (box.volume,)
-    if math.prod(box.shape) != size or math.prod(seen) != box.volume:
-        raise ValueError(f"{item['name']} reads {box} of {box.shape} as {seen} from {size} neurons")
-    if gain.size not in (1, weight.shape[0]):
-        raise ValueError(f"{item['name']} has {gain.size} gains for {weight.shape[0]} rows")
+    window = pooling["window"] if pooling else (1, 1)
+    windows = (seen[0], seen[1] // window[0], seen[2] // window[1]) if pooling else seen
+    shape = (weight.shape[0], math.prod(windows))
+    if conv:
+        shape = (conv.out_shape[0], conv.in_shape[0] // conv.groups, *weight.shape[2:])
+    good = math.prod(box.shape) == size and math.prod(seen) == box.volume and gain.size in (1, weight.shape[0])
+    if not good or weight.shape != shape or (conv and conv.in_shape != windows):
+        raise ValueError(f"{item['name']}, whose shapes do not belong together")
     return Projection(
         name=item["name"], source=source, weight=weight, gain=gain.reshape(-1), delay=item["delay"], conv=conv,
-        window=pooling["window"] if pooling else (1, 1), seen=seen, reads=box,
+        window=window, seen=seen, reads=box,
     )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ Ints = NDArray[np.int64]
 Codes = NDArray[np.integer[Any]]
 Shape = tuple[int, ...]
 
-# As docs/image-format.md says of a population and of a padding.
-MOST = 1 << 24
+# As docs/image-format.md says: neurons of a population, codes of a block.
+MOST, MOST_CODES = 1 << 24, 1 << 28
 
 
 @dataclass(frozen=True)
