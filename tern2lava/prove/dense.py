@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.prove.failure import MistranslationError, neuron_of
+from tern2lava.prove.failure import fail
 from tern2lava.prove.image import Axons, Block
 from tern2lava.prove.program import Population, Projection
 from tern2lava.prove.reader import Box, Ints
@@ -18,7 +18,7 @@ def prove_dense(
     where: str, ends: tuple[Population, Population], projection: Projection, box: Box, axons: Axons, block: Block,
     known: dict[object, Pairs], key: tuple[int, int],
 ) -> None:  # fmt: skip
-    """MistranslationError unless the block does to the neurons of `box` what the projection does. Raises ValueError for
+    """ImageError unless the block does to the neurons of `box` what the projection does. Raises ValueError for
     codes that cannot be decoded."""
     place = key, axons.box, axons.window
     if place not in known:
@@ -26,32 +26,14 @@ def prove_dense(
     columns, of_axons, neurons = known[place]
     # A view where the neurons follow each other.
     rows = slice(box.neuron(0), box.neuron(0) + box.volume) if box.whole or len(box.shape) == 1 else box.flat()
-    weight, codes = projection.weight[rows], block.codes()
-    own, given = (np.broadcast_to(g, len(codes)) for g in (_gains(projection.gain, rows), block.gain))
-    if not (own == given).all():
-        weight, codes = weight * own.astype(np.int64)[:, None], codes * given[:, None]
-        own = given = np.ones(1, np.int64)
-    same = np.arange(len(columns))
-    if codes.shape == weight.shape and (columns == same).all() and (of_axons == same).all():
-        wrong = weight != codes
-        required, found = weight, codes
-    else:
-        required, found = (
-            np.pad(values, ((0, 0), (0, 1)))[:, which] for values, which in ((weight, columns), (codes, of_axons))
-        )
-        wrong = required != found
-    if wrong.any():
-        row, pair = (int(i) for i in np.argwhere(wrong)[0])
-        source, target = neuron_of(ends[0], int(neurons[pair])), neuron_of(ends[1], box.neuron(row))
-        raise MistranslationError(
-            f"{where}, synapse from {ends[0].name} {source} to {target}",
-            f"weight {int(found[row, pair]) * int(given[row % given.size])}",
-            f"{int(required[row, pair]) * int(own[row % own.size])}",
-        )
-
-
-def _gains(gain: Ints, rows: slice | Ints) -> Ints:
-    return gain if gain.size == 1 else gain[rows]
+    gain = projection.gain if projection.gain.size == 1 else projection.gain[rows]
+    weights = projection.weight[rows] * gain.astype(np.int64)[:, None], block.codes() * block.gain[:, None]
+    # What leads to no column or axon has the weight 0.
+    required, found = (np.pad(w, ((0, 0), (0, 1)))[:, at] for w, at in zip(weights, (columns, of_axons), strict=True))
+    wrong = np.argwhere(required != found)
+    if len(wrong):
+        row, pair = wrong[0].tolist()
+        fail(where, ends, int(neurons[pair]), box.neuron(row), found[row, pair], required[row, pair])
 
 
 def _pairs(projection: Projection, axons: Axons, size: int) -> Pairs:

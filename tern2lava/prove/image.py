@@ -9,7 +9,6 @@ from hashlib import blake2b
 
 import numpy as np
 
-from tern2lava.errors import InputError
 from tern2lava.prove.codecs import LISTS, NAMES, decode
 from tern2lava.prove.reader import MOST, MOST_CODES, Box, Codes, Ints, Reader, Shape
 from tern2lava.prove.synapse_lists import kernel_of_lists, matrix_of_lists
@@ -207,8 +206,3 @@ def _block(read: Reader) -> Block:
         out_shape=out_shape, kernel=kernel, stride=stride, padding=padding, dilation=dilation, groups=groups,
         gain=gain, stored=stored,
     )  # fmt: skip
-
-
-def damage(image: Image, block: Block, error: Exception) -> InputError:
-    """The error for codes that cannot be decoded."""
-    return InputError(image.name, f"requires codes as {NAMES[block.codec]} allows; found {error}; compile again")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tern2lava.prove.failure import MistranslationError, neuron_of
+from tern2lava.prove.failure import fail, hold
 from tern2lava.prove.image import Axons, Block
 from tern2lava.prove.program import Population, Projection
 from tern2lava.prove.reader import Box, Codes, Ints
@@ -25,46 +25,42 @@ def prove_kernel(
     where: str, ends: Ends, projection: Projection, box: Box, axons: Axons, block: Block, known: set[object],
     key: tuple[int, int],
 ) -> None:  # fmt: skip
-    """MistranslationError unless the block does to the neurons of `box` what the projection does. Raises ValueError for
+    """ImageError unless the block does to the neurons of `box` what the projection does. Raises ValueError for
     codes that cannot be decoded."""
     starts = _check_frame(where, projection, box, axons)
-    if block.out_shape != box.extent or _windows(axons) != block.in_shape:
-        raise MistranslationError(
-            where, f"a convolution of {block.in_shape} to {block.out_shape}", f"one to {box.extent}"
-        )
+    window = (1, *axons.window)
+    shapes = tuple(length // each for length, each in zip(axons.box.extent, window, strict=True)), box.extent
+    sizes = block.in_shape, block.out_shape
+    hold(sizes == shapes, where, f"a convolution of {sizes[0]} to {sizes[1]}", f"one of {shapes[0]} to {shapes[1]}")
     out, inner = block.shape[:2]
     own = channel_starts(axons.box.lo[0], out, 0, out, block.groups, inner)
-    if inner != projection.weight.shape[1] or (own != starts).any():
-        wrong = int(np.flatnonzero(own != starts)[0]) if (own != starts).any() else 0
-        raise MistranslationError(
-            where, f"channels from {own[wrong]} on, {inner} of them, for channel {box.lo[0] + wrong}",
-            f"from {starts[wrong]} on, {projection.weight.shape[1]}",
-        )  # fmt: skip
+    alike = inner == projection.weight.shape[1] and (own == starts).all()
+    hold(alike, where, f"groups of {inner} channels", f"{projection.weight.shape[1]} from {starts.tolist()} on")
     tables = [(required_taps(projection, box, axis), found_taps(axons, block, axis)) for axis in (1, 2)]
     pairs, examples = zip(*(classes(*table) for table in tables), strict=True)
     proven = (key, box.lo[0], box.hi[0], block.digest(), pairs[0].tobytes(), pairs[1].tobytes())
     if proven in known:
         return
-    weight, codes, gains = _scaled(projection, slice(box.lo[0], box.hi[0]), block)
-    required, found = (_at_pairs(values, pairs, side) for side, values in enumerate((weight, codes)))
+    weights = (
+        _scaled(projection.weight[box.lo[0] : box.hi[0]], projection.gain, box),
+        _scaled(block.codes(), block.gain),
+    )
+    required, found = (_at_pairs(values, pairs, side) for side, values in enumerate(weights))
     differ = np.argwhere(required != found)
     if len(differ):
-        o, c, y, x = (int(i) for i in differ[0])
+        o, c, y, x = differ[0].tolist()
         (oy, iy), (ox, ix) = examples[0][y].tolist(), examples[1][x].tolist()
         target = np.ravel_multi_index((box.lo[0] + o, box.lo[1] + oy, box.lo[2] + ox), box.shape)
         source = np.ravel_multi_index((starts[o] + c, iy, ix), axons.box.shape)
-        _fail(
-            where, ends, int(source), int(target), found[o, c, y, x] * gains[1][o], required[o, c, y, x] * gains[0][o]
-        )
+        fail(where, ends, int(source), int(target), found[o, c, y, x], required[o, c, y, x])
     known.add(proven)
 
 
 def prove_unrolled(where: str, ends: Ends, projection: Projection, box: Box, axons: Axons, block: Block) -> None:
     """As prove_kernel, for a dense block that has each synapse of the convolution in a cell of its own."""
     starts = _check_frame(where, projection, box, axons)
-    if axons.window != (1, 1):
-        raise MistranslationError(where, "pooled axons in a crossbar", "an axon for each neuron")
-    weight = projection.weight[box.lo[0] : box.hi[0]].astype(np.int64) * _rows(projection.gain, box.lo[0], box.hi[0])
+    hold(axons.window == (1, 1), where, "pooled axons in a crossbar", "an axon for each neuron")
+    weight = _scaled(projection.weight[box.lo[0] : box.hi[0]], projection.gain, box)
     # Every pair of an output and a position that a tap joins, along y and along x.
     y_taps, x_taps = (required_taps(projection, box, axis) for axis in (1, 2))
     oy, iy, ky, ox, ix, kx = y_taps.output, y_taps.source, y_taps.tap, x_taps.output, x_taps.source, x_taps.tap
@@ -79,58 +75,39 @@ def prove_unrolled(where: str, ends: Ends, projection: Projection, box: Box, axo
         inside = seen[:, None, None] & y_in[:, None] & x_in
         lost = np.argwhere((here != 0) & ~inside)
         if len(lost):
-            o, c, y, x = (int(i) for i in lost[0])
+            o, c, y, x = lost[0].tolist()
             target = np.ravel_multi_index((box.lo[0] + rows[o], box.lo[1] + oy[y], box.lo[2] + ox[x]), box.shape)
             source = np.ravel_multi_index((channels[c], iy[y], ix[x]), axons.box.shape)
-            _fail(where, ends, int(source), int(target), 0, here[o, c, y, x])
+            fail(where, ends, int(source), int(target), 0, here[o, c, y, x])
         place = (
             rows[:, None, None, None], oy[y_in][:, None], ox[x_in], (channels[seen] - lo[0])[:, None, None],
             (iy[y_in] - lo[1])[:, None], ix[x_in] - lo[2],
         )  # fmt: skip
         required[place] = here[:, seen][:, :, y_in][:, :, :, x_in]
     matrix = required.reshape(box.volume, axons.box.volume)
-    found = block.codes().astype(np.int64) * _rows(block.gain, 0, box.volume)[:, :, 0, 0]
+    found = _scaled(block.codes(), block.gain)
     wrong = np.argwhere(matrix != found)
     if len(wrong):
-        row, column = (int(i) for i in wrong[0])
-        _fail(where, ends, axons.box.neuron(column), box.neuron(row), found[row, column], matrix[row, column])
+        row, column = wrong[0].tolist()
+        fail(where, ends, axons.box.neuron(column), box.neuron(row), found[row, column], matrix[row, column])
 
 
 def _check_frame(where: str, projection: Projection, box: Box, axons: Axons) -> Ints:
-    """The first source channel of each output channel of `box`; MistranslationError where shapes are others'."""
+    """The first source channel of each output channel of `box`; ImageError where shapes are others'."""
     conv = projection.conv
     assert conv is not None
-    if box.shape != conv.out_shape or axons.box.shape != projection.reads.shape:
-        raise MistranslationError(
-            where, f"a map of {axons.box.shape} to {box.shape}", f"one of {projection.reads.shape} to {conv.out_shape}"
-        )
+    shapes, found = (projection.reads.shape, conv.out_shape), (axons.box.shape, box.shape)
+    hold(found == shapes, where, f"a map of {found[0]} to {found[1]}", f"one of {shapes[0]} to {shapes[1]}")
     return channel_starts(
         projection.reads.lo[0], conv.out_shape[0], box.lo[0], box.hi[0], conv.groups, projection.weight.shape[1]
     )
 
 
-def _windows(axons: Axons) -> tuple[int, ...]:
-    channels, height, width = axons.box.extent
-    return channels, height // axons.window[0], width // axons.window[1]
-
-
-def _rows(gain: Ints, low: int, high: int) -> Ints:
-    """Gains of the rows [low, high) as (rows or 1, 1, 1, 1)."""
-    return (gain if gain.size == 1 else gain[low:high]).astype(np.int64).reshape(-1, 1, 1, 1)
-
-
-def _scaled(projection: Projection, rows: slice, block: Block) -> tuple[Codes, Codes, tuple[Ints, Ints]]:
-    """Weights of both as numbers that can be compared, and by what to multiply them: gains where they are equal."""
-    weight, codes = projection.weight[rows], block.codes()
-    count = codes.shape[0]
-    own, given = (
-        np.broadcast_to(g, count) for g in (_rows(projection.gain, rows.start, rows.stop).reshape(-1), block.gain)
-    )
-    if (own == given).all():
-        return weight, codes, (own, given)
-    shape = (-1, *[1] * (codes.ndim - 1))
-    one = np.ones(count, np.int64)
-    return weight * own.astype(np.int64).reshape(shape), codes * given.reshape(shape), (one, one)
+def _scaled(codes: Codes, gain: Ints, box: Box | None = None) -> Ints:
+    """Weights: codes times the gain of their row, that of the channels of `box` where one is given."""
+    own = gain if gain.size == 1 or box is None else gain[box.lo[0] : box.hi[0]]
+    weights: Ints = codes.astype(np.int64) * own.reshape(-1, *[1] * (codes.ndim - 1))
+    return weights
 
 
 def _at_pairs(values: Codes, pairs: Sequence[Ints], side: int) -> Codes:
@@ -139,9 +116,3 @@ def _at_pairs(values: Codes, pairs: Sequence[Ints], side: int) -> Codes:
     if min(y.min(initial=0), x.min(initial=0)) < 0:
         values = np.pad(values, ((0, 0), (0, 0), (0, 1), (0, 1)))
     return values[:, :, y][:, :, :, x]
-
-
-def _fail(where: str, ends: Ends, source: int, target: int, found: object, required: object) -> None:
-    """MistranslationError that names a synapse by its two neurons."""
-    synapse = f"synapse from {ends[0].name} {neuron_of(ends[0], source)} to {neuron_of(ends[1], target)}"
-    raise MistranslationError(f"{where}, {synapse}", f"weight {found}", str(required))

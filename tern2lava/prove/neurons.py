@@ -2,53 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from tern2lava.prove.failure import MistranslationError, neuron_of
+from tern2lava.prove.failure import ImageError, hold, neuron_of
 from tern2lava.prove.image import Group, Image
 from tern2lava.prove.program import Population, Program
 from tern2lava.prove.reader import Ints
 
 
 def prove_neurons(images: Sequence[Image], program: Program) -> int:
-    """Number of neurons, those of inputs among them. Raises MistranslationError where images hold one never,
+    """Number of neurons, those of inputs among them. Raises ImageError where images hold one never,
     twice, on the host where it belongs on a core, or with other parameters."""
     seen = [np.zeros(population.size, np.uint8) for population in program.populations]
     for image in images:
         for group in image.groups:
-            if group.number >= len(seen):
-                raise MistranslationError(image.name, f"population number {group.number}", f"{len(seen)} of them")
-            population = program.populations[group.number]
-            where = f"{image.name}, {population.name}"
-            if group.name != population.name:
-                raise MistranslationError(where, f"the name {group.name}", population.name)
-            if (population.modes is None) != (image.core is None):
-                raise MistranslationError(where, "it here", "inputs on the host and populations on cores")
-            if seen[group.number].size != np.prod(group.box.shape):
-                raise MistranslationError(where, f"the shape {group.box.shape}", f"{population.size} neurons")
+            hold(group.number < len(seen), image.name, f"population number {group.number}", f"{len(seen)} of them")
+            population, size = program.populations[group.number], math.prod(group.box.shape)
+            where, host = f"{image.name}, {population.name}", image.core is None
+            hold(group.name == population.name, where, f"the name {group.name}", population.name)
+            hold((population.modes is None) == host, where, "it here", "inputs on the host and populations on cores")
+            hold(size == population.size, where, f"the shape {group.box.shape}", f"{population.size} neurons")
             inside = seen[group.number].reshape(group.box.shape)[group.box.slices]
             if inside.any():
                 first = group.box.neuron(int(np.flatnonzero(np.ravel(inside))[0]))
-                raise MistranslationError(where, f"neuron {neuron_of(population, first)} again", "it once")
+                raise ImageError(where, f"neuron {neuron_of(population, first)} again", "it once")
             inside += 1
             if population.modes is not None:
                 _prove_parameters(where, group, population)
     for population, reached in zip(program.populations, seen, strict=True):
         if not reached.all():
             first = int(np.flatnonzero(reached == 0)[0])
-            raise MistranslationError(population.name, f"neuron {neuron_of(population, first)} on no core", "it once")
+            raise ImageError(population.name, f"neuron {neuron_of(population, first)} on no core", "it once")
     return sum(population.size for population in program.populations)
 
 
 def _prove_parameters(where: str, group: Group, population: Population) -> None:
     assert population.modes is not None
-    for key, required in population.modes.items():
-        if group.modes[key] != required:
-            raise MistranslationError(where, f"{key} {group.modes[key]}", str(required))
-    if set(group.values) != set(population.values):
-        raise MistranslationError(where, f"parameters {sorted(group.values)}", f"{sorted(population.values)}")
+    for key, mode in population.modes.items():
+        hold(group.modes[key] == mode, where, f"{key} {group.modes[key]}", str(mode))
+    keys = sorted(group.values), sorted(population.values)
+    hold(keys[0] == keys[1], where, f"parameters {', '.join(keys[0])}", ", ".join(keys[1]))
     for key, values in population.values.items():
         found, required = group.values[key], _required(values, group, population)
         # One value, one for each index of the first axis, or one for each neuron: each divides the next.
@@ -58,7 +54,7 @@ def _prove_parameters(where: str, group: Group, population: Population) -> None:
         if wrong.size:
             place = int(wrong[0])
             first = group.box.neuron(place * (group.box.volume // size))
-            raise MistranslationError(
+            raise ImageError(
                 f"{where}, neuron {neuron_of(population, first)}", f"{key} {found[place]}", f"{required[place]}"
             )
 

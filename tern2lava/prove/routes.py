@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tern2lava.prove.failure import MistranslationError
+from tern2lava.prove.failure import ImageError, hold
 from tern2lava.prove.image import Image
 from tern2lava.prove.program import Program
 from tern2lava.prove.reader import Box
 
 
 def prove_routes(images: Sequence[Image], program: Program) -> int:
-    """Number of routes. Raises MistranslationError for one that leads nowhere, to axons of others or twice to the
+    """Number of routes. Raises ImageError for one that leads nowhere, to axons of others or twice to the
     same, and for one that is missing.
 
     The groups of a population hold each of its neurons once (see neurons.py). An axon range whose routes come from
@@ -21,7 +21,7 @@ def prove_routes(images: Sequence[Image], program: Program) -> int:
     """
     cores = {image.core: image for image in images if image.core is not None}
     if len(cores) != sum(image.core is not None for image in images):
-        raise MistranslationError("core images", "one core twice", "each once")
+        raise ImageError("core images", "one core twice", "each once")
     reached = {(core, index): 0 for core, image in cores.items() for index in range(len(image.axons))}
     known: dict[tuple[Box, Box], int] = {}
     count = 0
@@ -29,43 +29,26 @@ def prove_routes(images: Sequence[Image], program: Program) -> int:
         made = set()
         for route in image.routes:
             where = f"{image.name}, route to core {route.core}"
-            target = cores.get(route.core)
-            if target is None or route.axons >= len(target.axons):
-                raise MistranslationError(where, f"axon range {route.axons}", "one that is there")
-            if route.group >= len(image.groups):
-                raise MistranslationError(where, f"group {route.group}", "one that is there")
+            target, made_of = cores.get(route.core), (route.group, route.core, route.axons)
+            if target is None or route.axons >= len(target.axons) or route.group >= len(image.groups):
+                raise ImageError(where, f"group {route.group} and axon range {route.axons}", "ones that are there")
             axons, group = target.axons[route.axons], image.groups[route.group]
-            source = program.populations[group.number].name
-            if axons.source != group.number:
-                raise MistranslationError(where, f"spikes of {source} to axons of others", "spikes to their own axons")
-            if route.box != axons.box:
-                raise MistranslationError(
-                    where, f"{source} {route.box} to axons of {axons.box}", "the box of the axons"
-                )
-            key = group.box, axons.box
+            source, key = program.populations[group.number].name, (group.box, axons.box)
+            what = f"spikes of {source} {group.box}"
+            hold(axons.source == group.number, where, f"{what} to axons of others", "spikes to their own axons")
+            hold(route.box == axons.box, where, f"{what} in {route.box}", f"the box {axons.box} of the axons")
             if key not in known:
                 known[key] = common(*key)
-            if not known[key]:
-                raise MistranslationError(
-                    where, f"no neuron of {source} {group.box} for {axons.box}", "routes with spikes"
-                )
-            if (route.group, route.core, route.axons) in made:
-                raise MistranslationError(where, f"spikes of {source} {group.box} twice", "each once")
-            made.add((route.group, route.core, route.axons))
+            hold(known[key], where, f"{what}, none of which lie in {axons.box}", "routes with spikes")
+            hold(made_of not in made, where, f"{what} twice", "each once")
+            made.add(made_of)
             reached[route.core, route.axons] += known[key]
             count += 1
     for (core, index), neurons in reached.items():
-        axons = cores[core].axons[index]
-        if axons.source >= len(program.populations):
-            raise MistranslationError(
-                f"core {core}, axon range {index}", f"population {axons.source}", "one that is there"
-            )
-        if neurons != axons.box.volume:
-            raise MistranslationError(
-                f"core {core}, axon range {index}",
-                f"routes from {neurons:,} neurons of {program.populations[axons.source].name} {axons.box}",
-                f"{axons.box.volume:,}",
-            )
+        axons, where = cores[core].axons[index], f"core {core}, axon range {index}"
+        hold(axons.source < len(program.populations), where, f"population {axons.source}", "one that is there")
+        seen, every = f"{program.populations[axons.source].name} {axons.box}", axons.box.volume
+        hold(neurons == every, where, f"routes from {neurons:,} neurons of {seen}", f"{every:,}")
     return count
 
 

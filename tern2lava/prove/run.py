@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tern2lava.prove.failure import MistranslationError
-from tern2lava.prove.image import ARITHMETIC, Image, read_image
+from tern2lava.prove.failure import ImageError, hold
+from tern2lava.prove.image import read_image
 from tern2lava.prove.neurons import prove_neurons
 from tern2lava.prove.program import Program
 from tern2lava.prove.routes import prove_routes
@@ -49,29 +49,22 @@ def prove_images(
     """
     try:
         return _prove(images, host_image, program, progress)
-    except MistranslationError as error:
+    except ImageError as error:
         return Translation(difference=str(error))
 
 
 def _prove(
     images: Sequence[bytes], host_image: bytes, program: Program, progress: Callable[[str, int, int], None] | None
 ) -> Translation:
-    """The proof; raises MistranslationError at the first difference."""
-    read: list[Image] = [read_image(host_image, "host image")]
-    for index, data in enumerate(images):
-        read.append(read_image(data, f"core image {index}"))
-    for image in read:
-        _prove_kind(image, host=image is read[0])
-        for name in ARITHMETIC:
-            if image.arithmetic[name] != program.arithmetic[name]:
-                raise MistranslationError(image.name, f"{name} {image.arithmetic[name]}", str(program.arithmetic[name]))
+    """The proof; raises ImageError at the first difference."""
+    read = [read_image(host_image, "host image")]
+    read += [read_image(data, f"core image {index}") for index, data in enumerate(images)]
+    for place, image in enumerate(read):
+        host, bare = image.core is None, not (image.axons or image.blocks)
+        hold(host == (place == 0) and (bare or not host), image.name, "it here", "a host without synapses, then cores")
+        for name, wanted in program.arithmetic.items():
+            hold(image.arithmetic[name] == wanted, image.name, f"{name} {image.arithmetic[name]}", str(wanted))
     neurons = prove_neurons(read, program)
     routes = prove_routes(read, program)
     blocks = prove_synapses(read, program, progress)
     return Translation(cores=len(images), neurons=neurons, blocks=blocks, routes=routes)
-
-
-def _prove_kind(image: Image, *, host: bool) -> None:
-    """That an image is the host's where that is meant, and a host has no synapses."""
-    if (image.core is None) != host or (host and (image.axons or image.blocks)):
-        raise MistranslationError(image.name, "a core" if host else "a host", "one host image and core images else")

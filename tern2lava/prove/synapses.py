@@ -6,9 +6,11 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tern2lava.errors import InputError
+from tern2lava.prove.codecs import NAMES
 from tern2lava.prove.dense import Pairs, prove_dense
-from tern2lava.prove.failure import MistranslationError
-from tern2lava.prove.image import Axons, Block, Group, Image, damage
+from tern2lava.prove.failure import ImageError, hold
+from tern2lava.prove.image import Axons, Block, Group, Image
 from tern2lava.prove.kernel import prove_kernel, prove_unrolled, synapses_in
 from tern2lava.prove.program import Program, Projection
 
@@ -25,7 +27,7 @@ class Known:
 
 
 def prove_synapses(images: Sequence[Image], program: Program, progress: Progress | None = None) -> int:
-    """Number of synapse blocks. Raises MistranslationError at the first synapse that one of images and program has and
+    """Number of synapse blocks. Raises ImageError at the first synapse that one of images and program has and
     the other has not, or with another weight, source, target or delay."""
     known, count = Known(), 0
     for done, image in enumerate(images):
@@ -44,29 +46,20 @@ def prove_synapses(images: Sequence[Image], program: Program, progress: Progress
 
 
 def _check_records(image: Image, program: Program) -> None:
-    """MistranslationError where records do not belong together: axons, block and group, and their sizes."""
-    used = sorted(axons.block for axons in image.axons)
-    if used != list(range(len(image.blocks))):
-        raise MistranslationError(image.name, f"axons of blocks {used}", f"each of {len(image.blocks)} blocks once")
+    """ImageError where records do not belong together: axons, block and group, and their sizes."""
+    used, groups, sources = sorted(axons.block for axons in image.axons), image.groups, program.populations
+    hold(used == list(range(len(image.blocks))), image.name, f"axons of blocks {used}", "axons of each block once")
     for axons in image.axons:
-        block = image.blocks[axons.block]
-        where = f"{image.name}, block {axons.block}"
-        if block.group >= len(image.groups):
-            raise MistranslationError(where, f"synapses to group {block.group}", "a group that is there")
-        if axons.source >= len(program.populations):
-            raise MistranslationError(where, f"axons of population {axons.source}", "one that is there")
-        if math.prod(axons.box.shape) != program.populations[axons.source].size:
-            raise MistranslationError(
-                where, f"axons in the shape {axons.box.shape}", "the population's number of neurons"
-            )
-        if axons.box.volume // math.prod(axons.window) != math.prod(block.in_shape):
-            raise MistranslationError(
-                where, f"axons of {axons.box} for inputs {block.in_shape}", "as many axons as inputs"
-            )
-        if image.groups[block.group].box.volume != math.prod(block.out_shape):
-            raise MistranslationError(
-                where, f"outputs {block.out_shape}", f"{image.groups[block.group].box.volume} neurons"
-            )
+        block, box, where = image.blocks[axons.block], axons.box, f"{image.name}, block {axons.block}"
+        hold(block.group < len(groups), where, f"synapses to group {block.group}", "a group that is there")
+        hold(axons.source < len(sources), where, f"axons of population {axons.source}", "one that is there")
+        hold(math.prod(box.shape) == sources[axons.source].size, where, f"axons in {box.shape}", "the source's neurons")
+        count = box.volume // math.prod(axons.window)
+        hold(count == math.prod(block.in_shape), where, f"{count} axons for {block.in_shape}", "an axon for each input")
+        count = groups[block.group].box.volume
+        hold(
+            count == math.prod(block.out_shape), where, f"{count} neurons for {block.out_shape}", "one for each output"
+        )
 
 
 def _prove_group(image: Image, group: Group, program: Program, given: list[tuple[Axons, Block]], known: Known) -> None:
@@ -75,41 +68,42 @@ def _prove_group(image: Image, group: Group, program: Program, given: list[tuple
     left = list(given)
     for number, projection in enumerate(population.projections):
         where = f"{image.name}, {population.name}"
-        first: MistranslationError | None = None
+        first: ImageError | None = None
         fitting = [k for k, (axons, _) in enumerate(left) if axons.source == projection.source]
         # Those that come as late as the program says first: of several, the first that fails is told of.
         fitting.sort(key=lambda k: left[k][1].delay != projection.delay)
         for k in fitting:
             try:
                 _prove_projection(where, (group.number, number), projection, group, program, *left[k], known)
-            except MistranslationError as error:
+            except ImageError as error:
                 first = first or error
             except ValueError as error:
-                raise damage(image, left[k][1], error) from None
+                codec = NAMES[left[k][1].codec]
+                raise InputError(
+                    image.name, f"requires codes as {codec} allows; found {error}; compile again"
+                ) from None
             else:
                 del left[k]
                 break
         else:
             _prove_nothing(where, projection, group, program, first)
-    if left:
-        source = program.populations[left[0][0].source]
-        raise MistranslationError(
-            f"{image.name}, {population.name}", f"synapses from {source.name} {left[0][0].box}", "none such"
-        )
+    for axons, _ in left:
+        source = program.populations[axons.source].name
+        raise ImageError(f"{image.name}, {population.name}", f"synapses from {source} {axons.box}", "none such")
 
 
 def _prove_projection(
     where: str, key: tuple[int, int], projection: Projection, group: Group, program: Program, axons: Axons,
     block: Block, known: Known,
 ) -> None:  # fmt: skip
-    """MistranslationError unless `block` is what `projection` does to the group."""
+    """ImageError unless `block` is what `projection` does to the group."""
     where = f"{where}, {projection.name}"
     if block.delay != projection.delay:
-        raise MistranslationError(where, f"a delay of {block.delay}", str(projection.delay))
+        raise ImageError(where, f"a delay of {block.delay}", str(projection.delay))
     ends = program.populations[projection.source], program.populations[group.number]
     if projection.conv is None:
         if block.conv:
-            raise MistranslationError(where, "a convolution", "a dense block")
+            raise ImageError(where, "a convolution", "a dense block")
         prove_dense(where, ends, projection, group.box, axons, block, known.pairs, key)
     elif block.conv:
         prove_kernel(where, ends, projection, group.box, axons, block, known.kernels, key)
@@ -118,17 +112,13 @@ def _prove_projection(
 
 
 def _prove_nothing(
-    where: str, projection: Projection, group: Group, program: Program, first: MistranslationError | None
+    where: str, projection: Projection, group: Group, program: Program, first: ImageError | None
 ) -> None:
-    """MistranslationError, `first` where there is one, unless the projection has no synapse into the group."""
-    if projection.conv is None:
-        rows = projection.weight.reshape(projection.weight.shape[0], -1)[group.box.flat()]
-        some = bool(rows.any())
-    else:
-        some = synapses_in(projection, group.box)
-    if not some:
+    """ImageError, `first` where there is one, unless the projection has no synapse into the group."""
+    dense = projection.conv is None
+    if not (projection.weight[group.box.flat()].any() if dense else synapses_in(projection, group.box)):
         return
     if first is not None:
         raise first
     source = program.populations[projection.source].name
-    raise MistranslationError(f"{where}, {projection.name}", f"no synapses from {source} to {group.box}", "some")
+    raise ImageError(f"{where}, {projection.name}", f"no synapses from {source} to {group.box}", "some")
