@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tern2lava.prove.failure import fail
@@ -16,11 +18,11 @@ Pairs = tuple[Ints, Ints, Ints]
 
 def prove_dense(
     where: str, ends: tuple[Population, Population], projection: Projection, box: Box, axons: Axons, block: Block,
-    known: dict[object, Pairs], key: tuple[int, int],
+    known: dict[object, Any], key: tuple[int, int],
 ) -> None:  # fmt: skip
     """ImageError unless the block does to the neurons of `box` what the projection does. Raises ValueError for
     codes that cannot be decoded."""
-    place = key, axons.box, axons.window
+    place = "axons", key, axons.box, axons.window
     if place not in known:
         known[place] = _pairs(projection, axons, ends[0].size)
     columns, of_axons, neurons = known[place]

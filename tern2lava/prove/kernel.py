@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def synapses_in(projection: Projection, box: Box) -> bool:
 
 
 def prove_kernel(
-    where: str, ends: Ends, projection: Projection, box: Box, axons: Axons, block: Block, known: set[object],
+    where: str, ends: Ends, projection: Projection, box: Box, axons: Axons, block: Block, known: dict[object, Any],
     key: tuple[int, int],
 ) -> None:  # fmt: skip
     """ImageError unless the block does to the neurons of `box` what the projection does. Raises ValueError for
@@ -38,7 +39,7 @@ def prove_kernel(
     hold(alike, where, f"groups of {inner} channels", f"{projection.weight.shape[1]} from {starts.tolist()} on")
     tables = [(required_taps(projection, box, axis), found_taps(axons, block, axis)) for axis in (1, 2)]
     pairs, examples = zip(*(classes(*table) for table in tables), strict=True)
-    proven = (key, box.lo[0], box.hi[0], block.digest(), pairs[0].tobytes(), pairs[1].tobytes())
+    proven = ("kernel", key, box.lo[0], box.hi[0], block.digest(), pairs[0].tobytes(), pairs[1].tobytes())
     if proven in known:
         return
     weights = (
@@ -53,7 +54,7 @@ def prove_kernel(
         target = np.ravel_multi_index((box.lo[0] + o, box.lo[1] + oy, box.lo[2] + ox), box.shape)
         source = np.ravel_multi_index((starts[o] + c, iy, ix), axons.box.shape)
         fail(where, ends, int(source), int(target), found[o, c, y, x], required[o, c, y, x])
-    known.add(proven)
+    known[proven] = True
 
 
 def prove_unrolled(where: str, ends: Ends, projection: Projection, box: Box, axons: Axons, block: Block) -> None:

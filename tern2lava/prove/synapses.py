@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from typing import Any
 
 from tern2lava.errors import InputError
 from tern2lava.prove.codecs import NAMES
-from tern2lava.prove.dense import Pairs, prove_dense
+from tern2lava.prove.dense import prove_dense
 from tern2lava.prove.failure import ImageError, hold
 from tern2lava.prove.image import Axons, Block, Group, Image
 from tern2lava.prove.kernel import prove_kernel, prove_unrolled, synapses_in
@@ -17,19 +17,12 @@ from tern2lava.prove.program import Program, Projection
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass(eq=False)
-class Known:
-    """What was proven before and need not be again. kernels: of a projection's channels, as a block with this digest
-    holds them, where the same taps are used; pairs: axons of the columns of a dense projection."""
-
-    kernels: set[object] = field(default_factory=set)
-    pairs: dict[object, Pairs] = field(default_factory=dict)
-
-
 def prove_synapses(images: Sequence[Image], program: Program, progress: Progress | None = None) -> int:
     """Number of synapse blocks. Raises ImageError at the first synapse that one of images and program has and
     the other has not, or with another weight, source, target or delay."""
-    known, count = Known(), 0
+    # What was proven before and need not be again, and what the columns of dense projections lead to.
+    known: dict[object, Any] = {}
+    count = 0
     for done, image in enumerate(images):
         if progress is not None:
             progress("core images", done, len(images))
@@ -62,7 +55,9 @@ def _check_records(image: Image, program: Program) -> None:
         )
 
 
-def _prove_group(image: Image, group: Group, program: Program, given: list[tuple[Axons, Block]], known: Known) -> None:
+def _prove_group(
+    image: Image, group: Group, program: Program, given: list[tuple[Axons, Block]], known: dict[object, Any]
+) -> None:
     """Each projection into the group's population is one of the `given` blocks, or has no synapse there."""
     population = program.populations[group.number]
     left = list(given)
@@ -94,7 +89,7 @@ def _prove_group(image: Image, group: Group, program: Program, given: list[tuple
 
 def _prove_projection(
     where: str, key: tuple[int, int], projection: Projection, group: Group, program: Program, axons: Axons,
-    block: Block, known: Known,
+    block: Block, known: dict[object, Any],
 ) -> None:  # fmt: skip
     """ImageError unless `block` is what `projection` does to the group."""
     where = f"{where}, {projection.name}"
@@ -104,9 +99,9 @@ def _prove_projection(
     if projection.conv is None:
         if block.conv:
             raise ImageError(where, "a convolution", "a dense block")
-        prove_dense(where, ends, projection, group.box, axons, block, known.pairs, key)
+        prove_dense(where, ends, projection, group.box, axons, block, known, key)
     elif block.conv:
-        prove_kernel(where, ends, projection, group.box, axons, block, known.kernels, key)
+        prove_kernel(where, ends, projection, group.box, axons, block, known, key)
     else:
         prove_unrolled(where, ends, projection, group.box, axons, block)
 
