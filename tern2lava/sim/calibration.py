@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.certify.calibration import Calibration, IntegerRun, Observed, RealRun, Samples
+from tern2lava.compiler.certify.calibration import Calibration, IntegerRun, RealRun, Samples
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Neuron, Population, Projection
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Ints, Reals, Spikes, size
@@ -52,17 +52,18 @@ class SampleRuns(Calibration):
         state = NeuronState(neuron, len(forced))
         met = np.empty(forced.shape)
         rested = np.zeros(forced.shape, bool)
-        largest_u = largest_v = 0.0
+        neurons = size(neuron.shape)
+        reach_u, reach_v = np.zeros(neurons), np.zeros(neurons)
         for t in range(self.steps):
             x: Reals = np.zeros(met[:, t].shape)
             for projection in self.graph.projections(neuron.inputs):
                 x += sums[projection.name][:, t] * per_neuron(projection.scale, projection)
             rested[:, t] = state.held > 0
             _, met[:, t] = state.step(x, forced[:, t])
-            largest_u = max(largest_u, float(np.abs(state.u).max(initial=0.0)))
+            reach_u = np.maximum(reach_u, np.abs(state.u).max(axis=0))
             for potential in (met[:, t] + state.a, state.v, state.a):
-                largest_v = max(largest_v, float(np.abs(potential).max(initial=0.0)))
-        return RealRun(met=met, spikes=forced, rested=rested, observed=Observed(u=largest_u, v=largest_v))
+                reach_v = np.maximum(reach_v, np.abs(potential).max(axis=0))
+        return RealRun(met=met, spikes=forced, rested=rested, reach_u=reach_u, reach_v=reach_v)
 
     def integers(
         self, population: Population, projections: tuple[Projection, ...], arithmetic: Arithmetic

@@ -90,7 +90,7 @@ def test_samples_louder_than_those_of_the_calibration_leave_ranges_that_were_obs
     weight = rng.integers(-1, 2, (8, 40)) * 0.37
     leaky: dict[str, Any] = {"reset": Reset.SUBTRACT, "threshold": frozen(1.0), "alpha_v": frozen(0.9)}
     graph = network(weight, np.eye(8)[:3] * 0.9, steps=20, alpha_u=frozen(0.5), **leaky)
-    quiet = (rng.random((6, 20, 40)) < 0.05).astype(np.uint8)
+    quiet = (rng.random((200, 20, 40)) < 0.05).astype(np.uint8)
     report = api.compile(
         graph, "loihi2", calibrate=quiet, options=Options(ranges="calibrated"), out=tmp_path / "b"
     ).report

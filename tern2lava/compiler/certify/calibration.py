@@ -7,7 +7,7 @@ looked at apart and a spike that differs changes no other. sim/calibration.py ru
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population, Projection
 from tern2lava.compiler.ir.shapes import Bools, Ints, Reals, Spikes
@@ -51,12 +51,22 @@ class Samples:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RealRun:
     """One layer of the reference, arrays (samples, steps, neurons): the potentials that met the threshold, less what
-    adaptation and rearming added to it, in units of its synapses' scale; its spikes; where it rested (refractory)."""
+    adaptation and rearming added to it, in units of its synapses' scale; its spikes; where it rested (refractory).
+    reach_u, reach_v: the largest magnitudes of current and potential (or adaptation) of each neuron, (neurons,)."""
 
     met: Reals
     spikes: Spikes
     rested: Bools
-    observed: Observed
+    reach_u: Reals
+    reach_v: Reals
+
+    @property
+    def observed(self) -> Observed:
+        return Observed(u=float(self.reach_u.max(initial=0.0)), v=float(self.reach_v.max(initial=0.0)))
+
+    def in_units(self, units: Reals) -> RealRun:
+        """The same run, each neuron's potentials in units of its own, (neurons,)."""
+        return replace(self, met=self.met / units, reach_u=self.reach_u / units, reach_v=self.reach_v / units)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -54,19 +55,21 @@ def loses_nothing(graph: Graph, neuron: Neuron, arithmetic: Arithmetic, unit: fl
 
 def candidate(
     graph: Graph, neuron: Neuron, arithmetic: Arithmetic, unit: float, start: int, steps: int,
-    decays: Decays = Decays.TRUNCATE, observed: Observed | None = None,
+    decays: Decays = Decays.TRUNCATE, observed: Observed | None = None, code_bits: int | None = None,
 ) -> Candidate | None:  # fmt: skip
     """The population with `unit` membrane units to one ternary unit; None where a threshold or bias has no code, or
     where one spike adds more than a membrane holds.
 
     A threshold beyond the largest code that its neuron cannot reach within `steps`, or does not in the ranges that were
-    `observed`, becomes the largest code: the neuron never fires either way.
+    `observed`, becomes the largest code: the neuron never fires either way. code_bits: widest product of code and gain
+    that a synapse holds, but for a power of two; None where gains are held apart.
     """
     whole, most = 1 << arithmetic.decay_bits, arithmetic.state_max
     if largest_scale(graph, neuron) * unit > most:
         return None
     projections = tuple(
-        replace(p, gain=coded_gain(p.scale, unit, arithmetic)) for p in graph.projections(neuron.inputs)
+        replace(p, gain=coded_gain(p.scale, unit, arithmetic, None if code_bits is None else code_bits - p.bits + 1))
+        for p in graph.projections(neuron.inputs)
     )
     bias, bias_u = coded_bias(neuron.bias * unit, arithmetic), coded_bias(neuron.bias_u * unit, arithmetic)
     if bias is None or bias_u is None:
@@ -119,9 +122,14 @@ def candidate(
     )
 
 
-def coded_gain(scale: Reals, unit: float, arithmetic: Arithmetic) -> Ints:
-    """Gains of `scale`, the nearest multiples of 2^gain_shift that are not 0."""
+def coded_gain(scale: Reals, unit: float, arithmetic: Arithmetic, bits: int | None = None) -> Ints:
+    """Gains of `scale`, the nearest multiples of 2^gain_shift that are not 0 and have at most `bits` significant bits
+    (None: any number)."""
     step = float(1 << arithmetic.gain_shift)
+    if bits is not None:
+        # One bit less, for what is rounded up may take one more.
+        largest = float(np.max(scale, initial=0.0)) * unit
+        step = max(step, 2.0 ** (math.frexp(largest)[1] - max(bits - 1, 1)))
     return np.asarray((np.maximum(np.rint(scale * unit / step), 1) * step).astype(np.int64))
 
 

@@ -20,10 +20,12 @@ from tern2lava.compiler.certify.ranges import FOREVER
 from tern2lava.compiler.certify.source_integers import membrane_unit, quantum_unit
 from tern2lava.compiler.certify.ties import place, tie_note
 from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Neuron, Output, Population, Readout, Reset
-from tern2lava.compiler.ir.shapes import Ints, Shape
+from tern2lava.compiler.ir.shapes import Ints, Reals, Shape
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.balance import balanced
 from tern2lava.compiler.passes.candidate import Candidate, candidate, gain_error, holds, largest_scale, loses_nothing
 from tern2lava.compiler.passes.fit_thresholds import Fitted, Thresholds, count_changed
+from tern2lava.compiler.target.rules import channel_gain
 from tern2lava.compiler.target.stock_neuron import decays_allowed
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile
@@ -69,6 +71,7 @@ class Choice:
     observed: Observed | None = None
     finer: float | None = None
     before_moves: Population | None = None
+    real: Graph | None = None
     furthest: float = 0.0
 
 
@@ -100,7 +103,7 @@ def choose(search: Search, calibration: Calibration | None) -> tuple[Candidate, 
         population=search.neuron.name, unit=without.unit, decays=without.population.decays,
         thresholds=sum(codes.size for codes in _codes(without.population)),
     )  # fmt: skip
-    if calibration is None or quantum_unit(search.neuron) is not None or _proven(search, without):
+    if calibration is None or _proven(search, without) or _keeps_source_integers(search, without):
         return without, plain
     return _by_samples(search, calibration, without)
 
@@ -162,15 +165,21 @@ def _bias_error(neuron: Neuron, chosen: Candidate) -> float:
     return max(float(np.max(np.abs(each), initial=0.0)) for each in off)
 
 
+def _keeps_source_integers(search: Search, chosen: Candidate) -> bool:
+    """Whether the neurons compute in the integers of their source, none of them rounded."""
+    return quantum_unit(search.neuron) == chosen.unit and chosen.fits and not np.any(_errors(search, chosen))
+
+
+def _errors(search: Search, chosen: Candidate) -> Reals:
+    """The bound on the errors of a candidate (certificate.error_bound)."""
+    members = {node.name: node for node in search.graph.nodes} | {p.name: p for p in chosen.projections}
+    integer = replace(search.graph.with_nodes(members.values()), arithmetic=search.arithmetic)
+    return error_bound(search.graph, integer, chosen.population, search.steps)
+
+
 def _errs_less(search: Search, found: Candidate, than: Candidate) -> bool:
     """Whether the bound on errors of `found`, in the mean over neurons, is below LESS times that of another."""
-
-    def error(chosen: Candidate) -> float:
-        members = {node.name: node for node in search.graph.nodes} | {p.name: p for p in chosen.projections}
-        integer = replace(search.graph.with_nodes(members.values()), arithmetic=search.arithmetic)
-        return float(np.mean(error_bound(search.graph, integer, chosen.population, search.steps)))
-
-    return error(found) < LESS * error(than)
+    return bool(np.mean(_errors(search, found)) < LESS * np.mean(_errors(search, than)))
 
 
 def _units_of_octave(search: Search, unit: float) -> list[float]:
@@ -183,6 +192,21 @@ def _units_of_octave(search: Search, unit: float) -> list[float]:
     others = [other for part in range(1, PARTS) if (other := unit * (1 + part / PARTS)) <= most]
     ranked = sorted((gain_error(search.graph, search.neuron, search.arithmetic, other), other) for other in others)
     return [other for found, other in ranked if found < error / 2]
+
+
+def _has_gains(search: Search, chosen: Candidate) -> bool:
+    """Whether the target has the gains of a candidate (target/rules.py)."""
+    if search.profile is None:
+        return True
+    _, missing = channel_gain(search.profile)
+    return all(missing(projection) is None for projection in chosen.projections)
+
+
+def _code_bits(search: Search) -> int | None:
+    """The widest product of code and gain that the target's synapses hold; None where it has gains beside them."""
+    if search.profile is None or _any_gain(search):
+        return None
+    return max(search.profile.synapse.weight_bits.value)
 
 
 def _any_gain(search: Search) -> bool:
@@ -263,46 +287,66 @@ def _offsets_allowed(search: Search) -> bool:
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Judged:
-    """A candidate, what became of its thresholds, and its potentials on the samples."""
+    """A candidate, what became of its thresholds, its potentials on the samples, and in whose units these are."""
 
     candidate: Candidate
     fitted: Fitted
     met: Ints
+    bench: _Bench
+
+
+class _Bench:
+    """Where candidates of one search are judged on the real `run` of the layer."""
+
+    def __init__(self, search: Search, run: RealRun, calibration: Calibration) -> None:
+        self.search, self.run, self.calibration = search, run, calibration
+        self._sides: dict[Shape, Thresholds] = {}
+
+    def judge(self, chosen: Candidate) -> _Judged:
+        """`chosen` with its thresholds fitted."""
+        arithmetic = self.search.arithmetic
+        met = self.calibration.integers(chosen.population, chosen.projections, arithmetic).met
+        best = None
+        for shape in _threshold_shapes(self.search, chosen.population):
+            if shape not in self._sides:
+                self._sides[shape] = Thresholds(self.search.neuron, self.run, shape)
+            found = self._sides[shape].fit(chosen.population, met, chosen.unit, arithmetic)
+            if best is None or found.expected < best.expected - GAINED:
+                best = found
+        assert best is not None
+        return _Judged(candidate=chosen, fitted=best, met=met, bench=self)
+
+    def best(self, start: _Judged, without: Candidate) -> _Judged:
+        """The best of the candidates in the units of this search and of `start`: every rounding at the first unit, then
+        the better one at others."""
+        best, units = start, _finest_units(self.search, self.run, without)
+        tries: list[tuple[float, Decays | None]] = [(unit, decays) for unit in units[:1] for decays in Decays]
+        tries += [(unit, None) for unit in units[1:]]
+        for unit, asked in tries:
+            each = _candidate_of(self.search, self.run, without, unit, asked or best.candidate.population.decays)
+            if each is not None:
+                found = self.judge(each)
+                if found.fitted.expected < best.fitted.expected - GAINED:
+                    best = found
+        return best
 
 
 def _by_samples(search: Search, calibration: Calibration, without: Candidate) -> tuple[Candidate, Choice]:
     """The candidate that changes the fewest spikes on the samples, `without` among them."""
-    neuron, arithmetic = search.neuron, search.arithmetic
+    neuron = search.neuron
     run = calibration.real(neuron)
-
-    sides: dict[Shape, Thresholds] = {}
-
-    def judged(chosen: Candidate) -> _Judged:
-        """`chosen` with its thresholds fitted."""
-        met = calibration.integers(chosen.population, chosen.projections, arithmetic).met
-        best = None
-        for shape in _threshold_shapes(search, chosen.population):
-            if shape not in sides:
-                sides[shape] = Thresholds(neuron, run, shape)
-            found = sides[shape].fit(chosen.population, met, chosen.unit, arithmetic)
-            if best is None or found.expected < best.expected - GAINED:
-                best = found
-        assert best is not None
-        return _Judged(chosen, best, met)
-
-    best = before = judged(without)
-    units = _finest_units(search, run, without)
-    # Every rounding at the first unit, then the better one at others.
-    tries: list[tuple[float, Decays | None]] = [(unit, decays) for unit in units[:1] for decays in Decays]
-    tries += [(unit, None) for unit in units[1:]]
-    for unit, asked in tries:
-        each = _candidate_of(search, run, without, unit, asked or best.candidate.population.decays)
-        if each is not None:
-            found = judged(each)
-            if found.fitted.expected < best.fitted.expected - GAINED:
-                best = found
+    bench = _Bench(search, run, calibration)
+    before = bench.judge(without)
+    best = bench.best(before, without)
+    if search.options.ranges == "calibrated" and search.profile is not None and _any_gain(search):
+        own = balanced(search.graph, neuron, run.reach_v)
+        if own is not None:
+            graph, units = own
+            other = replace(search, graph=graph, neuron=graph.neuron(neuron.name))
+            best = _Bench(other, run.in_units(units), calibration).best(best, without)
+    run = best.bench.run
     plain, fitted = best.candidate, best.fitted
     chosen = replace(plain, population=fitted.population)
     codes, nominal = _codes(chosen.population), _codes(plain.population)
@@ -316,7 +360,8 @@ def _by_samples(search: Search, calibration: Calibration, without: Candidate) ->
         changed_before=count_changed(without.population, run, before.met),
         before_moves=plain.population if fitted.moved else None,
         furthest=max(float(np.max(np.abs(a - b))) for a, b in zip(codes, nominal, strict=True)) / chosen.unit,
-        observed=run.observed if calibrated else None, finer=finest if finest > chosen.unit else None,
+        observed=run.observed if calibrated else None,
+        real=None if best.bench is bench else best.bench.search.graph, finer=finest if finest > chosen.unit else None,
     )  # fmt: skip
     return chosen, choice
 
@@ -345,7 +390,7 @@ def _finest_units(search: Search, run: RealRun, without: Candidate) -> list[floa
 
 def _candidate_of(search: Search, run: RealRun, without: Candidate, unit: float, decays: Decays) -> Candidate | None:
     """The candidate with this unit and rounding, its thresholds placed; None where the target has no such one."""
-    found = search.candidate(unit, observed=_observed(search, run), decays=decays)
+    found = search.candidate(unit, observed=_observed(search, run), decays=decays, code_bits=_code_bits(search))
     if found is None or not (found.fits or not without.fits):
         return None
     if decays not in decays_allowed(search.profile, found.population):
@@ -365,7 +410,8 @@ def _observed_units(search: Search, observed: Observed) -> list[float]:
     most = min(arithmetic.state_max / max(observed.largest, 1.0), 2.0**arithmetic.gain_max_shift)
     while most >= step:
         power = 2.0 ** math.floor(math.log2(most))
-        if search.candidate(power, observed=observed) is not None:
+        found = search.candidate(power, observed=observed, code_bits=_code_bits(search))
+        if found is not None and _has_gains(search, found):
             break
         most /= 2
     else:
@@ -373,11 +419,11 @@ def _observed_units(search: Search, observed: Observed) -> list[float]:
     largest = max(float(most // step * step), power)
     if not _any_gain(search):
         return [power]
-    found = [power, largest]
+    units = [power, largest]
     if gain_error(search.graph, search.neuron, arithmetic, largest) > 0:
         others = [max(largest * (1 - part / (4 * PARTS)) // step * step, step) for part in range(PARTS)]
-        found.append(min(others, key=lambda unit: gain_error(search.graph, search.neuron, arithmetic, unit)))
-    return list(dict.fromkeys(found))
+        units.append(min(others, key=lambda unit: gain_error(search.graph, search.neuron, arithmetic, unit)))
+    return list(dict.fromkeys(units))
 
 
 def _threshold_shapes(search: Search, population: Population) -> list[Shape]:

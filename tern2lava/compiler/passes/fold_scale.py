@@ -46,7 +46,7 @@ def fold_scale(graph: Graph) -> Graph:
                 divisor = _on_channels(first, projection, node.name)
                 ratio = meant(projection.scale / divisor, projection.scale, divisor)
                 scales[projection.name] = ratio if node.quantum is not None else filled(ratio, projection)
-            nodes.append(_divided(node, _on_shape(first.scale, first, node)))
+            nodes.append(divided(node, _on_shape(first.scale, first, node)))
         else:
             nodes.append(node)
     return graph.with_nodes(
@@ -89,7 +89,9 @@ def _on_shape(scale: Reals, projection: Projection, neuron: Neuron) -> Reals:
     return np.repeat(scale, size(neuron.shape) // scale.shape[0]).reshape(neuron.shape)
 
 
-def _divided(neuron: Neuron, s: Reals) -> Neuron:
+def divided(neuron: Neuron, s: Reals) -> Neuron:
+    """`neuron` measured in units of s (broadcasts to its shape). Raises UnsupportedError for quotients beyond floating
+    point."""
     with np.errstate(over="ignore"):
         largest = max(float(np.max(np.abs(getattr(neuron, name) / s))) for name in DIVIDED)
     if not largest <= LARGEST:

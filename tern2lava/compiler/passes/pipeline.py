@@ -157,6 +157,8 @@ def lower(
         if made is not None and not step.exact:
             raise ValueError(f"pass {step.name} is not exact, and stands behind the integers that are certified")
         if made is None and graph.level is Level.INTEGER:
+            before = _in_chosen_units(before, settings)
+            stages[next(reversed(stages))] = before
             made = _integers(before, graph, settings)
             graph = made.graph
         stages[step.name] = graph
@@ -178,6 +180,16 @@ def lower_until(graph: Graph, level: Level) -> Graph:
             break
         graph = step.run(graph, settings)
     return graph
+
+
+def _in_chosen_units(real: Graph, settings: Settings) -> Graph:
+    """The last real graph with every layer in the units that were chosen for it, which certificates speak of."""
+    for choice in settings.choices:
+        if choice.real is not None:
+            layer = real.neuron(choice.population)
+            names = {layer.name, *layer.inputs}
+            real = real.with_nodes(choice.real[node.name] if node.name in names else node for node in real.nodes)
+    return real
 
 
 @dataclass(frozen=True, eq=False)

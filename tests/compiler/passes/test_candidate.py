@@ -117,3 +117,13 @@ def test_nothing_is_lost_where_all_numbers_are_codes(tmp_path: Path) -> None:
     assert not loses_nothing(graph, replace(whole, alpha_v=np.full((), 0.5)), LOIHI, 64.0)
     assert not loses_nothing(graph, replace(whole, reset_amount=np.full((), 2.7)), LOIHI, 64.0)
     assert not loses_nothing(graph, replace(whole, bias=np.full((), 0.25)), LOIHI, 64.0)
+
+
+def test_gains_without_a_place_of_their_own_have_few_significant_bits() -> None:
+    scale = np.array(0.377)
+    for unit in (2.0**10, 2.0**14, 2.0**17):
+        gain = int(coded_gain(scale, unit, Arithmetic(), 7))
+        assert gain % 64 == 0
+        assert gain >> ((gain & -gain).bit_length() - 1) < 1 << 7
+        assert abs(gain - 0.377 * unit) <= max(0.377 * unit / 64, 32)
+    assert int(coded_gain(scale, 2.0**17, Arithmetic())) == 64 * round(0.377 * 2**17 / 64)

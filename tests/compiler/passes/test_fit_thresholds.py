@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tern2lava.compiler.certify.calibration import Observed, RealRun
+from tern2lava.compiler.certify.calibration import RealRun
 from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population, Reset
 from tern2lava.compiler.ir.shapes import Shape, frozen
 from tern2lava.compiler.passes.fit_thresholds import Thresholds, count_changed
@@ -39,7 +39,9 @@ def real_run(met: Reals, low: float | None = None, rested: Reals | None = None) 
     if low is not None:
         spikes -= met < low
     rest = np.zeros(met.shape, bool) if rested is None else rested
-    return RealRun(met=met, spikes=np.where(rest, 0, spikes).astype(np.int8), rested=rest, observed=Observed(u=1, v=3))
+    far = np.full(met.shape[2], 3.0)
+    spikes = np.where(rest, 0, spikes).astype(np.int8)
+    return RealRun(met=met, spikes=spikes, rested=rest, reach_u=far / 3, reach_v=far)
 
 
 def whole(met: Reals) -> Reals:
