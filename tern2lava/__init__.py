@@ -11,7 +11,8 @@ compile    a network in integers, mapped onto a target; a folder (bundle) where 
 what_if    the same network on several targets, one row for each
 record     the framework's own run of a module, for verify to hold the network against
 simulate   a run on spikes: scores, predictions, spikes, states
-verify     four verdicts on data: execution, arithmetic, reading, ranges
+prove      whether the core images are the program, for every input
+verify     five verdicts on data: execution, arithmetic, reading, ranges, images
 report     everything that is known of a compiled network
 export     NIR, core images, weights
 
@@ -27,7 +28,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tern2lava.api import compile, export, load, record, report, simulate, verify, what_if
+    from tern2lava.api import compile, export, load, prove, record, report, simulate, verify, what_if
     from tern2lava.compiler.options import MapOptions, Options
     from tern2lava.errors import Tern2LavaError
 
@@ -40,6 +41,7 @@ __all__ = [
     "compile",
     "export",
     "load",
+    "prove",
     "record",
     "report",
     "simulate",

@@ -30,17 +30,17 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from tern2lava.compiler.build import Compiled
-from tern2lava.compiler.image.core_image import decode_core
-from tern2lava.compiler.ir.files import load_graph, save_graph
+from tern2lava.compiler.ir.files import graph_document, load_graph, save_graph
 from tern2lava.compiler.ir.graph import Input, Level
 from tern2lava.compiler.ir.shapes import Array, Reals
 from tern2lava.compiler.ir.text import print_graph
-from tern2lava.compiler.mapped import Mapped
 from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.progress import Progress
 from tern2lava.compiler.shown import Shown
-from tern2lava.compiler.walk import walk
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.prove.program import program_of, read_program
+from tern2lava.prove.run import Translation, prove_images
 from tern2lava.report.build import make_report
 from tern2lava.report.model import Report
 from tern2lava.sim.data.spike_file import SpikeData
@@ -83,10 +83,10 @@ def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array]
     """Write `compiled` to `folder` and return its report. recorded: arrays of the framework's own run, if any.
 
     A bundle that is there already is replaced. Raises InputError where the folder holds anything else or cannot be
-    written; then nothing of it is left behind. Raises RuntimeError, an error of tern2lava's own, where the routes in
-    the images do not bring every spike once to every axon range that reads it.
+    written; then nothing of it is left behind. Raises RuntimeError, an error of tern2lava's own, where the core images
+    are not proven to be the program.
     """
-    _check_routes(compiled.mapped)
+    _check_images(compiled)
     folder = Path(os.path.abspath(folder))
     report = make_report(compiled, tool_version())
     aside: Path | None = None
@@ -114,14 +114,12 @@ def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array]
     return report
 
 
-def _check_routes(mapped: Mapped) -> None:
-    """Walk every route, read back from the bytes of the images, router by router. Raises RuntimeError for one that is
-    lost, doubled or leads elsewhere: nothing else before `verify` would tell."""
-    images = [decode_core(data, synapses=False) for data in (mapped.host_image, *mapped.images)]
-    try:
-        walk(images, mapped.profile)
-    except InputError as error:
-        raise RuntimeError(f"the routes of the core images are wrong: {error}") from None
+def _check_images(compiled: Compiled) -> None:
+    """RuntimeError unless the core images are proven to be the program."""
+    mapped = compiled.mapped
+    found = prove_images(mapped.images, mapped.host_image, program_of(*graph_document(compiled.lowered.program)))
+    if not found.proven:
+        raise RuntimeError(f"the core images {found}")
 
 
 def _check_replaceable(folder: Path) -> None:
@@ -290,6 +288,17 @@ def recorded_run(bundle: Bundle) -> tuple[SpikeData, Oracle] | None:
     if bundle.folder is None:
         return kept_arrays(bundle.recorded, bundle.executable.imported, "recorded") if bundle.recorded else None
     return kept_run(bundle.folder / RECORDED, bundle.executable.imported)
+
+
+def translation_of(bundle: Bundle, progress: Progress | None = None) -> Translation:
+    """Whether the core images are the program for every input, by a reader and checker of both that shares nothing
+    with the compiler. Raises InputError where an image or the program is damaged."""
+    executable = bundle.executable
+    if bundle.folder is None:
+        program = program_of(*graph_document(executable.program))
+    else:
+        program = read_program(bundle.folder / "graphs" / "program")
+    return prove_images(executable.images, executable.host_image, program, progress)
 
 
 def profile_of(bundle: Bundle) -> Profile:

@@ -1,6 +1,7 @@
 """Every error a user can meet, each saying where, what was found and what to do, and the exit code it ends in.
 
-Exit codes of the command line: 0 ok, 1 a required verdict is not met, 2 bad input or usage, 3 unsupported, 4 does not
+Exit codes of the command line: 0 ok, 1 a required verdict is not met or images are not the program, 2 bad input or
+usage, 3 unsupported, 4 does not
 fit, 5 a backend did not finish, 70 an error of tern2lava itself.
 """
 

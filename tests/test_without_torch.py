@@ -63,7 +63,7 @@ print(json.dumps([proof["met"], [v["name"] for v in proof["verdicts"]]]))
 """
     met, verdicts = json.loads(run_python(code, tmp_path).splitlines()[-1])
     assert met is True
-    assert set(verdicts) == {"execution", "arithmetic", "reading", "ranges"}
+    assert set(verdicts) == {"execution", "arithmetic", "reading", "ranges", "images"}
     assert (tmp_path / "net.nir").stat().st_size > 0
     assert any((tmp_path / "images").iterdir())
 

@@ -75,7 +75,7 @@ def _names(node: ast.stmt) -> list[str]:
 # {} is what is put in: a part of the message, or the message of another error that is passed on.
 _TEMPLATE = re.compile(r"requires .+; found .+; .+|requires .+; \{\}|(map_options\.)?\{\}(; .+|, which .+; .+)?")
 # Damage in core images and routes, which tern2lava alone writes.
-_OTHER_TEMPLATE = ("compiler/image", "compiler/walk.py", "sim/cores")
+_OTHER_TEMPLATE = ("compiler/image", "sim/cores")
 
 
 def test_an_input_error_says_what_is_required_what_was_found_and_what_to_do() -> None:

@@ -1,4 +1,4 @@
-"""The functions of tern2lava in Python: load, compile, what_if, record, simulate, verify, report, export.
+"""The functions of tern2lava in Python: load, compile, what_if, record, simulate, prove, verify, report, export.
 
 The command line is a rendering of them. docs/python.md shows them together. A bundle is a folder that `compile` wrote,
 or what `compile` returned. Every error is a Tern2LavaError of one line: where, what is required, what was found, what
@@ -11,6 +11,7 @@ from tern2lava.api.compiled import CompiledNetwork
 from tern2lava.api.compiling import compile, what_if
 from tern2lava.api.exporting import Export, export
 from tern2lava.api.loading import load
+from tern2lava.api.proving import prove
 from tern2lava.api.recording import record
 from tern2lava.api.reporting import report
 from tern2lava.api.simulating import Simulation, simulate
@@ -23,6 +24,7 @@ __all__ = [
     "compile",
     "export",
     "load",
+    "prove",
     "record",
     "report",
     "simulate",

@@ -9,7 +9,7 @@ from tern2lava import arguments, extras
 from tern2lava.api.data import Given, SpikesLike, given_spikes
 from tern2lava.api.opened import BundleLike, keep, opened, steps_of
 from tern2lava.arguments import public
-from tern2lava.bundle import Bundle, recorded_run
+from tern2lava.bundle import Bundle, recorded_run, translation_of
 from tern2lava.compiler.progress import Progress
 from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.report.model import Report
@@ -21,7 +21,7 @@ from tern2lava.sim.reading.verify import read_all
 from tern2lava.sim.reference.watch import Limits
 from tern2lava.sim.verify.shard import LavaMode
 from tern2lava.sim.verify.verify import Backend
-from tern2lava.sim.verify.verify import verify as prove
+from tern2lava.sim.verify.verify import verify as run_verify
 
 LONGEST = 1e6
 """Seconds that a run of Lava may be given at most, eleven days."""
@@ -49,13 +49,14 @@ def verify(
     bundle: what `compile` returned, or the bundle's folder. data: spikes (samples, steps, *input shape) as an array,
     list or tensor, (spikes, labels), a mapping of arrays, or an npz file (docs/data.md).
 
-    The first keys of report.verification are four verdicts (report.verification.verdicts): execution (images, Lava and
+    The first keys of report.verification are five verdicts (report.verification.verdicts): execution (images, Lava and
     engine against the integers), arithmetic (integers against the float model), reading (float model against the
-    framework's own run), ranges (whether every accumulator stayed within the range that its certificate states).
-    require: which must hold for report.verification.met, as "execution,arithmetic=0.1%,reading,ranges" (see
-    report.requirements); None: execution, arithmetic with at most 1 % of the spikes missing or extra, and reading where
-    the data carry such a run (as `record` makes it, docs/oracle.md) or the bundle keeps one. No error is raised for a
-    verdict that is not met.
+    framework's own run), ranges (whether every accumulator stayed within the range that its certificate states),
+    images (whether the core images are the integers for every input, see `prove`).
+    require: which must hold for report.verification.met, as "execution,arithmetic=0.1%,reading,ranges,images" (see
+    report.requirements); None: execution, images, arithmetic with at most 1 % of the spikes missing or extra,
+    and reading where the data carry such a run (as `record` makes it, docs/oracle.md) or the bundle keeps one. No error
+    is raised for a verdict that is not met.
 
     The fast engine runs all samples; on the first `samples` (None: all) the executions are compared: those without Lava
     (backend "reference"), or also Lava's as `lava_mode` says: "fused", "inprocess", "stock" (each alone), "all", or
@@ -86,12 +87,12 @@ def verify(
     given = given_spikes(data, found.executable.program)
     spikes = given.spike_data(found.executable.program, steps_of(found), any_steps=any_steps, pad=pad, effort=wanted)
     limits = {row.population: Limits(u=row.u_limit, v=row.v_limit) for row in found.report.certificate}
-    proof = prove(
+    proof = run_verify(
         found.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
         timeout=timeout, progress=progress, effort=wanted, limits=limits,
     )  # fmt: skip
     proof = replace(proof, reading=_reading(found, given, spikes, samples, progress, wanted))
-    result = add_verification(found.report, proof, required, _ternarize(found))
+    result = add_verification(found.report, proof, required, _ternarize(found), translation_of(found))
     keep(bundle, found, result)
     return result
 

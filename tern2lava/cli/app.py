@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # What every pager, mail and browser shows without wrapping; one width, so that a file is the same from any window.
 PIPED_WIDTH = 80
 LEAST_WIDTH = 20
-ORDER = ("inspect", "compile", "simulate", "verify", "report", "export", "profiles", "rules", "train", "demo")
+ORDER = ("inspect", "compile", "simulate", "prove", "verify", "report", "export", "profiles", "rules", "train", "demo")
 
 
 class Commands(TyperGroup):
@@ -67,8 +67,8 @@ app = typer.Typer(
     # Rich help would import a Markdown renderer and a highlighter: twice the start-up time of every command.
     rich_markup_mode=None,
     context_settings={"max_content_width": 120},
-    epilog="Exit codes: 0 ok, 1 a required verdict is not met, 2 bad input or usage, 3 unsupported, 4 does not fit the "
-    "target, 5 a backend (Lava, Ray) did not finish, 70 an error of tern2lava itself.",
+    epilog="Exit codes: 0 ok, 1 a required verdict is not met or images are not the program, 2 bad input or usage, 3 "
+    "unsupported, 4 does not fit the target, 5 a backend (Lava, Ray) did not finish, 70 an error of tern2lava itself.",
 )
 
 

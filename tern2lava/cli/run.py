@@ -103,7 +103,9 @@ def verify(
             metavar="VERDICT,...",
             help="Verdicts without which the exit code is 1: `execution` (images, Lava and engine equal the integers), "
             "`arithmetic=0.1%` (spikes missing or extra in integers, of the float model's; alone: 1 %; `0`: none), "
-            "`reading` (the float model equals the framework's own run). Default: execution,arithmetic=1%, and reading "
+            "`reading` (the float model equals the framework's own run), "
+            "`images` (the core images are the integers for every input, as `prove` says). "
+            "Default: execution,images,arithmetic=1%, and reading "
             "where the data carry such a run or the bundle keeps one (docs/oracle.md). Where named, `ranges` "
             "(no accumulator overflows or leaves the range of its certificate).",
         ),
@@ -114,8 +116,9 @@ def verify(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Four verdicts on data: whether core images and Lava equal the integers, whether the integers spike as the float
-    model, whether that is your framework's network, and whether accumulators stay within their ranges."""
+    """Five verdicts: on data, whether core images and Lava equal the integers, whether the integers spike as the float
+    model, whether that is your framework's network, and whether accumulators stay within their ranges; for every input,
+    whether the core images are the integers."""
     from tern2lava import api
     from tern2lava.effort import effort_of
     from tern2lava.errors import InputError

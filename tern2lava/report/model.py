@@ -331,17 +331,19 @@ class RangeRow(_Block):
 
 
 class VerdictRow(_Block):
-    """One of the four verdicts; none of them says anything of the others."""
+    """One of the five verdicts; none of them says anything of the others."""
 
     name: str = Field(
         description="execution: core images, Lava and the fast engine against the integers, bit for bit. arithmetic: "
         "the integers against the float model. reading: the float model against the framework's own run. ranges: "
-        "accumulators against the ranges that certificates state."
+        "accumulators against the ranges that certificates state. images: core images against the integers, for every "
+        "input."
     )
     status: str = Field(
         description="execution: equal or differs. arithmetic: equal, within (no more differ than is allowed) or "
         "differs. reading: equal, within (nothing but ties that the framework's rounding explains), differs or not "
-        "compared. ranges: equal (every accumulator stayed within its range) or differs."
+        "compared. ranges: equal (every accumulator stayed within its range) or differs. images: equal (proven), "
+        "differs or not compared."
     )
     required: str | None = Field(description="What is required of it; null: nothing.")
     met: bool | None = Field(description="Whether that holds; null: nothing is required.")
@@ -460,10 +462,10 @@ class ExecutionRow(_Block):
 
 
 class Verification(_Block):
-    """The verification on data: four verdicts, and what they rest on."""
+    """The verification on data: five verdicts, and what they rest on."""
 
     verdicts: list[VerdictRow] = Field(
-        description="The verdicts on execution, arithmetic, reading and ranges, in this order."
+        description="The verdicts on execution, arithmetic, reading, ranges and images, in this order."
     )
     met: bool = Field(description="Whether every verdict that is required is met (exit code 0; 1 where not).")
     arithmetic: Arithmetic = Field(description="The integers against the float model, in numbers.")

@@ -9,7 +9,7 @@ from tern2lava.errors import InputError
 
 # Share of the float model's spikes that may be missing or extra where nothing else is said.
 DEFAULT_SHARE = 0.01
-NAMES = ("execution", "arithmetic", "reading", "ranges")
+NAMES = ("execution", "arithmetic", "reading", "ranges", "images")
 WAYS = "write for example execution,arithmetic=0.1%,reading"
 
 
@@ -18,12 +18,13 @@ class Requirements:
     """execution: every execution equals the integers. arithmetic: the largest share of the float model's spikes that
     may be missing or extra in integers (0.01 is 1 %; None: nothing is required). reading: the float model was compared
     with the framework's own run and agrees; None: where such a run is given. ranges: no accumulator overflowed or left
-    the range that its certificate states."""
+    the range that its certificate states. images: the core images are proven to be the integers for every input."""
 
     execution: bool = True
     arithmetic: float | None = DEFAULT_SHARE
     reading: bool | None = None
     ranges: bool = False
+    images: bool = True
 
 
 def parse_requirements(text: str | None) -> Requirements:
@@ -49,7 +50,11 @@ def parse_requirements(text: str | None) -> Requirements:
         given = found["arithmetic"]
         arithmetic = DEFAULT_SHARE if given is None else _share(given)
     return Requirements(
-        execution="execution" in found, arithmetic=arithmetic, reading="reading" in found, ranges="ranges" in found
+        execution="execution" in found,
+        arithmetic=arithmetic,
+        reading="reading" in found,
+        ranges="ranges" in found,
+        images="images" in found,
     )
 
 

@@ -136,7 +136,7 @@ def print_report(report: Report, console: Console) -> None:
 
 
 for _section in (
-    Section(name="verification", what="the four verdicts", keys=("verification",), render=_verification),
+    Section(name="verification", what="the five verdicts", keys=("verification",), render=_verification),
     Section(
         name="certificate", what="what is proven of each population", keys=("certificate", "populations"),
         render=lambda report: [certificate_table(report)],

@@ -1,4 +1,4 @@
-"""A verification as terminal text: the four verdicts first, then the tables they rest on."""
+"""A verification as terminal text: the five verdicts first, then the tables they rest on."""
 
 from __future__ import annotations
 

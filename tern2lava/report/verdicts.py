@@ -1,7 +1,8 @@
 """The verdicts of a verification, each in one plain sentence with its numbers; none stands for another.
 
 execution: the core images, Lava and the engine against the integers. arithmetic: the integers against the float model.
-reading: the float model against the framework's own run. ranges, the fourth, is in ranges.py.
+reading: the float model against the framework's own run. ranges, the fourth, is in ranges.py. images, the fifth: the
+core images against the integers for every input, without a run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence, Sized
 from math import floor, log10
 
 from tern2lava.counts import count
+from tern2lava.prove.run import Translation
 from tern2lava.report.model import Arithmetic, VerdictRow
 from tern2lava.report.requirements import Requirements
 from tern2lava.sim.reading.compare import Reading
@@ -110,6 +112,20 @@ def reading_verdict(require: Requirements, found: Reading | None = None) -> Verd
         required="no misreading of the framework's own run" if wanted else None,
         met=compared and found is not None and found.ok if wanted else None,
         sentence=sentence,
+    )
+
+
+def images_verdict(require: Requirements, found: Translation | None = None) -> VerdictRow:
+    """Whether the core images are the integer program for every input, as `prove` says; nothing is required where that
+    was not looked at."""
+    proven = found is not None and found.proven
+    wanted = require.images and found is not None
+    return VerdictRow(
+        name="images",
+        status="equal" if proven else "not compared" if found is None else "differs",
+        required="the core images are the integers for every input" if wanted else None,
+        met=proven if wanted else None,
+        sentence="NOT PROVEN to be the program" if found is None else str(found),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tern2lava.prove.run import Translation
 from tern2lava.report.model import (
     Arithmetic,
     ArithmeticRow,
@@ -16,18 +17,20 @@ from tern2lava.report.model import (
 )
 from tern2lava.report.ranges import range_rows, ranges_verdict
 from tern2lava.report.requirements import Requirements
-from tern2lava.report.verdicts import arithmetic_verdict, execution_verdict, reading_verdict
+from tern2lava.report.verdicts import arithmetic_verdict, execution_verdict, images_verdict, reading_verdict
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.verify.executions import EXECUTIONS
 from tern2lava.sim.verify.verify import Proof
 
 
 def add_verification(
-    report: Report, proof: Proof, require: Requirements | None = None, ternarize: str | None = None
-) -> Report:
+    report: Report, proof: Proof, require: Requirements | None = None, ternarize: str | None = None,
+    translation: Translation | None = None,
+) -> Report:  # fmt: skip
     """`report` with the result of `proof`, judged by what is required (None: the default).
 
-    ternarize: how weights were changed on the way from the source ("twn", "int8"; None: not at all)."""
+    ternarize: how weights were changed on the way from the source ("twn", "int8"; None: not at all).
+    translation: whether the images are the program for every input; None: that was not looked at."""
     required = require or Requirements()
     comparison = proof.comparison
     arithmetic = arithmetic_block(proof, report.described, ternarize)
@@ -36,6 +39,7 @@ def add_verification(
         execution_verdict(proof, required), arithmetic_verdict(arithmetic, required),
         reading_verdict(required, proof.reading),
         ranges_verdict(ranges, proof.samples, proof.data_samples, proof.steps, required),
+        images_verdict(required, translation),
     ]  # fmt: skip
     bands = [
         BandRow(

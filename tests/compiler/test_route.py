@@ -14,10 +14,10 @@ from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
 from tern2lava.compiler.links import DIRECTIONS, link_loads
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import ASSUMED_RATE, MapOptions
-from tern2lava.compiler.walk import Walk, walk
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.sim.reference import integer
+from walk import Walk, walk
 
 
 def network() -> Graph:

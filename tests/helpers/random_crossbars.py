@@ -16,8 +16,8 @@ from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, O
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Array, frozen, size
 from tern2lava.compiler.mapped import Mapped
-from tern2lava.compiler.walk import walk
 from tern2lava.hw_profiles import Profile
+from walk import walk
 
 
 def small_crossbar(rng: np.random.Generator, name: str) -> Profile:

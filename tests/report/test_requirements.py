@@ -9,23 +9,24 @@ from tern2lava.report.requirements import Requirements, parse_requirements
 
 
 @pytest.mark.parametrize(
-    ("text", "execution", "arithmetic", "reading", "ranges"),
+    ("text", "execution", "arithmetic", "reading", "ranges", "images"),
     [
-        (None, True, 0.01, None, False),
-        ("execution,arithmetic=0.1%,reading", True, 0.001, True, False),
-        ("arithmetic", False, 0.01, False, False),
-        ("arithmetic=0", False, 0.0, False, False),
-        ("arithmetic=0%", False, 0.0, False, False),
-        (" reading , execution ", True, None, True, False),
-        ("ranges, execution", True, None, False, True),
-        ("arithmetic = 12.5 %", False, 0.125, False, False),
-        ("arithmetic=250%", False, 2.5, False, False),
+        (None, True, 0.01, None, False, True),
+        ("execution,arithmetic=0.1%,reading", True, 0.001, True, False, False),
+        ("arithmetic", False, 0.01, False, False, False),
+        ("arithmetic=0", False, 0.0, False, False, False),
+        ("arithmetic=0%", False, 0.0, False, False, False),
+        (" reading , execution ", True, None, True, False, False),
+        ("ranges, execution", True, None, False, True, False),
+        ("images", False, None, False, False, True),
+        ("arithmetic = 12.5 %", False, 0.125, False, False, False),
+        ("arithmetic=250%", False, 2.5, False, False, False),
     ],
 )
 def test_verdicts_are_required_as_named(
-    text: str | None, execution: bool, arithmetic: float | None, reading: bool | None, ranges: bool
+    text: str | None, execution: bool, arithmetic: float | None, reading: bool | None, ranges: bool, images: bool
 ) -> None:
-    wanted = Requirements(execution=execution, arithmetic=arithmetic, reading=reading, ranges=ranges)
+    wanted = Requirements(execution=execution, arithmetic=arithmetic, reading=reading, ranges=ranges, images=images)
     assert parse_requirements(text) == wanted
 
 

@@ -65,10 +65,10 @@ def judged(
     return report.verification
 
 
-def test_a_network_that_spikes_as_it_should_says_four_things(tmp_path: Path) -> None:
+def test_a_network_that_spikes_as_it_should_says_five_things(tmp_path: Path) -> None:
     found = verified(write_lossy(tmp_path / "b", {}), samples(), samples=4)
-    execution, arithmetic, reading, ranges = found.verdicts
-    assert [row.name for row in found.verdicts] == ["execution", "arithmetic", "reading", "ranges"]
+    execution, arithmetic, reading, ranges, images = found.verdicts
+    assert [row.name for row in found.verdicts] == ["execution", "arithmetic", "reading", "ranges", "images"]
     assert found.met
     spikes = sum(row.float_spikes for row in found.arithmetic.populations)
     values = found.compared_values
@@ -85,6 +85,8 @@ def test_a_network_that_spikes_as_it_should_says_four_things(tmp_path: Path) -> 
     assert (ranges.status, ranges.required, ranges.met) == ("equal", None, None)
     kept = "KEPT: every accumulator stayed within its range, 4 samples x 10 steps; watched on 4 of 6 samples"
     assert ranges.sentence == kept
+    assert (images.status, images.met) == ("equal", True)
+    assert images.sentence.startswith("PROVEN to be the program for every input: ")
     assert found.spike_exact
 
 
@@ -217,7 +219,7 @@ def test_the_report_begins_with_the_verdicts_and_is_read_again(tmp_path: Path) -
     found = verified(folder, samples())
     written = json.loads((folder / "report.json").read_text())["verification"]
     assert list(written)[:3] == ["verdicts", "met", "arithmetic"]
-    assert [row["name"] for row in written["verdicts"]] == ["execution", "arithmetic", "reading", "ranges"]
+    assert [row["name"] for row in written["verdicts"]] == ["execution", "arithmetic", "reading", "ranges", "images"]
     assert api.report(folder).verification == found
     with pytest.raises(KeyError):
         found.verdict("everything")

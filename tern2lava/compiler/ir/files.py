@@ -22,6 +22,14 @@ FORMAT = 1
 
 def save_graph(graph: Graph, stem: Path) -> None:
     """Write `stem`.json and `stem`.npz."""
+    document, arrays = graph_document(graph)
+    stem.with_suffix(".json").write_text(json.dumps(document, indent=1, default=int), encoding="utf-8")
+    np.savez_compressed(stem.with_suffix(".npz"), **arrays)
+
+
+def graph_document(graph: Graph) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What `save_graph` writes: the structure, in the types of JSON but for tuples, and the arrays by the names that
+    it uses."""
     arrays: dict[str, Any] = {}
     nodes = [_node_to_json(node, arrays) for node in graph.nodes]
     document = {
@@ -33,8 +41,7 @@ def save_graph(graph: Graph, stem: Path) -> None:
         "arithmetic": None if graph.arithmetic is None else asdict(graph.arithmetic),
         "nodes": nodes,
     }
-    stem.with_suffix(".json").write_text(json.dumps(document, indent=1, default=int), encoding="utf-8")
-    np.savez_compressed(stem.with_suffix(".npz"), **arrays)
+    return document, arrays
 
 
 def load_graph(stem: Path, level: Level | None = None) -> Graph:

@@ -1,0 +1,26 @@
+"""Proving for every input that a bundle's core images are its program."""
+
+from __future__ import annotations
+
+from tern2lava import arguments
+from tern2lava.api.opened import BundleLike, opened
+from tern2lava.arguments import public
+from tern2lava.bundle import translation_of
+from tern2lava.compiler.progress import Progress
+from tern2lava.prove.run import Translation
+
+
+@public
+def prove(bundle: BundleLike, *, progress: Progress | None = None) -> Translation:
+    """Whether the core images of a compiled network are its integer program, for every input.
+
+    A second reader of the images and the program, which shares nothing with the compiler, shows that the images hold
+    every neuron once with its parameters, every synapse once with its weight and delay and no other, and bring every
+    spike once to every axon that sees its neuron and to no other. Nothing is executed, and no data are needed.
+
+    bundle: what `compile` returned, or the bundle's folder. The result has `proven`, `difference` (one line on the
+    first difference; None: none) and the numbers of cores, neurons, blocks and routes that were proven. progress(stage,
+    done, total) counts core images. No error is raised for a difference. Raises InputError where the bundle is damaged.
+    """
+    arguments.callback(progress, "progress", "it is told (stage, done, total)")
+    return translation_of(opened(bundle), progress)
