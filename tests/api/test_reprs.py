@@ -80,7 +80,7 @@ def test_nodes_and_certificates_say_what_they_are(objects: dict[str, Any]) -> No
     assert repr(certificate).startswith("Certificate('h', EXACT, over 10 steps, nothing is rounded")
     verification = objects["report"].verification
     assert repr(verification).startswith(
-        "Verification(met: execution equal, arithmetic equal, reading not compared, ranges equal; 6 sa"
+        "Verification(met: execution equal, arithmetic equal, reading not compared, ranges equal, images equal; 6 sa"
     )
 
 
