@@ -15,8 +15,8 @@ from command_line import in_process
 from tern2lava.bundle import tool_version
 
 PUBLIC = {
-    "MapOptions", "Options", "Tern2LavaError", "compile", "export", "load", "record", "report", "simulate", "verify",
-    "what_if",
+    "MapOptions", "Options", "Tern2LavaError", "compile", "export", "load", "prove", "record", "report", "simulate",
+    "verify", "what_if",
 }  # fmt: skip
 
 
@@ -35,9 +35,9 @@ def test_dir_and_star_show_the_public_names_only() -> None:
 
 
 def test_the_functions_stay_functions_after_the_subpackages_of_their_names_are_imported() -> None:
-    code = "import tern2lava.report.model, tern2lava.export.nir, tern2lava as t\n"
-    code += "print(callable(t.report), callable(t.export))"
-    assert python(code) == "True True"
+    code = "import tern2lava.report.model, tern2lava.export.nir, tern2lava.prove.run, tern2lava as t\n"
+    code += "print(callable(t.report), callable(t.export), callable(t.prove))"
+    assert python(code) == "True True True"
 
 
 def test_help_says_what_every_function_takes_returns_and_raises() -> None:
