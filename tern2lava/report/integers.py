@@ -13,7 +13,7 @@ from tern2lava.compiler.certify.certificate import Certificate
 from tern2lava.compiler.certify.rounding import percent
 from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.compiler.options import U_MARGIN, V_MARGIN
-from tern2lava.compiler.passes.choose_integers import Choice
+from tern2lava.compiler.passes.search import Choice
 from tern2lava.counts import count
 from tern2lava.report.model import CalibrationBlock, IntegersRow, Report
 from tern2lava.report.sheet import NOTHING, Column, Paragraph, sheet, text_column

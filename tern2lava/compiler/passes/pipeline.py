@@ -12,13 +12,13 @@ from tern2lava.compiler.ir.check import check
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Level, Neuron
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.canonical_neurons import canonical_neurons
-from tern2lava.compiler.passes.choose_integers import Choice
 from tern2lava.compiler.passes.drop_identity import drop_identity
 from tern2lava.compiler.passes.fold_batchnorm import fold_batchnorm
 from tern2lava.compiler.passes.fold_pooling import fold_pooling
 from tern2lava.compiler.passes.fold_scale import fold_scale
 from tern2lava.compiler.passes.merge_linear import merge_linear
 from tern2lava.compiler.passes.rounding_limits import refuse_roundings
+from tern2lava.compiler.passes.search import Choice
 from tern2lava.compiler.passes.split_fan_in import split_fan_in
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.compiler.passes.to_integer import to_integer

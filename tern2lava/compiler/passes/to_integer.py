@@ -11,8 +11,9 @@ from tern2lava.compiler.certify.calibration import Calibration
 from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Level, Neuron, Node, Reset
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
-from tern2lava.compiler.passes.choose_integers import Choice, Search, choose
+from tern2lava.compiler.passes.choose_integers import choose
 from tern2lava.compiler.passes.retime import chip_delay, pipeline_latencies
+from tern2lava.compiler.passes.search import Choice, Search
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile
 
