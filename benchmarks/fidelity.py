@@ -227,6 +227,7 @@ def main() -> int:
     command = "uv run python benchmarks/fidelity.py" + "".join(
         f" {flag}" for flag, given in (("--quick", args.quick), ("--only-spikes", args.only_spikes)) if given
     )
+    command += " --before CHECKOUT" if args.before else ""
     lines = [
         f"Made by `{command}` on Python {platform.python_version()}, numpy {np.__version__}. The head of that file "
         "says what is measured, and how.", "",
