@@ -151,7 +151,8 @@ def missed_bars(found: list[Row], beside: bool) -> list[str]:
                                  f"{now[way]:,} on loihi2")  # fmt: skip
             if not now["same"]:
                 lines.append(f"same: {where}, {word}: two compilations made other integers")
-            if word == "calibrated" and row.target in SHARES and now["changed"] > DECISIONS * row.decisions:
+            most = DECISIONS * row.decisions
+            if word == "calibrated" and row.target in SHARES and row.decisions and now["changed"] > most:
                 lines.append(f"decisions: {where}: {now['changed']:,} of {row.decisions:,} changed")
             shorter = row.plain if word == "calibrated" else old if beside else None
             # Samples are run in the command that a user waits for, which starts Python as well.
