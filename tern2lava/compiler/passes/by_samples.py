@@ -142,7 +142,7 @@ def _candidate_of(search: Search, run: RealRun, without: Candidate, unit: float,
         return None
     if decays not in decays_allowed(search.profile, found.population):
         return None
-    if _loss(search, found) > max(search.options.allow_rounding, _loss(search, without)):
+    if _loss(search, found) > search.options.allow_rounding:
         return None
     # What rests just below a threshold may be missing from the samples.
     if decays is Decays.NEAREST and rests_on_threshold(search, found):
