@@ -4,8 +4,8 @@
     uv run python benchmarks/fidelity.py -o benchmarks/results   # and writes fidelity*.md
     uv run python benchmarks/fidelity.py --quick --check         # under one minute
     uv run python benchmarks/fidelity.py --only-spikes --networks alif-grid plif    # rows of the second table
-    git worktree add --detach /tmp/before 3f246db
-    uv run python benchmarks/fidelity.py --before /tmp/before    # measures that checkout too: fidelity_before.json
+    git worktree add --detach ../before 3f246db
+    uv run python benchmarks/fidelity.py --before ../before    # measures that checkout too: fidelity_before.json
 
 A leaky layer of 40 neurons behind 50 inputs, weights alpha * {-1, 0, 1}, as in any net of round numbers: alpha of 1,
 1/2, 1/3, 1/4 and 1/5, tau of 2 and 4, thresholds of 1 and 1/2, > and >=, reset to zero and by subtraction, random
