@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tern2lava import api
 from tern2lava.compiler.ir.graph import Add, Delay, Dense, Graph, Input, Level, Neuron, Output, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes import by_samples
 from tern2lava.compiler.passes.balance import balanced
 from tern2lava.compiler.passes.fold_scale import fold_scale
 from tern2lava.compiler.passes.pipeline import lower_until
@@ -80,3 +82,12 @@ def test_fewer_spikes_change_and_certificates_speak_of_these_units() -> None:
     proof = api.verify(found, x, backend="reference").verification
     assert proof is not None
     assert proof.verdict("ranges").status == "equal"
+
+
+def test_no_candidate_is_taken_whose_roundings_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = api.compile(graph(), "loihi2", options=Options(allow_rounding=1.0)).lowered.choices[0]
+    monkeypatch.setattr(by_samples, "_loss", lambda search, chosen: 1.01)
+    options = Options(ranges="calibrated", allow_rounding=1.0)
+    choice = api.compile(graph(), "loihi2", calibrate=spikes(2), options=options).lowered.choices[0]
+    assert choice.real is None
+    assert choice.unit == plain.unit
