@@ -94,11 +94,11 @@ def test_what_is_no_bundle_is_never_replaced(compiled: Compiled, tmp_path: Path,
 
 
 FAILURES: dict[str, tuple[str, BaseException]] = {
-    "save_graph": ("tern2lava.bundle.save_graph", OSError(errno.ENOSPC, "No space left on device")),
+    "save_graph": ("tern2lava.bundle.write.save_graph", OSError(errno.ENOSPC, "No space left on device")),
     "images": ("pathlib.Path.write_bytes", OSError(errno.ENOSPC, "No space left on device")),
-    "report": ("tern2lava.bundle.dump_report", OSError(errno.EIO, "Input/output error")),
+    "report": ("tern2lava.bundle.write.dump_report", OSError(errno.EIO, "Input/output error")),
     "rename": ("os.rename", OSError(errno.EACCES, "Permission denied")),
-    "interrupt": ("tern2lava.bundle.print_graph", KeyboardInterrupt()),
+    "interrupt": ("tern2lava.bundle.write.print_graph", KeyboardInterrupt()),
 }
 
 
