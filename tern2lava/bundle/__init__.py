@@ -25,7 +25,6 @@ from tern2lava.bundle.bundle import (
 )
 from tern2lava.bundle.manifest import make_manifest, tool_version
 from tern2lava.bundle.read import read_bundle
-from tern2lava.bundle.replace import write_aside
 from tern2lava.bundle.write import dump_report, holds, save_report, write_bundle
 
 __all__ = [
@@ -42,6 +41,5 @@ __all__ = [
     "save_report",
     "tool_version",
     "translation_of",
-    "write_aside",
     "write_bundle",
 ]

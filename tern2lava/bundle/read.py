@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,11 +15,42 @@ from tern2lava.compiler.ir.graph import Level
 from tern2lava.errors import InputError
 from tern2lava.report.model import Report
 from tern2lava.sim.verify.verify import Executable
+from tern2lava.writing import recover
+
+_TRIES = 20
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """The bundle in `folder`. Raises InputError where it is none, was written by another version, or is damaged."""
+    """The bundle in `folder`. Raises InputError where it is none, was written by another version, or is damaged.
+
+    One whose replacement a killed run left unfinished is put back first; one that is replaced while it is read is read
+    again, so that no bundle is made of two.
+    """
     folder = Path(folder)
+    for _ in range(_TRIES):
+        recover(Path(os.path.realpath(folder)))
+        before = _identity(folder)
+        try:
+            found = _read(folder)
+        except InputError:
+            if _identity(folder) == before:
+                raise
+            continue
+        if _identity(folder) == before:
+            return found
+    raise InputError(folder, "requires a bundle at rest; found one that other runs replace all the time; end these")
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from one that was put in its place."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _read(folder: Path) -> Bundle:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

@@ -1,17 +1,13 @@
-"""Replacing a folder or a file in one step: what was there, or the new one, whole."""
+"""What a bundle may be put in the place of."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from tern2lava.bundle.manifest import ENTRIES, MANIFEST, TOOL
 from tern2lava.errors import InputError
+from tern2lava.writing import is_leftover
 
 
 def check_replaceable(folder: Path) -> None:
@@ -36,49 +32,10 @@ def check_replaceable(folder: Path) -> None:
         raise InputError(
             folder, "requires a new or empty folder, or a bundle; found other files; choose another folder"
         )
-    foreign = [name for name in found if name not in ENTRIES]
+    foreign = [name for name in found if name not in ENTRIES and not is_leftover(name)]
     if foreign:
         raise InputError(
             folder,
             f"requires a folder that holds a bundle alone; found {foreign[0]} in it; move that or choose "
             "another folder",
         )
-
-
-def replace_folder(aside: Path, folder: Path) -> None:
-    """Put `aside` in the place of `folder` by renames; the old one is gone only once the new one stands."""
-    if not folder.exists():
-        os.rename(aside, folder)
-        return
-    old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent))
-    try:
-        os.rename(folder, old / folder.name)
-        try:
-            os.rename(aside, folder)
-        except BaseException:
-            os.rename(old / folder.name, folder)
-            raise
-    except BaseException:
-        with suppress(OSError):
-            old.rmdir()
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def write_aside(path: Path, write: Any) -> None:
-    """Let `write` fill a file beside `path`, then rename it into place: whole or absent. Raises InputError."""
-    path = Path(path)
-    if not path.name:
-        raise InputError(path, "requires a file; found a folder; name a file in it")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(aside)
-        os.replace(aside, path)
-    except OSError as error:
-        raise InputError(
-            path, f"requires a file that can be written; found {error.strerror or error}; choose another"
-        ) from None
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
+import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,7 @@ from tern2lava.bundle.manifest import (
     make_manifest,
     tool_version,
 )
-from tern2lava.bundle.replace import check_replaceable, replace_folder, write_aside
+from tern2lava.bundle.replace import check_replaceable
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir.files import graph_document, save_graph
 from tern2lava.compiler.ir.shapes import Array
@@ -35,6 +32,7 @@ from tern2lava.prove.run import prove_images
 from tern2lava.report.build import make_report
 from tern2lava.report.model import Report
 from tern2lava.sim.reading.pack import pack
+from tern2lava.writing import change_files, write_folder
 
 
 def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array] | None = None) -> Report:
@@ -45,30 +43,8 @@ def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array]
     are not proven to be the program.
     """
     _check_images(compiled)
-    folder = Path(os.path.abspath(folder))
     report = make_report(compiled, tool_version())
-    aside: Path | None = None
-    made: list[Path] = []
-    try:
-        check_replaceable(folder)
-        made = [parent for parent in folder.parents if not parent.exists()]
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        _write(compiled, report, aside, recorded or {})
-        aside.chmod(0o755)
-        replace_folder(aside, folder)
-    except OSError as error:
-        raise InputError(
-            folder,
-            f"requires a folder that can be written; found {error.strerror or error}; free space or choose another",
-        ) from None
-    finally:
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)
-        if aside is None or not folder.exists():
-            for parent in made:
-                with suppress(OSError):
-                    parent.rmdir()
+    write_folder(Path(folder), lambda aside: _write(compiled, report, aside, recorded or {}), check_replaceable)
     return report
 
 
@@ -115,6 +91,24 @@ def dump_report(report: Report) -> str:
     return report.model_dump_json(indent=1) + "\n"
 
 
-def save_report(folder: Path, report: Report) -> None:
-    """Replace the bundle's report.json in one step."""
-    write_aside(Path(folder) / REPORT, lambda path: path.write_text(dump_report(report), encoding="utf-8"))
+def save_report(folder: Path, report: Report, manifest: Mapping[str, Any] | None = None) -> None:
+    """Replace the bundle's report.json in one step. manifest: that of the bundle which `report` is about.
+
+    Raises InputError where the folder cannot be written, or holds another bundle since.
+    """
+
+    def check(place: Path) -> None:
+        if manifest is not None and _manifest(place) != manifest:
+            raise InputError(
+                folder,
+                "requires the bundle that was read; found another, written there meanwhile; give the command again",
+            )
+
+    change_files(Path(folder), {REPORT: dump_report(report).encode("utf-8")}, check)
+
+
+def _manifest(folder: Path) -> Any:
+    try:
+        return json.loads((folder / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return None

@@ -18,12 +18,15 @@ import pytest
 from command_line import in_process
 from drawn import Draw
 from tern2lava import bundle
-from tern2lava.bundle import read_bundle, save_report, write_aside, write_bundle
+from tern2lava.bundle import read as reading
+from tern2lava.bundle import read_bundle, save_report, write_bundle
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.passes.pipeline import stage_names
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
+from tern2lava.writing import replace as replacing
+from tern2lava.writing import write_file
 
 
 @pytest.fixture(scope="module")
@@ -133,19 +136,56 @@ def test_the_old_bundle_comes_back_where_the_new_one_cannot_take_its_place(
     marked = read_bundle(written).report.model_copy(update={"source": "the old one"})
     save_report(written, marked)
     rename = os.rename
-    calls: list[object] = []
 
-    def fail_second(source: Path, target: Path) -> None:
-        calls.append(target)
-        if len(calls) == 2:
+    def fail_last(source: Path, target: Path) -> None:
+        # The former folder has made room; the new one is about to take its place.
+        if target == written and not written.exists() and source.name.endswith("-new"):
             raise OSError(errno.EIO, "Input/output error")
         rename(source, target)
 
-    monkeypatch.setattr(os, "rename", fail_second)
+    monkeypatch.setattr(replacing, "exchange", lambda one, other: False)
+    monkeypatch.setattr(os, "rename", fail_last)
     with pytest.raises(InputError, match="Input/output error"):
         write_bundle(compiled, written)
     monkeypatch.undo()
     assert read_bundle(written).report.source == "the old one"
+    assert [path.name for path in written.parent.iterdir()] == ["build"]
+
+
+def test_a_report_about_another_bundle_than_the_one_that_lies_there_is_not_written(
+    compiled: Compiled, written: Path
+) -> None:
+    found = read_bundle(written)
+    before = (written / "report.json").read_bytes()
+    edit(written, "manifest.json", lambda manifest: manifest.update(source="another"))
+    with pytest.raises(InputError, match="requires the bundle that was read; found another, written there meanwhile"):
+        save_report(written, found.report.model_copy(update={"source": "verified"}), found.manifest)
+    assert (written / "report.json").read_bytes() == before
+    assert [path.name for path in written.parent.iterdir()] == ["build"]
+
+
+def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(
+    compiled: Compiled, written: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = read_bundle(written).report
+    save_report(written, report.model_copy(update={"source": "old"}))
+    usual, loads = reading.load_graph, []
+
+    def replace_first(stem: Path, *more: Any) -> Any:
+        loads.append(stem)
+        if len(loads) == 1:
+            save_report(written, report.model_copy(update={"source": "new"}))
+        return usual(stem, *more)
+
+    monkeypatch.setattr(reading, "load_graph", replace_first)
+    assert read_bundle(written).report.source == "new"
+    assert len(loads) == 6
+
+
+def test_a_bundle_whose_replacement_was_cut_off_is_read(compiled: Compiled, written: Path) -> None:
+    left = written.with_name(".build.0123abcd.tern2lava-old")
+    written.rename(left)
+    read_bundle(written)
     assert [path.name for path in written.parent.iterdir()] == ["build"]
 
 
@@ -167,20 +207,20 @@ def test_names_that_no_file_system_takes_are_one_line(compiled: Compiled, tmp_pa
     with pytest.raises(InputError):
         write_bundle(compiled, tmp_path / "file" / "build")
     with pytest.raises(InputError, match=r"out\.npz: requires a file that can be written; found File exists"):
-        write_aside(tmp_path / "file" / "out.npz", lambda path: path.write_text(""))
+        write_file(tmp_path / "file" / "out.npz", lambda path: path.write_text(""))
     assert listing(tmp_path) == ["file"]
 
 
 def test_a_file_written_aside_is_whole_or_absent(tmp_path: Path) -> None:
     path = tmp_path / "out.txt"
-    write_aside(path, lambda p: p.write_text("first"))
+    write_file(path, lambda p: p.write_text("first"))
 
     def half(p: Path) -> None:
         p.write_text("ha")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(InputError, match="No space left"):
-        write_aside(path, half)
+        write_file(path, half)
     assert path.read_text() == "first"
     assert listing(tmp_path) == ["out.txt"]
 
