@@ -55,25 +55,28 @@ def is_leftover(name: str) -> bool:
 
 
 class Claim:
-    """The lock on a file or folder, until `release`. sure: the file system has locks, so that no other run has it."""
+    """The lock on a file or folder, until `release` and the end of all processes that `descriptor` was handed to. sure:
+    the file system has locks, so that no other run has it."""
 
     def __init__(self, path: Path) -> None:
         """Take it. Raises BlockingIOError where another run has it, FileNotFoundError where another is at `path` since,
         other OSErrors where it cannot be opened."""
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        self._descriptor = os.open(path, flags)
+        self.descriptor = os.open(path, flags)
         self.sure = False
         try:
-            self.sure = _lock(self._descriptor)
-            if not os.path.samestat(os.fstat(self._descriptor), os.lstat(path)):
+            self.sure = _lock(self.descriptor)
+            if not os.path.samestat(os.fstat(self.descriptor), os.lstat(path)):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         except BaseException:
-            os.close(self._descriptor)
+            os.close(self.descriptor)
             raise
 
     def release(self) -> None:
-        """Give it back."""
-        os.close(self._descriptor)
+        """Give it back; again does nothing."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _lock(descriptor: int) -> bool:
