@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from contextlib import suppress
@@ -12,6 +13,8 @@ from typing import Any
 
 from tern2lava.bundle.manifest import ENTRIES, MANIFEST, TOOL
 from tern2lava.errors import InputError
+
+_ASIDE = re.compile(r"\..+\.[0-9]+\.partial(\..*)?")
 
 
 def check_replaceable(folder: Path) -> None:
@@ -63,6 +66,11 @@ def replace_folder(aside: Path, folder: Path) -> None:
             old.rmdir()
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def is_leftover(name: str) -> bool:
+    """Whether a file of this name is what `write_aside` writes to, so that where it stays, its run was killed."""
+    return _ASIDE.fullmatch(name) is not None
 
 
 def write_aside(path: Path, write: Any) -> None:

@@ -8,33 +8,20 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import yaml
-
-from tern2lava.bundle.manifest import (
-    HOST_IMAGE,
-    MANIFEST,
-    PROFILE,
-    RECORDED,
-    REPORT,
-    dump_manifest,
-    image_names,
-    make_manifest,
-    tool_version,
-)
+from tern2lava.bundle.check import digest_in
+from tern2lava.bundle.contents import contents, entry_of
+from tern2lava.bundle.manifest import MANIFEST, REPORT, dump_manifest, make_manifest, tool_version
 from tern2lava.bundle.replace import check_replaceable, replace_folder, write_aside
+from tern2lava.bundle.seal import digest_of, seal, short
 from tern2lava.compiler.build import Compiled
-from tern2lava.compiler.ir.files import graph_document, save_graph
+from tern2lava.compiler.ir.files import graph_document
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.compiler.ir.text import print_graph
 from tern2lava.errors import InputError
 from tern2lava.prove.program import program_of
 from tern2lava.prove.run import prove_images
 from tern2lava.report.build import make_report
 from tern2lava.report.model import Report
-from tern2lava.sim.reading.pack import pack
 
 
 def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array] | None = None) -> Report:
@@ -54,7 +41,7 @@ def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array]
         made = [parent for parent in folder.parents if not parent.exists()]
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        _write(compiled, report, aside, recorded or {})
+        report = _write(compiled, report, aside, recorded or {})
         aside.chmod(0o755)
         replace_folder(aside, folder)
     except OSError as error:
@@ -80,41 +67,36 @@ def _check_images(compiled: Compiled) -> None:
         raise RuntimeError(f"the core images {found}")
 
 
-def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[str, Array]) -> None:
-    lowered, mapped = compiled.lowered, compiled.mapped
-    for name in ("graphs", "ir", "cores"):
-        (folder / name).mkdir()
-    for name, graph in (("imported", lowered.imported), ("real", lowered.real), ("program", lowered.program)):
-        save_graph(graph, folder / "graphs" / name)
-    for index, (stage, graph) in enumerate(lowered.stages.items()):
-        (folder / "ir" / f"{index:02d}-{stage}.txt").write_text(print_graph(graph), encoding="utf-8")
-    for name, image in zip(image_names(mapped.images), mapped.images, strict=True):
-        (folder / name).write_bytes(image)
-    (folder / HOST_IMAGE).write_bytes(mapped.host_image)
-    profile = compiled.profile.model_dump(mode="json")
-    (folder / PROFILE).write_text(yaml.safe_dump(profile, sort_keys=False, width=120), encoding="utf-8")
-    if recorded:
-        arrays: dict[str, Any] = dict(pack(recorded))
-        np.savez_compressed(folder / RECORDED, **arrays)
-    (folder / REPORT).write_text(dump_report(report), encoding="utf-8")
-    (folder / MANIFEST).write_text(dump_manifest(make_manifest(compiled)), encoding="utf-8")
-
-
-def holds(folder: Path, compiled: Compiled) -> bool:
-    """Whether `folder` is the bundle of `compiled`: its manifest and every image, byte by byte."""
-    wanted = {MANIFEST: dump_manifest(make_manifest(compiled)).encode(), HOST_IMAGE: compiled.mapped.host_image}
-    wanted |= dict(zip(image_names(compiled.mapped.images), compiled.mapped.images, strict=True))
-    try:
-        return all((folder / name).read_bytes() == data for name, data in wanted.items())
-    except OSError:
-        return False
+def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[str, Array]) -> Report:
+    """Fill `folder` and return the report, which names the bundle's digest."""
+    files = {}
+    for name, data in contents(compiled, recorded):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+        files[name] = entry_of(data)
+    manifest = dump_manifest(make_manifest(compiled, files)).encode("utf-8")
+    report = report.model_copy(update={"bundle": digest_of(manifest)})
+    (folder / REPORT).write_bytes(dump_report(report).encode("utf-8"))
+    (folder / MANIFEST).write_bytes(manifest)
+    return report
 
 
 def dump_report(report: Report) -> str:
-    """The report as JSON text."""
-    return report.model_dump_json(indent=1) + "\n"
+    """The report as JSON text, sealed."""
+    return seal(report.model_dump_json(indent=1))
 
 
 def save_report(folder: Path, report: Report) -> None:
-    """Replace the bundle's report.json in one step."""
-    write_aside(Path(folder) / REPORT, lambda path: path.write_text(dump_report(report), encoding="utf-8"))
+    """Replace the report.json of the bundle in `folder`, whose report it is, in one step.
+
+    Raises InputError where the folder holds another bundle by now, or cannot be written."""
+    folder = Path(folder)
+    found = digest_in(folder)
+    if found != report.bundle:
+        raise InputError(
+            folder,
+            f"requires the bundle that the report is of, {short(report.bundle)}; found "
+            f"{'none' if found is None else short(found)}, for it was replaced meanwhile; run the command again",
+        )
+    data = dump_report(report).encode("utf-8")
+    write_aside(folder / REPORT, lambda path: path.write_bytes(data))
