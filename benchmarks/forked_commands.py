@@ -1,4 +1,4 @@
-"""The command line in forks of one process that has everything imported: as from a shell, without the seconds of a start.
+"""The command line in forks of one process that has everything imported: as from a shell, but for the start.
 
 A fork is a process of its own, in a session of its own, with its own folder, output, environment and limits; it runs
 `tern2lava.__main__.main` on its arguments and ends with its exit code, or by a signal.

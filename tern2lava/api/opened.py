@@ -39,7 +39,7 @@ def keep(bundle: object, found: Bundle, report: Report) -> None:
     if isinstance(bundle, CompiledNetwork):
         bundle.keep(report)
     elif found.folder is not None:
-        save_report(found.folder, report, found.manifest)
+        save_report(found.folder, report)
 
 
 def steps_of(bundle: Bundle) -> int:

@@ -19,7 +19,7 @@ from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.progress import Progress
 from tern2lava.compiler.shown import Shown
 from tern2lava.errors import InputError
-from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.hw_profiles import Profile, parse_profile
 from tern2lava.prove.program import program_of, read_program
 from tern2lava.prove.run import Translation, prove_images
 from tern2lava.report.model import Report
@@ -28,17 +28,23 @@ from tern2lava.sim.reading.kept_run import kept_arrays, kept_run
 from tern2lava.sim.reading.oracle import Oracle
 from tern2lava.sim.verify.verify import Executable
 
+HELD = (PROFILE, RECORDED, f"{PROGRAM}.json", f"{PROGRAM}.npz")
+"""Files that are parsed where they are needed, and not when the bundle is read."""
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Bundle(Shown):
-    """A bundle read back: where it lies, its manifest, what can be run, its report.
+    """A bundle read back: where it lies, its manifest, what can be run, its report; digest: over all that was compiled;
+    files: content, by name, of what is parsed where it is needed.
 
-    One that was never written has no folder; its profile and the recorded run it would keep are then here."""
+    One that was never written has neither; its profile and the recorded run it would keep are then here."""
 
     folder: Path | None
     manifest: dict[str, Any]
     executable: Executable
     report: Report
+    digest: str | None = None
+    files: Mapping[str, bytes] = field(default_factory=dict)
     profile: Profile | None = None
     recorded: Mapping[str, Array] = field(default_factory=dict)
 
@@ -64,9 +70,12 @@ def recorded_run(bundle: Bundle) -> tuple[SpikeData, Oracle] | None:
 
     Raises InputError where the file is damaged.
     """
+    imported = bundle.executable.imported
     if bundle.folder is None:
-        return kept_arrays(bundle.recorded, bundle.executable.imported, "recorded") if bundle.recorded else None
-    return kept_run(bundle.folder / RECORDED, bundle.executable.imported)
+        return kept_arrays(bundle.recorded, imported, "recorded") if bundle.recorded else None
+    if RECORDED not in bundle.files:
+        return None
+    return kept_run(bundle.files[RECORDED], imported, bundle.folder / RECORDED)
 
 
 def translation_of(bundle: Bundle, progress: Progress | None = None) -> Translation:
@@ -76,7 +85,8 @@ def translation_of(bundle: Bundle, progress: Progress | None = None) -> Translat
     if bundle.folder is None:
         program = program_of(*graph_document(executable.program))
     else:
-        program = read_program(bundle.folder / PROGRAM)
+        document, arrays = (f"{PROGRAM}.{kind}" for kind in ("json", "npz"))
+        program = read_program(bundle.files[document], bundle.files[arrays], bundle.folder / document)
     return prove_images(executable.images, executable.host_image, program, progress)
 
 
@@ -84,7 +94,11 @@ def profile_of(bundle: Bundle) -> Profile:
     """The hardware profile that the bundle was compiled for."""
     if bundle.profile is not None:
         return bundle.profile
-    return load_profile(_folder(bundle) / PROFILE)
+    path = _folder(bundle) / PROFILE
+    try:
+        return parse_profile(bundle.files[PROFILE].decode("utf-8"), path)
+    except UnicodeDecodeError:
+        raise InputError(path, "requires YAML in UTF-8; found other bytes; compile again") from None
 
 
 def _folder(bundle: Bundle) -> Path:

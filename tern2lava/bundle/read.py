@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from tern2lava.bundle.bundle import Bundle
-from tern2lava.bundle.manifest import FORMAT, MANIFEST, REPORT, TOOL
-from tern2lava.compiler.ir.files import load_graph
+from tern2lava.bundle.bundle import HELD, Bundle
+from tern2lava.bundle.check import read_sealed
+from tern2lava.bundle.manifest import PROGRAM
+from tern2lava.compiler.ir.files import read_graph
 from tern2lava.compiler.ir.graph import Level
 from tern2lava.errors import InputError
-from tern2lava.report.model import Report
 from tern2lava.sim.verify.verify import Executable
 from tern2lava.writing import recover
 
 _TRIES = 20
 
+_LEVELS = {"graphs/imported": Level.IMPORTED, "graphs/real": Level.TERNARY, PROGRAM: Level.INTEGER}
+
 
 def read_bundle(folder: Path) -> Bundle:
-    """The bundle in `folder`. Raises InputError where it is none, was written by another version, or is damaged.
+    """The bundle in `folder`. Raises InputError where it is none, was written by another version, or is not, file by
+    file, what was written (docs/bundle.md).
 
     One whose replacement a killed run left unfinished is put back first; one that is replaced while it is read is read
     again, so that no bundle is made of two.
@@ -51,34 +51,17 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 
 
 def _read(folder: Path) -> Bundle:
-    path = folder / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            folder, f"requires the folder of a bundle; found no {MANIFEST} in it; make one with 'tern2lava compile'"
-        ) from None
-    except (OSError, ValueError) as error:
-        raise InputError(path, f"requires a manifest that can be read; found {error}; compile again") from None
-    if not isinstance(manifest, dict) or manifest.get("tool") != TOOL or manifest.get("format") != FORMAT:
-        raise InputError(path, f"requires a bundle manifest of format {FORMAT}; found another; compile again")
-    try:
-        images = tuple(_inside(folder, name).read_bytes() for name in manifest["images"])
-        host_image = _inside(folder, manifest["host_image"]).read_bytes()
-        report = Report.model_validate_json((folder / REPORT).read_text(encoding="utf-8"))
-    except (OSError, KeyError, TypeError, ValidationError, ValueError) as error:
-        raise InputError(
-            folder, f"requires a whole bundle; found damage ({str(error).splitlines()[0]}); compile again"
-        ) from None
-    levels = {"imported": Level.IMPORTED, "real": Level.TERNARY, "program": Level.INTEGER}
-    imported, real, program = (load_graph(folder / "graphs" / name, level) for name, level in levels.items())
-    executable = Executable(imported=imported, real=real, program=program, images=images, host_image=host_image)
-    return Bundle(folder=folder, manifest=manifest, executable=executable, report=report)
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """`folder`/`name`, which a manifest must not point elsewhere with."""
-    path = folder / str(name)
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ValueError(f"manifest names {name}, outside the bundle")
-    return path
+    found = read_sealed(folder)
+    imported, real, program = (
+        read_graph(found.files[f"{stem}.json"], found.files[f"{stem}.npz"], folder / f"{stem}.json", level)
+        for stem, level in _LEVELS.items()
+    )
+    images = tuple(found.files[name] for name in found.manifest["images"])
+    executable = Executable(
+        imported=imported, real=real, program=program, images=images,
+        host_image=found.files[found.manifest["host_image"]],
+    )  # fmt: skip
+    return Bundle(
+        folder=folder, manifest=found.manifest, executable=executable, report=found.report, digest=found.digest,
+        files={name: found.files[name] for name in HELD if name in found.files},
+    )  # fmt: skip

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import yaml
-
-from tern2lava.bundle.manifest import (
-    HOST_IMAGE,
-    MANIFEST,
-    PROFILE,
-    RECORDED,
-    REPORT,
-    dump_manifest,
-    image_names,
-    make_manifest,
-    tool_version,
-)
+from tern2lava.bundle.check import digest_in
+from tern2lava.bundle.contents import contents, entry_of
+from tern2lava.bundle.manifest import MANIFEST, REPORT, dump_manifest, make_manifest, tool_version
 from tern2lava.bundle.replace import check_replaceable
+from tern2lava.bundle.seal import digest_of, seal, short
 from tern2lava.compiler.build import Compiled
-from tern2lava.compiler.ir.files import graph_document, save_graph
+from tern2lava.compiler.ir.files import graph_document
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.compiler.ir.text import print_graph
 from tern2lava.errors import InputError
 from tern2lava.prove.program import program_of
 from tern2lava.prove.run import prove_images
 from tern2lava.report.build import make_report
 from tern2lava.report.model import Report
-from tern2lava.sim.reading.pack import pack
 from tern2lava.writing import change_files, write_folder
 
 
@@ -44,8 +30,13 @@ def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array]
     """
     _check_images(compiled)
     report = make_report(compiled, tool_version())
-    write_folder(Path(folder), lambda aside: _write(compiled, report, aside, recorded or {}), check_replaceable)
-    return report
+    written: list[Report] = []
+
+    def fill(aside: Path) -> None:
+        written.append(_write(compiled, report, aside, recorded or {}))
+
+    write_folder(Path(folder), fill, check_replaceable)
+    return written[-1]
 
 
 def _check_images(compiled: Compiled) -> None:
@@ -56,59 +47,37 @@ def _check_images(compiled: Compiled) -> None:
         raise RuntimeError(f"the core images {found}")
 
 
-def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[str, Array]) -> None:
-    lowered, mapped = compiled.lowered, compiled.mapped
-    for name in ("graphs", "ir", "cores"):
-        (folder / name).mkdir()
-    for name, graph in (("imported", lowered.imported), ("real", lowered.real), ("program", lowered.program)):
-        save_graph(graph, folder / "graphs" / name)
-    for index, (stage, graph) in enumerate(lowered.stages.items()):
-        (folder / "ir" / f"{index:02d}-{stage}.txt").write_text(print_graph(graph), encoding="utf-8")
-    for name, image in zip(image_names(mapped.images), mapped.images, strict=True):
-        (folder / name).write_bytes(image)
-    (folder / HOST_IMAGE).write_bytes(mapped.host_image)
-    profile = compiled.profile.model_dump(mode="json")
-    (folder / PROFILE).write_text(yaml.safe_dump(profile, sort_keys=False, width=120), encoding="utf-8")
-    if recorded:
-        arrays: dict[str, Any] = dict(pack(recorded))
-        np.savez_compressed(folder / RECORDED, **arrays)
-    (folder / REPORT).write_text(dump_report(report), encoding="utf-8")
-    (folder / MANIFEST).write_text(dump_manifest(make_manifest(compiled)), encoding="utf-8")
-
-
-def holds(folder: Path, compiled: Compiled) -> bool:
-    """Whether `folder` is the bundle of `compiled`: its manifest and every image, byte by byte."""
-    wanted = {MANIFEST: dump_manifest(make_manifest(compiled)).encode(), HOST_IMAGE: compiled.mapped.host_image}
-    wanted |= dict(zip(image_names(compiled.mapped.images), compiled.mapped.images, strict=True))
-    try:
-        return all((folder / name).read_bytes() == data for name, data in wanted.items())
-    except OSError:
-        return False
+def _write(compiled: Compiled, report: Report, folder: Path, recorded: Mapping[str, Array]) -> Report:
+    """Fill `folder` and return the report, which names the bundle's digest."""
+    files = {}
+    for name, data in contents(compiled, recorded):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+        files[name] = entry_of(data)
+    manifest = dump_manifest(make_manifest(compiled, files)).encode("utf-8")
+    report = report.model_copy(update={"bundle": digest_of(manifest)})
+    (folder / REPORT).write_bytes(dump_report(report).encode("utf-8"))
+    (folder / MANIFEST).write_bytes(manifest)
+    return report
 
 
 def dump_report(report: Report) -> str:
-    """The report as JSON text."""
-    return report.model_dump_json(indent=1) + "\n"
+    """The report as JSON text, sealed."""
+    return seal(report.model_dump_json(indent=1))
 
 
-def save_report(folder: Path, report: Report, manifest: Mapping[str, Any] | None = None) -> None:
-    """Replace the bundle's report.json in one step. manifest: that of the bundle which `report` is about.
+def save_report(folder: Path, report: Report) -> None:
+    """Replace the report.json of the bundle in `folder`, whose report it is, in one step.
 
-    Raises InputError where the folder cannot be written, or holds another bundle since.
-    """
+    Raises InputError where the folder holds another bundle by now, or cannot be written."""
 
     def check(place: Path) -> None:
-        if manifest is not None and _manifest(place) != manifest:
+        found = digest_in(place)
+        if found != report.bundle:
             raise InputError(
                 folder,
-                "requires the bundle that was read; found another, written there meanwhile; give the command again",
+                f"requires the bundle that the report is of, {short(report.bundle)}; found "
+                f"{'none' if found is None else short(found)}, for it was replaced meanwhile; run the command again",
             )
 
     change_files(Path(folder), {REPORT: dump_report(report).encode("utf-8")}, check)
-
-
-def _manifest(folder: Path) -> Any:
-    try:
-        return json.loads((folder / MANIFEST).read_bytes())
-    except (OSError, ValueError):
-        return None
