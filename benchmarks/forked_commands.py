@@ -6,6 +6,7 @@ A fork is a process of its own, in a session of its own, with its own folder, ou
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import sys
@@ -26,22 +27,25 @@ OPERATIONS = {
 
 def import_all() -> None:
     """Import what any command needs, so that forks need not."""
-    import numba  # noqa: F401
-    import snntorch  # noqa: F401
+    for name in (
+        "scipy.sparse", "sklearn.datasets", "snntorch", "torch._dynamo", "torch.optim", "tern2lava.api",
+        "tern2lava.cli", "tern2lava.compiler.advice", "tern2lava.demo.run", "tern2lava.report.terminal",
+        "tern2lava.report.verdict_tables", "tern2lava.report.training", "tern2lava.sim.cores.reference",
+        "tern2lava.sim.engine.run", "tern2lava.sim.lava.child", "tern2lava.sim.verify.arithmetic",
+        "tern2lava.frontends.modules.read", "tern2lava.train.experiment",
+    ):  # fmt: skip
+        importlib.import_module(name)
+    import numba
     import torch
 
-    import tern2lava.api
-    import tern2lava.cli
-    import tern2lava.demo.run
-    import tern2lava.report.terminal
-    import tern2lava.report.verdict_tables
-    import tern2lava.sim.cores.reference
-    import tern2lava.sim.engine.run
-    import tern2lava.sim.lava.child
-    import tern2lava.sim.verify.arithmetic
-    import tern2lava.train.experiment  # noqa: F401
-
     torch.set_num_threads(1)
+    # The first function that numba compiles, and the first optimiser of torch, have these import what they know.
+    numba.njit(_same)(1)
+    torch.optim.Adam([torch.zeros(1, requires_grad=True)])
+
+
+def _same(value: int) -> int:
+    return value
 
 
 @dataclass(frozen=True, kw_only=True)
