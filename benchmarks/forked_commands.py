@@ -28,11 +28,11 @@ OPERATIONS = {
 def import_all() -> None:
     """Import what any command needs, so that forks need not."""
     for name in (
-        "scipy.sparse", "sklearn.datasets", "snntorch", "torch._dynamo", "torch.optim", "tern2lava.api",
+        "encodings.cp437", "encodings.utf_8_sig", "scipy.sparse", "sklearn.datasets", "snntorch", "torch._dynamo", "torch.optim", "tern2lava.api",
         "tern2lava.cli", "tern2lava.compiler.advice", "tern2lava.demo.run", "tern2lava.report.terminal",
         "tern2lava.report.verdict_tables", "tern2lava.report.training", "tern2lava.sim.cores.reference",
         "tern2lava.sim.engine.run", "tern2lava.sim.lava.child", "tern2lava.sim.verify.arithmetic",
-        "tern2lava.frontends.modules.read", "tern2lava.train.experiment",
+        "tern2lava.__main__", "tern2lava.frontends.modules.read", "tern2lava.train.experiment",
     ):  # fmt: skip
         importlib.import_module(name)
     import numba
@@ -112,7 +112,7 @@ def _command(
     code = 99
     try:
         os.setsid()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.chdir(folder)
         for number, path in ((1, out), (2, err)):

@@ -16,6 +16,7 @@ _REFUSALS = {
     errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.ENOLCK, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.EBUSY,
 }  # fmt: skip
 CLOSED_PIPE = 141
+_told: list[str] = []
 
 
 def main() -> None:
@@ -28,7 +29,9 @@ def main() -> None:
         code = _run()
         sys.exit(_flushed(code))
     except KeyboardInterrupt:
-        # A second one, while the first ends the command: at once.
+        # Beside the command, in its first or last moment; or a second one, while the first ends it: at once.
+        if not _told:
+            _say(f"interrupted; {interruption.state()}")
         os._exit(_interrupted_code())
 
 
@@ -172,6 +175,7 @@ def _silence(stream: Any) -> None:
 
 def _say(message: str) -> None:
     """Print `message` as the one line on stderr that an error is."""
+    _told.append(message)
     try:
         print("tern2lava: " + " ".join(message.split()), file=sys.stderr, flush=True)
     except (OSError, ValueError):

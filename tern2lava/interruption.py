@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_MOMENT = 0.02  # seconds
 
 
 @dataclass
@@ -47,7 +48,9 @@ def listen() -> None:
     def raise_later(unraisable: Any) -> None:
         """An interruption in a callback that cannot raise would be printed and lost: it comes again, a moment later."""
         if isinstance(unraisable.exc_value, KeyboardInterrupt) and _heard.signals:
-            signal.raise_signal(_heard.signals.pop())
+            # Raised here, it would be lost again.
+            signal.signal(signal.SIGALRM, _again)
+            signal.setitimer(signal.ITIMER_REAL, _MOMENT)
         else:
             usual(unraisable)
 
@@ -63,6 +66,13 @@ def stop_listening() -> None:
 
 def _on_signal(number: int, frame: FrameType | None) -> None:
     _heard.signals.append(number)
+    if _heard.steps:
+        _heard.put_off = True
+        return
+    raise KeyboardInterrupt
+
+
+def _again(number: int, frame: FrameType | None) -> None:
     if _heard.steps:
         _heard.put_off = True
         return

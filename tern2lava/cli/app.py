@@ -125,10 +125,15 @@ def console() -> Console:
     """Where tables go: as wide as COLUMNS says, else as the terminal is, else (in a file or pipe) PIPED_WIDTH."""
     from rich.console import Console
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            # rich would end with exit code 1, which means that a verdict is not met.
+            raise ClosedOutputError
+
     asked = os.environ.get("COLUMNS", "")
     if asked.isascii() and asked.isdigit() and int(asked):
-        return Console(width=max(LEAST_WIDTH, int(asked)))
-    return Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+        return Output(width=max(LEAST_WIDTH, int(asked)))
+    return Output() if sys.stdout.isatty() else Output(width=PIPED_WIDTH)
 
 
 def said(dt: float | None, assume: str) -> dict[str, Any]:
