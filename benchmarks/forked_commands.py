@@ -28,7 +28,8 @@ OPERATIONS = {
 def import_all() -> None:
     """Import what any command needs, so that forks need not."""
     for name in (
-        "encodings.cp437", "encodings.utf_8_sig", "scipy.sparse", "sklearn.datasets", "snntorch", "torch._dynamo", "torch.optim", "tern2lava.api",
+        "encodings.cp437", "encodings.utf_8_sig",
+        "scipy.sparse", "sklearn.datasets", "snntorch", "torch._dynamo", "torch.optim", "tern2lava.api",
         "tern2lava.cli", "tern2lava.compiler.advice", "tern2lava.demo.run", "tern2lava.report.terminal",
         "tern2lava.report.verdict_tables", "tern2lava.report.training", "tern2lava.sim.cores.reference",
         "tern2lava.sim.engine.run", "tern2lava.sim.lava.child", "tern2lava.sim.verify.arithmetic",
