@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tern2lava.writing import replace
+from tern2lava.writing import durable
 
 # File operations of which Python tells audit hooks; renameat2, called through ctypes, it does not tell.
 OPERATIONS = {
@@ -157,7 +157,7 @@ def _watch(blow: Blow) -> list[int]:
         if done[0] - 1 == blow.operation:
             os.kill(os.getpid(), blow.number)
 
-    usual = replace.exchange
+    usual = durable.exchange
 
     def exchange(one: Path, other: Path) -> bool:
         count("os.rename", (one,))
@@ -165,7 +165,7 @@ def _watch(blow: Blow) -> list[int]:
         count("os.rename", (one,))
         return found
 
-    replace.exchange = exchange
+    durable.exchange = exchange
     sys.addaudithook(count)
     return done
 

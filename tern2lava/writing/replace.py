@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tern2lava.errors import InputError
 from tern2lava.interruption import held, wrote
-from tern2lava.writing.durable import exchange, flush, flush_all, flush_tree
+from tern2lava.writing import durable
+from tern2lava.writing.durable import flush, flush_all, flush_tree
 from tern2lava.writing.leftovers import (
     NEW,
     OLD,
@@ -182,7 +183,7 @@ def _put(aside: Path, place: Path, token: str, check: Callable[[Path], None], na
 def _exchange(aside: Path, place: Path, token: str, named: Path) -> None:
     """Put `aside` in the place of the folder at `place`, which is claimed, and remove that. Raises OSError."""
     with held():
-        if not exchange(aside, place):
+        if not durable.exchange(aside, place):
             _rename_both(aside, place, token)
         wrote(named)
     flush(place.parent)

@@ -27,8 +27,7 @@ from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.passes.pipeline import stage_names
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
-from tern2lava.writing import replace as replacing
-from tern2lava.writing import write_file
+from tern2lava.writing import durable, write_file
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +144,7 @@ def test_the_old_bundle_comes_back_where_the_new_one_cannot_take_its_place(
             raise OSError(errno.EIO, "Input/output error")
         rename(source, target)
 
-    monkeypatch.setattr(replacing, "exchange", lambda one, other: False)
+    monkeypatch.setattr(durable, "exchange", lambda one, other: False)
     monkeypatch.setattr(os, "rename", fail_last)
     with pytest.raises(InputError, match="Input/output error"):
         write_bundle(compiled, written)

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from tern2lava.writing import replace
+from tern2lava.writing import durable
 
 # What Python tells audit hooks of operations on files; renameat2, called through ctypes, it does not tell.
 OPERATIONS = {
@@ -44,7 +44,7 @@ def _count_operations(at: int, number: int) -> None:
                 return
             done += 1
 
-    usual = replace.exchange
+    usual = durable.exchange
 
     def exchange(one: Any, other: Any) -> bool:
         count("os.rename", None)
@@ -52,7 +52,7 @@ def _count_operations(at: int, number: int) -> None:
         count("os.rename", None)
         return found
 
-    replace.exchange = exchange
+    durable.exchange = exchange
     sys.addaudithook(count)
 
 

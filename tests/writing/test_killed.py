@@ -14,7 +14,7 @@ import pytest
 
 from ended import is_killed, start
 from tern2lava.errors import InputError
-from tern2lava.writing import change_files, leftovers, recover, replace, write_file, write_folder
+from tern2lava.writing import change_files, durable, leftovers, recover, replace, write_file, write_folder
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
 
@@ -100,7 +100,7 @@ def look(place: Path) -> dict[str, str] | str | None:
 
 def prepare(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     if not scene.exchange:
-        monkeypatch.setattr(replace, "exchange", lambda one, other: False)
+        monkeypatch.setattr(durable, "exchange", lambda one, other: False)
     if not scene.links:
         monkeypatch.setattr(os, "link", no_links)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tern2lava.errors import InputError
-from tern2lava.writing import change_files, durable, leftovers, replace, write_file, write_folder
+from tern2lava.writing import change_files, durable, leftovers, write_file, write_folder
 
 
 def names(folder: Path) -> list[str]:
@@ -39,8 +40,16 @@ def test_everything_is_on_the_disk_before_it_is_renamed_and_the_name_after(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watch)
-    monkeypatch.setattr(os, "rename", lambda a, b: (told.append(("rename", str(a))), rename(a, b)))
-    monkeypatch.setattr(replace, "exchange", lambda a, b: (told.append(("rename", str(a))), exchange(a, b))[1])
+
+    def renamed(how: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        def rename(source: Any, target: Any) -> Any:
+            told.append(("rename", str(source)))
+            return how(source, target)
+
+        return rename
+
+    monkeypatch.setattr(os, "rename", renamed(rename))
+    monkeypatch.setattr(durable, "exchange", renamed(exchange))
     if exists:
         (tmp_path / "place").mkdir()
         some(tmp_path / "place")
@@ -64,7 +73,12 @@ def test_a_file_is_on_the_disk_before_it_is_renamed_and_its_name_after(
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", watch)
-    monkeypatch.setattr(os, "replace", lambda a, b: (told.append("rename"), rename(a, b)))
+
+    def renamed(source: Any, target: Any) -> None:
+        told.append("rename")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", renamed)
     write_file(tmp_path / "x.txt", lambda path: path.write_text("x"))
     assert told == ["flush .txt", "rename", "flush "]
 
@@ -97,11 +111,12 @@ def test_a_disk_that_is_full_at_the_flush_leaves_what_was_there(
     write_folder(tmp_path / "folder", some, any_folder)
     before = names(tmp_path)
     monkeypatch.setattr(os, "fsync", full)
-    for act in (
+    acts: tuple[Callable[[], None], ...] = (
         lambda: write_file(tmp_path / "file", lambda path: path.write_text("new")),
         lambda: write_folder(tmp_path / "folder", lambda folder: None, any_folder),
         lambda: change_files(tmp_path / "folder", {"a": b"new"}, any_folder),
-    ):
+    )
+    for act in acts:
         with pytest.raises(InputError, match="No space left on device"):
             act()
         assert names(tmp_path) == before
