@@ -106,7 +106,7 @@ def output(path: str) -> Callable[[], None]:
 
 def closed() -> None:
     os.close(1)
-    sys.stdout = None  # type: ignore[assignment]
+    sys.stdout = None
 
 
 def closed_pipe() -> None:
