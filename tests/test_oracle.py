@@ -16,7 +16,8 @@ from command_line import Run, in_process
 from nodes import part
 from oracle_net import MISREADINGS, NAMES, NET, count_spikes, module, spikes, write
 from tern2lava import api
-from tern2lava.bundle import RECORDED, read_bundle, recorded_run
+from tern2lava.bundle import read_bundle, recorded_run
+from tern2lava.bundle.manifest import RECORDED
 from tern2lava.compiler.ir.graph import Compare, Neuron
 from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError

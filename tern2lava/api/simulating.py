@@ -13,7 +13,6 @@ from tern2lava import arguments, extras
 from tern2lava.api.data import SpikesLike, given_spikes
 from tern2lava.api.opened import BundleLike, opened, steps_of
 from tern2lava.arguments import public
-from tern2lava.bundle import write_aside
 from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.compiler.progress import Progress
@@ -27,6 +26,7 @@ from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.data.trace import Trace, joined
 from tern2lava.sim.engines import ENGINES
 from tern2lava.sim.verify.shard import shard_size
+from tern2lava.writing import write_file
 
 Fallbacks = tuple[tuple[str, str], ...]
 
@@ -96,13 +96,13 @@ def simulate(
         record = None if place is None else around.enter_context(_record_beside(place))
         try:
             total = run.through(streamed.traces, record)
-            if record is not None and place is not None:
-                record.append("predictions", predictions(total))
-                record.append("scores", total)
-                write_aside(place, record.save)
         except KeyboardInterrupt:
             done = f"{run.done:,} of {count(spikes.samples, 'sample')} were simulated"
             raise Interrupted(f"interrupted: {done}; nothing was written") from None
+        if record is not None and place is not None:
+            record.append("predictions", predictions(total))
+            record.append("scores", total)
+            write_file(place, record.save)
     return Simulation(
         trace=joined(run.kept),
         scores=total,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,28 +9,16 @@ from typing import Any
 import torch
 
 from tern2lava.errors import InputError
-
-
-def write_aside(path: Path, data: bytes) -> None:
-    """Writes `data` beside `path` and renames it there; InputError where the folder cannot be written."""
-    aside = path.with_name(f".{path.name}.part")
-    try:
-        aside.write_bytes(data)
-        os.replace(aside, path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise InputError(
-            path, f"requires a file that can be written; found {error.strerror}; free space or choose another folder"
-        ) from None
+from tern2lava.writing import write_file
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Writes a state of tensors and plain values with torch.save, then renames it into place."""
+    """Writes a state of tensors and plain values with torch.save, whole or not at all; InputError where it cannot."""
     import io
 
     buffer = io.BytesIO()
     torch.save(state, buffer)
-    write_aside(path, buffer.getvalue())
+    write_file(path, lambda aside: aside.write_bytes(buffer.getvalue()))
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from enum import Enum
+from io import BytesIO
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -22,9 +24,22 @@ FORMAT = 1
 
 def save_graph(graph: Graph, stem: Path) -> None:
     """Write `stem`.json and `stem`.npz."""
+    document, arrays = graph_files(graph)
+    stem.with_suffix(".json").write_bytes(document)
+    stem.with_suffix(".npz").write_bytes(arrays)
+
+
+def graph_files(graph: Graph) -> tuple[bytes, bytes]:
+    """The content of the two files of `save_graph`: the JSON text and the npz file."""
     document, arrays = graph_document(graph)
-    stem.with_suffix(".json").write_text(json.dumps(document, indent=1, default=int), encoding="utf-8")
-    np.savez_compressed(stem.with_suffix(".npz"), **arrays)
+    return json.dumps(document, indent=1, default=int).encode("utf-8"), npz(arrays)
+
+
+def npz(arrays: Mapping[str, Any]) -> bytes:
+    """An npz file of `arrays`, compressed."""
+    stream = BytesIO()
+    np.savez_compressed(stream, **dict(arrays))
+    return stream.getvalue()
 
 
 def graph_document(graph: Graph) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -51,8 +66,20 @@ def load_graph(stem: Path, level: Level | None = None) -> Graph:
     """
     where = stem.with_suffix(".json")
     try:
-        document = json.loads(where.read_text(encoding="utf-8"))
-        with np.load(stem.with_suffix(".npz"), allow_pickle=False) as stored:
+        document, arrays = where.read_bytes(), stem.with_suffix(".npz").read_bytes()
+    except OSError as error:
+        raise InputError(where, f"requires a readable graph; found damage ({error}); compile again") from None
+    return read_graph(document, arrays, where, level)
+
+
+def read_graph(text: bytes, packed: bytes, where: object, level: Level | None = None) -> Graph:
+    """The graph of the two files' contents that graph_files gives, checked as every pass's is; errors call it `where`.
+
+    Raises InputError for what is damaged, or holds a graph that is none or is not at `level`.
+    """
+    try:
+        document = json.loads(text)
+        with np.load(BytesIO(packed), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         if document["format"] != FORMAT:
             raise InputError(where, f"requires graph format {FORMAT}; found {document['format']}; compile again")

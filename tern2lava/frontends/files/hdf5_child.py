@@ -102,6 +102,7 @@ class Reader:
 def main() -> None:
     """Write to standard output: a line of JSON (tree or error), then the arrays' bytes one after the other."""
     path, limit = sys.argv[-2], int(sys.argv[-1])
+    _end_with_parent()
     _confine(limit)
     out = sys.stdout.buffer
     try:
@@ -125,6 +126,14 @@ def main() -> None:
     for array in reader.arrays:
         out.write(array.tobytes())
     out.flush()
+
+
+def _end_with_parent() -> None:
+    """Have the system end this process, whatever it does, when its parent ends (Linux)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL: linux/prctl.h
 
 
 def _confine(limit: int) -> None:

@@ -10,8 +10,8 @@ from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import Array, Reals
 from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.files.yaml_text import Place, YamlFile
 from tern2lava.frontends.files.checkpoint import Scalar
-from tern2lava.frontends.files.yaml_file import Place, YamlFile
 from tern2lava.frontends.netyaml.keys import NeuronKeys, show
 from tern2lava.frontends.neuron_equations import (
     Fields,

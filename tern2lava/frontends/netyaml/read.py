@@ -9,9 +9,9 @@ from typing import Any
 from tern2lava.compiler.ir.graph import Add, Delay, Dense, Flatten, Graph, Identity, PoolKind
 from tern2lava.counts import count
 from tern2lava.errors import InputError
+from tern2lava.files.yaml_text import Place, YamlFile, read_yaml
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
-from tern2lava.frontends.files.yaml_file import Place, YamlFile, read_yaml
 from tern2lava.frontends.netyaml.keys import (
     LAYERS,
     BatchNormKeys,
@@ -72,8 +72,7 @@ class _Net:
             more = f" (and {len(unused) - 1} more)" if len(unused) > 1 else ""
             raise InputError(
                 f"{self.tensors.checkpoint.path}: tensor {unused[0]}{more}",
-                f"requires a use for each tensor; found none in {self.file.path.name}; name it in a layer or "
-                "under ignore",
+                f"requires a use for each tensor; found none in {self.file.name}; name it in a layer or under ignore",
             )
         if ignored:
             self.builder.notes.append(f"left out on request (ignore): {', '.join(ignored)}")

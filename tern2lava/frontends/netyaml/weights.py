@@ -9,10 +9,10 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.counts import count
+from tern2lava.files.yaml_text import Place, YamlFile
 from tern2lava.frontends import latent_weights as latent
 from tern2lava.frontends.builder import Feed, numbers
 from tern2lava.frontends.files.checkpoint import Checkpoint, Scalar
-from tern2lava.frontends.files.yaml_file import Place, YamlFile
 from tern2lava.frontends.netyaml.keys import Conv1dKeys, Conv2dKeys, DenseKeys, NeuronKeys, RecurrentKeys, parse, show
 
 BOOKKEEPING = ("*num_batches_tracked",)

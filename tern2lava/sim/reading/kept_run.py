@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -53,16 +54,16 @@ def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph, effort: 
     return found | {name: np.asarray(recorded[name]) for name in ("dtype", "framework") if name in recorded}
 
 
-def kept_run(path: Path, graph: Graph) -> tuple[SpikeData, Oracle] | None:
-    """The run that a bundle keeps in `path`, and its input; None where there is none. Raises InputError for a damaged
-    file."""
-    if not path.exists():
-        return None
+def kept_run(packed: bytes, graph: Graph, where: object) -> tuple[SpikeData, Oracle] | None:
+    """The run that a bundle keeps, of the content of its file, which errors call `where`, and its input; None where it
+    holds none. Raises InputError for damage."""
     try:
-        return kept_arrays(_arrays(path), graph, path)
+        with np.load(BytesIO(packed), allow_pickle=False) as archive:
+            arrays = unpack({name: archive[name] for name in archive.files})
+        return kept_arrays(arrays, graph, where)
     except _DAMAGED as error:
         raise InputError(
-            path, f"requires a whole file; found damage ({str(error).splitlines()[0]}); compile again"
+            where, f"requires a whole file; found damage ({str(error).splitlines()[0]}); compile again"
         ) from None
 
 
