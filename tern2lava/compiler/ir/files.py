@@ -16,8 +16,15 @@ from tern2lava.compiler.ir.check import check
 from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Level, Node
 from tern2lava.compiler.ir.shapes import ARRAYS, Array, ConvGeometry, Pooling
 from tern2lava.errors import InputError, Tern2LavaError
+from tern2lava.files.json_text import read_json
+from tern2lava.files.npz import RATIO, read_npz
+from tern2lava.files.opening import GIB, MIB, FileError, Kind, size_of
 
 FORMAT = 1
+DOCUMENT = Kind("the structure of a graph", 64 * MIB, missing="compile again", larger="compile again")
+UNPACKED = 128 * MIB
+"""Bytes that the arrays of a graph may unpack to, unless RATIO times what they take in the file is more."""
+STORED = Kind("the arrays of a graph", 16 * GIB, missing="compile again", larger="compile again")
 
 
 def save_graph(graph: Graph, stem: Path) -> None:
@@ -51,9 +58,9 @@ def load_graph(stem: Path, level: Level | None = None) -> Graph:
     """
     where = stem.with_suffix(".json")
     try:
-        document = json.loads(where.read_text(encoding="utf-8"))
-        with np.load(stem.with_suffix(".npz"), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        document = read_json(where, DOCUMENT)
+        stored = stem.with_suffix(".npz")
+        arrays = read_npz(stored, STORED, most=max(UNPACKED, RATIO * size_of(stored, STORED)))
         if document["format"] != FORMAT:
             raise InputError(where, f"requires graph format {FORMAT}; found {document['format']}; compile again")
         arithmetic = document["arithmetic"]
@@ -66,6 +73,8 @@ def load_graph(stem: Path, level: Level | None = None) -> Graph:
             arithmetic=None if arithmetic is None else Arithmetic(**arithmetic),
         )
         check(graph)
+    except FileError as error:
+        raise error.instead("compile again") from None
     except Tern2LavaError as error:
         raise InputError(where, f"{error}") from None
     # A document of the right format may still hold anything anywhere: whatever that breaks is damage.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +14,17 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
+from tern2lava.files.npz import read_npz
+from tern2lava.files.opening import MIB, Kind, size_of
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
 from tern2lava.sim.reading.oracle import Oracle, make_oracle
 from tern2lava.sim.reading.pack import unpack
 
-_DAMAGED = (InputError, OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+RECORDED = Kind("a recorded run", 1024 * MIB, larger="record fewer samples")
+PACKED, RATIO = 16 * MIB, 100
+"""Bytes that the arrays of a run may unpack to, whose spikes are then made eight times as large: PACKED, or RATIO times
+the file's size where that is more."""
+_DAMAGED = (InputError, ValueError, KeyError)
 
 
 def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph, effort: Effort = NORMAL) -> dict[str, Array]:
@@ -74,12 +78,10 @@ def kept_arrays(arrays: Mapping[str, Any], graph: Graph, where: object) -> tuple
 
 
 def _arrays(path: Path) -> dict[str, Any]:
+    arrays = read_npz(path, RECORDED, most=max(PACKED, RATIO * size_of(path, RECORDED)))
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return unpack({name: archive[name] for name in archive.files})
-    except FileNotFoundError:
-        raise InputError(path, "requires an npz file; found none there; check the path") from None
-    except _DAMAGED as error:
+        return unpack(arrays)
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             path, f"requires a readable npz file; found {str(error).splitlines()[0]}; record it again"
         ) from None
