@@ -93,7 +93,9 @@ def profile_files(name_or_path: str | Path) -> list[tuple[str, bytes]]:
     name, folder = str(name_or_path), Path()
     while name:
         text, origin, place = _read(name, folder)
-        found.append((Path(origin).name, text.encode("utf-8")))
+        # The bytes themselves: a text has lost how its lines end.
+        file = Path(place) if Path(place).is_absolute() else TARGETS.get(name).file
+        found.append((file.name, file.read_bytes()))
         name, folder = str(_parsed(text, origin).get(_EXTENDS, "")), Path(place).parent
     return found
 

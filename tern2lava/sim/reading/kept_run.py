@@ -6,7 +6,6 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import replace
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
+from tern2lava.files.held import parse_npz
+from tern2lava.files.opening import FileError
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
 from tern2lava.sim.reading.oracle import Oracle, make_oracle
 from tern2lava.sim.reading.pack import unpack
@@ -58,9 +59,9 @@ def kept_run(packed: bytes, graph: Graph, where: object) -> tuple[SpikeData, Ora
     """The run that a bundle keeps, of the content of its file, which errors call `where`, and its input; None where it
     holds none. Raises InputError for damage."""
     try:
-        with np.load(BytesIO(packed), allow_pickle=False) as archive:
-            arrays = unpack({name: archive[name] for name in archive.files})
-        return kept_arrays(arrays, graph, where)
+        return kept_arrays(unpack(parse_npz(packed, where)), graph, where)
+    except FileError as error:
+        raise error.instead("compile again") from None
     except _DAMAGED as error:
         raise InputError(
             where, f"requires a whole file; found damage ({str(error).splitlines()[0]}); compile again"
