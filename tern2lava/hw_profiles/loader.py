@@ -87,6 +87,26 @@ def load_profile(name_or_path: str | Path) -> Profile:
     return _validated(data, origin)
 
 
+def profile_files(name_or_path: str | Path) -> list[tuple[str, bytes]]:
+    """Name and content of every file that `load_profile` reads of this profile: its own, and those that it extends.
+
+    Raises ProfileError as load_profile does."""
+    found: list[tuple[str, bytes]] = []
+    name, folder = str(name_or_path), Path()
+    while name:
+        text, origin, place = _read(name, folder)
+        # The bytes themselves: a text has lost how its lines end.
+        file = Path(place) if Path(place).is_absolute() else TARGETS.get(name).file
+        found.append((file.name, file.read_bytes()))
+        name, folder = str(_parsed(text, origin).get(_EXTENDS, "")), Path(place).parent
+    return found
+
+
+def parse_profile(text: str, origin: object) -> Profile:
+    """The profile of a YAML text that extends no other; errors call it `origin`. Raises ProfileError."""
+    return _validated(_parsed(text, str(origin)), str(origin))
+
+
 def _whole(name: str, folder: Path, above: tuple[str, ...]) -> tuple[dict[str, Any], str]:
     """Everything that a profile and those it extends say, and what errors should call it. folder: where a file name
     counts from; above: the profiles that lead here by extending it."""

@@ -56,4 +56,5 @@ def make_report(compiled: Compiled, version: str) -> Report:
         twins=[],
         notes=list(compiled.lowered.program.notes),
         assumptions=compiled.profile.assumptions(),
+        bundle=None,
     )

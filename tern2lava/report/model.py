@@ -638,6 +638,11 @@ class Report(_Block):
     assumptions: list[str] = Field(
         description="Numbers of the profile that are assumed rather than published, simulated or derived, with reasons."
     )
+    bundle: str | None = Field(
+        default=None,
+        description="Digest of the bundle that the report is of: the SHA-256 under `digest` in its manifest.json, over "
+        "all its files (docs/bundle.md); null: it was not written.",
+    )
 
     def _shown(self) -> str:
         verified = self.verification

@@ -29,6 +29,13 @@ def render(report: Report) -> RenderableType:
     return Group(*(part for section in SECTIONS for part in section.render(report)))
 
 
+def _bundle(report: Report) -> list[RenderableType]:
+    if report.bundle is None:
+        return []
+    of = f"{report.source or 'graph'} for {report.target}, by tern2lava {report.version}"
+    return [Paragraph(f"Bundle {report.bundle[:12]}: {of}", style="bold")]
+
+
 def _verification(report: Report) -> list[RenderableType]:
     return [] if report.verification is None else [verification_table(report.verification)]
 
@@ -136,6 +143,10 @@ def print_report(report: Report, console: Console) -> None:
 
 
 for _section in (
+    Section(
+        name="bundle", what="which bundle the report is of, by the first digits of its digest",
+        keys=("bundle", "source", "version"), render=_bundle,
+    ),
     Section(name="verification", what="the five verdicts", keys=("verification",), render=_verification),
     Section(
         name="certificate", what="what is proven of each population", keys=("certificate", "populations"),
