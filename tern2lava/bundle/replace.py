@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -13,6 +12,8 @@ from typing import Any
 
 from tern2lava.bundle.manifest import ENTRIES, MANIFEST, TOOL
 from tern2lava.errors import InputError
+from tern2lava.files.json_text import read_json
+from tern2lava.files.opening import FileError
 
 _ASIDE = re.compile(r"\..+\.[0-9]+\.partial(\..*)?")
 
@@ -32,8 +33,8 @@ def check_replaceable(folder: Path) -> None:
     if not found:
         return
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
+        manifest = read_json(folder / MANIFEST)
+    except FileError:
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("tool") != TOOL:
         raise InputError(

@@ -93,6 +93,6 @@ def _arrays(npz: Npz) -> dict[str, Array]:
     arrays = {name: npz.read(name, allowed) for name in npz}
     try:
         return unpack(arrays)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
         found = str(error).splitlines()[0]
         raise FileError(npz.path, "a readable npz file", found, "record it again") from None
