@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 
@@ -160,12 +161,14 @@ def torch_old(path: Path) -> None:
 
 def npz_file(path: Path) -> None:
     rng = np.random.default_rng(0)
-    np.savez(path, **{f"fc{n}.weight": ternary(rng, 16_384) for n in range(4)})
+    arrays: dict[str, Any] = {f"fc{n}.weight": ternary(rng, 16_384) for n in range(4)}
+    np.savez(path, **arrays)
 
 
 def packed_npz(path: Path) -> None:
     rng = np.random.default_rng(0)
-    np.savez_compressed(path, **{f"fc{n}.weight": ternary(rng, 16_384, 0.98) for n in range(4)})  # type: ignore[arg-type]
+    arrays: dict[str, Any] = {f"fc{n}.weight": ternary(rng, 16_384, 0.98) for n in range(4)}
+    np.savez_compressed(path, **arrays)
 
 
 def safetensors_file(path: Path) -> None:
@@ -192,7 +195,7 @@ def vgg9_spikes(share: float) -> Callable[[Path], None]:
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
             with archive.open("spikes.npy", "w", force_zip64=True) as entry:
                 header = {"descr": "|u1", "fortran_order": False, "shape": (10_000, 16, 3, 32, 32)}
-                np.lib.format.write_array_header_1_0(entry, header)  # type: ignore[attr-defined]
+                np.lib.format.write_array_header_1_0(entry, header)
                 for _ in range(100):
                     entry.write((rng.random((100, 16, 3, 32, 32), np.float32) < share).tobytes())
             with archive.open("labels.npy", "w") as entry:

@@ -96,8 +96,8 @@ def _check_events(where: object, text: str) -> None:
             depth -= 1
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_TEXT and not event.value.isdigit():
             raise FileError(
-                f"{where}:{line}", f"keys and values of at most {MAX_TEXT:,} characters", f"one of {len(event.value):,}",
-                "shorten it",
+                f"{where}:{line}", f"keys and values of at most {MAX_TEXT:,} characters",
+                f"one of {len(event.value):,}", "shorten it",
             )  # fmt: skip
         nodes += isinstance(event, yaml.CollectionStartEvent | yaml.ScalarEvent)
         if depth > MAX_DEPTH:
