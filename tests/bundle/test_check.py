@@ -338,3 +338,16 @@ def test_many_readers_read_while_the_report_is_replaced(bundle: Path) -> None:
         reader.join()
     assert faults == []
     assert read_bundle(bundle).report.notes == ["turn 39"]
+
+
+def test_the_page_on_bundles_reads_a_seal_as_it_says(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Path(tern2lava.__file__).parents[1] / "docs" / "bundle.md"
+    if not page.exists():
+        pytest.skip("the documents are not beside the package")
+    code = page.read_text(encoding="utf-8").split("```")[1]
+    monkeypatch.chdir(bundle.parent)
+    exec(code, {})
+    path = bundle / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b'"steps": 16', b'"steps": 17'))
+    with pytest.raises(AssertionError):
+        exec(code, {})
