@@ -84,6 +84,10 @@ def _check_events(where: object, text: str) -> None:
     for event, line in _events(text):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise FileError(f"{where}:{line}", "plain YAML", "an anchor or alias (& or *)", "write the value out")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            shown = one_line(str(tag).replace("tag:yaml.org,2002:", "!!")[:60])
+            raise FileError(f"{where}:{line}", "plain YAML", f"a tag ({shown})", "leave it out")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):

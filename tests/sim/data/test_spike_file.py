@@ -105,7 +105,7 @@ def test_a_claimed_size_is_checked_before_anything_is_allocated(tmp_path: Path) 
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w") as archive:
         archive.writestr("spikes.npy", claim)
     with pytest.raises(
-        InputError, match=r"spikes\.npy: requires as many bytes as shape \(50000000000000, 4, 2,.*; found others"
+        InputError, match=r"spikes: requires a shape that memory can hold.*; found \(50000000000000, 4, 2, 3\)"
     ):
         load_spikes(tmp_path / "bomb.npz", graph())
 
@@ -113,14 +113,15 @@ def test_a_claimed_size_is_checked_before_anything_is_allocated(tmp_path: Path) 
 def test_a_name_that_stands_twice_in_a_file_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", SPIKES)
     content = (tmp_path / "a.npy").read_bytes()
-    for second in ("spikes.npy", "spikes"):
+    for second, what in (
+        ("spikes.npy", "entry; found two called spikes.npy"),
+        ("spikes", "array; found two called 'spikes'"),
+    ):
         with zipfile.ZipFile(tmp_path / "two.npz", "w") as archive, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             archive.writestr("spikes.npy", content)
             archive.writestr(second, content)
-        with pytest.raises(
-            InputError, match="two.npz: requires a name of its own for each array; found two called 'spikes'"
-        ):
+        with pytest.raises(InputError, match=f"two.npz: requires a name of its own for each {what}"):
             load_spikes(tmp_path / "two.npz", graph())
 
 
