@@ -26,7 +26,10 @@ from tern2lava.files.opening import GIB, MIB, FileError, Kind, open_file
 from tern2lava.report.model import Report
 
 AGAIN = "compile again"
-FILE = Kind("a file of a bundle", 4 * GIB, larger=AGAIN)
+# How large a file may be its manifest says.
+FILE = Kind("a file of a bundle", 1 << 62)
+MOST = 4 * GIB
+"""Bytes of a file that a manifest may list."""
 # A manifest has 150 bytes for each core image, a report 600: as many as 200,000 cores, more than any target has.
 TEXTS = {
     MANIFEST: Kind("a bundle's manifest", 64 * MIB, larger=AGAIN),
@@ -156,7 +159,12 @@ def _entries(path: Path, manifest: Mapping[str, Any]) -> dict[str, tuple[int, st
     entries = {}
     for name, entry in listed.items() if isinstance(listed, dict) else ():
         size, digest = (entry.get("bytes"), entry.get("sha256")) if isinstance(entry, dict) else (None, None)
-        if type(size) is not int or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        if (
+            type(size) is not int
+            or not 0 <= size <= MOST
+            or not isinstance(digest, str)
+            or not _DIGEST.fullmatch(digest)
+        ):
             raise InputError(path, f"requires bytes and SHA-256 of each file; found others of {name!r:.60}; {AGAIN}")
         entries[name] = (size, digest)
     for name in (*NEEDED, *(images if isinstance(images, list) else [None])):

@@ -23,7 +23,7 @@ else:
 from pydantic import ValidationError
 
 from tern2lava.errors import PluginWarning, ProfileError
-from tern2lava.files.opening import MIB, FileError, Kind, as_text, read_text
+from tern2lava.files.opening import MIB, FileError, Kind, as_text, read_bytes, read_text
 from tern2lava.files.yaml_text import parse_yaml
 from tern2lava.hw_profiles.profile import Profile, shown
 from tern2lava.registry import Registry
@@ -96,8 +96,10 @@ def profile_files(name_or_path: str | Path) -> list[tuple[str, bytes]]:
     while name:
         text, origin, place = _read(name, folder)
         # The bytes themselves: a text has lost how its lines end.
-        file = Path(place) if Path(place).is_absolute() else TARGETS.get(name).file
-        found.append((file.name, file.read_bytes()))
+        if Path(place).is_absolute():
+            found.append((Path(place).name, read_bytes(place, PROFILE)))
+        else:
+            found.append((TARGETS.get(name).file.name, TARGETS.get(name).file.read_bytes()))
         name, folder = str(_parsed(text, origin).get(_EXTENDS, "")), Path(place).parent
     return found
 

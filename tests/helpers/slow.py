@@ -7,7 +7,7 @@ from __future__ import annotations
 
 FILES = frozenset(
     (
-        "api/test_compiled.py", "api/test_junk.py", "api/test_spikes.py", "compiler/certify/test_certificate.py",
+        "bundle/test_check.py", "api/test_compiled.py", "api/test_junk.py", "api/test_spikes.py", "compiler/certify/test_certificate.py",
         "compiler/certify/test_rounding.py", "compiler/certify/test_ties.py", "compiler/image/test_codecs.py",
         "compiler/image/test_core_image.py", "compiler/image/test_synapse_lists.py",
         "compiler/neurons/test_mechanisms.py", "compiler/passes/test_pipeline.py",
