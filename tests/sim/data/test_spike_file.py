@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 import zipfile
 from pathlib import Path
@@ -150,3 +151,13 @@ def test_a_file_with_labels_alone_says_what_is_missing(tmp_path: Path) -> None:
 def test_labels_may_be_a_list() -> None:
     found = make_spikes({"spikes": SPIKES, "labels": [0, 1, 2, 3, 4]}, graph())
     assert there(found.labels).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_labels_that_are_more_than_the_samples_are_not_read(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "data.npz", spikes=SPIKES, labels=np.zeros(8_000_000, np.int64))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"labels: requires 5 integers, one for each sample; found shape \(8000000,\)"):
+        load_spikes(tmp_path / "data.npz", graph())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20
