@@ -5,7 +5,6 @@ A file is read once, and its digest is compared before anything in it is parsed.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -21,10 +20,21 @@ from tern2lava.bundle.manifest import FORMAT, HOST_IMAGE, MANIFEST, PROFILE, REP
 from tern2lava.bundle.seal import is_sealed, short, unsealed
 from tern2lava.counts import count
 from tern2lava.errors import InputError
+from tern2lava.files.json_text import parse_json
+from tern2lava.files.opening import GIB, MIB, FileError, Kind, open_file
 from tern2lava.report.model import Report
 from tern2lava.writing import is_leftover
 
 AGAIN = "compile again"
+# How large a file may be its manifest says.
+FILE = Kind("a file of a bundle", 1 << 62)
+MOST = 4 * GIB
+"""Bytes of a file that a manifest may list."""
+# A manifest has 150 bytes for each core image, a report 600: as many as 200,000 cores, more than any target has.
+TEXTS = {
+    MANIFEST: Kind("a bundle's manifest", 64 * MIB, larger=AGAIN),
+    REPORT: Kind("a bundle's report", 128 * MIB, larger=AGAIN),
+}
 NEEDED = (
     *(f"graphs/{name}.{kind}" for name in ("imported", "real", "program") for kind in ("json", "npz")),
     *(HOST_IMAGE, PROFILE),
@@ -104,21 +114,23 @@ def _content(folder: Path, name: str, size: int | None = None) -> bytes:
         found = os.lstat(path)
         if _is_link(found):
             raise _linked(path)
-        if size is not None and found.st_size != size and stat.S_ISREG(found.st_mode):
-            raise InputError(
-                path, f"requires {count(size, 'byte')}, as when it was written; found {found.st_size:,}; {AGAIN}"
-            )
-        return path.read_bytes()
-    except FileNotFoundError:
+        with open_file(path, TEXTS.get(name, FILE)) as file:
+            if size is not None and file.size != size:
+                raise InputError(
+                    path, f"requires {count(size, 'byte')}, as when it was written; found {file.size:,}; {AGAIN}"
+                )
+            return file.read_exactly(file.size, 0)
+    except FileError as error:
+        raise error if stat.S_ISREG(found.st_mode) else error.instead(AGAIN) from None
+    except (FileNotFoundError, NotADirectoryError):
         if name == MANIFEST:
             raise InputError(
                 folder, f"requires the folder of a bundle; found no {MANIFEST} in it; make one with 'tern2lava compile'"
             ) from None
         raise _missing(path) from None
-    except OSError as error:
-        raise InputError(
-            path, f"requires a file that can be read; found {error.strerror or error}; check its permissions"
-        ) from None
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or "a name that no file can have"
+        raise InputError(path, f"requires a file that can be read; found {said}; check path and permissions") from None
 
 
 def _manifest(path: Path, data: bytes) -> tuple[dict[str, Any], str]:
@@ -128,9 +140,9 @@ def _manifest(path: Path, data: bytes) -> tuple[dict[str, Any], str]:
     if found is None and is_sealed(data):
         raise changed
     try:
-        manifest = json.loads(data if found is None else found[0])
-    except (ValueError, RecursionError) as error:
-        raise InputError(path, f"requires a manifest that can be read; found {error}; {AGAIN}") from None
+        manifest = parse_json(data if found is None else found[0], path, TEXTS[MANIFEST])
+    except FileError as error:
+        raise error.instead(AGAIN) from None
     if not isinstance(manifest, dict) or manifest.get("tool") != TOOL:
         raise InputError(path, f"requires a bundle manifest of format {FORMAT}; found another file; {AGAIN}")
     if manifest.get("format") != FORMAT:
@@ -147,7 +159,12 @@ def _entries(path: Path, manifest: Mapping[str, Any]) -> dict[str, tuple[int, st
     entries = {}
     for name, entry in listed.items() if isinstance(listed, dict) else ():
         size, digest = (entry.get("bytes"), entry.get("sha256")) if isinstance(entry, dict) else (None, None)
-        if type(size) is not int or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        if (
+            type(size) is not int
+            or not 0 <= size <= MOST
+            or not isinstance(digest, str)
+            or not _DIGEST.fullmatch(digest)
+        ):
             raise InputError(path, f"requires bytes and SHA-256 of each file; found others of {name!r:.60}; {AGAIN}")
         entries[name] = (size, digest)
     for name in (*NEEDED, *(images if isinstance(images, list) else [None])):

@@ -53,7 +53,7 @@ def _identity(folder: Path) -> tuple[int, int] | None:
 def _read(folder: Path) -> Bundle:
     found = read_sealed(folder)
     imported, real, program = (
-        read_graph(found.files[f"{stem}.json"], found.files[f"{stem}.npz"], folder / f"{stem}.json", level)
+        read_graph(found.files[f"{stem}.json"], found.files[f"{stem}.npz"], folder / stem, level)
         for stem, level in _LEVELS.items()
     )
     images = tuple(found.files[name] for name in found.manifest["images"])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from tern2lava.bundle.manifest import ENTRIES, MANIFEST, TOOL
 from tern2lava.errors import InputError
+from tern2lava.files.json_text import read_json
+from tern2lava.files.opening import FileError
 from tern2lava.writing import is_leftover
 
 
@@ -25,8 +26,8 @@ def check_replaceable(folder: Path) -> None:
     if not found:
         return
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError):
+        manifest = read_json(folder / MANIFEST)
+    except FileError:
         manifest = None
     if not isinstance(manifest, dict) or manifest.get("tool") != TOOL:
         raise InputError(

@@ -122,12 +122,17 @@ def read_npz(
     """All arrays of an npz file by name, together of at most `most` bytes; without it of at most UNPACKED, or RATIO
     times the file's size. Raises FileError, before any array is read where they are larger."""
     with open_npz(path, kind, where=where) as npz:
-        total = sum(npz[name].size for name in npz)
-        allowed = max(UNPACKED, RATIO * npz.archive.file.size) if most is None else most
-        if total > allowed:
-            raise FileError(
-                npz.path, f"arrays of at most {allowed:,} bytes together, {RATIO} times the file's size"
-                if most is None else f"arrays of at most {allowed:,} bytes together",
-                f"{total:,}", "write the file again without what is not needed",
-            )  # fmt: skip
-        return {name: npz.read(name, allowed) for name in npz}
+        return read_all(npz, most)
+
+
+def read_all(npz: Npz, most: int | None = None) -> dict[str, NDArray[Any]]:
+    """All arrays of an npz file, as read_npz has them."""
+    total = sum(npz[name].size for name in npz)
+    allowed = max(UNPACKED, RATIO * npz.archive.file.size) if most is None else most
+    if total > allowed:
+        raise FileError(
+            npz.path, f"arrays of at most {allowed:,} bytes together, {RATIO} times the file's size"
+            if most is None else f"arrays of at most {allowed:,} bytes together",
+            f"{total:,}", "write the file again without what is not needed",
+        )  # fmt: skip
+    return {name: npz.read(name, allowed) for name in npz}

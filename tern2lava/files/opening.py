@@ -204,6 +204,12 @@ def as_text(data: bytes, where: object, kind: Kind) -> str:
     return text
 
 
+def size_of(path: str | Path, kind: Kind) -> int:
+    """Bytes of a file. Raises FileError."""
+    with open_file(path, kind) as file:
+        return file.size
+
+
 def begins(path: str | Path, signature: bytes) -> bool:
     """Whether `path` is a regular file that begins with `signature`; False for all else, also for what is missing."""
     try:

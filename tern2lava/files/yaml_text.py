@@ -16,6 +16,8 @@ from tern2lava.files.opening import MIB, FileError, Kind, read_text
 MAX_DEPTH = 20
 MAX_NODES = 20_000
 """Keys and values of a file. A net.yaml of 150 layers has some 3,000, a profile 300."""
+MAX_TEXT = 10_000
+"""Characters of a key or value: the longest of a shipped profile has 400."""
 MAX_NUMBER = 64
 """Characters of a number."""
 YAML = Kind("a YAML file", MIB, larger="shorten it")
@@ -84,10 +86,19 @@ def _check_events(where: object, text: str) -> None:
     for event, line in _events(text):
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise FileError(f"{where}:{line}", "plain YAML", "an anchor or alias (& or *)", "write the value out")
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            shown = one_line(str(tag).replace("tag:yaml.org,2002:", "!!")[:60])
+            raise FileError(f"{where}:{line}", "plain YAML", f"a tag ({shown})", "leave it out")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+        if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_TEXT and not event.value.isdigit():
+            raise FileError(
+                f"{where}:{line}", f"keys and values of at most {MAX_TEXT:,} characters",
+                f"one of {len(event.value):,}", "shorten it",
+            )  # fmt: skip
         nodes += isinstance(event, yaml.CollectionStartEvent | yaml.ScalarEvent)
         if depth > MAX_DEPTH:
             raise FileError(f"{where}:{line}", f"at most {count(MAX_DEPTH, 'level')}", "more", "nest fewer")

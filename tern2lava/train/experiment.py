@@ -19,6 +19,7 @@ from tern2lava.compiler.progress import Progress
 from tern2lava.counts import count
 from tern2lava.errors import InputError, Interrupted
 from tern2lava.extras import require
+from tern2lava.files.json_text import read_json
 from tern2lava.train import checkpoint
 from tern2lava.train.config import Experiment
 from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
@@ -210,8 +211,8 @@ def run_experiment(
         ) from None
     done = out / "metrics.json"
     if done.exists():
-        found: dict[str, Any] = json.loads(done.read_text())
-        if found.get("digest") == experiment.digest:
+        found = read_json(done)
+        if isinstance(found, dict) and found.get("digest") == experiment.digest:
             return found
         raise InputError(
             done, "requires a folder of this experiment; found one of another; choose another folder or remove it"

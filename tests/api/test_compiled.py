@@ -99,6 +99,11 @@ def test_a_live_module_brings_its_own_run_without_a_folder() -> None:
         layer.weight.copy_(torch.randint(-1, 2, (4, 16), generator=torch.Generator().manual_seed(3)) * 0.5)
     module = torch.nn.Sequential(layer, snn.Leaky(beta=0.5, init_hidden=True))
     held = tern2lava.compile(module, "generic-ternary", input_shape=(16,), steps=10)
+    assert held.libraries == ("torch", "snntorch")
+    versions = held.bundle.manifest["versions"]
+    assert versions["snntorch"] == snn.__version__
+    # The distribution's, without what its build adds behind a plus.
+    assert torch.__version__.split("+")[0] == versions["torch"].split("+")[0]
     report = tern2lava.verify(held, samples(), backend="reference")
     assert report.verification is not None
     assert report.verification.verdict("reading").status == "equal"

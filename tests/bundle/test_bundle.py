@@ -300,7 +300,7 @@ FORGED: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "report of no bundle": ("report.json", "found that of bundle none", partial(said, bundle=None)),
     "graphs swapped": ("graphs/program.json", "compile again", graphs_swapped),
     "no graph": ("graphs/program.json", "compile again", lambda b: rewritten(b, "graphs/program.json", b"[]")),
-    "no archive": ("graphs/real.json", "compile again", lambda b: rewritten(b, "graphs/real.npz", b"PK nothing")),
+    "no archive": ("graphs/real.npz", "compile again", lambda b: rewritten(b, "graphs/real.npz", b"PK nothing")),
 }  # fmt: skip
 
 

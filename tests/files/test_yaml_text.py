@@ -49,11 +49,17 @@ BILLION = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" f
         ("a: [" + "1, " * 300_000 + "1]", "requires at most 20,000 keys and values; found more"),
         ("- a\n" * 100_000, "requires at most 20,000 keys and values; found more"),
         ("a: " + "9" * 500_000, "x:1: a: requires numbers of at most 64 characters; found one of 500,000"),
-        ("a: 0." + "9" * 500_000, "x:1: a: requires numbers of at most 64 characters; found one of 500,002"),
-        ("a: 0x" + "F" * 500_000, "x:1: a: requires numbers of at most 64 characters"),
+        ("a: 0." + "9" * 9_000, "x:1: a: requires numbers of at most 64 characters; found one of 9,002"),
+        ("a: 0x" + "F" * 9_000, "x:1: a: requires numbers of at most 64 characters"),
+        ("a: " + "b" * 500_000, "x:1: requires keys and values of at most 10,000 characters; found one of 500,000"),
+        ("a: 1" + ":30" * 100_000, "x:1: requires keys and values of at most 10,000 characters; found one of 300,001"),
         ("a:\n- 18446744073709551616", r"x:2: a\[0\]: requires whole numbers of at most 64 bits"),
-        ("a: !!int seven", "x: requires valid YAML; found invalid literal"),
-        ("a: !!bool perhaps", "x: requires valid YAML; found 'perhaps'"),
+        (
+            "a: !!int seven",
+            "x:1: requires plain YAML; found a tag (!!int); leave it out".replace("(", "[(]").replace(")", "[)]"),
+        ),
+        ("- !!python/object/apply:os.system [echo]", "x:1: requires plain YAML; found a tag [(]!!python"),
+        ("a: !mine 3", "x:1: requires plain YAML; found a tag [(]!mine"),
         ("a: b: c", "x:1: requires valid YAML; found mapping values are not allowed here"),
         ("a: 1\n--- \nb: 2", "x:2: requires valid YAML"),
         ("%YAML 9.9\n---\na: 1", "x:1: requires valid YAML; found incompatible YAML document"),
@@ -70,7 +76,7 @@ def test_what_is_wrong_is_one_line_with_its_place(text: str, why: str) -> None:
 
 
 def test_a_long_number_in_base_60_is_a_text() -> None:
-    text = "1" + ":30" * 100_000
+    text = "1" + ":30" * 3_000
     begin = time.process_time()
     assert parse_yaml(f"a: {text}", "x").data == {"a": text}
     assert time.process_time() - begin < 5

@@ -16,7 +16,7 @@ from typing import Any
 from tern2lava.errors import InputError
 from tern2lava.files.opening import MIB, OpenFile
 
-MAX_OPCODES = 2_000_000
+MAX_OPCODES = 1_000_000
 MAX_LINE = MIB
 """Bytes of a name or number that ends with its line."""
 _MARK = object()

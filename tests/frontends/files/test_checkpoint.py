@@ -368,3 +368,9 @@ def test_two_storages_of_a_big_endian_machine_are_read_in_its_order(write: Write
         if name.endswith("data/0"):
             entries[name] = np.frombuffer(entries[name], "<f4").astype(">f4").tobytes()
     assert read_checkpoint(write("a.pt", zip_of(entries))).tensors["w"].tolist() == [1.0, -2.5]
+
+
+def test_safetensors_on_one_another_are_refused(write: Write) -> None:
+    entries = {name: {"dtype": "F32", "shape": [4], "data_offsets": [at, at + 16]} for name, at in (("a", 0), ("b", 8))}
+    with pytest.raises(InputError, match="requires a place of its own for each tensor; found two on each other"):
+        read_checkpoint(write("x.safetensors", safetensors(entries, bytes(24))))
