@@ -4,7 +4,7 @@
     uv run python benchmarks/bit_flips.py -o benchmarks/results/bit_flips.md      # and writes what it printed
     uv run python benchmarks/bit_flips.py --quick --check                         # under one minute
 
-Bundles of several networks and targets, one of them verified, one with a recorded run, are damaged in one place drawn
+Bundles of several networks and targets, one of them verified, three with a recorded run, are damaged in one place drawn
 from a seed, read through the public API (`tern2lava.report`), and a share of them through the command line in a
 process of its own, whose commands take turns. Bits are drawn from all bits of a bundle, files being drawn with the
 square root of their size, so that small files have their share. Other damage: files cut, emptied, made longer,
