@@ -13,6 +13,7 @@ from tern2lava.bundle import Bundle, recorded_run, translation_of
 from tern2lava.compiler.progress import Progress
 from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError
+from tern2lava.registry import one_of
 from tern2lava.report.model import Report
 from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
@@ -75,8 +76,8 @@ def verify(
     of zeros to samples that have fewer (docs/data.md). progress(stage, done, total) counts samples. Raises InputError,
     BackendError where Lava or Ray did not finish, MissingPackageError where one is not installed.
     """
-    if stimulus is not None:
-        arguments.choice(stimulus, "stimulus", STIMULI)
+    if stimulus is not None and not (isinstance(stimulus, str) and stimulus in STIMULI):
+        raise arguments.refused("stimulus", one_of(STIMULI), stimulus, "write stimulus='cover', or leave it out")
     if data is None and stimulus is None:
         raise InputError("data", "requires spikes; found None; give some, or stimulus='cover' for generated ones")
     arguments.choice(backend, "backend", get_args(Backend))

@@ -143,7 +143,7 @@ def coverage_table(found: CoverageBlock, title: str) -> Sheet:
             *(synapses if row.kind != "input" else (NOTHING,) * 4),
         )  # fmt: skip
     with_synapses = [row for row in found.cores if row.synapses]
-    if with_synapses:
+    if with_synapses and len(found.cores) > 1:
         least = min(with_synapses, key=lambda row: row.carried / row.synapses)
         quiet = min(found.cores, key=lambda row: row.spiked / max(1, row.neurons))
         table.caption = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -86,83 +87,90 @@ def cover(
 ) -> Covered:  # fmt: skip
     """Run the cover stimulus of the program in the executions that can be driven, and compare them; stops at the first
     difference. progress(stage, done, total) counts samples. Raises as sim.verify.verify."""
-    from tern2lava.sim.engine.program import prepare
-
-    program = executable.program
+    program, watch = executable.program, SideWatch(executable.program)
     runs, left_out = cover_executions(backend, mode)
     for entry in runs:
         entry.check(program)
-    cut = cut_program(program)
-    driven = replace(executable, program=cut)
-    engine = prepare(cut, effort=effort)
-    frame, watch = frame_of(program), SideWatch(program)
     expected = sum(1 for _ in codes(program)) + effort.cover_ramps
-    tally = {entry.name: Execution(name=entry.name, samples=0, values=0, seconds=0.0) for entry in runs}
-    link, difference, samples = "", None, 0
-    found: list[Activity] = []
     preload = tuple(dict.fromkeys(each for entry in runs for each in entry.preload))
-    child = LavaChild(preload) if preload else None
-    try:
-        for stimulus in stimuli(executable, watch, effort):
-            if progress is not None:
-                progress(STAGE, samples, expected)
-            began = time.perf_counter()
-            reference = integer.run(program, stimulus.inputs, make=watch, driven=stimulus.driven)
-            _add(tally, INTEGER.name, stimulus.samples, 0, time.perf_counter() - began)
-            found = [added_activity([*found, _activity(executable, reference, stimulus)])]
-            for entry in runs[1:]:
-                own = entry.driven == "images"
-                setup = Setup(
-                    executable=executable if own else driven, engine=engine, threads=None, child=child,
-                    timeout=timeout, effort=effort, driven=stimulus.driven if own else {},
-                )  # fmt: skip
-                data = SpikeData(inputs=stimulus.inputs if own else cut_inputs(program, stimulus))
-                began = time.perf_counter()
-                trace = entry.run(setup, data, lambda done, total: None).trace
-                values, difference = _held(reference, trace, executable, entry, samples)
-                _add(tally, entry.name, stimulus.samples, values, time.perf_counter() - began)
-                if difference is not None:
-                    link = entry.name
+    with ExitStack() as around:
+        child = around.enter_context(LavaChild(preload)) if preload else None
+        bench = _Bench(executable, runs, child, timeout, effort)
+        try:
+            for stimulus in stimuli(executable, watch, effort):
+                if progress is not None:
+                    progress(STAGE, bench.samples, expected)
+                bench.run(stimulus, watch)
+                if bench.difference is not None:
                     break
-            samples += stimulus.samples
-            if difference is not None:
-                break
-    except KeyboardInterrupt:
-        text = f"interrupted: {samples:,} samples of the cover stimulus were done and all executions agree on them"
-        raise Interrupted(f"{text}; the report was not changed") from None
-    finally:
-        if child is not None:
-            child.__exit__(None, None, None)
+        except KeyboardInterrupt:
+            text = f"interrupted: {bench.samples:,} of {expected:,} samples of the cover stimulus were done"
+            raise Interrupted(f"{text} and all executions agree on them; the report was not changed") from None
     if progress is not None:
         progress(STAGE, expected, expected)
-    executions = tuple(tally.values())
+    executions = tuple(bench.tally.values())
     comparison = Comparison(
-        chain=tuple(entry.name for entry in runs), equal=difference is None, link=link, difference=difference,
-        compared_values=sum(each.values for each in executions),
+        chain=tuple(entry.name for entry in runs), equal=bench.difference is None, link=bench.link,
+        difference=bench.difference, compared_values=sum(each.values for each in executions),
     )  # fmt: skip
+    (activity,) = bench.activity
     return Covered(
         comparison=comparison, executions=executions, left_out=tuple(entry.name for entry in left_out),
-        samples=samples, steps=frame.steps, coverage=coverage_of(program, executable.images, found[0]),
-        sides=watch.sides(), uncovered=silent_synapses(program),
+        samples=bench.samples, steps=frame_of(program).steps, sides=watch.sides(),
+        coverage=coverage_of(program, executable.images, activity), uncovered=silent_synapses(program),
     )  # fmt: skip
 
 
-def _add(tally: dict[str, Execution], name: str, samples: int, values: int, seconds: float) -> None:
-    was = tally[name]
-    tally[name] = replace(
-        was, samples=was.samples + samples, values=was.values + values, seconds=was.seconds + seconds
-    )  # fmt: skip
+class _Bench:
+    """The executions of a cover stimulus, with what they ran so far."""
 
+    def __init__(
+        self, executable: Executable, runs: tuple[Executor, ...], child: LavaChild | None, timeout: float,
+        effort: Effort,
+    ) -> None:  # fmt: skip
+        from tern2lava.sim.engine.program import prepare
 
-def _activity(executable: Executable, trace: Trace, stimulus: Stimulus) -> Activity:
-    return activity_of(executable.program, trace.spikes, {**stimulus.inputs, **stimulus.driven})
+        self.executable, self.runs = executable, runs
+        cut = replace(executable, program=cut_program(executable.program))
+        engine = prepare(cut.program, effort=effort)
+        self.own = Setup(
+            executable=executable, engine=engine, threads=None, child=child, timeout=timeout, effort=effort
+        )  # fmt: skip
+        self.cut = replace(self.own, executable=cut)
+        self.tally = {entry.name: Execution(name=entry.name, samples=0, values=0, seconds=0.0) for entry in runs}
+        self.activity: list[Activity] = []
+        self.samples = 0
+        self.link = ""
+        self.difference: Difference | None = None
 
+    def run(self, stimulus: Stimulus, watch: SideWatch) -> None:
+        """Run samples in every execution, up to the first that differs from the integer reference."""
+        program = self.executable.program
+        began = time.perf_counter()
+        reference = integer.run(program, stimulus.inputs, make=watch, driven=stimulus.driven)
+        self._count(INTEGER.name, stimulus, 0, began)
+        found = activity_of(program, reference.spikes, {**stimulus.inputs, **stimulus.driven})
+        self.activity = [added_activity([*self.activity, found])]
+        for entry in self.runs[1:]:
+            began = time.perf_counter()
+            compared = compare({INTEGER.name: reference, entry.name: self._trace(entry, stimulus)}, program)
+            self._count(entry.name, stimulus, compared.compared_values, began)
+            if compared.difference is not None:
+                first = compared.difference
+                self.link, self.difference = entry.name, replace(first, sample=first.sample + self.samples)
+                break
+        self.samples += stimulus.samples
 
-def _held(
-    reference: Trace, trace: Trace, executable: Executable, entry: Executor, before: int
-) -> tuple[int, Difference | None]:
-    """How many values of an execution were compared, and the first that differs, its sample counted through all."""
-    found = compare({INTEGER.name: reference, entry.name: trace}, executable.program)
-    if found.difference is None:
-        return found.compared_values, None
-    return found.compared_values, replace(found.difference, sample=found.difference.sample + before)
+    def _trace(self, entry: Executor, stimulus: Stimulus) -> Trace:
+        if entry.driven == "images":
+            setup, inputs = replace(self.own, driven=stimulus.driven), stimulus.inputs
+        else:
+            setup, inputs = self.cut, cut_inputs(self.executable.program, stimulus)
+        return entry.run(setup, SpikeData(inputs=inputs), lambda done, total: None).trace
+
+    def _count(self, name: str, stimulus: Stimulus, values: int, began: float) -> None:
+        was = self.tally[name]
+        self.tally[name] = replace(
+            was, samples=was.samples + stimulus.samples, values=was.values + values,
+            seconds=was.seconds + time.perf_counter() - began,
+        )  # fmt: skip
