@@ -23,7 +23,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from networks import PLAIN, TWINS, network
@@ -33,7 +35,8 @@ from prove_mutants import ALL, NoPlaceError, mutants
 
 from tern2lava.compiler.image.core_image import decode_core
 from tern2lava.compiler.ir.files import graph_document
-from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.ir.graph import Graph, Population, Reset
+from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import Tern2LavaError
@@ -82,6 +85,31 @@ def recurrent(style: Style) -> Graph:
     return net.graph(net.dense(net.dense(net.input(12), 10, loop=True), 6, classes=True), "recurrent")
 
 
+def mechanisms(style: Style) -> Graph:
+    """Adaptive thresholds, signed spikes, refractory and rearming neurons, and a relay that passes sums on."""
+    net = Net(style=style)
+    names = [net.input(12)]
+    for outputs in (20, 18, 16, 14, 12):
+        names.append(net.dense(names[-1], outputs))
+    graph = net.graph(names[-1], "mechanisms")
+    ones = np.ones(20, np.int64)
+    kinds: tuple[dict[str, Any], ...] = (
+        {
+            "gain_a": frozen(3 * ones),
+            "decay_a": frozen(200 * ones),
+            "reset": Reset.SUBTRACT,
+            "reset_amount": frozen(20),
+        },
+        {"threshold_low": frozen(-30 * ones[:18]), "reset": Reset.SUBTRACT, "reset_amount": frozen(30)},
+        {"refractory": 2, "bias": frozen(ones[:16])},
+        {"levels": (-600, 600), "reset": Reset.NONE, "decay_v": frozen(4096), "threshold": frozen(0)},
+        {"rearm": True},
+    )
+    given = dict(zip(names[1:], kinds, strict=True))
+    nodes = tuple(replace(n, **given[n.name]) if isinstance(n, Population) else n for n in graph.nodes)
+    return replace(graph, nodes=nodes)
+
+
 # Published networks whose proof is timed.
 TIMED = (
     ("vgg16", "loihi2"),
@@ -92,7 +120,7 @@ TIMED = (
 
 NETWORKS: dict[str, Callable[[Style], Graph]] = {
     "dense": dense, "convolution": convolution, "pooled": pooled, "grouped": grouped, "residual": residual,
-    "recurrent": recurrent,
+    "recurrent": recurrent, "mechanisms": mechanisms,
 }  # fmt: skip
 
 

@@ -176,12 +176,21 @@ def _parameter(*names: str) -> Callable[[Chosen, Rng], CoreImage]:
 
     def changed(group: Group, rng: Rng) -> Group:
         assert group.local is not None
-        name = str(rng.choice(names))
+        there = [name for name in names if getattr(group.local, name) is not None]
+        if not there:
+            raise NoPlaceError
+        name = str(rng.choice(there))
         value = np.broadcast_to(getattr(group.local, name), (group.box.volume,)).copy()
         value[int(rng.integers(value.size))] += int(rng.choice([-1, 1]))
         return replace(group, local=_with(group.local, **{name: frozen(value)}))
 
     return _neurons(changed)
+
+
+def _adaptation(at: Chosen, rng: Rng) -> CoreImage:
+    if not any(group.local is not None and group.local.gain_a is not None for group in at.image.groups):
+        raise NoPlaceError
+    return _parameter("gain_a", "decay_a")(at, rng)
 
 
 def _with(local: Population, **values: Any) -> Population:
@@ -196,6 +205,8 @@ def _mode(group: Group, rng: Rng) -> Group:
         {"reset": next(reset for reset in Reset if reset is not local.reset)},
         {"decays": next(decays for decays in Decays if decays is not local.decays)},
     ]  # fmt: skip
+    if local.levels is not None:
+        changes += [{"levels": None}, {"levels": (local.levels[0], local.levels[1] - 1)}] * 3
     return replace(group, local=_with(local, **changes[int(rng.integers(len(changes)))]))
 
 
@@ -252,7 +263,8 @@ KINDS: dict[str, Callable[[Chosen, Rng], CoreImage]] = {
     "delay": _block(_delay),
     "gain": _block(_gain),
     "decay": _parameter("decay_u", "decay_v"),
-    "threshold": _parameter("threshold"),
+    "threshold": _parameter("threshold", "threshold_low"),
+    "adaptation": _adaptation,
     "bias, reset or start value": _parameter("bias", "bias_u", "reset_amount", "v_init"),
     "reset, start, refractory, rearming or rounding": _neurons(_mode),
     "route": _route,
