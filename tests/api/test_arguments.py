@@ -104,6 +104,8 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("verify", {"backend": "x"}, f"backend: {CHOICE}lava, reference"),
     ("verify", {"lava_mode": "x"}, f"lava_mode: {CHOICE}mixed, stock, fused, inprocess, all"),
     ("verify", {"engine": "x"}, f"engine: {CHOICE}local, ray"),
+    ("verify", {"stimulus": "x"}, "stimulus: requires cover; found 'x'; write stimulus='cover'"),
+    ("verify", {"stimulus": True}, "stimulus: requires cover; found True"),
     ("verify", {"samples": 0}, f"samples: {WHOLE}1 on; found 0; verify at least one, or all with None"),
     ("verify", {"samples": "3"}, f"samples: {WHOLE}1 on; found '3'"),
     ("verify", {"samples": 2.0}, f"samples: {WHOLE}1 on; found 2.0"),
