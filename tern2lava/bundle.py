@@ -39,6 +39,8 @@ from tern2lava.compiler.progress import Progress
 from tern2lava.compiler.shown import Shown
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.prove.arithmetic.graphs import network_of, read_network
+from tern2lava.prove.arithmetic.run import Claim, Induction, prove_arithmetic
 from tern2lava.prove.program import program_of, read_program
 from tern2lava.prove.run import Translation, prove_images
 from tern2lava.report.build import make_report
@@ -299,6 +301,18 @@ def translation_of(bundle: Bundle, progress: Progress | None = None) -> Translat
     else:
         program = read_program(bundle.folder / "graphs" / "program")
     return prove_images(executable.images, executable.host_image, program, progress)
+
+
+def induction_of(bundle: Bundle) -> Induction:
+    """Which populations certified EXACT are so by induction, as a checker that shares nothing with the compiler finds.
+    Raises InputError where a graph is damaged."""
+    executable, rows = bundle.executable, bundle.report.certificate
+    if bundle.folder is None:
+        real, program = (network_of(*graph_document(graph)) for graph in (executable.real, executable.program))
+    else:
+        real, program = (read_network(bundle.folder / "graphs" / name) for name in ("real", "program"))
+    claims = [Claim(population=row.population, verdict=row.verdict, steps=row.steps) for row in rows]
+    return prove_arithmetic(real, program, claims)
 
 
 def profile_of(bundle: Bundle) -> Profile:

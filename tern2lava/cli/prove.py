@@ -17,7 +17,8 @@ def prove(
     debug: Debug = False,
 ) -> None:
     """Whether the core images are the integer program, for every input: every neuron, synapse and route of them, read
-    anew from the bundle. Needs no data and executes nothing. The exit code is 1 where they are not."""
+    anew from the bundle; and whether populations certified EXACT spike as the real dynamics do, by induction. Needs no
+    data and executes nothing. The exit code is 1 where one is not so."""
     from tern2lava import api
     from tern2lava.report.sheet import Paragraph
 
@@ -26,6 +27,7 @@ def prove(
     if as_json:
         print_json({"proven": found.proven} | asdict(found))
     else:
-        console().print(Paragraph(f"Images {found}"), end="")
-    if not found.proven:
+        lines = [f"Images {found}", f"Arithmetic {found.arithmetic}"]
+        console().print(*map(Paragraph, lines), sep="\n", end="")
+    if not found.proven or (found.arithmetic is not None and found.arithmetic.differs):
         raise typer.Exit(1)
