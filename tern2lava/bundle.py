@@ -303,16 +303,16 @@ def translation_of(bundle: Bundle, progress: Progress | None = None) -> Translat
     return prove_images(executable.images, executable.host_image, program, progress)
 
 
-def induction_of(bundle: Bundle) -> Induction:
-    """Which populations certified EXACT are so by induction, as a checker that shares nothing with the compiler finds.
-    Raises InputError where a graph is damaged."""
+def induction_of(bundle: Bundle, exhaustive: bool = False) -> Induction:
+    """Which populations certified EXACT are so by induction, as a checker that shares nothing with the compiler finds;
+    exhaustive: of the others, what came of trying all that can happen. Raises InputError where a graph is damaged."""
     executable, rows = bundle.executable, bundle.report.certificate
     if bundle.folder is None:
         real, program = (network_of(*graph_document(graph)) for graph in (executable.real, executable.program))
     else:
         real, program = (read_network(bundle.folder / "graphs" / name) for name in ("real", "program"))
     claims = [Claim(population=row.population, verdict=row.verdict, steps=row.steps) for row in rows]
-    return prove_arithmetic(real, program, claims)
+    return prove_arithmetic(real, program, claims, exhaustive)
 
 
 def profile_of(bundle: Bundle) -> Profile:

@@ -13,7 +13,7 @@ from tern2lava.prove.run import Translation
 
 
 @public
-def prove(bundle: BundleLike, *, progress: Progress | None = None) -> Translation:
+def prove(bundle: BundleLike, *, exhaustive: bool = False, progress: Progress | None = None) -> Translation:
     """Whether the core images of a compiled network are its integer program, for every input.
 
     A second reader of the images and the program, which shares nothing with the compiler, shows that the images hold
@@ -26,9 +26,11 @@ def prove(bundle: BundleLike, *, progress: Progress | None = None) -> Translatio
     bundle: what `compile` returned, or the bundle's folder. The result has `proven` (of the images), `difference` (one
     line on the first difference; None: none), the numbers of cores, neurons, blocks and routes that were proven, and
     `arithmetic`: `exact` (the populations, each with `proven`, `reason` and `differs`), `others` (a number), `differs`.
-    progress(stage, done, total) counts core images. No error is raised for a difference. Raises InputError where the
-    bundle is damaged.
+    exhaustive: also try all that can happen to each neuron of the other populations, up to 2^20 states and sums of a
+    population (`arithmetic.tried`). progress(stage, done, total) counts core images. No error is raised for a
+    difference. Raises InputError where the bundle is damaged.
     """
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
+    exhaustive = arguments.flag(exhaustive, "exhaustive")
     found = opened(bundle)
-    return replace(translation_of(found, progress), arithmetic=induction_of(found))
+    return replace(translation_of(found, progress), arithmetic=induction_of(found, exhaustive))

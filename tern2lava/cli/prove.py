@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -13,6 +14,14 @@ from tern2lava.cli.progress import progress_bar
 @app.command(epilog="Example: tern2lava prove build/")
 def prove(
     bundle: BundleFolder,
+    exhaustive: Annotated[
+        bool,
+        typer.Option(
+            "--exhaustive",
+            help="Try all that can happen to each neuron of the populations that are not EXACT, up to 2^20 states and "
+            "sums of a population.",
+        ),
+    ] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -23,11 +32,12 @@ def prove(
     from tern2lava.report.sheet import Paragraph
 
     with progress_bar(as_json) as progress:
-        found = api.prove(bundle, progress=progress)
+        found = api.prove(bundle, exhaustive=exhaustive, progress=progress)
     if as_json:
         print_json({"proven": found.proven} | asdict(found))
     else:
         lines = [f"Images {found}", f"Arithmetic {found.arithmetic}"]
+        lines += [f"{one.population} {one}" for one in found.arithmetic.tried] if found.arithmetic else []
         console().print(*map(Paragraph, lines), sep="\n", end="")
     if not found.proven or (found.arithmetic is not None and found.arithmetic.differs):
         raise typer.Exit(1)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.prove.arithmetic.graphs import Network, Node, NotProvenError, need
+from tern2lava.prove.arithmetic.graphs import Network, Node, need
 from tern2lava.prove.arithmetic.sums import Feed, emitted, feeds
 
 # Pairs of a state and a sum that are followed for a population at most.
@@ -29,7 +29,8 @@ CODES = ("decay_u", "decay_v", "bias_u", "bias", "v_init", "threshold", "reset_a
 class Tried:
     """What came of it. kinds: neurons with other parameters or synapses; pairs: of a state and a sum, followed. sums:
     of a neuron, step by step, the last of which makes it spike in one dynamics and not in the other, in synapses of
-    each input; None where there are no such. certain: whether some input of the network makes these sums."""
+    each input; None where there are no such. certain: whether some input of the network makes these sums. reason: why
+    it was not tried to the end, None where it was."""
 
     population: str
     steps: int
@@ -38,11 +39,24 @@ class Tried:
     neuron: tuple[int, ...] | None = None
     sums: tuple[tuple[int, ...], ...] | None = None
     certain: bool = False
+    reason: str | None = None
 
     @property
     def proven(self) -> bool:
         """Whether every input makes the same spikes."""
-        return self.sums is None
+        return self.sums is None and self.reason is None
+
+    def __str__(self) -> str:
+        """What came of it, after the population's name."""
+        if self.reason is not None:
+            return f"not tried to the end: {self.reason}"
+        if self.sums is None:
+            kinds = "one kind" if self.kinds == 1 else f"{self.kinds:,} kinds"
+            what = f"{kinds} of neurons, {self.pairs:,} states and sums in {self.steps:,} steps"
+            return f"PROVEN to spike as real numbers for every input, by trying: {what}"
+        sums = ", ".join("+".join(map(str, each)) for each in self.sums)
+        made = "an input makes them" if self.certain else "whether an input makes them is not known"
+        return f"DIFFERS in neuron {self.neuron}, step {len(self.sums) - 1}, after sums of {sums}; {made}"
 
 
 @dataclass(frozen=True)
@@ -214,6 +228,3 @@ class _Run:
             state, before = layer[state]
             way.append(before)
         return tuple(reversed(way))
-
-
-__all__ = ["MOST_PAIRS", "NotProvenError", "Tried", "try_population"]

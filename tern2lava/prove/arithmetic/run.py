@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tern2lava.prove.arithmetic.exhaustion import Tried, try_population
 from tern2lava.prove.arithmetic.graphs import Network, NotProvenError
 from tern2lava.prove.arithmetic.induction import prove_population
 
@@ -38,10 +39,12 @@ class Checked:
 
 @dataclass(frozen=True, kw_only=True)
 class Induction:
-    """Populations certified EXACT, and how many populations have another certificate."""
+    """Populations certified EXACT, and how many populations have another certificate. tried: of these, what came of
+    trying all that can happen to their neurons, where that was asked."""
 
     exact: tuple[Checked, ...] = ()
     others: int = 0
+    tried: tuple[Tried, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -75,12 +78,14 @@ def _steps(exact: Iterable[Checked]) -> str:
     return f"{steps:,} step{'' if steps == 1 else 's'}"
 
 
-def prove_arithmetic(real: Network, program: Network, claims: Iterable[Claim]) -> Induction:
-    """For each population that is certified EXACT whether it is so, by induction over the steps of a sample."""
+def prove_arithmetic(real: Network, program: Network, claims: Iterable[Claim], exhaustive: bool = False) -> Induction:
+    """For each population that is certified EXACT whether it is so, by induction over the steps of a sample; for each
+    other, where `exhaustive`, whether all that can happen to its neurons makes the same spikes."""
     known = list(claims)
     return Induction(
         exact=tuple(_checked(real, program, claim) for claim in known if claim.verdict == EXACT),
         others=sum(claim.verdict != EXACT for claim in known),
+        tried=tuple(_tried(real, program, c) for c in known if exhaustive and c.verdict != EXACT),
     )
 
 
@@ -93,3 +98,13 @@ def _checked(real: Network, program: Network, claim: Claim) -> Checked:
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, ZeroDivisionError) as error:
         return Checked(population=claim.population, steps=claim.steps, reason=f"its graph ({error})", differs=True)
     return Checked(population=claim.population, steps=claim.steps)
+
+
+def _tried(real: Network, program: Network, claim: Claim) -> Tried:
+    try:
+        return try_population(real, program, claim.population, claim.steps)
+    except NotProvenError as error:
+        return Tried(population=claim.population, steps=claim.steps, kinds=0, pairs=0, reason=str(error))
+    # As in _checked.
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        return Tried(population=claim.population, steps=claim.steps, kinds=0, pairs=0, reason=f"its graph ({error})")

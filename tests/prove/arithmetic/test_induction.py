@@ -21,7 +21,7 @@ from random_programs import numbers
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import build
 from tern2lava.compiler.ir.files import graph_document
-from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Input, Population, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Input, Node, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.errors import Tern2LavaError
@@ -212,6 +212,10 @@ def test_a_mechanism_that_is_not_known_is_left_to_the_certificate(tmp_path: Path
     assert "n by its certificate alone: its mechanism is not known here" in str(found)
 
 
+def _with(graph: Graph, changed: Population | Projection) -> list[Node]:
+    return [changed if node.name == changed.name else node for node in graph.nodes]
+
+
 def test_relays_whose_parts_are_not_the_whole_are_found() -> None:
     sample, profile = SAMPLES["relays"], load_profile("tiny")
     lowered = build(sample_graph("relays"), profile, sample.options, sample.mapping(profile)).lowered
@@ -222,7 +226,7 @@ def test_relays_whose_parts_are_not_the_whole_are_found() -> None:
     weight[0, 0] = 1 if weight[0, 0] != 1 else 0
     assert part.reads is not None
     box = replace(part.reads, lo=(part.reads.lo[0] + 1,), hi=(part.reads.hi[0] + 1,))
-    for changed, reason in [
+    mistakes: list[tuple[Population | Projection, str]] = [
         (replace(part, weight=frozen(weight)), " of "),
         (replace(part, gain=frozen(2, np.int64)), " of "),
         (replace(part, reads=box), "weights of"),
@@ -230,8 +234,9 @@ def test_relays_whose_parts_are_not_the_whole_are_found() -> None:
         (replace(relay, bias=frozen(1, np.int64)), "bias of relay"),
         (replace(relay, levels=(0, 1)), "beyond its range"),
         (replace(relay, reset=Reset.ZERO), "what relay"),
-    ]:
-        program = lowered.program.with_nodes(changed if n.name == changed.name else n for n in lowered.program.nodes)
+    ]
+    for changed, reason in mistakes:
+        program = lowered.program.with_nodes(_with(lowered.program, changed))
         found = induction(lowered, program)
         assert found.differs, reason
         assert any(reason in (one.reason or "") for one in found.exact), found
