@@ -44,7 +44,7 @@ def worst(
     steps = steps_of(found) or (report.certificate[0].steps if report.certificate else 1)
     result = search(
         executable.real, executable.program, certified(report, steps), steps, wanted.searched_inputs, seed,
-        progress or silent,
+        progress=progress or silent,
     )  # fmt: skip
     if place is not None:
         names = list(result.inputs)
@@ -59,7 +59,7 @@ def worst(
 
 
 def certified(report: Report, steps: int) -> dict[str, Certified]:
-    """What the certificates of a report say of inputs of so many steps: a bound where it holds for every input."""
+    """What the certificates of a report say of inputs of `steps` steps: a bound where it holds for every input."""
     return {
         row.population: Certified(
             verdict=row.verdict,

@@ -71,9 +71,8 @@ class Pair:
 
 
 def prove_population(real: Network, program: Network, name: str, steps: int) -> None:
-    """Nothing, where population `name` spikes as in real numbers for every input within `steps` steps of a sample.
-
-    Raises NotProvenError with the reason where that does not follow."""
+    """Return where population `name` provably spikes as in real numbers for every input within `steps` steps of a
+    sample. Raises NotProvenError with the reason where that does not follow."""
     found, coded = feeds(real, program, name), program[name]
     pair = Pair(
         real=real[name], coded=coded, feeds=found, unit=_unit(real[name], coded, found),

@@ -92,14 +92,15 @@ class _Best:
 
 def search(
     real: Graph, program: Graph, certified: Mapping[str, Certified], steps: int, tries: int, seed: int = 0,
+    few: int = FEW,
     progress: Progress = silent,
 ) -> Worst:  # fmt: skip
-    """The worst inputs of `steps` steps of every population: of all inputs, where these are at most FEW, else of
+    """The worst inputs of `steps` steps of every population: of all inputs, where these are at most `few`, else of
     `tries` random ones and as many again for each population, made of the best ones. The same for the same seed."""
     nodes = program.of_kind(Input)
     names = [p.name for p in program.of_kind(Population) if p.name in real.by_name]
     best = {name: _Best() for name in names}
-    every = inputs_in_all(program, steps)
+    every = inputs_in_all(program, steps, few)
     # No more together than a few million values.
     neurons = sum(size(x.shape) for x in nodes) + sum(size(x.shape) for x in program.of_kind(Population))
     together = max(1, min(TOGETHER if every is None else 1 << 12, (1 << 22) // max(1, neurons * steps)))
@@ -122,15 +123,15 @@ def search(
     return _worst(best, certified, nodes, every is not None, done, steps)
 
 
-def inputs_in_all(program: Graph, steps: int) -> int | None:
-    """How many inputs of so many steps the network has; None: more than FEW."""
+def inputs_in_all(program: Graph, steps: int, few: int = FEW) -> int | None:
+    """The number of inputs of `steps` steps that the network has; None: more than `few`."""
     count = 1
     for node in program.of_kind(Input):
         choices = node.levels[1] - node.levels[0] + 1
-        if steps * size(node.shape) > FEW.bit_length():
+        if steps * size(node.shape) > few.bit_length():
             return None
         count *= choices ** (steps * size(node.shape))
-    return count if count <= FEW else None
+    return count if count <= few else None
 
 
 def all_inputs(nodes: tuple[Input, ...], steps: int, together: int) -> Iterator[dict[str, Array]]:

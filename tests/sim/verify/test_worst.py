@@ -34,7 +34,7 @@ def searched(lowered: Lowered, tries: int = 48, seed: int = 0) -> Worst:
         )
         for c in lowered.certificates
     }
-    return search(lowered.real, lowered.program, certified, lowered.certificates[0].steps, tries, seed)
+    return search(lowered.real, lowered.program, certified, lowered.certificates[0].steps, tries, seed, few=1 << 10)
 
 
 @pytest.mark.parametrize("decays", list(Decays))
@@ -42,7 +42,7 @@ def test_no_input_found_exceeds_the_bound_of_its_certificate(
     make_leaky: Draw, make_adaptive: Draw, make_network: Draw, arithmetic: Arithmetic, decays: Decays
 ) -> None:
     shares, bounded = [], 0
-    for number in numbers(8):
+    for number in numbers(6):
         draws = {"leaky": make_leaky(number), "adaptive": make_adaptive(number), "any": make_network(number, leak=True)}
         for kind, (graph, _) in draws.items():
             try:
