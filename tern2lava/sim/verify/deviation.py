@@ -20,7 +20,8 @@ class Parting:
 
     furthest: the largest |v / S - v_real| where potentials meet their threshold, in units of the synapses' scale (of S
     last bits), of steps up to which its spikes, and those of its sources, were alike; at: its step and neuron,
-    (samples, 2). differs: the first step in which its spikes differ while those of its sources do not; -1: none.
+    (samples, 2). Of rearming neurons the potential is meant, without what rearming takes off for the comparison.
+    differs: the first step in which its spikes differ while those of its sources do not; -1: none.
     """
 
     furthest: Reals
@@ -54,8 +55,10 @@ class _Met:
 
         class State(integer.PopulationState):
             def step(self, a: Ints, forced: Ints | None = None) -> Spikes:
+                again = self.v > self.threshold
                 spikes = super().step(a, forced)
-                kept.append(self.met)
+                # What rearming takes off for the comparison is no part of the potential.
+                kept.append(self.met + self.reset_amount * again if population.rearm else self.met)
                 return spikes
 
         return State(population, arithmetic, batch)
@@ -65,8 +68,12 @@ def part(real: Graph, program: Graph, inputs: Mapping[str, Spikes]) -> dict[str,
     """The Parting of every population of `real` (TERNARY, after fold_scale) and `program` on `inputs`, (samples, steps,
     *shape) of each Input. Relays, which are in the program alone, have none."""
     met_real: dict[str, list[Reals]] = {}
+    before: dict[str, Reals] = {}
 
     def observe(name: str, state: NeuronState, met: Reals) -> None:
+        if state.neuron.rearm:
+            met = met + state.reset_amount * state.above(before.get(name, state.flat(state.neuron.v_init)))
+            before[name] = state.v
         met_real.setdefault(name, []).append(np.broadcast_to(met, state.spiked.shape).copy())
 
     floats = run_float(real, inputs, states=False, observe=observe)

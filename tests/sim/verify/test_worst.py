@@ -17,7 +17,7 @@ from fraction_run import FractionRun
 from network import network
 from random_programs import numbers
 from rounded import decaying
-from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input
+from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import Lowered, lower
@@ -165,3 +165,22 @@ def test_a_deviation_beyond_the_bound_ends_with_exit_code_1(
 def test_a_seed_that_is_no_whole_number_is_refused(seed: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="seed"):
         tern2lava.worst(tmp_path, seed=seed)
+
+
+def test_the_potential_of_a_rearming_neuron_is_meant_without_what_rearming_takes_off(fine: Arithmetic) -> None:
+    """Whether it rearms may differ while spikes are alike: v > 1 after the reset, in one of the two alone."""
+    graph = network(
+        [[1.0, 1.0, 1.0, 1.0]], steps=6, alpha_v=frozen(0.9), threshold=frozen(1.0), reset=Reset.SUBTRACT,
+        reset_amount=frozen(1.0), rearm=True,
+    )  # fmt: skip
+    lowered = lower(graph, replace(fine, gain_max_shift=6), Options(allow_rounding=1.0))
+    certificate = lowered.certificates[0]
+    assert certificate.verdict.value == "BOUNDED"
+    x = np.random.default_rng(1).integers(0, 2, (400, 6, 4))
+    parted = part(lowered.real, lowered.program, {"x": x})["n"]
+    assert 0 < parted.furthest.max() <= float(np.max(certificate.eps)) * (1 + 1e-9)
+    trace = integer.run(lowered.program, {"x": x})
+    unit = float(lowered.program.population("n").lsb)
+    # In the first step nothing has rearmed: v is 0.9 v_init + x in both.
+    assert parted.furthest[(x[:, 1:] == 0).all(axis=(1, 2))].max(initial=0.0) <= float(np.max(certificate.eps))
+    assert trace.v["n"].max() * unit > 1.0
