@@ -18,6 +18,7 @@ from __future__ import annotations
 from tern2lava.bundle.bundle import (
     Bundle,
     in_memory,
+    induction_of,
     map_options_of,
     measured_rates_of,
     profile_of,
@@ -33,6 +34,7 @@ __all__ = [
     "Bundle",
     "dump_report",
     "in_memory",
+    "induction_of",
     "make_manifest",
     "map_options_of",
     "measured_rates_of",

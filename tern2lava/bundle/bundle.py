@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from tern2lava.bundle.manifest import MANIFEST, PROFILE, PROGRAM, RECORDED, make_manifest
+from tern2lava.bundle.manifest import MANIFEST, PROFILE, PROGRAM, REAL, RECORDED, make_manifest
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir.files import graph_document
 from tern2lava.compiler.ir.shapes import Array, Reals
@@ -20,6 +20,8 @@ from tern2lava.compiler.progress import Progress
 from tern2lava.compiler.shown import Shown
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile, parse_profile
+from tern2lava.prove.arithmetic.graphs import Network, network_of, read_network
+from tern2lava.prove.arithmetic.run import Claim, Induction, prove_arithmetic
 from tern2lava.prove.program import program_of, read_program
 from tern2lava.prove.run import Translation, prove_images
 from tern2lava.report.model import Report
@@ -28,7 +30,7 @@ from tern2lava.sim.reading.kept_run import kept_arrays, kept_run
 from tern2lava.sim.reading.oracle import Oracle
 from tern2lava.sim.verify.verify import Executable
 
-HELD = (PROFILE, RECORDED, f"{PROGRAM}.json", f"{PROGRAM}.npz")
+HELD = (PROFILE, RECORDED, *(f"{graph}.{kind}" for graph in (REAL, PROGRAM) for kind in ("json", "npz")))
 """Files that are parsed where they are needed, and not when the bundle is read."""
 
 
@@ -88,6 +90,23 @@ def translation_of(bundle: Bundle, progress: Progress | None = None) -> Translat
         document, arrays = (f"{PROGRAM}.{kind}" for kind in ("json", "npz"))
         program = read_program(bundle.files[document], bundle.files[arrays], bundle.folder / document)
     return prove_images(executable.images, executable.host_image, program, progress)
+
+
+def induction_of(bundle: Bundle, exhaustive: bool = False) -> Induction:
+    """Which populations certified EXACT are so by induction, as a checker that shares nothing with the compiler finds;
+    exhaustive: of the others, what came of trying all that can happen. Raises InputError where a graph is damaged."""
+    executable, rows = bundle.executable, bundle.report.certificate
+    if bundle.folder is None:
+        real, program = (network_of(*graph_document(graph)) for graph in (executable.real, executable.program))
+    else:
+        real, program = (_network(bundle, bundle.folder, stem) for stem in (REAL, PROGRAM))
+    claims = [Claim(population=row.population, verdict=row.verdict, steps=row.steps) for row in rows]
+    return prove_arithmetic(real, program, claims, exhaustive)
+
+
+def _network(bundle: Bundle, folder: Path, stem: str) -> Network:
+    document, arrays = (f"{stem}.{kind}" for kind in ("json", "npz"))
+    return read_network(bundle.files[document], bundle.files[arrays], folder / document)
 
 
 def profile_of(bundle: Bundle) -> Profile:

@@ -21,6 +21,7 @@ PROFILE = "profile.yaml"
 REPORT = "report.json"
 RECORDED = "recorded.npz"
 PROGRAM = "graphs/program"
+REAL = "graphs/real"
 HOST_IMAGE = "cores/host.img"
 ENTRIES = (MANIFEST, PROFILE, "graphs", "ir", "cores", RECORDED, REPORT)
 

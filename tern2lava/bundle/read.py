@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tern2lava.bundle.bundle import HELD, Bundle
 from tern2lava.bundle.check import read_sealed
-from tern2lava.bundle.manifest import PROGRAM
+from tern2lava.bundle.manifest import PROGRAM, REAL
 from tern2lava.compiler.ir.files import read_graph
 from tern2lava.compiler.ir.graph import Level
 from tern2lava.errors import InputError
@@ -16,7 +16,7 @@ from tern2lava.writing import recover
 
 _TRIES = 20
 
-_LEVELS = {"graphs/imported": Level.IMPORTED, "graphs/real": Level.TERNARY, PROGRAM: Level.INTEGER}
+_LEVELS = {"graphs/imported": Level.IMPORTED, REAL: Level.TERNARY, PROGRAM: Level.INTEGER}
 
 
 def read_bundle(folder: Path) -> Bundle:

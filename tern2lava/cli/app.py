@@ -23,7 +23,20 @@ if TYPE_CHECKING:
 # What every pager, mail and browser shows without wrapping; one width, so that a file is the same from any window.
 PIPED_WIDTH = 80
 LEAST_WIDTH = 20
-ORDER = ("inspect", "compile", "simulate", "prove", "verify", "report", "export", "profiles", "rules", "train", "demo")
+ORDER = (
+    "inspect",
+    "compile",
+    "simulate",
+    "prove",
+    "verify",
+    "worst",
+    "report",
+    "export",
+    "profiles",
+    "rules",
+    "train",
+    "demo",
+)
 
 
 class Commands(TyperGroup):

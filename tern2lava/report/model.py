@@ -209,6 +209,11 @@ class CertificateRow(_Block):
     )
     state_max: int = Field(description="Largest magnitude that the target's states hold.")
     reason: str = Field(description="What is rounded, or why there is no bound.")
+    induction: bool | None = Field(
+        default=None,
+        description="Whether EXACT is proven a second time, by induction over the steps, by a checker that shares "
+        "nothing with the compiler; false: it is so by the compiler's certificate alone; null: another verdict.",
+    )
     ties: TieRow = Field(description="What becomes of potentials that equal their threshold.")
 
 

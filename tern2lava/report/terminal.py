@@ -125,9 +125,12 @@ def certificate_table(report: Report) -> Sheet:
         table.add_row(
             item.population, "x".join(map(str, row.shape)), str(row.lag), item.verdict, eps,
             Ties(**item.ties.model_dump()).text, overflow if item.no_overflow else item.first_overflow or NOTHING,
-            item.reason,
+            item.reason + _SECOND[item.induction],
         )  # fmt: skip
     return table
+
+
+_SECOND = {None: "", True: "; proven by induction", False: "; by the compiler's certificate alone"}
 
 
 def _eps(item: CertificateRow) -> str:

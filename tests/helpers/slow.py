@@ -43,6 +43,12 @@ FILES = frozenset(
 
 TESTS = frozenset(
     (
+        "prove/arithmetic/test_exhaustion.py::"
+        "test_it_finds_a_difference_where_one_of_all_inputs_makes_one_and_proves_the_rest",
+        "prove/arithmetic/test_induction.py::test_every_exact_population_of_drawn_networks_is_proven",
+        "prove/arithmetic/test_induction.py::test_no_wrong_integer_is_proven_that_changes_a_spike_of_fractions",
+        "prove/arithmetic/test_induction.py::test_relays_whose_parts_are_not_the_whole_are_found",
+        "sim/verify/test_worst.py::test_no_input_found_exceeds_the_bound_of_its_certificate",
         "compiler/ir/test_files.py::test_every_kind_of_node_comes_back_as_it_was",
         "compiler/passes/test_expand_pooling.py::test_the_neurons_of_a_window_share_an_axon_where_its_spikes_add_up",
         "frontends/record/test_record.py::test_each_framework_is_recorded_and_read_without_misreading",
