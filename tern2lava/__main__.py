@@ -12,6 +12,7 @@ def main() -> None:
     not fit, 5 a backend did not finish, 70 an error of tern2lava itself."""
     from tern2lava.cli import app
     from tern2lava.errors import PluginWarning, StoppedError, Tern2LavaError
+    from tern2lava.memory_need import out_of_memory
 
     debug = "--debug" in sys.argv
     usual = warnings.showwarning
@@ -37,10 +38,11 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
-    except MemoryError:
+    except MemoryError as error:
         if debug:
             raise
-        _say("out of memory; give it fewer samples or steps at a time, or a machine with more")
+        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "tern2lava")
+        _say(str(out_of_memory(command, error)))
         sys.exit(2)
     except Exception as error:
         if debug:

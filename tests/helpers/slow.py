@@ -16,7 +16,7 @@ FILES = frozenset(
         "compiler/test_fidelity_benchmark.py", "compiler/passes/test_choose_integers.py",
         "compiler/certify/test_conditional.py", "report/test_integers.py", "sim/test_adaptive_at_zero.py",
         "sim/test_calibration.py", "test_calibrate.py", "compiler/test_scale.py",
-        "frontends/netyaml/test_combinations.py", "frontends/test_scale.py",
+        "frontends/netyaml/test_combinations.py", "frontends/test_scale.py", "test_memory_need.py",
         "compiler/test_crossbar_refine.py", "compiler/test_mapped.py", "compiler/test_partition.py",
         "compiler/test_place.py", "compiler/test_plan.py", "compiler/test_refine.py", "compiler/test_route.py",
         "examples/test_read_image.py", "export/test_nir.py", "frontends/files/test_hdf5.py",

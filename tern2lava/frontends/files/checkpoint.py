@@ -14,6 +14,7 @@ from tern2lava.frontends.files.pickle_reader import Record
 from tern2lava.frontends.files.tensors import Fetch, NotATensorError, as_array
 from tern2lava.frontends.files.torch_file import TorchFile, read_legacy, read_zip
 from tern2lava.frontends.files.zip_archive import Archive
+from tern2lava.memory_need import reading, require_memory
 
 Scalar = bool | int | float | str | None
 ACCEPTED = (
@@ -78,6 +79,10 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     try:
         if not path.is_file():
             raise InputError(path, "requires the path of a checkpoint; found no file there; check the path")
+        require_memory(
+            path, "read the checkpoint", reading(path.stat().st_size),
+            "use a machine with more memory, or save the tensors in a shorter format (float16, int8)",
+        )  # fmt: skip
         data = path.read_bytes()
     except OSError as error:
         raise InputError(
