@@ -99,7 +99,10 @@ def _said(error: BaseException) -> int:
         _silence(sys.stdout)
         return CLOSED_PIPE
     if isinstance(error, MemoryError):
-        _say("out of memory; give it fewer samples or steps at a time, or a machine with more")
+        from tern2lava.memory_need import out_of_memory
+
+        command = next((word for word in sys.argv[1:] if not word.startswith("-")), "tern2lava")
+        _say(str(out_of_memory(command, error)))
         return 2
     refusal = refused_by_system(error)
     if refusal and _flushed(0):

@@ -15,19 +15,20 @@ from tern2lava.api.opened import BundleLike, opened, steps_of
 from tern2lava.api.searching import certified
 from tern2lava.arguments import public
 from tern2lava.compiler.ir.graph import Graph, Population
-from tern2lava.compiler.ir.shapes import Array, Ints
+from tern2lava.compiler.ir.shapes import Array, Ints, size
 from tern2lava.compiler.progress import Progress
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError, Interrupted
+from tern2lava.memory_need import require_memory, simulating
 from tern2lava.sim.data.npz_writer import Record
 from tern2lava.sim.data.readout import accuracy, needs_states, predictions, scores
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.data.trace import Trace, joined
 from tern2lava.sim.engines import ENGINES
 from tern2lava.sim.verify.deviation import Deviation, gathered, part
-from tern2lava.sim.verify.shard import shard_size
+from tern2lava.sim.verify.shard import places, run_of, shard_size, smaller
 from tern2lava.writing import write_file
 
 # Samples of which potentials of both dynamics are held together.
@@ -99,6 +100,7 @@ def simulate(
     given = given_spikes(data, program)
     spikes = given.spike_data(program, steps_of(found), any_steps=any_steps, pad=pad, effort=wanted)
     piece = shard_size(program, spikes.steps, wanted)
+    _require_memory(program, spikes, piece, states or needs_states(program), states, keep)
     parts = (spikes.values(begin, begin + piece) for begin in range(0, spikes.samples, piece))
     streamed = chosen.run(found.executable, parts, states or needs_states(program), progress, wanted)
     run = _Run(program, spikes, engine, states, keep, progress)
@@ -129,6 +131,19 @@ def simulate(
         spikes=run.counts,
         fallbacks=streamed.fallbacks,
     )
+
+
+def _require_memory(program: Graph, spikes: SpikeData, piece: int, held: bool, states: bool, keep: bool) -> None:
+    """Raise InputError where a run would take more memory than there is: one piece, and what is kept of all."""
+    one, each = min(piece, spikes.samples), places(program) * spikes.steps
+    require_memory(
+        "simulate", run_of(one, spikes.steps, places(program)), simulating(one * each, 0, states=held), smaller(one)
+    )
+    if keep:
+        neurons = sum(size(population.shape) for population in program.of_kind(Population))
+        need = simulating(one * each, spikes.samples * spikes.steps * neurons, states=states)
+        what = f"keep the traces of {count(spikes.samples, 'sample')} of {count(spikes.steps, 'step')}"
+        require_memory("simulate", what, need, "pass keep=False and out=, which writes them piece by piece")
 
 
 class _Run:

@@ -64,7 +64,8 @@ def build(
     spikes per neuron and step by population (see traffic.traffic); without it a rate is assumed. calibrate: as for
     lower. progress is told of the passes, the certificate, the activity measured, the mapping and the core images.
 
-    Raises InputError, UnsupportedError (passes and rules) and CapacityError (mapping).
+    Raises InputError, also for a network that takes more memory than there is, UnsupportedError (passes and rules) and
+    CapacityError (mapping).
     """
     chosen = options or Options()
     lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen, profile, progress, calibrate)

@@ -24,6 +24,7 @@ from tern2lava.bundle import read as reading
 from tern2lava.bundle import read_bundle, save_report, write_bundle
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.core_image import decode_core, encode_core
+from tern2lava.compiler.ir.files import read_graph
 from tern2lava.compiler.passes.pipeline import stage_names
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
@@ -170,7 +171,7 @@ def test_a_bundle_that_is_replaced_while_it_is_read_is_read_again(
 ) -> None:
     report = read_bundle(written).report
     save_report(written, report.model_copy(update={"source": "old"}))
-    usual, loads = reading.read_graph, []
+    usual, loads = read_graph, []
 
     def replace_first(document: bytes, *more: Any) -> Any:
         loads.append(document)

@@ -163,6 +163,11 @@ class _Reader:
                 "refractory",
                 f"requires no refractory, for kind {keys.kind} rests for one step by itself; found one; leave it out",
             )
+        if native["refractory"] and keys.reset == "value":
+            self.notes.append(
+                f"{self.name}: rests for one step after a spike, as kind {keys.kind} with reset_delay: true does, to "
+                "zero or to a value"
+            )
         fields = {**native, "rearm": self.rearm(reset, delay, own and native["rearm"])}
         return fields | ({"refractory": keys.refractory} if keys.refractory is not None else {})
 
