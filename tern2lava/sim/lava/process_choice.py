@@ -143,14 +143,19 @@ def refuse_unknown_kinds(graph: Graph) -> None:
             )  # fmt: skip
 
 
-def plan_neuron(graph: Graph, population: Population, skew: dict[str, int], steps: int) -> NeuronPlan:
-    """Lava's LIFReset where it is exact for `population` over `steps` steps, else our TernaryNeuron with the reason."""
+def plan_neuron(graph: Graph, population: Population, skew: dict[str, int], steps: int, astray: str = "") -> NeuronPlan:
+    """Lava's LIFReset where it is exact for `population` over `steps` steps, else our TernaryNeuron with the reason.
+
+    astray: why spikes that it emits outside its windows, as LIFReset can, would be seen by what is not in `graph`.
+    """
     arithmetic = graph.arithmetic
     assert arithmetic is not None
     incoming = [graph.projection(name) for name in population.inputs]
     shift = LIF_SHIFT if all((p.gain % (1 << LIF_SHIFT) == 0).all() for p in incoming) else 0
-    reason = _why_not_lif(graph, population, incoming, shift, skew) or _why_not_its_widths(
-        graph, population, arithmetic, steps
+    reason = (
+        _why_not_lif(graph, population, incoming, shift, skew)
+        or astray
+        or _why_not_its_widths(graph, population, arithmetic, steps)
     )
     if reason:
         return NeuronPlan(use=ProcessUse(name=population.name, process="TernaryNeuron", reason=reason), shift=shift)

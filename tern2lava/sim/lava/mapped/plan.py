@@ -1,0 +1,157 @@
+"""Which Lava process executes each part of each core, and which cores share a process of the system. Imports no Lava.
+
+Within a core the choice is that of L1 (process_choice.py): Lava's own processes wherever they are exact, else ours.
+Where there are few enough, the parts of a core are Lava processes, each a process of the operating system. Else a Lava
+process for each core, or for neighbouring cores, runs the same process models one after the other. The ports are those
+of the cores either way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from tern2lava.compiler.certify.wrapping import refuse_unbounded
+from tern2lava.compiler.ir.graph import Graph
+from tern2lava.sim.lava.mapped.wiring import Wiring
+from tern2lava.sim.lava.process_choice import NeuronPlan, SynapsePlan, plan_neuron, plan_synapse, refuse_unknown_kinds
+from tern2lava.sim.lava.run import ProcessUse, Window
+
+DEFAULT_PROCESSES = 32
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CorePlan:
+    """How a core runs: `graph` as Wiring.core_graph, a plan for each projection and population of it, and the window of
+    each population."""
+
+    core: int
+    graph: Graph
+    synapses: dict[str, SynapsePlan]
+    neurons: dict[str, NeuronPlan]
+    windows: dict[str, Window]
+
+    @property
+    def leaves(self) -> int:
+        """Number of Lava processes that the core's parts take: connections, delays in front of them and neurons."""
+        return len(self.synapses) + sum(plan.own_delay > 0 for plan in self.synapses.values()) + len(self.neurons)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class MappedPlan:
+    """The whole network for `samples` samples of `steps` steps. shared: places of the cores that run in each process of
+    the system; empty: each part of each core is one."""
+
+    wiring: Wiring
+    cores: tuple[CorePlan, ...]
+    shared: tuple[tuple[int, ...], ...]
+    samples: int
+    steps: int
+    period: int
+    lava_steps: int
+    uses: tuple[ProcessUse, ...]
+
+    @property
+    def input_window(self) -> Window:
+        """When inputs are given."""
+        return Window(samples=self.samples, steps=self.steps, period=self.period, start=0)
+
+
+def plan_mapped(wiring: Wiring, samples: int, steps: int, processes: int = DEFAULT_PROCESSES) -> MappedPlan:
+    """The plan that takes about `processes` processes of the operating system at most: one at least for all cores, and
+    one for each input and readout.
+
+    Raises UnsupportedError for neurons that no process executes, and for currents that no 64-bit integer holds.
+    """
+    graphs = [wiring.core_graph(core) for core in range(len(wiring.cores))]
+    for graph in graphs:
+        refuse_unknown_kinds(graph)
+        refuse_unbounded(graph, steps)
+    skews = _skews(wiring)
+    period = steps + max((abs(skew) for each in skews for skew in each.values()), default=0)
+    cores, uses = [], []
+    for core, graph in enumerate(graphs):
+        plan = _plan_core(wiring, core, graph, skews, Window(samples=samples, steps=steps, period=period, start=0))
+        cores.append(plan)
+        uses += _uses(wiring, plan)
+    starts = [group.local.start for image in wiring.cores for group in image.groups if group.local is not None]
+    beside = len(wiring.host.groups) + len(readouts(wiring))
+    leaves = sum(plan.leaves for plan in cores)
+    shared: tuple[tuple[int, ...], ...] = ()
+    if leaves + beside > processes:
+        shared = _neighbours([plan.leaves for plan in cores], max(1, processes - beside))
+    return MappedPlan(
+        wiring=wiring, cores=tuple(cores), shared=shared, samples=samples, steps=steps, period=period,
+        lava_steps=(samples - 1) * period + steps + max(starts, default=0), uses=tuple(uses),
+    )  # fmt: skip
+
+
+def readouts(wiring: Wiring) -> tuple[tuple[int, int], ...]:
+    """The groups whose spikes go to no core, (core, group): the host reads them."""
+    read = {(each.source, each.group) for each in wiring.connections}
+    return tuple(
+        (core, group)
+        for core, image in enumerate(wiring.cores)
+        for group in range(len(image.groups))
+        if (core, group) not in read
+    )
+
+
+def _skews(wiring: Wiring) -> list[dict[int, int]]:
+    """For each core, by axon range: by how many steps its spikes arrive out of line with the target's window."""
+    result: list[dict[int, int]] = [{} for _ in wiring.cores]
+    for connection in wiring.connections:
+        image = wiring.cores[connection.target]
+        block = image.blocks[image.axons[connection.axons].block]
+        local = image.groups[block.group].local
+        assert local is not None
+        arrival = wiring.start_of(connection) + 1 + block.local.delay
+        # All routes into an axon range come from one population.
+        result[connection.target][connection.axons] = local.start - arrival
+    return result
+
+
+def _plan_core(wiring: Wiring, core: int, graph: Graph, skews: list[dict[int, int]], window: Window) -> CorePlan:
+    image = wiring.cores[core]
+    neurons: dict[str, NeuronPlan] = {}
+    synapses: dict[str, SynapsePlan] = {}
+    windows: dict[str, Window] = {}
+    for number, group in enumerate(image.groups):
+        population = graph.population(f"g{number}")
+        assert group.local is not None
+        astray = [c for c in wiring.out_of(core, number) if skews[c.target][c.axons]]
+        leads = ""
+        if astray:
+            leads = f"its spikes reach core {wiring.cores[astray[0].target].core} out of line with its window"
+        plan = plan_neuron(graph, population, {}, window.steps, leads)
+        neurons[population.name] = plan
+        windows[population.name] = replace(window, start=group.local.start)
+        for name in population.inputs:
+            synapses[name] = plan_synapse(graph, graph.projection(name), plan.shift)
+    return CorePlan(core=image.core, graph=graph, synapses=synapses, neurons=neurons, windows=windows)
+
+
+def _uses(wiring: Wiring, plan: CorePlan) -> list[ProcessUse]:
+    """What executes each part of a core, and why, under names that a user knows."""
+    image = next(each for each in wiring.cores if each.core == plan.core)
+    names = {each.number: each.name for core in (*wiring.cores, wiring.host) for each in core.groups}
+    found = []
+    for number, axons in enumerate(image.axons):
+        group = image.groups[image.blocks[axons.block].group]
+        name = f"core {plan.core}: {names[axons.source]} to {group.name}"
+        found.append(replace(plan.synapses[f"b{number}"].use, name=name))
+    for number, group in enumerate(image.groups):
+        found.append(replace(plan.neurons[f"g{number}"].use, name=f"core {plan.core}: {group.name}"))
+    return found
+
+
+def _neighbours(sizes: list[int], most: int) -> tuple[tuple[int, ...], ...]:
+    """Cores in their order, in at most `most` runs of about the same number of parts."""
+    if len(sizes) <= most:
+        return tuple((core,) for core in range(len(sizes)))
+    middle = np.cumsum(sizes) - np.array(sizes) / 2
+    run = np.minimum((middle * most / sum(sizes)).astype(int), most - 1)
+    ends = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), len(sizes)]
+    return tuple(tuple(range(begin, end)) for begin, end in pairwise(ends))
