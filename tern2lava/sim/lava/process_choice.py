@@ -288,6 +288,9 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Ints, exponent: i
         return "", f"padding {geometry.padding} is not symmetric"
     if max(*geometry.stride, *geometry.dilation, top, left, *projection.weight.shape[2:], geometry.groups) > INT8_MAX:
         return "", f"a stride, padding, dilation, kernel size or number of groups is above Conv's {INT8_MAX}"
+    if max(geometry.in_shape[0], geometry.out_shape[0]) > INT8_MAX:
+        # It divides channels by groups, which numpy 2 refuses where they do not fit the 8 bits of the divisor.
+        return "", f"more than {INT8_MAX} channels are beyond the 8 bits of Conv's number of groups"
     if worst >= 1 << 23:
         return "", "a weighted sum can leave Conv's 24 bits"
     return "stock Conv", f"exact: weights codes*{1 << exponent}{delayed}"

@@ -18,7 +18,7 @@ import numpy as np
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import BackendError, UnsupportedError
 from tern2lava.sim.lava.compat import require_lava
-from tern2lava.sim.lava.runtime import Observer, forget_processes, observe
+from tern2lava.sim.lava.runtime import Observer, compile_network, forget_processes, observe
 
 
 class NotSentError(Exception):
@@ -104,9 +104,7 @@ def execute_sequentially(process: Any, steps: int, observers: Mapping[Any, Obser
     act outside the spiking phase.
     """
     require_lava()
-    from lava.magma.core.run_configs import Loihi2SimCfg
-
-    executable = process.compile(Loihi2SimCfg(select_tag="fixed_pt"), {})
+    executable = compile_network(process)
     for observed, observer in (observers or {}).items():
         observe(executable.proc_builders[observed], observer)
     units = list(build_units(executable).values())

@@ -1,4 +1,4 @@
-"""LM: a Lava process for each core, with the images' routes as connections, equals the integer reference bit for bit."""
+"""LM: a Lava process for each core, with the images' routes as connections, equals the integers bit for bit."""
 
 from __future__ import annotations
 

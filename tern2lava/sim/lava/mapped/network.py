@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from tern2lava.sim.lava.mapped.wiring import Connection
 from tern2lava.sim.lava.network import recorder
 from tern2lava.sim.lava.parts import build_neuron, connect
 from tern2lava.sim.lava.run import Window
-from tern2lava.sim.lava.runtime import CHANNEL_SLOTS, Observer, execute, observe
+from tern2lava.sim.lava.runtime import Observer, compile_network, execute, observe
 from tern2lava.sim.lava.shared_arrays import STEPS_DONE, SharedArrays
 
 # OutPort by (place of the core, group), None for the host; InPort by the connection that ends in it.
@@ -70,25 +71,21 @@ def build(plan: MappedPlan, shared: SharedArrays, probes: dict[Any, Observer]) -
         readout.name = f"readout of {plan.wiring.cores[core].groups[number].name}"
         senders[core, number].connect(readout.s_in)
         sources.append(readout)
-    return _joined(sources, senders)
+    apart = plan.wiring.apart()
+    if len(apart) > 1:
+        _join(senders[group] for group in apart)
+    return sources[0]
 
 
-def _joined(hosts: list[Any], senders: Senders) -> Any:
-    """One process of all; networks that no route connects are joined by a readout that takes nothing of their spikes,
-    since Lava runs what is connected."""
-    from lava.magma.compiler.compiler_graphs import find_processes
-
+def _join(senders: Iterable[Any]) -> None:
+    """Connect groups that no route connects, by a readout that takes none of their spikes: Lava 0.10 compiles and runs
+    what is connected."""
     from tern2lava.sim.lava.procs.neuro_core import Readout, RoutePort
 
-    ports = {id(port.process): port for port in senders.values()}
-    apart = _one_of_each([*hosts, *(port.process for port in ports.values())])
-    if len(apart) > 1:
-        nothing = np.zeros(0, np.int64)
-        clock = Readout(neurons=1, record=lambda time_step, spikes: None)
-        for process in apart:
-            port = next(port for port in senders.values() if port.process in find_processes(process))
-            RoutePort(port, clock.s_in, nothing, nothing)
-    return apart[0]
+    nothing = np.zeros(0, np.int64)
+    clock = Readout(neurons=1, record=lambda time_step, spikes: None)
+    for sender in senders:
+        RoutePort(sender, clock.s_in, nothing, nothing)
 
 
 def _lead(connection: Connection, senders: Senders, receivers: Receivers) -> None:
@@ -149,8 +146,6 @@ def _add_cluster(
     plan: MappedPlan, places: tuple[int, ...], shared: SharedArrays, senders: Senders, receivers: Receivers
 ) -> None:
     """The process that some cores share, and its ports: those that a core outside, the host or a readout uses."""
-    from lava.magma.core.run_configs import Loihi2SimCfg
-
     from tern2lava.sim.lava.procs.core_cluster import Gate, cluster_of
 
     inner_senders: Senders = {}
@@ -179,18 +174,16 @@ def _add_cluster(
     for each in read:
         if each[0] in inside:
             _tap(taps, leaves, each, inner_senders)
-    executables = [
-        first.compile(Loihi2SimCfg(select_tag="fixed_pt"), {"pypy_channel_size": CHANNEL_SLOTS})
-        for first in _one_of_each([port.process for port in inner_senders.values()])
-    ]
-    builders = {process: builder for each in executables for process, builder in each.proc_builders.items()}
+    _join(inner_senders.values())
+    first = next(iter(inner_senders.values())).process
+    executable = compile_network(first)
     for neuron, observer in probes.items():
-        observe(builders[neuron], observer)
+        observe(executable.proc_builders[neuron], observer)
     kind = cluster_of(
         {name: gate.s_out.shape[0] for name, gate in gates.items()},
         {name: tap.s_in.shape[0] for name, tap in taps.items()},
     )
-    cluster = kind(executables=executables, gates=gates, taps=taps)
+    cluster = kind(executable=executable, gates=gates, taps=taps)
     cluster.name = f"cores {', '.join(str(plan.cores[place].core) for place in places)}"
     receivers |= {connection: getattr(cluster, name) for name, connection in leads.items()}
     senders |= {sender: getattr(cluster, name) for name, sender in leaves.items()}
@@ -205,16 +198,3 @@ def _tap(taps: dict[str, Any], leaves: dict[str, tuple[int, int]], sender: tuple
     if name not in taps:
         taps[name] = Tap(neurons=inner[sender].shape[0])
         inner[sender].connect(taps[name].s_in)
-
-
-def _one_of_each(processes: list[Any]) -> list[Any]:
-    """One process of each connected network that they belong to."""
-    from lava.magma.compiler.compiler_graphs import find_processes
-
-    found: list[Any] = []
-    seen: set[int] = set()
-    for process in processes:
-        if id(process) not in seen:
-            found.append(process)
-            seen |= {id(each) for each in find_processes(process)}
-    return found

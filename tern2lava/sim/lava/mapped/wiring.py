@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import networkx
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
@@ -71,6 +72,17 @@ class Wiring:
             populations.append(replace(group.local, name=f"g{number}", inputs=names))
         nodes = (*inputs, *projections, *populations)
         return Graph(level=Level.INTEGER, arithmetic=image.arithmetic, nodes=nodes)
+
+    def apart(self) -> list[tuple[int | None, int]]:
+        """One group, (core or None for the host, group), of each network that no route connects with the others."""
+        joined: networkx.Graph[tuple[int | None, int]] = networkx.Graph()
+        joined.add_nodes_from((None, number) for number in range(len(self.host.groups)))
+        joined.add_nodes_from((c, g) for c, image in enumerate(self.cores) for g in range(len(image.groups)))
+        for each in self.connections:
+            image = self.cores[each.target]
+            reached = image.blocks[image.axons[each.axons].block].group
+            joined.add_edge((each.source, each.group), (each.target, reached))
+        return [next(iter(each)) for each in networkx.connected_components(joined)]
 
     def start_of(self, connection: Connection) -> int:
         """The start of the population whose spikes take the connection; inputs start at 0."""

@@ -71,15 +71,15 @@ class PyTap(PyLoihiProcessModel):
 class CoreCluster(AbstractProcess):
     """Cores that share a process of the operating system; a subclass for each set of ports (`cluster_of`).
 
-    executables: the compiled Lava networks of their parts; gates, taps: by the name of a port, the Gate of each InPort
+    executable: the compiled Lava network of their parts; gates, taps: by the name of a port, the Gate of each InPort
     and the Tap of each OutPort.
     """
 
     AXONS: ClassVar[dict[str, int]] = {}
     NEURONS: ClassVar[dict[str, int]] = {}
 
-    def __init__(self, *, executables: list[Any], gates: dict[str, Any], taps: dict[str, Any]) -> None:
-        super().__init__(executables=executables, gates=gates, taps=taps)
+    def __init__(self, *, executable: Any, gates: dict[str, Any], taps: dict[str, Any]) -> None:
+        super().__init__(executable=executable, gates=gates, taps=taps)
         for name, count in self.AXONS.items():
             setattr(self, name, InPort(shape=(count,)))
         for name, count in self.NEURONS.items():
@@ -95,9 +95,7 @@ class PyCoreCluster(PyLoihiProcessModel):
 
     def __init__(self, proc_params: Any) -> None:
         super().__init__(proc_params)
-        units: dict[Any, Unit] = {}
-        for executable in proc_params["executables"]:
-            units |= build_units(executable)
+        units = build_units(proc_params["executable"])
         self.units = list(units.values())
         self.gates = {name: units[gate].model for name, gate in proc_params["gates"].items()}
         self.taps = {name: units[tap].model for name, tap in proc_params["taps"].items()}

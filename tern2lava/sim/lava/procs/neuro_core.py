@@ -33,8 +33,8 @@ class NeuroCore(AbstractProcess):
 
     An axon range has a port for each route and not one for all: Lava 0.10 does not tell the virtual ports apart that
     meet in a port of a process that has sub-processes (AbstractPort.get_incoming_virtual_ports).
-    axons: for each range, its number of axons and of routes; neurons: of each group. fill(process): makes the Lava processes
-    that the core consists of, connects them with each other and with the core's ports, and returns them.
+    axons: for each range, its number of axons and of routes; neurons: of each group. fill(process): makes the Lava
+    processes that the core consists of, connects them with each other and with the core's ports, and returns them.
     """
 
     def __init__(self, *, axons: list[tuple[int, int]], neurons: list[int], fill: Callable[[Any], list[Any]]) -> None:
