@@ -7,8 +7,9 @@ from typing import Any
 
 from tern2lava.compiler.ir.graph import Input, Population
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.sim.lava.assemble import connect, make_neuron, make_synapse
 from tern2lava.sim.lava.compat import require_lava
-from tern2lava.sim.lava.parts import build_neuron, connect
+from tern2lava.sim.lava.parts import neuron_part, synapse_parts
 from tern2lava.sim.lava.process_choice import StockPlan, neurons_of
 from tern2lava.sim.lava.run import Window
 from tern2lava.sim.lava.runtime import Observer, execute
@@ -60,14 +61,17 @@ def build(plan: StockPlan, shared: SharedArrays) -> tuple[Any, dict[Any, Observe
     observers: dict[Any, Observer] = {}
     for population in graph.of_kind(Population):
         name = population.name
-        processes[name] = build_neuron(plan.neurons[name], population, graph.arithmetic, counts[name], windows[name])
+        part = neuron_part(plan.neurons[name], population, graph.arithmetic, counts[name])
+        processes[name] = make_neuron(part.kind, part.values, windows[name])
         rows = {kind: shared[f"{kind}/{name}"] for kind in ("spikes", "u", "v")}
         observers[processes[name]] = recorder(rows, windows[name])
     for population in graph.of_kind(Population):
         for name in population.inputs:
             projection = graph.projection(name)
-            source = processes[projection.inputs[0]]
-            connect(plan.synapses[name], projection, [source.s_out], processes[population.name])
+            source = projection.inputs[0]
+            parts = synapse_parts(plan.synapses[name], projection, counts[source])
+            synapses = [make_synapse(part.kind, part.values) for part in parts]
+            connect([processes[source].s_out], synapses, processes[population.name])
     for name, process in processes.items():
         process.name = name
     return next(iter(processes.values())), observers
