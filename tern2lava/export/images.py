@@ -63,7 +63,7 @@ def export_images(
         (aside / "host.img").write_bytes(executable.host_image)
         _write_json(aside / INDEX, index)
 
-    _write_folder(folder, write)
+    write_folder(folder, write)
     return [*names, "host.img", INDEX]
 
 
@@ -104,7 +104,7 @@ def export_weights(program: Graph, folder: Path, *, version: str) -> list[str]:
             (aside / name).write_bytes(data)
         _write_json(aside / WEIGHTS, {"written_by": f"tern2lava {version}", "projections": entries})
 
-    _write_folder(folder, write)
+    write_folder(folder, write)
     return [*streams, WEIGHTS]
 
 
@@ -112,7 +112,7 @@ def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a folder beside `folder`, then rename it: whole or absent."""
     folder = Path(os.path.abspath(folder))
     aside: Path | None = None

@@ -3,9 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tern2lava.sim.lava.run import Window
+
+# The name of a process's class and its arguments but for windows.
+Parts = tuple[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class CoreGroup:
+    """Neurons of a core: their process, when it runs, and for each axon range that leads to them, by number, the
+    processes one behind the other."""
+
+    neuron: Parts
+    window: Window
+    wires: Sequence[tuple[int, Sequence[Parts]]]
+
+
+def fill_core(core: Any, groups: Sequence[CoreGroup]) -> tuple[list[Any], list[Any]]:
+    """The processes that a NeuroCore consists of, connected with its ports, and those of them that are neurons, by
+    group."""
+    made: list[Any] = []
+    neurons: list[Any] = []
+    for number, group in enumerate(groups):
+        neuron = make_neuron(*group.neuron, group.window)
+        neuron.name = f"{core.name} neurons {number}"
+        for axons, parts in group.wires:
+            synapses = [make_synapse(*part) for part in parts]
+            connect(core.ports_of(axons), synapses, neuron)
+            made += synapses
+        neuron.s_out.connect(getattr(core, f"spikes_{number}"))
+        neurons.append(neuron)
+    return made + neurons, neurons
 
 
 def make_neuron(kind: str, values: dict[str, Any], window: Window) -> Any:

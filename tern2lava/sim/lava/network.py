@@ -62,7 +62,7 @@ def build(plan: StockPlan, shared: SharedArrays) -> tuple[Any, dict[Any, Observe
     for population in graph.of_kind(Population):
         name = population.name
         part = neuron_part(plan.neurons[name], population, graph.arithmetic, counts[name])
-        processes[name] = make_neuron(part.kind, part.values, windows[name])
+        processes[name] = make_neuron(*part, windows[name])
         rows = {kind: shared[f"{kind}/{name}"] for kind in ("spikes", "u", "v")}
         observers[processes[name]] = recorder(rows, windows[name])
     for population in graph.of_kind(Population):
@@ -70,7 +70,7 @@ def build(plan: StockPlan, shared: SharedArrays) -> tuple[Any, dict[Any, Observe
             projection = graph.projection(name)
             source = projection.inputs[0]
             parts = synapse_parts(plan.synapses[name], projection, counts[source])
-            synapses = [make_synapse(part.kind, part.values) for part in parts]
+            synapses = [make_synapse(*part) for part in parts]
             connect([processes[source].s_out], synapses, processes[population.name])
     for name, process in processes.items():
         process.name = name

@@ -5,13 +5,14 @@ A part is a class of process and what it is made with, in numbers and arrays: as
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection
 from tern2lava.compiler.ir.shapes import ConvGeometry, broadcast
+from tern2lava.sim.lava.assemble import Parts
 from tern2lava.sim.lava.process_choice import NeuronPlan, SynapsePlan
 
 PARAMETERS = (
@@ -19,18 +20,10 @@ PARAMETERS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """A Lava process: the name of its class, and its arguments but for windows of time."""
-
-    kind: str
-    values: dict[str, Any]
-
-
-def neuron_part(chosen: NeuronPlan, population: Population, arithmetic: Arithmetic, count: int) -> Part:
+def neuron_part(chosen: NeuronPlan, population: Population, arithmetic: Arithmetic, count: int) -> Parts:
     """The process of a population of `count` neurons."""
     if chosen.use.stock:
-        return Part(
+        return (
             "LIFReset",
             {
                 "shape": (count,), "du": chosen.du, "dv": chosen.dv, "vth": chosen.vth, "bias_mant": chosen.bias_mant,
@@ -42,7 +35,7 @@ def neuron_part(chosen: NeuronPlan, population: Population, arithmetic: Arithmet
         for key in PARAMETERS
         if getattr(population, key) is not None
     }
-    return Part(
+    return (
         "TernaryNeuron",
         {
             "neurons": count, "parameters": parameters, "reset": population.reset.value,
@@ -53,20 +46,20 @@ def neuron_part(chosen: NeuronPlan, population: Population, arithmetic: Arithmet
     )  # fmt: skip
 
 
-def synapse_parts(chosen: SynapsePlan, projection: Projection, sources: int) -> list[Part]:
+def synapse_parts(chosen: SynapsePlan, projection: Projection, sources: int) -> list[Parts]:
     """The processes of a projection from `sources` neurons, one behind the other: a SpikeSelect where it reads a part
     of the source, a SpikeDelay where one is planned, the connection."""
-    parts: list[Part] = []
+    parts: list[Parts] = []
     if projection.reads is not None:
-        parts.append(Part("SpikeSelect", {"neurons": sources, "chosen": projection.reads.flat()}))
+        parts.append(("SpikeSelect", {"neurons": sources, "chosen": projection.reads.flat()}))
         sources = projection.reads.volume
     if chosen.own_delay:
-        parts.append(Part("SpikeDelay", {"neurons": sources, "delay": chosen.own_delay}))
+        parts.append(("SpikeDelay", {"neurons": sources, "delay": chosen.own_delay}))
     geometry = projection.geometry
     if not chosen.use.stock:
         shape = None if geometry is None else asdict(geometry)
         values = {"sources": sources, "codes": projection.weight, "gain": np.array(chosen.gain), "geometry": shape}
-        parts.append(Part("TernarySynapse", values))
+        parts.append(("TernarySynapse", values))
     elif geometry is None:
         parts.append(_dense(chosen, projection))
     else:
@@ -74,7 +67,7 @@ def synapse_parts(chosen: SynapsePlan, projection: Projection, sources: int) -> 
     return parts
 
 
-def _dense(chosen: SynapsePlan, projection: Projection) -> Part:
+def _dense(chosen: SynapsePlan, projection: Projection) -> Parts:
     """Lava's Dense or DelayDense with weights that are exactly codes * 2^exponent."""
     spare = 9 - projection.bits
     values: dict[str, Any] = {
@@ -84,15 +77,15 @@ def _dense(chosen: SynapsePlan, projection: Projection) -> Part:
         "num_message_bits": chosen.message_bits,
     }
     if chosen.own_delay == 0 and projection.delay:
-        return Part("DelayDense", values | {"delays": projection.delay})
-    return Part("Dense", values)
+        return ("DelayDense", values | {"delays": projection.delay})
+    return ("Dense", values)
 
 
-def _conv(chosen: SynapsePlan, projection: Projection, geometry: ConvGeometry) -> Part:
+def _conv(chosen: SynapsePlan, projection: Projection, geometry: ConvGeometry) -> Parts:
     """Lava's Conv, a true convolution over (x, y): the kernel flipped and transposed, pairs reversed."""
     weight = projection.weight.astype(np.int32)[:, :, ::-1, ::-1].transpose(0, 3, 2, 1) << chosen.exponent
     channels, height, width = geometry.in_shape
-    return Part(
+    return (
         "Conv",
         {
             "weight": np.ascontiguousarray(weight), "input_shape": (width, height, channels),

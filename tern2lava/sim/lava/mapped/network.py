@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
-from tern2lava.sim.lava.assemble import connect, make_neuron, make_synapse
+from tern2lava.sim.lava.assemble import fill_core
 from tern2lava.sim.lava.compat import require_lava
-from tern2lava.sim.lava.mapped.plan import CorePlan, MappedPlan, readouts
+from tern2lava.sim.lava.mapped.plan import CorePlan, MappedPlan, groups_of, readouts
 from tern2lava.sim.lava.mapped.wiring import Connection
 from tern2lava.sim.lava.network import recorder
-from tern2lava.sim.lava.parts import neuron_part, synapse_parts
 from tern2lava.sim.lava.run import Window
 from tern2lava.sim.lava.runtime import Observer, compile_network, execute, observe
 from tern2lava.sim.lava.shared_arrays import STEPS_DONE, SharedArrays
@@ -127,24 +126,10 @@ def _add_core(
 def _fill(chosen: CorePlan, place: int, shared: SharedArrays, probes: dict[Any, Observer], core: Any) -> list[Any]:
     """The processes that a core consists of, connected with its ports."""
 
-    graph = chosen.graph
-    assert graph.arithmetic is not None
-    made: list[Any] = []
-    for number, name in enumerate(chosen.neurons):
-        population, window = graph.population(name), chosen.windows[name]
-        part = neuron_part(chosen.neurons[name], population, graph.arithmetic, population.shape[0])
-        neuron = make_neuron(part.kind, part.values, window)
-        neuron.name = f"{core.name} {name}"
+    made, neurons = fill_core(core, groups_of(chosen))
+    for number, neuron in enumerate(neurons):
         rows = {kind: shared[f"{kind}/{place}.{number}"] for kind in ("spikes", "u", "v")}
-        probes[neuron] = recorder(rows, window)
-        for wire in population.inputs:
-            ports = core.ports_of(int(wire[1:]))
-            parts = synapse_parts(chosen.synapses[wire], graph.projection(wire), core.axons[int(wire[1:])][0])
-            synapses = [make_synapse(each.kind, each.values) for each in parts]
-            connect(ports, synapses, neuron)
-            made += synapses
-        neuron.s_out.connect(getattr(core, f"spikes_{number}"))
-        made.append(neuron)
+        probes[neuron] = recorder(rows, chosen.windows[f"g{number}"])
     return made
 
 

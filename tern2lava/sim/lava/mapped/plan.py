@@ -14,8 +14,10 @@ from itertools import pairwise
 import numpy as np
 
 from tern2lava.compiler.certify.wrapping import refuse_unbounded
-from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.ir.graph import Graph, Input
+from tern2lava.sim.lava.assemble import CoreGroup
 from tern2lava.sim.lava.mapped.wiring import Wiring
+from tern2lava.sim.lava.parts import neuron_part, synapse_parts
 from tern2lava.sim.lava.process_choice import NeuronPlan, SynapsePlan, plan_neuron, plan_synapse, refuse_unknown_kinds
 from tern2lava.sim.lava.run import ProcessUse, Window
 
@@ -86,6 +88,23 @@ def plan_mapped(wiring: Wiring, samples: int, steps: int, processes: int = DEFAU
         wiring=wiring, cores=tuple(cores), shared=shared, samples=samples, steps=steps, period=period,
         lava_steps=(samples - 1) * period + steps + max(starts, default=0), uses=tuple(uses),
     )  # fmt: skip
+
+
+def groups_of(plan: CorePlan) -> list[CoreGroup]:
+    """What a core consists of, as processes are made of it."""
+    graph, found = plan.graph, []
+    assert graph.arithmetic is not None
+    for name in plan.neurons:
+        population = graph.population(name)
+        wires = []
+        for wire in population.inputs:
+            projection = graph.projection(wire)
+            source = graph[projection.inputs[0]]
+            assert isinstance(source, Input)
+            wires.append((int(wire[1:]), synapse_parts(plan.synapses[wire], projection, source.shape[0])))
+        neuron = neuron_part(plan.neurons[name], population, graph.arithmetic, population.shape[0])
+        found.append(CoreGroup(neuron, plan.windows[name], wires))
+    return found
 
 
 def readouts(wiring: Wiring) -> tuple[tuple[int, int], ...]:

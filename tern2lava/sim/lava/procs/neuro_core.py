@@ -39,7 +39,6 @@ class NeuroCore(AbstractProcess):
 
     def __init__(self, *, axons: list[tuple[int, int]], neurons: list[int], fill: Callable[[Any], list[Any]]) -> None:
         super().__init__(fill=fill)
-        self.axons = axons
         for number, (count, routes) in enumerate(axons):
             for route in range(routes):
                 setattr(self, f"axons_{number}_{route}", InPort(shape=(count,)))
