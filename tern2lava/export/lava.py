@@ -12,18 +12,18 @@ from tern2lava.compiler.ir.graph import Input
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
 from tern2lava.export.images import write_folder
-from tern2lava.export.lava_source import RUN, network_source
+from tern2lava.export.lava_source import RUN, network_source, process_source
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava.mapped.plan import groups_of, plan_mapped, readouts
 from tern2lava.sim.lava.mapped.wiring import read_wiring
 from tern2lava.sim.lava.stand_alone import ARRAYS, NETWORK
 
-SCRIPT, PARTS = "run.py", "parts/network.py"
+SCRIPT, BUILDER, PROCESSES = "run.py", "network.py", "parts/processes.py"
 
 
 def export_lava(executable: Executable, folder: Path, *, version: str, steps: int) -> list[str]:
-    """Write run.py, parts/network.py (all code that it needs beside numpy and Lava), network.json and network.npz (what
-    the core images hold) to a new folder; the names of the files. steps: the most that a sample may have.
+    """Write run.py, network.py and parts/processes.py (all code that it needs beside numpy and Lava), network.json and
+    network.npz (what the core images hold) to a new folder; the names of the files. steps: the most of a sample.
 
     Raises InputError where the folder holds something or cannot be written or no steps are known, UnsupportedError for
     neurons that no Lava process executes.
@@ -38,14 +38,14 @@ def export_lava(executable: Executable, folder: Path, *, version: str, steps: in
     def write(aside: Path) -> None:
         (aside / "parts").mkdir()
         (aside / SCRIPT).write_text(RUN, encoding="utf-8")
-        (aside / "parts" / "__init__.py").write_text("", encoding="utf-8")
-        (aside / PARTS).write_text(network_source(version), encoding="utf-8")
+        (aside / PROCESSES).write_text(process_source(version), encoding="utf-8")
+        (aside / BUILDER).write_text(network_source(version), encoding="utf-8")
         (aside / NETWORK).write_text(text, encoding="utf-8")
         stored: dict[str, Any] = dict(arrays)
         np.savez_compressed(aside / ARRAYS, **stored)
 
     write_folder(folder, write)
-    return [SCRIPT, PARTS, "parts/__init__.py", NETWORK, ARRAYS]
+    return [SCRIPT, BUILDER, PROCESSES, NETWORK, ARRAYS]
 
 
 def _document(executable: Executable, version: str, steps: int) -> dict[str, Any]:

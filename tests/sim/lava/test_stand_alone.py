@@ -46,6 +46,7 @@ def test_the_exported_network_spikes_alike_without_tern2lava(name: str, integer_
         cwd=tmp_path, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    assert "Cannot import module" not in done.stderr, "Lava executes what lies beside a process"
     reference = integer.run(network, inputs)
     with np.load(tmp_path / "out.npz") as found:
         assert set(found.files) == set(reference.spikes)
