@@ -69,6 +69,9 @@ class Effort:
     sequential_samples: int = 32
     #: Samples that Lava's own runtime runs (L1) in mixed mode. Chosen: it meets at a barrier in every step.
     runtime_samples: int = 8
+    #: Samples of the cover stimulus that move potentials to thresholds which were not met from both sides, at most.
+    #: Measured on VGG-9: see benchmarks/results/cover.md.
+    cover_ramps: int = 40
     #: Test samples on which a training measures the distance of potentials from thresholds. Chosen.
     band_samples: int = 100
 
@@ -129,13 +132,15 @@ NORMAL = Effort()
 EFFORTS: dict[str, Effort] = {
     "quick": replace(
         NORMAL, searched_kinds=12, examined_kinds=1, drawn_sequences=96, least_sequences=16, held_threshold=16,
-        exact_steps=32, advised_size=10_000, own_candidates=4, sequential_samples=4, runtime_samples=1, band_samples=20,
+        exact_steps=32, advised_size=10_000, own_candidates=4, sequential_samples=4, runtime_samples=1, cover_ramps=10,
+        band_samples=20,
     ),
     "normal": NORMAL,
     "thorough": replace(
         NORMAL, searched_kinds=480, examined_kinds=48, drawn_sequences=1600, least_sequences=256, held_threshold=256,
         exact_steps=128, shortfalls=(0, 1, 2, 3, 4, 6, 8), advised_size=1_000_000, traced_steps=96, kept_samples=64,
-        own_samples=8, own_candidates=48, sequential_samples=320, runtime_samples=80, band_samples=1000,
+        own_samples=8, own_candidates=48, sequential_samples=320, runtime_samples=80, cover_ramps=160,
+        band_samples=1000,
     ),
 }  # fmt: skip
 """The presets of --effort."""

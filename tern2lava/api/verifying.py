@@ -12,6 +12,8 @@ from tern2lava.arguments import public
 from tern2lava.bundle import Bundle, recorded_run, translation_of
 from tern2lava.compiler.progress import Progress
 from tern2lava.effort import NORMAL, Effort, effort_of
+from tern2lava.errors import InputError
+from tern2lava.registry import one_of
 from tern2lava.report.model import Report
 from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
@@ -23,6 +25,8 @@ from tern2lava.sim.verify.shard import LavaMode
 from tern2lava.sim.verify.verify import Backend
 from tern2lava.sim.verify.verify import verify as run_verify
 
+STIMULI = ("cover",)
+"""The stimuli that can be asked for."""
 LONGEST = 1e6
 """Seconds that a run of Lava may be given at most, eleven days."""
 
@@ -30,8 +34,9 @@ LONGEST = 1e6
 @public
 def verify(
     bundle: BundleLike,
-    data: SpikesLike,
+    data: SpikesLike | None = None,
     *,
+    stimulus: str | None = None,
     any_steps: bool = False,
     pad: bool = False,
     backend: Backend = "lava",
@@ -48,6 +53,10 @@ def verify(
 
     bundle: what `compile` returned, or the bundle's folder. data: spikes (samples, steps, *input shape) as an array,
     list or tensor, (spikes, labels), a mapping of arrays, or an npz file (docs/data.md).
+
+    stimulus: "cover" also runs generated spikes, the cover stimulus (docs/coverage.md), or nothing else where data is
+    None: then nothing is said, and nothing may be required, of arithmetic and ranges. It is part of the verdict on
+    execution; report.verification.cover says what it covered, report.verification.coverage what the data did.
 
     The first keys of report.verification are five verdicts (report.verification.verdicts): execution (images, Lava and
     engine against the integers), arithmetic (integers against the float model), reading (float model against the
@@ -67,6 +76,10 @@ def verify(
     of zeros to samples that have fewer (docs/data.md). progress(stage, done, total) counts samples. Raises InputError,
     BackendError where Lava or Ray did not finish, MissingPackageError where one is not installed.
     """
+    if stimulus is not None and not (isinstance(stimulus, str) and stimulus in STIMULI):
+        raise arguments.refused("stimulus", one_of(STIMULI), stimulus, "write stimulus='cover', or leave it out")
+    if data is None and stimulus is None:
+        raise InputError("data", "requires spikes; found None; give some, or stimulus='cover' for generated ones")
     arguments.choice(backend, "backend", get_args(Backend))
     arguments.choice(lava_mode, "lava_mode", get_args(LavaMode))
     arguments.choice(engine, "engine", ("local", "ray"))
@@ -84,12 +97,18 @@ def verify(
         extras.require("lava")
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     found = opened(bundle)
-    given = given_spikes(data, found.executable.program)
-    spikes = given.spike_data(found.executable.program, steps_of(found), any_steps=any_steps, pad=pad, effort=wanted)
+    given = spikes = None
+    if data is not None:
+        given = given_spikes(data, found.executable.program)
+        program, steps = found.executable.program, steps_of(found)
+        spikes = given.spike_data(program, steps, any_steps=any_steps, pad=pad, effort=wanted)
+    elif require is not None and (required.arithmetic is not None or required.ranges):
+        word = "ranges" if required.arithmetic is None else "arithmetic"
+        raise InputError("require", f"requires data for {word}; found none; give some, or leave the word out")
     limits = {row.population: Limits(u=row.u_limit, v=row.v_limit) for row in found.report.certificate}
     proof = run_verify(
         found.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
-        timeout=timeout, progress=progress, effort=wanted, limits=limits,
+        timeout=timeout, progress=progress, effort=wanted, limits=limits, stimulus=stimulus is not None,
     )  # fmt: skip
     proof = replace(proof, reading=_reading(found, given, spikes, samples, progress, wanted))
     result = add_verification(found.report, proof, required, _ternarize(found), translation_of(found))
@@ -98,12 +117,13 @@ def verify(
 
 
 def _reading(
-    bundle: Bundle, given: Given, spikes: SpikeData, samples: int | None, progress: Progress | None, effort: Effort
-) -> Reading | None:
+    bundle: Bundle, given: Given | None, spikes: SpikeData | None, samples: int | None, progress: Progress | None,
+    effort: Effort,
+) -> Reading | None:  # fmt: skip
     """The float model against the framework's own run: the data's, else the one that the bundle keeps, else None."""
     imported, steps = bundle.executable.imported, steps_of(bundle)
-    found = given.oracle(imported, spikes, effort)
-    if found is not None:
+    found = None if given is None or spikes is None else given.oracle(imported, spikes, effort)
+    if found is not None and spikes is not None:
         return read_all(imported, spikes, found, steps=steps, samples=samples, progress=progress, effort=effort)
     kept = recorded_run(bundle)
     if kept is None:

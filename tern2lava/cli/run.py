@@ -69,11 +69,28 @@ def simulate(
 
 @app.command(
     epilog="Example: tern2lava verify build/ --data test.npz --samples 100\n\n"
-    "Another: tern2lava verify build/ --data test.npz --require execution,arithmetic=0.1%"
+    "Another: tern2lava verify build/ --data test.npz --require execution,arithmetic=0.1%\n\n"
+    "Without data: tern2lava verify build/ --stimulus cover"
 )
 def verify(
     bundle: BundleFolder,
-    data: Data,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            help="npz file: `spikes` (samples, steps, *input shape), optional `labels` (samples,). May be "
+            "left out with --stimulus cover.",
+        ),
+    ] = None,
+    stimulus: Annotated[
+        str | None,
+        typer.Option(
+            metavar="cover",
+            help="`cover`: also run generated spikes that every input and population sends in the "
+            "place of its own, so that every synapse carries some, any two sources differ and thresholds are met from "
+            "both sides (docs/coverage.md).",
+        ),
+    ] = None,
     backend: Annotated[
         str,
         typer.Option(
@@ -120,10 +137,15 @@ def verify(
     model, whether that is your framework's network, and whether accumulators stay within their ranges; for every input,
     whether the core images are the integers."""
     from tern2lava import api
+    from tern2lava.arguments import found
     from tern2lava.effort import effort_of
     from tern2lava.errors import InputError
     from tern2lava.report.verdict_tables import verification_table
 
+    if stimulus not in (None, "cover"):
+        raise InputError("--stimulus", f"requires cover; found {found(stimulus)}; write --stimulus cover")
+    if data is None and stimulus is None:
+        raise InputError("--data", "requires an npz file; found none; give one, or --stimulus cover to generate some")
     if backend not in ("lava", "reference"):
         raise InputError("--backend", f"requires lava or reference; found '{backend}'; choose one of them")
     if engine not in ("local", "ray"):
@@ -132,15 +154,16 @@ def verify(
         raise InputError("--lava-mode", f"requires {one_of(lava_modes())}; found '{lava_mode}'; choose one of them")
     with progress_bar(as_json) as progress:
         report = api.verify(
-            bundle, data, backend="lava" if backend == "lava" else "reference", lava_mode=cast("LavaMode", lava_mode),
+            bundle, data, stimulus=stimulus, backend="lava" if backend == "lava" else "reference",
+            lava_mode=cast("LavaMode", lava_mode),
             engine="ray" if engine == "ray" else "local", samples=samples or None, timeout=timeout, progress=progress,
             require=require, effort=effort_of(effort, "--effort"), any_steps=any_steps, pad=pad,
         )  # fmt: skip
-    found = report.verification
-    assert found is not None
+    result = report.verification
+    assert result is not None
     if as_json:
-        print(found.model_dump_json(indent=1))
+        print(result.model_dump_json(indent=1))
     else:
-        console().print(verification_table(found))
-    if not found.met:
+        console().print(verification_table(result))
+    if not result.met:
         raise typer.Exit(1)

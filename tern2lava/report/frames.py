@@ -13,7 +13,7 @@ from tern2lava.errors import InputError
 from tern2lava.extras import require
 from tern2lava.report.model import Report, Verification
 
-VERIFIED = ("verdicts", "arithmetic", "executions", "band", "ranges", "reading")
+VERIFIED = ("verdicts", "arithmetic", "executions", "band", "ranges", "reading", "coverage", "core_coverage")
 TABLES = ("populations", "cores", "memory", "certificate", "integers", "roundings", "bounds", "twins", *VERIFIED)
 
 
@@ -38,6 +38,8 @@ def verification_frame(verification: Verification, table: object) -> Any:
         if verification.reading is None:
             raise InputError("table", "requires the framework's own run for 'reading'; found none; see docs/oracle.md")
         return frame(verification.reading.populations)
+    if name in ("coverage", "core_coverage"):
+        return _frame(_coverage(verification, cores=name == "core_coverage"))
     if name == "arithmetic":
         return frame(verification.arithmetic.populations)
     return frame(getattr(verification, name))
@@ -60,6 +62,14 @@ def _populations(report: Report) -> Iterable[dict[str, Any]]:
             for key, value in found.items()
             if key != "population"
         }
+
+
+def _coverage(verification: Verification, *, cores: bool) -> Iterable[dict[str, Any]]:
+    """The rows of coverage of the data, then of the cover stimulus."""
+    cover = verification.cover
+    for stimulus, block in (("data", verification.coverage), ("cover", None if cover is None else cover.coverage)):
+        for row in [] if block is None else block.cores if cores else block.populations:
+            yield {"stimulus": stimulus, **_cells(row)}
 
 
 def _cells(row: BaseModel) -> dict[str, Any]:

@@ -340,10 +340,10 @@ class VerdictRow(_Block):
         "input."
     )
     status: str = Field(
-        description="execution: equal or differs. arithmetic: equal, within (no more differ than is allowed) or "
-        "differs. reading: equal, within (nothing but ties that the framework's rounding explains), differs or not "
-        "compared. ranges: equal (every accumulator stayed within its range) or differs. images: equal (proven), "
-        "differs or not compared."
+        description="execution: equal or differs. arithmetic: equal, within (no more differ than is allowed), "
+        "differs, or not compared (without data). reading: equal, within (nothing but ties that the framework's "
+        "rounding explains), differs or not compared. ranges: equal (every accumulator stayed within its range), "
+        "differs or not compared. images: equal (proven), differs or not compared."
     )
     required: str | None = Field(description="What is required of it; null: nothing.")
     met: bool | None = Field(description="Whether that holds; null: nothing is required.")
@@ -461,6 +461,73 @@ class ExecutionRow(_Block):
     seconds: float = Field(description="Time it took, start included.")
 
 
+class CoverageRow(_Block):
+    """What spiked of an input, a population or a core, and which of the synapses that end in it carried a spike."""
+
+    name: str = Field(description="Name of the input or population, number of the core.")
+    kind: str = Field(description="input, population, relay (neurons that pass partial sums on) or core.")
+    neurons: int = Field(description="Neurons, values of an input.")
+    spiked: int = Field(description="Those that spiked (sent anything but 0) in some step of some sample.")
+    synapses: int = Field(
+        description="Weights that are not 0, each counted at every place of a convolution; a pooled source counts as "
+        "one of each window."
+    )
+    carried: int = Field(description="Those that carried a spike which arrived within the steps of its sample.")
+    late: int = Field(description="Those whose source spiked only when there were no steps left for it to arrive.")
+
+
+class CoverageBlock(_Block):
+    """What a run covered: without a spike, a synapse shows nothing of its weight."""
+
+    samples: int = Field(description="Samples.")
+    steps: int = Field(description="Steps of each.")
+    neurons: int = Field(description="Neurons of all populations, relays included, inputs not.")
+    spiked: int = Field(description="Those that spiked.")
+    synapses: int = Field(description="Synapses of all populations.")
+    carried: int = Field(description="Those that carried a spike which arrived.")
+    populations: list[CoverageRow] = Field(description="By input and population.")
+    cores: list[CoverageRow] = Field(description="By core, which holds the synapses of its neurons.")
+
+
+class ThresholdRow(_Block):
+    """Which thresholds of a population the cover stimulus met from both sides."""
+
+    population: str = Field(description="Name of the population.")
+    thresholds: int = Field(description="Thresholds: one of each neuron, two where it spikes -1 too.")
+    crossed: int = Field(description="Those that a potential crossed: the neuron spiked.")
+    near: int = Field(
+        description="Those that a potential came near without crossing: less than the largest synapse of its neuron "
+        "was lacking."
+    )
+    both: int = Field(description="Those that were met so from both sides.")
+    helpless: int = Field(description="Those towards which no synapse and no bias moves the potential.")
+
+
+class UncoveredRow(_Block):
+    """Synapses that no stimulus has carry a spike."""
+
+    projection: str = Field(description="Name of the projection.")
+    synapses: int = Field(description="Synapses.")
+    reason: str = Field(description="Why.")
+
+
+class CoverBlock(_Block):
+    """The cover stimulus: generated spikes that every input sends, and every population in the place of its own, so
+    that any two sources of a neuron are told apart and thresholds are met from both sides."""
+
+    chain: list[str] = Field(description="Executions that ran it and were compared.")
+    left_out: list[str] = Field(description="Executions of this verification that did not run it.")
+    executions: list[ExecutionRow] = Field(description="How many samples each ran.")
+    equal: bool = Field(description="Whether all agree in every spike and state compared.")
+    compared_values: int = Field(description="Number of spikes and states compared.")
+    samples: int = Field(description="Samples.")
+    steps: int = Field(description="Steps of each.")
+    first_difference: str | None = Field(description="The first difference; null: none.")
+    coverage: CoverageBlock = Field(description="What it covered; neurons spike on what they are sent.")
+    thresholds: list[ThresholdRow] = Field(description="One entry per population that has thresholds.")
+    uncovered: list[UncoveredRow] = Field(description="Synapses that no stimulus has carry a spike; empty: none.")
+
+
 class Verification(_Block):
     """The verification on data: five verdicts, and what they rest on."""
 
@@ -500,6 +567,13 @@ class Verification(_Block):
         description="Whether integers provably spike as the real dynamics on this data: no accumulator "
         "overflowed, no potential came near its threshold, and no spike differs from the float model's."
     )
+    coverage: CoverageBlock | None = Field(
+        description="What the samples compared covered, in the integer reference; null: no data were given."
+    )
+    cover: CoverBlock | None = Field(
+        description="The cover stimulus (verify --stimulus cover); null: it was not asked for, or executions differ on "
+        "the data already."
+    )
 
     def _shown(self) -> str:
         verdicts = ", ".join(f"{row.name} {row.status}" for row in self.verdicts)
@@ -507,8 +581,9 @@ class Verification(_Block):
 
     def to_frame(self, table: str = "arithmetic") -> Any:
         """One of its tables as a pandas.DataFrame: "arithmetic" (spikes of each population in integers and in the float
-        model), "verdicts", "executions", "band", "ranges", "reading". Raises InputError for another name or where there
-        was no reading, MissingPackageError without pandas."""
+        model), "verdicts", "executions", "band", "ranges", "reading", "coverage" and "core_coverage" (of the data,
+        and of the cover stimulus, by the column stimulus). Raises InputError for another name or where there was no
+        reading, MissingPackageError without pandas."""
         from tern2lava.report.frames import verification_frame
 
         return verification_frame(self, table)

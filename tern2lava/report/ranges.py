@@ -33,6 +33,11 @@ def ranges_verdict(
     these data.
     """
     away = [row for row in rows if not row.stayed]
+    if not data_samples:
+        return VerdictRow(
+            name="ranges", status="not compared", required=None, met=None,
+            sentence="NOT WATCHED: no data were given",
+        )  # fmt: skip
     if away:
         sentence = (
             f"LEFT in {len(away)} of {count(len(rows), 'population')}: certificates are conditional on ranges that "

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 
 from tern2lava.counts import count
-from tern2lava.report.model import Arithmetic, ReadingBlock, VerdictRow, Verification
+from tern2lava.report.coverage import coverage_lines, coverage_table, named, threshold_table
+from tern2lava.report.model import Arithmetic, ExecutionRow, ReadingBlock, VerdictRow, Verification
 from tern2lava.report.ranges import departure
 from tern2lava.report.sheet import Labelled, Paragraph, Sheet, plain, sheet, text_column
 from tern2lava.report.verdicts import percent
@@ -18,6 +21,9 @@ def verdict_lines(verification: Verification) -> Labelled:
     for row in verification.verdicts:
         style = _style(row)
         lines.add(row.name.capitalize(), row.sentence, style)
+        if row.name == "execution":
+            for words, style in coverage_lines(verification):
+                lines.add("", words, style)
         if row.name == "arithmetic":
             for words, style in _silence(verification.arithmetic):
                 lines.add("", words, style)
@@ -41,10 +47,10 @@ def _silence(arithmetic: Arithmetic) -> list[tuple[str, str]]:
     """Which populations died, and which never spiked in either."""
     found = []
     if arithmetic.died:
-        found.append((f"died (spikes in the float model, none in integers): {', '.join(arithmetic.died)}", "bold red"))
+        found.append((f"died (spikes in the float model, none in integers): {named(arithmetic.died)}", "bold red"))
     if arithmetic.silent:
         found.append(
-            (f"never spiked in either, nothing is known of their spikes: {', '.join(arithmetic.silent)}", "yellow")
+            (f"never spiked in either, nothing is known of their spikes: {named(arithmetic.silent)}", "yellow")
         )
     return found
 
@@ -63,10 +69,18 @@ def verification_table(verification: Verification) -> RenderableType:
         lines.append(Paragraph(_engine_line(verification)))
     if verification.spike_exact:
         lines.append(Paragraph("Proven on this data: integers and real dynamics spike alike in every neuron and step."))
-    lines += [_execution_table(verification), arithmetic_table(verification.arithmetic)]
+    if verification.executions:
+        lines += [_execution_table(verification.executions), arithmetic_table(verification.arithmetic)]
+    if verification.coverage is not None:
+        lines.append(coverage_table(verification.coverage, "Coverage of the data"))
+    cover = verification.cover
+    if cover is not None:
+        lines.append(_execution_table(cover.executions, "Executions of the cover stimulus, held against I"))
+        lines += [coverage_table(cover.coverage, "Coverage of the cover stimulus"), threshold_table(cover)]
     if verification.reading is not None and verification.reading.populations:
         lines.append(reading_table(verification.reading))
-    lines.append(_band_table(verification))
+    if verification.band:
+        lines.append(_band_table(verification))
     if verification.processes:
         used = sheet("Lava processes of L1", ("Node", text_column("Process"), text_column("Why", 1)))
         for process in verification.processes:
@@ -124,14 +138,16 @@ def _band_table(verification: Verification) -> Sheet:
     return table
 
 
-def _execution_table(verification: Verification) -> Sheet:
+def _execution_table(
+    executions: Sequence[ExecutionRow], title: str = "Executions, each held against I in every spike and state"
+) -> Sheet:
     """How many samples each execution ran and how many of its values were compared with the reference."""
     table = sheet(
-        "Executions, each held against I in every spike and state",
+        title,
         ("Name", "What", "Samples", "Values compared", "Seconds", "Samples/s"),
         left=("What",),
     )
-    for row in verification.executions:
+    for row in executions:
         rate = plain(row.samples / row.seconds if row.seconds else None)
         values = f"{row.values:,}" if row.values else ""
         table.add_row(row.name, row.what, f"{row.samples:,}", values, f"{row.seconds:.2f}", rate)

@@ -15,14 +15,18 @@ from tern2lava.prove.run import Translation
 from tern2lava.report.model import Arithmetic, VerdictRow
 from tern2lava.report.requirements import Requirements
 from tern2lava.sim.reading.compare import Reading
+from tern2lava.sim.verify.cover import Covered
 from tern2lava.sim.verify.executions import EXECUTIONS
 from tern2lava.sim.verify.verify import Proof
 
 
 def execution_verdict(proof: Proof, require: Requirements) -> VerdictRow:
     """Whether every execution equals the integers bit for bit, on which data, and which did not run all of it."""
-    comparison = proof.comparison
-    if comparison.equal:
+    comparison, cover = proof.comparison, proof.cover
+    equal = comparison.equal and (cover is None or cover.comparison.equal)
+    if cover is not None and (not proof.samples or not cover.comparison.equal):
+        sentence = f"{_cover_words(cover)}; no data were given" if not proof.samples else _cover_words(cover)
+    elif comparison.equal:
         fewer = [f"{run.name} on {run.samples:,}" for run in proof.executions if run.samples < proof.samples]
         sentence = (
             f"VERIFIED {' == '.join(comparison.chain)}: {count(comparison.compared_values, 'spike')} and states equal, "
@@ -32,15 +36,29 @@ def execution_verdict(proof: Proof, require: Requirements) -> VerdictRow:
             sentence += f" ({', '.join(fewer)} of them)"
         if not any(EXECUTIONS.get(name).lava for name in comparison.chain):
             sentence += "; Lava was not run"
+        if cover is not None:
+            sentence += f"; {_cover_words(cover)}"
     else:
         sentence = f"DIFFERS {comparison}"
     return VerdictRow(
         name="execution",
-        status="equal" if comparison.equal else "differs",
+        status="equal" if equal else "differs",
         required="every spike and state equal" if require.execution else None,
-        met=comparison.equal if require.execution else None,
+        met=equal if require.execution else None,
         sentence=sentence,
     )
+
+
+def _cover_words(cover: Covered) -> str:
+    """What the cover stimulus showed, and in which executions."""
+    found = cover.comparison
+    if not found.equal:
+        return f"DIFFERS on the cover stimulus: {found}"
+    words = (
+        f"VERIFIED on the cover stimulus {' == '.join(found.chain)}: {count(found.compared_values, 'spike')} and "
+        f"states equal, {count(cover.samples, 'sample')} x {count(cover.steps, 'step')}"
+    )
+    return words + (f" ({' and '.join(cover.left_out)} did not run it)" if cover.left_out else "")
 
 
 def arithmetic_verdict(found: Arithmetic, require: Requirements) -> VerdictRow:
@@ -51,6 +69,11 @@ def arithmetic_verdict(found: Arithmetic, require: Requirements) -> VerdictRow:
     makes no spikes to count.
     """
     limit = require.arithmetic
+    if not found.data_samples:
+        return VerdictRow(
+            name="arithmetic", status="not compared", required=None, met=None,
+            sentence="NOT COMPARED: no data were given to count spikes on",
+        )  # fmt: skip
     changed = found.changed_decisions or 0
     decided = limit is None or changed <= allowed_decisions(limit, found.samples)
     within = limit is not None and found.share <= limit and not found.died and decided

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tern2lava.prove.run import Translation
+from tern2lava.report.coverage import cover_block, coverage_block, execution_rows
 from tern2lava.report.model import (
     Arithmetic,
     ArithmeticRow,
     BandRow,
-    ExecutionRow,
     FallbackRow,
     ProcessRow,
     ReadingBlock,
@@ -19,7 +19,6 @@ from tern2lava.report.ranges import range_rows, ranges_verdict
 from tern2lava.report.requirements import Requirements
 from tern2lava.report.verdicts import arithmetic_verdict, execution_verdict, images_verdict, reading_verdict
 from tern2lava.sim.reading.compare import Reading
-from tern2lava.sim.verify.executions import EXECUTIONS
 from tern2lava.sim.verify.verify import Proof
 
 
@@ -58,17 +57,14 @@ def add_verification(
         reading=None if proof.reading is None else reading_block(proof.reading),
         effort=proof.effort,
         chain=list(comparison.chain),
-        equal=comparison.equal,
-        executions=[
-            ExecutionRow(
-                name=e.name, what=EXECUTIONS.get(e.name).what, samples=e.samples, values=e.values, seconds=e.seconds
-            )
-            for e in proof.executions
-        ],
+        equal=comparison.equal and (proof.cover is None or proof.cover.comparison.equal),
+        executions=execution_rows(proof.executions),
         compared_values=comparison.compared_values,
         samples=proof.samples,
         steps=proof.steps,
         first_difference=None if comparison.difference is None else str(comparison),
+        coverage=None if proof.coverage is None else coverage_block(proof.coverage),
+        cover=None if proof.cover is None else cover_block(proof.cover),
         processes=[ProcessRow(node=node, process=process, reason=why) for node, process, why in proof.processes],
         accuracy_integer=proof.accuracy_integer,
         accuracy_float=proof.accuracy_float,

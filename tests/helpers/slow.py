@@ -27,6 +27,7 @@ FILES = frozenset(
         "sim/engine/test_kernels_kept.py", "sim/engine/test_run.py", "sim/lava/test_child.py",
         "sim/lava/test_cores.py", "sim/lava/test_memory.py", "sim/lava/test_processes.py",
         "sim/lava/test_sequential.py", "sim/test_overflow.py", "sim/test_relays.py", "sim/test_targets.py",
+        "sim/verify/test_cover.py", "sim/verify/test_coverage.py", "sim/verify/test_driven.py",
         "sim/verify/test_ray.py", "sim/verify/test_threshold_margin.py", "sim/verify/test_verify.py", "test_api.py",
         "test_bad_input.py", "test_bundle_bytes.py", "test_cli.py", "test_demo.py", "test_fingerprints.py",
         "test_oracle.py", "test_package.py", "test_progress.py", "test_what_if.py", "test_without_torch.py",

@@ -54,11 +54,15 @@ def test_every_table_has_a_row_for_each_row_of_the_report(held: CompiledNetwork,
     report = tern2lava.report(held)
     assert report.verification is not None
     block = report.verification if table in VERIFIED else report
+    coverage = report.verification.coverage
+    assert coverage is not None
     rows: dict[str, Sequence[object]] = {
         "memory": report.memory.layers,
         "arithmetic": report.verification.arithmetic.populations,
+        "coverage": coverage.populations,
+        "core_coverage": coverage.cores,
     }
-    assert len(report.to_frame(table)) == len(rows.get(table, getattr(block, table)))
+    assert len(report.to_frame(table)) == len(rows[table] if table in rows else getattr(block, table))
     if table in VERIFIED:
         assert report.verification.to_frame(table).equals(report.to_frame(table))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -47,8 +47,11 @@ class Loop:
                     self.outside[name] = of_axons[c, a]
                 self.ranges[c].append((name, gather, axons.axon_of()))
 
-    def run(self, given: dict[str, Spikes], samples: int, steps: int, states: bool) -> Iterator[Result]:
-        """What each group does, given what reaches the loop from outside, (samples, steps, volume) by axon range."""
+    def run(
+        self, given: dict[str, Spikes], samples: int, steps: int, states: bool, driven: Mapping[Place, Spikes]
+    ) -> Iterator[Result]:
+        """What each group does, given what reaches the loop from outside, (samples, steps, volume) by axon range, and
+        what its members send in the place of their spikes (driven)."""
         from tern2lava.sim.cores.result import Result
 
         machines = {c: CoreMachine(part, samples, steps) for c, (part, _) in self.images.items()}
@@ -70,6 +73,9 @@ class Loop:
         }
         for t in range(1, steps + max(self.starts[m] for m in self.members) + 1):
             before = {member: emitted[member[0]][:, first[member]] for member in self.members}
+            for member in before.keys() & driven.keys():
+                k = t - 1 - self.starts[member] - 1
+                before[member] = driven[member][:, k] if 0 <= k < steps else np.zeros_like(before[member])
             now = {}
             for c, machine in machines.items():
                 now[c] = machine.step(t, self._arriving(c, t, before, given, samples, steps, machine))

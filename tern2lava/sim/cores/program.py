@@ -8,7 +8,7 @@ whole spike trains at a time; groups in a loop, across cores or not, hardware ti
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import networkx
@@ -46,9 +46,12 @@ class CoreProgram:
     stages: tuple[Stage, ...]
     host: int
 
-    def run(self, inputs: dict[int, Spikes], *, states: bool) -> Iterator[Result]:
+    def run(
+        self, inputs: dict[int, Spikes], *, states: bool, driven: Mapping[Place, Spikes] | None = None
+    ) -> Iterator[Result]:
         """What each group does on `inputs`, by group of the host (samples, steps, neurons), in an order in which each
-        is computed after what it reads."""
+        is computed after what it reads. driven: of some groups, what others receive in the place of their spikes."""
+        driven = driven or {}
         samples, steps = next(iter(inputs.values())).shape[:2]
         rows: dict[Place, Spikes] = {(self.host, g): values for g, values in inputs.items()}
         gathered: dict[int, Spikes] = {}
@@ -61,14 +64,15 @@ class CoreProgram:
                 # Neurons that no synapse reaches; what stands here says only how long they run.
                 given[NOTHING] = np.zeros((samples, steps, 1), np.uint8)
             if isinstance(stage.program, Loop):
-                results = stage.program.run(given, samples, steps, states)
+                results = stage.program.run(given, samples, steps, states, driven)
             else:
                 trace = run_engine(stage.program, given, states=states, threads=1).trace
                 (name,) = trace.spikes
                 one = Result(stage.groups[0], trace.spikes[name], trace.u.get(name), trace.v.get(name))
                 results = iter([one])
             for result in results:
-                rows[result.place] = result.spikes
+                forced = driven.get(result.place)
+                rows[result.place] = result.spikes if forced is None else forced.astype(result.spikes.dtype)
                 yield result
             for k in stage.last:
                 del gathered[k]

@@ -17,10 +17,15 @@ from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference.integer import spike_type
 
 
-def run(images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, states: bool = True) -> Trace:
+def run(
+    images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, states: bool = True,
+    driven: Mapping[str, Spikes] | None = None,
+) -> Trace:  # fmt: skip
     """The trace of the program in `images` on `inputs`: for every input, values (batch, steps, *shape).
 
-    Raises InputError for damaged images, and where their groups do not cover every population exactly once.
+    driven: of some populations, values (batch, steps, *shape) that take their routes in the place of their spikes, as
+    sim.reference.integer defines it. Raises InputError for damaged images, and where their groups do not cover every
+    population exactly once.
     """
     cores = [decode_core(data, f"image of core {k}") for k, data in enumerate(images)]
     host = decode_core(host_image, "host image")
@@ -38,18 +43,20 @@ def run(images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes]
     v = {name: np.zeros((batch, steps, n), np.int64) for name, n in sizes.items() if states}
     u = {name: np.zeros((batch, steps, n), np.int64) for name, n in sizes.items() if states}
     places = [[group.box.flat() for group in image.groups] for image in cores]
+    forced = {name: values.reshape(batch, steps, -1) for name, values in (driven or {}).items()}
 
     arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
     for t in range(1, steps + max(starts, default=0) + 1):
         out: list[Spikes] = [machine.step(t, x) for machine, x in zip(machines, arriving, strict=True)]
         out.append(emitted_by_host[:, t - 1] if t <= steps else np.zeros_like(emitted_by_host[:, 0]))
+        sent = [*(_sent(*each, t, forced) for each in zip(machines, out, places, strict=False)), out[-1]]
         arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
         for wire in wires:
             # Added, not assigned: a spike that arrives twice counts twice.
             if wire.shared:
-                np.add.at(arriving[wire.target].T, wire.axon, out[wire.source][:, wire.neuron].T)
+                np.add.at(arriving[wire.target].T, wire.axon, sent[wire.source][:, wire.neuron].T)
             else:
-                arriving[wire.target][:, wire.axon] += out[wire.source][:, wire.neuron]
+                arriving[wire.target][:, wire.axon] += sent[wire.source][:, wire.neuron]
         for machine, place, fired in zip(machines, places, out, strict=False):
             for index, group in enumerate(machine.image.groups):
                 if machine.active(index, t):
@@ -60,6 +67,20 @@ def run(images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes]
                         v[group.name][:, k, place[index]] = machine.groups[index].v
                         u[group.name][:, k, place[index]] = machine.groups[index].u
     return Trace(spikes=spikes, v=v, u=u)
+
+
+def _sent(machine: CoreMachine, fired: Spikes, places: Sequence[Ints], t: int, driven: Mapping[str, Spikes]) -> Spikes:
+    """What a core sends in hardware timestep t, (batch, neurons): what it fired, but of driven populations what stands
+    there."""
+    if not any(group.name in driven for group in machine.image.groups):
+        return fired
+    sent = fired.astype(np.int64)
+    for index, group in enumerate(machine.image.groups):
+        if group.name in driven and machine.active(index, t):
+            assert group.local is not None
+            mine = slice(*machine.neuron_ends[index : index + 2])
+            sent[:, mine] = driven[group.name][:, t - group.local.start - 1, places[index]]
+    return sent
 
 
 def check_cover(cores: Sequence[CoreImage]) -> None:

@@ -53,11 +53,12 @@ class CoresJob:
 def run_cores(
     images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, states: bool = True,
     timeout: float = DEFAULT_TIMEOUT, progress: Progress | None = None, child: LavaChild | None = None,
-    effort: Effort = NORMAL,
+    effort: Effort = NORMAL, driven: Mapping[str, Spikes] | None = None,
 ) -> LavaRun:  # fmt: skip
     """The trace of the program in `images` on `inputs` (per input, values (batch, steps, *shape)), executed by Lava.
 
-    states: record u and v too. progress(done, total) counts Lava steps. child: where it runs (None: in one of its own).
+    states: record u and v too. driven: of some populations, values (batch, steps, *shape) that take their routes in
+    the place of their spikes. progress(done, total) counts Lava steps. child: where it runs (None: in one of its own).
     Raises InputError for damaged images or wrong inputs, MissingPackageError where Lava is absent, BackendError
     where the run dies or exceeds `timeout` seconds.
     """
@@ -76,6 +77,9 @@ def run_cores(
         layout[f"spikes/{name}"] = ((batch, steps, count), kinds[name])
         if states:
             layout[f"u/{name}"] = layout[f"v/{name}"] = ((batch, steps, count), "int64")
+    forced = {name: values.reshape(batch, steps, -1) for name, values in (driven or {}).items() if name in sizes}
+    for name, values in forced.items():
+        layout[f"driven/{name}"] = (values.shape, kinds[name])
     workers = min(MAX_WORKERS, available_cores(), batch)
     sample_bytes = steps * (width + sum(sizes.values()) * (17 if states else 1))
     chunk = max(1, min(effort.lava_bytes // max(1, sample_bytes), -(-batch // workers)))
@@ -85,6 +89,8 @@ def run_cores(
     shared = SharedArrays(layout)
     for span, group in zip(_spans(host), host.groups, strict=True):
         shared["input"][:, :, span] = inputs[group.name].reshape(batch, steps, -1)
+    for name, values in forced.items():
+        shared[f"driven/{name}"][:] = values
     entry = "tern2lava.sim.lava.cores:run_job"
     run_in_child(entry, job, shared, steps=job.lava_steps, timeout=timeout, progress=progress, child=child)
     trace = Trace(
@@ -120,9 +126,17 @@ def run_job(job: CoresJob, shared: SharedArrays) -> None:
         for c, image in enumerate(cores)
         for g, group in enumerate(image.groups)
     }
+    driven = {
+        (c, g): (shared[f"driven/{group.name}"], slice(None) if group.box.is_full else group.box.flat())
+        for c, image in enumerate(cores)
+        for g, group in enumerate(image.groups)
+        if f"driven/{group.name}" in shared.arrays
+    }
     dealer = Dealer(samples=job.samples, chunk=job.chunk, workers=job.workers, steps_done=shared[STEPS_DONE])
     for number in range(job.workers):
-        worker = CoreImageBatchRunner(program=program, rows=shared["input"], inputs=inputs, results=results)
+        worker = CoreImageBatchRunner(
+            program=program, rows=shared["input"], inputs=inputs, results=results, driven=driven
+        )
         getattr(dealer, f"to_{number}").connect(worker.dealt)
     execute(dealer, job.lava_steps)
 

@@ -113,12 +113,15 @@ def spike_type(population: Population) -> type[np.uint8] | type[np.int8] | type[
 def run(
     graph: Graph, inputs: Mapping[str, Spikes], *, states: bool = True,
     make: Callable[[Population, Arithmetic, int], PopulationState] = PopulationState,
+    driven: Mapping[str, Spikes] | None = None,
 ) -> Trace:  # fmt: skip
     """The trace of an INTEGER graph on `inputs`: for every Input, values (batch, steps, *shape).
 
     A spike of hardware timestep t reaches its targets in step t + 1 + delay. Each population is recorded over its
     window, hardware timesteps start + 1 to start + steps. make: what executes a population (watch.Watch also
-    notes what its accumulators hold). Raises UnsupportedError where a current can outgrow 64 bits.
+    notes what its accumulators hold). driven: of some populations, values (batch, steps, *shape) that their targets
+    receive in the place of their spikes, step k of their window being k; they themselves spike, reset and are recorded
+    as ever. Raises UnsupportedError where a current can outgrow 64 bits.
     """
     assert graph.arithmetic is not None
     nodes, populations = graph.of_kind(Input), graph.of_kind(Population)
@@ -131,14 +134,15 @@ def run(
     for node in nodes:
         values = inputs[node.name].reshape(batch, steps, -1)
         emitted[node.name] = values if node.levels != (0, 1) else values.astype(np.uint8)
+    sent = emitted | {name: values.reshape(batch, steps, -1) for name, values in (driven or {}).items()}
     v = {p.name: np.zeros((batch, steps, sizes[p.name]), np.int64) for p in populations if states}
     u = {p.name: np.zeros((batch, steps, sizes[p.name]), np.int64) for p in populations if states}
 
     def arriving(projection: Projection, t: int) -> Spikes | None:
-        """What the source emitted 1 + delay steps before hardware timestep t; None outside its window."""
+        """What the source sent 1 + delay steps before hardware timestep t; None outside its window."""
         source = projection.inputs[0]
         k = t - 1 - projection.delay - start[source] - 1
-        return emitted[source][:, k] if 0 <= k < steps else None
+        return sent[source][:, k] if 0 <= k < steps else None
 
     for t in range(1, steps + max(start.values()) + 1):
         for population in populations:

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.registry import Registry
 
 if TYPE_CHECKING:
     from tern2lava.compiler.ir.graph import Graph
+    from tern2lava.compiler.ir.shapes import Spikes
     from tern2lava.sim.data.spike_file import SpikeData
     from tern2lava.sim.data.trace import Trace
     from tern2lava.sim.engine.program import Program
@@ -29,7 +30,9 @@ class Setup:
     executable: the program and its core images. engine: the program prepared for the fast engine; threads: the number
     of threads it may use (None: all). child: where Lava runs (None: a child process of its own); timeout: the seconds
     that one run of it may take. effort: how much is held at a time. limits: of each population with a certificate, the
-    ranges that it states.
+    ranges that it states. driven: of some populations, what their targets receive in the place of their spikes, as
+    sim.reference.integer defines it; the program and engine are then those of sim.verify.driven.cut_program for
+    executions that are `driven` as "program".
     """
 
     executable: Executable
@@ -39,6 +42,7 @@ class Setup:
     timeout: float
     effort: Effort = NORMAL
     limits: Mapping[str, Limits] = field(default_factory=dict)
+    driven: Mapping[str, Spikes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +65,8 @@ class Executor:
     compared, potentials and currents where the trace has them.
     mode: of Lava alone: the --lava-mode in which it runs alone; "": it runs on all compared samples always. mixed: how
     many samples it runs in the mode "mixed", by the effort (None: all). preload: what a Lava child imports for it,
-    "module:function".
+    "module:function". driven: how it runs a cover stimulus: "images", where it drives the core images by Setup.driven
+    itself, "program", where it is given a program of driven populations to run, "": not at all.
     """
 
     name: str
@@ -73,6 +78,7 @@ class Executor:
     mode: str = ""
     mixed: Callable[[Effort], int] | None = None
     preload: tuple[str, ...] = ()
+    driven: Literal["", "images", "program"] = ""
 
     @property
     def lava(self) -> bool:
@@ -119,7 +125,8 @@ def _engine(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
 def _images(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
     from tern2lava.sim.cores import reference
 
-    return Ran(reference.run(setup.executable.images, setup.executable.host_image, data.values()))
+    executable = setup.executable
+    return Ran(reference.run(executable.images, executable.host_image, data.values(), driven=setup.driven))
 
 
 def _lava_cores(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
@@ -127,8 +134,9 @@ def _lava_cores(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
 
     images, host = setup.executable.images, setup.executable.host_image
     run = run_cores(
-        images, host, data.values(), timeout=setup.timeout, progress=tell, child=setup.child, effort=setup.effort
-    )
+        images, host, data.values(), timeout=setup.timeout, progress=tell, child=setup.child, effort=setup.effort,
+        driven=setup.driven,
+    )  # fmt: skip
     return Ran(run.trace)
 
 
@@ -155,21 +163,21 @@ INTEGER = EXECUTIONS.add(
 ENGINE = EXECUTIONS.add(
     Executor(
         name="E", what="fast engine", shows="the same integers on packed bits, for whole test sets",
-        stage="fast engine", run=_engine,
+        stage="fast engine", run=_engine, driven="program",
     )
 )  # fmt: skip
 EXECUTIONS.add(
     Executor(
         name="M", what="packed core images, recomputed in numpy",
         shows="recomputed core by core from the packed images, along the routes: codec, partition, routing",
-        stage="images core by core", run=_images,
+        stage="images core by core", run=_images, driven="images",
     )
 )  # fmt: skip
 EXECUTIONS.add(
     Executor(
         name="L2", what="core images in our Lava process, many samples a step",
         shows="the artefact itself, in Lava's runtime", stage="core images in Lava", run=_lava_cores, mode="fused",
-        check=_lava_kinds, preload=(_RUNTIME, "tern2lava.sim.lava.cores:preload"),
+        check=_lava_kinds, preload=(_RUNTIME, "tern2lava.sim.lava.cores:preload"), driven="images",
     )
 )  # fmt: skip
 EXECUTIONS.add(
@@ -177,6 +185,7 @@ EXECUTIONS.add(
         name="L3", what="Lava's process models in sequence, without its runtime",
         shows="L1's second opinion on more samples", stage="Lava's process models", run=_lava_processes(True),
         mode="inprocess", mixed=lambda effort: effort.sequential_samples, check=_lava_kinds, preload=(_RUNTIME,),
+        driven="program",
     )
 )  # fmt: skip
 EXECUTIONS.add(
@@ -184,6 +193,6 @@ EXECUTIONS.add(
         name="L1", what="Lava's runtime, a process for each layer",
         shows="stock `lava.proc` processes wherever their semantics suffice; the report says which",
         stage="Lava's runtime", run=_lava_processes(False), mode="stock", check=_lava_kinds,
-        mixed=lambda effort: effort.runtime_samples, preload=(_RUNTIME,),
+        mixed=lambda effort: effort.runtime_samples, preload=(_RUNTIME,), driven="program",
     )
 )  # fmt: skip

@@ -28,6 +28,7 @@ from tern2lava.sim.reading.real_decides import run_float_model
 from tern2lava.sim.reference.watch import Limits, Watched
 from tern2lava.sim.verify.arithmetic import SpikeCounts, changed_decisions, count_spikes
 from tern2lava.sim.verify.compare import Difference, compare
+from tern2lava.sim.verify.coverage import Activity, activity_of
 from tern2lava.sim.verify.executions import ENGINE, EXECUTIONS, INTEGER, Executor, Setup, lava_modes
 from tern2lava.sim.verify.threshold_margin import Band, run_band
 
@@ -73,7 +74,7 @@ class ShardPlan:
 class ShardResult:
     """What a shard found. link: the execution in which the first difference is; counts and changed_decisions: integers
     against the float model (sim.verify.arithmetic); watched: what the accumulators did in the integer reference; counts
-    of correct samples are 0 where there are no labels."""
+    of correct samples are 0 where there are no labels; activity: what spiked in the integer reference."""
 
     samples: int
     alone: bool
@@ -89,6 +90,7 @@ class ShardResult:
     correct_integer: int = 0
     correct_float: int = 0
     float_ties: int = 0
+    activity: Activity | None = None
 
 
 def amounts(backend: Backend, mode: LavaMode, samples: int, effort: Effort = NORMAL) -> tuple[tuple[str, int], ...]:
@@ -157,6 +159,7 @@ def run_shard(
         processes=bench.processes,
         bands=bands,
         watched=bench.watched,
+        activity=activity_of(program, reference.spikes, data.values()),
         counts=count_spikes(executable.imported, real.trace, reference),
         float_ties=real.ties,
         changed_decisions=changed_decisions(real.graph, real.trace, program, reference),

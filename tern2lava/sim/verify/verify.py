@@ -16,6 +16,8 @@ from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.reference.watch import Limits, Watched, together
 from tern2lava.sim.verify.arithmetic import SpikeCounts, added
 from tern2lava.sim.verify.compare import Comparison
+from tern2lava.sim.verify.cover import Covered, cover
+from tern2lava.sim.verify.coverage import Activity, Coverage, added_activity, coverage_of
 from tern2lava.sim.verify.executions import EXECUTIONS
 from tern2lava.sim.verify.shard import (
     Backend,
@@ -45,7 +47,8 @@ class Proof:
 
     reading: the float model against the framework's own run, where there is one.
     accuracy_engine: of the fast engine, on all samples; engine_fallbacks: (population, reason) of what it left to the
-    integer reference."""
+    integer reference. coverage: what the samples compared covered, in the integer reference; cover: the cover stimulus,
+    where it ran. Without data `samples` and `steps` are 0 and all of it is empty but `cover`."""
 
     comparison: Comparison
     executions: tuple[Execution, ...]
@@ -65,12 +68,14 @@ class Proof:
     effort: str = NORMAL.name
     reading: Reading | None = None
     watched: tuple[Watched, ...] = ()
+    coverage: Coverage | None = None
+    cover: Covered | None = None
 
 
 def verify(
-    executable: Executable, data: SpikeData, *, backend: Backend = "lava", lava_mode: LavaMode = "mixed",
+    executable: Executable, data: SpikeData | None, *, backend: Backend = "lava", lava_mode: LavaMode = "mixed",
     samples: int | None = None, ray: bool = False, progress: Progress | None = None, timeout: float = 600.0,
-    effort: Effort = NORMAL, limits: Mapping[str, Limits] | None = None,
+    effort: Effort = NORMAL, limits: Mapping[str, Limits] | None = None, stimulus: bool = False,
 ) -> Proof:  # fmt: skip
     """Run the first `samples` (None: all) in I (integer reference), E (fast engine), M (core images) and, with backend
     lava, in Lava as `lava_mode` says, and compare all; then the rest in E alone.
@@ -78,12 +83,18 @@ def verify(
     lava_mode: "fused" L2 (all core images in one Lava process), "inprocess" L3 (Lava's process models in sequence),
     "stock" L1 (Lava's runtime), "all" these three on all compared samples, "mixed" L2 on all, L3 and L1 on as many as
     `effort` says. ray: shards of samples run as Ray tasks. limits: of each population with a certificate, the ranges
-    that it states, which the integer reference watches. Stops at the first shard of samples that differs.
+    that it states, which the integer reference watches. Stops at the first shard of samples that differs. stimulus: run
+    the cover stimulus too (sim.verify.cover), where nothing differs on the data; data None: it alone.
     `progress(stage, done, total)` counts samples. Raises BackendError where Lava dies or exceeds `timeout` seconds,
     MissingPackageError where it or Ray is absent, Interrupted (a KeyboardInterrupt) with what was done.
     """
     from tern2lava.sim.engine.program import prepare
 
+    def covered() -> Covered:
+        return cover(executable, backend=backend, mode=lava_mode, timeout=timeout, effort=effort, progress=progress)
+
+    if data is None:
+        return _without_data(covered(), effort)
     compared = data.samples if samples is None else min(samples, data.samples)
     chosen = amounts(backend, lava_mode, compared, effort)
     for name, _ in chosen:
@@ -117,8 +128,9 @@ def verify(
             raise Interrupted(tally.done_so_far(data.samples)) from None
     labelled = data.labels is not None
     run_by_engine = tally.samples + tally.alone
+    comparison = tally.comparison()
     return Proof(
-        comparison=tally.comparison(),
+        comparison=comparison,
         executions=tuple(tally.executions.values()),
         samples=tally.samples,
         steps=data.steps,
@@ -135,7 +147,19 @@ def verify(
         accuracy_engine=tally.correct_engine / run_by_engine if labelled and tally.differs is None else None,
         effort=effort.name,
         engine_fallbacks=tuple((use.population, use.reason) for use in engine.uses if use.engine == "reference"),
+        coverage=coverage_of(executable.program, executable.images, added_activity(tally.activity)),
+        cover=covered() if stimulus and comparison.equal else None,
     )
+
+
+def _without_data(found: Covered, effort: Effort) -> Proof:
+    """The proof of a cover stimulus alone."""
+    return Proof(
+        comparison=Comparison(chain=found.comparison.chain, equal=True, compared_values=0), executions=(), samples=0,
+        steps=0, processes=(), bands=(), counts=(), float_ties=0, changed_decisions=None, data_samples=0,
+        accuracy_integer=None, accuracy_float=None, engine_samples=0, accuracy_engine=None, engine_fallbacks=(),
+        effort=effort.name, cover=found,
+    )  # fmt: skip
 
 
 def _plans(
@@ -193,6 +217,7 @@ class _Tally:
     changed_decisions: int | None = None
     bands: dict[str, list[Band]] = field(default_factory=dict)
     watched: dict[str, list[Watched]] = field(default_factory=dict)
+    activity: list[Activity] = field(default_factory=list)
 
     def add(self, result: ShardResult) -> None:
         for more in result.executions:
@@ -218,6 +243,8 @@ class _Tally:
             self.bands.setdefault(band.population, []).append(band)
         for watched in result.watched:
             self.watched.setdefault(watched.population, []).append(watched)
+        if result.activity is not None:
+            self.activity = [added_activity([*self.activity, result.activity])]
         if result.difference is not None:
             self.differs = result
 

@@ -32,11 +32,14 @@ class CoreImageBatchRunner(AbstractProcess):
 
     program: sim.cores.program.CoreProgram. rows: shared input, (samples, steps, neurons of all inputs side by side);
     inputs: which of them each group of the host emits. results: by place of a group, its shared arrays (samples, steps,
-    neurons of the population) of spikes, u and v (None: not recorded) and its neurons' indices in them.
+    neurons of the population) of spikes, u and v (None: not recorded) and its neurons' indices in them. driven: by
+    place of a group, the shared array of what others receive in the place of its spikes, and the same indices.
     """
 
-    def __init__(self, *, program: Any, rows: Any, inputs: dict[int, slice], results: dict[Any, Any]) -> None:
-        super().__init__(program=program, rows=rows, inputs=inputs, results=results)
+    def __init__(
+        self, *, program: Any, rows: Any, inputs: dict[int, slice], results: dict[Any, Any], driven: dict[Any, Any]
+    ) -> None:
+        super().__init__(program=program, rows=rows, inputs=inputs, results=results, driven=driven)
         self.dealt = InPort(shape=(2,))
 
 
@@ -56,7 +59,8 @@ class PyCoreImageBatchRunner(PyLoihiProcessModel):
         spikes, u, v, place = range(4)
         results = parameters["results"]
         states = any(to[u] is not None for to in results.values())
-        for result in parameters["program"].run(given, states=states):
+        driven = {place: values[begin:end][:, :, span] for place, (values, span) in parameters["driven"].items()}
+        for result in parameters["program"].run(given, states=states, driven=driven):
             to = results[result.place]
             for kind, values in ((spikes, result.spikes), (u, result.u), (v, result.v)):
                 if values is not None:

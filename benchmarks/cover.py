@@ -1,0 +1,285 @@
+"""Measures the cover stimulus of `tern2lava verify`: what it covers, and which mistakes in core images it shows.
+
+    uv run python benchmarks/cover.py                                         # about ten minutes
+    uv run python benchmarks/cover.py -o benchmarks/results/cover.md          # and writes what it printed
+    uv run python benchmarks/cover.py --quick --check                         # under one minute
+
+One weight, sign, delay or pair of sources in the core images is made another, drawn from a seed, the checksum made anew
+(cover_mutants.py). Nothing looks at the images but their execution M, which is held against the integer reference as
+verify does, on three kinds of spikes: the cover stimulus; data alone (100 test samples of the demonstration's networks,
+for VGG-9 a sample of drawn spikes, one of five inputs in a step); and a stimulus of all ones, which drives every
+population as the cover stimulus does but has all sources spike in every step. A mutant is left out only where its block
+adds up to the same on drawn inputs. Of VGG-9 every third mutant is run on the two controls.
+
+--check ends with exit code 1 and names the bars that were missed:
+
+    covered     every synapse of the demonstration's networks and of VGG-9 carries a spike that arrives
+    caught      every mutant, by the cover stimulus
+    minutes     the cover stimulus of VGG-9 in M in 3 minutes
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from cover_mutants import KINDS, mutant
+from networks import network
+
+from tern2lava import api
+from tern2lava.bundle import read_bundle
+from tern2lava.compiler.image.core_image import decode_core
+from tern2lava.compiler.ir.graph import Graph, Input
+from tern2lava.compiler.ir.shapes import Spikes
+from tern2lava.compiler.mapped import map_program
+from tern2lava.demo.run import NETS, test_spikes
+from tern2lava.effort import NORMAL, Effort
+from tern2lava.errors import Tern2LavaError
+from tern2lava.hw_profiles import load_profile
+from tern2lava.sim.cores import reference as cores
+from tern2lava.sim.data.trace import Trace
+from tern2lava.sim.executable import Executable
+from tern2lava.sim.reference import integer
+from tern2lava.sim.verify.compare import compare
+from tern2lava.sim.verify.cover import Covered, cover, stimuli
+from tern2lava.sim.verify.driven import Stimulus
+from tern2lava.sim.verify.stimulus import frame_of, sources_of
+from tern2lava.sim.verify.thresholds import SideWatch
+
+STIMULI = ("cover", "data", "all ones")
+
+
+@dataclass(eq=False)
+class Piece:
+    """Some samples, what is sent in them, and what the integers do."""
+
+    inputs: Mapping[str, Spikes]
+    driven: Mapping[str, Spikes]
+    expected: Trace
+
+
+@dataclass(eq=False)
+class Subject:
+    """A network with its images, the host's last, and the pieces of each stimulus, made as they are asked for. effort:
+    of the pieces; controls: every how many mutants are run on data and all ones."""
+
+    name: str
+    program: Graph
+    data: list[bytes]
+    given: Callable[[], Iterator[Stimulus]]
+    effort: Effort = NORMAL
+    controls: int = 1
+    made: dict[str, list[Piece]] = field(default_factory=lambda: {name: [] for name in STIMULI})
+    sources: dict[str, Iterator[Piece]] = field(default_factory=dict)
+    found: Covered | None = None
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.sources = {
+            "cover": self._pieces(self._cover()),
+            "data": self._pieces(self.given()),
+            "all ones": self._pieces(iter([all_ones(self.program)])),
+        }
+
+    @property
+    def executable(self) -> Executable:
+        return Executable(
+            imported=self.program, real=self.program, program=self.program, images=tuple(self.data[:-1]),
+            host_image=self.data[-1],
+        )  # fmt: skip
+
+    def _cover(self) -> Iterator[Stimulus]:
+        # Run here as well as for the trace, since ramps are for thresholds that the samples before them left.
+        watch = SideWatch(self.program)
+        for stimulus in stimuli(self.executable, watch, self.effort):
+            integer.run(self.program, stimulus.inputs, make=watch, driven=stimulus.driven, states=False)
+            yield stimulus
+
+    def _pieces(self, each: Iterator[Stimulus]) -> Iterator[Piece]:
+        for stimulus in each:
+            trace = integer.run(self.program, stimulus.inputs, driven=stimulus.driven)
+            yield Piece(stimulus.inputs, stimulus.driven, trace)
+
+    def pieces(self, stimulus: str) -> Iterator[Piece]:
+        """The pieces of a stimulus, each made once."""
+        yield from self.made[stimulus]
+        for piece in self.sources[stimulus]:
+            self.made[stimulus].append(piece)
+            yield piece
+
+    def differs(self, data: list[bytes], stimulus: str) -> bool:
+        """Whether M on these images differs from the integers, or refuses the images."""
+        for piece in self.pieces(stimulus):
+            try:
+                trace = cores.run(data[:-1], data[-1], piece.inputs, driven=piece.driven)
+                if not compare({"I": piece.expected, "M": trace}, self.program).equal:
+                    return True
+            except Tern2LavaError:
+                return True
+        return False
+
+
+def all_ones(program: Graph) -> Stimulus:
+    """Every source sends in every step."""
+    frame = frame_of(program)
+    values = {each.name: np.full((1, frame.steps, each.neurons), each.high) for each in sources_of(program)}
+    inputs = {node.name: values.pop(node.name) for node in program.of_kind(Input)}
+    return Stimulus(inputs=inputs, driven=values)
+
+
+def demonstration(folder: Path) -> Iterator[Subject]:
+    """The two networks of the demonstration on loihi2, and 100 of their test samples."""
+    files = Path(str(resources.files("tern2lava.demo")))
+    metrics = json.loads((files / "metrics.json").read_text(encoding="utf-8"))
+    for name in NETS:
+        api.compile(files / f"{name}.pt", "loihi2", net=files / f"{name}.yaml", out=folder / name)
+        bundle = read_bundle(folder / name)
+        program = bundle.executable.program
+        spikes = np.asarray(test_spikes(metrics[name])["spikes"])[:100]
+        (node,) = program.of_kind(Input)
+        yield Subject(
+            name=name, program=program, data=[*bundle.executable.images, bundle.executable.host_image],
+            given=partial(_in_tens, node.name, spikes),
+        )  # fmt: skip
+
+
+def _in_tens(name: str, spikes: Spikes) -> Iterator[Stimulus]:
+    """The samples of an input, ten at a time."""
+    for begin in range(0, len(spikes), 10):
+        yield Stimulus(inputs={name: spikes[begin : begin + 10]}, driven={})
+
+
+def vgg9() -> Subject:
+    graph = network("vgg9", "loihi2")
+    mapped = map_program(graph, load_profile("loihi2"))
+    rng = np.random.default_rng(0)
+    spikes = {
+        node.name: (rng.random((1, 16, *node.shape)) < 0.2).astype(np.uint8) for node in graph.of_kind(Input)
+    }  # fmt: skip
+    return Subject(
+        name="VGG-9", program=graph, data=[*mapped.images, mapped.host_image],
+        given=lambda: iter([Stimulus(inputs=spikes, driven={})]),
+        effort=replace(NORMAL, shard_values=1), controls=3,
+    )  # fmt: skip
+
+
+class Tally:
+    """Mutants by network and kind: how many changed something, and how many each stimulus showed."""
+
+    def __init__(self) -> None:
+        self.changed: Counter[tuple[str, str]] = Counter()
+        self.same = 0
+        self.run: Counter[tuple[str, str, str]] = Counter()
+        self.caught: Counter[tuple[str, str, str]] = Counter()
+        self.missed: list[str] = []
+
+    def measure(self, subject: Subject, count: int) -> None:
+        images = [decode_core(each) for each in subject.data]
+        number = made = 0
+        while made < count:
+            kind = KINDS[number % len(KINDS)]
+            found = mutant(images, subject.data, kind, np.random.default_rng([15, number]))
+            number += 1
+            if found is None:
+                continue
+            data, changes = found
+            if not changes:
+                self.same += 1
+                continue
+            made += 1
+            self.changed[subject.name, kind] += 1
+            for stimulus in STIMULI if made % subject.controls == 0 else STIMULI[:1]:
+                self.run[subject.name, kind, stimulus] += 1
+                caught = subject.differs(data, stimulus)
+                self.caught[subject.name, kind, stimulus] += caught
+                if stimulus == "cover" and not caught:
+                    self.missed.append(f"{kind}, {subject.name}, seed {number - 1}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--out", type=Path, help="write the tables to this file too")
+    parser.add_argument("--quick", action="store_true", help="40 mutants of the demonstration's networks, no VGG-9")
+    parser.add_argument("--check", action="store_true", help="exit code 1 where a bar is missed")
+    options = parser.parse_args()
+    tally = Tally()
+    with tempfile.TemporaryDirectory() as folder:
+        subjects = [*demonstration(Path(folder))]
+    counts = [20, 20] if options.quick else [200, 200, 100]
+    if not options.quick:
+        subjects.append(vgg9())
+    for subject, count in zip(subjects, counts, strict=True):
+        subject.found = cover(subject.executable, backend="reference")
+        (subject.seconds,) = (each.seconds for each in subject.found.executions if each.name == "M")
+        print(f"{subject.name} covered", file=sys.stderr)
+        tally.measure(subject, count)
+        print(f"{subject.name} mutated", file=sys.stderr)
+    text = "\n".join(report(subjects, tally)) + "\n"
+    print(text, end="")
+    if options.out:
+        options.out.write_text(text, encoding="utf-8")
+    bars = [f"caught: {line}" for line in tally.missed]
+    for subject in subjects:
+        assert subject.found is not None
+        block = subject.found.coverage
+        if block.carried < block.synapses - sum(n for _, n, _ in subject.found.uncovered):
+            bars.append(f"covered: {subject.name}, {block.carried:,} of {block.synapses:,}")
+        if not subject.found.comparison.equal:
+            bars.append(f"equal: {subject.name}, {subject.found.comparison}")
+        if subject.seconds > 180:
+            bars.append(f"minutes: {subject.name}, {subject.seconds:.0f} s")
+    for line in bars:
+        print(line)
+    return 1 if options.check and bars else 0
+
+
+def report(subjects: list[Subject], tally: Tally) -> Iterator[str]:
+    """The lines of the page."""
+    total = sum(tally.changed.values())
+    of = {
+        each: tuple(
+            sum(n for (_, _, stimulus), n in counted.items() if stimulus == each)
+            for counted in (tally.caught, tally.run)
+        )
+        for each in STIMULI
+    }  # fmt: skip
+    words = {each: f"{caught:,} of {run:,}" for each, (caught, run) in of.items()}
+    yield from ("# Cover stimulus", "", "`uv run python benchmarks/cover.py -o benchmarks/results/cover.md`", "")
+    yield (
+        f"Of {total:,} changed weights, signs, delays and swapped sources, M alone shows {words['cover']} on the cover "
+        f"stimulus, {words['data']} on data, {words['all ones']} where all sources spike in every step. {tally.same:,} "
+        "more mutants changed nothing."
+    )
+    yield from ("", "| network | mistake | mutants | cover | data | all ones |", "|---|---|---|---|---|---|")
+    for (name, kind), changed in tally.changed.items():
+        keys = [(name, kind, stimulus) for stimulus in STIMULI]
+        shown = " | ".join(f"{tally.caught[key]} of {tally.run[key]}" for key in keys)
+        yield f"| {name} | {kind} | {changed} | {shown} |"
+    yield from ("", "| network | synapses | carried | neurons | spiked | thresholds | met from both sides |")
+    yield "|---|---|---|---|---|---|---|"
+    for subject in subjects:
+        assert subject.found is not None
+        block, sides = subject.found.coverage, subject.found.sides
+        nodes = [row for row in block.nodes if row.kind != "input"]
+        neurons, spiked = sum(row.neurons for row in nodes), sum(row.spiked for row in nodes)
+        thresholds, both = sum(row.thresholds for row in sides), sum(row.both for row in sides)
+        numbers = (block.synapses, block.carried, neurons, spiked, thresholds, both)
+        yield f"| {subject.name} | {' | '.join(f'{number:,}' for number in numbers)} |"
+    yield from ("", "| network | samples x steps | I, s | E, s | M, s |", "|---|---|---|---|---|")
+    for subject in subjects:
+        assert subject.found is not None
+        seconds = " | ".join(f"{each.seconds:.1f}" for each in subject.found.executions)
+        yield f"| {subject.name} | {subject.found.samples} x {subject.found.steps} | {seconds} |"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
