@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def _document(executable: Executable, version: str, steps: int) -> dict[str, Any
             }
             for each in wiring.connections
         ],
-        "processes": [{"part": use.name, "process": use.process, "why": use.reason} for use in plan.uses],
+        "processes": [asdict(part) for part in plan.use.parts],
     }  # fmt: skip
 
 

@@ -18,7 +18,16 @@ _PROCESSES = ("neuron", "synapse", "spikes", "neuro_core")
 _NAMES = (
     "NeuroCore", "Readout", "RoutePort", "SpikeDelay", "SpikeSelect", "SpikeSource", "TernaryNeuron", "TernarySynapse",
 )  # fmt: skip
-_LEFT_OUT = {"require_lava", "DEFAULT_TIMEOUT", "ProcessUse", "LavaRun", "samples_and_steps"}
+_LEFT_OUT = {
+    "require_lava",
+    "DEFAULT_TIMEOUT",
+    "DEFAULT_PROCESSES",
+    "CorePart",
+    "MappedUse",
+    "ProcessUse",
+    "LavaRun",
+    "samples_and_steps",
+}
 
 
 def process_source(version: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
@@ -24,12 +25,19 @@ Senders = dict[tuple[int | None, int], Any]
 Receivers = dict[Connection, Any]
 
 
+def preload() -> None:
+    """Import Lava's processes of cores early, so that the first job starts fast."""
+    require_lava()
+    importlib.import_module("tern2lava.sim.lava.procs.neuro_core")
+    importlib.import_module("tern2lava.sim.lava.procs.core_cluster")
+
+
 def run(plan: MappedPlan, shared: SharedArrays) -> None:
     """Execute the plan in Lava's runtime; `shared` then holds "spikes/C.G", "u/C.G" and "v/C.G" of group G of core
     C, by place, and "read/C.G" of each readout."""
     require_lava()
     with ExitStack() as around:
-        if any(use.process == "stock Conv" for use in plan.uses):
+        if any(part.process == "stock Conv" for part in plan.use.parts):
             from tern2lava.sim.lava.convolve import compiled_convolution
 
             around.enter_context(compiled_convolution())

@@ -19,9 +19,7 @@ from tern2lava.sim.lava.assemble import CoreGroup
 from tern2lava.sim.lava.mapped.wiring import Wiring
 from tern2lava.sim.lava.parts import neuron_part, synapse_parts
 from tern2lava.sim.lava.process_choice import NeuronPlan, SynapsePlan, plan_neuron, plan_synapse, refuse_unknown_kinds
-from tern2lava.sim.lava.run import ProcessUse, Window
-
-DEFAULT_PROCESSES = 32
+from tern2lava.sim.lava.run import DEFAULT_PROCESSES, CorePart, MappedUse, Window
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,7 +51,7 @@ class MappedPlan:
     steps: int
     period: int
     lava_steps: int
-    uses: tuple[ProcessUse, ...]
+    use: MappedUse
 
     @property
     def input_window(self) -> Window:
@@ -73,11 +71,10 @@ def plan_mapped(wiring: Wiring, samples: int, steps: int, processes: int = DEFAU
         refuse_unbounded(graph, steps)
     skews = _skews(wiring)
     period = steps + max((abs(skew) for each in skews for skew in each.values()), default=0)
-    cores, uses = [], []
+    cores = []
     for core, graph in enumerate(graphs):
         plan = _plan_core(wiring, core, graph, skews, Window(samples=samples, steps=steps, period=period, start=0))
         cores.append(plan)
-        uses += _uses(wiring, plan)
     starts = [group.local.start for image in wiring.cores for group in image.groups if group.local is not None]
     beside = len(wiring.host.groups) + len(readouts(wiring))
     leaves = sum(plan.leaves for plan in cores)
@@ -86,7 +83,7 @@ def plan_mapped(wiring: Wiring, samples: int, steps: int, processes: int = DEFAU
         shared = _neighbours([plan.leaves for plan in cores], max(1, processes - beside))
     return MappedPlan(
         wiring=wiring, cores=tuple(cores), shared=shared, samples=samples, steps=steps, period=period,
-        lava_steps=(samples - 1) * period + steps + max(starts, default=0), uses=tuple(uses),
+        lava_steps=(samples - 1) * period + steps + max(starts, default=0), use=_use(wiring, cores, shared, beside),
     )  # fmt: skip
 
 
@@ -152,18 +149,28 @@ def _plan_core(wiring: Wiring, core: int, graph: Graph, skews: list[dict[int, in
     return CorePlan(core=image.core, graph=graph, synapses=synapses, neurons=neurons, windows=windows)
 
 
-def _uses(wiring: Wiring, plan: CorePlan) -> list[ProcessUse]:
-    """What executes each part of a core, and why, under names that a user knows."""
-    image = next(each for each in wiring.cores if each.core == plan.core)
-    names = {each.number: each.name for core in (*wiring.cores, wiring.host) for each in core.groups}
-    found = []
-    for number, axons in enumerate(image.axons):
-        group = image.groups[image.blocks[axons.block].group]
-        name = f"core {plan.core}: {names[axons.source]} to {group.name}"
-        found.append(replace(plan.synapses[f"b{number}"].use, name=name))
-    for number, group in enumerate(image.groups):
-        found.append(replace(plan.neurons[f"g{number}"].use, name=f"core {plan.core}: {group.name}"))
-    return found
+def _use(wiring: Wiring, cores: list[CorePlan], shared: tuple[tuple[int, ...], ...], beside: int) -> MappedUse:
+    """What executes the parts of cores, alike ones together under names that a user knows, and how much there is."""
+    names = {group.number: group.name for image in (*wiring.cores, wiring.host) for group in image.groups}
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for image, plan in zip(wiring.cores, cores, strict=True):
+        for number, axons in enumerate(image.axons):
+            target = image.groups[image.blocks[axons.block].group].name
+            use = plan.synapses[f"b{number}"].use
+            found.setdefault((f"{names[axons.source]} to {target}", use.process, use.reason), []).append(image.core)
+        for number, group in enumerate(image.groups):
+            use = plan.neurons[f"g{number}"].use
+            found.setdefault((group.name, use.process, use.reason), []).append(image.core)
+    return MappedUse(
+        parts=tuple(
+            CorePart(cores=tuple(dict.fromkeys(where)), part=part, process=process, reason=reason)
+            for (part, process, reason), where in found.items()
+        ),
+        processes=beside + (len(shared) if shared else sum(plan.leaves for plan in cores)),
+        shared=tuple(tuple(cores[place].core for place in places) for places in shared),
+        ports=len(wiring.connections) + sum(len(image.groups) for image in wiring.cores),
+        connections=len(wiring.connections) + len(readouts(wiring)),
+    )
 
 
 def _neighbours(sizes: list[int], most: int) -> tuple[tuple[int, ...], ...]:

@@ -11,9 +11,9 @@ from tern2lava.compiler.ir.shapes import Array, Spikes, size
 from tern2lava.errors import InputError
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.lava.child import LavaChild, Progress, run_in_child
-from tern2lava.sim.lava.mapped.plan import DEFAULT_PROCESSES, MappedPlan, plan_mapped, readouts
+from tern2lava.sim.lava.mapped.plan import MappedPlan, plan_mapped, readouts
 from tern2lava.sim.lava.mapped.wiring import read_wiring
-from tern2lava.sim.lava.run import DEFAULT_TIMEOUT, LavaRun, samples_and_steps
+from tern2lava.sim.lava.run import DEFAULT_PROCESSES, DEFAULT_TIMEOUT, LavaRun, samples_and_steps
 from tern2lava.sim.lava.shared_arrays import Layout, SharedArrays
 from tern2lava.sim.reference.integer import spike_type
 
@@ -39,7 +39,7 @@ def run_mapped(
         shared[f"input/{number}"][:] = each
     entry = "tern2lava.sim.lava.mapped.network:run"
     run_in_child(entry, plan, shared, steps=plan.lava_steps, timeout=timeout, progress=progress, child=child)
-    return LavaRun(trace=_trace(plan, shared), processes_used=plan.uses, lava_steps=plan.lava_steps)
+    return LavaRun(trace=_trace(plan, shared), processes_used=(), lava_steps=plan.lava_steps, mapped=plan.use)
 
 
 def _rows(group: Group, inputs: Mapping[str, Spikes], batch: int, steps: int) -> Array:
