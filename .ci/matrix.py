@@ -35,7 +35,7 @@ LAVA = "lava-nc==0.10.0"
 TESTS = {
     "fingerprints": ["tests/test_fingerprints.py"],
     "tests": [
-        "tests/sim", "tests/test_cli.py", "tests/test_api.py", "tests/test_bundle.py", "tests/test_bundle_bytes.py",
+        "tests/sim", "tests/test_cli.py", "tests/test_api.py", "tests/bundle", "tests/test_bundle_bytes.py",
         "tests/compiler/test_store.py", "tests/test_extras.py",
     ],
 }  # fmt: skip

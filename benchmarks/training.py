@@ -32,10 +32,10 @@ from training_table import check, markdown
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
-from tern2lava.train.checkpoint import write_aside
 from tern2lava.train.data import Dataset
 from tern2lava.train.evaluate import evaluate
 from tern2lava.train.metrics import softmax
+from tern2lava.writing import write_file
 
 RESULTS = Path(__file__).resolve().parent / "results" / "training.json"
 LAVA_SAMPLES = 5
@@ -170,7 +170,7 @@ def main() -> int:
     records, together = current(arguments, store.records), current(arguments, store.over_seeds)
     text = markdown(records, together, methods=METHODS, ablation=ABLATION, quick=arguments.quick)
     if path is not None:
-        write_aside(path.with_suffix(".md"), text.encode())
+        write_file(path.with_suffix(".md"), lambda path: path.write_text(text, encoding="utf-8"))
     print(text)
     short = check(records, quick=arguments.quick)
     for line in short:

@@ -13,7 +13,7 @@ from torch import Tensor
 from training_judge import TARGET
 
 from tern2lava.train import checkpoint
-from tern2lava.train.checkpoint import write_aside
+from tern2lava.writing import write_file
 
 
 @dataclass(eq=False)
@@ -49,7 +49,9 @@ class Store:
                 "command": "uv run python benchmarks/training.py", "torch": torch.__version__, "target": TARGET,
                 "networks": self.records, "over_seeds": self.over_seeds,
             }  # fmt: skip
-            write_aside(self.path, (json.dumps(content, indent=1) + "\n").encode())
+            write_file(
+                self.path, lambda path: path.write_text((json.dumps(content, indent=1) + "\n"), encoding="utf-8")
+            )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ what_if    the same network on several targets, one row for each
 record     the framework's own run of a module, for verify to hold the network against
 simulate   a run on spikes: scores, predictions, spikes, states
 prove      whether the core images are the program, for every input
+worst      the inputs on which integers part furthest from real numbers, as a search finds them
 verify     five verdicts on data: execution, arithmetic, reading, ranges, images
 report     everything that is known of a compiled network
 export     NIR, core images, weights
@@ -28,7 +29,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tern2lava.api import compile, export, load, prove, record, report, simulate, verify, what_if
+    from tern2lava.api import compile, export, load, prove, record, report, simulate, verify, what_if, worst
     from tern2lava.compiler.options import MapOptions, Options
     from tern2lava.errors import Tern2LavaError
 
@@ -47,6 +48,7 @@ __all__ = [
     "simulate",
     "verify",
     "what_if",
+    "worst",
 ]
 _ELSEWHERE = {
     "MapOptions": "tern2lava.compiler.options",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from tern2lava.errors import InputError, one_line
+from tern2lava.memory_need import is_out_of_memory, out_of_memory
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -142,7 +143,8 @@ def named(value: object, where: str, hint: str) -> dict[str, Any]:
 
 
 def public(function: Callable[P, R]) -> Callable[P, R]:
-    """`function`, which answers a call with missing, unknown or too many arguments with an InputError."""
+    """`function`, which answers a call with missing, unknown or too many arguments with an
+    InputError, and an allocation that fails with one too."""
     signature = inspect.signature(function)
 
     @wraps(function)
@@ -154,6 +156,11 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
             raise InputError(
                 function.__name__, f"requires the arguments {names}; found a call with others ({error}); mend the call"
             ) from None
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            raise out_of_memory(function.__name__, error) from None
 
     return called

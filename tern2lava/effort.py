@@ -77,6 +77,8 @@ class Effort:
     mapped_samples: int = 1
     #: Cores up to which it runs in mixed mode. Chosen: Lava slows down beyond some sixty processes.
     mapped_cores: int = 32
+    #: Inputs that a search for the worst one draws, and as many again for each population. Chosen.
+    searched_inputs: int = 256
     #: Test samples on which a training measures the distance of potentials from thresholds. Chosen.
     band_samples: int = 100
 
@@ -138,14 +140,14 @@ EFFORTS: dict[str, Effort] = {
     "quick": replace(
         NORMAL, searched_kinds=12, examined_kinds=1, drawn_sequences=96, least_sequences=16, held_threshold=16,
         exact_steps=32, advised_size=10_000, own_candidates=4, sequential_samples=4, runtime_samples=1, cover_ramps=10,
-        band_samples=20,
+        searched_inputs=64, band_samples=20,
     ),
     "normal": NORMAL,
     "thorough": replace(
         NORMAL, searched_kinds=480, examined_kinds=48, drawn_sequences=1600, least_sequences=256, held_threshold=256,
         exact_steps=128, shortfalls=(0, 1, 2, 3, 4, 6, 8), advised_size=1_000_000, traced_steps=96, kept_samples=64,
         own_samples=8, own_candidates=48, sequential_samples=320, runtime_samples=80, mapped_samples=10,
-        cover_ramps=160, band_samples=1000,
+        cover_ramps=160, searched_inputs=4096, band_samples=1000,
     ),
 }  # fmt: skip
 """The presets of --effort."""

@@ -1,8 +1,8 @@
 """Every error a user can meet, each saying where, what was found and what to do, and the exit code it ends in.
 
 Exit codes of the command line: 0 ok, 1 a required verdict is not met or images are not the program, 2 bad input or
-usage, 3 unsupported, 4 does not
-fit, 5 a backend did not finish, 70 an error of tern2lava itself.
+usage, or a machine that lacks room, rights, handles or processes, 3 unsupported, 4 does not fit, 5 a backend did not
+finish, 70 an error of tern2lava itself, 130 interrupted (SIGINT), 143 ended by SIGTERM, 141 its output was closed.
 """
 
 from __future__ import annotations
@@ -97,6 +97,10 @@ class Interrupted(KeyboardInterrupt):
 
 class StoppedError(Exception):
     """An interruption on its way out of the command line; its text is that of the Interrupted, or empty."""
+
+
+class ClosedOutputError(Exception):
+    """Whoever read the command line's output has closed it, as `| head` does."""
 
 
 class VerificationError(Tern2LavaError):

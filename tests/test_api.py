@@ -13,6 +13,7 @@ import pytest
 
 from network import network
 from nodes import arrays_of, there
+from reseal import reseal
 from tern2lava import api
 from tern2lava.bundle import read_bundle
 from tern2lava.compiler.image.core_image import decode_core, encode_core
@@ -122,9 +123,11 @@ def test_a_flipped_bit_in_a_core_image_is_caught_by_its_checksum(bundle: Path, r
         whole = path.read_bytes()
         for at in np.linspace(0, len(whole) - 1, 12).astype(int):
             path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+            reseal(bundle)
             with pytest.raises(InputError, match="checksum does not match|do not start as a core image"):
                 run(bundle, samples())
         path.write_bytes(whole)
+    reseal(bundle)
     assert there(api.verify(bundle, samples(), backend="reference").verification).equal
 
 
@@ -143,6 +146,7 @@ def test_a_changed_code_with_a_matching_checksum_is_caught_by_execution(bundle: 
     for path in image_paths(bundle):
         whole = path.read_bytes()
         path.write_bytes(change_one_code(whole))
+        reseal(bundle)
         report = api.verify(bundle, samples(), backend="reference")
         found = there(report.verification)
         assert not found.equal
@@ -172,6 +176,7 @@ def test_the_command_line_ends_in_one_after_a_difference(
 
     path = image_paths(bundle)[0]
     path.write_bytes(change_one_code(path.read_bytes()))
+    reseal(bundle)
     np.savez(tmp_path / "data.npz", **samples())
     arguments = ["tern2lava", "verify", str(bundle), "--data", str(tmp_path / "data.npz"), "--backend", "reference"]
     monkeypatch.setattr("sys.argv", arguments)
@@ -181,6 +186,7 @@ def test_the_command_line_ends_in_one_after_a_difference(
     captured = capsys.readouterr()
     assert "DIFFERS I differs from M: first difference in step" in captured.out
     path.write_bytes(path.read_bytes()[:-1])
+    reseal(bundle)
     with pytest.raises(SystemExit) as done:
         main()
     assert done.value.code == 2

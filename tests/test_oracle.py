@@ -15,8 +15,11 @@ from torch import nn
 from command_line import Run, in_process
 from nodes import part
 from oracle_net import MISREADINGS, NAMES, NET, count_spikes, module, spikes, write
+from reseal import reseal
 from tern2lava import api
-from tern2lava.bundle import RECORDED, read_bundle, recorded_run
+from tern2lava.bundle import read_bundle, recorded_run
+from tern2lava.bundle.manifest import RECORDED
+from tern2lava.compiler.ir.files import npz
 from tern2lava.compiler.ir.graph import Compare, Neuron
 from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError
@@ -243,9 +246,11 @@ def test_a_network_from_a_file_keeps_no_run_and_says_so(tmp_path: Path) -> None:
 def test_a_damaged_recording_is_refused_in_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "build"
     api.compile(live(), "generic-ternary", input_shape=(12,), steps=10, out=folder)
-    (folder / RECORDED).write_bytes(b"PK no archive")
-    with pytest.raises(InputError, match=r"recorded.npz: requires a whole file; found damage"):
-        verified(folder, {"spikes": inputs()})
+    for data, found in ((b"PK no archive", r"a whole zip file; found damage"), (npz({"x": spikes()}), "a whole file")):
+        (folder / RECORDED).write_bytes(data)
+        reseal(folder)
+        with pytest.raises(InputError, match=rf"^[^:]*recorded.npz: requires {found}.*; compile again$"):
+            verified(folder, {"spikes": inputs()})
 
 
 def test_a_module_whose_run_fails_compiles_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

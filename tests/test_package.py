@@ -16,7 +16,7 @@ from tern2lava.bundle import tool_version
 
 PUBLIC = {
     "MapOptions", "Options", "Tern2LavaError", "compile", "export", "load", "prove", "record", "report", "simulate",
-    "verify", "what_if",
+    "verify", "what_if", "worst",
 }  # fmt: skip
 
 

@@ -1,4 +1,5 @@
-"""The functions of tern2lava in Python: load, compile, what_if, record, simulate, prove, verify, report, export.
+"""The functions of tern2lava in Python: load, compile, what_if, record, simulate, prove, verify, worst,
+report, export.
 
 The command line is a rendering of them. docs/python.md shows them together. A bundle is a folder that `compile` wrote,
 or what `compile` returned. Every error is a Tern2LavaError of one line: where, what is required, what was found, what
@@ -14,6 +15,7 @@ from tern2lava.api.loading import load
 from tern2lava.api.proving import prove
 from tern2lava.api.recording import record
 from tern2lava.api.reporting import report
+from tern2lava.api.searching import worst
 from tern2lava.api.simulating import Simulation, simulate
 from tern2lava.api.verifying import verify
 
@@ -30,4 +32,5 @@ __all__ = [
     "simulate",
     "verify",
     "what_if",
+    "worst",
 ]

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tern2lava import arguments
-from tern2lava.bundle import Bundle, holds, in_memory, save_report, tool_version, write_bundle
+from tern2lava.bundle import Bundle, in_memory, read_sealed, save_report, tool_version, write_bundle
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.errors import InputError
 from tern2lava.report.build import make_report
 from tern2lava.report.model import Report
 
@@ -65,10 +66,10 @@ class CompiledNetwork(Compiled):
         # Absolute: where the working directory changes, the folder stays the one that was written.
         place = arguments.path(folder, "folder", "name the folder that is to be the bundle").absolute()
         fresh = write_bundle(self, place, self.recorded)
-        if self._kept.report is None:
-            self._kept.report = fresh
-        elif self._kept.report != fresh:
-            save_report(place, self._kept.report)
+        kept = (self._kept.report or fresh).model_copy(update={"bundle": fresh.bundle})
+        if kept != fresh:
+            save_report(place, kept)
+        self._kept.report = kept
         self._kept.folder = place
         return self
 
@@ -76,7 +77,7 @@ class CompiledNetwork(Compiled):
         """Take `report` in place of the present one, also in the folder while it holds this very network."""
         self._kept.report = report
         folder = self._kept.folder
-        if folder is not None and holds(folder, self):
+        if folder is not None and _holds(folder, report.bundle):
             save_report(folder, report)
 
     def to_frame(self, table: str = "populations") -> Any:
@@ -85,3 +86,11 @@ class CompiledNetwork(Compiled):
 
     def _repr_html_(self) -> str:
         return self.report._repr_html_()
+
+
+def _holds(folder: Path, digest: str | None) -> bool:
+    """Whether the bundle of this digest is in `folder`, every file as it was written."""
+    try:
+        return read_sealed(folder).digest == digest
+    except InputError:
+        return False

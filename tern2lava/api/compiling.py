@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from tern2lava import arguments
 from tern2lava.api.compiled import CompiledNetwork
 from tern2lava.api.data import SpikesLike, digest, file_digest, given_spikes
+from tern2lava.api.origins import libraries_of, origin_of_data, origins
 from tern2lava.arguments import public
-from tern2lava.compiler.build import Compiled, build
+from tern2lava.compiler.build import Compiled, Origin, build
 from tern2lava.compiler.certify.calibration import Calibration
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Reals
@@ -76,7 +77,7 @@ def compile(
     tell("network", 0, 0)
     loaded = load_with_run(source, net, effort=options.effort, **load_options)
     graph = loaded if isinstance(loaded, Graph) else loaded.graph
-    measure = _measure(data, graph, options, any_steps, pad)
+    measure, measured_on = _measure(data, graph, options, any_steps, pad)
     runs = _calibrate(calibrate, graph, options, any_steps, pad)
     kept = None if recorded is None else run_to_keep(_recorded(recorded), graph, options.effort)
     if kept is None and not isinstance(loaded, Graph):
@@ -92,7 +93,8 @@ def compile(
 
         tell("what would fit", 0, 0)
         raise advised(error, graph, profile, options, map_options or MapOptions()) from None
-    compiled = replace(compiled, described=_described(source, net))
+    made_of = (*origins(source, target, net, recorded), *measured_on)
+    compiled = replace(compiled, described=_described(source, net), made_of=made_of, libraries=libraries_of(source))
     if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
         compiled = replace(compiled, source_bytes=Path(source).stat().st_size)
     result = CompiledNetwork(**{f.name: getattr(compiled, f.name) for f in fields(Compiled)}, recorded=kept or {})
@@ -143,7 +145,7 @@ def what_if(
     tell = progress or silent
     tell("network", 0, 0)
     graph = load(source, net, effort=options.effort, **load_options)
-    measure = _measure(data, graph, options, any_steps, pad)
+    measure, _ = _measure(data, graph, options, any_steps, pad)
     runs = _calibrate(calibrate, graph, options, any_steps, pad)
     tried = try_targets(graph, profiles, options, map_options, measure, tell, runs)
     return Targets((what_if_row(each) for each in tried), graph.source or "graph")
@@ -188,19 +190,21 @@ def _described(source: object, net: str | Path | None) -> str:
 
 def _measure(
     data: object, graph: Graph, options: Options, any_steps: bool, pad: bool
-) -> Callable[[Graph], dict[str, Reals]] | None:
-    """What measures spikes per neuron and step of a program on `data`, which are held against `graph` before that."""
+) -> tuple[Callable[[Graph], dict[str, Reals]] | None, tuple[Origin, ...]]:
+    """What measures spikes per neuron and step of a program on `data`, which are held against `graph` before that; and
+    what is said of them."""
     if data is None:
-        return None
+        return None, ()
     effort, steps = options.effort, options.steps or graph.steps
-    spikes = given_spikes(data, graph).spike_data(graph, steps, any_steps=any_steps, pad=pad, effort=effort)
+    given = given_spikes(data, graph)
+    spikes = given.spike_data(graph, steps, any_steps=any_steps, pad=pad, effort=effort)
 
     def measure(program: Graph) -> dict[str, Reals]:
         from tern2lava.sim.activity import measured_rates
 
         return measured_rates(program, spikes, effort)
 
-    return measure
+    return measure, (origin_of_data(given, spikes),)
 
 
 def _calibrate(samples: object, graph: Graph, options: Options, any_steps: bool, pad: bool) -> Calibrate | None:

@@ -16,6 +16,8 @@ from tern2lava import arguments
 from tern2lava.compiler.ir.graph import Graph, Input
 from tern2lava.effort import Effort
 from tern2lava.errors import InputError
+from tern2lava.files.npz import NPZ
+from tern2lava.files.opening import open_file
 from tern2lava.sim.data.fitting import fitted
 from tern2lava.sim.data.given import HINT, named_arrays
 from tern2lava.sim.data.spike_file import SpikeData, load_spikes, make_spikes
@@ -84,7 +86,7 @@ def digest(data: SpikeData) -> str:
 def file_digest(path: Path) -> str:
     """SHA-256 of the bytes of a file."""
     found = hashlib.sha256()
-    with path.open("rb") as stream:
+    with open_file(path, NPZ) as stream:
         while piece := stream.read(1 << 20):
             found.update(piece)
     return found.hexdigest()

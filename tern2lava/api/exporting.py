@@ -12,13 +12,14 @@ from tern2lava import arguments
 from tern2lava.api.compiled import CompiledNetwork
 from tern2lava.api.opened import BundleLike, opened
 from tern2lava.arguments import public
-from tern2lava.bundle import Bundle, tool_version, write_aside
+from tern2lava.bundle import Bundle, tool_version
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.export.exporters import EXPORTERS, Order, check_options
 from tern2lava.frontends.load import load
 from tern2lava.sim.executable import Executable
+from tern2lava.writing import write_file
 
 if TYPE_CHECKING:
     import torch
@@ -88,7 +89,7 @@ def export(
     written = exporter.run(
         Order(
             graph=graph, executable=executable, target=found.report.target if found else "", out=place,
-            options=options, version=tool_version(), write_file=lambda fill: write_aside(place, fill),
+            options=options, version=tool_version(), write_file=lambda fill: write_file(place, fill),
         )
     )  # fmt: skip
     paths = [place / name for name in written.files] or [place]

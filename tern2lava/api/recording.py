@@ -11,12 +11,12 @@ import numpy as np
 from tern2lava import arguments, extras
 from tern2lava.api.data import SpikesLike
 from tern2lava.arguments import public
-from tern2lava.bundle import write_aside
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.frontends.sources import is_module
 from tern2lava.sim.data.given import HINT
 from tern2lava.sim.data.spike_file import SpikeData
+from tern2lava.writing import write_file
 
 if TYPE_CHECKING:
     import torch
@@ -71,7 +71,7 @@ def record(
         module, inputs, names=chosen, potentials=attributes, call=call, scores=scores, effort=wanted
     )
     if place is not None:
-        write_aside(place, lambda path: _write(path, arrays))
+        write_file(place, lambda path: _write(path, arrays))
     return arrays
 
 

@@ -12,21 +12,27 @@ import numpy as np
 from tern2lava import arguments, extras
 from tern2lava.api.data import SpikesLike, given_spikes
 from tern2lava.api.opened import BundleLike, opened, steps_of
+from tern2lava.api.searching import certified
 from tern2lava.arguments import public
-from tern2lava.bundle import write_aside
 from tern2lava.compiler.ir.graph import Graph, Population
-from tern2lava.compiler.ir.shapes import Array, Ints
+from tern2lava.compiler.ir.shapes import Array, Ints, size
 from tern2lava.compiler.progress import Progress
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError, Interrupted
+from tern2lava.memory_need import require_memory, simulating
 from tern2lava.sim.data.npz_writer import Record
 from tern2lava.sim.data.readout import accuracy, needs_states, predictions, scores
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.data.trace import Trace, joined
 from tern2lava.sim.engines import ENGINES
-from tern2lava.sim.verify.shard import shard_size
+from tern2lava.sim.verify.deviation import Deviation, gathered, part
+from tern2lava.sim.verify.shard import places, run_of, shard_size, smaller
+from tern2lava.writing import write_file
+
+# Samples of which potentials of both dynamics are held together.
+DEVIATION_SAMPLES = 64
 
 Fallbacks = tuple[tuple[str, str], ...]
 
@@ -35,7 +41,8 @@ Fallbacks = tuple[tuple[str, str], ...]
 class Simulation(Shown):
     """A run: trace (spikes, and v and u where asked for, by population, (samples, steps, neurons)), class scores
     (samples, outputs) in the source's units, predictions (samples,), accuracy (share) where the data have labels,
-    number of spikes per population, and (population, reason) of what the fast engine left to the reference."""
+    number of spikes per population, (population, reason) of what the fast engine left to the reference, and, where
+    asked for, how far potentials of each population part from the real ones (deviations)."""
 
     trace: Trace
     scores: Array
@@ -43,6 +50,7 @@ class Simulation(Shown):
     accuracy: float | None
     spikes: dict[str, int]
     fallbacks: Fallbacks = ()
+    deviations: tuple[Deviation, ...] = ()
 
     def _shown(self) -> str:
         said = [count(len(self.predictions), "sample"), count(self.scores.shape[1], "output")]
@@ -60,6 +68,7 @@ def simulate(
     pad: bool = False,
     engine: str = "fast",
     states: bool = False,
+    deviation: bool = False,
     keep: bool = True,
     out: str | Path | None = None,
     effort: Effort | str = NORMAL,
@@ -70,8 +79,9 @@ def simulate(
 
     bundle: what `compile` returned, or the bundle's folder. data: spikes (samples, steps, *input shape) as an array,
     list or tensor, (spikes, labels), a mapping of arrays, or an npz file (docs/data.md). any_steps, pad: see `verify`.
-    states: keep v and u in the trace. keep: without it the trace stays empty, so that memory holds one piece. out: npz
-    file for predictions, scores, spikes (and states), written piece by piece, there when the run is whole. effort:
+    states: keep v and u in the trace. deviation: run both references too, and say how far potentials part. keep:
+    without it the trace stays empty, so that memory holds one piece. out: npz file for predictions, scores, spikes (and
+    states), written piece by piece, there when the run is whole. effort:
     "quick", "normal", "thorough" or an Effort: how much is held at a time, on which no spike depends (docs/effort.md).
     progress(stage, done, total) counts samples. Raises InputError, and Interrupted (a KeyboardInterrupt) with what was
     done.
@@ -80,6 +90,7 @@ def simulate(
     if chosen.needs:
         extras.require(chosen.needs)
     any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
+    deviation = arguments.flag(deviation, "deviation")
     states, keep = arguments.flag(states, "states"), arguments.flag(keep, "keep")
     place = None if out is None else arguments.path(out, "out", "name the npz file")
     wanted = effort_of(effort)
@@ -89,6 +100,7 @@ def simulate(
     given = given_spikes(data, program)
     spikes = given.spike_data(program, steps_of(found), any_steps=any_steps, pad=pad, effort=wanted)
     piece = shard_size(program, spikes.steps, wanted)
+    _require_memory(program, spikes, piece, states or needs_states(program), states, keep)
     parts = (spikes.values(begin, begin + piece) for begin in range(0, spikes.samples, piece))
     streamed = chosen.run(found.executable, parts, states or needs_states(program), progress, wanted)
     run = _Run(program, spikes, engine, states, keep, progress)
@@ -96,14 +108,22 @@ def simulate(
         record = None if place is None else around.enter_context(_record_beside(place))
         try:
             total = run.through(streamed.traces, record)
-            if record is not None and place is not None:
-                record.append("predictions", predictions(total))
-                record.append("scores", total)
-                write_aside(place, record.save)
         except KeyboardInterrupt:
             done = f"{run.done:,} of {count(spikes.samples, 'sample')} were simulated"
             raise Interrupted(f"interrupted: {done}; nothing was written") from None
+        if record is not None and place is not None:
+            record.append("predictions", predictions(total))
+            record.append("scores", total)
+            write_file(place, record.save)
+    apart: tuple[Deviation, ...] = ()
+    if deviation:
+        executable, limits = found.executable, certified(found.report, spikes.steps)
+        pieces = range(0, spikes.samples, min(piece, DEVIATION_SAMPLES))
+        held = (spikes.values(begin, begin + pieces.step) for begin in pieces)
+        bounds = {name: says.bound for name, says in limits.items()}
+        apart = gathered((part(executable.real, executable.program, values) for values in held), bounds)
     return Simulation(
+        deviations=apart,
         trace=joined(run.kept),
         scores=total,
         predictions=predictions(total),
@@ -111,6 +131,19 @@ def simulate(
         spikes=run.counts,
         fallbacks=streamed.fallbacks,
     )
+
+
+def _require_memory(program: Graph, spikes: SpikeData, piece: int, held: bool, states: bool, keep: bool) -> None:
+    """Raise InputError where a run would take more memory than there is: one piece, and what is kept of all."""
+    one, each = min(piece, spikes.samples), places(program) * spikes.steps
+    require_memory(
+        "simulate", run_of(one, spikes.steps, places(program)), simulating(one * each, 0, states=held), smaller(one)
+    )
+    if keep:
+        neurons = sum(size(population.shape) for population in program.of_kind(Population))
+        need = simulating(one * each, spikes.samples * spikes.steps * neurons, states=states)
+        what = f"keep the traces of {count(spikes.samples, 'sample')} of {count(spikes.steps, 'step')}"
+        require_memory("simulate", what, need, "pass keep=False and out=, which writes them piece by piece")
 
 
 class _Run:

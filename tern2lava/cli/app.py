@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from tern2lava.errors import StoppedError
+from tern2lava.errors import ClosedOutputError, StoppedError
 from tern2lava.frontends.sources import files
 from tern2lava.registry import Registry
 
@@ -23,7 +23,20 @@ if TYPE_CHECKING:
 # What every pager, mail and browser shows without wrapping; one width, so that a file is the same from any window.
 PIPED_WIDTH = 80
 LEAST_WIDTH = 20
-ORDER = ("inspect", "compile", "simulate", "prove", "verify", "report", "export", "profiles", "rules", "train", "demo")
+ORDER = (
+    "inspect",
+    "compile",
+    "simulate",
+    "prove",
+    "verify",
+    "worst",
+    "report",
+    "export",
+    "profiles",
+    "rules",
+    "train",
+    "demo",
+)
 
 
 class Commands(TyperGroup):
@@ -37,6 +50,9 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
             raise StoppedError(str(error)) from None
+        except BrokenPipeError:
+            # typer would end with exit code 1, which means that a verdict is not met.
+            raise ClosedOutputError from None
 
 
 class WithPlugins(TyperCommand):
@@ -67,8 +83,10 @@ app = typer.Typer(
     # Rich help would import a Markdown renderer and a highlighter: twice the start-up time of every command.
     rich_markup_mode=None,
     context_settings={"max_content_width": 120},
-    epilog="Exit codes: 0 ok, 1 a required verdict is not met or images are not the program, 2 bad input or usage, 3 "
-    "unsupported, 4 does not fit the target, 5 a backend (Lava, Ray) did not finish, 70 an error of tern2lava itself.",
+    epilog="Exit codes: 0 ok, 1 a required verdict is not met or images are not the program, 2 bad input or usage, or "
+    "a machine that lacks room, rights, handles or processes, 3 unsupported, 4 does not fit the target, 5 a backend "
+    "(Lava, Ray) did not finish, 70 an error of tern2lava itself, 130 interrupted (Ctrl-C), 143 ended by SIGTERM, "
+    "141 its output was closed.",
 )
 
 
@@ -120,10 +138,15 @@ def console() -> Console:
     """Where tables go: as wide as COLUMNS says, else as the terminal is, else (in a file or pipe) PIPED_WIDTH."""
     from rich.console import Console
 
+    class Output(Console):
+        def on_broken_pipe(self) -> None:
+            # rich would end with exit code 1, which means that a verdict is not met.
+            raise ClosedOutputError
+
     asked = os.environ.get("COLUMNS", "")
     if asked.isascii() and asked.isdigit() and int(asked):
-        return Console(width=max(LEAST_WIDTH, int(asked)))
-    return Console() if sys.stdout.isatty() else Console(width=PIPED_WIDTH)
+        return Output(width=max(LEAST_WIDTH, int(asked)))
+    return Output() if sys.stdout.isatty() else Output(width=PIPED_WIDTH)
 
 
 def said(dt: float | None, assume: str) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -35,6 +36,9 @@ def simulate(
         ),
     ] = "fast",
     states: Annotated[bool, typer.Option("--states", help="Write the membrane potentials and currents too.")] = False,
+    deviation: Annotated[
+        bool, typer.Option("--deviation", help="Show how far potentials part from the real ones (`worst`), too.")
+    ] = False,
     any_steps: AnySteps = False,
     pad: Pad = False,
     as_json: Json = False,
@@ -43,18 +47,21 @@ def simulate(
     """Run a bundle on spikes and write its spikes, scores and predictions."""
     from tern2lava import api
     from tern2lava.report.sheet import Paragraph
+    from tern2lava.report.worst import deviation_table
 
     chosen = ENGINES.get(engine, "--engine").name
     with progress_bar(as_json) as progress:
         result = api.simulate(
-            bundle, data, engine=chosen, states=states, keep=False, out=out, progress=progress,
+            bundle, data, engine=chosen, states=states, deviation=deviation, keep=False, out=out, progress=progress,
             any_steps=any_steps, pad=pad,
         )  # fmt: skip
     spikes = result.spikes
-    summary = {
+    summary: dict[str, object] = {
         "samples": len(result.predictions), "accuracy": result.accuracy, "spikes": spikes,
         "out": None if out is None else str(out), "engine": engine, "left_to_reference": dict(result.fallbacks),
     }  # fmt: skip
+    if deviation:
+        summary["deviations"] = [asdict(one) for one in result.deviations]
     if as_json:
         print_json(summary)
         return
@@ -64,6 +71,8 @@ def simulate(
         lines.append(f"accuracy {100 * result.accuracy:.2f} %")
     lines += [f"{name} was left to the integer reference: {reason}" for name, reason in result.fallbacks]
     console().print(*map(Paragraph, lines), sep="\n", end="")
+    if deviation:
+        console().print(deviation_table(result.deviations), end="")
     if out is not None:
         print(f"written to {out}")
 

@@ -17,10 +17,22 @@ from tern2lava.counts import count
 from tern2lava.hw_profiles import Profile
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Something given that the compilation was made of. what: "network", "net.yaml", "profile", "data" (traffic was
+    measured on them) or "recorded" (the framework's own run); file: its name, "" where arrays were given; sha256: of
+    its bytes (of the values of arrays, in C order)."""
+
+    what: str
+    file: str
+    sha256: str
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Compiled(Shown):
     """A network lowered to integers and mapped onto a target. source_bytes: size of the file it came from, if any;
-    described: what says how its neurons compute, in words that follow "the float model"."""
+    described: what says how its neurons compute, in words that follow "the float model"; made_of: what was given;
+    libraries: packages beside those of every installation that read the network."""
 
     lowered: Lowered
     mapped: Mapped
@@ -28,6 +40,8 @@ class Compiled(Shown):
     options: Options
     source_bytes: int | None = None
     described: str = "as the graph describes it"
+    made_of: tuple[Origin, ...] = ()
+    libraries: tuple[str, ...] = ()
 
     def _shown(self) -> str:
         program = self.lowered.program
@@ -50,7 +64,8 @@ def build(
     spikes per neuron and step by population (see traffic.traffic); without it a rate is assumed. calibrate: as for
     lower. progress is told of the passes, the certificate, the activity measured, the mapping and the core images.
 
-    Raises InputError, UnsupportedError (passes and rules) and CapacityError (mapping).
+    Raises InputError, also for a network that takes more memory than there is, UnsupportedError (passes and rules) and
+    CapacityError (mapping).
     """
     chosen = options or Options()
     lowered = lower(graph, Arithmetic(**profile.arithmetic_values()), chosen, profile, progress, calibrate)

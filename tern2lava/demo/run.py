@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Group, RenderableType
 
 from tern2lava import api
-from tern2lava.bundle import read_bundle, write_aside
+from tern2lava.bundle import read_bundle
 from tern2lava.counts import count
 from tern2lava.extras import require
 from tern2lava.report.account import memory_table
@@ -24,6 +24,7 @@ from tern2lava.report.verdict_tables import verdict_lines, verification_table
 from tern2lava.sim.verify.verify import Progress
 from tern2lava.train.data import digits
 from tern2lava.train.encode import encode
+from tern2lava.writing import write_file
 
 NETS = ("mlp", "conv")
 
@@ -115,7 +116,7 @@ def run_demo(folder: Path, target: str, samples: int, progress: Progress | None 
 
         arrays = test_spikes(metrics[name])
         spikes = folder / f"{name}-test.npz"
-        write_aside(spikes, _writer(arrays))
+        write_file(spikes, _writer(arrays))
         with resources.as_file(data) as files:
             api.compile(
                 files / f"{name}.pt", target, net=files / f"{name}.yaml", out=folder / name,
@@ -136,7 +137,7 @@ def run_demo(folder: Path, target: str, samples: int, progress: Progress | None 
         )
     result = DemoResult(folder=folder, nets=tuple(results))
     text = json.dumps(result.to_dict(), indent=1) + "\n"
-    write_aside(folder / "report.json", lambda path: path.write_text(text, encoding="utf-8"))
+    write_file(folder / "report.json", lambda path: path.write_text(text, encoding="utf-8"))
     return result
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -20,6 +17,7 @@ from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projec
 from tern2lava.errors import InputError
 from tern2lava.registry import one_of
 from tern2lava.sim.verify.verify import Executable
+from tern2lava.writing import write_folder
 
 INDEX = "images.json"
 WEIGHTS = "weights.json"
@@ -63,7 +61,7 @@ def export_images(
         (aside / "host.img").write_bytes(executable.host_image)
         _write_json(aside / INDEX, index)
 
-    write_folder(folder, write)
+    write_new_folder(folder, write)
     return [*names, "host.img", INDEX]
 
 
@@ -104,7 +102,7 @@ def export_weights(program: Graph, folder: Path, *, version: str) -> list[str]:
             (aside / name).write_bytes(data)
         _write_json(aside / WEIGHTS, {"written_by": f"tern2lava {version}", "projections": entries})
 
-    write_folder(folder, write)
+    write_new_folder(folder, write)
     return [*streams, WEIGHTS]
 
 
@@ -112,29 +110,15 @@ def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a folder beside `folder`, then rename it: whole or absent."""
-    folder = Path(os.path.abspath(folder))
-    aside: Path | None = None
-    try:
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+def write_new_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a folder that is then put at `folder`: whole or absent."""
+
+    def check(place: Path) -> None:
+        if place.exists() and (not place.is_dir() or any(place.iterdir())):
             raise InputError(folder, "requires a new or empty folder; found one with files in it; choose another")
-        if folder.exists() and folder.samefile(Path.cwd()):
+        if place.exists() and place.samefile(Path.cwd()):
             raise InputError(
                 folder, "requires a folder that can be replaced; found the working directory; name a folder in it"
             )
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        write(aside)
-        aside.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        os.rename(aside, folder)
-    except OSError as error:
-        why = error.strerror or error
-        raise InputError(
-            folder, f"requires a folder that can be written; found {why}; free space or choose another"
-        ) from None
-    finally:
-        if aside is not None:
-            shutil.rmtree(aside, ignore_errors=True)
+
+    write_folder(Path(folder), write, check)

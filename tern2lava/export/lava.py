@@ -12,7 +12,7 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Input
 from tern2lava.compiler.ir.shapes import Array, size
 from tern2lava.errors import InputError
-from tern2lava.export.images import write_folder
+from tern2lava.export.images import write_new_folder
 from tern2lava.export.lava_source import RUN, network_source, process_source
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava.mapped.plan import groups_of, plan_mapped, readouts
@@ -45,7 +45,7 @@ def export_lava(executable: Executable, folder: Path, *, version: str, steps: in
         stored: dict[str, Any] = dict(arrays)
         np.savez_compressed(aside / ARRAYS, **stored)
 
-    write_folder(folder, write)
+    write_new_folder(folder, write)
     return [SCRIPT, BUILDER, PROCESSES, NETWORK, ARRAYS]
 
 

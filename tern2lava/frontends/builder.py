@@ -32,6 +32,7 @@ from tern2lava.compiler.neurons.mechanism import gathered
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.neuron_equations import check_threshold
+from tern2lava.memory_need import require_memory
 
 Pair = tuple[int, int]
 
@@ -52,7 +53,16 @@ def numbers(where: object, value: Any) -> Reals:
                 f"requires finite numbers; found {bad:,} of {count(array.size, 'number')} NaN or infinite, the "
                 f"first {found} at index {list(at)}; repair or retrain the network",
             )
+    require_numbers(where, array.size)
     return array.astype(np.float64)
+
+
+def require_numbers(where: object, amount: int) -> None:
+    """Raise InputError where `amount` numbers in float64 take more memory than there is."""
+    require_memory(
+        where, f"hold {count(amount, 'number')} in float64", 8 * amount,
+        "use a machine with more memory, or split the layer into several summed ones",
+    )  # fmt: skip
 
 
 def same_padding(where: object, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[int, int, int, int]:

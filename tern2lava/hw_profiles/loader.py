@@ -20,14 +20,16 @@ if sys.version_info >= (3, 11):
 else:
     from importlib.abc import Traversable
 
-import yaml
 from pydantic import ValidationError
 
 from tern2lava.errors import PluginWarning, ProfileError
+from tern2lava.files.opening import MIB, FileError, Kind, as_text, read_bytes, read_text
+from tern2lava.files.yaml_text import parse_yaml
 from tern2lava.hw_profiles.profile import Profile, shown
 from tern2lava.registry import Registry
 
-_MAX_FILE_BYTES = 1 << 20
+PROFILE = Kind("a profile", MIB, larger="shorten it")
+_MAX_CHAIN = 16
 _EXTENDS = "extends"
 
 
@@ -85,10 +87,34 @@ def load_profile(name_or_path: str | Path) -> Profile:
     return _validated(data, origin)
 
 
+def profile_files(name_or_path: str | Path) -> list[tuple[str, bytes]]:
+    """Name and content of every file that `load_profile` reads of this profile: its own, and those that it extends.
+
+    Raises ProfileError as load_profile does."""
+    found: list[tuple[str, bytes]] = []
+    name, folder = str(name_or_path), Path()
+    while name:
+        text, origin, place = _read(name, folder)
+        # The bytes themselves: a text has lost how its lines end.
+        if Path(place).is_absolute():
+            found.append((Path(place).name, read_bytes(place, PROFILE)))
+        else:
+            found.append((TARGETS.get(name).file.name, TARGETS.get(name).file.read_bytes()))
+        name, folder = str(_parsed(text, origin).get(_EXTENDS, "")), Path(place).parent
+    return found
+
+
+def parse_profile(text: str, origin: object) -> Profile:
+    """The profile of a YAML text that extends no other; errors call it `origin`. Raises ProfileError."""
+    return _validated(_parsed(text, str(origin)), str(origin))
+
+
 def _whole(name: str, folder: Path, above: tuple[str, ...]) -> tuple[dict[str, Any], str]:
     """Everything that a profile and those it extends say, and what errors should call it. folder: where a file name
     counts from; above: the profiles that lead here by extending it."""
     text, origin, place = _read(name, folder)
+    if len(above) >= _MAX_CHAIN:
+        raise ProfileError(origin, _EXTENDS, f"a chain of over {_MAX_CHAIN} profiles", "extend fewer")
     if place in above:
         chain = " extends ".join(Path(item).stem for item in (*above[above.index(place) :], place))
         raise ProfileError(origin, _EXTENDS, chain, "a profile cannot extend itself")
@@ -129,30 +155,20 @@ def _validated(data: dict[str, Any], origin: str) -> Profile:
 
 def _parsed(text: str, origin: str) -> dict[str, Any]:
     try:
-        data = yaml.load(text, _UniqueKeys)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark is not None else "the file"
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ProfileError(origin, where, problem, "must be plain YAML") from None
-    except RecursionError:
-        raise ProfileError(origin, "the file", "nesting too deep", "must be plain YAML") from None
+        data = parse_yaml(text, origin).data
+    except FileError as error:
+        raise _refused(origin, error) from None
     if not isinstance(data, dict):
         raise ProfileError(origin, "the file", type(data).__name__, "must be a mapping of sections")
     return data
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """Plain YAML (no tags, no code) in which a key given twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+def _refused(origin: str, error: FileError) -> ProfileError:
+    """What the door says of a file, as an error of a profile."""
+    place = error.where.removeprefix(origin).removeprefix(":").strip()
+    return ProfileError(
+        origin, f"line {place}" if place else "the file", error.found, f"requires {error.rule}; {error.hint}"
+    )
 
 
 class _UnknownProfileError(ProfileError):
@@ -169,25 +185,37 @@ def _read(name: str, folder: Path) -> tuple[str, str, str]:
     path. A file name counts from `folder`."""
     own = next((target for target in TARGETS.registered() if target.name == name), None)
     if own is not None:
-        return own.file.read_text("utf-8"), own.file.name, name
+        return _shipped(own.file, own.file.name), own.file.name, name
     path = folder / name
     called = str(path)
-    if not path.is_file():
+    if not _is_there(path):
         if name not in TARGETS:
             raise _UnknownProfileError(name)
         file = TARGETS.get(name).file
         called = f"{file} ({TARGETS.origin(name)})"
         if not isinstance(file, Path):
-            return file.read_text("utf-8"), called, name
+            return _shipped(file, called), called, name
         path = file
     try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ProfileError(path, "the file", f"{path.stat().st_size:,} bytes", f"at most {_MAX_FILE_BYTES:,}")
-        return path.read_text("utf-8"), called, str(path.resolve())
-    except UnicodeDecodeError:
-        raise ProfileError(called, "the file", "bytes that are not UTF-8", "must be plain YAML text") from None
-    except OSError as error:
-        raise ProfileError(path, "the file", error.strerror or str(error), "must be readable") from None
+        return read_text(path, PROFILE, where=called), called, str(path.resolve())
+    except FileError as error:
+        raise _refused(called, error) from None
+
+
+def _shipped(file: Traversable, called: str) -> str:
+    """The text of a profile that lies in a package, which may be packed."""
+    try:
+        return as_text(file.read_bytes(), called, PROFILE)
+    except FileError as error:
+        raise _refused(called, error) from None
+
+
+def _is_there(path: Path) -> bool:
+    """Whether anything but a folder is called so."""
+    try:
+        return path.exists() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _explain(problem: Any) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -82,17 +82,17 @@ class Program:
     populations: tuple[Population, ...]
 
 
-def read_program(stem: Path) -> Program:
-    """The program in `stem`.json and `stem`.npz. Raises InputError where that is none."""
-    path = stem.with_suffix(".json")
+def read_program(text: bytes, packed: bytes, where: object) -> Program:
+    """The program in the contents of graphs/program.json and .npz; errors call it `where`. Raises InputError where that
+    is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        with np.load(stem.with_suffix(".npz"), allow_pickle=False) as stored:
+        document = json.loads(text)
+        with np.load(BytesIO(packed), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         return program_of(document, arrays)
     # A document may hold anything anywhere; whatever that breaks is damage.
     except Exception as error:
-        raise InputError(path, f"requires an integer program; found damage ({error}); compile again") from None
+        raise InputError(where, f"requires an integer program; found damage ({error}); compile again") from None
 
 
 def program_of(document: Mapping[str, Any], arrays: Arrays) -> Program:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tern2lava.prove.arithmetic.run import Induction
 from tern2lava.prove.failure import ImageError, hold
 from tern2lava.prove.image import read_image
 from tern2lava.prove.neurons import prove_neurons
@@ -16,13 +17,15 @@ from tern2lava.prove.synapses import prove_synapses
 @dataclass(frozen=True, kw_only=True)
 class Translation:
     """Whether core images are the program, for every input. cores, neurons (inputs among them), blocks (of synapses),
-    routes: how many were proven, 0 unless all were; difference: one line on the first that is not."""
+    routes: how many were proven, 0 unless all were; difference: one line on the first that is not. arithmetic: which
+    populations certified EXACT are so by induction, where that was asked."""
 
     cores: int = 0
     neurons: int = 0
     blocks: int = 0
     routes: int = 0
     difference: str | None = None
+    arithmetic: Induction | None = None
 
     @property
     def proven(self) -> bool:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from tern2lava.compiler.build import Compiled
+from tern2lava.compiler.ir.files import graph_document
 from tern2lava.compiler.ir.graph import Population
 from tern2lava.compiler.ir.shapes import size
+from tern2lava.prove.arithmetic.graphs import network_of
+from tern2lava.prove.arithmetic.run import Claim, prove_arithmetic
 from tern2lava.report.integers import calibration_block, integers_rows
 from tern2lava.report.mapping import mapping_block
 from tern2lava.report.memory import axon_bits, image_sections, memory_account, state_bits
@@ -46,7 +49,7 @@ def make_report(compiled: Compiled, version: str) -> Report:
         over_bound=len(cores) / mapped.cores_lower_bound - 1,
         mapping=mapping_block(mapped),
         memory=memory_account(compiled),
-        certificate=[CertificateRow.model_validate(c.to_dict()) for c in compiled.lowered.certificates],
+        certificate=certificate_rows(compiled),
         ranges=compiled.options.ranges,
         integers=integers_rows(compiled),
         calibration=calibration_block(compiled),
@@ -56,4 +59,17 @@ def make_report(compiled: Compiled, version: str) -> Report:
         twins=[],
         notes=list(compiled.lowered.program.notes),
         assumptions=compiled.profile.assumptions(),
+        bundle=None,
     )
+
+
+def certificate_rows(compiled: Compiled) -> list[CertificateRow]:
+    """The certificates; of those EXACT, whether the second opinion (prove/arithmetic/) proves it too."""
+    lowered = compiled.lowered
+    claims = [Claim(population=c.population, verdict=c.verdict.value, steps=c.steps) for c in lowered.certificates]
+    real, program = (network_of(*graph_document(graph)) for graph in (lowered.real, lowered.program))
+    second = {one.population: one.proven for one in prove_arithmetic(real, program, claims).exact}
+    return [
+        CertificateRow.model_validate(c.to_dict() | {"induction": second.get(c.population)})
+        for c in lowered.certificates
+    ]

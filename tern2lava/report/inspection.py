@@ -6,7 +6,8 @@ import math
 
 from rich.console import Group, RenderableType
 
-from tern2lava.frontends.inspect.facts import Form, Inspection, TensorFacts
+from tern2lava.frontends.inspect.facts import Inspection, TensorFacts
+from tern2lava.frontends.inspect.ternary import Form
 from tern2lava.report.sheet import Paragraph, plain, sheet, text_column
 
 

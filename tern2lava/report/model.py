@@ -209,6 +209,11 @@ class CertificateRow(_Block):
     )
     state_max: int = Field(description="Largest magnitude that the target's states hold.")
     reason: str = Field(description="What is rounded, or why there is no bound.")
+    induction: bool | None = Field(
+        default=None,
+        description="Whether EXACT is proven a second time, by induction over the steps, by a checker that shares "
+        "nothing with the compiler; false: it is so by the compiler's certificate alone; null: another verdict.",
+    )
     ties: TieRow = Field(description="What becomes of potentials that equal their threshold.")
 
 
@@ -736,6 +741,11 @@ class Report(_Block):
     notes: list[str] = Field(description="Every approximation and assumption made of the network, in the order made.")
     assumptions: list[str] = Field(
         description="Numbers of the profile that are assumed rather than published, simulated or derived, with reasons."
+    )
+    bundle: str | None = Field(
+        default=None,
+        description="Digest of the bundle that the report is of: the SHA-256 under `digest` in its manifest.json, over "
+        "all its files (docs/bundle.md); null: it was not written.",
     )
 
     def _shown(self) -> str:

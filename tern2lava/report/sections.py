@@ -24,4 +24,4 @@ class Section:
 
 SECTIONS: Registry[Section] = Registry("report section")
 # Keys that are in report.json alone.
-NOT_SHOWN = ("version", "source", "described", "steps", "effort")
+NOT_SHOWN = ("described", "steps", "effort")

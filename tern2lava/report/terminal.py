@@ -29,6 +29,13 @@ def render(report: Report) -> RenderableType:
     return Group(*(part for section in SECTIONS for part in section.render(report)))
 
 
+def _bundle(report: Report) -> list[RenderableType]:
+    if report.bundle is None:
+        return []
+    of = f"{report.source or 'graph'} for {report.target}, by tern2lava {report.version}"
+    return [Paragraph(f"Bundle {report.bundle[:12]}: {of}", style="bold")]
+
+
 def _verification(report: Report) -> list[RenderableType]:
     return [] if report.verification is None else [verification_table(report.verification)]
 
@@ -118,9 +125,12 @@ def certificate_table(report: Report) -> Sheet:
         table.add_row(
             item.population, "x".join(map(str, row.shape)), str(row.lag), item.verdict, eps,
             Ties(**item.ties.model_dump()).text, overflow if item.no_overflow else item.first_overflow or NOTHING,
-            item.reason,
+            item.reason + _SECOND[item.induction],
         )  # fmt: skip
     return table
+
+
+_SECOND = {None: "", True: "; proven by induction", False: "; by the compiler's certificate alone"}
 
 
 def _eps(item: CertificateRow) -> str:
@@ -136,6 +146,10 @@ def print_report(report: Report, console: Console) -> None:
 
 
 for _section in (
+    Section(
+        name="bundle", what="which bundle the report is of, by the first digits of its digest",
+        keys=("bundle", "source", "version"), render=_bundle,
+    ),
     Section(name="verification", what="the five verdicts", keys=("verification",), render=_verification),
     Section(
         name="certificate", what="what is proven of each population", keys=("certificate", "populations"),

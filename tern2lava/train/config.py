@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
 
 from tern2lava.errors import InputError
-from tern2lava.frontends.files.yaml_file import read_yaml
+from tern2lava.files.yaml_text import read_yaml
 from tern2lava.train.trainer import TrainingOptions
 
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Bytes, Ints, Shape, Words, frozen
+from tern2lava.compiler.ir.shapes import Array, Bytes, Ints, Shape, Words, frozen
 from tern2lava.counts import count
 from tern2lava.errors import InputError
+from tern2lava.files.npz import open_npz
+from tern2lava.files.opening import GIB, Kind
 from tern2lava.train.idxfile import find, read_idx
 
 # Where Debian's package dataset-fashion-mnist puts its files.
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 MAX_CLASSES = 1000
+MAX_SAMPLES = 1 << 24
+NPZ = Kind("an npz file", 16 * GIB, larger="give fewer samples")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,29 +100,23 @@ def npz_arrays(path: Path) -> Dataset:
     An optional integer `top` says the largest value a sample may hold (else the largest of train_x is taken).
     """
     keys = ("train_x", "train_y", "test_x", "test_y")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = list(getattr(file, "files", []))
-            missing = [key for key in keys if key not in names]
-            if missing:
-                raise InputError(path, f"requires {', '.join(keys)}; found no {', '.join(missing)}; save all of them")
-            arrays = {key: file[key] for key in keys}
-            top = int(file["top"].item()) if "top" in names else int(arrays["train_x"].max(initial=1))
-    except (OSError, ValueError, EOFError, TypeError, MemoryError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(
-            path, f"requires a readable npz file; found {str(error)[:80]}; save it with numpy.savez"
-        ) from None
+    with open_npz(path, NPZ) as npz:
+        missing = [key for key in keys if key not in npz]
+        if missing:
+            raise InputError(path, f"requires {', '.join(keys)}; found no {', '.join(missing)}; save all of them")
+        # What they are is looked at before any of them is read.
+        for part in ("train", "test"):
+            samples, labels = npz[f"{part}_x"], npz[f"{part}_y"]
+            _check_samples(f"{path}: {part}_x", samples.dtype, samples.shape, npz["train_x"].shape)
+            _check_labels(f"{path}: {part}_y", labels.dtype, labels.shape, samples.shape[:1])
+        arrays = {key: npz.read(key) for key in keys}
+        top = _top(npz.read("top", 8), path) if "top" in npz else int(arrays["train_x"].max(initial=1))
     for part in ("train", "test"):
         x, y = arrays[f"{part}_x"], arrays[f"{part}_y"]
-        if x.dtype != np.uint8 or x.ndim < 2 or x.shape[1:] != arrays["train_x"].shape[1:] or x.size == 0:
-            raise InputError(
-                f"{path}: {part}_x",
-                f"requires uint8 of (samples, *shape); found {x.dtype} of {x.shape}; convert the array",
-            )
-        if y.dtype.kind not in "iu" or y.shape != x.shape[:1] or y.min() < 0 or y.max() >= MAX_CLASSES:
+        if y.min() < 0 or y.max() >= MAX_CLASSES:
             raise InputError(
                 f"{path}: {part}_y",
-                f"requires one label from 0 for each sample; found {y.dtype} of {y.shape}; give one for each",
+                f"requires labels from 0 to {MAX_CLASSES - 1}; found {y.min()} to {y.max()}; number the classes from 0",
             )
         if x.max() > top:
             raise InputError(
@@ -131,6 +128,28 @@ def npz_arrays(path: Path) -> Dataset:
         name=path.stem, train_x=frozen(arrays["train_x"]), train_y=train_y, test_x=frozen(arrays["test_x"]),
         test_y=test_y, top=max(1, top), classes=classes,
     )  # fmt: skip
+
+
+def _check_samples(where: str, dtype: np.dtype[Any], shape: Shape, like: Shape) -> None:
+    if dtype != np.uint8 or len(shape) < 2 or shape[1:] != like[1:] or 0 in shape:
+        raise InputError(where, f"requires uint8 of (samples, *shape); found {dtype} of {shape}; convert the array")
+
+
+def _check_labels(where: str, dtype: np.dtype[Any], shape: Shape, samples: Shape) -> None:
+    if samples[0] > MAX_SAMPLES:
+        raise InputError(where, f"requires at most {MAX_SAMPLES:,} samples; found {samples[0]:,}; give fewer samples")
+    if dtype.kind not in "iu" or shape != samples:
+        raise InputError(
+            where, f"requires one label from 0 for each sample; found {dtype} of {shape}; give one for each"
+        )
+
+
+def _top(value: Array, path: Path) -> int:
+    if value.size != 1 or value.dtype.kind not in "iu":
+        raise InputError(
+            f"{path}: top", f"requires one whole number; found {value.dtype} of {value.shape}; give the largest value"
+        )
+    return int(value.reshape(()).item())
 
 
 def load_dataset(name: str, folder: Path | None = None) -> Dataset:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from torch import Tensor, nn
 from tern2lava.compiler.ir.graph import Graph, Level
 from tern2lava.compiler.passes.pipeline import lower_until
 from tern2lava.compiler.progress import Progress
-from tern2lava.errors import InputError
+from tern2lava.counts import count
+from tern2lava.errors import InputError, Interrupted
 from tern2lava.extras import require
+from tern2lava.files.json_text import read_json
 from tern2lava.train import checkpoint
 from tern2lava.train.config import Experiment
 from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
@@ -27,6 +31,7 @@ from tern2lava.train.network import NeuronModel, network
 from tern2lava.train.regularizer import UncertaintyRegularizer
 from tern2lava.train.ternarize import finalize, layers_with_weights, set_blend, ternarize
 from tern2lava.train.trainer import Objective, Trainer, TrainingOptions, cross_entropy, together
+from tern2lava.writing import write_file
 
 # (what is being done, batches done, batches in all)
 
@@ -39,6 +44,8 @@ class Run:
     dataset: Dataset
     out: Path
     progress: Progress | None = None
+    kept: dict[str, int] = field(default_factory=dict)
+    """Epochs whose state is kept in the folder, by stage."""
 
     @property
     def top(self) -> int:
@@ -73,7 +80,10 @@ class Run:
                     "requires a folder of this experiment; found one of another; choose another folder or remove it",
                 )
             trainer.load_state(saved["trainer"])
-        with Log(self.out, stage, self.experiment.tensorboard) as log:
+        with (
+            self._goes_on(stage, trainer, options),
+            Log(self.out, stage, self.experiment.tensorboard, trainer.epoch) as log,
+        ):
             while trainer.epoch < options.epochs:
                 epoch = trainer.epoch
 
@@ -84,8 +94,19 @@ class Run:
 
                 log.write(trainer.epoch + 1, trainer.run_epoch(report))
                 checkpoint.save(path, {"digest": self.experiment.digest, "trainer": trainer.state()})
+                self.kept[stage] = trainer.epoch
         set_blend(model, 1.0)
         model.eval()
+
+    @contextmanager
+    def _goes_on(self, stage: str, trainer: Trainer, options: TrainingOptions) -> Iterator[None]:
+        """What an interruption within it says: how much is kept, from which the same command goes on."""
+        self.kept[stage] = trainer.epoch
+        try:
+            yield
+        except KeyboardInterrupt:
+            done = f"{self.kept[stage]:,} of {count(options.epochs, 'epoch')} of the {stage} are kept in {self.out}"
+            raise Interrupted(f"interrupted: {done}; the same command goes on from there") from None
 
     def teacher(self) -> nn.Sequential:
         """The trained full-precision twin."""
@@ -190,8 +211,8 @@ def run_experiment(
         ) from None
     done = out / "metrics.json"
     if done.exists():
-        found: dict[str, Any] = json.loads(done.read_text())
-        if found.get("digest") == experiment.digest:
+        found = read_json(done)
+        if isinstance(found, dict) and found.get("digest") == experiment.digest:
             return found
         raise InputError(
             done, "requires a folder of this experiment; found one of another; choose another folder or remove it"
@@ -222,9 +243,9 @@ def run_experiment(
 
         result |= compiled_metrics(graph, dataset, options, experiment.integer)
     result["seconds"] = time.perf_counter() - began
-    checkpoint.write_aside(
-        out / "net.yaml",
-        describe(plain, dataset.shape, options.steps, levels=(0, run.top), readout=experiment.network.readout).encode(),
-    )
-    checkpoint.write_aside(done, (json.dumps(result, indent=2) + "\n").encode())
+    net = describe(plain, dataset.shape, options.steps, levels=(0, run.top), readout=experiment.network.readout)
+    write_file(out / "net.yaml", lambda path: path.write_text(net, encoding="utf-8"))
+    # The last of all: a folder that has it is finished.
+    text = json.dumps(result, indent=2) + "\n"
+    write_file(done, lambda path: path.write_text(text, encoding="utf-8"))
     return result

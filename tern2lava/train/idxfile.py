@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
+import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
+from tern2lava.files.gzip_file import read_packed
+from tern2lava.files.opening import GIB, Kind
 
-MAX_BYTES = 1 << 30
+MAX_BYTES = GIB
+FILE = Kind("an idx file", 2 * GIB, larger="get the file again")
 UINT8 = 0x08
 
 
@@ -33,25 +35,21 @@ def read_idx(path: Path, dimensions: int) -> Array:
     Format: two zero bytes, a type byte (0x08: uint8), the number of dimensions, each size as a big-endian uint32, data
     (Y. LeCun, "The MNIST database", yann.lecun.com/exdb/mnist).
     """
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
-            header = stream.read(4 + 4 * dimensions)
-            if len(header) != 4 + 4 * dimensions or header[:4] != bytes([0, 0, UINT8, dimensions]):
-                raise InputError(
-                    path,
-                    f"requires an idx file of {dimensions}-d uint8; found one that starts with {header[:4].hex()}; "
-                    "get the file again",
-                )
-            shape = struct.unpack(f">{dimensions}I", header[4:])
-            count = int(np.prod(shape, dtype=object))
-            if not 0 < count <= MAX_BYTES:
-                raise InputError(
-                    path, f"requires 1 to {MAX_BYTES:,} bytes; found a declared shape of {shape}; get the file again"
-                )
-            data = stream.read(count + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(path, f"requires a file that can be read; found {reason}; get the file again") from None
+    begin = 4 + 4 * dimensions
+    header = read_packed(path, FILE, begin)
+    if len(header) != begin or header[:4] != bytes([0, 0, UINT8, dimensions]):
+        raise InputError(
+            path,
+            f"requires an idx file of {dimensions}-d uint8; found one that starts with {header[:4].hex()}; "
+            "get the file again",
+        )
+    shape = struct.unpack(f">{dimensions}I", header[4:])
+    count = math.prod(shape)
+    if not 0 < count <= MAX_BYTES:
+        raise InputError(
+            path, f"requires 1 to {MAX_BYTES:,} bytes; found a declared shape of {shape}; get the file again"
+        )
+    data = read_packed(path, FILE, count + 1, begin)
     if len(data) != count:
         more = "more" if len(data) > count else f"{len(data):,}"
         raise InputError(path, f"requires {count:,} bytes, as it declares; found {more}; get the file again")

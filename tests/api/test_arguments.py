@@ -96,6 +96,10 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("simulate", {"engine": "x"}, f"engine: {CHOICE}fast, reference, images, ray"),
     ("simulate", {"engine": None}, "engine: requires one of the known words; found None; choose fast"),
     ("simulate", {"states": None}, f"states: {FLAG}None"),
+    ("simulate", {"deviation": 1}, f"deviation: {FLAG}1"),
+    ("worst", {"out": b"out.npz"}, "out: requires a path or its text; found b'out.npz'; name the npz file"),
+    ("worst", {"seed": -1}, f"seed: {WHOLE}0 on; found -1; give a whole number"),
+    ("worst", {"effort": "x"}, EFFORT),
     ("simulate", {"keep": "no"}, f"keep: {FLAG}'no'"),
     ("simulate", {"out": b"out.npz"}, "out: requires a path or its text; found b'out.npz'; name the npz file"),
     ("simulate", {"data": Path("missing.npz")}, "missing.npz: requires an npz file; found none there"),
@@ -104,6 +108,8 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("verify", {"backend": "x"}, f"backend: {CHOICE}lava, reference"),
     ("verify", {"lava_mode": "x"}, f"lava_mode: {CHOICE}mixed, stock, fused, inprocess, all"),
     ("verify", {"engine": "x"}, f"engine: {CHOICE}local, ray"),
+    ("verify", {"stimulus": "x"}, "stimulus: requires cover; found 'x'; write stimulus='cover'"),
+    ("verify", {"stimulus": True}, "stimulus: requires cover; found True"),
     ("verify", {"samples": 0}, f"samples: {WHOLE}1 on; found 0; verify at least one, or all with None"),
     ("verify", {"samples": "3"}, f"samples: {WHOLE}1 on; found '3'"),
     ("verify", {"samples": 2.0}, f"samples: {WHOLE}1 on; found 2.0"),
@@ -161,7 +167,7 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("to_frame", {"table": "x"}, f"table: {CHOICE}populations, cores, memory"),
     ("to_frame", {"table": "arithmetic"}, "table: requires a verification for 'arithmetic'; found none; call"),
 ]
-FUNCTIONS = ("compile", "export", "load", "record", "report", "simulate", "verify", "what_if")
+FUNCTIONS = ("compile", "export", "load", "record", "report", "simulate", "verify", "what_if", "worst")
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +186,7 @@ def calls(
         "compile": (tern2lava.compile, {"source": network(), "target": "tiny"}),
         "what_if": (tern2lava.what_if, {"source": network(), "targets": ["tiny"]}),
         "simulate": (tern2lava.simulate, {"bundle": held, "data": samples()}),
+        "worst": (tern2lava.worst, {"bundle": held}),
         "verify": (tern2lava.verify, {"bundle": held, "data": samples(), "backend": "reference"}),
         "report": (tern2lava.report, {"bundle": held}),
         "export": (tern2lava.export, {"source": held, "out": "net.nir"}),
@@ -238,7 +245,7 @@ def test_missing_unknown_and_too_many_arguments_are_one_line(name: str) -> None:
     ):
         function(*range(9))
     if name not in ("compile", "load", "what_if", "export"):
-        valid = [None] * 2 if name != "report" else [None]
+        valid = [None] * 2 if name not in ("report", "worst") else [None]
         with pytest.raises(
             InputError,
             match=rf"{name}: requires the arguments .*got an unexpected keyword argument 'speed'",

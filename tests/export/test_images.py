@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from reseal import reseal
 from tern2lava import api
 from tern2lava.bundle import map_options_of, profile_of, read_bundle
 from tern2lava.cli import app
@@ -185,6 +187,6 @@ def test_a_bundle_remembers_how_it_was_mapped(folder: Path) -> None:
     assert profile_of(bundle).name == "generic-ternary"
     manifest = json.loads((folder / "manifest.json").read_text())
     for wrong in (None, [1], manifest["map_options"] | {"seed": "1"}, manifest["map_options"] | {"encodings": 3}):
-        (folder / "manifest.json").write_text(json.dumps(manifest | {"map_options": wrong}))
+        reseal(folder, manifest=partial(dict.update, map_options=wrong))
         with pytest.raises(InputError, match="compile again"):
             map_options_of(read_bundle(folder))

@@ -13,7 +13,7 @@ from torch import nn
 from nodes import node, there
 from tern2lava.compiler.ir.graph import Dense
 from tern2lava.errors import InputError
-from tern2lava.frontends.inspect.facts import Form, ternary_facts
+from tern2lava.frontends.inspect.ternary import Form, ternary_facts
 from tern2lava.frontends.netyaml.read import load_checkpoint
 from tern2lava.train.ternarize import finalize, ternaries, ternarize
 

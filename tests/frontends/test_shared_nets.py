@@ -19,8 +19,8 @@ from tern2lava import api
 from tern2lava.compiler.ir.graph import Input
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.checkpoint import read_checkpoint
-from tern2lava.frontends.inspect.facts import Form
 from tern2lava.frontends.inspect.read import inspect_file
+from tern2lava.frontends.inspect.ternary import Form
 from tern2lava.frontends.load import load
 from tern2lava.sim.reference.real import run_float
 

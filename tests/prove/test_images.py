@@ -14,10 +14,11 @@ import pytest
 import tern2lava
 from command_line import in_process
 from fingerprints import sample_graph
+from reseal import reseal
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.image.core_image import CoreImage, Group, decode_core, encode_core
-from tern2lava.compiler.ir.files import graph_document, save_graph
+from tern2lava.compiler.ir.files import graph_document, graph_files
 from tern2lava.compiler.ir.graph import Decays, Population, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError
@@ -183,21 +184,19 @@ def test_a_core_that_is_missing_or_there_twice_is_found() -> None:
     assert not net.proof([net.images[0], *net.images]).proven
 
 
-def test_the_program_is_read_from_a_bundles_files_as_from_memory(tmp_path: Path) -> None:
+def test_the_program_is_read_from_a_bundles_files_as_from_memory() -> None:
     compiled = subject("kinds", "generic-ternary").compiled
-    save_graph(compiled.lowered.program, tmp_path / "program")
-    program = read_program(tmp_path / "program")
+    program = read_program(*graph_files(compiled.lowered.program), "program.json")
     found = prove_images(compiled.mapped.images, compiled.mapped.host_image, program)
     assert found.proven
     assert found.neurons == sum(population.size for population in program.populations)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "level": "INTEGER", "nodes": [{}]}'])
-def test_a_program_that_is_damaged_is_one_line(tmp_path: Path, text: str) -> None:
-    save_graph(subject("mlp", "tiny").compiled.lowered.program, tmp_path / "program")
-    (tmp_path / "program.json").write_text(text, encoding="utf-8")
-    with pytest.raises(InputError, match="requires an integer program; found damage"):
-        read_program(tmp_path / "program")
+def test_a_program_that_is_damaged_is_one_line(text: str) -> None:
+    _, arrays = graph_files(subject("mlp", "tiny").compiled.lowered.program)
+    with pytest.raises(InputError, match="program.json: requires an integer program; found damage"):
+        read_program(text.encode(), arrays, "program.json")
 
 
 def test_a_field_of_the_program_that_the_checker_does_not_know_is_refused() -> None:
@@ -219,8 +218,10 @@ def test_the_front_door_proves_a_network_in_memory_and_in_a_folder_and_says_what
     image = tmp_path / "b" / "cores" / "core-00000.img"
     core = decode_core(image.read_bytes())
     image.write_bytes(encode_core(late([core])[0]))
+    reseal(tmp_path / "b")
     assert str(tern2lava.prove(tmp_path / "b")).startswith("DIFFER from the program: core ")
     image.write_bytes(image.read_bytes()[:-1])
+    reseal(tmp_path / "b")
     with pytest.raises(InputError, match="core image 0: requires an image as docs/image-format.md says; found "):
         tern2lava.prove(tmp_path / "b")
 
@@ -238,6 +239,7 @@ def test_verify_has_the_proof_as_a_verdict_that_data_cannot_show(tmp_path: Path)
     local = core.groups[0].local
     assert local is not None
     image.write_bytes(encode_core(with_group([core], 0, 0, threshold=frozen(local.threshold + 64))[0]))
+    reseal(tmp_path / "b")
     proof = tern2lava.verify(tmp_path / "b", silent, backend="reference", require="execution").verification
     assert proof is not None
     verdict = proof.verdict("images")
@@ -262,6 +264,7 @@ def test_the_command_ends_with_code_1_where_images_are_not_the_program(
     assert " ".join(done.stdout.split()).startswith("Images PROVEN to be the program for every input: 2 cores, ")
     image = tmp_path / "b" / "cores" / "core-00000.img"
     image.write_bytes(encode_core(late([decode_core(image.read_bytes())])[0]))
+    reseal(tmp_path / "b")
     done = run("prove", tmp_path / "b")
     assert done.returncode == 1
     assert "DIFFER from the program: core " in " ".join(done.stdout.split())

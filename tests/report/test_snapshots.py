@@ -81,7 +81,11 @@ def verified() -> Report:
         ProcessRow(node="lif1", process="lava.proc.lif.LIF", reason=f"exact: {'du and dv of 12 bits, ' * 6}no bias"),
     ]
     return report.model_copy(
-        update={"verification": found.model_copy(update={"executions": executions, "processes": processes})}
+        update={
+            "verification": found.model_copy(update={"executions": executions, "processes": processes}),
+            "bundle": "fbca52dc583f" + "0" * 52,
+            "version": "0",
+        }
     )
 
 

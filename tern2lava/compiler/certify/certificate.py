@@ -53,7 +53,8 @@ class Certificate(Shown):
     """What is proven of one population, within `steps` steps of a sample.
 
     eps: per neuron (broadcasts to its shape), the largest difference between integer and real membrane potential
-    where they meet the threshold, threshold rounding and adaptation included, in units of the synapses' scale (those of
+    where they meet the threshold (of rearming neurons, before what rearming takes off, which may be taken off in one
+    alone), threshold rounding and adaptation included, in units of the synapses' scale (those of
     the TERNARY graph after fold_scale). eps_relative: the largest eps over its threshold, of neurons whose threshold
     is not 0; None where all are 0. safe_steps: steps for which no
     accumulator can overflow for any input (bounds.FOREVER: never); reason: why the verdict is what it is.

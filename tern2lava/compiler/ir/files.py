@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from enum import Enum
+from io import BytesIO
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -16,15 +18,38 @@ from tern2lava.compiler.ir.check import check
 from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Level, Node
 from tern2lava.compiler.ir.shapes import ARRAYS, Array, ConvGeometry, Pooling
 from tern2lava.errors import InputError, Tern2LavaError
+from tern2lava.files.held import parse_npz
+from tern2lava.files.json_text import parse_json
+from tern2lava.files.npz import RATIO, UNPACKED
+from tern2lava.files.opening import GIB, FileError, Kind, read_bytes
 
 FORMAT = 1
+GRAPH = Kind("a graph's file", 4 * GIB)
 
 
 def save_graph(graph: Graph, stem: Path) -> None:
     """Write `stem`.json and `stem`.npz."""
+    document, arrays = graph_files(graph)
+    stem.with_suffix(".json").write_bytes(document)
+    stem.with_suffix(".npz").write_bytes(arrays)
+
+
+def graph_files(graph: Graph) -> tuple[bytes, bytes]:
+    """The content of the two files of `save_graph`: the JSON text and the npz file."""
     document, arrays = graph_document(graph)
-    stem.with_suffix(".json").write_text(json.dumps(document, indent=1, default=int), encoding="utf-8")
-    np.savez_compressed(stem.with_suffix(".npz"), **arrays)
+    return json.dumps(document, indent=1, default=int).encode("utf-8"), npz(arrays)
+
+
+def npz(arrays: Mapping[str, Any]) -> bytes:
+    """An npz file of `arrays`, compressed; as they are where that is so much smaller that it would not be unpacked."""
+    named: dict[str, Any] = dict(arrays)
+    stream = BytesIO()
+    np.savez_compressed(stream, **named)
+    # What is written is read again: all zeros are packed to a thousandth.
+    if sum(np.asarray(value).nbytes for value in named.values()) > max(UNPACKED, RATIO * len(stream.getbuffer())):
+        stream = BytesIO()
+        np.savez(stream, **named)
+    return stream.getvalue()
 
 
 def graph_document(graph: Graph) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -49,11 +74,23 @@ def load_graph(stem: Path, level: Level | None = None) -> Graph:
 
     Raises InputError for files that are missing, damaged, or hold a graph that is none or is not at `level`.
     """
+    try:
+        document, arrays = (read_bytes(stem.with_suffix(suffix), GRAPH) for suffix in (".json", ".npz"))
+    except FileError as error:
+        raise error.instead("compile again") from None
+    return read_graph(document, arrays, stem, level)
+
+
+def read_graph(text: bytes, packed: bytes, stem: Path, level: Level | None = None) -> Graph:
+    """The graph of the two files' contents that graph_files gives, checked as every pass's is; errors call them by
+    `stem`.
+
+    Raises InputError for what is damaged, or holds a graph that is none or is not at `level`.
+    """
     where = stem.with_suffix(".json")
     try:
-        document = json.loads(where.read_text(encoding="utf-8"))
-        with np.load(stem.with_suffix(".npz"), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
+        document = parse_json(text, where)
+        arrays = parse_npz(packed, stem.with_suffix(".npz"))
         if document["format"] != FORMAT:
             raise InputError(where, f"requires graph format {FORMAT}; found {document['format']}; compile again")
         arithmetic = document["arithmetic"]
@@ -66,6 +103,8 @@ def load_graph(stem: Path, level: Level | None = None) -> Graph:
             arithmetic=None if arithmetic is None else Arithmetic(**arithmetic),
         )
         check(graph)
+    except FileError as error:
+        raise error.instead("compile again") from None
     except Tern2LavaError as error:
         raise InputError(where, f"{error}") from None
     # A document of the right format may still hold anything anywhere: whatever that breaks is damage.

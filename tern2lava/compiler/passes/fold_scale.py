@@ -129,6 +129,8 @@ FRACTION = 16.0
 CLOSE64, CLOSE32 = 2.0**-51, 2.0**-22
 # A scale of at most this many significant bits was not rounded, so that its quotients are taken as they are.
 SHORT_BITS = 12
+# A short number has at most this many significant bits, whatever its size: all multiples of 1 / FRACTION up to 16 do.
+BESIDE_BITS = 8
 
 
 def meant(quotient: Reals, a: Reals, b: Reals) -> Reals:
@@ -144,16 +146,23 @@ def meant(quotient: Reals, a: Reals, b: Reals) -> Reals:
     close = np.where(single, CLOSE32, CLOSE64) * np.abs(quotient)
     rounded = (quotient != near) & (np.abs(quotient - near) <= close) & (a != 0)
     mantissa = np.ldexp(np.frexp(b)[0], SHORT_BITS)
-    beside = np.rint(np.multiply(a, FRACTION)) / FRACTION
+    beside = _short(a)
     moved = (a != beside) & (np.abs(a - beside) <= np.where(_single(a), CLOSE32, CLOSE64) * np.abs(a))
     rounded = rounded & (mantissa != np.rint(mantissa)) & ~moved
     return np.asarray(np.where(rounded, near, quotient))
 
 
+def _short(values: Reals) -> Reals:
+    """The numbers of BESIDE_BITS significant bits that are nearest to values."""
+    mantissa, exponent = np.frexp(values)
+    return np.asarray(np.ldexp(np.rint(np.ldexp(mantissa, BESIDE_BITS)), exponent - BESIDE_BITS))
+
+
 def _single(values: Reals) -> Bools:
-    """Which of the values are numbers of float32."""
-    values = np.asarray(values, np.float64)
-    return np.asarray(values.astype(np.float32).astype(np.float64) == values)
+    """Which of the values have the significant bits of float32, at whatever size: a network in other units is rounded
+    as it was."""
+    mantissa, _ = np.frexp(np.asarray(values, np.float64))
+    return np.asarray(mantissa.astype(np.float32).astype(np.float64) == mantissa)
 
 
 def divide(a: Reals, b: Reals, *, up: bool) -> Reals:

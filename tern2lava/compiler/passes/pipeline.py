@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from tern2lava.compiler.certify.calibration import Calibration, Samples
 from tern2lava.compiler.certify.certificate import Certificate, certify
 from tern2lava.compiler.certify.rounding import Rounding, list_roundings
 from tern2lava.compiler.ir.check import check
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Level, Neuron
+from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.canonical_neurons import canonical_neurons
 from tern2lava.compiler.passes.drop_identity import drop_identity
@@ -27,6 +30,7 @@ from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import Profile
+from tern2lava.memory_need import compiling, require_memory
 
 Calibrate = Callable[[Graph, Progress], Calibration]
 
@@ -137,8 +141,8 @@ def lower(
     options.ranges "calibrated" requires.
 
     The certificates and roundings speak of the first INTEGER graph; what follows changes no spike and no state. Every
-    rounding is a note. Raises InputError, UnsupportedError and CapacityError as the checks and passes do, and
-    UnsupportedError for roundings beyond options.allow_rounding.
+    rounding is a note. Raises InputError, also for a network that takes more memory than there is, UnsupportedError and
+    CapacityError as the checks and passes do, and UnsupportedError for roundings beyond options.allow_rounding.
     """
     settings = Settings(
         options=options or Options(), arithmetic=arithmetic, profile=profile, calibrate=calibrate, progress=progress
@@ -147,6 +151,7 @@ def lower(
         raise InputError(
             "ranges", 'requires calibration samples for "calibrated"; found none; give them, or choose "steps"'
         )
+    _require_memory(graph)
     check(graph)
     stages = {IMPORTED: graph}
     made: _Integers | None = None
@@ -212,3 +217,17 @@ def _integers(real: Graph, graph: Graph, settings: Settings) -> _Integers:
     roundings, exact = list_roundings(real, plain, steps)
     noted = graph.with_nodes(graph.nodes, notes=(rounding.line for rounding in roundings))
     return _Integers(real, noted, roundings, exact)
+
+
+def _require_memory(graph: Graph) -> None:
+    """Raise InputError where compiling `graph` would take more memory than there is."""
+    each = {node.name: sum(a.size for a in vars(node).values() if isinstance(a, np.ndarray)) for node in graph.nodes}
+    neurons = sum(size(neuron.shape) for neuron in graph.of_kind(Neuron))
+    largest = max(each, key=lambda name: each[name], default="")
+    need = compiling(sum(each.values()), each.get(largest, 0), neurons)
+    what = f"compile {count(sum(each.values()), 'number')} and {count(neurons, 'neuron')}, most of them in {largest}"
+    require_memory(
+        graph.source or "the network", what, need,
+        "use a machine with more memory, or split the layer (a dense layer into several summed ones, a convolution's "
+        "input into tiles)",
+    )  # fmt: skip

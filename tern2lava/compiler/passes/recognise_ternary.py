@@ -179,8 +179,7 @@ def rounded(weight: Reals) -> CodedWeight:
     scale = np.abs(rows).max(axis=1, initial=0.0) / LARGEST_CODE
     scale = np.where(scale > 0, scale, 1.0)
     codes = np.rint(rows / scale[:, None])
-    norm = float(np.linalg.norm(rows))
-    error = float(np.linalg.norm(rows - codes * scale[:, None])) / norm if norm else 0.0
+    error = _relative(rows - codes * scale[:, None], rows)
     return CodedWeight(codes=codes.reshape(weight.shape).astype(np.int8), scale=scale, deviation=error)
 
 
@@ -194,6 +193,12 @@ def twn(weight: Reals) -> CodedWeight:
     above = magnitude > 0.7 * magnitude.mean()
     scale = magnitude[above].mean() if above.any() else 1.0
     codes = np.where(above, np.sign(weight), 0).astype(np.int8)
-    norm = float(np.linalg.norm(magnitude))
-    error = float(np.linalg.norm(weight - scale * codes)) / norm if norm else 0.0
+    error = _relative(weight - scale * codes, magnitude)
     return CodedWeight(codes=codes, scale=np.asarray(scale), deviation=error)
+
+
+def _relative(error: Reals, of: Reals) -> float:
+    """||error|| / ||of||, 0 where `of` is; both brought near 1 first by a power of two, so that no square overflows."""
+    power = -int(np.frexp(np.abs(of).max(initial=0.0))[1])
+    norm = float(np.linalg.norm(np.ldexp(of, power)))
+    return float(np.linalg.norm(np.ldexp(error, power))) / norm if norm else 0.0

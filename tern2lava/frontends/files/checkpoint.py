@@ -6,19 +6,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tern2lava.compiler.ir.shapes import Array
 from tern2lava.counts import count
 from tern2lava.errors import InputError
+from tern2lava.files.opening import GIB, Kind, OpenFile, open_file
+from tern2lava.files.zip_archive import Archive
 from tern2lava.frontends.files.npz_safetensors import is_safetensors, read_npz, read_safetensors
 from tern2lava.frontends.files.pickle_reader import Record
-from tern2lava.frontends.files.tensors import Fetch, NotATensorError, as_array
+from tern2lava.frontends.files.stored import StoredTensor, StoredTensors
+from tern2lava.frontends.files.tensors import Fetch, NotATensorError, as_tensor
 from tern2lava.frontends.files.torch_file import TorchFile, read_legacy, read_zip
-from tern2lava.frontends.files.zip_archive import Archive
 
 Scalar = bool | int | float | str | None
 ACCEPTED = (
     "a torch file (state_dict or pickled module, zip or old format), an npz or safetensors file, a NIR or lava-dl file"
 )
+CHECKPOINT = Kind("a checkpoint", 64 * GIB, larger="save the network alone, without the optimiser")
 WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
 """Keys under which training scripts put the network beside optimiser, epoch and history."""
 
@@ -35,16 +37,16 @@ _MAX_TEXT = 200
 class Checkpoint:
     """What a file holds.
 
-    tensors: read-only views under the names of the file. attributes: those of them that a pickled module keeps as
-    plain attributes, being neither parameter nor buffer. values: numbers, flags and texts by dotted name.
-    unreadable: tensors that cannot be read, each with the reason. modules: the classes of the pickled modules by
-    dotted name. left_out: what else the file holds, in words.
+    tensors: read-only arrays under the names of the file, read when they are asked for. attributes: those of them that
+    a pickled module keeps as plain attributes, being neither parameter nor buffer. values: numbers, flags and texts by
+    dotted name. unreadable: tensors that cannot be read, each with the reason. modules: the classes of the pickled
+    modules by dotted name. left_out: what else the file holds, in words.
     """
 
     path: Path
     format: str
     content: str
-    tensors: dict[str, Array]
+    tensors: StoredTensors
     attributes: frozenset[str] = frozenset()
     values: dict[str, Scalar] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
@@ -75,46 +77,40 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Raises InputError where the file is missing, empty, damaged, hostile, of another kind or without tensors.
     """
     path = Path(path)
-    try:
-        if not path.is_file():
-            raise InputError(path, "requires the path of a checkpoint; found no file there; check the path")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(
-            path, f"requires a file that can be read; found {error.strerror}; check path and permissions"
-        ) from None
-    if not data:
+    file = open_file(path, CHECKPOINT)
+    # The tensors are read from it later; whoever lets them go closes it.
+    if not file.size:
         raise InputError(path, "requires a checkpoint; found an empty file; copy it again")
-    if data[:2] == b"PK":
-        archive = Archive(path, data)
+    start = file.read_exactly(8, 0)
+    if start[:2] == b"PK":
+        archive = Archive(file)
         if any(name.endswith(".npy") for name in archive.names):
-            found = _arrays(path, "npz", read_npz(path, archive))
+            found = _arrays(path, "npz", read_npz(archive))
         else:
-            found = _torch(path, read_zip(path, archive))
-    elif data[:1] == b"\x80":
-        found = _torch(path, read_legacy(path, data))
-    elif is_safetensors(data):
-        found = _arrays(path, "safetensors", read_safetensors(path, data))
+            found = _torch(path, read_zip(path, archive), file)
+    elif start[:1] == b"\x80":
+        found = _torch(path, read_legacy(path, file), file)
+    elif is_safetensors(file):
+        found = _arrays(path, "safetensors", read_safetensors(path, file))
     else:
-        raise InputError(path, f"requires {ACCEPTED}; found a file that begins with {data[:8]!r}; give a checkpoint")
+        raise InputError(path, f"requires {ACCEPTED}; found a file that begins with {start!r}; give a checkpoint")
     if not found.tensors and not found.unreadable:
         raise InputError(path, f"requires {ACCEPTED}; found no tensors ({found.content}); save the state_dict")
     return found
 
 
-def _arrays(path: Path, kind: str, arrays: dict[str, Array]) -> Checkpoint:
-    for name, array in arrays.items():
+def _arrays(path: Path, kind: str, arrays: dict[str, StoredTensor]) -> Checkpoint:
+    for name in arrays:
         if not name.isprintable() or len(name) > _MAX_TEXT:
             raise InputError(
                 path,
                 f"requires printable names of at most {_MAX_TEXT} characters; found an array called {name[:40]!r}; "
                 "rename it",
             )
-        array.setflags(write=False)
-    return Checkpoint(path=path, format=kind, content=f"{len(arrays)} arrays", tensors=arrays)
+    return Checkpoint(path=path, format=kind, content=f"{len(arrays)} arrays", tensors=StoredTensors(arrays))
 
 
-def _torch(path: Path, file: TorchFile) -> Checkpoint:
+def _torch(path: Path, file: TorchFile, opened: OpenFile) -> Checkpoint:
     """The tensors of a torch file's tree, the network taken out of a training script's wrapper where there is one."""
     tree, content = file.tree, _kind(file.tree)
     left_out: tuple[str, ...] = ()
@@ -124,13 +120,13 @@ def _torch(path: Path, file: TorchFile) -> Checkpoint:
         tree = outer[wrapper]
         content = f"{_kind(tree)} under '{wrapper}'"
         left_out = tuple(sorted(key for key in outer if key != wrapper and key.isprintable()))
-    walk = _Walk(path, file)
+    walk = _Walk(path, file, opened.size)
     walk.visit(tree, "", 0)
     return Checkpoint(
         path=path,
         format=file.format,
         content=content,
-        tensors=walk.tensors,
+        tensors=StoredTensors(walk.tensors),
         attributes=frozenset(walk.attributes),
         values=walk.values,
         unreadable=walk.unreadable,
@@ -187,10 +183,10 @@ def _is_module(value: Any) -> bool:
 class _Walk:
     """One pass over a pickle's tree that collects tensors and plain values under dotted names, within bounds."""
 
-    def __init__(self, path: Path, file: TorchFile) -> None:
+    def __init__(self, path: Path, file: TorchFile, size: int) -> None:
         self.path = path
         self.fetch: Fetch = file.fetch
-        self.tensors: dict[str, Array] = {}
+        self.tensors: dict[str, StoredTensor] = {}
         self.attributes: set[str] = set()
         self.values: dict[str, Scalar] = {}
         self.unreadable: dict[str, str] = {}
@@ -198,7 +194,7 @@ class _Walk:
         self.open: set[int] = set()
         self.visits = 0
         self.elements = 0
-        self.max_elements = max(1 << 26, 8 * path.stat().st_size)
+        self.max_elements = max(1 << 26, 8 * size)
 
     def visit(self, value: Any, name: str, depth: int, attribute: bool = False) -> None:
         """Collect what lies in `value`, called `name`; `attribute`: it hangs on a module as a plain attribute."""
@@ -268,14 +264,13 @@ class _Walk:
     def take_tensor(self, value: Record, name: str, attribute: bool) -> bool:
         """Whether `value` is a tensor; it is kept under `name`, or the reason why it cannot be read."""
         try:
-            array = as_array(value, self.fetch)
+            tensor = as_tensor(value, self.fetch, f"{self.path}: {name}")
         except NotATensorError:
             return False
         except (ValueError, TypeError, OverflowError) as error:
             self.unreadable[name] = str(error)[:_MAX_TEXT]
             return True
-        array.setflags(write=False)
-        self.elements += array.size
+        self.elements += tensor.count
         if self.elements > self.max_elements:
             raise InputError(
                 self.path,
@@ -286,7 +281,7 @@ class _Walk:
             raise InputError(
                 self.path, f"requires a name of its own for each tensor; found two called {name}; rename one"
             )
-        self.tensors[name] = array
+        self.tensors[name] = tensor
         if attribute:
             self.attributes.add(name)
         return True

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,11 +17,18 @@ import numpy as np
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.extras import lacks
+from tern2lava.files.json_text import parse_json
+from tern2lava.files.npz import RATIO, UNPACKED
+from tern2lava.files.opening import GIB, MIB, FileError, Kind, begins, size_of
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 SECONDS = 120.0
-MAX_UNPACKED = 256 << 20
-"""Bytes that the arrays of a file may declare together, unless 100 times the file's own size is more."""
+"""Time that the child may take in all; of a processor's time it takes less (hdf5_child.py)."""
+TOO_LONG = 24
+"""SIGXCPU: the child used up its time."""
+HDF5 = Kind("an HDF5 file", 16 * GIB, larger="export the network alone")
+MAX_HEAD = 64 * MIB
+"""Bytes of the names, shapes and texts of a file."""
 
 Leaf: TypeAlias = "Array | str | list[Any]"
 Tree: TypeAlias = "dict[str, Tree | Leaf]"
@@ -38,53 +47,56 @@ _ENVIRONMENT = {
 
 def is_hdf5(path: Path) -> bool:
     """Whether the file at `path` begins as HDF5 files do; False where it cannot be read."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(len(SIGNATURE)) == SIGNATURE
-    except OSError:
-        return False
+    return begins(path, SIGNATURE)
 
 
 def read_hdf5(path: Path) -> Tree:
     """The groups of the file as dicts, its arrays as read-only arrays, its texts as str (arrays of text as lists).
 
     Attributes are left out. Raises InputError for a file that is damaged or hostile: it links elsewhere, declares more
-    than MAX_UNPACKED bytes, holds anything but numbers and text, or makes the HDF5 library crash or run for long.
+    than UNPACKED bytes and RATIO times its size, holds anything but numbers and text, or makes the HDF5 library crash
+    or run for long.
     """
-    limit = max(MAX_UNPACKED, 100 * path.stat().st_size)
+    limit = max(UNPACKED, RATIO * size_of(path, HDF5))
     paths = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
     command = [sys.executable, "-S", "-c", _BOOT, paths, str(path.resolve()), str(limit)]
+    # Not through a pipe: the arrays stay in the child's output, from which their pages are read when they are used.
+    with tempfile.TemporaryFile() as output:
+        try:
+            code = subprocess.run(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL, timeout=SECONDS,
+                env=os.environ | _ENVIRONMENT,
+            ).returncode  # fmt: skip
+        except subprocess.TimeoutExpired:
+            code = -TOO_LONG
+        if code == -TOO_LONG:
+            raise InputError(
+                path,
+                "requires a file that the HDF5 library reads in seconds; found one that takes longer, as damaged files "
+                "do; copy it again",
+            )
+        output.seek(0)
+        head = output.readline(MAX_HEAD)
+        begin = output.tell()
+        body: bytes | mmap.mmap = mmap.mmap(output.fileno(), 0, access=mmap.ACCESS_READ) if begin else b""
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS, env=os.environ | _ENVIRONMENT
-        )
-    except subprocess.TimeoutExpired:
-        raise InputError(
-            path,
-            f"requires a file that the HDF5 library reads in {SECONDS:.0f} s; found one that takes longer, as "
-            "damaged files do; copy it again",
-        ) from None
-    if done.returncode != 0:
+        reply = parse_json(head, path)
+    except FileError:
+        reply = None
+    if code != 0 or not isinstance(reply, dict):
         raise InputError(path, "requires a whole HDF5 file; found one that makes the library fail; copy it again")
-    head, _, body = done.stdout.partition(b"\n")
-    try:
-        reply = json.loads(head)
-    except ValueError:
-        raise InputError(
-            path, "requires a whole HDF5 file; found one that makes the library fail; copy it again"
-        ) from None
     if "missing" in reply:
         raise lacks("hdf5", "h5py", "NIR and lava-dl files need it")
     if "error" in reply:
         raise InputError(
             path, f"requires an HDF5 file that can be read; found {reply['error']}; copy or write the file again"
         )
-    tree, end = _filled(reply["tree"], body, 0)
+    tree, end = _filled(reply["tree"], body, begin)
     assert end == len(body)
     return tree
 
 
-def _filled(members: dict[str, Any], body: bytes, at: int) -> tuple[Tree, int]:
+def _filled(members: dict[str, Any], body: bytes | mmap.mmap, at: int) -> tuple[Tree, int]:
     """(the tree with its arrays cut out of `body` from `at` on, in order, and the end of the last)."""
     result: Tree = {}
     for name, member in members.items():
@@ -95,6 +107,8 @@ def _filled(members: dict[str, Any], body: bytes, at: int) -> tuple[Tree, int]:
         else:
             dtype, shape = np.dtype(member["dtype"]), tuple(member["shape"])
             count = math.prod(shape)
-            result[name] = np.frombuffer(body, dtype, count, at).reshape(shape)
+            flat = np.frombuffer(body, dtype, count, at) if count else np.empty(0, dtype)
+            flat.setflags(write=False)
+            result[name] = flat.reshape(shape)
             at += count * dtype.itemsize
     return result, at

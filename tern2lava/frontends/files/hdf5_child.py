@@ -23,7 +23,7 @@ class RefusedError(Exception):
 
 
 class Reader:
-    """Walks a file once; `arrays` collects what is sent after the JSON head."""
+    """Walks a file once; `arrays` collects the datasets whose numbers are sent after the JSON head."""
 
     def __init__(self, limit: int) -> None:
         self.left = limit
@@ -76,9 +76,8 @@ class Reader:
         self.left -= count * dtype.itemsize
         if self.left < 0:
             raise RefusedError(f"{place} declares shape {dataset.shape}, above the limit of {self.limit:,} bytes")
-        array = np.asarray(dataset[()]).astype(dtype.newbyteorder("<"), copy=False)
-        self.arrays.append(np.ascontiguousarray(array))
-        return {"shape": list(dataset.shape), "dtype": array.dtype.str}
+        self.arrays.append(dataset)
+        return {"shape": list(dataset.shape), "dtype": dtype.newbyteorder("<").str}
 
     def text(self, dataset: Any, place: str) -> Any:
         self.texts += dataset.size
@@ -102,6 +101,7 @@ class Reader:
 def main() -> None:
     """Write to standard output: a line of JSON (tree or error), then the arrays' bytes one after the other."""
     path, limit = sys.argv[-2], int(sys.argv[-1])
+    _end_with_parent()
     _confine(limit)
     out = sys.stdout.buffer
     try:
@@ -113,22 +113,36 @@ def main() -> None:
     try:
         with h5py.File(path, "r") as file:
             tree = reader.group(file, "", 0)
-    except RefusedError as error:
-        out.write(json.dumps({"error": str(error)}).encode() + b"\n")
+            out.write(json.dumps({"tree": tree}).encode() + b"\n")
+            # One at a time: memory holds the largest of them.
+            for dataset in reader.arrays:
+                array = np.asarray(dataset[()]).astype(dataset.dtype.newbyteorder("<"), copy=False)
+                out.write(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            out.flush()
         return
+    except RefusedError as error:
+        why = str(error)
     # Whatever else the library raises on damaged bytes is damage; its text names the place in the library.
     except Exception as error:
         why = f"damaged or truncated HDF5 ({type(error).__name__}: {str(error)[:100]})"
-        out.write(json.dumps({"error": why}).encode() + b"\n")
-        return
-    out.write(json.dumps({"tree": tree}).encode() + b"\n")
-    for array in reader.arrays:
-        out.write(array.tobytes())
+    # Instead of what was written of it before.
+    out.flush()
+    out.seek(0)
+    out.truncate()
+    out.write(json.dumps({"error": why}).encode() + b"\n")
     out.flush()
 
 
+def _end_with_parent() -> None:
+    """Have the system end this process, whatever it does, when its parent ends (Linux)."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL: linux/prctl.h
+
+
 def _confine(limit: int) -> None:
-    """Bound this process's memory, where the system can."""
+    """Bound this process's memory and time, where the system can."""
     try:
         import resource
     except ImportError:
@@ -136,3 +150,6 @@ def _confine(limit: int) -> None:
     # The interpreter with numpy and h5py maps about 1 GB of addresses; arrays exist twice while they are converted.
     resource.setrlimit(resource.RLIMIT_AS, (3 * limit + (2 << 30),) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Reading takes a second for each 50 MB; damaged files make the library go in circles. Hard limit: killed for sure.
+    seconds = 4 + limit // 50_000_000
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))

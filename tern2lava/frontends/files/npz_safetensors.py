@@ -1,14 +1,13 @@
-"""The named arrays of an npz or safetensors file, every declared size checked before anything is allocated.
+"""The named tensors of an npz or safetensors file, every declared size checked before anything is allocated.
 
-Formats: numpy/lib/format.py (npy 1.0 to 3.0) and the safetensors README (8 bytes of header length, a JSON header,
-the numbers).
+Formats: npy as in files/npy.py, and the safetensors README (8 bytes of header length, a JSON header, the numbers).
 """
 
 from __future__ import annotations
 
-import json
 import math
-from io import BytesIO
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -17,11 +16,16 @@ import numpy as np
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.counts import count
 from tern2lava.errors import InputError
-from tern2lava.frontends.files.zip_archive import Archive
+from tern2lava.files.json_text import parse_json
+from tern2lava.files.npy import MAX_BYTES
+from tern2lava.files.npz import Npz
+from tern2lava.files.opening import MIB, Kind, OpenFile
+from tern2lava.files.zip_archive import Archive
+from tern2lava.frontends.files.stored import StoredTensor
 
 _NUMBERS = "biuf"
-MAX_NPY_HEADER = 10_000
-MAX_JSON_HEADER = 16 << 20
+MAX_JSON_HEADER = 16 * MIB
+HEADER = Kind("a safetensors header", MAX_JSON_HEADER)
 _SAFETENSORS = {
     "F64": "<f8",
     "F32": "<f4",
@@ -39,94 +43,84 @@ _SAFETENSORS = {
 }
 
 
-def read_npz(path: Path, archive: Archive) -> dict[str, Array]:
+def read_npz(archive: Archive) -> dict[str, StoredTensor]:
     """The arrays of an npz by name. Raises InputError for a damaged one and for arrays of Python objects."""
-    names = sorted(name for name in archive.names if name.endswith(".npy"))
-    return {
-        name.removesuffix(".npy"): _npy(f"{path}: {name.removesuffix('.npy')}", archive.read(name)) for name in names
-    }
+    npz = Npz(archive)
+    found = {}
+    for name in sorted(name for name in npz if npz.member(name).endswith(".npy")):
+        header = npz[name]
+        if header.dtype.kind not in _NUMBERS:
+            raise InputError(
+                npz.where(name), f"requires an array of real numbers; found dtype {header.dtype}; save numbers alone"
+            )
+        found[name] = StoredTensor(
+            where=npz.where(name), shape=header.shape, dtype=header.dtype.newbyteorder("="), packed=npz.packed(name),
+            read=partial(npz.read, name, header.size),
+        )  # fmt: skip
+    return found
 
 
-def _npy(where: str, data: bytes) -> Array:
-    stream = BytesIO(data)
-    npy: Any = np.lib.format
-    try:
-        version = npy.read_magic(stream)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, fortran, dtype = read(stream, max_header_size=MAX_NPY_HEADER)
-    except (ValueError, TypeError, SyntaxError, EOFError, MemoryError, RecursionError) as error:
-        raise InputError(
-            where, f"requires a whole array header; found damage ({error!s:.60}); write the file again"
-        ) from None
-    if dtype.kind not in _NUMBERS or dtype.itemsize > 8:
-        what = "Python objects" if dtype.hasobject else f"dtype {dtype}"
-        raise InputError(where, f"requires an array of real numbers; found {what}; save numbers alone")
-    have, need = len(data) - stream.tell(), math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or len(shape) > 32 or need != have:
-        raise InputError(
-            where,
-            f"requires as many bytes as its shape {shape!s:.60} has; found {count(have, 'byte')}; write the file again",
-        )
-    flat = np.frombuffer(data, dtype, offset=stream.tell())
-    return _shaped(where, flat.astype(dtype.newbyteorder("="), copy=False), shape, fortran)
-
-
-def _shaped(where: str, flat: Array, shape: tuple[int, ...], fortran: bool = False) -> Array:
-    try:
-        return flat.reshape(shape, order="F" if fortran else "C")
-    except (ValueError, OverflowError):
-        raise InputError(
-            where, "requires a shape that memory can hold; found an absurd one; write the file again"
-        ) from None
-
-
-def is_safetensors(data: bytes) -> bool:
+def is_safetensors(file: OpenFile) -> bool:
     """Whether the first bytes are a header length within the file followed by a JSON object."""
-    return len(data) > 10 and 2 <= int.from_bytes(data[:8], "little") <= len(data) - 8 and data[8:9] == b"{"
+    data = file.read_exactly(9, 0)
+    return file.size > 10 and 2 <= int.from_bytes(data[:8], "little") <= file.size - 8 and data[8:9] == b"{"
 
 
-def read_safetensors(path: Path, data: bytes) -> dict[str, Array]:
+def read_safetensors(path: Path, file: OpenFile) -> dict[str, StoredTensor]:
     """The tensors of a safetensors file by name. Raises InputError for a damaged one."""
-    length = int.from_bytes(data[:8], "little")
+    length = int.from_bytes(file.read_exactly(8, 0), "little")
     if length > MAX_JSON_HEADER:
         raise InputError(
             path,
             f"requires a safetensors header of at most {count(MAX_JSON_HEADER, 'byte')}; found {length:,}; "
             "write the file again",
         )
-    try:
-        header = json.loads(data[8 : 8 + length].decode("utf-8"), object_pairs_hook=_unique)
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            path, f"requires a whole safetensors header; found damage ({error!s:.60}); copy the file again"
-        ) from None
-    body = memoryview(data)[8 + length :]
-    return {
-        name: _safe_tensor(f"{path}: {name}", entry, body) for name, entry in header.items() if name != "__metadata__"
-    }
+    header = parse_json(file.read_exactly(length, 8), path, HEADER)
+    begin = 8 + length
+    found: dict[str, StoredTensor] = {}
+    spans = []
+    for name, entry in header.items():
+        if name != "__metadata__":
+            found[name], span = _safe_tensor(f"{path}: {name}", entry, file, begin)
+            spans.append(span)
+    spans.sort()
+    for (_, end), (following, _) in pairwise(spans):
+        if following < end:
+            raise InputError(
+                path, "requires a place of its own for each tensor; found two on each other, as in a damaged file; "
+                "write the file again"
+            )  # fmt: skip
+    return found
 
 
-def _safe_tensor(where: str, entry: Any, body: memoryview) -> Array:
+def _safe_tensor(where: str, entry: Any, file: OpenFile, begin: int) -> tuple[StoredTensor, tuple[int, int]]:
+    """A tensor by its entry in the header, and its place in what follows the header."""
     described: dict[str, Any] = entry if isinstance(entry, dict) else {}
     kind, shape, span = described.get("dtype"), described.get("shape"), described.get("data_offsets")
     if not (isinstance(kind, str) and kind in _SAFETENSORS):
         found = kind[:20] if isinstance(kind, str) else "none"
         raise InputError(where, f"requires a dtype of {', '.join(_SAFETENSORS)}; found {found}; convert the tensor")
-    if not _sizes(shape, 32) or not _sizes(span, 2) or len(span) != 2 or not span[0] <= span[1] <= len(body):
+    if not _sizes(shape, 32) or not _sizes(span, 2) or len(span) != 2 or not span[0] <= span[1] <= file.size - begin:
         raise InputError(
             where, "requires a shape and a place within the file; found malformed ones; copy the file again"
         )
-    dtype = np.dtype(_SAFETENSORS[kind])
-    if math.prod(shape) * dtype.itemsize != span[1] - span[0]:
+    dtype, size = np.dtype(_SAFETENSORS[kind]), span[1] - span[0]
+    if math.prod(shape) * dtype.itemsize != size:
         raise InputError(
             where,
-            f"requires as many bytes as its shape {shape!s:.60} has; found "
-            f"{count(span[1] - span[0], 'byte')}; copy the file again",
+            f"requires as many bytes as its shape {shape!s:.60} has; found {count(size, 'byte')}; copy the file again",
         )
-    flat = np.frombuffer(body[span[0] : span[1]], dtype)
-    if kind == "BF16":
-        flat = (flat.astype(np.uint32) << 16).view(np.float32)
-    return _shaped(where, flat, tuple(shape))
+    if not size and math.prod(max(1, n) for n in shape) > MAX_BYTES:
+        raise InputError(where, "requires a shape that memory can hold; found an absurd one; write the file again")
+    kept = np.dtype(np.float32) if kind == "BF16" else dtype.newbyteorder("=")
+
+    def read() -> Array:
+        flat: Array = np.frombuffer(file.read_room(size, begin + span[0]), dtype)
+        if kind == "BF16":
+            flat = (flat.astype(np.uint32) << 16).view(np.float32)
+        return flat.reshape(tuple(shape))
+
+    return StoredTensor(where=where, shape=tuple(shape), dtype=kept, packed=size, read=read), (span[0], span[1])
 
 
 def _sizes(value: Any, longest: int) -> TypeGuard[list[int]]:
@@ -135,10 +129,3 @@ def _sizes(value: Any, longest: int) -> TypeGuard[list[int]]:
         and len(value) <= longest
         and all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n < 1 << 62 for n in value)
     )
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    result = dict(pairs)
-    if len(result) != len(pairs):
-        raise ValueError("a name twice")
-    return result

@@ -14,8 +14,11 @@ from io import BytesIO
 from typing import Any
 
 from tern2lava.errors import InputError
+from tern2lava.files.opening import MIB, OpenFile
 
-MAX_OPCODES = 2_000_000
+MAX_OPCODES = 1_000_000
+MAX_LINE = MIB
+"""Bytes of a name or number that ends with its line."""
 _MARK = object()
 
 
@@ -52,7 +55,37 @@ class Reference:
     target: Any
 
 
-def read_pickle(stream: BytesIO, where: object, references: list[Reference] | None = None) -> Any:
+class Source:
+    """A file as pickles are read from it, `most` bytes of it at the most."""
+
+    def __init__(self, file: OpenFile, most: int) -> None:
+        self.where, self.size, self.left = file.where, file.size, most
+        self._most = most
+        self._stream = file.buffered()
+
+    def read(self, size: int) -> bytes:
+        wanted = max(0, min(size, self.size - self.tell()))
+        self.left -= wanted
+        if self.left < 0:
+            raise InputError(
+                self.where,
+                f"requires pickles of at most {self._most:,} bytes; found more; save tensors with torch.save",
+            )
+        return self._stream.read(wanted)
+
+    def readline(self) -> bytes:
+        found = self._stream.readline(MAX_LINE)
+        self.left -= len(found)
+        return found
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def seek(self, at: int) -> None:
+        self._stream.seek(at)
+
+
+def read_pickle(stream: BytesIO | Source, where: object, references: list[Reference] | None = None) -> Any:
     """The next pickle in `stream` as plain Python values (sets as lists), Globals, Records and References.
 
     Every Reference met is appended to `references`. Raises InputError (at `where`) for a
@@ -63,9 +96,10 @@ def read_pickle(stream: BytesIO, where: object, references: list[Reference] | No
         return _read(stream, where, _Machine(where, [] if references is None else references))
 
 
-def _read(stream: BytesIO, where: object, machine: _Machine) -> Any:
+def _read(stream: BytesIO | Source, where: object, machine: _Machine) -> Any:
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+        opcodes = pickletools.genops(stream)  # type: ignore[arg-type]  # it reads, and asks for lines and the place
+        for count, (opcode, argument, _) in enumerate(opcodes):
             if count == MAX_OPCODES:
                 raise InputError(
                     where, f"requires a pickle of at most {MAX_OPCODES:,} opcodes; found more; save the tensors alone"

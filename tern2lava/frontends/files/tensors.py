@@ -1,7 +1,8 @@
 """Numpy arrays from what pickles say of torch tensors and numpy arrays, every size checked before it is used.
 
 Argument orders: torch/_utils.py (`_rebuild_tensor_v2` and its kin), torch/serialization.py (storages), and numpy's
-`ndarray.__reduce__`. No array is copied here: a tensor is a read-only view of its storage's bytes.
+`ndarray.__reduce__`. No array is copied here: a tensor is a read-only view of its storage's bytes, which are read when
+the first of its tensors is asked for.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.frontends.files.pickle_reader import Global, Record, Reference
+from tern2lava.frontends.files.stored import StoredTensor
 
 EXPAND_LIMIT = 1 << 20
 """Elements that a tensor may have beyond those of its storage (torch.expand repeats one number by a stride of 0)."""
@@ -66,9 +68,12 @@ _NUMPY_MODULES = ("numpy.core.multiarray.", "numpy._core.multiarray.")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Storage:
-    """The bytes of one torch storage, little-endian unless `big_endian`."""
+    """One torch storage: its `size` in bytes, those that it takes in the file, how they are read; little-endian unless
+    `big_endian`."""
 
-    data: bytes
+    size: int
+    packed: int
+    load: Callable[[], bytes | bytearray]
     big_endian: bool = False
     decoded: dict[str, Array] = field(default_factory=dict)
 
@@ -76,12 +81,12 @@ class Storage:
         """All whole numbers of `dtype` in it, decoded once."""
         if dtype not in self.decoded:
             order: Literal["<", ">"] = ">" if self.big_endian else "<"
-            count = len(self.data) // itemsize(dtype)
+            data, count = self.load(), self.size // itemsize(dtype)
             if dtype == "bfloat16":
-                half = np.frombuffer(self.data, f"{order}u2", count)
+                half = np.frombuffer(data, f"{order}u2", count)
                 self.decoded[dtype] = (half.astype(np.uint32) << 16).view(np.float32)
             else:
-                flat = np.frombuffer(self.data, np.dtype(dtype).newbyteorder(order), count)
+                flat = np.frombuffer(data, np.dtype(dtype).newbyteorder(order), count)
                 self.decoded[dtype] = flat.astype(np.dtype(dtype), copy=False)
         return self.decoded[dtype]
 
@@ -132,8 +137,8 @@ def storage_reference(reference: Reference) -> tuple[str, str, int]:
     return key, storage_dtype(kind), count
 
 
-def as_array(value: Any, fetch: Fetch) -> Array:
-    """The array that `value` (a Record of a pickle) stands for, as a read-only view.
+def as_tensor(value: Any, fetch: Fetch, where: str) -> StoredTensor:
+    """The tensor that `value` (a Record of a pickle) stands for, which errors call `where`.
 
     Raises NotATensorError where it is no tensor, ValueError (saying why) where it is one that cannot be read.
     """
@@ -148,15 +153,15 @@ def as_array(value: Any, fetch: Fetch) -> Array:
         else:
             break
     if value.kind in _TENSORS:
-        return _torch_tensor(value.kind, args, fetch)
+        return _torch_tensor(value.kind, args, fetch, where)
     if value.kind.startswith(_NUMPY_MODULES):
-        return _numpy_array(value, args)
+        return _numpy_array(value, args, where)
     if value.kind.startswith("torch._utils._rebuild_"):
         raise ValueError(f"is a {value.kind.removeprefix('torch._utils._rebuild_')}, not a plain dense tensor")
     raise NotATensorError
 
 
-def _torch_tensor(kind: str, args: tuple[Any, ...], fetch: Fetch) -> Array:
+def _torch_tensor(kind: str, args: tuple[Any, ...], fetch: Fetch, where: str) -> StoredTensor:
     if args and isinstance(args[0], Record) and args[0].kind == "torch.storage._load_from_bytes":
         raise ValueError("was written by pickle.dump; write the file with torch.save")
     if len(args) < 4 or not isinstance(args[0], Reference):
@@ -177,32 +182,43 @@ def _torch_tensor(kind: str, args: tuple[Any, ...], fetch: Fetch) -> Array:
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True)) if total else -1
     if last >= count or total > max(count, EXPAND_LIMIT):
         raise ValueError(f"its shape {_text(shape)} does not fit its storage of {count:,} numbers")
-    flat = fetch(key).numbers(dtype)
-    if len(flat) < count:
-        raise ValueError(f"its storage holds {len(flat):,} numbers where {count:,} are declared")
-    if not total:
-        return np.zeros(shape, flat.dtype)
-    view = np.lib.stride_tricks.as_strided(
-        flat[offset:], shape, tuple(step * flat.dtype.itemsize for step in strides), writeable=False
-    )
-    return view
+    storage = fetch(key)
+    there = storage.size // itemsize(dtype)
+    if there < count:
+        raise ValueError(f"its storage holds {there:,} numbers where {count:,} are declared")
+    kept = np.dtype(np.float32 if dtype == "bfloat16" else dtype)
+
+    def read() -> Array:
+        if not total:
+            return np.zeros(shape, kept)
+        return np.lib.stride_tricks.as_strided(
+            storage.numbers(dtype)[offset:], shape, tuple(step * kept.itemsize for step in strides), writeable=False
+        )
+
+    return StoredTensor(where=where, shape=shape, dtype=kept, packed=max(storage.packed, total), read=read)
 
 
-def _numpy_array(value: Record, args: tuple[Any, ...]) -> Array:
+def _numpy_array(value: Record, args: tuple[Any, ...], where: str) -> StoredTensor:
     """An array from numpy's pickle records: scalar(dtype, bytes), or _reconstruct and a state of five parts."""
+    shape: tuple[int, ...] = ()
     if value.kind.endswith(".scalar") and len(args) == 2:
-        dtype = _numpy_dtype(args[0])
-        return np.frombuffer(_raw(args[1], dtype.itemsize), dtype).reshape(())
-    state = value.states[-1] if value.states else None
-    if not (value.kind.endswith("._reconstruct") and isinstance(state, tuple) and len(state) == 5):
-        raise NotATensorError
-    _, sizes, described, fortran, content = state
-    dtype, shape = _numpy_dtype(described), _sizes(sizes)
+        dtype, content, fortran = _numpy_dtype(args[0]), args[1], False
+    else:
+        state = value.states[-1] if value.states else None
+        if not (value.kind.endswith("._reconstruct") and isinstance(state, tuple) and len(state) == 5):
+            raise NotATensorError
+        _, sizes, described, fortran, content = state
+        dtype, shape = _numpy_dtype(described), _sizes(sizes)
     total = 1
     for n in shape:
         total *= n
-    flat = np.frombuffer(_raw(content, total * dtype.itemsize), dtype)
-    return flat.reshape(shape, order="F" if fortran is True else "C")
+    content = _checked_raw(content, total * dtype.itemsize)
+
+    def read() -> Array:
+        raw = content.encode("latin1") if isinstance(content, str) else bytes(content)
+        return np.frombuffer(raw, dtype).reshape(shape, order="F" if fortran is True else "C")
+
+    return StoredTensor(where=where, shape=shape, dtype=dtype, packed=total * dtype.itemsize, read=read)
 
 
 def _numpy_dtype(record: Any) -> np.dtype[Any]:
@@ -221,7 +237,7 @@ def _numpy_dtype(record: Any) -> np.dtype[Any]:
 _NUMPY_CODES = frozenset(["b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"])
 
 
-def _raw(content: Any, need: int) -> bytes:
+def _checked_raw(content: Any, need: int) -> str | bytes | bytearray:
     """The `need` bytes of an array: as they are, or as the text that pickle protocol 2 makes of them
     (`_codecs.encode(text, 'latin1')`)."""
     if isinstance(content, Record) and content.kind == "_codecs.encode" and isinstance(content.args, tuple):
@@ -230,7 +246,9 @@ def _raw(content: Any, need: int) -> bytes:
         raise ValueError("its bytes are missing")
     if len(content) != need:
         raise ValueError(f"its shape needs {need:,} bytes, {len(content):,} are there")
-    return content.encode("latin1") if isinstance(content, str) else bytes(content)
+    if isinstance(content, str) and content and max(content) > "\xff":
+        raise ValueError("its bytes are no bytes")
+    return content
 
 
 def _is_size(value: Any) -> bool:

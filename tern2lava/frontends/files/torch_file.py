@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from tern2lava.errors import InputError
-from tern2lava.frontends.files.pickle_reader import Reference, read_pickle
+from tern2lava.files.opening import MIB, OpenFile
+from tern2lava.files.zip_archive import Archive
+from tern2lava.frontends.files.pickle_reader import Reference, Source, read_pickle
 from tern2lava.frontends.files.tensors import Fetch, Storage, storage_itemsize
-from tern2lava.frontends.files.zip_archive import Archive
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-MAX_PICKLE = 64 << 20
+MAX_PICKLE = 64 * MIB
+"""Bytes of the pickle in a zip file."""
+MAX_OLD_PICKLE = 128 * MIB
+"""Bytes of all pickles of an old or plain file, storages left out."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,19 +59,23 @@ def read_zip(path: Path, archive: Archive) -> TorchFile:
         if name not in archive.names:
             raise ValueError(f"its storage {key[:40]!r} is not in the file")
         if key not in storages:
-            storages[key] = Storage(data=archive.read(name), big_endian=order == b"big")
+            size = archive.size(name)
+            storages[key] = Storage(
+                size=size, packed=archive.packed(name), load=partial(archive.read, name, size),
+                big_endian=order == b"big",
+            )  # fmt: skip
         return storages[key]
 
     return TorchFile(tree=tree, fetch=fetch, format="torch zip")
 
 
-def read_legacy(path: Path, data: bytes) -> TorchFile:
+def read_legacy(path: Path, file: OpenFile) -> TorchFile:
     """The content of a torch file in the old format, or of a plain pickle. Raises InputError for a damaged one.
 
     Old format: pickles of a magic number, a protocol, system facts, the tree and the list of storage keys; then for
     each key the number of elements (int64) and the elements.
     """
-    stream = BytesIO(data)
+    stream = Source(file, MAX_OLD_PICKLE)
     first = read_pickle(stream, path)
     if first != LEGACY_MAGIC:
         return TorchFile(tree=first, fetch=_no_storage, format="pickle")
@@ -89,13 +98,13 @@ def read_legacy(path: Path, data: bytes) -> TorchFile:
     storages: dict[str, Storage] = {}
     for key in keys:
         start = stream.tell() + 8
-        if start > len(data):
+        if start > file.size:
             raise InputError(
                 path,
                 f"requires all storages; found the end of the file before '{key:.40}', so it is truncated; copy "
                 "it again",
             )
-        (count,) = struct.unpack_from(f"{order}q", data, start - 8)
+        (count,) = struct.unpack(f"{order}q", file.read_exactly(8, start - 8))
         size = sizes.get(key, 0)
         if not size:
             raise InputError(
@@ -103,11 +112,14 @@ def read_legacy(path: Path, data: bytes) -> TorchFile:
                 f"requires storages of a known element type; found another for '{key:.40}'; load it in torch and "
                 "save it again",
             )
-        if count < 0 or start + count * size > len(data):
+        if count < 0 or start + count * size > file.size:
             raise InputError(
                 path, f"requires storages that fit into the file; found '{key:.40}' of {count:,} numbers; copy it again"
             )
-        storages[key] = Storage(data=data[start : start + count * size], big_endian=order == ">")
+        storages[key] = Storage(
+            size=count * size, packed=count * size, load=partial(file.read_room, count * size, start),
+            big_endian=order == ">",
+        )  # fmt: skip
         stream.seek(start + count * size)
 
     def fetch(key: str) -> Storage:

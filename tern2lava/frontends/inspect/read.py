@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from tern2lava.compiler.ir.shapes import Array, Ints
+from tern2lava.files.npz import RATIO
+from tern2lava.files.opening import MIB, FileError
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
 from tern2lava.frontends.files.hdf5 import is_hdf5
 from tern2lava.frontends.inspect.facts import Inspection, NeuronFacts, tensor_facts
 
 NEURON_PARAMETERS = ("alpha", "beta", "tau", "threshold", "reset_mechanism_val", "graded_spikes_factor")
+MOST = 256 * MIB
+"""Bytes that the tensors of a file may unpack to together, unless RATIO times what they take in it is more."""
 SNNTORCH_RESETS = ("subtract", "zero", "none")
 
 
@@ -20,6 +24,7 @@ def inspect_file(path: str | Path) -> Inspection:
 
         return inspect_hdf5(Path(path))
     checkpoint = read_checkpoint(path)
+    _check_size(checkpoint)
     return Inspection(
         path=str(path),
         format=checkpoint.format,
@@ -37,13 +42,25 @@ def inspect_file(path: str | Path) -> Inspection:
     )
 
 
+def _check_size(checkpoint: Checkpoint) -> None:
+    """Raise FileError where all tensors together unpack to over MOST bytes and RATIO times what they take."""
+    stored = checkpoint.tensors.stored.values()
+    size, packed = sum(tensor.size for tensor in stored), sum(tensor.packed for tensor in stored)
+    allowed = max(MOST, RATIO * packed)
+    if size > allowed:
+        raise FileError(
+            checkpoint.path, f"tensors of at most {allowed:,} bytes together, {RATIO} times what they take in the file",
+            f"{size:,}, as in a zip bomb", "save them uncompressed",
+        )  # fmt: skip
+
+
 def neuron_facts(checkpoint: Checkpoint) -> tuple[NeuronFacts, ...]:
     """The neuron layers whose parameters the checkpoint holds, in the order of their tensors."""
     groups: dict[str, dict[str, Array]] = {}
-    for name, array in checkpoint.tensors.items():
+    for name in checkpoint.tensors:
         prefix, _, key = name.rpartition(".")
         if key in NEURON_PARAMETERS:
-            groups.setdefault(prefix, {})[key] = array
+            groups.setdefault(prefix, {})[key] = checkpoint.tensors[name]
     result = []
     for prefix, found in groups.items():
         snntorch = "reset_mechanism_val" in found

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tern2lava.compiler.ir.graph import Dense, Flatten, Identity, PoolKind
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.builder import GraphBuilder, numbers
+from tern2lava.frontends.builder import GraphBuilder, numbers, require_numbers
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,7 @@ def class_path(module: torch.nn.Module) -> str:
 
 def as_array(where: str, parameter: torch.Tensor) -> Reals:
     """A parameter in float64; InputError where it is not finite."""
+    require_numbers(where, parameter.numel())
     return numbers(where, parameter.detach().cpu().double().numpy())
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 
 from tern2lava.compiler.ir.graph import Readout
 from tern2lava.compiler.neurons.mechanism import words
-from tern2lava.frontends.files.yaml_file import Place, YamlFile
+from tern2lava.files.yaml_text import Place, YamlFile
 
 LARGEST = 1 << 24
 """Largest size, stride, padding or number of steps that is read as meant."""

@@ -10,8 +10,8 @@ from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import Array, Reals
 from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.files.yaml_text import Place, YamlFile
 from tern2lava.frontends.files.checkpoint import Scalar
-from tern2lava.frontends.files.yaml_file import Place, YamlFile
 from tern2lava.frontends.netyaml.keys import NeuronKeys, show
 from tern2lava.frontends.neuron_equations import (
     Fields,
@@ -162,6 +162,11 @@ class _Reader:
             raise self.error(
                 "refractory",
                 f"requires no refractory, for kind {keys.kind} rests for one step by itself; found one; leave it out",
+            )
+        if native["refractory"] and keys.reset == "value":
+            self.notes.append(
+                f"{self.name}: rests for one step after a spike, as kind {keys.kind} with reset_delay: true does, to "
+                "zero or to a value"
             )
         fields = {**native, "rearm": self.rearm(reset, delay, own and native["rearm"])}
         return fields | ({"refractory": keys.refractory} if keys.refractory is not None else {})

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tern2lava.compiler.ir.graph import Add, Delay, Dense, Flatten, Graph, Identity, PoolKind
+from tern2lava.compiler.ir.shapes import Shape, size
 from tern2lava.counts import count
 from tern2lava.errors import InputError
+from tern2lava.files.yaml_text import Place, YamlFile, read_yaml
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
-from tern2lava.frontends.files.yaml_file import Place, YamlFile, read_yaml
 from tern2lava.frontends.netyaml.keys import (
     LAYERS,
     BatchNormKeys,
@@ -72,8 +74,7 @@ class _Net:
             more = f" (and {len(unused) - 1} more)" if len(unused) > 1 else ""
             raise InputError(
                 f"{self.tensors.checkpoint.path}: tensor {unused[0]}{more}",
-                f"requires a use for each tensor; found none in {self.file.path.name}; name it in a layer or "
-                "under ignore",
+                f"requires a use for each tensor; found none in {self.file.name}; name it in a layer or under ignore",
             )
         if ignored:
             self.builder.notes.append(f"left out on request (ignore): {', '.join(ignored)}")
@@ -179,6 +180,7 @@ class _Net:
     def add(self, kind: str, name: str, sources: tuple[str, ...], keys: Keys, place: Place) -> None:
         """Add one layer to the graph."""
         where, builder = self.where(place), self.builder
+        self.tensors.fits = partial(_fits, keys, builder.shape.get(sources[0], ()))
         match keys:
             case DenseKeys():
                 weight, bias = weight_and_bias(self.tensors, keys, place)
@@ -255,6 +257,19 @@ class _Net:
             return
         pool_kind = PoolKind.AVG if kind == "avgpool" else PoolKind.SUM
         self.builder.pool(name, source, where, kind=pool_kind, kernel=kernel, stride=stride, padding=padding)
+
+
+def _fits(keys: Keys, source: Shape, shape: Shape) -> bool:
+    """Whether a weight of `shape` has the inputs of a layer that reads `source`, or joins it with itself."""
+    match keys:
+        case DenseKeys():
+            return len(shape) == 2 and shape[0 if keys.transpose else 1] == size(source)
+        case Conv2dKeys() | Conv1dKeys():
+            dimensions = 2 if isinstance(keys, Conv2dKeys) else 1
+            return len(shape) == dimensions + 2 and source[:1] == (shape[1] * keys.groups,)
+        case NeuronKeys():
+            return len(shape) == 2 and shape[0] == shape[1] == size(source)
+    return False
 
 
 def _conv_geometry(keys: Conv2dKeys | Conv1dKeys) -> dict[str, Any]:

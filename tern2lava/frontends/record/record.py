@@ -26,6 +26,7 @@ from tern2lava.frontends.modules.read import CALLS, is_sequence, sequence_call, 
 from tern2lava.frontends.modules.torch_layers import class_path
 from tern2lava.frontends.modules.trace.to_graph import load_traced
 from tern2lava.frontends.record.potentials import potential
+from tern2lava.memory_need import require_memory
 
 Names = Mapping[str, str]
 Potentials = Mapping[str, tuple[str, str]]
@@ -69,6 +70,8 @@ def record_module(
             returned = run.run()
             for name, values in run.arrays().items():
                 kept.setdefault(name, []).append(values)
+            if begin == 0:
+                _require_memory(kept, samples, end, source)
             found = _scores(scores, returned, style, run.batch, source)
             if found is not None:
                 given.append(found)
@@ -84,6 +87,14 @@ def record_module(
     if len(frameworks) == 1 and f"{next(iter(frameworks))}." in FRAMEWORKS:
         arrays["framework"] = np.array(frameworks.pop())
     return arrays
+
+
+def _require_memory(kept: dict[str, list[Array]], samples: int, ran: int, source: str) -> None:
+    """Raise InputError where all samples would take more memory than there is, told from the first `ran` of them: their
+    arrays, once more where they are joined."""
+    each = sum(part.nbytes for parts in kept.values() for part in parts) / min(ran, samples)
+    what = f"keep the spikes and potentials of {count(samples, 'sample')}"
+    require_memory(source, what, int(2 * each * samples), "record fewer samples, or fewer steps of them")
 
 
 @dataclass(eq=False, kw_only=True)

@@ -12,6 +12,9 @@ from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.sim.data.given import whole_array
 
+PADDED, RATIO = 256 << 20, 50
+"""Bytes that samples may have once they are padded, unless RATIO times what they had before is more."""
+
 
 def padded(samples: Sequence[Any], steps: int, pad: bool, where: str) -> Array:
     """One array (samples, steps, ...) of samples (steps_i, ...), zeros after the shorter ones.
@@ -36,6 +39,15 @@ def padded(samples: Sequence[Any], steps: int, pad: bool, where: str) -> Array:
             where, f"requires samples of one number of steps; found {min(lengths):,} to {max(lengths):,}; pad them "
 "with steps of zeros: --pad (pad=True)",
         )  # fmt: skip
+    given = sum(part.nbytes for part in parts)
+    need = len(parts) * max(steps, *lengths) * parts[0][:1].size * np.result_type(*parts).itemsize
+    if need > max(PADDED, RATIO * given):
+        raise InputError(
+            where,
+            f"requires samples that padding makes no larger than {RATIO} times the {given:,} bytes that they have; "
+            f"found samples of {min(lengths):,} to {max(lengths):,} steps, {need:,} bytes once padded; give long and "
+            "short samples in files of their own",
+        )
     result = np.zeros((len(parts), max(steps, *lengths), *next(iter(shapes))), np.result_type(*parts))
     for row, part in zip(result, parts, strict=True):
         row[: len(part)] = part

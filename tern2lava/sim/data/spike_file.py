@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,15 +15,17 @@ from tern2lava.compiler.ir.shapes import Array, Ints, Spikes, size
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort
-from tern2lava.errors import InputError
+from tern2lava.errors import InputError, one_line
+from tern2lava.files.npz import RATIO, Npz, open_npz
+from tern2lava.files.opening import MIB
 from tern2lava.sim.data.given import whole_array
 from tern2lava.sim.data.ragged import cut, is_ragged, padded
-from tern2lava.sim.data.stored_values import StoredValues, read_header
+from tern2lava.sim.data.stored_values import StoredValues
 from tern2lava.sim.data.wrapped import what_is_wrong
 
-NPY = b"\x93NUMPY"
-# NotImplementedError and RuntimeError: zipfile's, for unknown and encrypted members.
-_DAMAGED = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, KeyError)
+JOINED = 256 * MIB
+"""Bytes that samples of different lengths, which are read whole, may unpack to, unless 200 times what they take in the
+file is more."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,7 +65,7 @@ class SpikeData(Shown):
         wrongly."""
         try:
             return {name: self._padded(values[begin:end]) for name, values in self.inputs.items()}
-        except _DAMAGED as error:
+        except EOFError as error:
             where = next((v.path for v in self.inputs.values() if isinstance(v, StoredValues)), "data")
             raise InputError(
                 where, f"requires a readable npz file; found {error}; save it again with np.savez"
@@ -86,66 +85,39 @@ def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False, 
     no such array or one twice, or holds other shapes or values.
     """
     wanted = {"spikes", "labels", "lengths", *(node.name for node in graph.of_kind(Input))}
-    try:
-        with Path(path).open("rb") as stream:
-            if stream.read(len(NPY)) == NPY:
-                raise InputError(
-                    path, "requires an npz file; found one bare array; save it with np.savez(..., spikes=array)"
-                )
-        with zipfile.ZipFile(path) as archive:
-            members: dict[str, zipfile.ZipInfo] = {}
-            for info in archive.infolist():
-                name = info.filename.removesuffix(".npy")
-                if name in members:
-                    raise InputError(
-                        path,
-                        f"requires a name of its own for each array; found two called '{name}'; save it again with one",
-                    )
-                members[name] = info
-            whole = "lengths" in members
-            arrays = {
-                name: read_array(archive, info, path, effort, whole=whole)
-                for name, info in members.items()
-                if name in wanted
-            }
-    except FileNotFoundError:
-        raise InputError(path, "requires an npz file; found none there; check the path") from None
-    except MemoryError:
-        raise InputError(
-            path, "requires a file that fits into memory; found a larger one; split it into files of fewer samples"
-        ) from None
-    except _DAMAGED as error:
-        raise InputError(path, f"requires a readable npz file; found {error}; save it again with np.savez") from None
-    if not arrays.keys() - {"labels", "lengths"}:
-        names = ", ".join(list(members)[:8]) or "none"
-        raise InputError(path, f"requires an array 'spikes'; found {names}; save it with np.savez(..., spikes=array)")
+    with open_npz(path) as npz:
+        given = [name for name in npz if name in wanted]
+        values = [name for name in given if name not in ("labels", "lengths")]
+        if not values:
+            names = ", ".join(one_line(name[:80]) for name in list(npz)[:8]) or "none"
+            raise InputError(
+                path, f"requires an array 'spikes'; found {names}; save it with np.savez(..., spikes=array)"
+            )
+        most = max(npz[name].shape[0] if npz[name].shape else 0 for name in values)
+        arrays: dict[str, Array | Member] = {}
+        for name in given:
+            if name in values:
+                arrays[name] = read_array(npz, name, path, effort, whole="lengths" in given)
+            elif len(npz[name].shape) == 1 and npz[name].shape[0] <= most:
+                arrays[name] = npz.read(name, npz[name].size)
+            else:
+                # More of them than there are samples, or no row: what they are is enough to say so.
+                arrays[name] = _left_there(npz, name, path, effort)
     return make_spikes(arrays, graph, path, steps=steps, pad=pad)
 
 
-def read_array(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path, effort: Effort, *, whole: bool
-) -> Array | Member:
-    """One array of an npz file, its claimed size checked against what is stored before anything is allocated; of a
-    large one only what it is, unless the `whole` is needed."""
-    with archive.open(member) as stream:
-        shape, fortran, dtype = read_header(stream)
-    if dtype.hasobject:
-        raise InputError(
-            f"{path}: {member.filename}", "requires arrays of numbers; found Python objects, never unpickled; "
-            "store samples of different lengths as all their steps one after another, and their steps as `lengths` "
-            "(docs/data.md)",
-        )  # fmt: skip
-    if math.prod(shape) * dtype.itemsize > member.file_size:
-        raise InputError(
-            f"{path}: {member.filename}",
-            f"requires as many bytes as shape {shape} of {dtype} has; found others; save it again",
-        )
-    if not whole and member.file_size > effort.file_bytes and len(shape) > 1 and not fortran:
-        return Member(path=path, name=member.filename, shape=shape, dtype=dtype, part=effort.read_bytes)
-    npy_format: Any = np.lib.format
-    with archive.open(member) as stream:
-        array: Array = npy_format.read_array(stream, allow_pickle=False)
-    return array
+def read_array(npz: Npz, name: str, path: Path, effort: Effort, *, whole: bool) -> Array | Member:
+    """One array of an npz file; of a large one only what it is, unless the `whole` is needed. Raises FileError."""
+    header = npz[name]
+    if header.size <= effort.file_bytes:
+        return npz.read(name, effort.file_bytes)
+    if not whole and not (header.fortran and len(header.shape) > 1):
+        return _left_there(npz, name, path, effort)
+    return npz.read(name, max(JOINED, RATIO * npz.packed(name)))
+
+
+def _left_there(npz: Npz, name: str, path: Path, effort: Effort) -> Member:
+    return Member(path=path, name=name, shape=npz[name].shape, dtype=npz[name].dtype, part=effort.read_bytes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +186,11 @@ def _as_array(values: Any, lengths: Any, node: Input, steps: int, pad: bool, whe
     if is_ragged(values):
         return padded(values, steps, pad, where)
     found: Array = whole_array(values, where)
+    if isinstance(lengths, Member):
+        raise InputError(
+            f"{where}: lengths", f"requires the steps of each sample, a row of whole numbers; found shape "
+            f"{lengths.shape}; give one for each",
+        )  # fmt: skip
     joined = found.ndim >= 2 and (found.shape[1:] == node.shape or found.shape[1:] == (size(node.shape),))
     if lengths is None or not joined:
         return found

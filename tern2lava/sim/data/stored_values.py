@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import IO, Any
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.files.npz import open_npz
+from tern2lava.files.opening import FileError
 
 
 class StoredValues:
@@ -29,7 +30,7 @@ class StoredValues:
         self.path, self.name, self.dtype, self.check = path, name, dtype, check
         self._part = part
         self.shape = (*shape[:2], *item)
-        self._each = shape[1:]
+        self._stored, self._each = tuple(shape), shape[1:]
         self._bytes = math.prod(self._each) * dtype.itemsize
         self._around = ExitStack()
         self._stream: IO[bytes] | None = None
@@ -57,9 +58,14 @@ class StoredValues:
         """The stream, at sample `begin`."""
         if self._stream is None or begin < self._at:
             self._around.close()
-            archive = self._around.enter_context(zipfile.ZipFile(self.path))
-            self._stream = self._around.enter_context(archive.open(self.name))
-            read_header(self._stream)
+            npz = self._around.enter_context(open_npz(self.path))
+            header = npz.get(self.name)
+            if header is None or (header.shape, header.dtype) != (self._stored, self.dtype):
+                raise FileError(
+                    self.path, "a file that stays as it is while it is read", f"another array {self.name}",
+                    "read it again once nothing writes to it",
+                )  # fmt: skip
+            self._stream = self._around.enter_context(npz.stream(self.name))
             self._at = 0
         missing = (begin - self._at) * self._bytes
         while missing:
@@ -69,11 +75,3 @@ class StoredValues:
             missing -= skipped
         self._at = begin
         return self._stream
-
-
-def read_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, Any]:
-    """Shape, whether in Fortran's order, and dtype of the npy array whose data follow in `stream`."""
-    npy_format: Any = np.lib.format
-    plain = npy_format.read_magic(stream) == (1, 0)
-    shape, fortran, dtype = (npy_format.read_array_header_1_0 if plain else npy_format.read_array_header_2_0)(stream)
-    return tuple(shape), bool(fortran), dtype

@@ -17,6 +17,8 @@ from typing import Any
 from numba import njit
 from numba.core import cgutils, event, types
 
+from tern2lava.sim.engine.kept_code import KeptCode
+
 COMPILING = "compiling kernels (once)"
 
 
@@ -31,12 +33,17 @@ def kernel(function: Callable[..., Any] | None = None, *, inline: str = "never")
     """`function` compiled by numba, to run without the interpreter's lock and kept on disk.
 
     numba compiles a kept function again when its own file is touched; here it is when any file of this package differs,
-    since a function holds the code of those that it calls and the constants that it names.
+    since a function holds the code of those that it calls and the constants that it names (see kept_code.py).
     """
     if function is None:
         return lambda decorated: kernel(decorated, inline=inline)
-    compiled = njit(nogil=True, cache=True, inline=inline)(function)
-    compiled._cache._cache_file._source_stamp = _sources()
+    try:
+        compiled = njit(nogil=True, cache=True, inline=inline)(function)
+        cache = compiled._cache
+        cache._cache_file = KeptCode(cache.cache_path, cache._impl.filename_base, _sources())
+    except RuntimeError:
+        # No folder to keep it in (no home, a package that cannot be written): compiled anew in each process.
+        return njit(nogil=True, inline=inline)(function)
     return compiled
 
 

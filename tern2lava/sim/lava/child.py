@@ -5,9 +5,10 @@ process it ever built, importing it fixes the start method of multiprocessing, a
 threads can deadlock. A fresh interpreter has none of these; its start (the imports of scipy and Lava) costs a second or
 two, so one child does all jobs of a verification, and starts while its parent still computes what it will be held to.
 
-The child watches a pipe from its parent: when that closes, whatever the reason, it ends its whole group. Jobs and
-arrays travel in shared files without names, and what multiprocessing puts into the folder of temporary files goes into
-one of the child's own: nothing is left behind.
+The child watches a pipe from its parent: when that closes, whatever the reason, it ends its whole group, and each
+process of its own ends with it. Jobs and arrays travel in shared files without names, and what multiprocessing puts
+into the folder of temporary files goes into one of the child's own: nothing is left behind. Where both are killed at
+once, the next child that starts removes what they left, which nobody claims any more.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import os
 import pickle
 import platform
+import re
 import secrets
 import select
 import shutil
@@ -34,6 +36,7 @@ from typing import IO, Any
 from tern2lava.counts import count
 from tern2lava.errors import BackendError, MissingPackageError, UnsupportedError
 from tern2lava.sim.lava.shared_arrays import STEPS_DONE, SharedArrays, unnamed_file
+from tern2lava.writing.leftovers import Claim
 
 Progress = Callable[[int, int], None]
 _BOOT = (
@@ -42,6 +45,7 @@ _BOOT = (
 _SHARED_MEMORY = Path("/dev/shm")
 _POLL_SECONDS = 0.1
 _GRACE_SECONDS = 3.0
+_FOLDER = re.compile(r"t2l-(t[0-9a-f]{6})-\w+")
 _THREAD_COUNTS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -55,6 +59,7 @@ class LavaChild:
     def __init__(self, preload: tuple[str, ...] = ()) -> None:
         self._preload = preload
         self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
         self.start()
 
     def __enter__(self) -> LavaChild:
@@ -82,24 +87,37 @@ class LavaChild:
                 platform.system(),
                 "run it on Linux, or verify with --backend reference, which needs no Lava",
             )
+        try:
+            self._start()
+        except OSError as error:
+            why = error.strerror or error
+            raise BackendError(
+                f"Lava's process could not be started: {why}; see to it, or verify with --backend reference, which "
+                "needs none"
+            ) from None
+
+    def _start(self) -> None:
         self._noise: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._segments = f"t{secrets.token_hex(3)}"
-        self._folder = _short_folder()
-        self._socket, theirs = socket.socketpair()
-        paths = json.dumps([path for path in sys.path if isinstance(path, str)])
-        arguments = [paths, self._folder, self._segments, str(theirs.fileno()), *self._preload]
+        self._folder, self._claim = _short_folder(self._segments)
+        theirs: socket.socket | None = None
         try:
+            self._socket, theirs = socket.socketpair()
+            paths = json.dumps([path for path in sys.path if isinstance(path, str)])
+            arguments = [paths, self._folder, self._segments, str(theirs.fileno()), *self._preload]
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _BOOT, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=self._noise,
                 stderr=self._noise,
-                pass_fds=[theirs.fileno()],
+                # The folder is claimed for as long as the child or one of its own lives.
+                pass_fds=[theirs.fileno(), self._claim.descriptor],
                 start_new_session=True,
                 env=os.environ | dict.fromkeys(_THREAD_COUNTS, "1") | {"TMPDIR": self._folder},
             )
         finally:
-            theirs.close()
+            if theirs is not None:
+                theirs.close()
             if self._process is None:
                 self.close(0.0)
 
@@ -121,6 +139,7 @@ class LavaChild:
             with os.fdopen(os.dup(job_fd), "wb") as job:
                 pickle.dump((entry, payload, shared.layout), job)
             # A child that is dead already cannot take it; the reply says why.
+            assert self._socket is not None
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 socket.send_fds(self._socket, [b"job"], [job_fd, shared.fd])
             reply = self._await_reply(shared, steps, timeout, progress)
@@ -139,11 +158,13 @@ class LavaChild:
 
     def close(self, grace: float = _GRACE_SECONDS) -> None:
         """End the child after at most `grace` seconds and remove its processes, files and shared memory."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
         if self._process is not None:
             process, self._process = self._process, None
             _end_group(process, grace)
         self._noise.close()
+        self._claim.release()
         _sweep(self._folder, self._segments)
 
     def _await_reply(
@@ -151,6 +172,7 @@ class LavaChild:
     ) -> dict[str, Any]:
         """What the child says at its end, or an `error` of our own where it dies or takes too long."""
         assert self._process is not None
+        assert self._socket is not None
         deadline = time.monotonic() + timeout
         text = b""
         told = -1
@@ -200,10 +222,30 @@ def run_in_child(
         own.run(entry, payload, shared, steps=steps, timeout=timeout, progress=progress)
 
 
-def _short_folder() -> str:
-    """A new folder for temporary files whose path leaves room for a socket's (107 bytes; multiprocessing adds 32)."""
+def _short_folder(segments: str) -> tuple[str, Claim]:
+    """A new folder for temporary files, claimed, whose path leaves room for a socket's (107 bytes; multiprocessing adds
+    32). What runs left that were killed together with their child is removed."""
     usual = tempfile.gettempdir()
-    return tempfile.mkdtemp(prefix="t2l-", dir="/tmp" if len(usual) > 60 and os.access("/tmp", os.W_OK) else usual)
+    place = "/tmp" if len(usual) > 50 and os.access("/tmp", os.W_OK) else usual
+    for name in os.listdir(place):
+        found = _FOLDER.fullmatch(name)
+        if found is not None:
+            with contextlib.suppress(OSError):
+                _sweep_if_dead(f"{place}/{name}", found[1])
+    while True:
+        folder = tempfile.mkdtemp(prefix=f"t2l-{segments}-", dir=place)
+        # Before it is claimed, another run may take it for dead and remove it.
+        with contextlib.suppress(FileNotFoundError, BlockingIOError):
+            return folder, Claim(Path(folder))
+
+
+def _sweep_if_dead(folder: str, segments: str) -> None:
+    claim = Claim(Path(folder))
+    try:
+        if claim.sure:
+            _sweep(folder, segments)
+    finally:
+        claim.release()
 
 
 def _end_group(child: subprocess.Popen[bytes], grace: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib
 import json
 import os
@@ -50,6 +51,7 @@ def main() -> None:
     connection = socket.socket(fileno=int(descriptor))
     # Lava's channels are SharedMemory; a prefix of the child's own tells them from everyone else's.
     vars(shared_memory)["_SHM_NAME_PREFIX"] = f"/{segments}"
+    os.register_at_fork(after_in_child=_end_with_forker)
     threading.Thread(target=_end_with_parent, args=(folder, segments), daemon=True).start()
     # Without Lava the job that needs it says so.
     with contextlib.suppress(MissingPackageError):
@@ -92,6 +94,12 @@ def _function(name: str) -> Callable[..., None]:
     module, _, function = name.partition(":")
     found: Callable[..., None] = getattr(importlib.import_module(module), function)
     return found
+
+
+def _end_with_forker() -> None:
+    """Have the system end this process, one of Lava's, when the child that forked it ends (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: linux/prctl.h
 
 
 def _end_with_parent(folder: str, segments: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +14,18 @@ from tern2lava.compiler.ir.shapes import Array
 from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
+from tern2lava.files.held import HeldFile
+from tern2lava.files.npz import RATIO, Npz, open_npz
+from tern2lava.files.opening import MIB, FileError, Kind
+from tern2lava.files.zip_archive import Archive
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
 from tern2lava.sim.reading.oracle import Oracle, make_oracle
-from tern2lava.sim.reading.pack import unpack
+from tern2lava.sim.reading.pack import unpack, unpacked_from
 
-_DAMAGED = (InputError, OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+RECORDED = Kind("a recorded run", 1024 * MIB, larger="record fewer samples")
+LARGEST = 256 * MIB
+"""Bytes that a run may take in memory, unless RATIO times its size in the file is more."""
+_DAMAGED = (InputError, ValueError, KeyError)
 
 
 def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph, effort: Effort = NORMAL) -> dict[str, Array]:
@@ -32,7 +37,8 @@ def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph, effort: 
     where: object = "recorded"
     if not isinstance(recorded, Mapping):
         where = recorded
-        recorded = _arrays(Path(recorded))
+        with open_npz(recorded, RECORDED) as npz:
+            recorded = _arrays(npz)
     data = make_spikes(dict(recorded), graph, where)
     if graph.steps and data.steps != graph.steps:
         raise InputError(
@@ -53,16 +59,18 @@ def run_to_keep(recorded: str | Path | Mapping[str, Any], graph: Graph, effort: 
     return found | {name: np.asarray(recorded[name]) for name in ("dtype", "framework") if name in recorded}
 
 
-def kept_run(path: Path, graph: Graph) -> tuple[SpikeData, Oracle] | None:
-    """The run that a bundle keeps in `path`, and its input; None where there is none. Raises InputError for a damaged
-    file."""
-    if not path.exists():
-        return None
+def kept_run(packed: bytes, graph: Graph, where: object) -> tuple[SpikeData, Oracle] | None:
+    """The run that a bundle keeps, of the content of its file, which errors call `where`, and its input; None where it
+    holds none. Raises InputError for damage."""
     try:
-        return kept_arrays(_arrays(path), graph, path)
+        with Npz(Archive(HeldFile(packed, where))) as npz:
+            arrays = _arrays(npz)
+        return kept_arrays(arrays, graph, where)
+    except FileError as error:
+        raise error.instead("compile again") from None
     except _DAMAGED as error:
         raise InputError(
-            path, f"requires a whole file; found damage ({str(error).splitlines()[0]}); compile again"
+            where, f"requires a whole file; found damage ({str(error).splitlines()[0]}); compile again"
         ) from None
 
 
@@ -73,13 +81,18 @@ def kept_arrays(arrays: Mapping[str, Any], graph: Graph, where: object) -> tuple
     return None if oracle is None else (data, replace(oracle, kept=True))
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def _arrays(npz: Npz) -> dict[str, Array]:
+    """The arrays of a run, unpacked. Raises FileError, before any is read where they would take more memory than
+    LARGEST, and for others than `pack` made."""
+    need = sum(npz[name].size * unpacked_from(name) for name in npz)
+    allowed = max(LARGEST, RATIO * npz.archive.file.size)
+    if need > allowed:
+        raise FileError(
+            npz.path, f"{RECORDED.what} of at most {allowed:,} bytes in memory", f"{need:,}", "record fewer samples"
+        )
+    arrays = {name: npz.read(name, allowed) for name in npz}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return unpack({name: archive[name] for name in archive.files})
-    except FileNotFoundError:
-        raise InputError(path, "requires an npz file; found none there; check the path") from None
-    except _DAMAGED as error:
-        raise InputError(
-            path, f"requires a readable npz file; found {str(error).splitlines()[0]}; record it again"
-        ) from None
+        return unpack(arrays)
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        found = str(error).splitlines()[0]
+        raise FileError(npz.path, "a readable npz file", found, "record it again") from None

@@ -10,7 +10,6 @@ framework     "snntorch", "spikingjelly", "norse" or another word
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,14 +23,18 @@ from tern2lava.compiler.ir.shapes import Array, Reals, Spikes, size
 from tern2lava.compiler.shown import Shown
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
+from tern2lava.files.npz import open_npz
+from tern2lava.files.opening import MIB
 from tern2lava.sim.data.given import whole_array
-from tern2lava.sim.data.spike_file import _DAMAGED, Member, read_array
+from tern2lava.sim.data.spike_file import Member, read_array
 from tern2lava.sim.data.stored_values import StoredValues
 from tern2lava.sim.reading.precision import precision
 
 _KINDS = ("spikes.", "v.")
 _WORDS = ("scores", "dtype", "framework", "v_when")
 _WHEN = ("before", "after")
+_SCORES, _WORD = 256 * MIB, 4096
+"""Bytes that class scores, and a word, may unpack to."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -68,16 +71,17 @@ def load_oracle(path: Path, graph: Graph, samples: int, steps: int, effort: Effo
     samples, steps: of the input in the same file. Raises InputError for a name that no population has, another shape,
     or values that are no spikes.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            wanted = {name: info for name, info in members.items() if is_oracle_key(name)}
-            arrays = {
-                name: read_array(archive, info, path, effort, whole=not name.startswith(_KINDS))
-                for name, info in wanted.items()
-            }
-    except _DAMAGED as error:
-        raise InputError(path, f"requires a readable npz file; found {error}; record it again") from None
+    with open_npz(path) as npz:
+        wanted = [name for name in npz if is_oracle_key(name)]
+        if any(name == "scores" or name.startswith(_KINDS) for name in wanted):
+            # Before anything is read: of a file of a thousand other arrays none is.
+            _refuse_unknown(wanted, {node.name: node for node in graph.of_kind(Neuron)}, path)
+        arrays = {
+            name: read_array(npz, name, path, effort, whole=False)
+            if name.startswith(_KINDS)
+            else npz.read(name, _SCORES if name == "scores" else _WORD)
+            for name in wanted
+        }
     return make_oracle(arrays, graph, samples, steps, path)
 
 

@@ -27,6 +27,12 @@ def pack(arrays: Mapping[str, Array]) -> dict[str, Array]:
     return found
 
 
+def unpacked_from(name: str) -> int:
+    """Bytes of memory that `unpack` needs for each byte of an array of this name: of bits eight numbers are made, and
+    of those a copy."""
+    return 16 if name.startswith((_BITS, _MINUS)) else 1
+
+
 def unpack(arrays: Mapping[str, Any]) -> dict[str, Array]:
     """The arrays that `pack` packed. Raises KeyError or ValueError for what it did not make."""
     found: dict[str, Array] = {}

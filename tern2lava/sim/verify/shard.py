@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import D, Spikes, size
 from tern2lava.compiler.progress import Progress
+from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.registry import one_of
@@ -115,9 +116,27 @@ def amounts(
 
 def shard_size(program: Graph, steps: int, effort: Effort = NORMAL) -> int:
     """Samples that can be run at a time with traces and inputs of at most effort.shard_values of each kind."""
+    return max(1, effort.shard_values // max(1, places(program) * steps))
+
+
+def places(program: Graph) -> int:
+    """Neurons and input values of a program."""
     nodes: tuple[Input | Population, ...] = (*program.of_kind(Input), *program.of_kind(Population))
-    neurons = sum(size(node.shape) for node in nodes)
-    return max(1, effort.shard_values // max(1, neurons * steps))
+    return sum(size(node.shape) for node in nodes)
+
+
+def smaller(samples: int) -> str:
+    """What to do where a run of `samples` at a time is too large."""
+    if samples == 1:
+        return (
+            "give it samples of fewer steps, or use a machine with more memory; samples are run one at a time already"
+        )
+    return "let it hold less at a time (an Effort of fewer shard_values), or use a machine with more memory"
+
+
+def run_of(samples: int, steps: int, values: int) -> str:
+    """What a run holds at a time, for an error."""
+    return f"run {count(samples, 'sample')} of {count(steps, 'step')} and {values:,} neurons and inputs at a time"
 
 
 def run_shard(

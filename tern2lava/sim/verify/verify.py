@@ -10,6 +10,7 @@ from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.progress import Progress
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import Interrupted
+from tern2lava.memory_need import require_memory, verifying
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
 from tern2lava.sim.lava.run import DEFAULT_PROCESSES, MappedUse
@@ -27,8 +28,11 @@ from tern2lava.sim.verify.shard import (
     ShardPlan,
     ShardResult,
     amounts,
+    places,
+    run_of,
     run_shard,
     shard_size,
+    smaller,
 )
 from tern2lava.sim.verify.threshold_margin import Band
 
@@ -104,6 +108,9 @@ def verify(
     chosen = amounts(backend, lava_mode, compared, effort, len(executable.images))
     for name, _ in chosen:
         EXECUTIONS.get(name).check(executable.program)
+    size = min(shard_size(executable.program, data.steps, effort), data.samples)
+    values = places(executable.program)
+    require_memory("verify", run_of(size, data.steps, values), verifying(size * data.steps * values), smaller(size))
     engine = prepare(executable.program, progress, effort)
     plans = _plans(executable.program, data, compared, chosen, timeout, effort, limits or {}, processes)
     tally = _Tally(chain=tuple(name for name, _ in chosen))

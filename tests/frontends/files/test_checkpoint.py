@@ -175,7 +175,7 @@ def test_objects_in_numpy_arrays_are_refused(write: Write, tmp_path: Path) -> No
     found = read_checkpoint(write("a.pt", saved({"w": torch.ones(2), "o": np.array([None, {}])})))
     assert "Python objects" in found.unreadable["o"]
     np.savez(tmp_path / "o.npz", o=np.array([None, {}], dtype=object))
-    with pytest.raises(InputError, match=r"o: requires an array of real numbers; found Python objects"):
+    with pytest.raises(InputError, match=r"o: requires arrays of numbers; found Python objects"):
         read_checkpoint(tmp_path / "o.npz")
 
 
@@ -234,7 +234,7 @@ def test_safetensors_are_read_exactly(write: Write) -> None:
         (b'{"a": {"dtype": "F32"}, "a": {}}', "twice"),
         (
             b"{" * 100_000,
-            r"x\.safetensors: requires a whole safetensors header; found damage \(Expecting property name enclosed in",
+            r"x\.safetensors: requires a safetensors header of at most 64 levels; found more",
         ),
         ({}, "no tensors"),
     ],
@@ -253,7 +253,8 @@ def zip_of(entries: dict[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes
 
 
 def test_a_zip_bomb_is_refused_before_it_is_unpacked(write: Write) -> None:
-    header = b"\x93NUMPY\x01\x00\x46\x00{'descr': '<f8', 'fortran_order': False, 'shape': (125000000,), }         \n"
+    text = b"{'descr': '<f8', 'fortran_order': False, 'shape': (50000000,), }"
+    header = b"\x93NUMPY\x01\x00\x46\x00" + text.ljust(69) + b"\n"
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("w.npy", "w") as entry:
         entry.write(header)
@@ -262,8 +263,8 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(write: Write) -> None:
     path = write("bomb.npz", stream.getvalue())
     assert path.stat().st_size < 1_000_000
     tracemalloc.start()
-    with pytest.raises(InputError, match="zip bomb"):
-        read_checkpoint(path)
+    with pytest.raises(InputError, match=r"w: requires a tensor of at most .*; found 400,000,000, as in a zip bomb"):
+        read_checkpoint(path).tensors["w"]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 16 << 20
@@ -352,7 +353,9 @@ def test_a_file_that_is_no_checkpoint_is_one_clear_line(content: bytes, why: str
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.pt"):
-        with pytest.raises(InputError, match="requires the path of a checkpoint; found no file there"):
+        with pytest.raises(
+            InputError, match="requires a checkpoint; found (a folder; name a file|none there; check the path)"
+        ):
             read_checkpoint(path)
 
 
@@ -365,3 +368,9 @@ def test_two_storages_of_a_big_endian_machine_are_read_in_its_order(write: Write
         if name.endswith("data/0"):
             entries[name] = np.frombuffer(entries[name], "<f4").astype(">f4").tobytes()
     assert read_checkpoint(write("a.pt", zip_of(entries))).tensors["w"].tolist() == [1.0, -2.5]
+
+
+def test_safetensors_on_one_another_are_refused(write: Write) -> None:
+    entries = {name: {"dtype": "F32", "shape": [4], "data_offsets": [at, at + 16]} for name, at in (("a", 0), ("b", 8))}
+    with pytest.raises(InputError, match="requires a place of its own for each tensor; found two on each other"):
+        read_checkpoint(write("x.safetensors", safetensors(entries, bytes(24))))

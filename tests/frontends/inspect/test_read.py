@@ -17,8 +17,9 @@ from torch import nn
 from nodes import part
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.passes.recognise_ternary import recognise
-from tern2lava.frontends.inspect.facts import Form, tensor_facts, ternary_facts
+from tern2lava.frontends.inspect.facts import tensor_facts
 from tern2lava.frontends.inspect.read import inspect_file
+from tern2lava.frontends.inspect.ternary import Form, ternary_facts
 
 RNG = np.random.default_rng(0)
 CODES = RNG.integers(-1, 2, (6, 20)).astype(np.float32)

@@ -11,6 +11,7 @@ import pytest
 from nodes import whole
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.errors import InputError
+from tern2lava.sim.data.ragged import padded
 from tern2lava.sim.data.spike_file import load_spikes, make_spikes
 
 LENGTHS = (3, 7, 4)
@@ -104,7 +105,13 @@ def test_samples_that_are_no_arrays_are_one_line(given: Any, said: str) -> None:
 
 def test_objects_in_a_file_are_not_unpickled_and_the_way_out_is_named(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", spikes=objects())
-    with pytest.raises(
-        InputError, match=r"spikes\.npy: requires arrays of numbers; found Python objects, never unpickled"
-    ):
+    with pytest.raises(InputError, match=r"spikes: requires arrays of numbers; found Python objects, never unpickled"):
         load_spikes(tmp_path / "x.npz", GRAPH, pad=True)
+
+
+def test_padding_cannot_make_little_data_huge() -> None:
+    samples = [np.zeros((1, 64), np.uint8)] * 10_000 + [np.zeros((100_000, 64), np.uint8)]
+    with pytest.raises(
+        InputError, match=r"padding makes no larger than 50 times .*found samples of 1 to 100,000 steps"
+    ):
+        padded(samples, 0, True, "x")

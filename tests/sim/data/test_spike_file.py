@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 import zipfile
 from pathlib import Path
@@ -105,7 +106,7 @@ def test_a_claimed_size_is_checked_before_anything_is_allocated(tmp_path: Path) 
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w") as archive:
         archive.writestr("spikes.npy", claim)
     with pytest.raises(
-        InputError, match=r"spikes\.npy: requires as many bytes as shape \(50000000000000, 4, 2,.*; found others"
+        InputError, match=r"spikes: requires a shape that memory can hold.*; found \(50000000000000, 4, 2, 3\)"
     ):
         load_spikes(tmp_path / "bomb.npz", graph())
 
@@ -113,14 +114,15 @@ def test_a_claimed_size_is_checked_before_anything_is_allocated(tmp_path: Path) 
 def test_a_name_that_stands_twice_in_a_file_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", SPIKES)
     content = (tmp_path / "a.npy").read_bytes()
-    for second in ("spikes.npy", "spikes"):
+    for second, what in (
+        ("spikes.npy", "entry; found two called spikes.npy"),
+        ("spikes", "array; found two called 'spikes'"),
+    ):
         with zipfile.ZipFile(tmp_path / "two.npz", "w") as archive, warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             archive.writestr("spikes.npy", content)
             archive.writestr(second, content)
-        with pytest.raises(
-            InputError, match="two.npz: requires a name of its own for each array; found two called 'spikes'"
-        ):
+        with pytest.raises(InputError, match=f"two.npz: requires a name of its own for each {what}"):
             load_spikes(tmp_path / "two.npz", graph())
 
 
@@ -149,3 +151,13 @@ def test_a_file_with_labels_alone_says_what_is_missing(tmp_path: Path) -> None:
 def test_labels_may_be_a_list() -> None:
     found = make_spikes({"spikes": SPIKES, "labels": [0, 1, 2, 3, 4]}, graph())
     assert there(found.labels).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_labels_that_are_more_than_the_samples_are_not_read(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "data.npz", spikes=SPIKES, labels=np.zeros(8_000_000, np.int64))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"labels: requires 5 integers, one for each sample; found shape \(8000000,\)"):
+        load_spikes(tmp_path / "data.npz", graph())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20

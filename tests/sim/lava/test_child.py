@@ -23,6 +23,7 @@ from places import HELPERS
 from tern2lava.errors import BackendError, MissingPackageError, UnsupportedError
 from tern2lava.sim.lava.child import LavaChild, run_in_child
 from tern2lava.sim.lava.shared_arrays import SharedArrays
+from tern2lava.writing.leftovers import Claim
 
 SHARED_MEMORY = Path("/dev/shm")
 # Where Linux shows shared memory; elsewhere there is nothing to look at.
@@ -245,4 +246,48 @@ def test_a_system_that_cannot_pass_open_files_is_named_before_anything_starts(mo
     monkeypatch.delattr(socket, "send_fds")
     monkeypatch.setattr(platform, "system", lambda: "Windows")
     with pytest.raises(UnsupportedError, match=r"requires .* open files .*; found Windows; .* --backend reference"):
+        LavaChild()
+
+
+@has_shared_memory_folder
+def test_what_a_run_left_that_was_killed_with_its_child_is_removed_by_the_next_and_a_live_one_keeps_its_own() -> None:
+    folder = Path(tempfile.gettempdir())
+    dead, alive = folder / "t2l-tabcdef-dead", folder / "t2l-tfedcba-alive"
+    dead.mkdir()
+    alive.mkdir()
+    (dead / "file").write_text("left")
+    segments = [SHARED_MEMORY / f"{name}_{os.getpid()}" for name in ("tabcdef", "tfedcba")]
+    for path in segments:
+        path.write_bytes(b"left")
+    claim = Claim(alive)
+    try:
+        run("count", 3)
+        assert [path.name for path in folder.iterdir()] == ["t2l-tfedcba-alive"]
+        assert [path.exists() for path in segments] == [False, True]
+    finally:
+        claim.release()
+        segments[1].unlink()
+    run("count", 3)
+    assert not list(folder.iterdir())
+
+
+def test_a_process_that_lava_forked_ends_with_the_child() -> None:
+    shared = SharedArrays({"values": ((3,), "int64")})
+    with LavaChild() as child:
+        child.run("lava_faults:leave_children", None, shared, steps=1, timeout=60)
+        number = int(shared["values"][0])
+        assert process_lives(number)
+        os.kill(there(child.number), signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while process_lives(number) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert not process_lives(number)
+
+
+def test_a_child_that_cannot_be_started_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with pytest.raises(BackendError, match="could not be started: Resource temporarily unavailable; .*reference"):
         LavaChild()

@@ -124,6 +124,27 @@ def test_the_first_difference_is_named_with_its_execution(small_executable: Exec
     assert str(found.comparison).startswith("I differs from M: first difference in step ")
 
 
+def test_a_difference_is_in_the_sample_that_it_is_in_and_ends_the_run(
+    small_executable: Executable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def run(*rest: Any, **more: Any) -> Any:
+        trace = right(*rest, **more)
+        made.append(len(next(iter(trace.u.values()))))
+        if len(made) == 3:
+            trace.u["y"][0, 4, 2] += 1
+        return trace
+
+    right = cores.run
+    monkeypatch.setattr("tern2lava.sim.cores.reference.run", run)
+    found = cover(small_executable, backend="reference", effort=replace(NORMAL, shard_values=1))
+    assert made == [1, 1, 1]
+    assert found.samples == 3
+    difference = there(found.comparison.difference)
+    assert (difference.sample, difference.step, difference.population, difference.neuron) == (2, 5, "y", 2)
+
+
 def test_what_is_covered_is_counted(small_executable: Executable) -> None:
     found = cover(small_executable, backend="reference")
     assert found.comparison.equal
@@ -233,6 +254,12 @@ def test_on_top_of_data_both_are_said_with_what_they_covered(compiled: Any) -> N
     assert data.synapses == generated.synapses
     assert sum(row.carried for row in data.populations) == data.carried
     assert sum(row.synapses for row in data.cores) == data.synapses
+
+
+def test_where_the_data_show_a_difference_already_the_stimulus_does_not_run(compiled: Any) -> None:
+    found = there(tern2lava.verify(broken(compiled), samples(), stimulus="cover", backend="reference").verification)
+    assert (found.met, found.equal, found.cover) == (False, False, None)
+    assert found.verdict("execution").sentence.startswith("DIFFERS I differs from M")
 
 
 @pytest.mark.parametrize(

@@ -148,3 +148,13 @@ def test_synapses_from_what_sends_nothing_but_0_are_named() -> None:
         program.with_nodes(zero), (), activity_of(program, trace.spikes, {"x": np.ones((1, 2, 1), np.uint8)})
     )
     assert found.synapses == found.carried == 0
+
+
+def test_a_weight_whose_gain_is_0_is_no_synapse() -> None:
+    x, w, *rest = chain().nodes
+    assert isinstance(w, Projection)
+    program = chain().with_nodes([x, replace(w, gain=frozen(np.zeros(1), np.int64)), *rest])
+    inputs = {"x": np.ones((1, 3, 1), np.uint8)}
+    trace = integer.run(program, inputs)
+    rows = {row.name: row for row in coverage_of(program, (), activity_of(program, trace.spikes, inputs)).nodes}
+    assert (rows["h"].synapses, rows["y"].synapses) == (0, 1)

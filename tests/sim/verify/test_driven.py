@@ -90,6 +90,11 @@ def test_random_networks_do_the_same_on_a_stimulus_in_every_execution(seed: int)
     images = list(mapped.images)
     check_alike(expected, cores.run(images, mapped.host_image, stimulus.inputs, driven=stimulus.driven))
     check_alike(expected, of_images(images, mapped.host_image, stimulus, expected))
+    # Some of them driven, beside others on the same cores that are not.
+    some = Stimulus(inputs=stimulus.inputs, driven=dict(list(stimulus.driven.items())[::2]))
+    expected = integer.run(program, some.inputs, driven=some.driven)
+    check_alike(expected, cores.run(images, mapped.host_image, some.inputs, driven=some.driven))
+    check_alike(expected, of_images(images, mapped.host_image, some, expected))
 
 
 def test_a_stimulus_of_a_populations_own_spikes_changes_nothing() -> None:
