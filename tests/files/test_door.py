@@ -41,6 +41,13 @@ ALWAYS = READERS - {"load", "loads", "open", "compose", "File"}
 MAY = {
     "bundle/check.py": "the manifest of a bundle that is to be replaced and its report, whose bytes come from the door",
     "bundle/bundle.py": "options, written as JSON by the function itself",
+    "__main__.py": "the null device, in the place of streams that the shell closed",
+    "memory_need.py": "the system's own files",
+    "prove/arithmetic/graphs.py": "bytes that the door has read and bounded; it shares nothing with the compiler",
+    "sim/engine/kept_code.py": "machine code that it keeps itself in the user's own cache, as numba does",
+    "writing/durable.py": "writes",
+    "writing/leftovers.py": "writes and locks",
+    "api/searching.py": "writes",
     "prove/program.py": "bytes that the door has read and bounded; it shares nothing with the compiler",
     "frontends/files/hdf5_child.py": "HDF5's own library reads it, in a bounded process that may crash alone",
     "sim/lava/stand_alone.py": "runs outside tern2lava: it reads what `export` wrote, and a spike file",
