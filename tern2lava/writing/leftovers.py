@@ -12,6 +12,7 @@ missing whose former content lies beside it, puts that back. On file systems wit
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import secrets
@@ -92,22 +93,34 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
+def _polls() -> Iterator[bool]:
+    """A pause before each, as many as WAIT_SECONDS hold. They are counted, not timed: a run that was stopped meanwhile,
+    or a machine that slept, has not waited."""
+    for _ in range(math.ceil(WAIT_SECONDS / _POLL_SECONDS)):
+        time.sleep(_POLL_SECONDS)
+        yield True
+
+
 @contextmanager
 def claimed(path: Path) -> Iterator[None]:
     """Within it no other run replaces what is at `path`. Raises TimeoutError where one has it for WAIT_SECONDS,
     FileNotFoundError where nothing is there."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    polls = _polls()
     while True:
         try:
             claim = Claim(path)
             break
         except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise TimeoutError(errno.ETIMEDOUT, "another run that is writing there", str(path)) from None
+            pass
         except FileNotFoundError:
-            if not os.path.lexists(path):
+            if os.path.lexists(path):
+                # Another run put its own there since this one was opened.
+                continue
+            # Between two renames of another run it is not there.
+            if not _has_former(path):
                 raise
-        time.sleep(_POLL_SECONDS)
+        if not next(polls, False):
+            raise TimeoutError(errno.ETIMEDOUT, "another run that is writing there", str(path))
     try:
         yield
     finally:
@@ -180,11 +193,11 @@ def _settle(left: Path, place: Path, token: str, state: str) -> None:
 
 def recover(folder: Path) -> None:
     """Put back the folder whose replacement was cut off between two renames; wait for one that is going on."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not os.path.lexists(folder) and _has_former(folder) and time.monotonic() < deadline:
+    polls = _polls()
+    while not os.path.lexists(folder) and _has_former(folder):
         settle(folder.parent)
-        if not os.path.lexists(folder):
-            time.sleep(_POLL_SECONDS)
+        if not os.path.lexists(folder) and not next(polls, False):
+            return
 
 
 def _has_former(folder: Path) -> bool:

@@ -103,6 +103,10 @@ def change_files(folder: Path, files: Mapping[str, bytes], check: Callable[[Path
     """
     place = Path(os.path.realpath(folder))
     try:
+        recover(place)
+        if not os.path.lexists(place):
+            # It says in its words what is missing.
+            check(place)
         settle(place.parent)
         with claimed(place):
             check(place)
