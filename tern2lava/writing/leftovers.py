@@ -1,6 +1,7 @@
 """What is written lies beside its place until it is whole; what killed runs left there, and what becomes of it.
 
-    .NAME.TOKEN.tern2lava-new    a file or folder that is not whole yet, or the former one that is being removed
+    .NAME.TOKEN.tern2lava-new    a folder that is not whole yet, or the former one that is being removed; or one with a
+                                 file in it that is not whole yet
     .NAME.TOKEN.tern2lava-old    the former folder, whole, while the new one takes its place (only on file systems that
                                  cannot exchange two names)
 
@@ -31,9 +32,7 @@ NEW, OLD = "new", "old"
 WAIT_SECONDS = 30.0
 """How long a run waits for another that is replacing the same folder, which takes that a fraction of a second."""
 _POLL_SECONDS = 0.02
-_NAME = re.compile(
-    r"\.(?P<name>.+)\.(?P<token>[0-9a-f]{8})\.tern2lava-(?P<state>new|old)(?P<suffix>\.[^.]*)?", re.DOTALL
-)
+_NAME = re.compile(r"\.(?P<name>.+)\.(?P<token>[0-9a-f]{8})\.tern2lava-(?P<state>new|old)", re.DOTALL)
 # Bytes of a file's name that its name beside it repeats, so that this is never too long.
 _REPEATED = 120
 
@@ -43,11 +42,11 @@ def fresh_token() -> str:
     return secrets.token_hex(4)
 
 
-def beside(path: Path, state: str, token: str, suffix: str = "") -> Path:
+def beside(path: Path, state: str, token: str) -> Path:
     """Where `path` lies until it is whole (NEW), or while it is replaced (OLD)."""
     # Of the former folder the name must be known again.
     name = path.name if state == OLD else os.fsencode(path.name)[:_REPEATED].decode(errors="ignore")
-    return path.with_name(f".{name}.{token}.tern2lava-{state}{suffix}")
+    return path.with_name(f".{name}.{token}.tern2lava-{state}")
 
 
 def is_leftover(name: str) -> bool:
@@ -147,19 +146,10 @@ def claimed_folder(path: Path, token: str) -> Iterator[Path]:
 
 @contextmanager
 def claimed_file(path: Path, token: str) -> Iterator[Path]:
-    """A new empty file beside `path` that is this run's own; at the end it is removed, if it is still there."""
-    aside = beside(path, NEW, token, path.suffix)
-    claim: Claim | None = None
-    try:
-        while claim is None:
-            os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            with suppress(FileNotFoundError, BlockingIOError):
-                claim = Claim(aside)
-        yield aside
-    finally:
-        if claim is not None:
-            claim.release()
-        remove(aside)
+    """Where to write a file that is this run's own: of the same name, in a claimed folder beside `path`, so that a
+    library that locks what it writes (HDF5) can. At the end all of it is removed."""
+    with claimed_folder(path, token) as aside:
+        yield aside / path.name
 
 
 def settle(folder: Path) -> None:
