@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import warnings
@@ -17,6 +18,20 @@ _REFUSALS = {
 }  # fmt: skip
 CLOSED_PIPE = 141
 _told: list[str] = []
+
+
+class _Output(io.FileIO):
+    """Standard output, which remembers why it took nothing more: what it refused once is lost, so that a later flush
+    would succeed and say nothing."""
+
+    refusal: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            _Output.refusal = error
+            raise
 
 
 def main() -> None:
@@ -149,17 +164,28 @@ def _open_streams() -> None:
                 os.close(opened)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, how, closefd=False))  # noqa: SIM115
+    usual = sys.stdout
+    if type(usual) is io.TextIOWrapper:
+        # What a terminal's encoding lacks, or the name of a file is no text in, is shown as a question mark.
+        lacking = "replace" if usual.errors == "strict" else usual.errors
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Output(usual.fileno(), "w", closefd=False)), usual.encoding, lacking,
+            line_buffering=usual.line_buffering, write_through=usual.write_through,
+        )  # fmt: skip
 
 
 def _flushed(code: int) -> int:
     """`code`, once all that was printed is out; where it cannot be, that of the failure."""
     try:
         sys.stdout.flush()
+        if _Output.refusal is not None:
+            raise _Output.refusal
     except BrokenPipeError:
         _silence(sys.stdout)
         return code if code else CLOSED_PIPE
     except (OSError, ValueError) as error:
         _silence(sys.stdout)
+        _Output.refusal = None
         why = getattr(error, "strerror", None) or error
         _say(f"standard output: requires room for what is printed; found {why}; {interruption.state()}")
         return code if code else 2

@@ -76,3 +76,23 @@ def test_a_closed_pipe_is_no_verdict_that_is_not_met_and_a_full_output_says_so(t
     closed = f"exec {' '.join(command('report', 'build'))} <&- >&- 2>&-"
     assert subprocess.run(["sh", "-c", closed], cwd=tmp_path, check=False).returncode == 0
     read_bundle(tmp_path / "build")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("profiles", "--json"), ("profiles", "loihi2")])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
+def test_a_full_output_says_so_in_one_line_however_much_is_printed(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command(*words), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "tern2lava: standard output: requires room for what is printed; found No space left on device; nothing was "
+        "written\n"
+    )
+
+
+def test_what_the_encoding_of_the_output_lacks_is_no_error() -> None:
+    done = subprocess.run(
+        command("profiles", "loihi2"), capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
