@@ -66,13 +66,13 @@ def _run() -> int:
 
 def _command() -> int:
     from tern2lava.cli import app
-    from tern2lava.errors import PluginWarning
+    from tern2lava.errors import NotKeptWarning, PluginWarning
 
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        """A plugin that does not work is told in one line, as errors are."""
-        if issubclass(category, PluginWarning):
+        """What is left out or not kept is told in one line, as errors are."""
+        if issubclass(category, (PluginWarning, NotKeptWarning)):
             _say(str(message))
         else:
             usual(message, category, *place, **more)

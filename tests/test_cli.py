@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import sys
 from importlib import resources
 from pathlib import Path
@@ -23,6 +25,7 @@ from tern2lava.cli import app
 from tern2lava.compiler.passes.pipeline import stage_names
 from tern2lava.errors import Interrupted
 from tern2lava.sim.lava import child as lava_child
+from tern2lava.writing import replace
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
 NET = (DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml")
@@ -288,6 +291,32 @@ def test_a_full_disk_is_one_line(
     assert "requires a file that can be written; found No space left on device" in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_verdicts_on_a_bundle_that_may_only_be_read_are_given_and_said_not_to_be_kept(
+    number: int, run: Run, bundle: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    before = (copy / "report.json").read_bytes()
+
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(replace, "claimed_folder", refused)
+    monkeypatch.setattr(replace, "claimed_file", refused)
+    words = ("verify", copy, "--data", data, "--backend", "reference", "--require", "execution")
+    code, out, err = run(*words)
+    assert err.count("\n") == 1
+    assert (copy / "report.json").read_bytes() == before
+    if number == errno.ENOSPC:
+        assert (code, out) == (2, "")
+        return
+    assert code == 0
+    assert "VERIFIED" in out
+    assert err == (
+        f"tern2lava: {copy}: the result is not kept in it, for it may not be written; copy it to keep results\n"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
