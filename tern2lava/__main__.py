@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import io
 import os
@@ -17,6 +18,7 @@ _REFUSALS = {
     errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.ENOLCK, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.EBUSY,
 }  # fmt: skip
 CLOSED_PIPE = 141
+_TYPER_INTERRUPTED = 130  # how typer ends, without a word, where it is interrupted beside a command
 _told: list[str] = []
 
 
@@ -41,8 +43,13 @@ def main() -> None:
     try:
         interruption.listen()
         _open_streams()
-        code = _run()
-        sys.exit(_flushed(code))
+        code = _flushed(_run())
+        if interruption.received() is not None and code == _interrupted_code():
+            # Where the interruption passed an eval (of namedtuple, in an import), the interpreter would end by SIGINT,
+            # whatever the exit code.
+            atexit._run_exitfuncs()
+            os._exit(code)
+        sys.exit(code)
     except KeyboardInterrupt:
         # Beside the command, in its first or last moment; or a second one, while the first ends it: at once.
         if not _told:
@@ -81,6 +88,8 @@ def _command() -> int:
     try:
         app()
     except SystemExit as done:
+        if done.code == _TYPER_INTERRUPTED and interruption.received() is not None:
+            raise KeyboardInterrupt from None
         if isinstance(done.code, int) or done.code is None:
             return done.code or 0
         raise

@@ -54,6 +54,31 @@ def test_an_interruption_while_the_bundle_is_written_is_one_line_and_leaves_noth
     assert [path.name for path in tmp_path.iterdir()] == ["reached"]
 
 
+# Gets its signal before typer has found the command; in an eval the interpreter would note it, and end by SIGINT.
+BESIDE = """
+import os, sys
+from tern2lava.cli.app import Commands
+from tern2lava.__main__ import main
+def parse(self, context, arguments):
+    {}
+    os.getpid()
+Commands.parse_args = parse
+sys.argv = ['tern2lava', 'profiles']
+main()
+"""
+
+
+@pytest.mark.parametrize("how", ["os.kill(os.getpid(), {})", "eval('[os.kill(os.getpid(), {}), os.getpid()]')"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_beside_a_command_is_one_line_and_the_same_exit_code(
+    number: signal.Signals, code: int, how: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BESIDE.format(how.format(int(number)))], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "tern2lava: interrupted; nothing was written\n")
+
+
 def test_a_closed_pipe_is_no_verdict_that_is_not_met_and_a_full_output_says_so(tmp_path: Path) -> None:
     subprocess.run(command(*COMPILE), cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     reading, writing = os.pipe()
