@@ -71,11 +71,11 @@ main()
 @pytest.mark.parametrize("how", ["os.kill(os.getpid(), {})", "eval('[os.kill(os.getpid(), {}), os.getpid()]')"])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interruption_beside_a_command_is_one_line_and_the_same_exit_code(
-    number: signal.Signals, code: int, how: str
+    number: signal.Signals, code: int, how: str, tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", BESIDE.format(how.format(int(number)))], capture_output=True, text=True, check=False
-    )
+    # As `python -m tern2lava`: a text given with -c ends by itself.
+    (tmp_path / "beside.py").write_text(BESIDE.format(how.format(int(number))))
+    done = subprocess.run([sys.executable, "-m", "beside"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "tern2lava: interrupted; nothing was written\n")
 
 
