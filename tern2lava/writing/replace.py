@@ -125,6 +125,9 @@ def change_files(folder: Path, files: Mapping[str, bytes], check: Callable[[Path
                 _write_within(place / name, data)
             wrote(folder)
     except OSError as error:
+        if not os.path.lexists(place):
+            # Gone before it could be claimed: what it was to be is for `check` to say.
+            check(place)
         raise InputError(
             folder,
             f"requires a folder that can be written; found {error.strerror or error}; free space or choose another",
