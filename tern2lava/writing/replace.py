@@ -134,6 +134,9 @@ def change_files(folder: Path, files: Mapping[str, bytes], check: Callable[[Path
                 _write_within(place / name, data)
             wrote(folder)
     except OSError as error:
+        if not os.path.lexists(place):
+            # Gone before it could be claimed: what it was to be is for `check` to say.
+            check(place)
         kind = ReadOnlyError if error.errno in _NO_RIGHT else InputError
         raise kind(
             folder,

@@ -29,8 +29,8 @@ CODES = ("decay_u", "decay_v", "bias_u", "bias", "v_init", "threshold", "reset_a
 class Tried:
     """What came of it. kinds: neurons with other parameters or synapses; pairs: of a state and a sum, followed. sums:
     of a neuron, step by step, the last of which makes it spike in one dynamics and not in the other, in synapses of
-    each input; None where there are no such. certain: whether some input of the network makes these sums. reason: why
-    it was not tried to the end, None where it was."""
+    each input; None where there are no such. certain: whether some input of the network makes these sums in that
+    neuron. reason: why it was not tried to the end, None where it was."""
 
     population: str
     steps: int
@@ -61,9 +61,10 @@ class Tried:
 
 @dataclass(frozen=True)
 class Kind:
-    """Neurons alike: the first of them, real and integer parameters by name, and per feed (scale, gain, its codes)."""
+    """Neurons alike: these, real and integer parameters by name, and per feed (scale, gain, its codes, what its sources
+    send)."""
 
-    neuron: int
+    neurons: list[int]
     real: dict[str, Fraction]
     coded: dict[str, int]
     synapses: tuple[tuple[Fraction, int, tuple[int, ...], tuple[int, int]], ...]
@@ -88,10 +89,13 @@ def try_population(real: Network, program: Network, name: str, steps: int, most:
         sums = run.through(steps)
         pairs += run.pairs
         if sums is not None:
-            place = tuple(int(i) for i in np.unravel_index(kind.neuron, coded.shape))
+            makes = (n for n in kind.neurons if _makes(real, node, kind, n, sums, most)) if certain else iter(())
+            neuron = next(makes, None)
+            place = np.unravel_index(kind.neurons[0] if neuron is None else neuron, coded.shape)
             return Tried(
-                population=name, steps=steps, kinds=number, pairs=pairs, neuron=place, sums=sums, certain=certain
-            )
+                population=name, steps=steps, kinds=number, pairs=pairs, neuron=tuple(int(i) for i in place), sums=sums,
+                certain=neuron is not None,
+            )  # fmt: skip
     return Tried(population=name, steps=steps, kinds=number, pairs=pairs)
 
 
@@ -115,7 +119,7 @@ def _kinds(real: Network, program: Network, node: Node, coded: Node, found: list
     rows = [p["weight"].reshape(p["weight"].shape[0], -1).astype(int) for p in wholes]
     areas = [int(np.prod(p["pooling"]["window"])) if p["pooling"] else 1 for p in wholes]
     levels = [emitted(program[p.inputs[0]]) for p in wholes]
-    known: set[Any] = set()
+    known: dict[Any, Kind] = {}
     for neuron in range(coded.size):
         synapses = []
         for (scale, gain), row, area, (low, high) in zip(spread, rows, areas, levels, strict=True):
@@ -127,9 +131,40 @@ def _kinds(real: Network, program: Network, node: Node, coded: Node, found: list
             {key: int(value[neuron]) for key, value in codes.items()},
         )
         key = (*(tuple(part.values()) for part in parameters), tuple(synapses))
-        if key not in known:
-            known.add(key)
-            yield Kind(neuron, *parameters, tuple(synapses))
+        if key in known:
+            known[key].neurons.append(neuron)
+        else:
+            known[key] = Kind([neuron], *parameters, tuple(synapses))
+    yield from known.values()
+
+
+def _makes(
+    real: Network, node: Node, kind: Kind, neuron: int, sums: tuple[tuple[int, ...], ...], most: int
+) -> bool:  # fmt: skip
+    """Whether inputs of the network make these sums in a neuron: none before a delay has passed, and at the border of a
+    convolution with the synapses that lie within the image."""
+    for index, name in enumerate(node.inputs):
+        whole, (_, _, _, levels) = real[name], kind.synapses[index]
+        told, delay = [each[index] for each in sums], int(whole["delay"])
+        if any(told[:delay]) or not set(told) <= set(_values(_own_codes(whole, node, neuron), levels, most)):
+            return False
+    return True
+
+
+def _own_codes(whole: Node, node: Node, neuron: int) -> tuple[int, ...]:
+    """The codes of a neuron's synapses, of a convolution those within the image."""
+    geometry, weight = whole["geometry"], whole["weight"]
+    area = int(np.prod(whole["pooling"]["window"])) if whole["pooling"] else 1
+    row = weight[neuron * len(weight) // node.size].astype(int)
+    if geometry is not None:
+        _, height, width = geometry["in_shape"]
+        _, rows, columns = geometry["out_shape"]
+        (sy, sx), (dy, dx), (top, _, left, _) = geometry["stride"], geometry["dilation"], geometry["padding"]
+        y, x = np.divmod(neuron % (rows * columns), columns)
+        ys = y * sy - top + dy * np.arange(row.shape[1])
+        xs = x * sx - left + dx * np.arange(row.shape[2])
+        row = row[:, (ys >= 0) & (ys < height)][:, :, (xs >= 0) & (xs < width)]
+    return tuple(int(code) for code in np.ravel(row) if code) * area
 
 
 def _values(codes: tuple[int, ...], levels: tuple[int, int], most: int) -> list[int]:

@@ -16,7 +16,20 @@ from fraction_run import FractionRun
 from network import network
 from random_programs import numbers
 from tern2lava.compiler.ir.files import graph_document
-from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Reset
+from tern2lava.compiler.ir.graph import (
+    Arithmetic,
+    Compare,
+    Conv2d,
+    Delay,
+    Dense,
+    Graph,
+    Input,
+    Level,
+    Neuron,
+    Node,
+    Output,
+    Reset,
+)
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import Lowered, lower
@@ -113,3 +126,30 @@ def test_sums_of_another_population_may_be_none_that_an_input_makes() -> None:
     found = tried(lowered, program)
     assert not found.certain
     assert str(found) == ("DIFFERS in neuron (0,), step 0, after sums of 1; whether an input makes them is not known")
+
+
+def never_spiking(*layers: Node, shape: tuple[int, ...], seen: tuple[int, ...], threshold: float) -> Tried:
+    """What is told of neurons behind `layers` (the last named w) whose integers never spike."""
+    neuron = Neuron(name="n", inputs=("w",), shape=seen, threshold=frozen(threshold), alpha_v=frozen(0.9))
+    nodes = (Input(name="x", shape=shape), *layers, neuron, Output(name="y", inputs=("n",)))
+    lowered = lower(Graph(level=Level.IMPORTED, nodes=nodes, steps=3), ROUGH, Options(allow_rounding=10.0))
+    raised = replace(lowered.program.population("n"), threshold=frozen(1 << 20, np.int64))
+    return tried(lowered, lowered.program.with_nodes(raised if n.name == "n" else n for n in lowered.program.nodes))
+
+
+@pytest.mark.parametrize(("side", "told"), [(3, (0, 1, 1)), (2, None)])
+def test_sums_of_a_whole_kernel_are_those_of_a_neuron_that_sees_all_of_it(
+    side: int, told: tuple[int, ...] | None
+) -> None:
+    convolution = Conv2d(name="w", inputs=("x",), weight=frozen(np.ones((1, 1, 3, 3))), padding=(1, 1, 1, 1))
+    found = never_spiking(convolution, shape=(1, side, side), seen=(1, side, side), threshold=8.5)
+    assert found.sums == ((9,),)
+    assert found.certain == (told is not None)
+    assert told is None or found.neuron == told
+
+
+def test_a_delay_lets_no_input_make_a_sum_before_it_has_passed() -> None:
+    dense = Dense(name="w", inputs=("late",), weight=frozen([[1.0]]))
+    found = never_spiking(Delay(name="late", inputs=("x",), steps=1), dense, shape=(1,), seen=(1,), threshold=0.5)
+    assert found.sums == ((1,),)
+    assert not found.certain

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 
 from driven_nets import chain
+from fingerprints import sample_graph
 from random_programs import Builder, input_values, numbers, random_profile
+from sample_nets import SAMPLES
+from tern2lava.compiler.build import build
 from tern2lava.compiler.image.core_image import decode_core
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
 from tern2lava.compiler.ir.shapes import Array, frozen, size
 from tern2lava.compiler.mapped import map_program
 from tern2lava.errors import CapacityError
+from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.reference import integer
 from tern2lava.sim.verify.coverage import activity_of, added_activity, coverage_of, silent_synapses
 
@@ -158,3 +162,41 @@ def test_a_weight_whose_gain_is_0_is_no_synapse() -> None:
     trace = integer.run(program, inputs)
     rows = {row.name: row for row in coverage_of(program, (), activity_of(program, trace.spikes, inputs)).nodes}
     assert (rows["h"].synapses, rows["y"].synapses) == (0, 1)
+
+
+def test_a_spike_before_the_target_begins_carries_nothing() -> None:
+    program = chain()
+    late = program.with_nodes([*program.nodes[:-2], replace(program.population("y"), start=5), program.nodes[-1]])
+    x = np.zeros((1, 6, 1), np.uint8)
+    for step, carried in ((2, 0), (3, 1)):
+        sent = np.zeros((1, 6, 1), np.uint8)
+        sent[0, step] = 1
+        trace = integer.run(late, {"x": x}, driven={"h": sent})
+        # A spike that arrives is seen: it moves the potential.
+        assert bool(trace.v["y"].any()) == bool(carried)
+        row = coverage_of(late, (), activity_of(late, trace.spikes, {"x": x, "h": sent})).nodes[2]
+        assert (row.carried, row.late) == (carried, 1 - carried)
+
+
+def test_a_projection_that_reads_a_part_of_its_source_carries_spikes_of_that_part() -> None:
+    sample, profile = SAMPLES["relays"], load_profile("tiny")
+    program = build(sample_graph("relays"), profile, sample.options, sample.mapping(profile)).lowered.program
+    (node,) = program.of_kind(Input)
+    wires = [p for p in program.of_kind(Projection) if p.inputs == (node.name,)]
+    assert len(wires) > 1
+    for spiking in (0, size(node.shape) - 1):
+        x = np.zeros((1, 4, size(node.shape)), np.uint8)
+        x[0, 0, spiking] = 1
+        inputs = {node.name: x.reshape(1, 4, *node.shape)}
+        found = coverage_of(program, (), activity_of(program, integer.run(program, inputs).spikes, inputs))
+        counted: dict[str, list[int]] = {}
+        for wire in wires:
+            assert wire.reads is not None
+            (target,) = (p for p in program.of_kind(Population) if wire.name in p.inputs)
+            column = np.flatnonzero(wire.reads.flat() == spiking)
+            total, carried = counted.setdefault(target.name, [0, 0])
+            counted[target.name] = [
+                total + np.count_nonzero(wire.weight), carried + np.count_nonzero(wire.weight[:, column])
+            ]  # fmt: skip
+        rows = {row.name: [row.synapses, row.carried] for row in found.nodes}
+        assert {name: rows[name] for name in counted} == counted

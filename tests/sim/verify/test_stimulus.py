@@ -170,3 +170,50 @@ def test_ramps_meet_the_thresholds_that_codes_leave() -> None:
 def test_sources_are_numbered_one_after_the_other_and_what_nothing_reads_is_none() -> None:
     found = sources_of(chain())
     assert [(each.name, each.first, each.neurons) for each in found] == [("x", 0, 1), ("h", 1, 1)]
+
+
+def test_a_potential_is_near_a_lower_threshold_within_one_synapse_alone() -> None:
+    program = fan(np.array([[4, -4]]), threshold_low=frozen(-10))
+    for steps, near in ((1, False), (2, True)):
+        watch = SideWatch(program)
+        integer.run(program, {"x": np.array([[(0, 1)] * steps])}, make=watch)
+        assert watch.near["n"].tolist() == [[False], [near]]
+        assert not watch.crossed["n"].any()
+
+
+def test_a_lower_threshold_that_nothing_moves_towards_is_helpless() -> None:
+    weights = np.array([[4, 4], [4, 0], [4, -4]])
+    watch = SideWatch(fan(weights, threshold_low=frozen(-10), bias=frozen(np.array([0, -1, 0]))))
+    assert watch.helpless["n"].tolist() == [[False] * 3, [True, False, False]]
+
+
+@pytest.mark.parametrize(("met", "helping"), [([1], [True, False, False]), ([0], [False, True, False])])
+def test_in_a_ramp_those_sources_spike_that_move_neurons_towards_what_is_missing(
+    met: list[int], helping: list[bool]
+) -> None:
+    program = fan(np.array([[4, -4, 0]]), threshold_low=frozen(-10))
+    watch = SideWatch(program)
+    watch.crossed["n"][met] = watch.near["n"][met] = True
+    for number in range(8):
+        found = ramp(program, watch, number)
+        assert found is not None
+        assert (found.inputs["x"] != 0).any(axis=(0, 1)).tolist() == helping
+
+
+def test_steps_of_codes_are_in_no_order_of_bits() -> None:
+    wide = chain().with_nodes([Input(name="x", shape=(64,)), *chain().nodes[1:]])
+    trains = sent_in(wide)["x"].astype(int)
+    ordered = [((np.arange(64) >> bit) & 1).tolist() for bit in range(7)]
+    places = [trains.tolist().index(pattern) for pattern in ordered[:6]]
+    assert places != sorted(places)
+
+
+def test_what_a_target_that_begins_later_does_not_see_is_not_sent() -> None:
+    program = chain()
+    late = program.with_nodes([*program.nodes[:-2], replace(program.population("y"), start=5), program.nodes[-1]])
+    assert (frame_of(late).before, frame_of(late).behind) == (3, 0)
+    stimulus = together(list(codes(late)))
+    assert not stimulus.driven["h"][:, :3].any()
+    trace = integer.run(late, stimulus.inputs, driven=stimulus.driven)
+    found = coverage_of(late, (), activity_of(late, trace.spikes, {**stimulus.inputs, **stimulus.driven}))
+    assert found.carried == found.synapses == 2
