@@ -15,10 +15,16 @@ SHARE = 0.8
 SMALL = 1 << 26
 """Bytes that are taken without being asked about: what any process that imports numpy holds already."""
 
-_CGROUPS = (
-    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
-)
+# Of version 2 and 1 of control groups: where they lie, the controller as /proc/self/cgroup names it, limit, what is
+# taken, and how memory.stat calls the part of that which is page cache and is given back when it is needed.
+_GROUPS = (
+    ("/sys/fs/cgroup", "", "memory.max", "memory.current", ("inactive_file", "active_file")),
+    (
+        "/sys/fs/cgroup/memory", "memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+        ("total_inactive_file", "total_active_file"),
+    ),
+)  # fmt: skip
+_OWN_GROUPS = "/proc/self/cgroup"
 
 
 def compiling(numbers: int, largest: int, neurons: int) -> int:
@@ -101,13 +107,19 @@ def _machine() -> int | None:
 
 
 def _group() -> int | None:
-    """What the control group that this process sees as its root leaves, page cache counted as taken."""
-    for limit, used in _CGROUPS:
-        most, now = _text(limit).strip(), _text(used).strip()
-        # Version 1 writes a number beyond any memory where there is no limit.
-        if most.isdigit() and now.isdigit() and int(most) < 1 << 60:
-            return int(most) - int(now)
-    return None
+    """What the control group of this process and those above it leave, page cache counted as free."""
+    lines = [line.split(":", 2) for line in _text(_OWN_GROUPS).splitlines()]
+    found = []
+    for root, controller, limit, used, cache in _GROUPS:
+        own = [path.strip("/") for _, names, path in lines if controller in names.split(",")]
+        # In a container the path may be that of outside; the root is then the container's own.
+        for place in {folder for path in ("", *own) for folder in (Path(root, path), *Path(root, path).parents)}:
+            most, now = _text(place / limit).strip(), _text(place / used).strip()
+            # Version 1 writes a number beyond any memory where there is no limit.
+            if most.isdigit() and now.isdigit() and int(most) < 1 << 60:
+                stat = dict(line.split()[:2] for line in _text(place / "memory.stat").splitlines())
+                found.append(int(most) - int(now) + sum(int(stat.get(name, 0)) for name in cache))
+    return min(found, default=None)
 
 
 def _address_space() -> int | None:
@@ -124,7 +136,7 @@ def _address_space() -> int | None:
     return limit
 
 
-def _text(path: str) -> str:
+def _text(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):

@@ -177,7 +177,7 @@ def test_under_a_limit_the_command_line_says_what_it_needs_and_leaves_nothing(tm
 def test_available_is_the_least_of_machine_group_and_limit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(memory_need, "_machine", lambda: 1000)
     monkeypatch.setattr(memory_need, "_address_space", lambda: None)
-    monkeypatch.setattr(memory_need, "_CGROUPS", ((str(tmp_path / "max"), str(tmp_path / "now")),))
+    monkeypatch.setattr(memory_need, "_GROUPS", ((str(tmp_path), "", "max", "now", ("cache",)),))
     assert memory_need.available() == 1000
     (tmp_path / "now").write_text("300\n")
     for limit, left in (("max\n", 1000), (f"{1 << 63}\n", 1000), ("700\n", 400), ("200\n", 0)):
@@ -189,6 +189,25 @@ def test_available_is_the_least_of_machine_group_and_limit(monkeypatch: pytest.M
         monkeypatch.setattr(memory_need, name, lambda: None)
     assert memory_need.available() is None
     memory_need.require_memory("x", "y", 1 << 60, "z")
+
+
+@pytest.mark.parametrize(("controller", "line"), [("", "0::/a/b"), ("memory", "4:cpu,memory:/a/b")])
+def test_the_least_of_a_group_and_those_above_it_counts_and_page_cache_is_free(
+    controller: str, line: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "own").write_text(f"7:pids:/c\n{line}\n")
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    monkeypatch.setattr(memory_need, "_OWN_GROUPS", tmp_path / "own")
+    monkeypatch.setattr(memory_need, "_GROUPS", ((str(tmp_path), controller, "max", "now", ("old", "new")),))
+    assert memory_need._group() is None
+    for place, most, now in (("a", "1000", "300"), ("a/b", "900", "250"), (".", "max", "500")):
+        (tmp_path / place / "max").write_text(f"{most}\n")
+        (tmp_path / place / "now").write_text(f"{now}\n")
+    assert memory_need._group() == 650
+    (tmp_path / "a/b/memory.stat").write_text("anon 5\nold 30\nnew 40\n")
+    assert memory_need._group() == 700
+    (tmp_path / "a/b/memory.stat").write_text("anon 5\nold 100\nnew 0\n")
+    assert memory_need._group() == 700
 
 
 def test_the_address_space_that_is_left_is_its_limit_less_what_is_taken() -> None:

@@ -23,6 +23,12 @@ MAX_NUMBER = 64
 YAML = Kind("a YAML file", MIB, larger="shorten it")
 Place = tuple[str | int, ...]
 
+_HINTS = {
+    "\\t": "indent with blanks",
+    "another document": "keep one document in a file",
+    "chomping or indentation": "write comparisons as words (fire: gt) or in quotes",
+}
+"""What to do, by what the parser says."""
 _SCALAR_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str")}
 _NUMBER_TAGS = {f"tag:yaml.org,2002:{kind}" for kind in ("int", "float")}
 
@@ -110,9 +116,13 @@ def _check_events(where: object, text: str) -> None:
 
 def _explained(where: object, error: yaml.YAMLError) -> FileError:
     mark = getattr(error, "problem_mark", None)
-    problem = str(getattr(error, "problem", None) or error).splitlines()[0][:100].removeprefix("found ")
+    problem = str(getattr(error, "problem", None) or error).splitlines()[0][:100]
+    problem = problem.removeprefix("but ").removeprefix("found ")
     at = f"{where}:{mark.line + 1}" if mark else where
-    return FileError(at, "valid YAML", problem, "write comparisons as words (fire: gt) or in quotes")
+    hint = next(
+        (hint for part, hint in _HINTS.items() if part in problem), "mend that line (what holds signs goes in quotes)"
+    )
+    return FileError(at, "valid YAML", problem, hint)
 
 
 def _plain(where: object, node: yaml.Node, place: Place, lines: dict[Place, int]) -> Any:

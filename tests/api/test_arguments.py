@@ -138,7 +138,7 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     (
         "export",
         {"to": "image", "out": Path(".")},
-        "/.*: requires a folder that can be replaced; found the working directory",
+        ".: requires a folder that can be replaced; found the working directory",
     ),
     ("record", {"module": None}, "module: requires a torch module; found None; give the network that was trained"),
     ("record", {"module": "net.pt"}, "module: requires a torch module; found 'net.pt'"),

@@ -53,6 +53,13 @@ BILLION = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" f
         ("a: 0x" + "F" * 9_000, "x:1: a: requires numbers of at most 64 characters"),
         ("a: " + "b" * 500_000, "x:1: requires keys and values of at most 10,000 characters; found one of 500,000"),
         ("a: 1" + ":30" * 100_000, "x:1: requires keys and values of at most 10,000 characters; found one of 300,001"),
+        (
+            "a:\n\tb: 1",
+            r"x:2: requires valid YAML; found character '.t' that .*; indent with blanks",
+        ),
+        ("a: 1\n---\nb: 2", "x:2: requires valid YAML; found another document; keep one document in a file"),
+        ("fire: >=", "x:1: requires valid YAML; found expected chomping .*; write comparisons as words"),
+        ("a: [1", "x:1: requires valid YAML; .*; mend that line"),
         ("a:\n- 18446744073709551616", r"x:2: a\[0\]: requires whole numbers of at most 64 bits"),
         (
             "a: !!int seven",
