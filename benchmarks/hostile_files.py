@@ -32,7 +32,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 import numpy as np
 from numpy.typing import NDArray
 
-from hostile_inputs import DEMO, HOSTILE, Hostile, Words
+from hostile_inputs import HOSTILE
+from hostile_making import DEMO, Hostile, Words
 
 RESULTS = Path(__file__).parent / "results" / "hostile_files.md"
 MIB_BAR, SECONDS_BAR = 512.0, 5.0

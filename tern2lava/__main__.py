@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
+import io
 import os
 import sys
 import warnings
@@ -16,7 +18,22 @@ _REFUSALS = {
     errno.ENOMEM, errno.EAGAIN, errno.EIO, errno.ENOLCK, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.EBUSY,
 }  # fmt: skip
 CLOSED_PIPE = 141
+_TYPER_INTERRUPTED = 130  # how typer ends, without a word, where it is interrupted beside a command
 _told: list[str] = []
+
+
+class _Output(io.FileIO):
+    """Standard output, which remembers why it took nothing more: what it refused once is lost, so that a later flush
+    would succeed and say nothing."""
+
+    refusal: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            _Output.refusal = error
+            raise
 
 
 def main() -> None:
@@ -26,8 +43,13 @@ def main() -> None:
     try:
         interruption.listen()
         _open_streams()
-        code = _run()
-        sys.exit(_flushed(code))
+        code = _flushed(_run())
+        if interruption.received() is not None and code == _interrupted_code():
+            # Where the interruption passed an eval (of namedtuple, in an import), the interpreter would end by SIGINT,
+            # whatever the exit code.
+            atexit._run_exitfuncs()
+            os._exit(code)
+        sys.exit(code)
     except KeyboardInterrupt:
         # Beside the command, in its first or last moment; or a second one, while the first ends it: at once.
         if not _told:
@@ -51,13 +73,13 @@ def _run() -> int:
 
 def _command() -> int:
     from tern2lava.cli import app
-    from tern2lava.errors import PluginWarning
+    from tern2lava.errors import NotKeptWarning, PluginWarning
 
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        """A plugin that does not work is told in one line, as errors are."""
-        if issubclass(category, PluginWarning):
+        """What is left out or not kept is told in one line, as errors are."""
+        if issubclass(category, (PluginWarning, NotKeptWarning)):
             _say(str(message))
         else:
             usual(message, category, *place, **more)
@@ -66,6 +88,8 @@ def _command() -> int:
     try:
         app()
     except SystemExit as done:
+        if done.code == _TYPER_INTERRUPTED and interruption.received() is not None:
+            raise KeyboardInterrupt from None
         if isinstance(done.code, int) or done.code is None:
             return done.code or 0
         raise
@@ -149,17 +173,28 @@ def _open_streams() -> None:
                 os.close(opened)
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, how, closefd=False))  # noqa: SIM115
+    usual = sys.stdout
+    if type(usual) is io.TextIOWrapper:
+        # What a terminal's encoding lacks, or the name of a file is no text in, is shown as a question mark.
+        lacking = "replace" if usual.errors == "strict" else usual.errors
+        sys.stdout = io.TextIOWrapper(
+            io.BufferedWriter(_Output(usual.fileno(), "w", closefd=False)), usual.encoding, lacking,
+            line_buffering=usual.line_buffering, write_through=usual.write_through,
+        )  # fmt: skip
 
 
 def _flushed(code: int) -> int:
     """`code`, once all that was printed is out; where it cannot be, that of the failure."""
     try:
         sys.stdout.flush()
+        if _Output.refusal is not None:
+            raise _Output.refusal
     except BrokenPipeError:
         _silence(sys.stdout)
         return code if code else CLOSED_PIPE
     except (OSError, ValueError) as error:
         _silence(sys.stdout)
+        _Output.refusal = None
         why = getattr(error, "strerror", None) or error
         _say(f"standard output: requires room for what is printed; found {why}; {interruption.state()}")
         return code if code else 2

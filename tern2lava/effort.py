@@ -72,6 +72,11 @@ class Effort:
     #: Samples of the cover stimulus that move potentials to thresholds which were not met from both sides, at most.
     #: Measured on VGG-9: see benchmarks/results/cover.md.
     cover_ramps: int = 40
+    #: Samples that Lava's runtime runs with a process for each core (LM) in mixed mode. Chosen: as L1, and it has more
+    #: processes.
+    mapped_samples: int = 1
+    #: Cores up to which it runs in mixed mode. Chosen: Lava slows down beyond some sixty processes.
+    mapped_cores: int = 32
     #: Inputs that a search for the worst one draws, and as many again for each population. Chosen.
     searched_inputs: int = 256
     #: Test samples on which a training measures the distance of potentials from thresholds. Chosen.
@@ -141,8 +146,8 @@ EFFORTS: dict[str, Effort] = {
     "thorough": replace(
         NORMAL, searched_kinds=480, examined_kinds=48, drawn_sequences=1600, least_sequences=256, held_threshold=256,
         exact_steps=128, shortfalls=(0, 1, 2, 3, 4, 6, 8), advised_size=1_000_000, traced_steps=96, kept_samples=64,
-        own_samples=8, own_candidates=48, sequential_samples=320, runtime_samples=80, cover_ramps=160,
-        searched_inputs=4096, band_samples=1000,
+        own_samples=8, own_candidates=48, sequential_samples=320, runtime_samples=80, mapped_samples=10,
+        cover_ramps=160, searched_inputs=4096, band_samples=1000,
     ),
 }  # fmt: skip
 """The presets of --effort."""

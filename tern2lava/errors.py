@@ -91,6 +91,10 @@ class PluginWarning(UserWarning):
     """A plugin that was left out, since it does not work."""
 
 
+class NotKeptWarning(UserWarning):
+    """A result that was given, but could not be added to its bundle, which may not be written."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C in long work; the text is one line that says what was done. Caught as any KeyboardInterrupt is."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import sys
+from contextlib import nullcontext
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,7 @@ from tern2lava.cli import app
 from tern2lava.compiler.passes.pipeline import stage_names
 from tern2lava.errors import Interrupted
 from tern2lava.sim.lava import child as lava_child
+from tern2lava.writing import replace
 
 DEMO = Path(str(resources.files("tern2lava.demo")))
 NET = (DEMO / "mlp.pt", "--net", DEMO / "mlp.yaml")
@@ -277,17 +281,66 @@ def test_a_full_disk_is_one_line(
     run: Run, bundle: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # What is written aside goes to a device on which every write ends in ENOSPC.
-    # Reading the bundle names files beside others too (Path.with_suffix is with_name on Python 3.13).
-    beside = Path.with_name
-    monkeypatch.setattr(
-        Path, "with_name", lambda self, name: Path("/dev/full") if self.parent == tmp_path else beside(self, name)
-    )
-    monkeypatch.setattr(Path, "unlink", lambda self, missing_ok=False: None)
+    monkeypatch.setattr(replace, "claimed_file", lambda place, token: nullcontext(Path("/dev/full")))
     code, _, err = run("simulate", bundle, "--data", data, "-o", tmp_path / "out.npz")
     assert code == 2
     assert "requires a file that can be written; found No space left on device" in err
     assert err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("simulate", "copy", "--data", "DATA", "-o", "copy/out.npz"),
+        ("simulate", "copy", "--data", "DATA", "-o", "link/cores/a/b/out.npz"),
+        ("worst", "copy", "-o", "copy/worst.npz"),
+        ("export", "copy", "--to", "image", "-o", "copy/images"),
+        ("export", "copy", "--to", "nir", "--lossy", "-o", "copy/net.nir"),
+        ("compile", *NET, "-o", "copy/inner"),
+    ],
+    ids=lambda words: f"{words[0]} {words[-1]}",
+)
+def test_nothing_is_written_into_a_bundle_which_could_not_be_read_again(
+    words: tuple[object, ...], run: Run, bundle: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    (tmp_path / "link").symlink_to(copy)
+    monkeypatch.chdir(tmp_path)
+    before = sorted(copy.rglob("*"))
+    code, out, err = run(*(data if word == "DATA" else word for word in words))
+    assert (code, out) == (2, "")
+    assert err == (
+        f"tern2lava: {words[-1]}: requires a place that is in no bundle; found one in copy, which holds what its "
+        "manifest lists and nothing else; choose another\n"
+    )
+    assert sorted(copy.rglob("*")) == before
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_verdicts_on_a_bundle_that_may_only_be_read_are_given_and_said_not_to_be_kept(
+    number: int, run: Run, bundle: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    before = (copy / "report.json").read_bytes()
+
+    def refused(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(replace, "claimed_folder", refused)
+    monkeypatch.setattr(replace, "claimed_file", refused)
+    words = ("verify", copy, "--data", data, "--backend", "reference", "--require", "execution")
+    code, out, err = run(*words)
+    assert err.count("\n") == 1
+    assert (copy / "report.json").read_bytes() == before
+    if number == errno.ENOSPC:
+        assert (code, out) == (2, "")
+        return
+    assert code == 0
+    assert "VERIFIED" in out
+    assert err == (
+        f"tern2lava: {copy}: the result is not kept in it, for it may not be written; copy it to keep results\n"
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
@@ -323,7 +376,7 @@ def test_out_of_memory_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     fail_with(monkeypatch, MemoryError())
     code, _, err = run("report", "b")
     assert code == 2
-    assert "out of memory" in err
+    assert "requires more memory than there is" in err
 
 
 def test_an_interruption_says_what_was_done(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from command_line import Run, in_process
-from hostile_inputs import DEMO, HOSTILE, Hostile, reseal
+from hostile_inputs import HOSTILE, reseal
+from hostile_making import DEMO, Hostile
 from tern2lava import api
 
 

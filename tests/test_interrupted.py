@@ -54,6 +54,31 @@ def test_an_interruption_while_the_bundle_is_written_is_one_line_and_leaves_noth
     assert [path.name for path in tmp_path.iterdir()] == ["reached"]
 
 
+# Gets its signal before typer has found the command; in an eval the interpreter would note it, and end by SIGINT.
+BESIDE = """
+import os, sys
+from tern2lava.cli.app import Commands
+from tern2lava.__main__ import main
+def parse(self, context, arguments):
+    {}
+    os.getpid()
+Commands.parse_args = parse
+sys.argv = ['tern2lava', 'profiles']
+main()
+"""
+
+
+@pytest.mark.parametrize("how", ["os.kill(os.getpid(), {})", "eval('[os.kill(os.getpid(), {}), os.getpid()]')"])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interruption_beside_a_command_is_one_line_and_the_same_exit_code(
+    number: signal.Signals, code: int, how: str, tmp_path: Path
+) -> None:
+    # As `python -m tern2lava`: a text given with -c ends by itself.
+    (tmp_path / "beside.py").write_text(BESIDE.format(how.format(int(number))))
+    done = subprocess.run([sys.executable, "-m", "beside"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "tern2lava: interrupted; nothing was written\n")
+
+
 def test_a_closed_pipe_is_no_verdict_that_is_not_met_and_a_full_output_says_so(tmp_path: Path) -> None:
     subprocess.run(command(*COMPILE), cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     reading, writing = os.pipe()
@@ -76,3 +101,23 @@ def test_a_closed_pipe_is_no_verdict_that_is_not_met_and_a_full_output_says_so(t
     closed = f"exec {' '.join(command('report', 'build'))} <&- >&- 2>&-"
     assert subprocess.run(["sh", "-c", closed], cwd=tmp_path, check=False).returncode == 0
     read_bundle(tmp_path / "build")
+
+
+@pytest.mark.parametrize("words", [("--help",), ("profiles", "--json"), ("profiles", "loihi2")])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no full device")
+def test_a_full_output_says_so_in_one_line_however_much_is_printed(words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command(*words), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "tern2lava: standard output: requires room for what is printed; found No space left on device; nothing was "
+        "written\n"
+    )
+
+
+def test_what_the_encoding_of_the_output_lacks_is_no_error() -> None:
+    done = subprocess.run(
+        command("profiles", "loihi2"), capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": "ascii"}
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()

@@ -13,6 +13,7 @@ from tern2lava.api.compiled import CompiledNetwork
 from tern2lava.api.data import SpikesLike, digest, file_digest, given_spikes
 from tern2lava.api.origins import libraries_of, origin_of_data, origins
 from tern2lava.arguments import public
+from tern2lava.bundle import check_outside
 from tern2lava.compiler.build import Compiled, Origin, build
 from tern2lava.compiler.certify.calibration import Calibration
 from tern2lava.compiler.ir.graph import Graph
@@ -68,6 +69,8 @@ def compile(
     found and what to do; whatever ends it, `out` is a whole bundle or as it was before.
     """
     place = None if out is None else arguments.path(out, "out", "name the folder that is to be the bundle")
+    if place is not None:
+        check_outside(place)
     profile = _profile(target, "target")
     options = _with_effort(options, map_options, effort)
     check_placement((map_options or MapOptions()).placement)

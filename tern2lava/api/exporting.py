@@ -12,7 +12,7 @@ from tern2lava import arguments
 from tern2lava.api.compiled import CompiledNetwork
 from tern2lava.api.opened import BundleLike, opened
 from tern2lava.arguments import public
-from tern2lava.bundle import Bundle, tool_version
+from tern2lava.bundle import Bundle, check_outside, tool_version
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.counts import count
 from tern2lava.errors import InputError
@@ -66,6 +66,7 @@ def export(
     settings: options of a plugin's format. Raises InputError, UnsupportedError for what NIR cannot say.
     """
     place = arguments.path(out, "out", "name the file or folder to write")
+    check_outside(place)
     exporter = EXPORTERS.get(arguments.choice(to, "to", EXPORTERS.names()))
     if stage is not None:
         arguments.choice(stage, "stage", STAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,9 +11,10 @@ from tern2lava import arguments
 from tern2lava.api.compiled import CompiledNetwork
 from tern2lava.bundle import Bundle, read_bundle, save_report
 from tern2lava.compiler.ir.graph import Graph
-from tern2lava.errors import InputError
+from tern2lava.errors import InputError, NotKeptWarning
 from tern2lava.frontends.sources import is_module
 from tern2lava.report.model import Report
+from tern2lava.writing import ReadOnlyError
 
 BundleLike: TypeAlias = str | os.PathLike[str] | CompiledNetwork | Bundle
 """A compiled network: what `compile` returned, or the path of a bundle's folder."""
@@ -35,11 +37,16 @@ def opened(bundle: object) -> Bundle:
 
 
 def keep(bundle: object, found: Bundle, report: Report) -> None:
-    """Let `report` be that of the `bundle` that the user gave, which was opened as `found`."""
-    if isinstance(bundle, CompiledNetwork):
-        bundle.keep(report)
-    elif found.folder is not None:
-        save_report(found.folder, report)
+    """Let `report` be that of the `bundle` that the user gave, which was opened as `found`; a NotKeptWarning where that
+    may be read and not be written."""
+    try:
+        if isinstance(bundle, CompiledNetwork):
+            bundle.keep(report)
+        elif found.folder is not None:
+            save_report(found.folder, report)
+    except ReadOnlyError as error:
+        text = f"{error.where}: the result is not kept in it, for it may not be written; copy it to keep results"
+        warnings.warn(text, NotKeptWarning, stacklevel=3)
 
 
 def steps_of(bundle: Bundle) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from tern2lava import arguments, extras
 from tern2lava.api.data import SpikesLike
 from tern2lava.arguments import public
+from tern2lava.bundle import check_outside
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.frontends.sources import is_module
@@ -52,6 +53,8 @@ def record(
     if not is_module(module):
         raise arguments.refused("module", "a torch module", module, "give the network that was trained")
     place = None if out is None else arguments.path(out, "out", "name the npz file")
+    if place is not None:
+        check_outside(place)
     chosen = _named_texts(names, "names", "give {'LAYER': 'POPULATION'}")
     attributes = None if potentials is None else _attributes(potentials)
     arguments.text(call, "call", "see tern2lava.load")

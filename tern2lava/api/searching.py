@@ -9,6 +9,7 @@ import numpy as np
 from tern2lava import arguments
 from tern2lava.api.opened import BundleLike, opened, steps_of
 from tern2lava.arguments import public
+from tern2lava.bundle import check_outside
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.report.model import Report
@@ -37,6 +38,8 @@ def worst(
     """
     seed = arguments.whole(seed, "seed", 0, "give a whole number")
     place = None if out is None else arguments.path(out, "out", "name the npz file")
+    if place is not None:
+        check_outside(place)
     wanted = effort_of(effort)
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     found = opened(bundle)

@@ -14,6 +14,7 @@ from tern2lava.api.data import SpikesLike, given_spikes
 from tern2lava.api.opened import BundleLike, opened, steps_of
 from tern2lava.api.searching import certified
 from tern2lava.arguments import public
+from tern2lava.bundle import check_outside
 from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.compiler.ir.shapes import Array, Ints, size
 from tern2lava.compiler.progress import Progress
@@ -93,6 +94,8 @@ def simulate(
     deviation = arguments.flag(deviation, "deviation")
     states, keep = arguments.flag(states, "states"), arguments.flag(keep, "keep")
     place = None if out is None else arguments.path(out, "out", "name the npz file")
+    if place is not None:
+        check_outside(place)
     wanted = effort_of(effort)
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     found = opened(bundle)

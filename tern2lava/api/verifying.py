@@ -18,6 +18,7 @@ from tern2lava.report.model import Report
 from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
 from tern2lava.sim.data.spike_file import SpikeData
+from tern2lava.sim.lava.run import DEFAULT_PROCESSES
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.reading.verify import read_all
 from tern2lava.sim.reference.watch import Limits
@@ -41,6 +42,7 @@ def verify(
     pad: bool = False,
     backend: Backend = "lava",
     lava_mode: LavaMode = "mixed",
+    lava_processes: int = DEFAULT_PROCESSES,
     engine: Literal["local", "ray"] = "local",
     samples: int | None = None,
     timeout: float = 600.0,
@@ -68,13 +70,14 @@ def verify(
     is raised for a verdict that is not met.
 
     The fast engine runs all samples; on the first `samples` (None: all) the executions are compared: those without Lava
-    (backend "reference"), or also Lava's as `lava_mode` says: "fused", "inprocess", "stock" (each alone), "all", or
-    "mixed", which runs the fused one on all of them, the others on as many as `effort` says ("quick", "normal",
-    "thorough" or an Effort: docs/effort.md). engine "ray": shards of samples run as Ray tasks. timeout: seconds that
-    one Lava run may take.
-    Data of another number of steps than the network was compiled for are refused unless `any_steps`; `pad` adds steps
-    of zeros to samples that have fewer (docs/data.md). progress(stage, done, total) counts samples. Raises InputError,
-    BackendError where Lava or Ray did not finish, MissingPackageError where one is not installed.
+    (backend "reference"), or also Lava's as `lava_mode` says: "mapped", "fused", "inprocess", "stock" (each alone),
+    "all", or "mixed", which runs the fused one on all of them, the others on as many as `effort` says ("quick",
+    "normal", "thorough" or an Effort: docs/effort.md). lava_processes: of the operating system, about as many as the
+    network with a Lava process for each core ("mapped") takes at most; neighbouring cores then share one. engine "ray":
+    shards of samples run as Ray tasks. timeout: seconds that one Lava run may take. Data of another number of steps
+    than the network was compiled for are refused unless `any_steps`; `pad` adds steps of zeros to samples that have
+    fewer (docs/data.md). progress(stage, done, total) counts samples. Raises InputError, BackendError where Lava or Ray
+    did not finish, MissingPackageError where one is not installed.
     """
     if stimulus is not None and not (isinstance(stimulus, str) and stimulus in STIMULI):
         raise arguments.refused("stimulus", one_of(STIMULI), stimulus, "write stimulus='cover', or leave it out")
@@ -82,6 +85,7 @@ def verify(
         raise InputError("data", "requires spikes; found None; give some, or stimulus='cover' for generated ones")
     arguments.choice(backend, "backend", get_args(Backend))
     arguments.choice(lava_mode, "lava_mode", get_args(LavaMode))
+    lava_processes = arguments.whole(lava_processes, "lava_processes", 1, "give a number, as 32")
     arguments.choice(engine, "engine", ("local", "ray"))
     any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
     if samples is not None:
@@ -109,6 +113,7 @@ def verify(
     proof = run_verify(
         found.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
         timeout=timeout, progress=progress, effort=wanted, limits=limits, stimulus=stimulus is not None,
+        processes=lava_processes,
     )  # fmt: skip
     proof = replace(proof, reading=_reading(found, given, spikes, samples, progress, wanted))
     result = add_verification(found.report, proof, required, _ternarize(found), translation_of(found))

@@ -28,10 +28,12 @@ from tern2lava.bundle.bundle import (
 from tern2lava.bundle.check import read_sealed
 from tern2lava.bundle.manifest import make_manifest, tool_version
 from tern2lava.bundle.read import read_bundle
+from tern2lava.bundle.replace import check_outside
 from tern2lava.bundle.write import dump_report, save_report, write_bundle
 
 __all__ = [
     "Bundle",
+    "check_outside",
     "dump_report",
     "in_memory",
     "induction_of",

@@ -1,7 +1,8 @@
-"""What a bundle may be put in the place of."""
+"""What a bundle may be put in the place of, and what may be put nowhere in a bundle."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tern2lava.bundle.manifest import ENTRIES, MANIFEST, TOOL
@@ -9,6 +10,18 @@ from tern2lava.errors import InputError
 from tern2lava.files.json_text import read_json
 from tern2lava.files.opening import FileError
 from tern2lava.writing import is_leftover
+
+
+def check_outside(path: Path) -> None:
+    """InputError where `path` lies in a bundle: with one more file in it, no command would read it again."""
+    place = Path(os.path.realpath(path))
+    for folder in place.parents:
+        if _is_bundle(folder):
+            raise InputError(
+                path,
+                f"requires a place that is in no bundle; found one in {folder.name}, which holds what its manifest "
+                "lists and nothing else; choose another",
+            )
 
 
 def check_replaceable(folder: Path) -> None:
@@ -25,11 +38,7 @@ def check_replaceable(folder: Path) -> None:
     found = sorted(entry.name for entry in folder.iterdir())
     if not found:
         return
-    try:
-        manifest = read_json(folder / MANIFEST)
-    except FileError:
-        manifest = None
-    if not isinstance(manifest, dict) or manifest.get("tool") != TOOL:
+    if not _is_bundle(folder):
         raise InputError(
             folder, "requires a new or empty folder, or a bundle; found other files; choose another folder"
         )
@@ -40,3 +49,12 @@ def check_replaceable(folder: Path) -> None:
             f"requires a folder that holds a bundle alone; found {foreign[0]} in it; move that or choose "
             "another folder",
         )
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Whether the manifest of a bundle lies in `folder`, whole or not."""
+    try:
+        manifest = read_json(folder / MANIFEST)
+    except FileError:
+        return False
+    return isinstance(manifest, dict) and manifest.get("tool") == TOOL

@@ -8,7 +8,7 @@ from pathlib import Path
 from tern2lava.bundle.check import digest_in
 from tern2lava.bundle.contents import contents, entry_of
 from tern2lava.bundle.manifest import MANIFEST, REPORT, dump_manifest, make_manifest, tool_version
-from tern2lava.bundle.replace import check_replaceable
+from tern2lava.bundle.replace import check_outside, check_replaceable
 from tern2lava.bundle.seal import digest_of, seal, short
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir.files import graph_document
@@ -28,6 +28,7 @@ def write_bundle(compiled: Compiled, folder: Path, recorded: Mapping[str, Array]
     written; then nothing of it is left behind. Raises RuntimeError, an error of tern2lava's own, where the core images
     are not proven to be the program.
     """
+    check_outside(Path(folder))
     _check_images(compiled)
     report = make_report(compiled, tool_version())
     written: list[Report] = []

@@ -14,7 +14,8 @@ from tern2lava.counts import count
 from tern2lava.effort import NORMAL
 from tern2lava.registry import one_of
 from tern2lava.sim.engines import ENGINES
-from tern2lava.sim.verify.executions import EXECUTIONS, lava_modes
+from tern2lava.sim.lava.run import DEFAULT_PROCESSES
+from tern2lava.sim.verify.executions import EXECUTIONS, Executor, lava_modes
 
 if TYPE_CHECKING:
     from tern2lava.sim.verify.verify import LavaMode
@@ -112,10 +113,17 @@ def verify(
         typer.Option(
             help="; ".join(f"`{entry.mode}`: {entry.what} ({entry.name})" for entry in LAVA)
             + "; `all`: these; `mixed`: each on all samples, except "
-            + ", ".join(f"{entry.name} on the first {entry.mixed(NORMAL)}" for entry in LAVA if entry.mixed)
+            + ", ".join(f"{entry.name} on the first {_most(entry)}" for entry in LAVA if entry.mixed)
             + " (of the effort normal)."
         ),
     ] = "mixed",
+    lava_processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Processes of the operating system that LM takes at most, about: then neighbouring cores share one.",
+        ),
+    ] = DEFAULT_PROCESSES,
     engine: Annotated[
         str, typer.Option(help="`local`: this machine; `ray`: shards of samples as Ray tasks (RAY_ADDRESS).")
     ] = "local",
@@ -164,7 +172,7 @@ def verify(
     with progress_bar(as_json) as progress:
         report = api.verify(
             bundle, data, stimulus=stimulus, backend="lava" if backend == "lava" else "reference",
-            lava_mode=cast("LavaMode", lava_mode),
+            lava_mode=cast("LavaMode", lava_mode), lava_processes=lava_processes,
             engine="ray" if engine == "ray" else "local", samples=samples or None, timeout=timeout, progress=progress,
             require=require, effort=effort_of(effort, "--effort"), any_steps=any_steps, pad=pad,
         )  # fmt: skip
@@ -176,3 +184,10 @@ def verify(
         console().print(verification_table(result))
     if not result.met:
         raise typer.Exit(1)
+
+
+def _most(entry: Executor) -> str:
+    """How many samples an execution runs in the mode "mixed" at most."""
+    assert entry.mixed is not None
+    samples = f"{entry.mixed(NORMAL)}"
+    return samples if entry.most_cores is None else f"{samples} (up to {entry.most_cores(NORMAL)} cores)"

@@ -98,6 +98,14 @@ def _weights(order: Order) -> Written:
     return Written(files=tuple(export_weights(order.executable.program, order.out, version=order.version)))
 
 
+def _lava(order: Order) -> Written:
+    from tern2lava.export.lava import export_lava
+
+    assert order.executable is not None
+    steps = order.executable.program.steps
+    return Written(files=tuple(export_lava(order.executable, order.out, version=order.version, steps=steps)))
+
+
 EXPORTERS.add(Exporter(name="nir", what="a NIR file (docs/nir.md)", run=_nir, options=("dt", "lossy", "stage")))
 EXPORTERS.add(
     Exporter(
@@ -105,3 +113,9 @@ EXPORTERS.add(
     )
 )
 EXPORTERS.add(Exporter(name="weights", what="its codes, entropy-coded", run=_weights, of_bundle=True))
+EXPORTERS.add(
+    Exporter(
+        name="lava", what="a Lava program with a process for each core, which needs lava-nc alone (docs/lava.md)",
+        run=_lava, of_bundle=True,
+    )
+)  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -61,7 +62,7 @@ def export_images(
         (aside / "host.img").write_bytes(executable.host_image)
         _write_json(aside / INDEX, index)
 
-    _write_folder(folder, write)
+    write_new_folder(folder, write)
     return [*names, "host.img", INDEX]
 
 
@@ -102,7 +103,7 @@ def export_weights(program: Graph, folder: Path, *, version: str) -> list[str]:
             (aside / name).write_bytes(data)
         _write_json(aside / WEIGHTS, {"written_by": f"tern2lava {version}", "projections": entries})
 
-    _write_folder(folder, write)
+    write_new_folder(folder, write)
     return [*streams, WEIGHTS]
 
 
@@ -110,8 +111,9 @@ def _write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+def write_new_folder(folder: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a folder that is then put at `folder`: whole or absent."""
+    folder = Path(os.path.abspath(folder))
 
     def check(place: Path) -> None:
         if place.exists() and (not place.is_dir() or any(place.iterdir())):
@@ -121,4 +123,4 @@ def _write_folder(folder: Path, write: Callable[[Path], None]) -> None:
                 folder, "requires a folder that can be replaced; found the working directory; name a folder in it"
             )
 
-    write_folder(Path(folder), write, check)
+    write_folder(folder, write, check)

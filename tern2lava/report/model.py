@@ -449,6 +449,28 @@ class ProcessRow(_Block):
     reason: str = Field(description="Why that one.")
 
 
+class MappedPartRow(_Block):
+    """Parts of cores that one kind of Lava process executed in LM, and why."""
+
+    part: str = Field(description="A population, or source and target of the synapses.")
+    cores: list[int] = Field(description="The cores that hold it.")
+    process: str = Field(description="The Lava process: stock (lava.proc) or ours.")
+    reason: str = Field(description="Why that one.")
+
+
+class MappedBlock(_Block):
+    """The Lava network with a process for each core (LM)."""
+
+    cores: int = Field(description="Cores, each a Lava process.")
+    processes: int = Field(description="Processes of the operating system, inputs and readouts among them.")
+    ports: int = Field(description="Ports of all cores: one for each route in, one for each neuron group out.")
+    connections: int = Field(description="Connections: routes, and readouts of groups that lead to no core.")
+    shared: list[list[int]] = Field(
+        description="The cores that run in each process; empty: each part of each core had one of its own."
+    )
+    parts: list[MappedPartRow] = Field(description="Which Lava process executed what.")
+
+
 class FallbackRow(_Block):
     """A population that the fast engine left to the integer reference."""
 
@@ -545,12 +567,13 @@ class Verification(_Block):
         description="The float model against the framework's own run, in numbers; null: there was none."
     )
     effort: str = Field(
-        description="The effort that was asked for (quick, normal, thorough, custom): how many samples L3 and L1 run."
+        description="The effort that was asked for (quick, normal, thorough, custom): how many samples LM, L3 and L1 "
+        "run."
     )
     chain: list[str] = Field(
         description="Executions compared: I integer reference, E fast engine, M mapped reference (from the core "
-        "images), L1 Lava's runtime with a process per layer, L2 one Lava process that runs all core "
-        "images, L3 the processes of L1 in sequence."
+        "images), LM Lava's runtime with a process for each core, L1 with one for each layer, L2 one Lava process that "
+        "runs all core images, L3 the processes of L1 in sequence."
     )
     executions: list[ExecutionRow] = Field(description="The executions, with how many samples each ran.")
     equal: bool = Field(description="Whether all agree in every spike and state compared.")
@@ -562,6 +585,7 @@ class Verification(_Block):
     steps: int = Field(description="Time steps per sample.")
     first_difference: str | None = Field(description="The first difference; null: none.")
     processes: list[ProcessRow] = Field(description="What L1 was made of; empty where Lava was not run.")
+    mapped: MappedBlock | None = Field(description="What LM was made of; null where it was not run.")
     accuracy_integer: float | None = Field(description="Accuracy of the integer program; null without labels.")
     accuracy_float: float | None = Field(description="Accuracy of the float model on the same samples; null without.")
     band: list[BandRow] = Field(description="Per population: distance of the potentials from the thresholds.")

@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 
 from tern2lava.counts import count
 from tern2lava.report.coverage import coverage_lines, coverage_table, named, threshold_table
+from tern2lava.report.lava_network import mapped_tables
 from tern2lava.report.model import Arithmetic, ExecutionRow, ReadingBlock, VerdictRow, Verification
 from tern2lava.report.ranges import departure
 from tern2lava.report.sheet import Labelled, Paragraph, Sheet, plain, sheet, text_column
@@ -86,6 +87,8 @@ def verification_table(verification: Verification) -> RenderableType:
         for process in verification.processes:
             used.add_row(process.node, process.process, process.reason)
         lines.append(used)
+    if verification.mapped is not None:
+        lines += mapped_tables(verification.mapped)
     return Group(*lines)
 
 

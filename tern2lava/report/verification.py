@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tern2lava.prove.run import Translation
 from tern2lava.report.coverage import cover_block, coverage_block, execution_rows
+from tern2lava.report.lava_network import mapped_block
 from tern2lava.report.model import (
     Arithmetic,
     ArithmeticRow,
@@ -66,6 +67,7 @@ def add_verification(
         coverage=None if proof.coverage is None else coverage_block(proof.coverage),
         cover=None if proof.cover is None else cover_block(proof.cover),
         processes=[ProcessRow(node=node, process=process, reason=why) for node, process, why in proof.processes],
+        mapped=None if proof.mapped is None else mapped_block(proof.mapped),
         accuracy_integer=proof.accuracy_integer,
         accuracy_float=proof.accuracy_float,
         band=bands,

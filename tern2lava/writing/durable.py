@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 # A disk writes many files that are flushed at once in little more time than one; flushed in turn, each waits for it.
-# Below this number threads cost more than they save. Measured: benchmarks/kills.py.
+# Files of 4 KB on ext4 of a virtual disk, median of five: 8 took 22 ms in turn and 8 ms by threads, 30 took 106 and
+# 11 ms, 200 took 706 and 21 ms; 4 or fewer, or any on a file system in memory, gain nothing.
 _TOGETHER = 8
 _THREADS = 16
 _EXCHANGE = 2  # RENAME_EXCHANGE, linux/fs.h

@@ -1,6 +1,7 @@
 """What is written lies beside its place until it is whole; what killed runs left there, and what becomes of it.
 
-    .NAME.TOKEN.tern2lava-new    a file or folder that is not whole yet, or the former one that is being removed
+    .NAME.TOKEN.tern2lava-new    a folder that is not whole yet, or the former one that is being removed; or one with a
+                                 file in it that is not whole yet
     .NAME.TOKEN.tern2lava-old    the former folder, whole, while the new one takes its place (only on file systems that
                                  cannot exchange two names)
 
@@ -12,6 +13,7 @@ missing whose former content lies beside it, puts that back. On file systems wit
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import secrets
@@ -30,9 +32,7 @@ NEW, OLD = "new", "old"
 WAIT_SECONDS = 30.0
 """How long a run waits for another that is replacing the same folder, which takes that a fraction of a second."""
 _POLL_SECONDS = 0.02
-_NAME = re.compile(
-    r"\.(?P<name>.+)\.(?P<token>[0-9a-f]{8})\.tern2lava-(?P<state>new|old)(?P<suffix>\.[^.]*)?", re.DOTALL
-)
+_NAME = re.compile(r"\.(?P<name>.+)\.(?P<token>[0-9a-f]{8})\.tern2lava-(?P<state>new|old)", re.DOTALL)
 # Bytes of a file's name that its name beside it repeats, so that this is never too long.
 _REPEATED = 120
 
@@ -42,11 +42,11 @@ def fresh_token() -> str:
     return secrets.token_hex(4)
 
 
-def beside(path: Path, state: str, token: str, suffix: str = "") -> Path:
+def beside(path: Path, state: str, token: str) -> Path:
     """Where `path` lies until it is whole (NEW), or while it is replaced (OLD)."""
     # Of the former folder the name must be known again.
     name = path.name if state == OLD else os.fsencode(path.name)[:_REPEATED].decode(errors="ignore")
-    return path.with_name(f".{name}.{token}.tern2lava-{state}{suffix}")
+    return path.with_name(f".{name}.{token}.tern2lava-{state}")
 
 
 def is_leftover(name: str) -> bool:
@@ -92,22 +92,34 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
+def _polls() -> Iterator[bool]:
+    """A pause before each, as many as WAIT_SECONDS hold. They are counted, not timed: a run that was stopped meanwhile,
+    or a machine that slept, has not waited."""
+    for _ in range(math.ceil(WAIT_SECONDS / _POLL_SECONDS)):
+        time.sleep(_POLL_SECONDS)
+        yield True
+
+
 @contextmanager
 def claimed(path: Path) -> Iterator[None]:
     """Within it no other run replaces what is at `path`. Raises TimeoutError where one has it for WAIT_SECONDS,
     FileNotFoundError where nothing is there."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    polls = _polls()
     while True:
         try:
             claim = Claim(path)
             break
         except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise TimeoutError(errno.ETIMEDOUT, "another run that is writing there", str(path)) from None
+            pass
         except FileNotFoundError:
-            if not os.path.lexists(path):
+            if os.path.lexists(path):
+                # Another run put its own there since this one was opened.
+                continue
+            # Between two renames of another run it is not there.
+            if not _has_former(path):
                 raise
-        time.sleep(_POLL_SECONDS)
+        if not next(polls, False):
+            raise TimeoutError(errno.ETIMEDOUT, "another run that is writing there", str(path))
     try:
         yield
     finally:
@@ -134,19 +146,10 @@ def claimed_folder(path: Path, token: str) -> Iterator[Path]:
 
 @contextmanager
 def claimed_file(path: Path, token: str) -> Iterator[Path]:
-    """A new empty file beside `path` that is this run's own; at the end it is removed, if it is still there."""
-    aside = beside(path, NEW, token, path.suffix)
-    claim: Claim | None = None
-    try:
-        while claim is None:
-            os.close(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            with suppress(FileNotFoundError, BlockingIOError):
-                claim = Claim(aside)
-        yield aside
-    finally:
-        if claim is not None:
-            claim.release()
-        remove(aside)
+    """Where to write a file that is this run's own: of the same name, in a claimed folder beside `path`, so that a
+    library that locks what it writes (HDF5) can. At the end all of it is removed."""
+    with claimed_folder(path, token) as aside:
+        yield aside / path.name
 
 
 def settle(folder: Path) -> None:
@@ -180,11 +183,11 @@ def _settle(left: Path, place: Path, token: str, state: str) -> None:
 
 def recover(folder: Path) -> None:
     """Put back the folder whose replacement was cut off between two renames; wait for one that is going on."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not os.path.lexists(folder) and _has_former(folder) and time.monotonic() < deadline:
+    polls = _polls()
+    while not os.path.lexists(folder) and _has_former(folder):
         settle(folder.parent)
-        if not os.path.lexists(folder):
-            time.sleep(_POLL_SECONDS)
+        if not os.path.lexists(folder) and not next(polls, False):
+            return
 
 
 def _has_former(folder: Path) -> bool:

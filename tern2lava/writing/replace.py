@@ -28,12 +28,17 @@ from tern2lava.writing.leftovers import (
 )
 
 
+class ReadOnlyError(InputError):
+    """A folder that may be read and not be written."""
+
+
 class OvertakenError(OSError):
     """Another run put its folder where this one was about to put its own."""
 
 
 _TRIES = 100
 _NO_LINK = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
+_NO_RIGHT = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_ROOM_BESIDE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV}
 
 
@@ -99,10 +104,14 @@ def change_files(folder: Path, files: Mapping[str, bytes], check: Callable[[Path
 
     check(folder) raises where it is not, or no longer, the folder that is meant; no other run can replace it after
     that. In a folder beside which nothing can be written, the files are replaced one after the other, in their order.
-    Raises InputError where they cannot be written.
+    Raises InputError where they cannot be written, ReadOnlyError where they may not be.
     """
     place = Path(os.path.realpath(folder))
     try:
+        recover(place)
+        if not os.path.lexists(place):
+            # It says in its words what is missing.
+            check(place)
         settle(place.parent)
         with claimed(place):
             check(place)
@@ -128,7 +137,8 @@ def change_files(folder: Path, files: Mapping[str, bytes], check: Callable[[Path
         if not os.path.lexists(place):
             # Gone before it could be claimed: what it was to be is for `check` to say.
             check(place)
-        raise InputError(
+        kind = ReadOnlyError if error.errno in _NO_RIGHT else InputError
+        raise kind(
             folder,
             f"requires a folder that can be written; found {error.strerror or error}; free space or choose another",
         ) from None

@@ -15,6 +15,7 @@ import pytest
 from nodes import node as named
 from tern2lava import api
 from tern2lava.compiler.ir.check import shapes
+from tern2lava.compiler.ir.files import graph_document
 from tern2lava.compiler.ir.graph import (
     Arithmetic,
     Compare,
@@ -233,6 +234,15 @@ def test_integers_and_a_time_step_of_nothing_are_refused() -> None:
     program = lower(graph, Arithmetic(), Options(steps=10)).program
     with pytest.raises(UnsupportedError, match="real numbers"):
         nir_content(program)
+
+
+def test_an_export_is_a_file_that_is_read_again(tmp_path: Path) -> None:
+    write_nir(network(), tmp_path / "first.nir")
+    api.export(tmp_path / "first.nir", tmp_path / "second.nir", to="nir")
+    first, second = (graph_document(load(tmp_path / f"{name}.nir")) for name in ("first", "second"))
+    assert first[0]["nodes"] == second[0]["nodes"]
+    assert all(np.array_equal(second[1][name], values) for name, values in first[1].items())
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["first.nir", "second.nir"]
 
 
 def test_a_nir_network_verifies_in_lava(tmp_path: Path) -> None:

@@ -138,6 +138,18 @@ def test_through_a_link_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "there" / "folder" / "a").read_text() == "a"
 
 
+def test_a_library_that_locks_what_it_writes_can_write_it(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+
+    def fill(path: Path) -> None:
+        with path.open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as HDF5 does
+            stream.write("locked")
+
+    write_file(tmp_path / "file", fill)
+    assert (tmp_path / "file").read_text() == "locked"
+
+
 def test_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="requires a file; found something else"):
         write_file(Path(os.devnull), lambda path: path.write_text(""))

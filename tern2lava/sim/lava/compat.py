@@ -100,6 +100,11 @@ def require_lava() -> None:
     start method of multiprocessing to `fork` for the whole interpreter, which is why tern2lava runs it in a child.
     """
     require("lava")
+    mend_lava()
+
+
+def mend_lava() -> None:
+    """Import the modules of Lava that have a mend, each from its source with it."""
     mends = needed_mends()
     finder = _MendingFinder(mends)
     sys.meta_path.insert(0, finder)

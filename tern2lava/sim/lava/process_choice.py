@@ -143,14 +143,19 @@ def refuse_unknown_kinds(graph: Graph) -> None:
             )  # fmt: skip
 
 
-def plan_neuron(graph: Graph, population: Population, skew: dict[str, int], steps: int) -> NeuronPlan:
-    """Lava's LIFReset where it is exact for `population` over `steps` steps, else our TernaryNeuron with the reason."""
+def plan_neuron(graph: Graph, population: Population, skew: dict[str, int], steps: int, astray: str = "") -> NeuronPlan:
+    """Lava's LIFReset where it is exact for `population` over `steps` steps, else our TernaryNeuron with the reason.
+
+    astray: why spikes that it emits outside its windows, as LIFReset can, would be seen by what is not in `graph`.
+    """
     arithmetic = graph.arithmetic
     assert arithmetic is not None
     incoming = [graph.projection(name) for name in population.inputs]
     shift = LIF_SHIFT if all((p.gain % (1 << LIF_SHIFT) == 0).all() for p in incoming) else 0
-    reason = _why_not_lif(graph, population, incoming, shift, skew) or _why_not_its_widths(
-        graph, population, arithmetic, steps
+    reason = (
+        _why_not_lif(graph, population, incoming, shift, skew)
+        or astray
+        or _why_not_its_widths(graph, population, arithmetic, steps)
     )
     if reason:
         return NeuronPlan(use=ProcessUse(name=population.name, process="TernaryNeuron", reason=reason), shift=shift)
@@ -283,6 +288,9 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Ints, exponent: i
         return "", f"padding {geometry.padding} is not symmetric"
     if max(*geometry.stride, *geometry.dilation, top, left, *projection.weight.shape[2:], geometry.groups) > INT8_MAX:
         return "", f"a stride, padding, dilation, kernel size or number of groups is above Conv's {INT8_MAX}"
+    if max(geometry.in_shape[0], geometry.out_shape[0]) > INT8_MAX:
+        # It divides channels by groups, which numpy 2 refuses where they do not fit the 8 bits of the divisor.
+        return "", f"more than {INT8_MAX} channels are beyond the 8 bits of Conv's number of groups"
     if worst >= 1 << 23:
         return "", "a weighted sum can leave Conv's 24 bits"
     return "stock Conv", f"exact: weights codes*{1 << exponent}{delayed}"

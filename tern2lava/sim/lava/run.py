@@ -11,6 +11,8 @@ from tern2lava.errors import InputError
 from tern2lava.sim.data.trace import Trace
 
 DEFAULT_TIMEOUT = 600.0
+# Processes of the operating system for a network of cores: Lava forks each, and slows down beyond some sixty.
+DEFAULT_PROCESSES = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +29,39 @@ class ProcessUse:
         return self.process.startswith("stock ")
 
 
+@dataclass(frozen=True, kw_only=True)
+class CorePart:
+    """A part of some cores: a population there, or what leads from one to another; the class of the Lava process that
+    executes it, and why that one."""
+
+    cores: tuple[int, ...]
+    part: str
+    process: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class MappedUse:
+    """A Lava network with a process for each core. parts: what executed what; processes: of the operating system, and
+    in each the cores that it runs, empty where each part of a core has one of its own; ports: of all cores;
+    connections: routes, and readouts of groups that lead to no core."""
+
+    parts: tuple[CorePart, ...]
+    processes: int
+    shared: tuple[tuple[int, ...], ...]
+    ports: int
+    connections: int
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LavaRun:
-    """What a run in Lava gave: the trace, which process executed what and why, and the Lava steps it took."""
+    """What a run in Lava gave: the trace, which process executed what and why, and the Lava steps it took. mapped: of a
+    network of cores."""
 
     trace: Trace
     processes_used: tuple[ProcessUse, ...]
     lava_steps: int
+    mapped: MappedUse | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

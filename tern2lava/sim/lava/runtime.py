@@ -18,6 +18,9 @@ from tern2lava.sim.lava.compat import require_lava
 # meet at a barrier in every step, so a channel never holds more than one.
 CHANNEL_SLOTS = 4
 
+# Models by class of process, as Lava found them.
+_MODELS: dict[type, list[Any]] = {}
+
 Observer = Callable[[Any, Array], None]
 
 
@@ -40,9 +43,8 @@ def execute(process: Any, steps: int, observers: Mapping[Any, Observer] | None =
     """
     require_lava()
     from lava.magma.core.run_conditions import RunSteps
-    from lava.magma.core.run_configs import Loihi2SimCfg
 
-    executable = process.compile(Loihi2SimCfg(select_tag="fixed_pt"), {"pypy_channel_size": CHANNEL_SLOTS})
+    executable = compile_network(process)
     for observed, observer in (observers or {}).items():
         observe(executable.proc_builders[observed], observer)
     process.create_runtime(executable=executable)
@@ -58,6 +60,29 @@ def execute(process: Any, steps: int, observers: Mapping[Any, Observer] | None =
     finished.set()
     process.stop()
     forget_processes()
+
+
+def compile_network(process: Any) -> Any:
+    """Lava's executable of `process` and all that is connected to it, in fixed point.
+
+    Lava looks for the models of each class of process once: by itself it executes all files beside the class again for
+    every single process, which takes more than all the rest.
+    """
+    from lava.magma.compiler.compiler_graphs import ProcGroupDiGraphs
+    from lava.magma.core.run_configs import Loihi2SimCfg
+
+    find = ProcGroupDiGraphs._find_proc_models
+
+    def find_once(proc: Any) -> list[Any]:
+        if type(proc) not in _MODELS:
+            _MODELS[type(proc)] = find(proc)
+        return list(_MODELS[type(proc)])
+
+    ProcGroupDiGraphs._find_proc_models = staticmethod(find_once)
+    try:
+        return process.compile(Loihi2SimCfg(select_tag="fixed_pt"), {"pypy_channel_size": CHANNEL_SLOTS})
+    finally:
+        ProcGroupDiGraphs._find_proc_models = staticmethod(find)
 
 
 def forget_processes() -> None:

@@ -18,10 +18,10 @@ import numpy as np
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import BackendError, UnsupportedError
 from tern2lava.sim.lava.compat import require_lava
-from tern2lava.sim.lava.runtime import Observer, forget_processes, observe
+from tern2lava.sim.lava.runtime import Observer, compile_network, forget_processes, observe
 
 
-class _EmptyError(Exception):
+class NotSentError(Exception):
     """A model wants to receive what has not been sent yet."""
 
 
@@ -57,7 +57,7 @@ class ReceivePort:
 
     def peek(self) -> Array:
         if not self.waiting:
-            raise _EmptyError
+            raise NotSentError
         return self.waiting[0]
 
     def recv(self) -> Array:
@@ -89,7 +89,7 @@ class Unit:
             sender.skip = sender.sent
         try:
             self.model.run_spk()
-        except _EmptyError:
+        except NotSentError:
             for receiver in self.receivers:
                 while receiver.taken:
                     receiver.waiting.appendleft(receiver.taken.pop())
@@ -104,12 +104,10 @@ def execute_sequentially(process: Any, steps: int, observers: Mapping[Any, Obser
     act outside the spiking phase.
     """
     require_lava()
-    from lava.magma.core.run_configs import Loihi2SimCfg
-
-    executable = process.compile(Loihi2SimCfg(select_tag="fixed_pt"), {})
+    executable = compile_network(process)
     for observed, observer in (observers or {}).items():
         observe(executable.proc_builders[observed], observer)
-    units = build_units(executable)
+    units = list(build_units(executable).values())
     order: list[tuple[Unit, bool]] = []
     for _ in range(steps):
         for unit in units:
@@ -123,8 +121,9 @@ def execute_sequentially(process: Any, steps: int, observers: Mapping[Any, Obser
     forget_processes()
 
 
-def build_units(executable: Any) -> list[Unit]:
-    """Every process model of a compiled Lava executable, connected by queues, as lava.magma.runtime builds them."""
+def build_units(executable: Any) -> dict[Any, Unit]:
+    """By process, every process model of a compiled Lava executable, built as lava.magma.runtime does, but connected by
+    queues."""
     from lava.magma.compiler.channels.interfaces import ChannelType
     from lava.magma.core.model.py.model import PyLoihiProcessModel
     from lava.magma.core.process.ports.ports import create_port_id
@@ -151,7 +150,7 @@ def build_units(executable: Any) -> list[Unit]:
                 raise UnsupportedError(
                     unit.name, "models that act in the spiking phase alone", f"a {guard}", "run it in Lava's runtime"
                 )
-    return list(units.values())
+    return units
 
 
 def find_order(units: list[Unit]) -> list[tuple[Unit, bool]]:
@@ -159,6 +158,18 @@ def find_order(units: list[Unit]) -> list[tuple[Unit, bool]]:
 
     Raises UnsupportedError where some wait for each other.
     """
+    order, waiting = advance(units)
+    if waiting:
+        names = ", ".join(sorted(unit.name for unit in waiting))
+        raise UnsupportedError(
+            names, "a connection with a delay in every loop", "processes that wait for each other for ever",
+            "put a connection (Dense, Sparse, Conv) between them",
+        )  # fmt: skip
+    return order
+
+
+def advance(units: list[Unit]) -> tuple[list[tuple[Unit, bool]], list[Unit]]:
+    """Execute one step as far as it goes: the order, as of find_order, and the units that still wait."""
     order: list[tuple[Unit, bool]] = []
     waiting = list(units)
     while waiting:
@@ -173,9 +184,5 @@ def find_order(units: list[Unit]) -> list[tuple[Unit, bool]]:
                 still.append(unit)
         waiting = still
         if len(order) == before:
-            names = ", ".join(sorted(unit.name for unit in waiting))
-            raise UnsupportedError(
-                names, "a connection with a delay in every loop", "processes that wait for each other for ever",
-                "put a connection (Dense, Sparse, Conv) between them",
-            )  # fmt: skip
-    return order
+            break
+    return order, waiting

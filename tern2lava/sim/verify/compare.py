@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from tern2lava.compiler.image.core_image import decode_core
 from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.compiler.ir.shapes import Bools, Shape
 from tern2lava.errors import VerificationError
@@ -18,7 +19,8 @@ class Difference:
     """The first place where two traces differ. step counts from 1 within a sample, chip_step is start + step.
 
     coordinates are the neuron's index in the population's own shape. reference and other hold the spike and, where
-    both traces recorded it, v and u of that neuron after that step.
+    both traces recorded it, v and u of that neuron after that step. place: the core and neuron group that hold it, of
+    an execution of core images.
     """
 
     population: str
@@ -29,6 +31,7 @@ class Difference:
     coordinates: tuple[int, ...]
     reference: dict[str, int]
     other: dict[str, int]
+    place: str = ""
 
     def __str__(self) -> str:
         """One line: step, population, neuron, both states."""
@@ -36,7 +39,7 @@ class Difference:
         states = ", ".join(f"{key} {self.reference[key]} against {self.other[key]}" for key in self.reference)
         return (
             f"first difference in step {self.step} (hardware timestep {self.chip_step}) of sample {self.sample}, "
-            f"population {self.population}, neuron {place}: {states}"
+            f"population {self.population}, neuron {place}{f', {self.place}' if self.place else ''}: {states}"
         )
 
 
@@ -58,6 +61,16 @@ class Comparison:
         if self.difference is None:
             return f"{' == '.join(self.chain)} on {self.compared_values:,} values"
         return f"{self.chain[0]} differs from {self.link}: {self.difference}"
+
+
+def place_of(images: Sequence[bytes], difference: Difference) -> str:
+    """The core that holds a neuron, and the port that its spikes leave by."""
+    for data in images:
+        image = decode_core(data, synapses=False)
+        for number, group in enumerate(image.groups):
+            if group.name == difference.population and (group.box.flat() == difference.neuron).any():
+                return f"core {image.core}, port spikes_{number}"
+    return ""
 
 
 def compared_values(reference: Trace, other: Trace) -> int:

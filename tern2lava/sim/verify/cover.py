@@ -57,7 +57,9 @@ def cover_executions(backend: Backend, mode: LavaMode) -> tuple[tuple[Executor, 
 
     In the mode "mixed" these are I, E and what executes core images: Lava's processes of the program, a step at a time,
     show nothing more of the images, and run where their mode asks for them."""
-    asked = [entry for entry in EXECUTIONS if (backend == "lava" or not entry.lava) and entry.samples(mode, 1, NORMAL)]
+    asked = [
+        entry for entry in EXECUTIONS if (backend == "lava" or not entry.lava) and entry.samples(mode, 1, NORMAL, 0)
+    ]
     runs = [
         entry for entry in asked
         if entry is INTEGER or entry.driven == "images" or (entry.driven and not (entry.lava and mode == MIXED))

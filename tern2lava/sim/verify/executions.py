@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tern2lava.sim.engine.program import Program
     from tern2lava.sim.executable import Executable
     from tern2lava.sim.lava.child import LavaChild
+    from tern2lava.sim.lava.run import MappedUse
     from tern2lava.sim.reference.watch import Limits, Watched
 
     Tell = Callable[[int, int], None]
@@ -29,10 +30,10 @@ class Setup:
 
     executable: the program and its core images. engine: the program prepared for the fast engine; threads: the number
     of threads it may use (None: all). child: where Lava runs (None: a child process of its own); timeout: the seconds
-    that one run of it may take. effort: how much is held at a time. limits: of each population with a certificate, the
-    ranges that it states. driven: of some populations, what their targets receive in the place of their spikes, as
-    sim.reference.integer defines it; the program and engine are then those of sim.verify.driven.cut_program for
-    executions that are `driven` as "program".
+    that one run of it may take; processes: of the operating system that LM takes at most. effort: how much is held at
+    a time. limits: of each population with a certificate, the ranges that it states. driven: of some populations, what
+    their targets receive in the place of their spikes, as sim.reference.integer defines it; the program and engine are
+    then those of sim.verify.driven.cut_program for executions that are `driven` as "program".
     """
 
     executable: Executable
@@ -40,6 +41,7 @@ class Setup:
     threads: int | None
     child: LavaChild | None
     timeout: float
+    processes: int = 32
     effort: Effort = NORMAL
     limits: Mapping[str, Limits] = field(default_factory=dict)
     driven: Mapping[str, Spikes] = field(default_factory=dict)
@@ -47,12 +49,13 @@ class Setup:
 
 @dataclass(frozen=True, eq=False)
 class Ran:
-    """A trace, (node, process, reason) of the Lava processes that made it, and what its accumulators did, where that
-    was watched."""
+    """A trace, (node, process, reason) of the Lava processes that made it, what its accumulators did, where that was
+    watched, and how a Lava network of cores was made up."""
 
     trace: Trace
     processes: tuple[tuple[str, str, str], ...] = ()
     watched: tuple[Watched, ...] = ()
+    mapped: MappedUse | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,9 @@ class Executor:
     mode: of Lava alone: the --lava-mode in which it runs alone; "": it runs on all compared samples always. mixed: how
     many samples it runs in the mode "mixed", by the effort (None: all). preload: what a Lava child imports for it,
     "module:function". driven: how it runs a cover stimulus: "images", where it drives the core images by Setup.driven
-    itself, "program", where it is given a program of driven populations to run, "": not at all.
+    itself, "program", where it is given a program of driven populations to run, "": not at all. most_cores: the cores
+    up to which it runs in the mode "mixed", by the effort (None: any number). of_images: it executes the core images
+    and not the program.
     """
 
     name: str
@@ -79,14 +84,18 @@ class Executor:
     mixed: Callable[[Effort], int] | None = None
     preload: tuple[str, ...] = ()
     driven: Literal["", "images", "program"] = ""
+    most_cores: Callable[[Effort], int] | None = None
+    of_images: bool = False
 
     @property
     def lava(self) -> bool:
         """Whether it runs in Lava."""
         return bool(self.mode)
 
-    def samples(self, mode: str, compared: int, effort: Effort) -> int:
-        """How many of the compared samples it runs in a --lava-mode."""
+    def samples(self, mode: str, compared: int, effort: Effort, cores: int) -> int:
+        """How many of the compared samples it runs in a --lava-mode, of a program on this number of cores."""
+        if mode == MIXED and self.most_cores is not None and cores > self.most_cores(effort):
+            return 0
         if mode == MIXED and self.mixed is not None:
             return min(compared, self.mixed(effort))
         return compared if self.mode in ("", mode) or mode in (MIXED, ALL) else 0
@@ -140,6 +149,16 @@ def _lava_cores(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
     return Ran(run.trace)
 
 
+def _lava_mapped(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
+    from tern2lava.sim.lava.mapped.run import run_mapped
+
+    run = run_mapped(
+        setup.executable.images, setup.executable.host_image, data.values(), processes=setup.processes,
+        timeout=setup.timeout, progress=tell, child=setup.child,
+    )  # fmt: skip
+    return Ran(run.trace, mapped=run.mapped)
+
+
 def _lava_processes(sequential: bool) -> Callable[[Setup, SpikeData, Tell], Ran]:
     def run(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
         from tern2lava.sim.lava.processes import run_stock
@@ -170,7 +189,16 @@ EXECUTIONS.add(
     Executor(
         name="M", what="packed core images, recomputed in numpy",
         shows="recomputed core by core from the packed images, along the routes: codec, partition, routing",
-        stage="images core by core", run=_images, driven="images",
+        stage="images core by core", run=_images, driven="images", of_images=True,
+    )
+)  # fmt: skip
+EXECUTIONS.add(
+    Executor(
+        name="LM", what="core images in Lava's runtime, a process for each core",
+        shows="the mapping as a Lava network: spikes on the ports of cores, routes as connections",
+        stage="a Lava process for each core", run=_lava_mapped, mode="mapped", check=_lava_kinds,
+        mixed=lambda effort: effort.mapped_samples, most_cores=lambda effort: effort.mapped_cores,
+        preload=(_RUNTIME, "tern2lava.sim.lava.mapped.network:preload"), of_images=True,
     )
 )  # fmt: skip
 EXECUTIONS.add(
@@ -178,6 +206,7 @@ EXECUTIONS.add(
         name="L2", what="core images in our Lava process, many samples a step",
         shows="the artefact itself, in Lava's runtime", stage="core images in Lava", run=_lava_cores, mode="fused",
         check=_lava_kinds, preload=(_RUNTIME, "tern2lava.sim.lava.cores:preload"), driven="images",
+        of_images=True,
     )
 )  # fmt: skip
 EXECUTIONS.add(

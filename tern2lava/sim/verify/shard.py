@@ -28,7 +28,7 @@ from tern2lava.sim.executable import Executable
 from tern2lava.sim.reading.real_decides import run_float_model
 from tern2lava.sim.reference.watch import Limits, Watched
 from tern2lava.sim.verify.arithmetic import SpikeCounts, changed_decisions, count_spikes
-from tern2lava.sim.verify.compare import Difference, compare
+from tern2lava.sim.verify.compare import Difference, compare, place_of
 from tern2lava.sim.verify.coverage import Activity, activity_of
 from tern2lava.sim.verify.executions import ENGINE, EXECUTIONS, INTEGER, Executor, Setup, lava_modes
 from tern2lava.sim.verify.threshold_margin import Band, run_band
@@ -36,9 +36,10 @@ from tern2lava.sim.verify.threshold_margin import Band, run_band
 if TYPE_CHECKING:
     from tern2lava.sim.engine.program import Program
     from tern2lava.sim.lava.child import LavaChild
+    from tern2lava.sim.lava.run import MappedUse
 
 Backend = Literal["lava", "reference"]
-LavaMode = Literal["mixed", "stock", "fused", "inprocess", "all"]
+LavaMode = Literal["mixed", "mapped", "fused", "inprocess", "stock", "all"]
 THE_REST = "fast engine on the rest"
 """The stage of the samples that are not compared."""
 
@@ -58,7 +59,7 @@ class ShardPlan:
     """Which samples to run in which execution: samples `begin` to `end` of `total`.
 
     amounts: for each execution, the number of samples it runs, counted from the first of all.
-    alone: run the fast engine only. limits: as in executions.Setup.
+    alone: run the fast engine only. processes, limits: as in executions.Setup.
     """
 
     begin: int
@@ -67,6 +68,7 @@ class ShardPlan:
     alone: bool
     amounts: tuple[tuple[str, int], ...]
     timeout: float
+    processes: int = 32
     effort: Effort = NORMAL
     limits: Mapping[str, Limits] = field(default_factory=dict)
 
@@ -75,7 +77,8 @@ class ShardPlan:
 class ShardResult:
     """What a shard found. link: the execution in which the first difference is; counts and changed_decisions: integers
     against the float model (sim.verify.arithmetic); watched: what the accumulators did in the integer reference; counts
-    of correct samples are 0 where there are no labels; activity: what spiked in the integer reference."""
+    of correct samples are 0 where there are no labels; activity: what spiked in the integer reference;
+    mapped: how the Lava network of cores was made up."""
 
     samples: int
     alone: bool
@@ -91,16 +94,22 @@ class ShardResult:
     correct_integer: int = 0
     correct_float: int = 0
     float_ties: int = 0
+    mapped: MappedUse | None = None
     activity: Activity | None = None
 
 
-def amounts(backend: Backend, mode: LavaMode, samples: int, effort: Effort = NORMAL) -> tuple[tuple[str, int], ...]:
-    """(execution, samples) of each execution that is compared. Raises InputError for a backend or mode that is none."""
+def amounts(
+    backend: Backend, mode: LavaMode, samples: int, effort: Effort = NORMAL, cores: int = 0
+) -> tuple[tuple[str, int], ...]:
+    """(execution, samples) of each execution that is compared, of a program on `cores` cores. Raises InputError for a
+    backend or mode that is none."""
     for option, found, known in (("backend", backend, get_args(Backend)), ("lava_mode", mode, lava_modes())):
         if found not in known:
             raise InputError(option, f"requires {one_of(known)}; found '{found}'; choose one of them")
     wanted = (
-        (entry, entry.samples(mode, samples, effort)) for entry in EXECUTIONS if backend == "lava" or not entry.lava
+        (entry, entry.samples(mode, samples, effort, cores))
+        for entry in EXECUTIONS
+        if backend == "lava" or not entry.lava
     )
     return tuple((entry.name, count) for entry, count in wanted if count)
 
@@ -158,7 +167,7 @@ def run_shard(
     bench = _Bench(executable, data, plan, progress)
     setup = Setup(
         executable=executable, engine=engine, threads=threads, child=child, timeout=plan.timeout, effort=plan.effort,
-        limits=plan.limits,
+        processes=plan.processes, limits=plan.limits,
     )  # fmt: skip
     traces: dict[str, Trace] = {}
     for name, amount in plan.amounts:
@@ -178,6 +187,7 @@ def run_shard(
         processes=bench.processes,
         bands=bands,
         watched=bench.watched,
+        mapped=bench.mapped,
         activity=activity_of(program, reference.spikes, data.values()),
         counts=count_spikes(executable.imported, real.trace, reference),
         float_ties=real.ties,
@@ -208,6 +218,7 @@ class _Bench:
     executions: list[Execution] = field(default_factory=list)
     processes: tuple[tuple[str, str, str], ...] = ()
     watched: tuple[Watched, ...] = ()
+    mapped: MappedUse | None = None
     link: str = ""
     difference: Difference | None = None
 
@@ -237,9 +248,12 @@ class _Bench:
             values = found.compared_values
             if found.difference is not None:
                 first = found.difference
-                self.link, self.difference = entry.name, replace(first, sample=first.sample + self.plan.begin)
+                place = place_of(self.executable.images, first) if entry.of_images else ""
+                self.link = entry.name
+                self.difference = replace(first, sample=first.sample + self.plan.begin, place=place)
         self.processes = ran.processes or self.processes
         self.watched = ran.watched or self.watched
+        self.mapped = ran.mapped or self.mapped
         self.executions.append(Execution(name=entry.name, samples=part.samples, values=values, seconds=seconds))
         self.tell(entry.stage, part.samples, total)
         return ran.trace

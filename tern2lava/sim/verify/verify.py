@@ -13,6 +13,7 @@ from tern2lava.errors import Interrupted
 from tern2lava.memory_need import require_memory, verifying
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
+from tern2lava.sim.lava.run import DEFAULT_PROCESSES, MappedUse
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.reference.watch import Limits, Watched, together
 from tern2lava.sim.verify.arithmetic import SpikeCounts, added
@@ -52,7 +53,8 @@ class Proof:
     reading: the float model against the framework's own run, where there is one.
     accuracy_engine: of the fast engine, on all samples; engine_fallbacks: (population, reason) of what it left to the
     integer reference. coverage: what the samples compared covered, in the integer reference; cover: the cover stimulus,
-    where it ran. Without data `samples` and `steps` are 0 and all of it is empty but `cover`."""
+    where it ran; mapped: how the Lava network of cores (LM) was made up. Without data `samples` and `steps` are 0 and
+    all of it is empty but `cover`."""
 
     comparison: Comparison
     executions: tuple[Execution, ...]
@@ -72,6 +74,7 @@ class Proof:
     effort: str = NORMAL.name
     reading: Reading | None = None
     watched: tuple[Watched, ...] = ()
+    mapped: MappedUse | None = None
     coverage: Coverage | None = None
     cover: Covered | None = None
 
@@ -80,17 +83,19 @@ def verify(
     executable: Executable, data: SpikeData | None, *, backend: Backend = "lava", lava_mode: LavaMode = "mixed",
     samples: int | None = None, ray: bool = False, progress: Progress | None = None, timeout: float = 600.0,
     effort: Effort = NORMAL, limits: Mapping[str, Limits] | None = None, stimulus: bool = False,
+    processes: int = DEFAULT_PROCESSES,
 ) -> Proof:  # fmt: skip
     """Run the first `samples` (None: all) in I (integer reference), E (fast engine), M (core images) and, with backend
     lava, in Lava as `lava_mode` says, and compare all; then the rest in E alone.
 
-    lava_mode: "fused" L2 (all core images in one Lava process), "inprocess" L3 (Lava's process models in sequence),
-    "stock" L1 (Lava's runtime), "all" these three on all compared samples, "mixed" L2 on all, L3 and L1 on as many as
-    `effort` says. ray: shards of samples run as Ray tasks. limits: of each population with a certificate, the ranges
+    lava_mode: "mapped" LM (a Lava process for each core, with at most about `processes` of the system), "fused" L2 (all
+    core images in one Lava process), "inprocess" L3 (Lava's process models in sequence), "stock" L1 (Lava's runtime),
+    "all" these on all compared samples, "mixed" L2 on all, the others on as many as `effort` says, LM only up to its
+    number of cores. ray: shards of samples run as Ray tasks. limits: of each population with a certificate, the ranges
     that it states, which the integer reference watches. Stops at the first shard of samples that differs. stimulus: run
-    the cover stimulus too (sim.verify.cover), where nothing differs on the data; data None: it alone.
-    `progress(stage, done, total)` counts samples. Raises BackendError where Lava dies or exceeds `timeout` seconds,
-    MissingPackageError where it or Ray is absent, Interrupted (a KeyboardInterrupt) with what was done.
+    the cover stimulus too (sim.verify.cover), where nothing differs on the data; data None: it alone. `progress(stage,
+    done, total)` counts samples. Raises BackendError where Lava dies or exceeds `timeout` seconds, MissingPackageError
+    where it or Ray is absent, Interrupted (a KeyboardInterrupt) with what was done.
     """
     from tern2lava.sim.engine.program import prepare
 
@@ -100,14 +105,14 @@ def verify(
     if data is None:
         return _without_data(covered(), effort)
     compared = data.samples if samples is None else min(samples, data.samples)
-    chosen = amounts(backend, lava_mode, compared, effort)
+    chosen = amounts(backend, lava_mode, compared, effort, len(executable.images))
     for name, _ in chosen:
         EXECUTIONS.get(name).check(executable.program)
     size = min(shard_size(executable.program, data.steps, effort), data.samples)
     values = places(executable.program)
     require_memory("verify", run_of(size, data.steps, values), verifying(size * data.steps * values), smaller(size))
     engine = prepare(executable.program, progress, effort)
-    plans = _plans(executable.program, data, compared, chosen, timeout, effort, limits or {})
+    plans = _plans(executable.program, data, compared, chosen, timeout, effort, limits or {}, processes)
     tally = _Tally(chain=tuple(name for name, _ in chosen))
     with ExitStack() as around:
         child = None
@@ -142,6 +147,7 @@ def verify(
         samples=tally.samples,
         steps=data.steps,
         processes=tally.processes,
+        mapped=tally.mapped,
         bands=tuple(_merged(bands) for bands in tally.bands.values()),
         watched=tuple(together(parts) for parts in tally.watched.values()),
         counts=tuple(added(parts) for parts in tally.counts.values()),
@@ -171,7 +177,7 @@ def _without_data(found: Covered, effort: Effort) -> Proof:
 
 def _plans(
     program: Graph, data: SpikeData, compared: int, amounts: tuple[tuple[str, int], ...], timeout: float,
-    effort: Effort, limits: Mapping[str, Limits],
+    effort: Effort, limits: Mapping[str, Limits], processes: int,
 ) -> list[ShardPlan]:  # fmt: skip
     """Every shard: those in which all executions are compared, then those of the engine alone."""
     size = shard_size(program, data.steps, effort)
@@ -180,7 +186,7 @@ def _plans(
     return [
         ShardPlan(
             begin=begin, end=end, total=data.samples if alone else compared, alone=alone, amounts=amounts,
-            timeout=timeout, effort=effort, limits=limits,
+            timeout=timeout, effort=effort, limits=limits, processes=processes,
         )
         for begin, end, alone in spans
     ]  # fmt: skip
@@ -216,6 +222,7 @@ class _Tally:
     executions: dict[str, Execution] = field(default_factory=dict)
     differs: ShardResult | None = None
     processes: tuple[tuple[str, str, str], ...] = ()
+    mapped: MappedUse | None = None
     correct_engine: int = 0
     correct_integer: int = 0
     correct_float: int = 0
@@ -239,6 +246,7 @@ class _Tally:
             return
         self.samples += result.samples
         self.processes = self.processes or result.processes
+        self.mapped = self.mapped or result.mapped
         self.correct_integer += result.correct_integer
         self.correct_float += result.correct_float
         self.float_ties += result.float_ties

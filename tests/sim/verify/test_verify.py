@@ -67,13 +67,13 @@ def test_each_execution_runs_as_many_samples_as_it_says(
         progress=lambda stage, done, total: stages.setdefault(stage, []).append((done, total)),
     )  # fmt: skip
     assert proof.comparison.equal, str(proof.comparison)
-    assert proof.comparison.chain == ("I", "E", "M", "L2", "L3", "L1")
-    assert ran(proof) == {"I": 9, "E": 20, "M": 9, "L2": 9, "L3": 6, "L1": 2}
+    assert proof.comparison.chain == ("I", "E", "M", "LM", "L2", "L3", "L1")
+    assert ran(proof) == {"I": 9, "E": 20, "M": 9, "LM": 1, "L2": 9, "L3": 6, "L1": 2}
     one = integer.run(executable.program, arrays_of(data.first(1).inputs))
     per_sample = 3 * sum(spikes.size for spikes in one.spikes.values())
     values = {execution.name: execution.values // per_sample for execution in proof.executions}
-    assert values == {"I": 0, "E": 9, "M": 9, "L2": 9, "L3": 6, "L1": 2}
-    assert proof.comparison.compared_values == 35 * per_sample
+    assert values == {"I": 0, "E": 9, "M": 9, "LM": 1, "L2": 9, "L3": 6, "L1": 2}
+    assert proof.comparison.compared_values == 36 * per_sample
     assert (proof.samples, proof.engine_samples) == (9, 20)
     for stage, total in ("Lava's runtime", 2), ("Lava's process models", 6), ("core images in Lava", 9):
         assert stages[stage][0] == (0, total)
@@ -82,10 +82,41 @@ def test_each_execution_runs_as_many_samples_as_it_says(
 
 @pytest.mark.parametrize(
     ("mode", "chain"),
-    [("stock", {"L1": 7}), ("fused", {"L2": 7}), ("inprocess", {"L3": 7}), ("all", {"L2": 7, "L3": 7, "L1": 7})],
+    [
+        ("stock", {"L1": 7}),
+        ("mapped", {"LM": 7}),
+        ("fused", {"L2": 7}),
+        ("inprocess", {"L3": 7}),
+        ("all", {"LM": 7, "L2": 7, "L3": 7, "L1": 7}),
+    ],
 )
 def test_a_lava_mode_runs_what_it_names_on_all_samples(mode: Any, chain: dict[str, int]) -> None:
     assert dict(amounts("lava", mode, 7)) == {"I": 7, "E": 7, "M": 7} | chain
+
+
+def test_a_process_for_each_core_is_in_the_mixed_mode_up_to_a_number_of_cores() -> None:
+    few = dict(amounts("lava", "mixed", 7, cores=NORMAL.mapped_cores))
+    many = dict(amounts("lava", "mixed", 7, cores=NORMAL.mapped_cores + 1))
+    assert few["LM"] == 1
+    assert many == {name: count for name, count in few.items() if name != "LM"}
+    assert dict(amounts("lava", "mapped", 7, cores=1000))["LM"] == 7
+
+
+def test_the_first_difference_names_the_core_and_the_port_that_the_spike_leaves_by(
+    executable: Executable, data: SpikeData
+) -> None:
+    proof = prove(changed(executable), data, backend="reference", samples=1)
+    found = proof.comparison.difference
+    assert found is not None
+    assert proof.comparison.link == "M"
+    places = [
+        (image.core, port)
+        for image in map(decode_core, executable.images)
+        for port, group in enumerate(image.groups)
+        if group.name == found.population and found.neuron in group.box.flat().tolist()
+    ]
+    assert len(places) == 1
+    assert f", core {places[0][0]}, port spikes_{places[0][1]}: spike" in str(found)
 
 
 def test_shards_add_up_to_the_proof_of_one_piece(executable: Executable, data: SpikeData) -> None:
