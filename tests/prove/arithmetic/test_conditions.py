@@ -14,9 +14,26 @@ from network import network
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import build
 from tern2lava.compiler.ir.files import graph_document
-from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Input, Population, Reset
+from tern2lava.compiler.ir.graph import (
+    Arithmetic,
+    Compare,
+    Decays,
+    Dense,
+    Flatten,
+    Graph,
+    Input,
+    Level,
+    Neuron,
+    Node,
+    Output,
+    Pool2d,
+    PoolKind,
+    Population,
+    Projection,
+    Reset,
+)  # fmt: skip
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.passes.pipeline import lower
+from tern2lava.compiler.passes.pipeline import Lowered, lower
 from tern2lava.hw_profiles import load_profile
 from tern2lava.prove.arithmetic.graphs import network_of
 from tern2lava.prove.arithmetic.run import Claim, prove_arithmetic
@@ -204,3 +221,107 @@ def test_sums_of_relays_stay_within_the_width_of_states() -> None:
     meant, coded = (network_of(*graph_document(graph)) for graph in (lowered.real, narrow))
     claims = [Claim(population=c.population, verdict="EXACT", steps=1) for c in lowered.certificates]
     assert any("sums of relay" in (one.reason or "") for one in prove_arithmetic(meant, coded, claims).exact)
+
+
+def sample(name: str, target: str = "loihi2") -> Lowered:
+    chosen, profile = SAMPLES[name], load_profile(target)
+    return build(sample_graph(name), profile, chosen.options, chosen.mapping(profile)).lowered
+
+
+def reasons(lowered: Lowered, *changed: Node, real: tuple[Node, ...] = ()) -> set[str]:
+    """Why populations certified EXACT are not proven, with nodes of the program or the real network in the place of
+    those of their names."""
+    program, meant = lowered.program, lowered.real
+    for node in changed:
+        program = _with(program, node)
+    for node in real:
+        meant = _with(meant, node)
+    claims = [Claim(population=c.population, verdict=c.verdict.value, steps=c.steps) for c in lowered.certificates]
+    graphs = [network_of(*graph_document(graph)) for graph in (meant, program)]
+    return {one.reason for one in prove_arithmetic(graphs[0], graphs[1], claims).exact if one.reason is not None}
+
+
+def test_a_quantum_is_one_last_bit_and_decays_are_cut_in_both() -> None:
+    lowered = sample("quantum", "generic-ternary")
+    assert not reasons(lowered)
+    neuron = next(n for n in lowered.real.of_kind(Neuron) if n.quantum is not None)
+    assert neuron.quantum is not None
+    population = lowered.program.population(neuron.name)
+    assert reasons(lowered, real=(replace(neuron, quantum=frozen(neuron.quantum * 2)),)) == {"its quantum"}
+    nearest = replace(population, decays=Decays.NEAREST)
+    assert "how its decays become whole" in reasons(lowered, nearest)
+
+
+def test_another_place_of_a_kernel_another_source_and_a_missing_one_are_found() -> None:
+    lowered = sample("convolution")
+    assert not reasons(lowered)
+    wire = next(p for p in lowered.program.of_kind(Projection) if p.geometry is not None)
+    assert wire.geometry is not None
+    assert wire.geometry.padding == (1, 1, 1, 1)
+    moved = replace(wire, geometry=replace(wire.geometry, padding=(0, 2, 1, 1)))
+    assert reasons(lowered, moved) == {f"weights of {wire.name}"}
+    lowered = sample("residual")
+    assert not reasons(lowered)
+    last = next(p for p in lowered.program.of_kind(Population) if len(p.inputs) > 1)
+    assert "its inputs" in reasons(lowered, replace(last, inputs=last.inputs[:1]))
+    wires = [lowered.program.projection(name) for name in last.inputs]
+    assert wires[0].inputs != wires[1].inputs
+    swapped = replace(wires[0], inputs=wires[1].inputs)
+    assert reasons(lowered, swapped) & {f"the source of {wires[0].name}", f"the delay of {wires[0].name}"}
+
+
+def test_pieces_of_a_sum_have_one_gain() -> None:
+    lowered = sample("relays", "tiny")
+    assert not reasons(lowered)
+    population = next(p for p in lowered.program.of_kind(Population) if p.levels is None and len(p.inputs) > 1)
+    wires = [lowered.program.projection(name) for name in population.inputs]
+    last = wires[-1]
+    assert any(wire.part_of == last.part_of for wire in wires[:-1])
+    found = reasons(lowered, replace(last, gain=frozen(last.gain * 2, np.int64)))
+    assert any(reason.startswith("the gains of ") for reason in found)
+
+
+def test_resets_that_are_late_or_to_another_value_are_not_taken_for_those_of_integers() -> None:
+    real, program = Case(reason="", kind={"reset": Reset.ZERO}, real={"reset_value": 1.0}).graphs()
+    assert apart(real, program)
+    assert reason(real, program) == "its reset value"
+    real, program = Case(reason="", kind={"reset": Reset.ZERO, "alpha_v": frozen(0.0)}).graphs()
+    assert reason(real, program) is None
+    assert reason(_with(real, replace(real.neuron("n"), reset_delay=True)), program) == "its reset is delayed"
+
+
+def test_sums_reach_as_far_as_signed_spikes_and_pools_bring_them() -> None:
+    signed = network([[1.0, -1.0]], [[1.0]], names=("first", "n"), steps=STEPS, threshold=frozen(2.0))
+    first = replace(signed.neuron("first"), threshold_low=frozen(-1.0))
+    pool = Pool2d(name="pool", inputs=("x",), kind=PoolKind.SUM, kernel=(2, 2), stride=(2, 2))
+    pooled = Graph(
+        level=Level.IMPORTED, steps=STEPS,
+        nodes=(
+            Input(name="x", shape=(1, 2, 2)), pool, Flatten(name="flat", inputs=("pool",)),
+            Dense(name="w", inputs=("flat",), weight=frozen([[1.0]])),
+            Neuron(name="n", inputs=("w",), shape=(1,), threshold=frozen(2.0), reset=Reset.NONE),
+            Output(name="y", inputs=("n",)),
+        ),
+    )  # fmt: skip
+    for graph, enough in ((_with(signed, first), 5), (pooled, 7)):
+        lowered = lower(graph, FINE)
+        for bits, wanted in ((enough, None), (enough - 1, "its potential can overflow")):
+            narrow = replace(lowered.program, arithmetic=replace(FINE, state_bits=bits))
+            assert reason(lowered.real, narrow) == wanted
+
+
+def test_a_sum_of_another_source_that_is_as_late_is_found() -> None:
+    graph = Graph(
+        level=Level.IMPORTED, steps=STEPS,
+        nodes=(
+            Input(name="x", shape=(2,)), Input(name="z", shape=(2,)),
+            Dense(name="w", inputs=("x",), weight=frozen([[1.0, 1.0]])),
+            Dense(name="k", inputs=("z",), weight=frozen([[1.0, -1.0]])),
+            Neuron(name="n", inputs=("w", "k"), shape=(1,), threshold=frozen(2.0), reset=Reset.ZERO),
+            Output(name="y", inputs=("n",)),
+        ),
+    )  # fmt: skip
+    lowered = lower(graph, FINE)
+    assert reason(lowered.real, lowered.program) is None
+    other = replace(lowered.program.projection("w"), inputs=("z",))
+    assert reason(lowered.real, _with(lowered.program, other)) == "the source of w"
