@@ -63,6 +63,16 @@ def lava_l1(net: Net) -> Runner:
     return lambda x: run_stock(net.graph, {"x": x}, child=child).trace.spikes[net.output]
 
 
+def lava_lm(net: Net) -> Runner:
+    from tern2lava.compiler.mapped import map_program
+    from tern2lava.hw_profiles import load_profile
+    from tern2lava.sim.lava.mapped.run import run_mapped
+
+    child = lava_child()
+    program = map_program(net.graph, load_profile("generic-ternary"))
+    return lambda x: run_mapped(program.images, program.host_image, {"x": x}, child=child).trace.spikes[net.output]
+
+
 def lava_l3(net: Net) -> Runner:
     from tern2lava.sim.lava.processes import run_stock
 
@@ -213,6 +223,7 @@ OURS = "engine, 2 threads"
 CONTENDERS = (
     Contender(name="stock Lava, as documented, per sample", make=lava_plain, needs=("lava",), batches=(1,)),
     Contender(name="stock Lava, one run for all samples (L1)", make=lava_l1, needs=("lava",), batches=(8,)),
+    Contender(name="a Lava process for each core (LM)", make=lava_lm, needs=("lava",), batches=(8,)),
     Contender(name="Lava's process models in sequence (L3)", make=lava_l3, needs=("lava",), batches=(32,)),
     Contender(name="core images in our Lava process (L2)", make=lava_l2, needs=("lava",), batches=(1, 256)),
     Contender(name="numpy (integer reference)", make=numpy_reference),

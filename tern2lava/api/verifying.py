@@ -9,7 +9,7 @@ from tern2lava import arguments, extras
 from tern2lava.api.data import Given, SpikesLike, given_spikes
 from tern2lava.api.opened import BundleLike, keep, opened, steps_of
 from tern2lava.arguments import public
-from tern2lava.bundle import Bundle, recorded_run, translation_of
+from tern2lava.bundle import Bundle, profile_of, recorded_run, translation_of
 from tern2lava.compiler.progress import Progress
 from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError
@@ -110,8 +110,9 @@ def verify(
         word = "ranges" if required.arithmetic is None else "arithmetic"
         raise InputError("require", f"requires data for {word}; found none; give some, or leave the word out")
     limits = {row.population: Limits(u=row.u_limit, v=row.v_limit) for row in found.report.certificate}
+    executable = replace(found.executable, cores_per_chip=profile_of(found).system.cores_per_chip)
     proof = run_verify(
-        found.executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
+        executable, spikes, backend=backend, lava_mode=lava_mode, samples=samples, ray=engine == "ray",
         timeout=timeout, progress=progress, effort=wanted, limits=limits, stimulus=stimulus is not None,
         processes=lava_processes,
     )  # fmt: skip

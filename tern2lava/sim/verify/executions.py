@@ -154,7 +154,7 @@ def _lava_mapped(setup: Setup, data: SpikeData, tell: Tell) -> Ran:
 
     run = run_mapped(
         setup.executable.images, setup.executable.host_image, data.values(), processes=setup.processes,
-        timeout=setup.timeout, progress=tell, child=setup.child,
+        timeout=setup.timeout, progress=tell, child=setup.child, cores_per_chip=setup.executable.cores_per_chip,
     )  # fmt: skip
     return Ran(run.trace, mapped=run.mapped)
 

@@ -132,12 +132,20 @@ def test_cores_share_processes_in_their_order_as_many_as_are_allowed(integer_net
     program = map_program(network, load_profile("tiny"))
     wiring = read_wiring(program.images, program.host_image, [(0, 1)])
     everything = plan_mapped(wiring, 1, 9, 10_000)
+    numbers = [image.core for image in wiring.cores]
     assert everything.shared == ()
     for most in (3, 5, 12):
         plan = plan_mapped(wiring, 1, 9, most)
-        assert [core for cores in plan.shared for core in cores] == list(range(len(wiring.cores)))
+        assert [numbers[core] for cores in plan.shared for core in cores] == sorted(numbers)
         assert plan.use.processes <= max(most, 1 + len(wiring.host.groups) + len(readouts(wiring)))
         assert plan.use.parts == everything.use.parts
+    for each in (4, 8):
+        plan = plan_mapped(wiring, 1, 9, 8, each)
+        assert any(len(cores) > 1 for cores in plan.shared)
+        assert [numbers[core] for cores in plan.shared for core in cores] == sorted(numbers)
+        assert all(len({numbers[core] // each for core in cores}) == 1 for cores in plan.shared)
+    # More chips than processes: cores share them all the same.
+    assert len(plan_mapped(wiring, 1, 9, 3, 1).shared) <= 3
 
 
 def test_neurons_that_stock_lava_has_run_on_its_own_models_on_every_core(integer_network: Build) -> None:

@@ -59,9 +59,12 @@ class MappedPlan:
         return Window(samples=self.samples, steps=self.steps, period=self.period, start=0)
 
 
-def plan_mapped(wiring: Wiring, samples: int, steps: int, processes: int = DEFAULT_PROCESSES) -> MappedPlan:
+def plan_mapped(
+    wiring: Wiring, samples: int, steps: int, processes: int = DEFAULT_PROCESSES, cores_per_chip: int | None = None
+) -> MappedPlan:
     """The plan that takes about `processes` processes of the operating system at most: one at least for all cores, and
-    one for each input and readout.
+    one for each input and readout. cores_per_chip: cores of two chips share none, where there are processes for all
+    chips.
 
     Raises UnsupportedError for neurons that no process executes, and for currents that no 64-bit integer holds.
     """
@@ -80,7 +83,11 @@ def plan_mapped(wiring: Wiring, samples: int, steps: int, processes: int = DEFAU
     leaves = sum(plan.leaves for plan in cores)
     shared: tuple[tuple[int, ...], ...] = ()
     if leaves + beside > processes:
-        shared = _neighbours([plan.leaves for plan in cores], max(1, processes - beside))
+        # Images come in the order of the mapper; cores whose numbers follow each other are beside each other.
+        order = sorted(range(len(cores)), key=lambda place: cores[place].core)
+        chips = [cores[place].core // cores_per_chip if cores_per_chip else 0 for place in order]
+        runs = _neighbours([cores[place].leaves for place in order], chips, max(1, processes - beside))
+        shared = tuple(tuple(order[k] for k in run) for run in runs)
     return MappedPlan(
         wiring=wiring, cores=tuple(cores), shared=shared, samples=samples, steps=steps, period=period,
         lava_steps=(samples - 1) * period + steps + max(starts, default=0), use=_use(wiring, cores, shared, beside),
@@ -173,11 +180,17 @@ def _use(wiring: Wiring, cores: list[CorePlan], shared: tuple[tuple[int, ...], .
     )
 
 
-def _neighbours(sizes: list[int], most: int) -> tuple[tuple[int, ...], ...]:
-    """Cores in their order, in at most `most` runs of about the same number of parts."""
+def _neighbours(sizes: list[int], chips: list[int], most: int) -> tuple[tuple[int, ...], ...]:
+    """Cores in their order, in at most about `most` runs of about the same number of parts, each within a chip where
+    there are no more chips than that."""
     if len(sizes) <= most:
         return tuple((core,) for core in range(len(sizes)))
     middle = np.cumsum(sizes) - np.array(sizes) / 2
     run = np.minimum((middle * most / sum(sizes)).astype(int), most - 1)
-    ends = [0, *(np.flatnonzero(np.diff(run)) + 1).tolist(), len(sizes)]
+    cut = np.diff(run) != 0
+    borders = np.diff(chips) != 0
+    if borders.sum() < most:
+        # A border takes the place of a cut beside it.
+        cut = (cut & ~np.append(borders[1:], False) & ~np.append(False, borders[:-1])) | borders
+    ends = [0, *(np.flatnonzero(cut) + 1).tolist(), len(sizes)]
     return tuple(tuple(range(begin, end)) for begin, end in pairwise(ends))

@@ -21,10 +21,12 @@ from tern2lava.sim.reference.integer import spike_type
 def run_mapped(
     images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, processes: int = DEFAULT_PROCESSES,
     timeout: float = DEFAULT_TIMEOUT, progress: Progress | None = None, child: LavaChild | None = None,
+    cores_per_chip: int | None = None,
 ) -> LavaRun:  # fmt: skip
     """The trace of the program in `images` on `inputs` (per input, values (batch, steps, *shape)), executed by Lava.
 
-    processes: of the operating system, at most about as many. All samples run one after the other, one Lava step for
+    processes: of the operating system, at most about as many; cores that share one are of one chip where cores_per_chip
+    is given and there are no more chips than processes. All samples run one after the other, one Lava step for
     each hardware timestep. progress(done, total) counts Lava steps. child: where it runs (None: in one of its own).
     Raises InputError for damaged images or wrong inputs, UnsupportedError for neurons that no Lava process executes,
     MissingPackageError where Lava is absent, BackendError where the run dies or exceeds `timeout` seconds.
@@ -33,7 +35,7 @@ def run_mapped(
     host = decode_core(host_image, "host image")
     rows = [_rows(group, inputs, batch, steps) for group in host.groups]
     levels = [(min(0, int(each.min(initial=0))), max(1, int(each.max(initial=1)))) for each in rows]
-    plan = plan_mapped(read_wiring(images, host_image, levels), batch, steps, processes)
+    plan = plan_mapped(read_wiring(images, host_image, levels), batch, steps, processes, cores_per_chip)
     shared = SharedArrays(_layout(plan, levels))
     for number, each in enumerate(rows):
         shared[f"input/{number}"][:] = each
