@@ -103,7 +103,11 @@ def _lava(order: Order) -> Written:
 
     assert order.executable is not None
     steps = order.executable.program.steps
-    return Written(files=tuple(export_lava(order.executable, order.out, version=order.version, steps=steps)))
+    wanted = order.options.get("processes", "cores")
+    if wanted not in ("cores", "layers"):
+        raise InputError("processes", f"requires cores or layers; found {wanted!r}; write --set processes=layers")
+    files = export_lava(order.executable, order.out, version=order.version, steps=steps, layers=wanted == "layers")
+    return Written(files=tuple(files))
 
 
 EXPORTERS.add(Exporter(name="nir", what="a NIR file (docs/nir.md)", run=_nir, options=("dt", "lossy", "stage")))
@@ -116,6 +120,6 @@ EXPORTERS.add(Exporter(name="weights", what="its codes, entropy-coded", run=_wei
 EXPORTERS.add(
     Exporter(
         name="lava", what="a Lava program with a process for each core, which needs lava-nc alone (docs/lava.md)",
-        run=_lava, of_bundle=True,
+        run=_lava, options=("processes",), of_bundle=True,
     )
 )  # fmt: skip

@@ -15,6 +15,7 @@ from tern2lava.errors import InputError
 from tern2lava.export.images import write_new_folder
 from tern2lava.export.lava_source import RUN, network_source, process_source
 from tern2lava.sim.executable import Executable
+from tern2lava.sim.lava.mapped.layers import layer_wiring
 from tern2lava.sim.lava.mapped.plan import groups_of, plan_mapped, readouts
 from tern2lava.sim.lava.mapped.wiring import read_wiring
 from tern2lava.sim.lava.stand_alone import ARRAYS, NETWORK
@@ -22,9 +23,10 @@ from tern2lava.sim.lava.stand_alone import ARRAYS, NETWORK
 SCRIPT, BUILDER, PROCESSES = "run.py", "network.py", "parts/processes.py"
 
 
-def export_lava(executable: Executable, folder: Path, *, version: str, steps: int) -> list[str]:
+def export_lava(executable: Executable, folder: Path, *, version: str, steps: int, layers: bool = False) -> list[str]:
     """Write run.py, network.py and parts/processes.py (all code that it needs beside numpy and Lava), network.json and
     network.npz (what the core images hold) to a new folder; the names of the files. steps: the most of a sample.
+    layers: of the integer program instead, a process for each population.
 
     Raises InputError where the folder holds something or cannot be written or no steps are known, UnsupportedError for
     neurons that no Lava process executes.
@@ -34,7 +36,7 @@ def export_lava(executable: Executable, folder: Path, *, version: str, steps: in
             "export", "requires the steps that a sample has at most; found a bundle without; compile it with --steps"
         )
     arrays: dict[str, Array] = {}
-    text = json.dumps(_packed(_document(executable, version, steps), arrays), indent=1) + "\n"
+    text = json.dumps(_packed(_document(executable, version, steps, layers), arrays), indent=1) + "\n"
 
     def write(aside: Path) -> None:
         (aside / "parts").mkdir()
@@ -49,10 +51,13 @@ def export_lava(executable: Executable, folder: Path, *, version: str, steps: in
     return [SCRIPT, BUILDER, PROCESSES, NETWORK, ARRAYS]
 
 
-def _document(executable: Executable, version: str, steps: int) -> dict[str, Any]:
+def _document(executable: Executable, version: str, steps: int, layers: bool) -> dict[str, Any]:
     """What the files say, with arrays and tuples in their places."""
     levels = [node.levels for node in executable.program.of_kind(Input)]
-    wiring = read_wiring(executable.images, executable.host_image, levels)
+    if layers:
+        wiring = layer_wiring(executable.program)
+    else:
+        wiring = read_wiring(executable.images, executable.host_image, levels)
     plan = plan_mapped(wiring, 1, steps)
     read = set(readouts(wiring))
     cores = []
@@ -67,7 +72,8 @@ def _document(executable: Executable, version: str, steps: int) -> dict[str, Any
             for number, (group, made) in enumerate(zip(image.groups, groups_of(core), strict=True))
         ]  # fmt: skip
         axons = [(axons.count, routes) for axons, routes in zip(image.axons, into, strict=True)]
-        cores.append({"core": image.core, "axons": axons, "groups": groups})
+        name = image.groups[0].name if layers else f"core {image.core}"
+        cores.append({"name": name, "core": image.core, "axons": axons, "groups": groups})
     return {
         "written_by": f"tern2lava {version}",
         "steps": steps,

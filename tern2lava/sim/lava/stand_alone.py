@@ -60,7 +60,7 @@ def build_network(
             axons=core["axons"], neurons=[group["neurons"] for group in core["groups"]],
             fill=partial(_parts, groups),
         )  # fmt: skip
-        process.name = f"core {core['core']}"
+        process.name = core["name"]
         processes[process.name] = process
     cores = list(processes.values())
     done = np.zeros(1, np.int64)
@@ -85,7 +85,7 @@ def build_network(
                 records[number, index] = _shared((samples, steps, group["neurons"]))
                 when = replace(window, start=group["start"])
                 readout = Readout(neurons=group["neurons"], record=partial(_read, records[number, index], when))
-                readout.name = f"readout of {group['name']} on core {core['core']}"
+                readout.name = f"readout of {group['name']} in {core['name']}"
                 getattr(cores[number], f"spikes_{index}").connect(readout.s_in)
                 processes[readout.name] = readout
     return processes, records

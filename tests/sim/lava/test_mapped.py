@@ -13,12 +13,13 @@ import pytest
 from nets import neurons, sparse_codes
 from tern2lava.compiler.image.core_image import CoreImage, decode_core, encode_core
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Projection
-from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.ir.shapes import Pooling, frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.errors import InputError
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.mapped import run as run_module
+from tern2lava.sim.lava.mapped.layers import layer_wiring
 from tern2lava.sim.lava.mapped.plan import plan_mapped, readouts
 from tern2lava.sim.lava.mapped.run import run_mapped
 from tern2lava.sim.lava.mapped.wiring import Connection, Wiring, read_wiring
@@ -181,3 +182,29 @@ def test_networks_that_no_route_connects_run_together(lava_child: LavaChild) -> 
         comparison = compare({"I": integer.run(network, inputs), "LM": result.trace}, network)
         assert comparison.equal, str(comparison)
         assert all(spikes.any() for spikes in result.trace.spikes.values())
+
+
+def pooled(rng: np.random.Generator) -> Graph:
+    """A layer that reads sums over windows of 2 x 2, of which the last row fills none."""
+    pooling = Pooling(in_shape=(2, 7, 6), window=(2, 2))
+    wires = Projection(
+        name="w", inputs=("in",), weight=sparse_codes(rng, 5, 18), gain=frozen(1, np.int64), pooling=pooling
+    )
+    population = neurons("p", ("w",), (5,), threshold=frozen(2, np.int64))
+    nodes = (Input(name="in", shape=(2, 7, 6)), wires, population, Output(name="out", inputs=("p",)))
+    return Graph(level=Level.INTEGER, arithmetic=Arithmetic(), nodes=nodes)
+
+
+def test_layers_as_lava_processes_sum_the_windows_that_are_full(
+    lava_child: LavaChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    network = pooled(rng)
+    inputs = {"in": rng.integers(0, 2, (2, 6, 2, 7, 6))}
+    program = map_program(network, load_profile("loihi2"))
+    monkeypatch.setattr(run_module, "read_wiring", lambda *_: layer_wiring(network))
+    result = run_mapped(program.images, program.host_image, inputs, child=lava_child)
+    reference = integer.run(network, inputs)
+    comparison = compare({"I": reference, "LM": result.trace}, network)
+    assert comparison.equal, str(comparison)
+    assert reference.spikes["p"].any()

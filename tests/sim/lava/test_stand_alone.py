@@ -31,15 +31,20 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("name", ["every_kind", "stock_convolution", "recurrent"])
-def test_the_exported_network_spikes_alike_without_tern2lava(name: str, integer_network: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [("every_kind", False), ("stock_convolution", False), ("recurrent", False), ("residual_with_delays", True)],
+)
+def test_the_exported_network_spikes_alike_without_tern2lava(
+    name: str, layers: bool, integer_network: Any, tmp_path: Path
+) -> None:
     network, inputs = integer_network(name, batch=2)
     network = replace(network, steps=9)
     program = map_program(network, load_profile("tiny"))
     executable = Executable(
         imported=network, real=network, program=network, images=program.images, host_image=program.host_image
     )
-    export_lava(executable, tmp_path / "net", version="0", steps=9)
+    export_lava(executable, tmp_path / "net", version="0", steps=9, layers=layers)
     np.savez(tmp_path / "in.npz", **{key: value.astype(np.int32) for key, value in inputs.items()})
     done = subprocess.run(
         [sys.executable, "-c", ALONE, str(tmp_path / "net" / "run.py"), "in.npz", "-o", "out.npz", "--all"],

@@ -133,7 +133,7 @@ def read_wiring(images: Sequence[bytes], host_image: bytes, levels: Sequence[tup
             if key in seen:
                 raise InputError(where, "requires one route from a group to an axon range; found two; compile again")
             seen.add(key)
-            sent, axon = _arrivals(group.box, axons)
+            sent, axon = arrivals(group.box, axons)
             connections.append(
                 Connection(
                     source=source, group=route.group, target=target, axons=route.axons, sent=sent, axon=axon
@@ -142,7 +142,7 @@ def read_wiring(images: Sequence[bytes], host_image: bytes, levels: Sequence[tup
     return Wiring(cores=cores, host=host, levels=tuple(levels), connections=tuple(connections))
 
 
-def _arrivals(sent: Box, axons: Axons) -> tuple[Ints, Ints]:
+def arrivals(sent: Box, axons: Axons) -> tuple[Ints, Ints]:
     """Which neurons of a group's box an axon range sees, and at which of its axons each arrives."""
     seen = axons.box.flat()
     axon_of_neuron = np.full(size(axons.box.shape), -1, np.int64)
