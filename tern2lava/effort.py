@@ -136,6 +136,9 @@ class Effort:
 
 
 NORMAL = Effort()
+LAVA_PROCESSES = 32
+"""Processes of the operating system that a Lava network of cores takes, unless another number is given. Chosen: Lava
+forks each, and slows down beyond some sixty."""
 EFFORTS: dict[str, Effort] = {
     "quick": replace(
         NORMAL, searched_kinds=12, examined_kinds=1, drawn_sequences=96, least_sequences=16, held_threshold=16,

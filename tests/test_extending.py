@@ -164,7 +164,7 @@ def test_an_exporter_writes_from_the_command_line_with_options_of_its_own(
     gone = run("export", bundle, "--to", "toy", "-o", out)
     assert (gone.returncode, gone.stderr) == (
         2,
-        "tern2lava: --to: requires a known exporter; found 'toy'; choose nir, image or weights\n",
+        "tern2lava: --to: requires a known exporter; found 'toy'; choose nir, image, weights or lava\n",
     )
 
 

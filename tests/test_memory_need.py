@@ -63,8 +63,7 @@ def test_a_dense_layer_of_30_000_by_30_000_is_refused_with_the_number(monkeypatc
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
-def test_a_checkpoint_of_3_6_gb_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(memory_need, "available", lambda: 8 * 10**9)
+def test_a_checkpoint_of_3_6_gb_takes_no_memory_before_a_tensor_is_asked_for(tmp_path: Path) -> None:
     shape = [30_000, 30_000]
     header = json.dumps({"w": {"dtype": "F32", "shape": shape, "data_offsets": [0, 3_600_000_000]}}).encode()
     path = tmp_path / "wide.safetensors"
@@ -72,21 +71,18 @@ def test_a_checkpoint_of_3_6_gb_is_refused_before_it_is_read(monkeypatch: pytest
         stream.write(len(header).to_bytes(8, "little") + header)
         stream.truncate(8 + len(header) + 3_600_000_000)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with pytest.raises(InputError, match=r"requires about 10\.8 GB of memory to read the checkpoint; found 8"):
-        read_checkpoint(path)
+    assert list(read_checkpoint(path).tensors) == ["w"]
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
 @pytest.mark.usefixtures("little")
-def test_every_step_is_refused_in_one_line_with_what_to_do(network: tern2lava.CompiledNetwork, tmp_path: Path) -> None:
+def test_every_step_is_refused_in_one_line_with_what_to_do(network: tern2lava.CompiledNetwork) -> None:
     spikes = np.zeros((50, 16, 24), np.uint8)
     module = nn.Sequential(nn.Linear(200, 200), nn.Identity())
-    save_npz(tmp_path / "net.npz", w=np.zeros((300, 300)))
     steps: dict[str, tuple[Any, str]] = {
         "compile": (lambda: tern2lava.compile(dense(100), "loihi2"), "split the layer"),
         "what-if": (lambda: lower(dense(100), Arithmetic()), "split the layer"),
         "module": (lambda: tern2lava.load(module, input_shape=(200,), steps=4), "hold 40,000 numbers in float64"),
-        "checkpoint": (lambda: read_checkpoint(tmp_path / "net.npz"), "shorter format"),
         "simulate": (lambda: tern2lava.simulate(network, spikes, keep=False), "fewer shard_values"),
         "verify": (lambda: tern2lava.verify(network, spikes, backend="reference"), "fewer shard_values"),
     }

@@ -112,7 +112,7 @@ def test_an_interruption_at_a_terminal_is_one_last_line_and_code_130(
     monkeypatch.setattr(api, "compile", interrupted)
     code, out, err = run("compile", *NET, "-o", tmp_path / "b")
     assert (code, out) == (130, "")
-    assert err.splitlines()[-1].endswith("tern2lava: interrupted; nothing half-written was left behind")
+    assert err.splitlines()[-1].endswith("tern2lava: interrupted; nothing was written")
     assert not list(tmp_path.iterdir())
 
 

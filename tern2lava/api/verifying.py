@@ -11,14 +11,13 @@ from tern2lava.api.opened import BundleLike, keep, opened, steps_of
 from tern2lava.arguments import public
 from tern2lava.bundle import Bundle, profile_of, recorded_run, translation_of
 from tern2lava.compiler.progress import Progress
-from tern2lava.effort import NORMAL, Effort, effort_of
+from tern2lava.effort import LAVA_PROCESSES, NORMAL, Effort, effort_of
 from tern2lava.errors import InputError
 from tern2lava.registry import one_of
 from tern2lava.report.model import Report
 from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
 from tern2lava.sim.data.spike_file import SpikeData
-from tern2lava.sim.lava.run import DEFAULT_PROCESSES
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.reading.verify import read_all
 from tern2lava.sim.reference.watch import Limits
@@ -42,7 +41,7 @@ def verify(
     pad: bool = False,
     backend: Backend = "lava",
     lava_mode: LavaMode = "mixed",
-    lava_processes: int = DEFAULT_PROCESSES,
+    lava_processes: int = LAVA_PROCESSES,
     engine: Literal["local", "ray"] = "local",
     samples: int | None = None,
     timeout: float = 600.0,
@@ -82,7 +81,10 @@ def verify(
     if stimulus is not None and not (isinstance(stimulus, str) and stimulus in STIMULI):
         raise arguments.refused("stimulus", one_of(STIMULI), stimulus, "write stimulus='cover', or leave it out")
     if data is None and stimulus is None:
-        raise InputError("data", "requires spikes; found None; give some, or stimulus='cover' for generated ones")
+        raise InputError(
+            "data: spikes",
+            "requires an array, list or tensor; found None; give some, or stimulus='cover' for generated ones",
+        )
     arguments.choice(backend, "backend", get_args(Backend))
     arguments.choice(lava_mode, "lava_mode", get_args(LavaMode))
     lava_processes = arguments.whole(lava_processes, "lava_processes", 1, "give a number, as 32")

@@ -11,10 +11,9 @@ import typer
 from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, EffortName, Json, Pad, app, console, print_json
 from tern2lava.cli.progress import progress_bar
 from tern2lava.counts import count
-from tern2lava.effort import NORMAL
+from tern2lava.effort import LAVA_PROCESSES, NORMAL
 from tern2lava.registry import one_of
 from tern2lava.sim.engines import ENGINES
-from tern2lava.sim.lava.run import DEFAULT_PROCESSES
 from tern2lava.sim.verify.executions import EXECUTIONS, Executor, lava_modes
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def verify(
             min=1,
             help="Processes of the operating system that LM takes at most, about: then neighbouring cores share one.",
         ),
-    ] = DEFAULT_PROCESSES,
+    ] = LAVA_PROCESSES,
     engine: Annotated[
         str, typer.Option(help="`local`: this machine; `ray`: shards of samples as Ray tasks (RAY_ADDRESS).")
     ] = "local",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -113,7 +112,6 @@ def _write_json(path: Path, value: object) -> None:
 
 def write_new_folder(folder: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a folder that is then put at `folder`: whole or absent."""
-    folder = Path(os.path.abspath(folder))
 
     def check(place: Path) -> None:
         if place.exists() and (not place.is_dir() or any(place.iterdir())):
@@ -123,4 +121,4 @@ def write_new_folder(folder: Path, write: Callable[[Path], None]) -> None:
                 folder, "requires a folder that can be replaced; found the working directory; name a folder in it"
             )
 
-    write_folder(folder, write, check)
+    write_folder(Path(folder), write, check)

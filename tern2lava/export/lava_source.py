@@ -21,7 +21,6 @@ _NAMES = (
 _LEFT_OUT = {
     "require_lava",
     "DEFAULT_TIMEOUT",
-    "DEFAULT_PROCESSES",
     "CorePart",
     "MappedUse",
     "ProcessUse",

@@ -162,7 +162,7 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "texts": (lambda: SPIKES.astype(str), "data: spikes: requires an array, list or tensor of numbers"),
     "complex": (lambda: SPIKES.astype(complex), "data: spikes: requires numbers; found complex128"),
     "objects": (lambda: np.array(object()), "data: spikes: requires an array, list or tensor of numbers; found an nd"),
-    "nothing": (lambda: None, "data: spikes: requires an array, list or tensor; found None"),
+    "nothing": (lambda: None, "data: spikes: requires an array, list or tensor; found None; give"),
     "bytes": (lambda: b"\0\1", "data: spikes: requires an array, list or tensor; found b"),
     "an empty list": (list, "data: spikes: requires one sample at least; found none"),
     "an iterator": (lambda: iter([]), "data: spikes: requires an array, list or tensor of numbers; found a list_it"),

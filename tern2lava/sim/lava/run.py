@@ -11,8 +11,6 @@ from tern2lava.errors import InputError
 from tern2lava.sim.data.trace import Trace
 
 DEFAULT_TIMEOUT = 600.0
-# Processes of the operating system for a network of cores: Lava forks each, and slows down beyond some sixty.
-DEFAULT_PROCESSES = 32
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from tern2lava.effort import NORMAL, Effort
+from tern2lava.effort import LAVA_PROCESSES, NORMAL, Effort
 from tern2lava.registry import Registry
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Setup:
     threads: int | None
     child: LavaChild | None
     timeout: float
-    processes: int = 32
+    processes: int = LAVA_PROCESSES
     effort: Effort = NORMAL
     limits: Mapping[str, Limits] = field(default_factory=dict)
     driven: Mapping[str, Spikes] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import D, Spikes, size
 from tern2lava.compiler.progress import Progress
 from tern2lava.counts import count
-from tern2lava.effort import NORMAL, Effort
+from tern2lava.effort import LAVA_PROCESSES, NORMAL, Effort
 from tern2lava.errors import InputError
 from tern2lava.registry import one_of
 from tern2lava.sim.data.readout import needs_states, predictions, scores
@@ -68,7 +68,7 @@ class ShardPlan:
     alone: bool
     amounts: tuple[tuple[str, int], ...]
     timeout: float
-    processes: int = 32
+    processes: int = LAVA_PROCESSES
     effort: Effort = NORMAL
     limits: Mapping[str, Limits] = field(default_factory=dict)
 

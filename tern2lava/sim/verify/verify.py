@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.progress import Progress
-from tern2lava.effort import NORMAL, Effort
+from tern2lava.effort import LAVA_PROCESSES, NORMAL, Effort
 from tern2lava.errors import Interrupted
 from tern2lava.memory_need import require_memory, verifying
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.executable import Executable
-from tern2lava.sim.lava.run import DEFAULT_PROCESSES, MappedUse
+from tern2lava.sim.lava.run import MappedUse
 from tern2lava.sim.reading.compare import Reading
 from tern2lava.sim.reference.watch import Limits, Watched, together
 from tern2lava.sim.verify.arithmetic import SpikeCounts, added
@@ -83,7 +83,7 @@ def verify(
     executable: Executable, data: SpikeData | None, *, backend: Backend = "lava", lava_mode: LavaMode = "mixed",
     samples: int | None = None, ray: bool = False, progress: Progress | None = None, timeout: float = 600.0,
     effort: Effort = NORMAL, limits: Mapping[str, Limits] | None = None, stimulus: bool = False,
-    processes: int = DEFAULT_PROCESSES,
+    processes: int = LAVA_PROCESSES,
 ) -> Proof:  # fmt: skip
     """Run the first `samples` (None: all) in I (integer reference), E (fast engine), M (core images) and, with backend
     lava, in Lava as `lava_mode` says, and compare all; then the rest in E alone.

@@ -15,11 +15,12 @@ import numpy as np
 
 from tern2lava.compiler.certify.wrapping import refuse_unbounded
 from tern2lava.compiler.ir.graph import Graph, Input
+from tern2lava.effort import LAVA_PROCESSES
 from tern2lava.sim.lava.assemble import CoreGroup
 from tern2lava.sim.lava.mapped.wiring import Wiring
 from tern2lava.sim.lava.parts import neuron_part, synapse_parts
 from tern2lava.sim.lava.process_choice import NeuronPlan, SynapsePlan, plan_neuron, plan_synapse, refuse_unknown_kinds
-from tern2lava.sim.lava.run import DEFAULT_PROCESSES, CorePart, MappedUse, Window
+from tern2lava.sim.lava.run import CorePart, MappedUse, Window
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -60,7 +61,7 @@ class MappedPlan:
 
 
 def plan_mapped(
-    wiring: Wiring, samples: int, steps: int, processes: int = DEFAULT_PROCESSES, cores_per_chip: int | None = None
+    wiring: Wiring, samples: int, steps: int, processes: int = LAVA_PROCESSES, cores_per_chip: int | None = None
 ) -> MappedPlan:
     """The plan that takes about `processes` processes of the operating system at most: one at least for all cores, and
     one for each input and readout. cores_per_chip: cores of two chips share none, where there are processes for all

@@ -8,18 +8,19 @@ import numpy as np
 
 from tern2lava.compiler.image.core_image import Group, decode_core
 from tern2lava.compiler.ir.shapes import Array, Spikes, size
+from tern2lava.effort import LAVA_PROCESSES
 from tern2lava.errors import InputError
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.lava.child import LavaChild, Progress, run_in_child
 from tern2lava.sim.lava.mapped.plan import MappedPlan, plan_mapped, readouts
 from tern2lava.sim.lava.mapped.wiring import read_wiring
-from tern2lava.sim.lava.run import DEFAULT_PROCESSES, DEFAULT_TIMEOUT, LavaRun, samples_and_steps
+from tern2lava.sim.lava.run import DEFAULT_TIMEOUT, LavaRun, samples_and_steps
 from tern2lava.sim.lava.shared_arrays import Layout, SharedArrays
 from tern2lava.sim.reference.integer import spike_type
 
 
 def run_mapped(
-    images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, processes: int = DEFAULT_PROCESSES,
+    images: Sequence[bytes], host_image: bytes, inputs: Mapping[str, Spikes], *, processes: int = LAVA_PROCESSES,
     timeout: float = DEFAULT_TIMEOUT, progress: Progress | None = None, child: LavaChild | None = None,
     cores_per_chip: int | None = None,
 ) -> LavaRun:  # fmt: skip
