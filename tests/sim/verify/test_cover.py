@@ -268,7 +268,8 @@ def test_where_the_data_show_a_difference_already_the_stimulus_does_not_run(comp
     [
         (
             {},
-            "data: spikes: requires an array, list or tensor; found None; give some, or stimulus='cover' for generated ones",
+            "data: spikes: requires an array, list or tensor; found None; give some, or stimulus='cover' for generated "
+            "ones",
         ),
         ({"stimulus": "all"}, "stimulus: requires cover; found 'all'"),
         ({"stimulus": 1}, "stimulus: requires cover; found 1"),
