@@ -109,10 +109,17 @@ class Row:
         return self.refused and self.mib <= MIB_BAR and self.seconds <= SECONDS_BAR
 
 
+# What each command costs that is given a file that is not there.
+_STARTS: dict[str, Cost] = {}
+
+
 def refuse(hostile: Hostile, bundle: Path, under: Path) -> Row:
     with folder(under) as here:
         words = hostile.make(here, bundle)
-        start = cost_of(plain(words), here)
+        command = str(words[0])
+        if command not in _STARTS:
+            _STARTS[command] = cost_of(plain(words), here)
+        start = _STARTS[command]
         found = cost_of(words, here)
         lines = [line for line in found.said.splitlines() if line.strip()]
         refused = found.code == 2 and len(lines) == 1
@@ -269,12 +276,12 @@ def report(rows: list[Row], loaded: list[Loaded], quick: bool) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--quick", action="store_true", help="every fourth of what is quickly made")
+    parser.add_argument("--quick", action="store_true", help="every sixteenth of what is quickly made")
     parser.add_argument("--check", action="store_true", help="exit code 1 where a bar falls short")
     parser.add_argument("--only", default="", help="inputs whose names hold this text")
     chosen = parser.parse_args()
     inputs = [hostile for hostile in HOSTILE if chosen.only in hostile.name and not (chosen.quick and hostile.slow)]
-    inputs = inputs[:: 4 if chosen.quick and not chosen.only else 1]
+    inputs = inputs[:: 16 if chosen.quick and not chosen.only else 1]
     with tempfile.TemporaryDirectory() as made:
         under = Path(made)
         bundle = under / "sound"
