@@ -97,7 +97,7 @@ def lengthen(bundle: Path, others: list[Path], rng: Rng) -> list[Path]:
 def delete(bundle: Path, others: list[Path], rng: Rng) -> list[Path]:
     path = drawn_file(bundle, rng)
     path.unlink()
-    # Without its manifest a folder is no bundle: the line names the folder.
+    # A folder without its manifest is not a bundle, so the error names the folder.
     return [bundle if path.name == "manifest.json" else path]
 
 

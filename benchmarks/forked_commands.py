@@ -63,7 +63,7 @@ class Ended:
 
 @dataclass(frozen=True, kw_only=True)
 class Blow:
-    """A signal, so many seconds after the start, or before the k-th operation on files in `folder`."""
+    """A signal at a number of seconds after the start, or before the k-th operation on files in `folder`."""
 
     number: int
     after: float | None = None

@@ -118,7 +118,7 @@ class Bench:
         return old, new, done.seconds, done.operations
 
     def strike(self, case: Case, number: int, blows: int, lava: bool) -> Row:
-        """End `case` with a signal so many times."""
+        """End `case` with a signal, a number of times."""
         row = Row()
         plain = list(case.words)
         old, new, seconds, operations = self.measure(case, plain)

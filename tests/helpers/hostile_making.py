@@ -1,4 +1,4 @@
-"""What makes hostile inputs: what an input is, the commands that are given it, arrays of zeros, what is no file."""
+"""Parts of hostile inputs: the input itself, the commands that read it, arrays of zeros, and things that are not files."""
 
 from __future__ import annotations
 
