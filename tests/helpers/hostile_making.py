@@ -1,4 +1,4 @@
-"""Parts of hostile inputs: the input itself, the commands that read it, arrays of zeros, and things that are not files."""
+"""Parts of hostile inputs: the input, the commands that read it, arrays of zeros, and things that are not files."""
 
 from __future__ import annotations
 
