@@ -32,6 +32,7 @@ from tern2lava.compiler.ir.graph import (
     Projection,
     Readout,
     Reset,
+    SparseLinear,
 )
 from tern2lava.compiler.ir.shapes import Reals, Shape, broadcast, size
 from tern2lava.errors import InputError, UnsupportedError
@@ -191,6 +192,13 @@ class _Writer:
             case Delay():
                 seconds = np.full(shape, node.steps * self.result.dt)
                 self.put(name, "Delay", {"delay": seconds}, sources, out)
+            case SparseLinear():
+                raise UnsupportedError(
+                    node.name,
+                    "layers that NIR has",
+                    "a map that moves, pads or averages elements",
+                    "export the network behind the passes (--stage real), where it is part of the weights",
+                )
             case Identity() | Add() | Projection() | Population():
                 raise AssertionError(f"{node.name} is no node to write")
 

@@ -26,8 +26,9 @@ from tern2lava.compiler.ir.graph import (
     PoolKind,
     Readout,
     Reset,
+    SparseLinear,
 )
-from tern2lava.compiler.ir.shapes import Reals, Shape, size
+from tern2lava.compiler.ir.shapes import Ints, Reals, Shape, size
 from tern2lava.compiler.neurons.mechanism import gathered
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
@@ -200,6 +201,18 @@ class GraphBuilder:
             )
         sides = (padding[0], padding[0], padding[1], padding[1])
         self.add(Pool2d(name=name, inputs=(source,), kind=kind, kernel=kernel, stride=stride, padding=sides), where)
+
+    def sparse(
+        self, name: str, source: str, where: object, shape: Sequence[int], rows: Ints, columns: Ints, values: Reals
+    ) -> None:
+        """A linear map onto `shape`, zero but for values[k] (or the one of values ()) from element columns[k] of the
+        source to element rows[k], both counted in C order."""
+        places = (np.asarray(rows, np.int64).reshape(-1), np.asarray(columns, np.int64).reshape(-1))
+        node = SparseLinear(
+            name=name, inputs=(source,), shape=self.held(shape), rows=places[0], columns=places[1],
+            values=numbers(where, values),
+        )  # fmt: skip
+        self.add(node, where)
 
     def maxpool(self, name: str, source: str, where: object, *, kernel: Pair, stride: Pair, padding: Pair) -> None:
         """The maximum of spikes over windows: neurons that fire where the sum of a window is above 0 (an OR).

@@ -28,13 +28,16 @@ from tern2lava.compiler.ir.graph import (
     Population,
     Projection,
     Reset,
+    SparseLinear,
 )
 from tern2lava.compiler.ir.linear import target_shape
 from tern2lava.compiler.ir.shapes import Pooling, Shape, conv_out, size
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 
-_LINEAR: tuple[type[NodeBase], ...] = (Dense, Conv2d, Pool2d, ChannelAffine, Flatten, Identity, Add, Delay)
+_LINEAR: tuple[type[NodeBase], ...] = (
+    Dense, Conv2d, Pool2d, SparseLinear, ChannelAffine, Flatten, Identity, Add, Delay,
+)  # fmt: skip
 LEGAL: dict[Level, tuple[type[NodeBase], ...]] = {
     Level.IMPORTED: (Input, *_LINEAR, Neuron, Output),
     Level.NORMAL: (Input, Projection, Neuron, Output),
@@ -187,6 +190,9 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
             return conv_shape(node, sources[0])
         case Pool2d():
             return pool_shape(node, sources[0])
+        case SparseLinear():
+            _check_places(node, sources[0])
+            return node.shape
         case ChannelAffine():
             for name in ("gain", "offset"):
                 value = getattr(node, name)
@@ -215,6 +221,26 @@ def output_shape(node: Node, sources: list[Shape]) -> Shape:
             return target_shape(node)
         case Identity() | Add() | Delay() | Output():
             return sources[0]
+
+
+def _check_places(node: SparseLinear, source: Shape) -> None:
+    """InputError where a SparseLinear has no outputs, or an entry for none of its inputs or outputs."""
+    if size(node.shape) == 0:
+        raise InputError(node.name, f"requires one output at least; found shape {node.shape}; give each axis a size")
+    if node.rows.ndim != 1 or node.columns.shape != node.rows.shape or node.values.shape not in ((), node.rows.shape):
+        found = f"{node.rows.shape}, {node.columns.shape} and {node.values.shape}"
+        raise InputError(
+            node.name,
+            f"requires rows, columns and values of as many entries; found shapes {found}; give each entry one",
+        )
+    for what, places, among in (("row", node.rows, node.shape), ("column", node.columns, source)):
+        if places.dtype.kind not in "iu":
+            raise InputError(node.name, f"requires whole {what}s; found dtype {places.dtype}; give integers")
+        if places.size and (places.min() < 0 or places.max() >= size(among)):
+            found = f"{int(places.min())} to {int(places.max())}"
+            raise InputError(
+                node.name, f"requires {what}s from 0 to {size(among) - 1} (shape {among}); found {found}; mend them"
+            )
 
 
 def _check_pooling(name: str, pooling: Pooling, expected: int) -> None:

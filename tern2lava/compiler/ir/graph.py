@@ -162,6 +162,20 @@ class Pool2d(NodeBase):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class SparseLinear(NodeBase):
+    """flatten(y) = A flatten(x), both in C order, y of `shape`; A is zero but for values[k] at (rows[k], columns[k]).
+
+    Moving and averaging: permutations, slices, padding, upsampling, means, windows of any kind. rows, columns:
+    (entries,); values: () or (entries,). What stands twice at one place is added up. There is no bias.
+    """
+
+    shape: Shape
+    rows: Ints
+    columns: Ints
+    values: Reals = field(default_factory=lambda: frozen(1.0))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ChannelAffine(NodeBase):
     """y[c] = gain[c] * x[c] + offset[c] along the first axis (batch normalisation in inference, scaling).
 
@@ -340,6 +354,7 @@ Node = (
     | Dense
     | Conv2d
     | Pool2d
+    | SparseLinear
     | ChannelAffine
     | Flatten
     | Identity
@@ -357,6 +372,7 @@ NODE_KINDS: dict[str, type[NodeBase]] = {
         Dense,
         Conv2d,
         Pool2d,
+        SparseLinear,
         ChannelAffine,
         Flatten,
         Identity,

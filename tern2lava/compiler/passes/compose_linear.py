@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tern2lava.compiler.ir.check import conv_shape
-from tern2lava.compiler.ir.graph import Add, ChannelAffine, Conv2d, Delay, Dense, Flatten, Identity, Node
+from tern2lava.compiler.ir.graph import Add, ChannelAffine, Conv2d, Delay, Dense, Flatten, Identity, Node, SparseLinear
 from tern2lava.compiler.ir.linear import conv2d
 from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, Reals, Shape, broadcast, conv_out, size
+from tern2lava.compiler.ir.sparse import sparse_matrix
 from tern2lava.errors import UnsupportedError
 
 # A product of two layers is formed only below this many weights; above it the network is surely not meant so.
@@ -75,6 +76,8 @@ def apply(before: LinearMap | None, node: Node, source: Shape) -> LinearMap:
             return _then_dense(before, node)
         case Conv2d():
             return _then_conv(before, node)
+        case SparseLinear():
+            return _then_sparse(before, node)
         case ChannelAffine():
             return _then_affine(before, node)
         case _:
@@ -115,6 +118,15 @@ def _then_dense(before: LinearMap, node: Dense) -> LinearMap:
         _refuse_large(node.name, second.shape[0] * size(before.geometry.in_shape))
         weight = _dense_after_conv(second, before.weight.astype(np.float64), before.geometry)
     return replace(before, weight=weight, geometry=None, bias=bias, shape=(second.shape[0],), factor=1.0)
+
+
+def _then_sparse(before: LinearMap, node: SparseLinear) -> LinearMap:
+    matrix = sparse_matrix(node, size(before.shape))
+    read = before.weight if before.geometry is None else None
+    inputs = matrix.shape[1] if read is None else read.shape[1]
+    _refuse_large(node.name, max(size(node.shape) * inputs, matrix.shape[0] * matrix.shape[1]))
+    dense = _then_dense(before, Dense(name=node.name, weight=matrix.toarray()))
+    return replace(dense, bias=dense.bias.reshape(node.shape), shape=node.shape)
 
 
 def _refuse_large(name: str, weights: int) -> None:
@@ -168,12 +180,10 @@ def _then_conv(before: LinearMap, node: Conv2d) -> LinearMap:
             _refuse_padded_remainder(node.name, before.pooling, own, node.weight.shape)
         return replace(before, weight=weight * before.factor, geometry=own, bias=bias, shape=out_shape, factor=1.0)
     if before.geometry is None:
-        raise UnsupportedError(
-            node.name,
-            "a convolution follows a population, pooling or convolution",
-            "a dense layer in front of it",
-            "put a neuron layer between them",
-        )
+        matrix = before.weight.astype(np.float64)
+        _refuse_large(node.name, matrix.shape[1] * max(size(in_shape), size(out_shape)))
+        columns = conv2d(matrix.T.reshape(-1, *in_shape), weight, own)
+        return replace(before, weight=columns.reshape(len(columns), -1).T, bias=bias, shape=out_shape)
     return _conv_after_conv(before, node.name, weight, own, bias)
 
 

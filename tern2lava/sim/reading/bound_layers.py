@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir.graph import ChannelAffine, Conv2d, Dense, Node, Pool2d, PoolKind
+from tern2lava.compiler.ir.graph import ChannelAffine, Conv2d, Dense, Node, Pool2d, PoolKind, SparseLinear
 from tern2lava.compiler.ir.linear import conv2d, windows2d
 from tern2lava.compiler.ir.shapes import Array, Bools, ConvGeometry, Reals, Shape, Spikes, broadcast
+from tern2lava.compiler.ir.sparse import sparse_matrix
 from tern2lava.sim.reading.precision import Precision, is_power_of_two, last_bit
 from tern2lava.sim.reference.real import pool2d, stateless
 
@@ -87,6 +89,8 @@ class Layer:
             return self._weighted(x)
         if isinstance(node, Pool2d):
             return self._pooled(node, x)
+        if isinstance(node, SparseLinear):
+            return self._sparse(node, x)
         if isinstance(node, ChannelAffine):
             return self._scaled(node, x)
         return x.reshaped(self.out_shape)
@@ -160,6 +164,31 @@ class Layer:
             value=value, error=np.where(exact, 0.0, error + rounding), reach=reach, grid=grid,
             terms=np.full((1,) * value.ndim, area + 2.0),
         )  # fmt: skip
+
+    def _sparse(self, node: SparseLinear, x: Bounded) -> Bounded:
+        """y = A x as _weighted bounds it, a mean being a sum and a division more; what is only moved is not rounded."""
+        precision, batch = self.precision, x.value.shape[0]
+        matrix = sparse_matrix(node, x.value[0].size)
+        absolute, lost, last = abs(matrix), matrix.copy(), matrix.copy()
+        lost.data, last.data = precision.lost(matrix.data), 1.0 / last_bit(matrix.data)
+
+        def mapped(m: Any, values: Reals) -> Reals:
+            return np.asarray((m @ values.reshape(batch, -1).T).T)
+
+        flat = x.reshaped((x.value[0].size,))
+        reach = mapped(absolute, np.abs(flat.value))
+        carried = mapped(absolute, np.broadcast_to(flat.error, flat.value.shape)) + mapped(lost, np.abs(flat.value))
+        seen = np.where(flat.value != 0, flat.grid, np.inf).min(axis=1, initial=np.inf)
+        finest = np.asarray(last.max(axis=1).todense()).reshape(-1)
+        grid = seen[:, None] / np.where(finest > 0, finest, 1.0)
+        entries = np.diff(matrix.indptr)
+        rows = np.repeat(np.arange(len(entries)), entries)
+        shifts = np.bincount(rows, is_power_of_two(matrix.data), len(entries)) == entries
+        exact = (carried == 0) & precision.whole(reach, grid) | (entries <= 1)
+        terms = (entries + 2.0)[None]
+        rounding = np.where(exact & shifts, 0.0, precision.of_sum(terms, reach + carried))
+        value, error = mapped(matrix, flat.value), carried + rounding
+        return Bounded(value=value, error=error, reach=reach, grid=grid, terms=terms).reshaped(self.out_shape)
 
     def _scaled(self, node: ChannelAffine, x: Bounded) -> Bounded:
         """gain x + offset. A normalisation's offset hides mean * gain; the mean is taken to lie within the values that

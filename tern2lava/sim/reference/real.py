@@ -32,9 +32,11 @@ from tern2lava.compiler.ir.graph import (
     Population,
     Projection,
     Reset,
+    SparseLinear,
 )
 from tern2lava.compiler.ir.linear import accumulate, conv2d, per_neuron, windows2d
 from tern2lava.compiler.ir.shapes import Bools, ConvGeometry, Ints, Reals, Shape, Spikes, broadcast, size
+from tern2lava.compiler.ir.sparse import sparse_sums
 from tern2lava.compiler.neurons.adaptive import RealAdaptation
 from tern2lava.compiler.neurons.mechanism import RealCell, kinds_of
 from tern2lava.compiler.neurons.refractory import RealRest
@@ -166,6 +168,8 @@ def stateless(node: Node, x: Reals, out_shape: Shape) -> Reals:
             return y if node.bias is None else y + node.bias.reshape(-1, 1, 1)
         case Pool2d():
             return pool2d(node, x)
+        case SparseLinear():
+            return sparse_sums(node, x).reshape(x.shape[0], *out_shape)
         case ChannelAffine():
             return x * broadcast(node.gain, x.shape[1:]) + broadcast(node.offset, x.shape[1:])
         case Projection():

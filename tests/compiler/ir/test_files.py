@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from drawn import Draw
 from tern2lava.compiler.ir.files import load_graph, save_graph
-from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Level
+from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Input, Level, Neuron, Output, SparseLinear
 from tern2lava.compiler.ir.shapes import ConvGeometry
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError, UnsupportedError
@@ -56,8 +56,21 @@ def all_kinds(make_network: Draw, fine: Arithmetic) -> list[Graph]:
             if {type(n).__name__ for n in stage.nodes} - kinds or seed < 6:
                 graphs.append(replace(stage, notes=("first", "second")))
                 kinds |= {type(n).__name__ for n in stage.nodes}
-    assert kinds == set(NODE_KINDS)
+    graphs.append(moved())
+    assert kinds | {type(n).__name__ for n in graphs[-1].nodes} == set(NODE_KINDS)
     return graphs
+
+
+def moved() -> Graph:
+    """A network with a map that moves and averages, as no random one has."""
+    places = np.array([[0, 3], [1, 2], [1, 5], [2, 0]])
+    mean = SparseLinear(
+        name="mean", inputs=("x",), shape=(3,), rows=places[:, 0], columns=places[:, 1],
+        values=np.array([1.0, 0.5, 0.5, -1.0]),
+    )  # fmt: skip
+    swap = SparseLinear(name="swap", inputs=("mean",), shape=(3, 1, 1), rows=np.arange(3), columns=np.arange(3)[::-1])
+    nodes = (Input(name="x", shape=(6,)), mean, swap, Neuron(name="n", inputs=("swap",), shape=(3, 1, 1)))
+    return Graph(level=Level.IMPORTED, nodes=(*nodes, Output(name="y", inputs=("n",))), source="moved", steps=4)
 
 
 def test_every_kind_of_node_comes_back_as_it_was(make_network: Draw, fine: Arithmetic, tmp_path: Path) -> None:

@@ -10,7 +10,17 @@ import pytest
 from numpy.typing import NDArray
 
 from nodes import there
-from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Conv2d, Dense, Neuron, Pool2d, PoolKind, Reset
+from tern2lava.compiler.ir.graph import (
+    ChannelAffine,
+    Compare,
+    Conv2d,
+    Dense,
+    Neuron,
+    Pool2d,
+    PoolKind,
+    Reset,
+    SparseLinear,
+)
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.sim.reading.bound_layers import Layer, total, whole_numbers
 from tern2lava.sim.reading.bound_neuron import NeuronBound
@@ -97,6 +107,28 @@ def test_convolutions_and_pools_are_within_their_bounds() -> None:
         assert (counts.error.max() == 0) == (kernel == 2)  # a ninth has no finite binary form
         of_spikes = torch.nn.functional.avg_pool2d(torch.tensor(x).float(), kernel, 2).numpy()
         assert (np.abs(of_spikes - counts.value) <= counts.error).all()
+
+
+def test_maps_that_move_are_exact_and_those_that_average_within_their_bounds() -> None:
+    rng = np.random.default_rng(5)
+    x = whole_numbers((rng.random((9, 12)) < 0.5).astype(float))
+    order = rng.permutation(12)
+    thirds = Layer(Dense(name="a", inputs=("x",), weight=rng.choice([-1, 1], (12, 12)) / 3), (12,), SINGLE).apply(x)
+    moving = SparseLinear(name="m", inputs=("x",), shape=(3, 4), rows=np.arange(12), columns=order)
+    moved = Layer(moving, (3, 4), SINGLE).apply(thirds)
+    assert np.array_equal(moved.value, thirds.value[:, order].reshape(9, 3, 4))
+    assert np.array_equal(moved.error, thirds.error[:, order].reshape(9, 3, 4))
+    assert not Layer(moving, (3, 4), SINGLE).apply(x).error.any()
+    share = frozen(1 / 3)
+    mean = SparseLinear(name="m", inputs=("x",), shape=(4,), rows=np.arange(12) // 3, columns=order, values=share)
+    found = Layer(mean, (4,), SINGLE).apply(thirds)
+    single = thirds.value.astype(F)[:, order].reshape(9, 4, 3).sum(axis=2) / F(3)
+    assert (np.abs(single - found.value) <= found.error).all()
+    assert (found.error > thirds.error.max() / 4).all()
+    assert found.error.max() < 1e-5
+    of_spikes = Layer(mean, (4,), SINGLE).apply(x)
+    means = x.value.astype(F)[:, order].reshape(9, 4, 3).mean(axis=2)
+    assert (np.abs(means - of_spikes.value) <= of_spikes.error).all()
 
 
 def test_batch_normalisation_is_within_its_bound() -> None:
