@@ -12,6 +12,7 @@ import numpy as np
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.files.hdf5 import Leaf, Tree
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
+from tern2lava.frontends.nir.sizes import declared_shape
 
 Edge = tuple[str, str]
 
@@ -154,23 +155,14 @@ def _node(full: str, kind: str, member: Tree) -> Hdf5Node:
     missing = [key for key in FIELDS[kind] if key not in fields and key not in _DEFAULTS]
     if missing:
         raise InputError(full, f"requires all fields of {kind}; found no {', '.join(missing)}; write the file again")
-    if kind in NEURONS:
-        _check_shapes(full, fields)
     metadata = member.get("metadata")
     text = metadata.get(SAID) if isinstance(metadata, dict) else None
     if isinstance(text, str):
         fields[SAID] = text
-    return Hdf5Node(name=full, kind=kind, fields=fields)
-
-
-def _check_shapes(full: str, fields: dict[str, Leaf]) -> None:
-    """Raise InputError unless the arrays of a neuron have one shape, single numbers apart."""
-    found = {key: value.shape for key, value in fields.items() if isinstance(value, np.ndarray)}
-    try:
-        np.broadcast_shapes(*found.values())
-    except ValueError:
-        shapes = ", ".join(f"{key} {shape}" for key, shape in found.items())
-        raise InputError(full, f"requires fields of one shape; found {shapes}; repair the network") from None
+    node = Hdf5Node(name=full, kind=kind, fields=fields)
+    if kind in NEURONS:
+        declared_shape(node)
+    return node
 
 
 def _edges(group: Tree, where: object) -> list[Edge]:

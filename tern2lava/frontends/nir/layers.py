@@ -11,6 +11,7 @@ from tern2lava.compiler.ir.shapes import Array, Shape, compact, size
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
+from tern2lava.frontends.nir.sizes import placed
 
 
 def dense_layer(node: Hdf5Node, source: str, shape: Shape) -> Dense:
@@ -33,22 +34,16 @@ def dense_layer(node: Hdf5Node, source: str, shape: Shape) -> Dense:
 
 def channel_gain(node: Hdf5Node, value: Array, shape: Shape) -> Array:
     """A factor per value as one () or per channel (channels,); UnsupportedError where positions differ."""
-    value = compact(value, value.shape)
+    value = placed(node, "scale", value, shape)
     if value.ndim == 0:
         return value
-    try:
-        full = np.broadcast_to(value, shape)
-    except ValueError:
-        raise InputError(
-            f"{node.name}.scale",
-            f"requires a scale of its input's shape {shape}; found {value.shape}; repair the network",
-        ) from None
+    full = np.broadcast_to(value, shape)
     rows = full.reshape(shape[0], -1)
     if np.any(rows != rows[:, :1]):
         raise UnsupportedError(
             node.name, "a scale of one number or one per channel", "scales per position", "scale the next weights"
         )
-    return np.asarray(rows[:, 0])
+    return compact(rows[:, 0], (shape[0],))
 
 
 def conv_fields(node: Hdf5Node) -> dict[str, Any]:

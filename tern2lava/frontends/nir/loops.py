@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import networkx
@@ -22,14 +23,15 @@ class Order:
     waiting: frozenset[Edge]
 
 
-def order_nodes(graph: NirGraph, delayed: frozenset[str]) -> Order:
-    """The order of `graph`, `delayed` naming its Delay nodes of at least one step.
+def order_nodes(graph: NirGraph, delays: Mapping[str, tuple[int, int]]) -> Order:
+    """The order of `graph`, `delays` naming the fewest and most steps of its Delay nodes.
 
     An edge closes a loop where its target lies on every way from the inputs to its source (a back edge of a reducible
     flow graph; Hecht and Ullman, SIAM J. Comput. 1, 1972). Around such a loop without a Delay, spikes wait one step
     where they leave the last neurons before the edge: frameworks feed back the spikes of the step before. Raises
     UnsupportedError for a loop that can be entered at two places, for then which edge waits is anyone's guess.
     """
+    delayed = frozenset(name for name, (least, _) in delays.items() if least > 0)
     digraph = networkx.DiGraph()
     digraph.add_nodes_from(graph.nodes)
     digraph.add_edges_from(graph.edges)
@@ -51,6 +53,13 @@ def order_nodes(graph: NirGraph, delayed: frozenset[str]) -> Order:
             other = above[other]
         return False
 
+    for loop in networkx.strongly_connected_components(digraph):
+        mixed = [name for name in sorted(loop) if len(loop) > 1 and _mixed(delays.get(name))]
+        if mixed:
+            raise UnsupportedError(
+                mixed[0], "a Delay in a loop of no steps for all values, or of one and more for all", "some of 0",
+                "say the delays of 0 as one step, which the loop takes anyway, where that is meant",
+            )  # fmt: skip
     late = tuple(edge for edge in graph.edges if dominates(edge[1], edge[0]))
     forward = digraph.copy()
     forward.remove_edges_from(late)
@@ -70,6 +79,10 @@ def order_nodes(graph: NirGraph, delayed: frozenset[str]) -> Order:
     for edge in late:
         waiting |= _waiting(graph, edge, edge[1], quick, delayed)
     return Order(forward=order, late=late, waiting=frozenset(waiting))
+
+
+def _mixed(delays: tuple[int, int] | None) -> bool:
+    return delays is not None and delays[0] == 0 < delays[1]
 
 
 def _waiting(graph: NirGraph, edge: Edge, entry: str, quick: networkx.DiGraph, delayed: frozenset[str]) -> set[Edge]:

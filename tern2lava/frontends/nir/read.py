@@ -26,11 +26,12 @@ from tern2lava.compiler.ir.graph import (
     PoolKind,
     Readout,
 )
-from tern2lava.compiler.ir.shapes import compact, frozen, size
+from tern2lava.compiler.ir.shapes import Ints, compact, frozen, size
 from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import Assumptions, parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
+from tern2lava.frontends.delays import delayed
 from tern2lava.frontends.files.hdf5 import Tree
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nir.file import ANALOG, NEURONS, NirGraph, parse_nir
@@ -38,7 +39,11 @@ from tern2lava.frontends.nir.layers import channel_gain, conv_fields, dense_laye
 from tern2lava.frontends.nir.loops import order_nodes
 from tern2lava.frontends.nir.neuron import NEVER, neuron_fields, silent_fields
 from tern2lava.frontends.nir.rewrite import add_ends, free_name, fuse_thresholds
+from tern2lava.frontends.nir.sizes import check_output, check_population, placed
 from tern2lava.frontends.nir.time_step import Timing, find_timing
+
+LONGEST_DELAY = 1 << 20
+"""Steps that a Delay may wait at most; targets hold far fewer and say so."""
 
 KEYS = ("reset", "fire", "reset_delay", "readout", "levels")
 
@@ -83,7 +88,8 @@ class _Assembly:
         self.builder = GraphBuilder(source, steps, one_dimensional="Conv1d" in kinds)
         self.builder.notes += [*graph.notes, *timing.notes]
         self.wait = {node.name: self.delay_steps(node) for node in graph.nodes.values() if node.kind == "Delay"}
-        self.order = order_nodes(graph, frozenset(name for name, steps in self.wait.items() if steps > 0))
+        spans = {name: (int(steps.min()), int(steps.max())) for name, steps in self.wait.items()}
+        self.order = order_nodes(graph, spans)
         self.ir: dict[str, str] = {}
         self.open: dict[str, list[str]] = {}
 
@@ -115,20 +121,26 @@ class _Assembly:
     def place(self, node: Hdf5Node) -> str:
         return f"{self.where}: {node.name} ({node.kind})"
 
-    def delay_steps(self, node: Hdf5Node) -> int:
-        """Steps of a Delay node; UnsupportedError where they are no whole number or differ between values."""
+    def delay_steps(self, node: Hdf5Node) -> Ints:
+        """Steps of a Delay node, one number or one for each value; UnsupportedError where they are not whole."""
         seconds = node.array("delay")
         assert self.dt is not None
         steps = seconds / self.dt
         whole = np.rint(steps)
-        if np.any(np.abs(steps - whole) > 1e-3) or np.any(whole != whole.reshape(-1)[0]) or np.any(whole < 0):
+        wrong = np.abs(steps - whole) > 1e-3
+        if np.any(wrong) or np.any(whole < 0) or np.any(whole > LONGEST_DELAY):
             raise UnsupportedError(
                 node.name,
-                "one whole number of time steps as a delay",
+                f"delays of 0 to {LONGEST_DELAY:,} whole time steps",
                 f"{float(steps.min()):g} to {float(steps.max()):g} steps of {self.dt:g} s",
-                "round the delays, or split the layer by delay",
+                "give the --dt that it was trained with; rounding its delays would change the network",
             )
-        return int(whole.reshape(-1)[0])
+        return whole.astype(np.int64)
+
+    def delay(self, node: Hdf5Node, source: str) -> None:
+        """Add a Delay node, each of its values waiting as long as it says."""
+        steps = placed(node, "delay", self.wait[node.name], self.builder.shape[source])
+        delayed(self.builder, node.name, source, self.place(node), steps)
 
     def read(self, a: str, b: str) -> str:
         """The IR node that carries what `a` sends to `b`: a Delay of one step where the edge waits."""
@@ -196,7 +208,7 @@ class _Assembly:
                 self.check_flatten(node, source)
                 builder.add(Flatten(name=node.name, inputs=(source,)), where)
             case "Delay":
-                builder.add(Delay(name=node.name, inputs=(source,), steps=self.wait[node.name]), where)
+                self.delay(node, source)
             case "Output":
                 self.output(node, source)
             case _:
@@ -238,19 +250,18 @@ class _Assembly:
                     )
         place = self.place(node)
         shape = self.builder.shape[sources[0]]
+        check_population(node, shape)
         fields: dict[str, Any] = {}
         for key, value in neuron_fields(node, self.dt, self.assumptions).items():
             if isinstance(value, np.ndarray):
-                value = compact(value, value.shape)
-                flat = self.builder.one_dimensional
-                if value.ndim and value.size == size(shape) and value.shape != shape and not flat:
-                    value = value.reshape(shape)
+                value = compact(np.asarray(placed(node, key, value, shape)), shape)
             fields[key] = value
         self.builder.neuron(node.name, tuple(sources), place, **fields)
 
     def output(self, node: Hdf5Node, source: str) -> None:
         """Add an Output, with an integrator before it where a linear layer is read."""
         builder, where = self.builder, self.place(node)
+        check_output(node, builder.shape[source])
         population = source
         by_name = {each.name: each for each in builder.nodes}
         while isinstance(by_name[population], Flatten | Identity):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from nir_trees import DT, chain, lif, nir_tree, read, recurrent, sink, source
+from tern2lava import api
 from tern2lava.compiler.ir.graph import Compare, Delay, Neuron, Output, Readout, Reset
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.sim.reference.real import run_float
@@ -140,9 +141,36 @@ def test_delays_are_whole_steps() -> None:
     spikes = run_float(graph, {"input": x}).spikes["z"][0]
     np.testing.assert_array_equal(spikes[3:], x[0, :-3])
     assert not spikes[:3].any()
-    for delay in (np.full(2, 2.5e-4), np.array([1e-4, 2e-4])):
-        with pytest.raises(UnsupportedError, match="one whole number of time steps"):
-            read(chain(source(2), ("d", {"type": "Delay", "delay": delay}), z, sink(2)), dt=DT)
+    with pytest.raises(UnsupportedError, match="whole time steps; found 2.5 to 2.5 steps.*give the --dt"):
+        read(chain(source(2), ("d", {"type": "Delay", "delay": np.full(2, 2.5e-4)}), z, sink(2)), dt=DT)
+
+
+def test_every_value_waits_its_own_delay() -> None:
+    rng = np.random.default_rng(18)
+    x = rng.integers(0, 2, (1, 30, 4))
+    steps, weight = np.array([0, 2, 5, 2]), rng.choice([-1.0, 1.0], (3, 4))
+    z = ("z", {"type": "Threshold", "threshold": np.full(3, 0.5)})
+    fc = ("fc", {"type": "Linear", "weight": weight})
+    graph = read(chain(source(4), ("d", {"type": "Delay", "delay": steps * DT}), fc, z, sink(3)), dt=DT)
+    late = np.zeros((30, 4))
+    for i, wait in enumerate(steps):
+        late[wait:, i] = x[0, : 30 - wait, i]
+    expected = late @ weight.T > 0.5
+    np.testing.assert_array_equal(run_float(graph, {"input": x}).spikes["z"][0], expected)
+    assert 10 < expected.sum() < 80
+    compiled = api.compile(graph, "loihi2")
+    found = api.simulate(compiled, {"spikes": x}, any_steps=True).trace.spikes["z"][0]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_delay_that_is_none_for_some_values_of_a_loop_is_refused() -> None:
+    rng = np.random.default_rng(11)
+    tree, _ = recurrent(rng)
+    nodes, edges = tree["node"]["nodes"], tree["node"]["edges"]
+    nodes["wait"] = {"type": "Delay", "delay": np.array([0.0, DT, DT, DT, DT])}
+    edges[0:1] = [["lif", "wait"], ["wait", "rec"]]
+    with pytest.raises(UnsupportedError, match="wait: requires a Delay in a loop of no steps for all values"):
+        read(tree, dt=DT)
 
 
 @pytest.mark.parametrize(
