@@ -210,6 +210,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="exit code 1 where a bar is missed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="commands, with commas")
+    parser.add_argument("--signals", default="SIGKILL,SIGINT,SIGTERM", help="signals, with commas")
     parser.add_argument("-o", "--out", type=Path)
     arguments = parser.parse_args()
     kills, signals = (4, 2) if arguments.quick else (KILLS, SIGNALS)
@@ -222,6 +223,8 @@ def main() -> int:
             if arguments.only and case.name not in arguments.only.split(","):
                 continue
             for number, blows in ((signal.SIGKILL, kills), (signal.SIGINT, signals), (signal.SIGTERM, signals)):
+                if number.name not in arguments.signals.split(","):
+                    continue
                 lava = not arguments.quick and number == signal.SIGKILL
                 row = rows[case.name, number.name] = bench.strike(case, number, blows, lava)
                 print(f"{case.name} {number.name}: {row.blows} sent, {len(row.faults)} faults", file=sys.stderr)

@@ -54,6 +54,16 @@ def verified(folder: Path, data: Any, **options: Any) -> Verification:
     return found
 
 
+def test_a_recorded_run_that_cannot_be_used_is_refused_before_anything_runs(
+    tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.verifying, "run_verify", lambda *_, **__: pytest.fail("the executions ran first"))
+    with np.load(recorded) as arrays:
+        given = dict(arrays) | {"scores": np.zeros((6, 2, 2))}
+    with pytest.raises(InputError, match=r"scores: requires shape \(6, classes\)"):
+        verified(compiled(tmp_path), given)
+
+
 def test_a_network_read_as_it_is_agrees_with_its_framework(tmp_path: Path, recorded: Path) -> None:
     found = verified(compiled(tmp_path), recorded)
     verdict, block = found.verdict("reading"), found.reading

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Literal, get_args
 
 from tern2lava import arguments, extras
-from tern2lava.api.data import Given, SpikesLike, given_spikes
+from tern2lava.api.data import SpikesLike, given_spikes
 from tern2lava.api.opened import BundleLike, keep, opened, steps_of
 from tern2lava.arguments import public
 from tern2lava.bundle import Bundle, profile_of, recorded_run, translation_of
@@ -19,6 +19,7 @@ from tern2lava.report.requirements import parse_requirements
 from tern2lava.report.verification import add_verification
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.reading.compare import Reading
+from tern2lava.sim.reading.oracle import Oracle
 from tern2lava.sim.reading.verify import read_all
 from tern2lava.sim.reference.watch import Limits
 from tern2lava.sim.verify.shard import LavaMode
@@ -111,6 +112,8 @@ def verify(
     elif require is not None and (required.arithmetic is not None or required.ranges):
         word = "ranges" if required.arithmetic is None else "arithmetic"
         raise InputError("require", f"requires data for {word}; found none; give some, or leave the word out")
+    # Before the executions: a recorded run that cannot be used is no reason to wait for them.
+    oracle = None if given is None or spikes is None else given.oracle(found.executable.imported, spikes, wanted)
     limits = {row.population: Limits(u=row.u_limit, v=row.v_limit) for row in found.report.certificate}
     executable = replace(found.executable, cores_per_chip=profile_of(found).system.cores_per_chip)
     proof = run_verify(
@@ -118,21 +121,20 @@ def verify(
         timeout=timeout, progress=progress, effort=wanted, limits=limits, stimulus=stimulus is not None,
         processes=lava_processes,
     )  # fmt: skip
-    proof = replace(proof, reading=_reading(found, given, spikes, samples, progress, wanted))
+    proof = replace(proof, reading=_reading(found, spikes, oracle, samples, progress, wanted))
     result = add_verification(found.report, proof, required, _ternarize(found), translation_of(found))
     keep(bundle, found, result)
     return result
 
 
 def _reading(
-    bundle: Bundle, given: Given | None, spikes: SpikeData | None, samples: int | None, progress: Progress | None,
+    bundle: Bundle, spikes: SpikeData | None, oracle: Oracle | None, samples: int | None, progress: Progress | None,
     effort: Effort,
 ) -> Reading | None:  # fmt: skip
     """The float model against the framework's own run: the data's, else the one that the bundle keeps, else None."""
     imported, steps = bundle.executable.imported, steps_of(bundle)
-    found = None if given is None or spikes is None else given.oracle(imported, spikes, effort)
-    if found is not None and spikes is not None:
-        return read_all(imported, spikes, found, steps=steps, samples=samples, progress=progress, effort=effort)
+    if oracle is not None and spikes is not None:
+        return read_all(imported, spikes, oracle, steps=steps, samples=samples, progress=progress, effort=effort)
     kept = recorded_run(bundle)
     if kept is None:
         return None

@@ -17,7 +17,8 @@ from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, one_line
 from tern2lava.files.npz import RATIO, Npz, open_npz
-from tern2lava.files.opening import MIB
+from tern2lava.files.opening import MIB, FileError
+from tern2lava.memory_need import require_memory
 from tern2lava.sim.data.given import whole_array
 from tern2lava.sim.data.ragged import cut, is_ragged, padded
 from tern2lava.sim.data.stored_values import StoredValues
@@ -107,13 +108,24 @@ def load_spikes(path: Path, graph: Graph, *, steps: int = 0, pad: bool = False, 
 
 
 def read_array(npz: Npz, name: str, path: Path, effort: Effort, *, whole: bool) -> Array | Member:
-    """One array of an npz file; of a large one only what it is, unless the `whole` is needed. Raises FileError."""
+    """One array of an npz file; of a large one only what it is, unless the `whole` is needed or it lies in Fortran's
+    order, in which no sample lies together. Raises FileError, InputError where memory does not hold it."""
     header = npz[name]
     if header.size <= effort.file_bytes:
         return npz.read(name, effort.file_bytes)
-    if not whole and not (header.fortran and len(header.shape) > 1):
+    turned = header.fortran and len(header.shape) > 1
+    if not whole and not turned:
         return _left_there(npz, name, path, effort)
-    return npz.read(name, max(JOINED, RATIO * npz.packed(name)))
+    hint = (
+        "save it in C's order, with np.ascontiguousarray, of which samples are read one by one"
+        if turned and not whole
+        else "save it uncompressed, with np.savez, or in files of fewer samples"
+    )
+    require_memory(npz.where(name), "hold it twice, as it is and as it is run", 2 * header.size, hint)
+    try:
+        return npz.read(name, max(JOINED, RATIO * npz.packed(name)))
+    except FileError as error:
+        raise error.instead(hint) from None
 
 
 def _left_there(npz: Npz, name: str, path: Path, effort: Effort) -> Member:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 import warnings
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import pytest
 
 from archive import save_npz
 from nodes import there, whole
+from tern2lava import memory_need
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Output
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.effort import NORMAL
 from tern2lava.errors import InputError
 from tern2lava.sim.data.spike_file import load_spikes, make_spikes
 
@@ -161,3 +164,19 @@ def test_labels_that_are_more_than_the_samples_are_not_read(tmp_path: Path) -> N
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 16 << 20
+
+
+def test_a_large_array_in_fortrans_order_is_read_whole_where_memory_holds_it_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.asfortranarray(np.random.default_rng(1).integers(0, 2, (500, 4, 6), np.uint8))
+    np.savez(tmp_path / "data.npz", spikes=values)
+    little = replace(NORMAL, file_bytes=1000)
+    data = load_spikes(tmp_path / "data.npz", graph(), effort=little)
+    assert np.array_equal(data.values(100, 120)["x"].reshape(20, 4, 6), values[100:120])
+    monkeypatch.setattr(memory_need, "SMALL", 0)
+    monkeypatch.setattr(memory_need, "available", lambda: 25_000)
+    with pytest.raises(InputError, match=r"spikes: requires about 24 kB of memory.*; save it in C's order, with np\."):
+        load_spikes(tmp_path / "data.npz", graph(), effort=little)
+    np.savez(tmp_path / "data.npz", spikes=np.ascontiguousarray(values))
+    assert load_spikes(tmp_path / "data.npz", graph(), effort=little).samples == 500
