@@ -24,6 +24,8 @@ OPERATIONS = {
     "os.truncate", "os.chmod", "shutil.copyfile",
 }  # fmt: skip
 
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
+
 
 def import_all() -> None:
     """Import what any command needs, so that forks need not."""
@@ -79,9 +81,12 @@ def run(
     called in the fork before the command; what it redirects is not read. Ends it with SIGKILL after `seconds`."""
     out, err, told = (folder.parent / f".{os.getpid()}.{name}" for name in ("out", "err", "operations"))
     began = time.perf_counter()
+    # Until the fork answers signals as a command does, one would end it as this process, which clears its folders.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     child = os.fork()
     if child == 0:
         _command(words, folder, out, err, told, blow, environment or {}, prepare)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     status = _wait(child, began, blow if blow is not None and blow.after is not None else None, seconds)
     took = time.perf_counter() - began
     code = os.waitstatus_to_exitcode(status)
@@ -115,6 +120,7 @@ def _command(
         os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         os.chdir(folder)
         for number, path in ((1, out), (2, err)):
             descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
