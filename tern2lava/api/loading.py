@@ -25,9 +25,9 @@ def load(
     a torch module of snnTorch, SpikingJelly or Norse neurons (docs/live-modules.md); a Graph comes back as it is.
 
     options of a module: input_shape (shape of one sample at one step, without batch; a mapping where its forward has
-    several arguments) and steps (time steps of a sample) are needed; readout ("spike_count", "membrane_sum",
-    "membrane_last", "membrane_max"), levels (smallest and largest input value, (0, 1)), call ("auto", "step",
-    "time_first", "batch_first", "static"). Of NIR and lava-dl files: dt (seconds), assume ("reset=subtract"), steps.
+    several arguments) and steps (time steps of a sample) are needed; readout (a word of docs/readouts.md), levels
+    (smallest and largest input value, (0, 1)), call ("auto", "step", "time_first", "batch_first", "static"). Of NIR and
+    lava-dl files: dt (seconds), assume ("reset=subtract"), steps.
     effort: "quick", "normal", "thorough" or an Effort: for how many steps a module is traced (docs/effort.md).
 
     Raises InputError for what is missing, wrong or unreadable, UnsupportedError for what has no exact form.

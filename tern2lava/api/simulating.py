@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,7 @@ from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError, Interrupted
 from tern2lava.memory_need import require_memory, simulating
 from tern2lava.sim.data.npz_writer import Record
-from tern2lava.sim.data.readout import accuracy, needs_states, predictions, scores
+from tern2lava.sim.data.readout import accuracy, all_scores, needs_states, predictions
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.data.trace import Trace, joined
 from tern2lava.sim.engines import ENGINES
@@ -41,9 +41,10 @@ Fallbacks = tuple[tuple[str, str], ...]
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Simulation(Shown):
     """A run: trace (spikes, and v and u where asked for, by population, (samples, steps, neurons)), class scores
-    (samples, outputs) in the source's units, predictions (samples,), accuracy (share) where the data have labels,
-    number of spikes per population, (population, reason) of what the fast engine left to the reference, and, where
-    asked for, how far potentials of each population part from the real ones (deviations)."""
+    (samples, classes) in the source's units, predictions (samples,), accuracy (share) where the data have labels, all
+    of the network's first output (all_scores: of each, by its name), number of spikes per population, (population,
+    reason) of what the fast engine left to the reference, and, where asked for, how far potentials of each population
+    part from the real ones (deviations)."""
 
     trace: Trace
     scores: Array
@@ -52,6 +53,7 @@ class Simulation(Shown):
     spikes: dict[str, int]
     fallbacks: Fallbacks = ()
     deviations: tuple[Deviation, ...] = ()
+    all_scores: dict[str, Array] = field(default_factory=dict)
 
     def _shown(self) -> str:
         said = [count(len(self.predictions), "sample"), count(self.scores.shape[1], "output")]
@@ -114,9 +116,12 @@ def simulate(
         except KeyboardInterrupt:
             done = f"{run.done:,} of {count(spikes.samples, 'sample')} were simulated"
             raise Interrupted(f"interrupted: {done}; nothing was written") from None
+        first = next(iter(total.values()))
         if record is not None and place is not None:
-            record.append("predictions", predictions(total))
-            record.append("scores", total)
+            record.append("predictions", predictions(first))
+            record.append("scores", first)
+            for name, values in list(total.items())[1:]:
+                record.append(f"scores.{name}", values)
             write_file(place, record.save)
     apart: tuple[Deviation, ...] = ()
     if deviation:
@@ -128,9 +133,10 @@ def simulate(
     return Simulation(
         deviations=apart,
         trace=joined(run.kept),
-        scores=total,
-        predictions=predictions(total),
-        accuracy=None if spikes.labels is None else accuracy(total, spikes.labels),
+        scores=first,
+        all_scores=total,
+        predictions=predictions(first),
+        accuracy=None if spikes.labels is None else accuracy(first, spikes.labels),
         spikes=run.counts,
         fallbacks=streamed.fallbacks,
     )
@@ -161,21 +167,21 @@ class _Run:
         self.kept: list[Trace] = []
         self.counts = {population.name: 0 for population in program.of_kind(Population)}
 
-    def through(self, traces: Iterator[Trace], record: Record | None) -> Array:
-        """The class scores of all samples; traces are kept and written on the way."""
-        found: list[Array] = []
+    def through(self, traces: Iterator[Trace], record: Record | None) -> dict[str, Array]:
+        """The class scores of all samples, by output; traces are kept and written on the way."""
+        found: list[dict[str, Array]] = []
         self._tell()
         for trace in traces:
-            found.append(scores(self.program, trace))
+            found.append(all_scores(self.program, trace))
             for name, fired in trace.spikes.items():
                 self.counts[name] += int(np.count_nonzero(fired))
             if self.keep:
                 self.kept.append(trace if self.states else Trace(spikes=trace.spikes))
             if record is not None:
                 record.append_trace(trace, self.states)
-            self.done += len(found[-1])
+            self.done += len(next(iter(found[-1].values())))
             self._tell()
-        return np.concatenate(found)
+        return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
 
     def _tell(self) -> None:
         if self.progress is not None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def export_images(
         "populations": [
             {"name": node.name, "shape": list(node.shape), "start": node.start} for node in program.of_kind(Population)
         ],
-        "outputs": [{"population": node.inputs[0], "readout": node.readout.value} for node in program.of_kind(Output)],
+        "outputs": [_output(node) for node in program.of_kind(Output)],
         "images": names,
         "host_image": "host.img",
     }
@@ -63,6 +64,13 @@ def export_images(
 
     write_new_folder(folder, write)
     return [*names, "host.img", INDEX]
+
+
+def _output(node: Output) -> dict[str, Any]:
+    """How the host forms scores (ir.Output), arrays as lists, what there is none of left out."""
+    arrays = {"classes": node.classes, "step_weights": node.step_weights, "offset": node.offset}
+    said = {name: array.tolist() for name, array in arrays.items() if array is not None}
+    return {"population": node.inputs[0], "readout": node.readout.value, **said}
 
 
 def recoded(data: bytes, codec: str) -> bytes:

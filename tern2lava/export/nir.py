@@ -210,6 +210,14 @@ class _Writer:
 
     def output(self, node: Output, name: str, sources: list[str]) -> None:
         source = self.graph[node.inputs[0]]
+        if not node.plain:
+            if not self.lossy:
+                raise UnsupportedError(
+                    node.name, "scores that are the readout of neurons (NIR has no field for more)",
+                    "class sums, step weights or an offset that the host applies",
+                    "write it with --lossy, and form scores of the output neurons yourself",
+                )  # fmt: skip
+            self.result.notes.append(f"{node.name}: its class sums, step weights or offset are left out")
         usual = Readout.SPIKE_COUNT
         if isinstance(source, Neuron) and source.reset is Reset.NONE and self.read_only(source):
             usual = Readout.MEMBRANE_LAST

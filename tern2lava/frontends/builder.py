@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,8 @@ from tern2lava.compiler.ir.shapes import Ints, Reals, Shape, size
 from tern2lava.compiler.neurons.mechanism import gathered
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.neuron_equations import check_threshold
+from tern2lava.frontends.neuron_equations import check_threshold, integrator
+from tern2lava.frontends.outputs import ReadAs, add_output
 from tern2lava.memory_need import require_memory
 
 Pair = tuple[int, int]
@@ -288,6 +288,11 @@ class GraphBuilder:
         check_threshold(name, np.asarray(fields["threshold"]))
         self.add(Neuron(name=name, inputs=sources, shape=shape, **fields), where)
 
+    def integrator(self, name: str, sources: Sequence[str], where: object, **decays: Any) -> None:
+        """A population without a threshold, read by its potential: a sum over the steps, or as `decays` say (alpha_v,
+        gain_v, bias, alpha_u, ... of ir.Neuron)."""
+        self.neuron(name, tuple(sources), where, **integrator({"alpha_v": np.ones(()), **decays}))
+
     def layer(self, name: str, sources: Sequence[str], where: object, layer: NeuronLayer) -> None:
         """A neuron layer of a framework, with the weights that it applies to its input and to its own spikes."""
         self.notes.extend(layer.notes)
@@ -356,14 +361,18 @@ class GraphBuilder:
                 "a number for each neuron or channel",
             ) from None
 
-    def finish(self, readout: Readout, where: object, outputs: Sequence[str] = ()) -> Graph:
-        """The checked graph, an Output reading each of the layers `outputs` (by default the last one)."""
+    def finish(self, readout: Readout | None, where: object, outputs: Sequence[str | ReadAs] = ()) -> Graph:
+        """The checked graph, an Output reading each of the layers `outputs` (by default the last one).
+
+        readout: of those that say none of their own; None: spikes are counted, and of a linear layer the sum over the
+        steps is taken.
+        """
+        for each in tuple(outputs) or (self.nodes[-1].name,):
+            said = ReadAs(layer=each) if isinstance(each, str) else each
+            add_output(self, said if said.readout is not None else replace(said, readout=readout), where)
         read = {source for node in self.nodes for source in node.inputs}
-        chosen = tuple(outputs) or (self.nodes[-1].name,)
-        for name in chosen:
-            self.output(name, readout, where)
         for node in self.nodes:
-            if node.name not in read and node.name not in chosen and not isinstance(node, Output):
+            if node.name not in read and not isinstance(node, Output):
                 raise InputError(
                     where,
                     f"requires a reader for each layer but the outputs; found none for {node.name}; remove it or "
@@ -378,20 +387,3 @@ class GraphBuilder:
         )
         check(graph)
         return graph
-
-    def output(self, name: str, readout: Readout, where: object) -> None:
-        """An Output that reads the layer `name`; UnsupportedError where that is no neuron layer."""
-        last = next(node for node in self.nodes if node.name == name)
-        if not isinstance(last, Neuron):
-            raise UnsupportedError(
-                last.name,
-                "a network that ends in neurons",
-                type(last).__name__,
-                "add a neuron layer; one without leak and reset, read as membrane_last, sums its input over the steps",
-            )
-        free = next(
-            name
-            for name in itertools.chain(["output"], (f"output_{n}" for n in itertools.count(1)))
-            if name not in self.shape
-        )
-        self.add(Output(name=free, inputs=(last.name,), readout=readout), where)

@@ -7,6 +7,7 @@ CUBALIFNode).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,11 @@ from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.extras import require
 
 Fields = dict[str, Array]
+
+
+def integrator(decays: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of neurons without a threshold, with these decays and gains: they never spike, their potential is read."""
+    return {**decays, "threshold": np.full((), np.inf), "reset": Reset.NONE}
 
 
 def integrate_and_fire() -> Fields:

@@ -19,7 +19,10 @@ from tern2lava.prove.reader import Box, Codes, Ints, Shape
 FORMAT = 1
 Arrays = Mapping[str, NDArray[Any]]
 # What a node may hold beside what it computes with: for readouts and reports.
-_BESIDES = {"node", "name", "lsb", "origin", "record_before_reset", "bits", "source_weights", "part_of", "readout"}
+_BESIDES = {
+    "node", "name", "lsb", "origin", "record_before_reset", "bits", "source_weights", "part_of", "readout", "classes",
+    "step_weights", "offset",
+}  # fmt: skip
 _MODES = ("start", "reset", "refractory", "rearm", "levels", "decays")
 _KNOWN = {
     "Input": {"inputs", "shape", "levels"},

@@ -76,7 +76,7 @@ def _ranges(certificate: Certificate) -> str:
 def _furthest(choice: Choice, real: Graph, population: Population) -> float:
     """The largest move of a threshold over it, over one weight where that is 0."""
     before, neuron = choice.before_moves, real.neuron(choice.population)
-    if before is None:
+    if before is None or neuron.integrates:
         return 0.0
     pairs = [(population.threshold, before.threshold, neuron.threshold)]
     if population.threshold_low is not None and before.threshold_low is not None and neuron.threshold_low is not None:

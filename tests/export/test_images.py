@@ -50,7 +50,8 @@ def folder(tmp_path: Path) -> Path:
         steps=10,
         nodes=(
             Input(name="x", shape=(300,)), layer("w1", "x", 120, 300), Neuron(name="h", inputs=("w1",), shape=(120,)),
-            layer("w2", "h", 10, 120), Neuron(name="y", inputs=("w2",), shape=(10,)), Output(name="out", inputs=("y",)),
+            layer("w2", "h", 10, 120), Neuron(name="y", inputs=("w2",), shape=(10,)),
+            Output(name="out", inputs=("y",), classes=frozen(np.eye(10)[:2]), step_weights=frozen(0.1)),
         ),
     )  # fmt: skip
     options = MapOptions(max_neurons_per_core=50, encodings=("golomb", "rans"))
@@ -66,7 +67,8 @@ def test_images_are_exported_byte_for_byte_with_an_index(folder: Path, tmp_path:
     assert index["target"] == "generic-ternary"
     assert index["steps"] == 10
     assert index["inputs"] == [{"name": "x", "shape": [300], "levels": [0, 1]}]
-    assert index["outputs"] == [{"population": "y", "readout": "spike_count"}]
+    scores = {"classes": np.eye(10)[:2].tolist(), "step_weights": 0.1}
+    assert index["outputs"] == [{"population": "y", "readout": "spike_count", **scores}]
     found = [(tmp_path / "out" / name).read_bytes() for name in index["images"]]
     assert tuple(found) == bundle.executable.images
     assert (tmp_path / "out" / index["host_image"]).read_bytes() == bundle.executable.host_image

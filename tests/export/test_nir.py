@@ -188,6 +188,16 @@ def test_readouts_levels_and_silent_outputs_come_back() -> None:
     )
 
 
+def test_class_sums_are_refused_or_left_out_by_name() -> None:
+    graph = network()
+    (output,) = graph.of_kind(Output)
+    merged = replace(output, classes=frozen(np.ones((1, 5))))
+    graph = graph.with_nodes([merged if node is output else node for node in graph.nodes])
+    with pytest.raises(UnsupportedError, match=f"{output.name}: .*class sums"):
+        nir_content(graph)
+    assert nir_content(graph, lossy=True).notes[-1].startswith(f"{output.name}: its class sums")
+
+
 def test_a_population_that_reads_itself_is_written_as_frameworks_write_it() -> None:
     graph = network()
     neuron = replace(named(graph, "n", Neuron), inputs=("fc", "rec"))

@@ -22,7 +22,7 @@ import numpy as np
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.certify.certificate import Certificate
-from tern2lava.compiler.ir.graph import Decays, Graph
+from tern2lava.compiler.ir.graph import Decays, Graph, Output
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.errors import Tern2LavaError
 from tern2lava.hw_profiles import load_profile
@@ -46,7 +46,7 @@ NODES: dict[str, tuple[str, ...]] = {
         "refractory", "rearm", "threshold_low", "decay_a", "gain_a", "origin", "record_before_reset", "levels",
         "decays",
     ),
-    "Output": ("readout",),
+    "Output": ("readout", "classes", "step_weights", "offset"),
 }  # fmt: skip
 
 
@@ -112,6 +112,9 @@ def of_program(graph: Graph) -> list[Item]:
             value = getattr(node, name)
             # Before there was a choice, decays were truncated: programs that do have the digests that they had.
             if value is Decays.TRUNCATE:
+                continue
+            # Before there was more than a readout, outputs had nothing else: those that have not keep their digests.
+            if value is None and isinstance(node, Output):
                 continue
             if name == "part_of":
                 value = wholes.setdefault(value, len(wholes)) if value else -1

@@ -170,7 +170,7 @@ def _certify(
         eps = (
             np.max(np.abs(drift(population.decay_v, offset, steps, arithmetic, population.decays)), axis=0) / terms.unit
         )
-    relative, useful = _over_threshold(eps, neuron.threshold)
+    relative, useful = _over_threshold(eps, neuron.level)
     if terms.exact and safe >= steps:
         verdict, reason = Verdict.EXACT, "nothing is rounded: decays, gains, biases and resets are whole numbers"
     elif kept and safe >= steps:
@@ -183,7 +183,7 @@ def _certify(
     elif conditional and useful:
         verdict, reason = Verdict.CONDITIONAL, CONDITION + _rounded(terms)
     else:
-        why = _why_measured(steps if conditional else safe, steps, eps, neuron.threshold)
+        why = _why_measured(steps if conditional else safe, steps, eps, neuron.level)
         if unbounded and safe >= steps:
             why = f"no bound on errors is known for neurons of kind {', '.join(unbounded)}"
         verdict, reason = Verdict.MEASURED, f"{why}; rounded: {', '.join(terms.rounded) or 'nothing'}"
@@ -300,7 +300,7 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     bias = np.abs(population.bias - offset - neuron.bias * unit)
     amount = np.abs(population.reset_amount - neuron.reset_amount * unit) if subtracts else np.zeros(())
     initial = np.abs(population.v_init - neuron.v_init * unit)
-    threshold = neuron.threshold * unit
+    threshold = population.threshold.astype(np.float64) if neuron.integrates else neuron.threshold * unit
     further: dict[str, Reals] = dict.fromkeys(ADAPTATION, np.zeros(()))
     for mechanism in kinds_of(population):
         further |= mechanism.error_terms(neuron, population, unit, whole)
@@ -310,7 +310,7 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
     alike = quantum_unit(neuron) == unit and cuts and not any(np.any(value > 0) for value in off)
     if alike:
         rounds_u = rounds_v = np.zeros(())
-        threshold = strict_threshold(neuron, unit)
+        threshold = threshold if neuron.integrates else strict_threshold(neuron, unit)
     else:
         each = population.decays.off
         if neuron.quantum is not None and not cuts:
@@ -339,7 +339,7 @@ def error_terms(ternary: Graph, integer: Graph, population: Population) -> Error
             step = potential_step(integer, population, whole)
             moved = boundary_moved(threshold, population.threshold, neuron.compare, step, arithmetic.threshold_max)
             met_exactly &= not np.any(moved > 0)
-    if not rounded and not met_exactly:
+    if not rounded and not met_exactly and not neuron.integrates:
         rounded = ["threshold"]
     arrays = {
         "factor_u": factor_u, "factor_v": factor_v, "drift_u": drift_u, "drift_v": drift_v,

@@ -160,6 +160,9 @@ def decided(
     by induction: spikes that were alike leave both on the same point of the lattice.
     """
     unit = membrane_unit(neuron, population)
+    if neuron.integrates:
+        # No spike is to be decided: what is left is that nothing is rounded.
+        return np.full(np.broadcast_shapes(population.decay_v.shape, population.bias.shape), bool(found.spacing(steps)))
     arrays = [population.threshold, neuron.threshold, population.decay_v, offset]
     if population.reset is Reset.SUBTRACT or population.rearm:
         arrays += [population.reset_amount, neuron.reset_amount]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
@@ -27,7 +27,7 @@ class Rounding:
     value became `became`. shift: for biases, the largest shift of a potential over its threshold (bias_shift). real,
     became and absolute are in the source's units. Of potentials (POTENTIAL), which decays move to whole last bits
     in every step (nearest: to the nearest, not cut), worst, median and absolute are what that may add up to (cut_off);
-    they have no real and became.
+    they have no real and became. measured: what potentials are measured against, one weight without a threshold.
     """
 
     population: str
@@ -42,6 +42,7 @@ class Rounding:
     became: float | None
     shift: float | None = None
     nearest: bool = False
+    measured: str = ""
 
     @property
     def line(self) -> str:
@@ -50,13 +51,14 @@ class Rounding:
         text = f"{self.population}: {self.quantity} rounded in {self.inexact:,} of {count(self.neurons, 'neuron')}"
         if self.real is None:
             each = "half a last bit" if self.nearest else "a last bit"
-            text += f", {each} in each step, which adds up to {by} of the threshold (or one weight) at most"
+            measured = self.measured or "the threshold (or one weight)"
+            text += f", {each} in each step, which adds up to {by} of {measured} at most"
         else:
             text += f" by up to {by} ({list(self.neuron)}: {self.real:.6g} became {self.became:.6g})"
         if self.median is not None:
             text += f", median {percent(self.median)}"
         if self.shift is not None:
-            text += f"; shifts a potential by up to {percent(self.shift)} of its threshold"
+            text += f"; shifts a potential by up to {percent(self.shift)} of {self.measured or 'its threshold'}"
         return text
 
 
@@ -101,15 +103,16 @@ def list_roundings(ternary: Graph, integer: Graph, steps: int) -> tuple[tuple[Ro
     for population in integer.of_kind(Population):
         neuron = ternary.neuron(population.name)
         shift = float(np.max(bias_shift(neuron, population, integer.arithmetic, steps)))
+        measured = "one weight" if neuron.integrates else ""
         for compared in compare(ternary, integer, population, steps):
             rounding = _summed_up(population, compared, shift if "bias" in compared.quantity else None)
             if rounding is None:
                 exact += 1
             else:
-                found.append(rounding)
+                found.append(replace(rounding, measured=measured))
         cut = cut_off(ternary, integer, population, steps)
         if np.any(cut > 0):
-            found.append(_cut(neuron, population, cut))
+            found.append(replace(_cut(neuron, population, cut), measured=measured))
         else:
             exact += 1
     return tuple(sorted(found, key=lambda r: (r.worst is None, -(r.worst or 0.0), -r.absolute))), exact
@@ -137,8 +140,9 @@ def compare(ternary: Graph, integer: Graph, population: Population, steps: int) 
     settled: Reals = population.threshold - offset * growth(population.decay_v, arithmetic, steps)
     found = lattice(neuron, population, real_gains(ternary, integer, population, unit), arithmetic)
     kept = decided(neuron, population, offset, found, steps, arithmetic)
-    moved = boundary_moved(neuron.threshold * unit, settled, neuron.compare, step, top)
-    yield _difference("threshold", neuron.threshold * unit, settled, lsb, population.origin, np.where(kept, 0.0, moved))
+    if not neuron.integrates:
+        moved = np.where(kept, 0.0, boundary_moved(neuron.threshold * unit, settled, neuron.compare, step, top))
+        yield _difference("threshold", neuron.threshold * unit, settled, lsb, population.origin, moved)
     if neuron.threshold_low is not None and population.threshold_low is not None:
         low, code = neuron.threshold_low * unit, population.threshold_low
         moved = boundary_moved(-low, -code, neuron.compare, step, top)
@@ -208,7 +212,7 @@ def bias_shift(neuron: Neuron, population: Population, arithmetic: Arithmetic, s
     off_u = np.abs(population.bias_u - neuron.bias_u * unit) * growth(population.decay_u, arithmetic, steps)
     bias = population.bias - bias_offset(neuron, population, arithmetic)
     off = (np.abs(bias - neuron.bias * unit) + off_u) * growth(population.decay_v, arithmetic, steps)
-    return np.asarray(off / np.where(neuron.threshold > 0, neuron.threshold * unit, unit))
+    return np.asarray(off / _measure(neuron, unit))
 
 
 def cut_off(ternary: Graph, integer: Graph, population: Population, steps: int) -> Reals:
@@ -234,14 +238,20 @@ def cut_off(ternary: Graph, integer: Graph, population: Population, steps: int) 
     own = [decay for mechanism in kinds_of(population) for decay in mechanism.own_decays(population)]
     adaptation: Reals = sum((summed(decay, zero) for decay in own), zero)
     total = summed(population.decay_v, summed(population.decay_u, zero) + adaptation) + adaptation
-    return np.asarray(total / np.where(neuron.threshold > 0, neuron.threshold * unit, unit))
+    return np.asarray(total / _measure(neuron, unit))
+
+
+def _measure(neuron: Neuron, unit: float) -> Reals:
+    """Last bits of what shifts of a potential are measured against: the threshold, one weight where there is none or it
+    is 0."""
+    return np.asarray(np.where(neuron.level > 0, neuron.level, 1.0) * unit)
 
 
 def _cut(neuron: Neuron, population: Population, cut: Reals) -> Rounding:
     """The Rounding of potentials that decays move to whole last bits."""
     worst = np.unravel_index(int(np.argmax(cut)), cut.shape)
     index, neurons = tuple(int(i) for i in worst), size(population.shape)
-    scale = np.where(neuron.threshold > 0, neuron.threshold, 1.0) * neuron.unit
+    scale = _measure(neuron, 1.0) * neuron.unit
     return Rounding(
         population=population.name, quantity=POTENTIAL, neurons=neurons,
         inexact=int(np.count_nonzero(cut > 0)) * neurons // max(cut.size, 1), worst=float(cut.max()),

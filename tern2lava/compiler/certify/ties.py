@@ -120,8 +120,10 @@ def examine(
     """What becomes of ties in `population` as it is, and whether all its neurons are proven to spike as `neuron` within
     `steps` steps. offset: last bits of its bias that are there for the thresholds' sake."""
     found = lattice(neuron, population, gains, arithmetic)
-    real = neuron.threshold * membrane_unit(neuron, population)
     proven = decided(neuron, population, offset, found, steps, arithmetic)
+    if neuron.integrates:
+        return Ties(known=found.exact and found.grain > 0, possible=0, kept=0, lost=0), bool(proven.all())
+    real = neuron.threshold * membrane_unit(neuron, population)
     possible = tie_possible(real, found, steps) & (real <= arithmetic.threshold_max)
     fires = real + offset > population.threshold
     first = np.mod(real, max(found.grain, 1)) == 0

@@ -27,6 +27,7 @@ from tern2lava.compiler.ir.graph import (
     Pool2d,
     Population,
     Projection,
+    Readout,
     Reset,
     SparseLinear,
 )
@@ -61,6 +62,8 @@ def check(graph: Graph) -> None:
         if node.name in names:
             raise InputError(node.name, "requires a name of its own for each node; found two alike; rename one")
         names.add(node.name)
+        if isinstance(node, Neuron) and node.integrates:
+            _check_integrator(graph, node)
         _check_numbers(node)
     for node in graph.nodes:
         for source in node.inputs:
@@ -71,11 +74,78 @@ def check(graph: Graph) -> None:
     for kind in (Input, Output):
         if not graph.of_kind(kind):
             raise InputError(graph.source or "network", f"requires an {kind.__name__.lower()}; found none; add one")
-    shapes(graph)
+    known = shapes(graph)
+    for output in graph.of_kind(Output):
+        _check_output(output, size(known[output.inputs[0]]), graph.steps)
+
+
+def _check_output(node: Output, neurons: int, steps: int) -> None:
+    """InputError where the arrays of an Output do not belong to `neurons` neurons and `steps` steps (0: not known)."""
+    if len(node.inputs) != 1:
+        found = count(len(node.inputs), "node")
+        raise InputError(node.name, f"requires one population to read; found {found}; add an output for each")
+    if node.classes is not None and (
+        node.classes.ndim != 2 or node.classes.shape[1] != neurons or not node.classes.size
+    ):
+        raise InputError(
+            f"{node.name}.classes",
+            f"requires (classes, neurons) for {count(neurons, 'neuron')}; found shape {node.classes.shape}; give a row "
+            "for each class",
+        )
+    classes = neurons if node.classes is None else int(node.classes.shape[0])
+    if node.offset is not None and node.offset.shape != (classes,):
+        raise InputError(
+            f"{node.name}.offset",
+            f"requires one number for each of {count(classes, 'class')}; found shape {node.offset.shape}; give one "
+            "for each",
+        )
+    weights = node.step_weights
+    if weights is None:
+        return
+    if weights.ndim > 1 or not weights.size or (steps and weights.ndim and len(weights) != steps):
+        of = f" of {steps:,}" if steps else ""
+        raise InputError(
+            f"{node.name}.step_weights",
+            f"requires one number, or one for each step{of}; found shape {weights.shape}; give one for each step",
+        )
+    if weights.ndim and node.readout is Readout.MEMBRANE_LAST:
+        raise InputError(
+            f"{node.name}.step_weights",
+            "requires one number with membrane_last, which reads one step; found one for each step; say membrane_sum",
+        )
+    if not weights.any():
+        raise InputError(
+            f"{node.name}.step_weights", "requires a step that counts; found zeros; give another weight to one"
+        )
+
+
+def _check_integrator(graph: Graph, node: Neuron) -> None:
+    """InputError for a neuron without a threshold that could spike, or whose spikes are read."""
+    kept = node.refractory or node.rearm or node.threshold_low is not None or node.gain_a is not None or node.extra
+    if kept or node.reset is not Reset.NONE:
+        raise InputError(
+            node.name,
+            "requires reset none, and nothing that follows on a spike, of neurons without a threshold; found more; "
+            "leave it out, or give them a threshold",
+        )
+    waiting = list(graph.consumers(node.name))
+    while waiting:
+        reader = waiting.pop()
+        if isinstance(reader, Flatten | Identity):
+            waiting += graph.consumers(reader.name)
+        elif not isinstance(reader, Output) or reader.readout is Readout.SPIKE_COUNT:
+            raise InputError(
+                node.name,
+                "requires outputs that read the potentials of an integrator, which makes no spikes; found "
+                f"{reader.name}{', which counts spikes' if isinstance(reader, Output) else ''}; read membrane_last, "
+                "membrane_sum or membrane_max, or give the neurons a threshold",
+            )
 
 
 def _check_numbers(node: Node) -> None:
     values = {f.name: getattr(node, f.name) for f in fields(node)}
+    if isinstance(node, Neuron) and node.integrates:
+        del values["threshold"]
     for name, value in (values | dict(values.get("extra", {}))).items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and not np.isfinite(value).all():
             bad = np.argwhere(~np.isfinite(np.atleast_1d(value)))

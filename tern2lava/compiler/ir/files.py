@@ -15,7 +15,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.check import check
-from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Level, Node
+from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Level, Node, Output
 from tern2lava.compiler.ir.shapes import ARRAYS, Array, ConvGeometry, Pooling
 from tern2lava.errors import InputError, Tern2LavaError
 from tern2lava.files.held import parse_npz
@@ -128,6 +128,8 @@ def _node_to_json(node: Node, arrays: dict[str, Array]) -> dict[str, Any]:
             if value:
                 item[f.name] = {name: {"array": f"{node.name}/{name}"} for name in value}
                 arrays |= {f"{node.name}/{name}": array for name, array in value.items()}
+        elif value is None and isinstance(node, Output):
+            continue
         elif isinstance(value, ConvGeometry | Pooling | Box):
             item[f.name] = asdict(value)
         else:
@@ -142,7 +144,7 @@ def _node_from_json(item: dict[str, Any], arrays: dict[str, Array]) -> Node:
     for f in fields(kind):
         if f.name == "extra":
             values[f.name] = {name: arrays[stored["array"]] for name, stored in item.get("extra", {}).items()}
-        else:
+        elif f.name in item or kind is not Output:
             values[f.name] = _value(item[f.name], hints[f.name], arrays)
     node: Node = kind(**values)  # type: ignore[assignment]
     return node

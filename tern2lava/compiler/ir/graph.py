@@ -84,12 +84,19 @@ class PoolKind(str, Enum):
 
 
 class Readout(str, Enum):
-    """How the class scores are read from the output population, summed over the time steps of a sample."""
+    """What is read of the output population, over the time steps of a sample (Output says how scores are formed)."""
 
     SPIKE_COUNT = "spike_count"
     MEMBRANE_SUM = "membrane_sum"
     MEMBRANE_LAST = "membrane_last"
     MEMBRANE_MAX = "membrane_max"
+    MEMBRANE_ARGMAX = "membrane_argmax"
+    MEMBRANE_SOFTMAX = "membrane_softmax"
+
+    @property
+    def in_each_step(self) -> bool:
+        """Whether scores are formed in each step, and then summed."""
+        return self in (Readout.MEMBRANE_ARGMAX, Readout.MEMBRANE_SOFTMAX)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -226,6 +233,7 @@ class Neuron(NodeBase):
     v starts at v_init, u and a at 0. alpha_u = 0 is a neuron without synaptic current memory.
     What refractory, rearm, threshold_low and gain_a do is a mechanism each (compiler/neurons/); extra holds parameters
     of further mechanisms, by "mechanism.parameter".
+    A threshold of infinity is none: an integrator, which makes no spike, is never reset and only read by its potential.
     quantum: the source computes in integers of this size (lava-dl does): alpha_u * u and alpha_v * v are cut towards
     zero to multiples of it. None: it computes in real numbers.
 
@@ -258,6 +266,16 @@ class Neuron(NodeBase):
     origin: Reals = field(default_factory=lambda: frozen(0.0))
     record_before_reset: bool = False
     extra: Mapping[str, Reals] = field(default_factory=dict)
+
+    @property
+    def integrates(self) -> bool:
+        """Whether it is an integrator, without a threshold."""
+        return bool(np.isposinf(self.threshold).all())
+
+    @property
+    def level(self) -> Reals:
+        """What errors of a potential are measured against: its threshold, 0 where it has none (then one weight is)."""
+        return np.zeros(()) if self.integrates else self.threshold
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -344,9 +362,27 @@ class Population(NodeBase):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Output(NodeBase):
-    """The population that is read, and how scores are formed from it."""
+    """The population that is read, and how the host forms scores of what it gives.
+
+    With r_t its spikes or membrane potentials of step t (neurons,), C = classes (1 for None), b = offset (0 for None)
+    and w = step_weights (1 for None), one for each step or the same for all, () :
+        SPIKE_COUNT, MEMBRANE_SUM          scores = C sum_t w_t r_t + b
+        MEMBRANE_LAST                      scores = C w r_T + b                        (w: one number)
+        MEMBRANE_MAX                       scores = C max_t w_t r_t + b                (over steps of w_t other than 0)
+        MEMBRANE_ARGMAX, MEMBRANE_SOFTMAX  scores = sum_t w_t f(C r_t + b)
+    f is the softmax over the classes, or 1 for the largest (the first of equals) and 0 for the others. classes is
+    (classes, neurons), offset (classes,), and so are scores: (neurons,) without classes.
+    """
 
     readout: Readout = Readout.SPIKE_COUNT
+    classes: Reals | None = None
+    step_weights: Reals | None = None
+    offset: Reals | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether scores are what the readout gives, one for each neuron."""
+        return self.classes is None and self.step_weights is None and self.offset is None
 
 
 Node = (

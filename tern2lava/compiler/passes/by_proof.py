@@ -61,7 +61,7 @@ def _finest(search: Search) -> Candidate:
         raise UnsupportedError(
             neuron.name,
             f"thresholds of {arithmetic.threshold_bits} bits and biases of {arithmetic.bias_bits} bits (the target's)",
-            f"a threshold of {float(np.max(neuron.threshold)):.6g} and a bias of "
+            f"a threshold of {float(np.max(neuron.level)):.6g} and a bias of "
             f"{float(np.max(np.abs(neuron.bias))):.6g} synapses, scales up to {largest_scale(graph, neuron):.6g}",
             "scale the layer's weights up, or its thresholds and biases down, and summed layers to like sizes",
         )

@@ -77,7 +77,7 @@ def candidate(
     on_lattice = loses_nothing(graph, neuron, arithmetic, unit)
     threshold = _threshold(neuron, arithmetic, unit, on_lattice)
     top = arithmetic.threshold_max
-    unreachable = threshold > top
+    unreachable = (threshold > top) & np.full(neuron.threshold.shape, not neuron.integrates)
     population = Population(
         name=neuron.name,
         inputs=neuron.inputs,

@@ -28,8 +28,11 @@ def choose(search: Search, calibration: Calibration | None) -> tuple[Candidate, 
     without = by_proof(search)
     plain = Choice(
         population=search.neuron.name, unit=without.unit, decays=without.population.decays,
-        thresholds=sum(codes.size for codes in codes_of(without.population)),
+        thresholds=0 if search.neuron.integrates else sum(codes.size for codes in codes_of(without.population)),
     )  # fmt: skip
+    if search.neuron.integrates:
+        # Samples are for spikes; of a potential the proof's bound is the least that is known.
+        return without, plain
     if calibration is None or proven(search, without) or _keeps_source_integers(search, without):
         return without, plain
     return by_samples(search, calibration, without)

@@ -55,7 +55,7 @@ def unit_scale(first: Projection, projections: tuple[Projection, ...], neuron: N
 def unit_of_numbers(neuron: Neuron) -> Reals:
     """A power of two (): the largest that divides all numbers of `neuron`, or that of which FINEST stay below its
     largest threshold where that is larger."""
-    names = ["threshold", "threshold_low", "bias", "bias_u", "v_init", "gain_a"]
+    names = ["level", "threshold_low", "bias", "bias_u", "v_init", "gain_a"]
     if neuron.reset is Reset.SUBTRACT:
         names.append("reset_amount")
     found = [np.abs(value).ravel() for name in names if (value := getattr(neuron, name)) is not None]
@@ -63,7 +63,7 @@ def unit_of_numbers(neuron: Neuron) -> Reals:
     numbers = numbers[numbers > 0]
     if not numbers.size:
         return np.ones(())
-    largest = float(np.max(neuron.threshold)) or float(numbers.max())
+    largest = float(np.max(neuron.level)) or float(numbers.max())
     finest = 2.0 ** np.floor(np.log2(largest / FINEST))
     return np.asarray(max(float(power_of_two(numbers).min()), float(finest)))
 

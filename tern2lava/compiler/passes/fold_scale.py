@@ -93,7 +93,9 @@ def divided(neuron: Neuron, s: Reals) -> Neuron:
     """`neuron` measured in units of s (broadcasts to its shape). Raises UnsupportedError for quotients beyond floating
     point."""
     with np.errstate(over="ignore"):
-        largest = max(float(np.max(np.abs(getattr(neuron, name) / s))) for name in DIVIDED)
+        largest = max(
+            float(np.max(np.abs(getattr(neuron, "level" if name == "threshold" else name) / s))) for name in DIVIDED
+        )
     if not largest <= LARGEST:
         raise UnsupportedError(
             neuron.name,
@@ -113,7 +115,7 @@ def divided(neuron: Neuron, s: Reals) -> Neuron:
         own |= mechanism.in_synapses(neuron, over, lambda x: side(x, up=True), lambda x: side(x, up=False))
     return replace(
         with_fields(neuron, own),
-        threshold=side(neuron.threshold, up=neuron.compare is Compare.GE),
+        threshold=neuron.threshold if neuron.integrates else side(neuron.threshold, up=neuron.compare is Compare.GE),
         quantum=None if neuron.quantum is None else compact(neuron.quantum / s, neuron.shape),
         bias=over(neuron.bias),
         bias_u=over(neuron.bias_u),

@@ -139,7 +139,7 @@ def _hint(ternary: Graph, integer: Graph, options: Options, losses: tuple[Loss, 
 def _unit_hint(ternary: Graph, population: str) -> str:
     """What the neurons of a population, which share one unit, would have to have in common."""
     neuron = ternary.neuron(population)
-    positive = np.ravel(neuron.threshold[neuron.threshold > 0])
+    positive = np.ravel(neuron.level[neuron.level > 0])
     spread = f"thresholds are {positive.min():.3g} to {positive.max():.3g} of their weights" if positive.size else ""
     largest = float(max(np.max(np.abs(neuron.bias)), np.max(np.abs(neuron.bias_u))))
     spread += f"{' and ' if spread and largest else ''}{f'biases up to {largest:.3g}' if largest else ''}"

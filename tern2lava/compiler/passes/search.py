@@ -123,6 +123,8 @@ def rests_on_threshold(search: Search, chosen: Candidate) -> bool:
     """Whether potentials may come ever nearer to a threshold and not reach it, as the drive of half a threshold does
     where a step halves them: to nearest they would. So it is where decays are round numbers, or where the drive that
     leads to a threshold can be a sum of synapses."""
+    if search.neuron.integrates:
+        return False
     population, unit = chosen.population, membrane_unit(search.neuron, chosen.population)
     gains = [(p, search.graph.projection(p.name).scale * unit) for p in chosen.projections]
     found = lattice(search.neuron, population, gains, search.arithmetic)
@@ -136,7 +138,8 @@ def rests_on_threshold(search: Search, chosen: Candidate) -> bool:
 
 
 def proven(search: Search, chosen: Candidate) -> bool:
-    """Whether every neuron is proven to spike as in real numbers for every input."""
+    """Whether every neuron is proven to spike (an integrator: to hold the potential) as in real numbers for every
+    input."""
     neuron, population, arithmetic = search.neuron, chosen.population, search.arithmetic
     unit = membrane_unit(neuron, population)
     if not chosen.fits:
@@ -149,7 +152,9 @@ def proven(search: Search, chosen: Candidate) -> bool:
 
 def placed_in(search: Search, chosen: Candidate) -> Candidate:
     """`chosen` with its thresholds placed (ties.place); without offsets where a bias with one has no code, or where
-    a potential with one could overflow and without could not."""
+    a potential with one could overflow and without could not. An integrator has none to place."""
+    if search.neuron.integrates:
+        return chosen
     graph, neuron, arithmetic, steps = search.graph, search.neuron, search.arithmetic, search.steps
     population = chosen.population
     unit = membrane_unit(neuron, population)

@@ -21,7 +21,7 @@ from tern2lava.frontends.files.hdf5_node import Hdf5Node
 KINDS = ("CUBA", "LOIHI")
 WHOLE = 4096
 QUANTUM = 1.0 / 64.0
-NEVER = 1e30
+NEVER = np.inf
 """Threshold of an integrator: above any potential."""
 
 LONGEST_REST = 63

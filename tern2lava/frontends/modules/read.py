@@ -44,7 +44,7 @@ def load_module(
     input_shape: Sequence[int] | Mapping[str, Sequence[int]],
     steps: int,
     *,
-    readout: Readout | str = Readout.SPIKE_COUNT,
+    readout: Readout | str | None = None,
     levels: tuple[int, int] = (0, 1),
     call: str = "auto",
 ) -> Graph:
@@ -63,13 +63,13 @@ def read_module(
     input_shape: Sequence[int] | Mapping[str, Sequence[int]],
     steps: int,
     *,
-    readout: Readout | str = Readout.SPIKE_COUNT,
+    readout: Readout | str | None = None,
     levels: tuple[int, int] = (0, 1),
     call: str = "auto",
     effort: Effort = NORMAL,
 ) -> Loaded:
     """The graph of load_module, with what is known of the module's own way to run. Arguments and errors as there."""
-    readout = read_readout(readout)
+    readout = None if readout is None else read_readout(readout)
     given = input_shape if isinstance(input_shape, Mapping) else {"input": input_shape}
     shapes = {name: tuple(shape) for name, shape in given.items()}
     for shape in shapes.values():
@@ -90,7 +90,9 @@ def read_module(
     refuse_unknown(module, source)
     from tern2lava.frontends.modules.trace.to_graph import load_traced
 
-    return load_traced(module, shapes, steps, readout=readout, levels=levels, call=call, effort=effort)
+    return load_traced(
+        module, shapes, steps, readout=readout or Readout.SPIKE_COUNT, levels=levels, call=call, effort=effort
+    )
 
 
 def read_readout(value: Readout | str) -> Readout:
@@ -173,7 +175,7 @@ def _load_sequence(
     source: str,
     given: tuple[str, Shape],
     steps: int,
-    readout: Readout,
+    readout: Readout | None,
     levels: tuple[int, int],
 ) -> Graph:
     layers = [Placed(name="0", layer=module, inside=False, stateful=True)] if is_layer(module) else []

@@ -110,8 +110,21 @@ class NetKeys(Keys):
     steps: Positive
     layers: Annotated[list[Any], Field(min_length=1, max_length=1_000)]
     readout: Readout
-    outputs: list[StrictStr] = []
+    classes: Any = None
+    step_weights: Any = None
+    offset: Any = None
+    outputs: list[Any] = []
     ignore: list[StrictStr] = []
+
+
+class OutputKeys(Keys):
+    """A layer that is read, and how: numbers in lists or tensors by name; without a readout that of the network."""
+
+    layer: StrictStr
+    readout: Readout | None = None
+    classes: Any = None
+    step_weights: Any = None
+    offset: Any = None
 
 
 class InputKeys(Keys):
@@ -180,7 +193,7 @@ class RecurrentKeys(Keys):
 
 
 class NeuronKeys(Keys):
-    kind: Literal["if", "leaky", "lif", "plif", "cuba", "alif", "synaptic", "rleaky", "rsynaptic"]
+    kind: Literal["if", "leaky", "lif", "plif", "cuba", "alif", "synaptic", "rleaky", "rsynaptic", "integrator"]
     tensors: Name = None
     alpha: Parameter = None
     beta: Parameter = None

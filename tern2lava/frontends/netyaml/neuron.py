@@ -12,6 +12,7 @@ from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.files.yaml_text import Place, YamlFile
 from tern2lava.frontends.files.checkpoint import Scalar
+from tern2lava.frontends.netyaml import integrator
 from tern2lava.frontends.netyaml.keys import NeuronKeys, show
 from tern2lava.frontends.neuron_equations import (
     Fields,
@@ -91,7 +92,7 @@ class _Reader:
 
     def fields(self) -> tuple[dict[str, Any], list[str]]:
         keys = self.keys
-        allowed = (*_COMMON, *KIND_KEYS[keys.kind])
+        allowed = integrator.KEYS if keys.kind == "integrator" else (*_COMMON, *KIND_KEYS[keys.kind])
         for key in sorted(keys.model_fields_set - {"further"}):
             if key not in allowed:
                 raise self.error(
@@ -102,6 +103,8 @@ class _Reader:
         snntorch = self.is_snntorch()
         if snntorch:
             self.refuse_snntorch_options()
+        if keys.kind == "integrator":
+            return integrator.integrator_fields(self, snntorch), self.notes
         resets = self.resets(snntorch)
         compare, threshold = Compare(self.needed("fire")), self.parameter("threshold")
         fields: dict[str, Any] = {
@@ -155,7 +158,9 @@ class _Reader:
                         f"later; leave {key} out",
                     )
             return {"reset": Reset.SUBTRACT, "reset_delay": True}
-        reset, delay = self.reset(), bool(self.needed("reset_delay"))
+        reset = self.reset()
+        # What never resets has nothing to delay.
+        delay = bool(self.needed("reset_delay")) if reset is not Reset.NONE or keys.reset_delay is not None else False
         own = snntorch or keys.kind in DROPS_INPUT
         native = snntorch_reset(reset, delay, drops_input=keys.kind in DROPS_INPUT)
         if native["refractory"] and keys.refractory is not None:
@@ -193,6 +198,8 @@ class _Reader:
                 return current_based(self.decay("alpha", snntorch), self.decay("beta", snntorch))
             case "alif":
                 return self.alif(snntorch)
+            case "integrator":
+                raise AssertionError("integrators have no spikes (netyaml/integrator.py)")
 
     def lif(self, tau: Reals) -> Fields:
         """The fields of a leak with time constant `tau`, as decay_input and v_rest say."""
@@ -276,6 +283,12 @@ class _Reader:
             if self.source.value(f"{prefix}.{option}") not in (None, False):
                 raise UnsupportedError(self.name, "independent neurons", option, f"train without {option}")
 
+    def stored(self, key: str) -> Reals | None:
+        """The tensor PREFIX.key of the checkpoint, None where there is none."""
+        name = f"{self.keys.tensors}.{key}"
+        there = self.keys.tensors is not None and self.source.has(name)
+        return self.source.array(name, (*self.place, "tensors")) if there else None
+
     def parameter(self, key: str, default: float | None = None) -> Reals:
         """A real parameter as an array, from the entry or the checkpoint; InputError where neither has it."""
         written = getattr(self.keys, key)
@@ -283,9 +296,7 @@ class _Reader:
         given = None
         if written is not None:
             given = self.source.array(written, at) if isinstance(written, str) else np.asarray(written, np.float64)
-        stored = None
-        if self.keys.tensors is not None and self.source.has(f"{self.keys.tensors}.{key}"):
-            stored = self.source.array(f"{self.keys.tensors}.{key}", at)
+        stored = self.stored(key)
         if given is None and stored is None:
             if default is not None:
                 return np.asarray(default)

@@ -30,6 +30,7 @@ from tern2lava.frontends.netyaml.keys import (
     show,
 )
 from tern2lava.frontends.netyaml.neuron import neuron_fields
+from tern2lava.frontends.netyaml.outputs import read_outputs
 from tern2lava.frontends.netyaml.weights import Tensors, feedback_of, weight_and_bias
 
 INPUT = "input"
@@ -69,6 +70,7 @@ class _Net:
             origin = self.sources(sources, previous, kind, ("layers", index))
             self.add(kind, label, origin, keys, place)
             previous = label
+        outputs = read_outputs(self.file, self.keys, self.tensors, self.builder)
         unused, ignored = self.tensors.leftover(self.keys.ignore)
         if unused:
             more = f" (and {len(unused) - 1} more)" if len(unused) > 1 else ""
@@ -83,13 +85,7 @@ class _Net:
                 ("layers",),
                 f"requires the name of a layer for each delay; found {name!r}, which no layer is called; name one so",
             )
-        for name in self.keys.outputs:
-            if name not in self.builder.shape:
-                known = ", ".join(self.builder.shape)
-                raise self.file.error(
-                    ("outputs",), f"requires the name of a layer; found {name!r}; choose from {known}"
-                )
-        return self.builder.finish(self.keys.readout, self.file.path, self.keys.outputs)
+        return self.builder.finish(self.keys.readout, self.file.path, outputs)
 
     def inputs(self) -> str:
         """Add the network's inputs: `input`, or those named under `inputs`; the name of the last one."""

@@ -14,7 +14,7 @@ from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nir.factors import euler_factors, rate_factor
 from tern2lava.frontends.nir.file import ANALOG
 
-NEVER = 1e30
+NEVER = np.inf
 """Threshold of neurons without one: above any potential."""
 
 

@@ -74,6 +74,7 @@ def try_population(real: Network, program: Network, name: str, steps: int, most:
     """Whether population `name` spikes as in real numbers, by trying. Raises NotProvenError where it has mechanisms
     that are not followed here, or more than `most` pairs."""
     found, node, coded = feeds(real, program, name), real[name], program[name]
+    need(np.isfinite(node.array("threshold")), "it has no threshold", False)
     plain = node["quantum"] is None and not (coded["rearm"] or node.fields.get("extra") or coded.fields.get("extra"))
     plain = plain and coded["gain_a"] is None and coded["levels"] is None
     need(plain and not (node["reset_delay"] and coded["reset"] != "none"), "its mechanism is not followed here", False)

@@ -83,7 +83,18 @@ def prove_population(real: Network, program: Network, name: str, steps: int) -> 
     grid = _grid(pair, moving)
     low, high = _drift(pair, offset)
     met_low, met_high = _ranges(pair, low, high)
-    _same_decisions(pair, grid, low, high, met_low, met_high)
+    if np.all(real[name].array("threshold") == np.inf):
+        _no_decisions(pair, program)
+    else:
+        _same_decisions(pair, grid, low, high, met_low, met_high)
+
+
+def _no_decisions(pair: Pair, program: Network) -> None:
+    """What has no threshold in real numbers is not reset in integers either, and sends no spike on: both hold the same
+    point, which is all that is read of them."""
+    need(pair.coded["reset"] == "none" and not pair.signed, "its reset")
+    read = [node.name for node in program.nodes.values() if node.kind != "Output" and pair.coded.name in node.inputs]
+    need(not read, "what reads its spikes")
 
 
 def _unit(real: Node, coded: Node, found: list[Feed]) -> Fraction:

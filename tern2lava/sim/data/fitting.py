@@ -10,6 +10,7 @@ from tern2lava.compiler.ir.graph import Graph, Neuron, Output, Population
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.counts import count
 from tern2lava.errors import InputError
+from tern2lava.sim.data.readout import check_steps
 from tern2lava.sim.data.spike_file import SpikeData
 
 
@@ -20,10 +21,13 @@ def fitted(
 
     steps: those that the network was compiled for; 0 where it does not say, and any number runs. any_steps: run
     another number all the same. Raises InputError for another number of steps, naming a likely swap of samples and
-    steps, and for labels that are no output of the network.
+    steps, for one that the readout has no weights for, and for labels that are no output of the network.
     """
     _check_labels(data, program, where)
     found = data.steps
+    for output in program.of_kind(Output):
+        if any_steps or pad or not steps:
+            check_steps(output, steps if pad and found < steps else found, where)
     if not steps or found == steps:
         return data
     if not any_steps:
@@ -46,10 +50,11 @@ def _check_labels(data: SpikeData, program: Graph, where: object) -> None:
     """Raise InputError for the first label that is no output of the network."""
     if data.labels is None:
         return
-    node = program[program.of_kind(Output)[0].inputs[0]]
+    output = program.of_kind(Output)[0]
+    node = program[output.inputs[0]]
     if not isinstance(node, Neuron | Population):
         return
-    outputs = size(node.shape)
+    outputs = size(node.shape) if output.classes is None else len(output.classes)
     outside = np.flatnonzero((data.labels < 0) | (data.labels >= outputs))
     if outside.size:
         first = int(outside[0])

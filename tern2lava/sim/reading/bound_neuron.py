@@ -59,7 +59,7 @@ class NeuronBound:
         self.lost_bias = self._offset(self.bias, self.rest)
         self.lost_bias_u = self._offset(self.bias_u, self.bias_u)
         self.lost_value, self.lost_amount = lost(flat(neuron.reset_value)), lost(self.amount)
-        self.lost_threshold = lost(flat(neuron.threshold))
+        self.lost_threshold = lost(flat(neuron.level))
         if neuron.threshold_low is not None:
             self.lost_threshold = np.maximum(self.lost_threshold, lost(flat(neuron.threshold_low)))
         self.alpha_a = flat(neuron.alpha_a)

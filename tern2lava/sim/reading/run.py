@@ -171,7 +171,12 @@ class _Run:
         # A spike of the wrong sign is at two thresholds' distance.
         ties = differs & near & (np.abs(recorded - fired) == 1)
         wrong = differs & ~ties
-        same = free & known & (np.abs(met - state.threshold) <= _SAME * (np.abs(met) + np.abs(state.threshold)))
+        same = (
+            free
+            & known
+            & np.isfinite(state.threshold)
+            & (np.abs(met - state.threshold) <= _SAME * (np.abs(met) + np.abs(state.threshold)))
+        )
         if state.threshold_low is not None:
             low = state.threshold_low
             same |= free & known & (np.abs(met - low) <= _SAME * (np.abs(met) + np.abs(low)))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Output, Readout
 from tern2lava.compiler.ir.shapes import Array, Bools, Reals
+from tern2lava.sim.data.readout import by_class, read, scores_of
 from tern2lava.sim.data.readout import scores as read_out
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reading.compare import ScoreReading
@@ -34,19 +35,19 @@ def read_scores(graph: Graph, run: OutputRun, recorded: Reals, precision: Precis
     name, known = run.output.inputs[0], run.known
     count, left = int(np.count_nonzero(known)), int(np.count_nonzero(~known))
     trace = Trace(spikes={name: run.spikes}, v={} if run.v is None else {name: run.v})
-    mine = read_out(graph, trace, run.output).astype(np.float64)
+    found = read_out(graph, trace, run.output)
+    mine, mine_whole = found.astype(np.float64), found.dtype.kind in "iu"
     theirs = np.asarray(recorded, np.float64).reshape(len(run.spikes), -1)
     if theirs.shape != mine.shape:
         why = (
             f"scores of {theirs.shape[1]} classes were recorded, the readout gives {mine.shape[1]} (one for each "
-            f"neuron of {name})"
+            f"{'neuron' if run.output.classes is None else 'class'} of {name})"
         )
         return ScoreReading(samples=count, misread=count, left_out=left, why=why)
-    weight = np.abs(mine) if run.v is None else np.abs(run.v).sum(axis=1)
-    room = _error(run, mine) + precision.of_sum(np.asarray(run.spikes.shape[1] + 2.0), weight)
+    room = _error(graph, run, trace, mine) + _rounding(graph, run, trace, mine, precision)
     for factor in (1.0, _factor(mine[known], theirs[known])):
         # Counts of spikes are held exactly; a factor is rounded.
-        counts = factor == 1.0 and run.v is None and precision.bits >= 24
+        counts = factor == 1.0 and run.v is None and precision.bits >= 24 and mine_whole
         wrong = known & (np.abs(theirs - factor * mine) > (0.0 if counts else factor * room)).any(axis=1)
         if not wrong.any():
             return ScoreReading(samples=count, factor=factor, left_out=left)
@@ -60,17 +61,57 @@ def read_scores(graph: Graph, run: OutputRun, recorded: Reals, precision: Precis
     return ScoreReading(samples=count, misread=misread, left_out=left, why=why)
 
 
-def _error(run: OutputRun, scores: Reals) -> Reals:
+def _error(graph: Graph, run: OutputRun, trace: Trace, scores: Reals) -> Reals:
     """The error of the scores that the potentials' errors leave."""
     if run.error is None:
         return np.zeros(scores.shape)
-    match run.output.readout:
+    output = run.output
+    size = None if output.classes is None else np.abs(output.classes).T
+    classes = run.error if size is None else run.error @ size
+    weight = np.abs(np.ones(()) if output.step_weights is None else output.step_weights)
+    each = weight if weight.ndim == 0 else weight[:, None]
+    if output.readout.in_each_step:
+        values = by_class(output, read(graph, trace, output))
+        return np.asarray((each * _vote_error(output, values, classes)).sum(axis=1))
+    match output.readout:
         case Readout.MEMBRANE_LAST:
-            return np.asarray(run.error[:, -1])
+            return np.asarray(classes[:, -1] * weight)
         case Readout.MEMBRANE_MAX:
-            return np.asarray(run.error.max(axis=1))
+            largest = (each * run.error).max(axis=1)
+            return np.asarray(largest if size is None else largest @ size)
         case _:
-            return np.asarray(run.error.sum(axis=1))
+            return np.asarray((each * classes).sum(axis=1))
+
+
+def _vote_error(output: Output, values: Reals, error: Reals) -> Reals:
+    """The error of what the classes of each step are given for `values` (batch, steps, classes) within `error`."""
+    if output.readout is Readout.MEMBRANE_SOFTMAX:
+        # A softmax moves by half the largest move at most: the rows of its derivative add up to 2 p (1 - p).
+        return np.asarray(np.broadcast_to(np.minimum(0.5 * error.max(axis=-1, keepdims=True), 1.0), values.shape))
+    near = values + error >= (values - error).max(axis=-1, keepdims=True)
+    return np.asarray(near & (near.sum(axis=-1, keepdims=True) > 1), np.float64)
+
+
+def _rounding(graph: Graph, run: OutputRun, trace: Trace, scores: Reals, precision: Precision) -> Reals:
+    """What rounding can move in the sums that a framework forms scores by."""
+    output, values = run.output, np.abs(np.asarray(read(graph, trace, run.output), np.float64))
+    terms = float(values.shape[1]) + 2.0
+    if output.plain and not output.readout.in_each_step:
+        return precision.of_sum(np.asarray(terms), np.abs(scores) if run.v is None else values.sum(axis=1))
+    positive = replace(
+        output,
+        classes=None if output.classes is None else np.abs(output.classes),
+        offset=None if output.offset is None else np.abs(output.offset),
+        step_weights=None if output.step_weights is None else np.abs(output.step_weights),
+    )
+    if output.readout.in_each_step:
+        moved = precision.of_sum(np.asarray(values.shape[2] + 3.0), by_class(positive, values))
+        votes_moved = _vote_error(output, by_class(output, read(graph, trace, output)), moved)
+        weight = np.ones(()) if positive.step_weights is None else positive.step_weights
+        total = ((weight if weight.ndim == 0 else weight[:, None]) * votes_moved).sum(axis=1)
+        return np.asarray(total + precision.of_sum(np.asarray(terms + 8.0), np.abs(scores)))
+    sums = positive if output.readout is Readout.MEMBRANE_LAST else replace(positive, readout=Readout.MEMBRANE_SUM)
+    return precision.of_sum(np.asarray(terms + values.shape[2] + 2.0), scores_of(sums, values))
 
 
 def _factor(mine: Reals, theirs: Reals) -> float:

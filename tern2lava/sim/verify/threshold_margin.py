@@ -104,6 +104,7 @@ class Tracker:
         self.u: Reals = np.zeros((1, 1))
         self.v = np.broadcast_to(neuron.v_init, population.shape).reshape(1, -1)
         self.cancelled: Reals = np.zeros((1, 1))
+        self.integrates = neuron.integrates
         self.neuron_steps = self.near = 0
         self.closest = self.closest_eps = np.inf
 
@@ -123,6 +124,11 @@ class Tracker:
             self.shift = np.where(self.held, shift_before, self.shift)
         if self.adapts:
             self._adapt(state)
+        if self.integrates:
+            # Nothing is met: the potential itself is read.
+            self.u, self.v = state.u, state.v
+            self.neuron_steps += met.size
+            return np.asarray(np.broadcast_to(self.e_v, met.shape))
         error = self.e_v + self.e_a + flat["amount"] if self.rearm else self.e_v + self.e_a
         near = self._near(met, error, self.shift)
         if self.rearm and not self.terms.exact:

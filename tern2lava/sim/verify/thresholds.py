@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import input_range, on_shape
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Population
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Bools, Ints, Spikes, broadcast, size
 from tern2lava.sim.reference.integer import PopulationState
@@ -29,14 +29,14 @@ class Sides:
 
 class SideWatch:
     """Makes the states of a run of sim.reference.integer (its `make`) and keeps, over many runs, which thresholds were
-    met from which side. Relays have no thresholds.
+    met from which side. Relays and integrators have no thresholds.
 
     crossed, near: by population (thresholds of a neuron, neurons). A potential is near a threshold where it lacks less
     than the largest weight of its neuron's synapses.
     """
 
     def __init__(self, program: Graph) -> None:
-        self.reach = {p.name: largest_weight(program, p) for p in program.of_kind(Population) if p.levels is None}
+        self.reach = {p.name: largest_weight(program, p) for p in program.of_kind(Population) if compares(program, p)}
         self.helpless: dict[str, Bools] = {}
         self.crossed: dict[str, Bools] = {}
         self.near: dict[str, Bools] = {}
@@ -90,6 +90,15 @@ class _SideState(PopulationState):
     def _note(self, which: int, crossed: Bools, near: Bools) -> None:
         self.crossed[which] |= crossed.any(axis=0)
         self.near[which] |= near.any(axis=0)
+
+
+def compares(program: Graph, population: Population) -> bool:
+    """Whether neurons compare potentials with a threshold that matters: not relays, nor integrators, which have the
+    largest threshold, no reset and no reader of spikes."""
+    assert program.arithmetic is not None
+    read = any(isinstance(reader, Projection) for reader in program.consumers(population.name))
+    highest = bool((population.threshold == program.arithmetic.threshold_max).all())
+    return population.levels is None and (read or not highest or population.reset is not Reset.NONE)
 
 
 def helpless(program: Graph, population: Population) -> Bools:

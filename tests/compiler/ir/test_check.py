@@ -24,6 +24,7 @@ from tern2lava.compiler.ir.graph import (
     Output,
     Pool2d,
     PoolKind,
+    Readout,
 )
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
@@ -73,6 +74,17 @@ def test_a_sound_graph_has_the_shapes_of_its_layers() -> None:
         (changed("b", shape=(0,)), "b: requires one element at least; found shape (0,)"),
         (changed("b", threshold=frozen([1.0, np.inf, 1, 1, 1])), "b.threshold: requires finite numbers"),
         (changed("b", threshold=frozen([1.0, 2.0])), "to its neurons' (5,); found (2,)"),
+        (changed("y", classes=frozen(np.ones((2, 4)))), "y.classes: requires (classes, neurons) for 5 neurons; found"),
+        (changed("y", offset=frozen(np.ones(4))), "y.offset: requires one number for each of 5 classes; found"),
+        (changed("y", classes=frozen(np.ones((2, 5))), offset=frozen(np.ones(5))), "each of 2 classes; found"),
+        (changed("y", step_weights=frozen(np.ones((2, 2)))), "one number, or one for each step; found shape (2, 2)"),
+        (changed("y", step_weights=frozen(np.zeros(3))), "y.step_weights: requires a step that counts; found zeros"),
+        (
+            changed("y", step_weights=frozen(np.ones(3)), readout=Readout.MEMBRANE_LAST),
+            "requires one number with membrane_last, which reads one step",
+        ),
+        (replace(changed("y", step_weights=frozen(np.ones(3))), steps=4), "each step of 4; found shape (3,)"),
+        (changed("y", inputs=("b", "b")), "y: requires one population to read; found 2 nodes"),
         (changed("fc", inputs=("nowhere",)), "fc: requires inputs that exist; found 'nowhere', which does not"),
         (changed("fc", name="a"), "a: requires a name of its own for each node; found two alike"),
         (changed("fc", inputs=()), "fc: requires an input; found none"),

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drawn import Draw
+from network import network
 from tern2lava.compiler.ir.files import load_graph, save_graph
 from tern2lava.compiler.ir.graph import NODE_KINDS, Arithmetic, Graph, Input, Level, Neuron, Output, SparseLinear
-from tern2lava.compiler.ir.shapes import ConvGeometry
+from tern2lava.compiler.ir.shapes import ConvGeometry, frozen
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.errors import InputError, UnsupportedError
 
@@ -79,6 +80,17 @@ def test_every_kind_of_node_comes_back_as_it_was(make_network: Draw, fine: Arith
         back = load_graph(tmp_path / f"g{k}")
         assert_same(graph, back)
         assert load_graph(tmp_path / f"g{k}", graph.level).level is graph.level
+
+
+def test_how_scores_are_formed_comes_back_and_what_there_is_none_of_is_not_written(tmp_path: Path) -> None:
+    plain = network(np.eye(3), steps=4)
+    rich = {"classes": frozen([[1.0, 0.0, 2.0]]), "step_weights": frozen([0.0, 1.0, 1.0, 0.5]), "offset": frozen([3.0])}
+    outputs = [replace(node, **rich) if isinstance(node, Output) else node for node in plain.nodes]
+    for name, graph in (("plain", plain), ("rich", plain.with_nodes(outputs))):
+        save_graph(graph, tmp_path / name)
+        assert_same(graph, load_graph(tmp_path / name))
+    (found,) = (item for item in json.loads((tmp_path / "plain.json").read_text())["nodes"] if item["node"] == "Output")
+    assert set(found) == {"node", "name", "inputs", "readout"}
 
 
 @pytest.fixture(scope="module")

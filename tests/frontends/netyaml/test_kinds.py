@@ -223,7 +223,7 @@ def test_several_inputs_and_outputs(write: Write, tmp_path: Path) -> None:
     for old, new, why in (
         ("outputs: [one, two]", "outputs: [three]", "outputs: requires the name of a layer; found 'three'"),
         ("outputs: [one, two]", "outputs: [two]", "but the outputs; found none for one"),
-        ("outputs: [one, two]", "outputs: [one, a]", "a network that ends in neurons"),
+        ("outputs: [one, two]", "outputs: [one, a]", "a: requires spikes to be counted; found a Dense without neurons"),
         (
             "outputs: [one, two]",
             "input: {shape: [3]}",
