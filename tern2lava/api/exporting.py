@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tern2lava import arguments
 from tern2lava.api.compiled import CompiledNetwork
-from tern2lava.api.opened import BundleLike, opened
+from tern2lava.api.opened import BundleLike, opened, steps_of
 from tern2lava.arguments import public
 from tern2lava.bundle import Bundle, check_outside, tool_version
 from tern2lava.compiler.ir.graph import Graph
@@ -119,7 +119,8 @@ def _graph(
                 name, "requires a file or module that is still to be read; found a network that has been; leave it out"
             )
         executable = found.executable
-        return (executable.real if stage == "real" else executable.imported), executable
+        graph = executable.real if stage == "real" else executable.imported
+        return (graph if graph.steps else replace(graph, steps=steps_of(found))), executable
     if stage == "real":
         raise InputError("stage", "requires a compiled network for 'real'; found one that is not; compile it first")
     if dt is not None and not isinstance(source, Graph):

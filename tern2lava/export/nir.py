@@ -36,6 +36,7 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.shapes import Reals, Shape, broadcast, size
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.export.nirform import in_nir_form
 from tern2lava.export.nirneuron import say_neuron
 from tern2lava.export.unfold import unfold
 from tern2lava.extras import require
@@ -51,9 +52,11 @@ Fields = dict[str, Any]
 
 @dataclass
 class NirContent:
-    """What goes into a NIR file: nodes (name -> fields, `type` among them) and edges; notes of what else was done."""
+    """What goes into a NIR file: the time step in seconds, the steps of a sample (0: not said), nodes (name -> fields,
+    `type` among them) and edges; notes of what else was done."""
 
     dt: float
+    steps: int = 0
     nodes: dict[str, Fields] = field(default_factory=dict)
     edges: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -76,7 +79,10 @@ def write_nir(graph: Graph, path: Path, *, dt: float = DEFAULT_DT, lossy: bool =
         file.create_dataset("version", data=VERSION, dtype=text)
         root = file.create_group("node")
         root.create_dataset("type", data="NIRGraph", dtype=text)
-        root.create_group("metadata").create_dataset("dt", data=np.float64(content.dt))
+        metadata = root.create_group("metadata")
+        metadata.create_dataset("dt", data=np.float64(content.dt))
+        if content.steps:
+            metadata.create_dataset("steps", data=np.int64(content.steps))
         edges = np.array(content.edges, dtype=object).reshape(-1, 2)
         root.create_dataset("edges", data=edges, dtype=text)
         nodes = root.create_group("nodes")
@@ -103,7 +109,7 @@ def nir_content(graph: Graph, *, dt: float = DEFAULT_DT, lossy: bool = False) ->
         raise InputError("--dt", f"requires seconds above 0; found {dt}; write for example 1e-4")
     if graph.level is Level.INTEGER:
         raise UnsupportedError(graph.source or "network", "real numbers (NIR's)", "integers", "write the real graph")
-    return _Writer(unfold(graph), dt, lossy).content()
+    return _Writer(in_nir_form(unfold(graph)), dt, lossy).content()
 
 
 class _Writer:
@@ -113,7 +119,7 @@ class _Writer:
         self.graph = graph
         self.shape = shapes(graph)
         self.lossy = lossy
-        self.result = NirContent(dt=dt)
+        self.result = NirContent(dt=dt, steps=graph.steps)
         self.sent: dict[str, Shape] = {}
         self.names = {node.name: node.name.replace("/", ".") for node in graph.nodes}
         self.implied = {node.name for node in graph.of_kind(Delay) if _closes_own_loop(graph, node)}
@@ -229,6 +235,11 @@ class _Writer:
         readers = self.graph.consumers(neuron.name)
         return all(isinstance(r, Output) and r.readout is not Readout.SPIKE_COUNT for r in readers)
 
+    def potential_read(self, neuron: Neuron) -> bool:
+        """Whether an output reads the neuron's potential."""
+        readers = self.graph.consumers(neuron.name)
+        return any(isinstance(r, Output) and r.readout is not Readout.SPIKE_COUNT for r in readers)
+
     def neuron(self, node: Neuron, name: str, shape: Shape, sources: list[str]) -> None:
         if shape != node.shape and size(shape) == size(node.shape):
             after = [r.name for r in self.graph.consumers(node.name) if not isinstance(r, Dense | Flatten | Output)]
@@ -239,7 +250,8 @@ class _Writer:
                     f"{shape} read as {node.shape} by {after[0]}",
                     "reshape in front of the neurons",
                 )
-        said = say_neuron(node, shape, self.result.dt, read_only=self.read_only(node))
+        loop = not self.lossy and (node.reset_delay or not self.potential_read(node))
+        said = say_neuron(node, shape, self.result.dt, read_only=self.read_only(node), loop=loop)
         if said.lost and not self.lossy:
             raise UnsupportedError(
                 node.name, "a reset and a comparison that NIR can say", ", ".join(said.lost),
@@ -248,12 +260,22 @@ class _Writer:
         if said.lost:
             self.result.notes.append(f"{node.name}: only metadata say {', '.join(said.lost)}; other readers lose it")
         metadata = _metadata(list(said.lost)) if said.lost else {}
+        if said.amount is not None:
+            metadata["metadata"]["reset_amount"] = said.amount
         if said.threshold is None:
             self.put(name, said.kind, {**said.fields, **metadata}, sources, shape)
             return
         potential = self.free(f"{name}.potential")
         self.put(potential, said.kind, said.fields, sources, shape)
         self.put(name, "Threshold", {"threshold": said.threshold, **metadata}, [potential], shape)
+        if said.feedback is not None:
+            back = self.free(f"{name}.reset")
+            self.put(back, "Scale", {"scale": said.feedback}, [name], shape)
+            self.result.edges.append((back, potential))
+            self.result.notes.append(
+                f"{node.name}: its soft reset is a loop of {potential}, {name} and {back}, which all readers of NIR "
+                "run alike where spikes close a loop one step later; --lossy writes one LIF whose reset metadata say"
+            )
 
 
 def _metadata(said: list[str]) -> Fields:

@@ -23,17 +23,22 @@ FOREVER = 2.0**60
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Said:
     """A neuron in NIR's words: kind and fields (arrays of the population's shape); threshold apart where a Threshold
-    node must follow; lost: what NIR has no field for, in the words of --assume."""
+    node must follow; lost: what NIR has no field for, in the words of --assume, and `amount` what they subtract where
+    that is not the threshold. feedback: what a spike adds to the input of the next step instead of a reset."""
 
     kind: str
     fields: dict[str, Reals]
     threshold: Reals | None
     lost: tuple[str, ...]
+    amount: Reals | None = None
+    feedback: Reals | None = None
 
 
-def say_neuron(neuron: Neuron, shape: Shape, dt: float, *, read_only: bool) -> Said:
+def say_neuron(neuron: Neuron, shape: Shape, dt: float, *, read_only: bool, loop: bool) -> Said:
     """`neuron` as a NIR node of `shape`; read_only: nothing reads its spikes.
 
+    loop: say a soft reset as a loop, where that is exact: v' = alpha v + g (x - c s_previous), c = amount / g of a
+    delayed subtraction and alpha amount / g of an immediate one, whose potential is then that before the reset.
     Raises UnsupportedError for what no NIR node computes, whatever its metadata say.
     """
     _check(neuron)
@@ -68,11 +73,18 @@ def say_neuron(neuron: Neuron, shape: Shape, dt: float, *, read_only: bool) -> S
     if silent:
         threshold = None if read_only else full(neuron.threshold)
         return Said(kind=kind, fields=fields, threshold=threshold, lost=() if read_only else _lost(neuron))
+    lost = _lost(neuron)
+    if loop and not cuba and set(lost) in ({"reset=subtract"}, {"reset=subtract", "reset_delay=true"}):
+        amount = full(neuron.reset_amount)
+        feedback = -(amount if neuron.reset_delay else alpha_v * amount) / gain
+        return Said(kind=kind, fields=fields, threshold=full(neuron.threshold), lost=(), feedback=feedback)
+    differs = neuron.reset is Reset.SUBTRACT and bool(np.any(neuron.reset_amount != neuron.threshold))
     fields |= {
         "v_threshold": full(neuron.threshold),
         "v_reset": full(neuron.reset_value) if neuron.reset is Reset.ZERO else np.zeros(shape),
     }
-    return Said(kind=f"{kind}F", fields=fields, threshold=None, lost=_lost(neuron))
+    own = full(neuron.reset_amount) if differs else None
+    return Said(kind=f"{kind}F", fields=fields, threshold=None, lost=lost, amount=own)
 
 
 def _check(neuron: Neuron) -> None:
@@ -81,8 +93,6 @@ def _check(neuron: Neuron) -> None:
         "a bias of the synaptic current": bool(np.any(neuron.bias_u != 0)),
         "a potential that does not begin at 0": bool(np.any(neuron.v_init != 0)),
         "integers with truncated decays": neuron.quantum is not None,
-        "a reset by another amount than the threshold": neuron.reset is Reset.SUBTRACT
-        and bool(np.any(neuron.reset_amount != neuron.threshold)),
         "input gains of 0 or less": bool(np.any(neuron.gain_u * neuron.gain_v <= 0)),
     }
     for found, is_so in wrong.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,21 +52,20 @@ def as_tree(content: NirContent) -> dict[str, Any]:
         return value if isinstance(value, str) else np.asarray(value)
 
     graph = {
-        "type": "NIRGraph", "metadata": {"dt": np.asarray(content.dt)}, "nodes": plain(content.nodes),
-        "edges": [list(edge) for edge in content.edges],
+        "type": "NIRGraph", "metadata": plain({"dt": content.dt, "steps": content.steps}),
+        "nodes": plain(content.nodes), "edges": [list(edge) for edge in content.edges],
     }  # fmt: skip
     return {"version": "1.0.8", "node": graph}
 
 
 def sayable(graph: Graph) -> Graph:
-    """`graph` without what NIR refuses: biases of the current or without leak, other reset amounts."""
+    """`graph` without what NIR refuses: biases of the current or without leak."""
 
     def rewrite(node: Any) -> Any:
         if not isinstance(node, Neuron):
             return node
         return replace(
-            node, bias_u=frozen(0.0), reset_amount=node.threshold,
-            bias=node.bias if np.all(node.alpha_v < 1) else frozen(0.0),
+            node, bias_u=frozen(0.0), bias=node.bias if np.all(node.alpha_v < 1) else frozen(0.0),
         )  # fmt: skip
 
     return graph.with_nodes(map(rewrite, graph.nodes))
@@ -75,11 +75,13 @@ def sayable(graph: Graph) -> Graph:
 def test_random_networks_come_back_with_the_same_spikes(seed: int, make_network: Callable[..., Network]) -> None:
     graph, inputs = make_network(seed, leak=True, v_init=frozen(0.0), threshold_low=None)
     graph = sayable(graph)
+    lossy = seed % 2 == 0
     try:
-        content = nir_content(graph, lossy=True)
+        content = nir_content(graph, lossy=lossy)
     except UnsupportedError as error:
-        assert "both ends padded alike" in str(error)  # noqa: PT017
-        pytest.skip("uneven padding, which NIR cannot say")
+        known = "both ends padded alike" if lossy else "both ends padded alike|a reset and a comparison that NIR can"
+        assert re.search(known, str(error))  # noqa: PT017
+        pytest.skip("uneven padding, or a neuron that needs leave, which NIR cannot say")
     back = read_tree(as_tree(content), "back", "back")
     before, after = run_float(graph, inputs), run_float(back, inputs)
     for name, spikes in before.spikes.items():
@@ -94,11 +96,12 @@ def network(**fields: Any) -> Graph:
     rng = np.random.default_rng(1)
     weight = rng.integers(-1, 3, (5, 4)) / 2
     given: dict[str, Any] = {"alpha_v": frozen(0.75), "threshold": frozen(1.25), **fields}
+    readout = given.pop("readout", Readout.SPIKE_COUNT)
     nodes = (
         Input(name="x", shape=(4,)),
         Dense(name="fc", inputs=("x",), weight=weight),
         Neuron(name="n", inputs=("fc",), shape=(5,), **given),
-        Output(name="out", inputs=("n",), readout=given.pop("readout", Readout.SPIKE_COUNT)),
+        Output(name="out", inputs=("n",), readout=readout),
     )
     return Graph(level=Level.IMPORTED, nodes=nodes, source="test")
 
@@ -127,13 +130,16 @@ def test_a_written_file_is_read_by_nir_with_types_checked(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"reset": Reset.SUBTRACT, "reset_amount": frozen(1.25)}, "reset=subtract"),
-        (
-            {"reset": Reset.SUBTRACT, "reset_amount": frozen(1.25), "reset_delay": True},
-            "reset=subtract,reset_delay=true",
-        ),
         ({"reset": Reset.SUBTRACT, "reset_amount": frozen(1.25), "rearm": True}, "reset=subtract,rearm=true"),
         ({"compare": Compare.GE, "refractory": 2}, "fire=ge,refractory=2"),
+        (
+            {"reset": Reset.SUBTRACT, "reset_amount": frozen(0.75), "compare": Compare.GE},
+            "reset=subtract,fire=ge",
+        ),
+        (
+            {"reset": Reset.SUBTRACT, "reset_amount": frozen(1.25), "alpha_u": frozen(0.5), "reset_delay": True},
+            "reset=subtract,reset_delay=true",
+        ),
     ],
 )
 def test_what_nir_has_no_field_for_needs_leave_and_comes_back_from_metadata(
@@ -146,7 +152,7 @@ def test_what_nir_has_no_field_for_needs_leave_and_comes_back_from_metadata(
     assert not path.exists()
     notes = write_nir(graph, path, lossy=True)
     assert notes == (f"n: only metadata say {', '.join(said.split(','))}; other readers lose it",)
-    assert type(nir.read(path).nodes["n"]).__name__ == "LIF"
+    assert type(nir.read(path).nodes["n"]).__name__ == ("CubaLIF" if "alpha_u" in fields else "LIF")
     x = np.random.default_rng(3).integers(0, 2, (3, 60, 4))
     expected, found = run_float(graph, {"x": x}), run_float(load(path), {"x": x})
     np.testing.assert_array_equal(found.spikes["n"], expected.spikes["n"])
@@ -158,16 +164,87 @@ def test_what_nir_has_no_field_for_needs_leave_and_comes_back_from_metadata(
     ("fields", "error"),
     [
         ({"threshold_low": frozen(-1.0)}, "signed spikes"),
-        ({"v_init": frozen(0.5)}, "does not begin at 0"),
         ({"quantum": frozen(1 / 64)}, "integers with truncated decays.*arithmetic=real"),
-        ({"reset": Reset.SUBTRACT, "reset_amount": frozen(0.5)}, "another amount than the threshold"),
-        ({"bias_u": frozen(0.5), "alpha_u": frozen(0.5)}, "a bias of the synaptic current"),
-        ({"alpha_v": frozen(1.0), "bias": frozen(0.5)}, "neurons with a leak where there is a bias"),
     ],
 )
 def test_what_no_nir_node_computes_is_refused_even_with_leave(fields: dict[str, Any], error: str) -> None:
     with pytest.raises(UnsupportedError, match=error):
         nir_content(network(**fields), lossy=True)
+
+
+SOFT: dict[str, dict[str, Any]] = {
+    "delayed": {"reset_delay": True, "reset_amount": frozen(1.25)},
+    "at once": {"reset_amount": frozen(1.25)},
+    "by another amount": {"reset_amount": frozen(np.linspace(0.5, 1.5, 5))},
+    "of an integrator": {"alpha_v": frozen(1.0), "reset_amount": frozen(1.0), "gain_v": frozen(0.5)},
+    "of a leak with gains": {"gain_v": frozen(0.25), "gain_u": frozen(2.0), "bias": frozen(0.125)},
+}
+
+
+@pytest.mark.parametrize("name", list(SOFT))
+def test_a_soft_reset_is_a_loop_that_every_reader_runs_alike_or_a_lif_with_leave(name: str) -> None:
+    graph = network(reset=Reset.SUBTRACT, threshold=frozen(1.25), **SOFT[name])
+    content = nir_content(graph)
+    kinds = {key: fields["type"] for key, fields in content.nodes.items()}
+    potential = "I" if name == "of an integrator" else "LI"
+    assert kinds == {
+        "x": "Input", "fc": "Linear", "n.potential": potential, "n": "Threshold", "n.reset": "Scale", "out": "Output",
+    }  # fmt: skip
+    assert any("its soft reset is a loop of n.potential, n and n.reset" in note for note in content.notes)
+    x = np.random.default_rng(3).integers(0, 2, (1, 80, 4))
+    # NIR's equations by hand, the loop closed one step later.
+    node, dt = content.nodes["n.potential"], content.dt
+    v, s, expected = np.zeros(5), np.zeros(5), []
+    for now in x[0]:
+        current = content.nodes["fc"]["weight"] @ now + content.nodes["n.reset"]["scale"] * s
+        rate = node["r"] if np.all(node["r"] == 1) else dt * node["r"]
+        leaky = potential == "LI"
+        v = v + (dt / node["tau"] * (node["v_leak"] - v + node["r"] * current) if leaky else rate * current)
+        s = (v > content.nodes["n"]["threshold"]).astype(float)
+        expected.append(s)
+    found = run_float(graph, {"x": x}).spikes["n"][0]
+    np.testing.assert_array_equal(found, np.array(expected))
+    assert 15 < found.sum() < 300
+    for written in (content, nir_content(graph, lossy=True)):
+        back = read_tree(as_tree(written), "back", "back")
+        (neuron,) = back.of_kind(Neuron)
+        assert neuron.reset is Reset.SUBTRACT
+        np.testing.assert_array_equal(run_float(back, {"x": x}).spikes["n"][0], found)
+
+
+@pytest.mark.parametrize("lossy", [False, True])
+def test_the_default_neuron_of_snntorch_is_written_as_compiled_with_its_steps(lossy: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    graph = network(
+        reset=Reset.SUBTRACT, reset_delay=True, alpha_v=frozen(0.9), threshold=frozen(1.0), reset_amount=frozen(1.0)
+    )
+    weight = rng.choice([-0.3, 0.0, 0.3, 0.3], (5, 4))
+    graph = graph.with_nodes(replace(node, weight=weight) if isinstance(node, Dense) else node for node in graph.nodes)
+    compiled = api.compile(graph, "loihi2", options=Options(steps=40))
+    api.export(compiled, tmp_path / "a.nir", stage="real", lossy=lossy)
+    back = load(tmp_path / "a.nir")
+    assert back.steps == 40
+    x = rng.integers(0, 2, (4, 40, 4))
+    expected = run_float(graph, {"x": x}).spikes["n"]
+    np.testing.assert_array_equal(run_float(back, {"x": x}).spikes["n"], expected)
+    assert 20 < expected.sum() < 700
+
+
+def test_a_potential_that_begins_elsewhere_and_biases_without_a_leak_move_in_front() -> None:
+    x = np.random.default_rng(3).integers(0, 2, (2, 40, 4))
+    for fields in (
+        {"v_init": frozen(0.5), "reset_value": frozen(-0.25), "bias": frozen(0.125)},
+        {"alpha_v": frozen(1.0), "bias": frozen(np.linspace(0, 0.5, 5)), "gain_v": frozen(0.5)},
+        {"alpha_u": frozen(0.5), "bias_u": frozen(0.25), "gain_u": frozen(0.5)},
+    ):
+        graph = network(**fields)
+        back = read_tree(as_tree(nir_content(graph)), "back", "back")
+        found, expected = run_float(back, {"x": x}), run_float(graph, {"x": x})
+        np.testing.assert_array_equal(found.spikes["n"], expected.spikes["n"])
+        assert expected.spikes["n"].sum() > 10
+    read = network(v_init=frozen(0.5), readout=Readout.MEMBRANE_LAST)
+    with pytest.raises(UnsupportedError, match="does not begin at 0"):
+        nir_content(read)
 
 
 def test_readouts_levels_and_silent_outputs_come_back() -> None:

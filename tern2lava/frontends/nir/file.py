@@ -44,6 +44,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
 SAID = "tern2lava"
 """Metadata key under which a node says what NIR has no field for, in the words of --assume."""
 
+AMOUNT = "reset_amount"
+"""Metadata key beside SAID: what a soft reset subtracts, where that is not the threshold."""
+
 _DEFAULTS = ("w_in", "bias", "start_dim", "end_dim")
 
 
@@ -51,7 +54,8 @@ _DEFAULTS = ("w_in", "bias", "start_dim", "end_dim")
 class NirGraph:
     """Flat nodes by name and edges between them; notes of how legacy files were read.
 
-    dt: the time step that the graph's metadata hold, where they do (files that tern2lava wrote). said: for each node,
+    dt, steps: the time step and the steps of a sample that the graph's metadata hold, where they do (files that
+    tern2lava wrote). said: for each node,
     what its metadata say in the words of --assume, which other readers pass over.
     """
 
@@ -60,6 +64,7 @@ class NirGraph:
     edges: tuple[Edge, ...]
     notes: tuple[str, ...]
     dt: float | None = None
+    steps: int = 0
     said: dict[str, str] = field(default_factory=dict)
 
     def sources(self, name: str) -> list[str]:
@@ -94,7 +99,7 @@ def parse_nir(tree: Tree, where: object) -> NirGraph:
     said = {node.name: text for node in nodes.values() if isinstance(text := node.fields.pop(SAID, None), str)}
     return NirGraph(
         version=version if isinstance(version, str) else "", nodes=nodes, edges=tuple(edges), notes=tuple(notes),
-        dt=_metadata_dt(root), said=said,
+        dt=_metadata_dt(root), steps=_metadata_steps(root), said=said,
     )  # fmt: skip
 
 
@@ -105,6 +110,15 @@ def _metadata_dt(root: Tree) -> float | None:
         return None
     dt = float(value.reshape(-1)[0])
     return dt if np.isfinite(dt) and dt > 0 else None
+
+
+def _metadata_steps(root: Tree) -> int:
+    metadata = root.get("metadata")
+    value = metadata.get("steps") if isinstance(metadata, dict) else None
+    if not isinstance(value, np.ndarray) or value.size != 1 or value.dtype.kind not in "iu":
+        return 0
+    steps = int(value.reshape(-1)[0])
+    return steps if 0 < steps < 1 << 30 else 0
 
 
 def _open(
@@ -159,6 +173,9 @@ def _node(full: str, kind: str, member: Tree) -> Hdf5Node:
     text = metadata.get(SAID) if isinstance(metadata, dict) else None
     if isinstance(text, str):
         fields[SAID] = text
+        amount = metadata.get(AMOUNT) if isinstance(metadata, dict) else None
+        if isinstance(amount, np.ndarray):
+            fields[AMOUNT] = amount
     node = Hdf5Node(name=full, kind=kind, fields=fields)
     if kind in NEURONS:
         declared_shape(node)

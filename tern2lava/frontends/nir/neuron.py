@@ -12,7 +12,11 @@ from tern2lava.errors import InputError
 from tern2lava.frontends.assumptions import Assumptions
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nir.factors import euler_factors, rate_factor
-from tern2lava.frontends.nir.file import ANALOG
+from tern2lava.frontends.nir.file import AMOUNT, ANALOG
+
+FEEDBACK = "feedback"
+"""Field of a potential that a Threshold reads: what a spike adds to its input in the next step (rewrite.fuse_resets).
+"""
 
 NEVER = np.inf
 """Threshold of neurons without one: above any potential."""
@@ -43,9 +47,12 @@ def neuron_fields(node: Hdf5Node, dt: float | None, assumptions: Assumptions) ->
     if "v_threshold" not in node.fields:
         return silent_fields(fields)
     if node.kind in ANALOG:
-        return fields | {
-            "threshold": node.array("v_threshold"), "reset": Reset.NONE, "compare": _compare(node, assumptions),
-            **assumptions.mechanisms(node.name, without=("rearm",)),
+        if FEEDBACK in node.fields:
+            amount = -node.array(FEEDBACK) * fields["gain_v"]
+            fields |= {"reset": Reset.SUBTRACT, "reset_delay": True, "reset_amount": amount}
+        return {
+            "threshold": node.array("v_threshold"), "reset": Reset.NONE, **fields,
+            "compare": _compare(node, assumptions), **assumptions.mechanisms(node.name, without=("rearm",)),
         }  # fmt: skip
     return fields | _firing(node, assumptions)
 
@@ -79,5 +86,5 @@ def _firing(node: Hdf5Node, assumptions: Assumptions) -> dict[str, Any]:
         )
     return {
         "threshold": threshold, "compare": _compare(node, assumptions), "reset": reset, "reset_value": value,
-        "reset_amount": threshold, "reset_delay": delay, **own,
+        "reset_amount": node.array(AMOUNT) if AMOUNT in node.fields else threshold, "reset_delay": delay, **own,
     }  # fmt: skip

@@ -38,7 +38,7 @@ from tern2lava.frontends.nir.file import ANALOG, NEURONS, NirGraph, parse_nir
 from tern2lava.frontends.nir.layers import channel_gain, conv_fields, dense_layer, size_pair
 from tern2lava.frontends.nir.loops import order_nodes
 from tern2lava.frontends.nir.neuron import NEVER, neuron_fields, silent_fields
-from tern2lava.frontends.nir.rewrite import add_ends, free_name, fuse_thresholds
+from tern2lava.frontends.nir.rewrite import add_ends, free_name, fuse_resets, fuse_thresholds
 from tern2lava.frontends.nir.sizes import check_output, check_population, placed
 from tern2lava.frontends.nir.time_step import Timing, find_timing
 
@@ -64,10 +64,10 @@ def read_tree(
     a sample. Raises InputError for a damaged or incomplete file, UnsupportedError for what has no exact form.
     """
     given = parse_assumptions(assume, (*KEYS, *words()))
-    graph = add_ends(fuse_thresholds(parse_nir(tree, where)), where)
+    graph = add_ends(fuse_resets(fuse_thresholds(parse_nir(tree, where))), where)
     assumptions = given.behind(graph.said)
     timing = find_timing(graph, dt, where)
-    result = _Assembly(graph, timing, assumptions, source, steps, where).graph()
+    result = _Assembly(graph, timing, assumptions, source, steps or graph.steps, where).graph()
     given.check_used()
     return result
 

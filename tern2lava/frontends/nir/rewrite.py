@@ -10,6 +10,8 @@ import numpy as np
 from tern2lava.errors import InputError
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nir.file import ANALOG, NEURONS, NirGraph
+from tern2lava.frontends.nir.neuron import FEEDBACK
+from tern2lava.frontends.nir.sizes import declared_shape
 
 
 def fuse_thresholds(graph: NirGraph) -> NirGraph:
@@ -28,6 +30,30 @@ def fuse_thresholds(graph: NirGraph) -> NirGraph:
         edges = [(a, behind.name if b == node.name else b) for a, b in edges if a != node.name]
         notes.append(f"{node.name} and {behind.name} are read as one population that never resets")
     return replace(graph, nodes=nodes, edges=tuple(edges), notes=tuple(notes))
+
+
+def fuse_resets(graph: NirGraph) -> NirGraph:
+    """`graph` with every Scale of factors below 0 that feeds a fused potential's spikes back to it, and nothing else,
+    as a soft reset: the spike of a step subtracts from the potential of the next."""
+    nodes, edges, notes = dict(graph.nodes), list(graph.edges), list(graph.notes)
+    for node in graph.nodes.values():
+        ends = (graph.sources(node.name), graph.targets(node.name))
+        if node.kind != "Scale" or ends[0] != ends[1] or len(ends[0]) != 1:
+            continue
+        neuron = nodes[ends[0][0]]
+        scale = node.array("scale")
+        alone = neuron.kind in ("LI", "I") and "v_threshold" in neuron.fields and FEEDBACK not in neuron.fields
+        if not alone or np.any(scale >= 0) or _differ(scale.shape, declared_shape(neuron)):
+            continue
+        nodes[neuron.name] = replace(neuron, fields={**neuron.fields, FEEDBACK: node.fields["scale"]})
+        del nodes[node.name]
+        edges = [edge for edge in edges if node.name not in edge]
+        notes.append(f"{node.name} takes from {neuron.name} what it spiked a step before: read as its soft reset")
+    return replace(graph, nodes=nodes, edges=tuple(edges), notes=tuple(notes))
+
+
+def _differ(scale: tuple[int, ...], neurons: tuple[int, ...]) -> bool:
+    return scale not in ((), (1,), neurons)
 
 
 def add_ends(graph: NirGraph, where: object) -> NirGraph:
