@@ -80,7 +80,7 @@ def lattice(neuron: Neuron, population: Population, gains: Gains, arithmetic: Ar
     # A gain that was rounded makes real sums lie elsewhere.
     moved += [np.where(p.gain == real, p.gain, np.nan) for p, real in gains]
     top = arithmetic.state_max
-    integral = neuron.quantum is None and all(mechanism.keeps_whole() for mechanism in kinds_of(population))
+    integral = neuron.quantum is None and all(mechanism.keeps_whole(population) for mechanism in kinds_of(population))
     integral = integral and all(np.all((x == np.rint(x)) & (np.abs(x) <= top)) for x in moved)
     decays = ((population.decay_u, neuron.alpha_u), (population.decay_v, neuron.alpha_v))
     parts = [np.unique(np.abs(x).astype(np.int64)) for x in moved] if integral else []

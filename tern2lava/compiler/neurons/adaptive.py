@@ -4,7 +4,9 @@
     a' = alpha_a a + gain_a s_previous
     v' = alpha_v v + ... - (reset_amount + a') s_previous         the delayed reset of these neurons
     s  = v' compare threshold + a'
-and in integers b' = clip(dec(b, decay_a) + gain_a s_previous) in the place of a'.
+and in integers b' = clip(dec(b, decay_a) + gain_a s_previous) in the place of a'. With a gain of 0 they are neurons
+that subtract with delay and nothing else, which no subtraction at once can stand for where alpha_v is 0
+(passes/canonical_neurons.py).
 """
 
 from __future__ import annotations
@@ -72,6 +74,12 @@ class Adaptive(Mechanism):
             GAIN: np.rint(needed(neuron, GAIN) * unit).astype(np.int64),
         }
 
+    def loses_nothing(self, neuron: Neuron, unit: float, lattice: float) -> bool:
+        return not np.any(needed(neuron, GAIN))
+
+    def keeps_whole(self, population: Population) -> bool:
+        return not np.any(needed(population, GAIN))
+
     def adaptation(self, population: Population, growth: Callable[[Ints], Reals]) -> Reals | None:
         return np.asarray(growth(population.decay_a) * np.abs(needed(population, GAIN)))
 
@@ -110,7 +118,7 @@ class Adaptive(Mechanism):
         return True
 
     def not_in_nir(self, neuron: Neuron) -> str | None:
-        return "an adaptive threshold"
+        return "an adaptive threshold" if np.any(needed(neuron, GAIN)) else None
 
 
 class RealAdaptation(RealPart):

@@ -248,8 +248,9 @@ class Mechanism:
         """Further error terms of certificate.ErrorTerms; those named here count as rounded where they are not 0."""
         return {}
 
-    def keeps_whole(self) -> bool:
-        """Whether real potentials that are whole numbers stay such with it (certify/lattice.py knows the rest)."""
+    def keeps_whole(self, population: Population) -> bool:
+        """Whether real potentials of `population` that are whole numbers stay such with it (certify/lattice.py knows
+        the rest)."""
         return False
 
     def moving(self, population: Population) -> list[Ints]:

@@ -44,7 +44,7 @@ class Rearm(Mechanism):
     def loses_nothing(self, neuron: Neuron, unit: float, lattice: float) -> bool:
         return True
 
-    def keeps_whole(self) -> bool:
+    def keeps_whole(self, population: Population) -> bool:
         return True
 
     def above_threshold(self, population: Population) -> Ints:

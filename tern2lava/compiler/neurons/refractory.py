@@ -49,7 +49,7 @@ class Refractory(Mechanism):
     def runs_exactly(self) -> bool:
         return True
 
-    def keeps_whole(self) -> bool:
+    def keeps_whole(self, population: Population) -> bool:
         return True
 
     def in_real(self, cell: RealCell) -> RealPart:

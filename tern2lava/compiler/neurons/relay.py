@@ -16,7 +16,7 @@ class Relay(Mechanism):
     def loses_nothing(self, neuron: Neuron, unit: float, lattice: float) -> bool:
         return True
 
-    def keeps_whole(self) -> bool:
+    def keeps_whole(self, population: Population) -> bool:
         return True
 
     def in_integers(self, cell: IntegerCell) -> IntegerPart:

@@ -65,7 +65,7 @@ class Signed(Mechanism):
     def loses_nothing(self, neuron: Neuron, unit: float, lattice: float) -> bool:
         return True
 
-    def keeps_whole(self) -> bool:
+    def keeps_whole(self, population: Population) -> bool:
         return True
 
     def widen(self, population: Population, ranges: Ranges) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Neuron, Node, Output, Readout, Reset
 from tern2lava.compiler.ir.shapes import Reals
-from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
+from tern2lava.compiler.neurons.mechanism import Mechanism, kinds_of, with_fields
 from tern2lava.errors import UnsupportedError
 
 
@@ -22,9 +22,10 @@ def canonical_neurons(graph: Graph) -> Graph:
         bias   <- (bias + (alpha_v - 1) r) / g      bias_u <- bias_u / gain_u     v_init <- (v_init - r) / g
         threshold <- (threshold - r) / g            reset_amount <- reset_amount / g
     Delayed resets: ZERO before the decay equals ZERO at once, for nothing happens in between; SUBTRACT after the
-    decay (v = alpha_v v + ... - amount s) equals subtracting amount / alpha_v at once, except with an adaptive
-    threshold, where it stays delayed. quantum is rescaled with the threshold, and so are parameters of mechanisms, each
-    as it says itself.
+    decay (v = alpha_v v + ... - amount s) equals subtracting amount / alpha_v at once. It stays delayed with an
+    adaptive threshold, and where a neuron of the population has alpha_v = 0: these become adaptive ones whose spikes
+    raise the threshold by 0. quantum is rescaled with the threshold, and so are parameters of mechanisms, each as it
+    says itself.
     """
     membrane_read = {
         name for output in graph.of_kind(Output) if output.readout is not Readout.SPIKE_COUNT for name in output.inputs
@@ -45,6 +46,8 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
     kinds = kinds_of(neuron)
     for mechanism in reversed(kinds):
         mechanism.refuse_combination(neuron)
+    if neuron.reset_delay and neuron.reset is Reset.SUBTRACT and np.any(neuron.alpha_v == 0):
+        neuron, kinds = _raised_by_nothing(neuron, kinds)
     amount: Reals = neuron.reset_amount / gain
     delayed = any(mechanism.delays_reset for mechanism in kinds)
     if neuron.reset_delay and not delayed:
@@ -56,10 +59,6 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
                 "read spike_count, or train the readout with reset none",
             )
         if neuron.reset is Reset.SUBTRACT:
-            if not np.all(neuron.alpha_v > 0):
-                raise UnsupportedError(
-                    neuron.name, "a decay above 0 for a delayed subtraction", "alpha_v 0", "use reset_delay false"
-                )
             amount = amount / neuron.alpha_v
     own = {name: value for mechanism in kinds for name, value in mechanism.canonical(neuron, gain, r).items()}
     return replace(
@@ -78,6 +77,25 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
         origin=neuron.origin + neuron.unit * r,
         record_before_reset=neuron.reset_delay and neuron.reset is Reset.SUBTRACT and not delayed,
     )
+
+
+def _raised_by_nothing(neuron: Neuron, kinds: tuple[Mechanism, ...]) -> tuple[Neuron, tuple[Mechanism, ...]]:
+    """A population that subtracts with delay as an adaptive one, whose spikes raise the threshold by 0, and its kinds.
+
+    The adaptive mechanism alone subtracts in the step after a spike; with decays of 0 no subtraction at once does the
+    same, for it would have decayed to nothing by then. Raises UnsupportedError where it cannot be combined.
+    """
+    for mechanism in kinds:
+        if not mechanism.delays_reset:
+            raise UnsupportedError(
+                neuron.name,
+                "a decay above 0 for a delayed subtraction",
+                f"alpha_v 0 in {mechanism.name} neurons",
+                "reset_delay false subtracts at once, which changes the network",
+            )
+    if not kinds:
+        neuron = replace(neuron, gain_a=np.zeros(()), alpha_a=np.zeros(()))
+    return neuron, kinds_of(neuron)
 
 
 def _on_axes(neuron: Neuron) -> Neuron:

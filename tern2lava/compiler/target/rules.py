@@ -24,6 +24,8 @@ from tern2lava.hw_profiles.profile import Profile
 PLAIN = "plain"
 """The word of profiles for neurons without a mechanism."""
 
+_WAITS = "a delayed subtraction with a decay of 0, which takes adaptive ones"
+
 Test = Callable[[Any], str | None]
 Rule = Callable[[Profile], tuple[str, Test]]
 
@@ -50,7 +52,8 @@ def neuron_kind(profile: Profile) -> tuple[str, Test]:
 
     def test(population: Population) -> str | None:
         lacking = [kind for kind in kind_names(population) if kind not in allowed]
-        return ", ".join(lacking) or None
+        waits = population.gain_a is not None and not np.any(population.gain_a)
+        return ", ".join(_WAITS if kind == "adaptive" and waits else kind for kind in lacking) or None
 
     return ", ".join(allowed) or "none", test
 
