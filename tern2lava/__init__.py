@@ -7,6 +7,7 @@
     result = tern2lava.simulate(network, spikes)                        # result.predictions, result.scores
 
 load       the Graph of a checkpoint, NIR or lava-dl file, or live torch module
+check      all that compile would refuse, node by node
 compile    a network in integers, mapped onto a target; a folder (bundle) where out= is given
 what_if    the same network on several targets, one row for each
 record     the framework's own run of a module, for verify to hold the network against
@@ -29,7 +30,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tern2lava.api import compile, export, load, prove, record, report, simulate, verify, what_if, worst
+    from tern2lava.api import check, compile, export, load, prove, record, report, simulate, verify, what_if, worst
     from tern2lava.compiler.options import MapOptions, Options
     from tern2lava.errors import Tern2LavaError
 
@@ -39,6 +40,7 @@ __all__ = [
     "MapOptions",
     "Options",
     "Tern2LavaError",
+    "check",
     "compile",
     "export",
     "load",

@@ -1,4 +1,4 @@
-"""The functions of tern2lava in Python: load, compile, what_if, record, simulate, prove, verify, worst,
+"""The functions of tern2lava in Python: load, check, compile, what_if, record, simulate, prove, verify, worst,
 report, export.
 
 The command line is a rendering of them. docs/python.md shows them together. A bundle is a folder that `compile` wrote,
@@ -8,6 +8,7 @@ to do.
 
 from __future__ import annotations
 
+from tern2lava.api.checking import Check, Finding, check
 from tern2lava.api.compiled import CompiledNetwork
 from tern2lava.api.compiling import compile, what_if
 from tern2lava.api.exporting import Export, export
@@ -20,9 +21,12 @@ from tern2lava.api.simulating import Simulation, simulate
 from tern2lava.api.verifying import verify
 
 __all__ = [
+    "Check",
     "CompiledNetwork",
     "Export",
+    "Finding",
     "Simulation",
+    "check",
     "compile",
     "export",
     "load",

@@ -71,8 +71,8 @@ def compile(
     place = None if out is None else arguments.path(out, "out", "name the folder that is to be the bundle")
     if place is not None:
         check_outside(place)
-    profile = _profile(target, "target")
-    options = _with_effort(options, map_options, effort)
+    profile = checked_profile(target, "target")
+    options = with_effort(options, map_options, effort)
     check_placement((map_options or MapOptions()).placement)
     any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
@@ -92,10 +92,8 @@ def compile(
     try:
         compiled = build(graph, profile, options, map_options, measure, tell, runs)
     except CapacityError as error:
-        from tern2lava.compiler.advice import advised
-
         tell("what would fit", 0, 0)
-        raise advised(error, graph, profile, options, map_options or MapOptions()) from None
+        raise advised_error(error, graph, profile, options, map_options or MapOptions()) from None
     made_of = (*origins(source, target, net, recorded), *measured_on)
     compiled = replace(compiled, described=_described(source, net), made_of=made_of, libraries=libraries_of(source))
     if isinstance(source, (str, os.PathLike)) and Path(source).is_file():
@@ -138,10 +136,10 @@ def what_if(
         listed = list(targets)
     except Exception:  # what an __iter__ of a foreign class raises: of numpy's scalars, of tensors
         raise arguments.refused("targets", "a list of targets", targets, "write ['loihi1', 'loihi2']") from None
-    profiles = [_profile(target, f"targets: {at}") for at, target in enumerate(listed)]
+    profiles = [checked_profile(target, f"targets: {at}") for at, target in enumerate(listed)]
     if not profiles:
         raise arguments.refused("targets", "one target at least", targets, "write ['loihi1', 'loihi2']")
-    options = _with_effort(options, map_options, effort)
+    options = with_effort(options, map_options, effort)
     check_placement((map_options or MapOptions()).placement)
     any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
@@ -154,14 +152,24 @@ def what_if(
     return Targets((what_if_row(each) for each in tried), graph.source or "graph")
 
 
-def _profile(target: object, where: str) -> Profile:
+def advised_error(
+    error: CapacityError, graph: Graph, profile: Profile, options: Options, map_options: MapOptions
+) -> CapacityError:
+    """`error` with what would make the network fit."""
+    from tern2lava.compiler.advice import advised
+
+    return advised(error, graph, profile, options, map_options)
+
+
+def checked_profile(target: object, where: str) -> Profile:
+    """The profile that is meant."""
     if isinstance(target, Profile):
         return target
     hint = f"name one ({', '.join(profile_names())}), a YAML file, or give a Profile"
     return load_profile(arguments.path(target, where, hint))
 
 
-def _with_effort(options: Options | None, map_options: object, effort: object) -> Options:
+def with_effort(options: Options | None, map_options: object, effort: object) -> Options:
     """The options, with `effort` where it is given."""
     chosen = None if effort is None else effort_of(effort)
     if options is not None and not isinstance(options, Options):

@@ -25,6 +25,7 @@ PIPED_WIDTH = 80
 LEAST_WIDTH = 20
 ORDER = (
     "inspect",
+    "check",
     "compile",
     "simulate",
     "prove",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -37,6 +37,28 @@ from tern2lava.cli.mapping import (
 from tern2lava.cli.progress import progress_bar
 from tern2lava.frontends.sources import SOURCES
 
+if TYPE_CHECKING:
+    from tern2lava.compiler.options import Options
+
+
+Net = Annotated[Path | None, typer.Option("--net", help="net.yaml: how the checkpoint's layers are wired.")]
+Dt = Annotated[float | None, typer.Option("--dt", help="Time step in seconds, where a NIR file tells none.")]
+Assume = Annotated[
+    str, typer.Option(metavar="KEY=VALUE,...", help="What a NIR or lava-dl file cannot say: reset=subtract,fire=ge")
+]
+Ternarize = Annotated[
+    str, typer.Option(help="Weights that are not ternary: `refuse`, `twn` (ternarise now), `int8` (round to 8 bits).")
+]
+Steps = Annotated[int, typer.Option(min=0, help="Steps the certificate holds for; 0: those of the network.")]
+AllowRounding = Annotated[
+    str,
+    typer.Option(
+        metavar="SHARE",
+        help="How far rounding to integers may move a threshold or reset amount, or rounded biases a potential (of "
+        "its threshold), before compilation is refused; 20% or 0.2.",
+    ),
+]
+
 
 @app.command(
     cls=with_plugins(SOURCES),
@@ -47,28 +69,16 @@ from tern2lava.frontends.sources import SOURCES
 )
 def compile(
     file: Source,
-    net: Annotated[Path | None, typer.Option("--net", help="net.yaml: how the checkpoint's layers are wired.")] = None,
-    dt: Annotated[float | None, typer.Option("--dt", help="Time step in seconds, where a NIR file tells none.")] = None,
-    assume: Annotated[
-        str, typer.Option(metavar="KEY=VALUE,...", help="What a NIR or lava-dl file cannot say: reset=subtract,fire=ge")
-    ] = "",
+    net: Net = None,
+    dt: Dt = None,
+    assume: Assume = "",
     target: Target = "loihi2",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the bundle; replaced if it is one.")
     ] = None,
-    ternarize: Annotated[
-        str,
-        typer.Option(help="Weights that are not ternary: `refuse`, `twn` (ternarise now), `int8` (round to 8 bits)."),
-    ] = "refuse",
-    steps: Annotated[int, typer.Option(min=0, help="Steps the certificate holds for; 0: those of the network.")] = 0,
-    allow_rounding: Annotated[
-        str,
-        typer.Option(
-            metavar="SHARE",
-            help="How far rounding to integers may move a threshold or reset amount, or rounded biases a potential (of "
-            "its threshold), before compilation is refused; 20% or 0.2.",
-        ),
-    ] = "5%",
+    ternarize: Ternarize = "refuse",
+    steps: Steps = 0,
+    allow_rounding: AllowRounding = "5%",
     calibrate: Annotated[
         Path | None,
         typer.Option(
@@ -109,15 +119,13 @@ def compile(
     """Lower a checkpoint to certified integers, map it onto cores, and write one bundle folder."""
     from tern2lava import api
     from tern2lava.compiler.ir.text import print_graph
-    from tern2lava.compiler.options import RANGES, Options
+    from tern2lava.compiler.options import RANGES
     from tern2lava.compiler.passes.pipeline import stage_names
-    from tern2lava.effort import effort_of
     from tern2lava.errors import InputError
     from tern2lava.report.terminal import print_report
     from tern2lava.report.what_if import what_if_table
 
-    if ternarize not in ("refuse", "twn", "int8"):
-        raise InputError("--ternarize", f"requires refuse, twn or int8; found '{ternarize}'; choose one of them")
+    _check_ternarize(ternarize)
     if print_ir and print_ir not in (*stage_names(), "all"):
         raise InputError(
             "--print-ir", f"requires the name of a stage; found '{print_ir}'; choose all, {', '.join(stage_names())}"
@@ -139,11 +147,7 @@ def compile(
         raise InputError(
             "--range", "requires samples for calibrated ranges; found none; add --calibrate FILE, or choose steps"
         )
-    options = Options(
-        ternarize=cast('Literal["refuse", "twn", "int8"]', ternarize), steps=steps,
-        allow_rounding=share("--allow-rounding", allow_rounding), effort=effort_of(effort, "--effort"),
-        ranges=ranges,
-    )  # fmt: skip
+    options = pass_options(ternarize, steps, allow_rounding, effort, ranges)
     chosen = map_options(max_neurons, pin, spare_cores, placement, seed, objective, rate)
     if what_if:
         targets = [name.strip() for name in what_if.split(",") if name.strip()]
@@ -177,3 +181,23 @@ def compile(
         return
     print_report(report, console())
     print(f"Bundle written to {out}")
+
+
+def pass_options(ternarize: str, steps: int, allow_rounding: str, effort: str, ranges: str = "steps") -> Options:
+    """The options of the passes. Raises InputError for words and shares that are none."""
+    from tern2lava.compiler.options import Options
+    from tern2lava.effort import effort_of
+
+    _check_ternarize(ternarize)
+    return Options(
+        ternarize=cast('Literal["refuse", "twn", "int8"]', ternarize), steps=steps,
+        allow_rounding=share("--allow-rounding", allow_rounding), effort=effort_of(effort, "--effort"),
+        ranges=cast('Literal["proven", "steps", "calibrated"]', ranges),
+    )  # fmt: skip
+
+
+def _check_ternarize(ternarize: str) -> None:
+    from tern2lava.errors import InputError
+
+    if ternarize not in ("refuse", "twn", "int8"):
+        raise InputError("--ternarize", f"requires refuse, twn or int8; found '{ternarize}'; choose one of them")

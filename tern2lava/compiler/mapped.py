@@ -26,7 +26,7 @@ from tern2lava.compiler.ir.graph import Graph, Input, Level, Population, Project
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.ir.slices import cut, incoming, sources
 from tern2lava.compiler.options import MapOptions, check_map_options
-from tern2lava.compiler.partition import Partition
+from tern2lava.compiler.partition import Partition, least_cores
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.compiler.place import Placement, location
 from tern2lava.compiler.plan import make_plan
@@ -36,6 +36,7 @@ from tern2lava.compiler.route import Routing
 from tern2lava.compiler.shown import Shown
 from tern2lava.compiler.target.rules import check_rules
 from tern2lava.counts import count
+from tern2lava.findings import any_refused, unseen
 from tern2lava.hw_profiles import Profile
 
 
@@ -146,6 +147,10 @@ def map_program(
     options = options or MapOptions()
     check_map_options(options, graph)
     check_rules(graph, profile)
+    if any_refused():
+        # What is refused already is not mapped: what one of its neurons takes of a core is looked at alone.
+        least_cores(graph, profile)
+        raise unseen("the mapping onto cores")
     if not profile.routing.axon_sums.value:
         graph = unpooled_graph(graph)
     plan = make_plan(graph, profile, options, rates, progress)

@@ -33,6 +33,7 @@ from tern2lava.compiler.refine import Refiner, cuts_of
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.errors import CapacityError
+from tern2lava.findings import alone, any_refused, unseen
 from tern2lava.hw_profiles import Profile
 
 Pieces = dict[str, list[tuple[Box, PartCost, int]]]
@@ -224,9 +225,12 @@ def _check_single_neurons(
         used |= {"fan_in": inputs}
         if memory:
             used |= {"synapse_bits": model.part(population, middle).used["synapse_bits"]}
-        for name, value in used.items():
-            if value > limit[name]:
-                raise CapacityError(population.name, name, value, limit[name], hint(name, value, limit[name]))
+        with alone():
+            for name, value in used.items():
+                if value > limit[name]:
+                    raise CapacityError(population.name, name, value, limit[name], hint(name, value, limit[name]))
+    if any_refused():
+        raise unseen("the mapping onto cores")
 
 
 def _least_cores(total: dict[str, int], limit: dict[str, int]) -> int:

@@ -31,6 +31,7 @@ from tern2lava.compiler.ir.shapes import Ints, Reals, Shape, size
 from tern2lava.compiler.neurons.mechanism import gathered
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.findings import alone, replaced, unseen
 from tern2lava.frontends.neuron_equations import check_threshold, integrator
 from tern2lava.frontends.outputs import ReadAs, add_output
 from tern2lava.memory_need import require_memory
@@ -98,6 +99,17 @@ class NeuronLayer:
     feedback_delay: int = 1
 
 
+class Shapes(dict[str, Shape]):
+    """Shapes by layer. One that was refused, where refusals are collected (findings.py), has none: asking for it raises
+    UnseenError."""
+
+    def __getitem__(self, name: str) -> Shape:
+        shape = super().__getitem__(name)
+        if shape == ():
+            raise unseen(name)
+        return shape
+
+
 class GraphBuilder:
     """Collects nodes. Each method adds one layer that reads `source` and returns nothing; `shape[name]` is its shape.
 
@@ -110,13 +122,29 @@ class GraphBuilder:
         self.steps = steps
         self.one_dimensional = one_dimensional
         self.nodes: list[Node] = []
-        self.shape: dict[str, Shape] = {}
+        self.shape = Shapes()
         self.notes: list[str] = []
         self.promised: set[str] = set()
 
     def held(self, shape: Sequence[int]) -> Shape:
         """`shape` as its nodes hold it: (channels, length) as (channels, 1, length)."""
         return (shape[0], 1, shape[1]) if self.one_dimensional and len(shape) == 2 else tuple(shape)
+
+    def lose(self, name: str) -> None:
+        """Let `name` be a layer that was refused, so that what reads it is not looked at."""
+        self.shape[name] = ()
+
+    def refuse_lost(self) -> None:
+        """Raise UnseenError where a layer was refused for which nothing stands."""
+        if any(shape == () for shape in self.shape.values()):
+            raise unseen("the passes and the mapping")
+
+    def replace(self, name: str, sources: tuple[str, ...], where: object) -> None:
+        """Let ordinary neurons stand for the neurons `name`, which were refused (lose)."""
+        shape = self.shape[sources[0]]
+        del self.shape[name]
+        replaced(name)
+        self.add(Neuron(name=name, inputs=sources, shape=shape), where)
 
     def promise(self, name: str, shape: Shape) -> None:
         """Let nodes read the neurons `name` of `shape`, which are added later (through a delay)."""
@@ -219,19 +247,23 @@ class GraphBuilder:
 
         Raises UnsupportedError where `source` is not spikes of 0 and 1.
         """
+        _ = self.shape[source]
         node = next(node for node in self.nodes if node.name == source)
         while isinstance(node, Identity):
             node = next(other for other in self.nodes if other.name == node.inputs[0])
         spikes = (isinstance(node, Neuron) and node.threshold_low is None) or (
             isinstance(node, Input) and node.levels == (0, 1)
         )
-        if not spikes:
-            raise UnsupportedError(
-                str(where),
-                "maxima of spikes of 0 and 1, where they are an OR",
-                f"a maximum of what {source} ({type(node).__name__}) gives out",
-                "move the pooling behind the neurons, or use average pooling",
-            )
+        with alone() as each:
+            if not spikes:
+                raise UnsupportedError(
+                    str(where),
+                    "maxima of spikes of 0 and 1, where they are an OR",
+                    f"a maximum of what {source} ({type(node).__name__}) gives out",
+                    "move the pooling behind the neurons, or use average pooling",
+                )
+        if each.refused:
+            replaced(name)
         self.pool(f"{name}.sum", source, where, kind=PoolKind.SUM, kernel=kernel, stride=stride, padding=padding)
         shape = self.shape[f"{name}.sum"]
         self.add(
@@ -285,7 +317,11 @@ class GraphBuilder:
         arrays = {key: value for key, value in fields.items() if isinstance(value, np.ndarray)}
         fields.update({key: self.spread(value, shape, f"{where}.{key}") for key, value in arrays.items()})
         fields = gathered(fields)
-        check_threshold(name, np.asarray(fields["threshold"]))
+        with alone() as each:
+            check_threshold(name, np.asarray(fields["threshold"]))
+        if each.refused:
+            replaced(name)
+            fields = {}
         self.add(Neuron(name=name, inputs=sources, shape=shape, **fields), where)
 
     def integrator(self, name: str, sources: Sequence[str], where: object, **decays: Any) -> None:
@@ -367,6 +403,7 @@ class GraphBuilder:
         readout: of those that say none of their own; None: spikes are counted, and of a linear layer the sum over the
         steps is taken.
         """
+        self.refuse_lost()
         for each in tuple(outputs) or (self.nodes[-1].name,):
             said = ReadAs(layer=each) if isinstance(each, str) else each
             add_output(self, said if said.readout is not None else replace(said, readout=readout), where)

@@ -14,6 +14,7 @@ from tern2lava import arguments
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, PluginWarning
 from tern2lava.extras import require
+from tern2lava.findings import stopping
 from tern2lava.registry import Registry, entry_of, one_of
 
 if TYPE_CHECKING:
@@ -206,7 +207,9 @@ def _read_module(offer: Offer, options: Options) -> Loaded:
             type(offer.source).__qualname__,
             f"requires {' and '.join(missing)} for a live module; found none; give them",
         )
-    return read_module(offer.source, effort=offer.effort, **options)
+    # How a forward is called is tried: a way that fails is no refusal.
+    with stopping():
+        return read_module(offer.source, effort=offer.effort, **options)
 
 
 SOURCES.add(

@@ -278,6 +278,12 @@ class Neuron(NodeBase):
         return np.zeros(()) if self.integrates else self.threshold
 
 
+def plain(neuron: Neuron) -> Neuron:
+    """Neurons that add up what `neuron` reads and are reset to 0 at 1: what stands for it where it was refused and the
+    rest is looked at (findings.py)."""
+    return Neuron(name=neuron.name, inputs=neuron.inputs, shape=neuron.shape)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Projection(NodeBase):
     """All synapses from one population (or Input) to one population: a single linear map and its delay.

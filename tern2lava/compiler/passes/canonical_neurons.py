@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.ir.graph import Graph, Neuron, Node, Output, Readout, Reset
+from tern2lava.compiler.ir.graph import Graph, Neuron, Node, Output, Readout, Reset, plain
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.neurons.mechanism import Mechanism, kinds_of, with_fields
 from tern2lava.errors import UnsupportedError
+from tern2lava.findings import alone, replaced
 
 
 def canonical_neurons(graph: Graph) -> Graph:
@@ -31,8 +32,15 @@ def canonical_neurons(graph: Graph) -> Graph:
         name for output in graph.of_kind(Output) if output.readout is not Readout.SPIKE_COUNT for name in output.inputs
     }
     return graph.with_nodes(
-        _canonical(node, node.name in membrane_read) if isinstance(node, Neuron) else node for node in graph.nodes
+        _each(node, node.name in membrane_read) if isinstance(node, Neuron) else node for node in graph.nodes
     )
+
+
+def _each(neuron: Neuron, membrane_read: bool) -> Node:
+    with alone():
+        return _canonical(neuron, membrane_read)
+    replaced(neuron.name)
+    return plain(neuron)
 
 
 def _canonical(neuron: Neuron, membrane_read: bool) -> Node:

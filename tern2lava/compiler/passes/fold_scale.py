@@ -7,12 +7,13 @@ from fractions import Fraction
 
 import numpy as np
 
-from tern2lava.compiler.ir.graph import Compare, Graph, Neuron, Node, Projection
+from tern2lava.compiler.ir.graph import Compare, Graph, Neuron, Node, Projection, plain
 from tern2lava.compiler.ir.linear import per_neuron, target_shape
 from tern2lava.compiler.ir.shapes import Bools, Reals, compact, size
 from tern2lava.compiler.neurons.mechanism import kinds_of, with_fields
 from tern2lava.compiler.passes.empty_channels import empty_channels, filled, power_of_two, unit_scale
 from tern2lava.errors import UnsupportedError
+from tern2lava.findings import alone, replaced
 
 DIVIDED = ("threshold", "bias", "bias_u", "v_init", "reset_amount")
 # Far above what any state holds, far below where float64 products of such numbers overflow.
@@ -35,23 +36,35 @@ def fold_scale(graph: Graph) -> Graph:
     scales: dict[str, Reals] = {}
     nodes: list[Node] = []
     for node in graph.nodes:
-        if isinstance(node, Neuron) and node.inputs:
-            projections = graph.projections(node.inputs)
-            first = _reference(projections)
-            if node.quantum is not None:
-                first = replace(first, scale=power_of_two(first.scale))
-            else:
-                first = replace(first, scale=unit_scale(first, projections, node))
-            for projection in projections:
-                divisor = _on_channels(first, projection, node.name)
-                ratio = meant(projection.scale / divisor, projection.scale, divisor)
-                scales[projection.name] = ratio if node.quantum is not None else filled(ratio, projection)
-            nodes.append(divided(node, _on_shape(first.scale, first, node)))
-        else:
+        if not (isinstance(node, Neuron) and node.inputs):
             nodes.append(node)
+            continue
+        with alone() as each:
+            ratios, neuron = _in_units(graph, node)
+            scales |= ratios
+            nodes.append(neuron)
+        if each.refused:
+            replaced(node.name)
+            nodes.append(replace(plain(node), alpha_u=node.alpha_u, alpha_v=node.alpha_v))
     return graph.with_nodes(
         replace(n, scale=scales[n.name]) if isinstance(n, Projection) and n.name in scales else n for n in nodes
     )
+
+
+def _in_units(graph: Graph, node: Neuron) -> tuple[dict[str, Reals], Neuron]:
+    """(scales of its projections, `node`), both in units of the first projection's scale."""
+    projections = graph.projections(node.inputs)
+    first = _reference(projections)
+    if node.quantum is not None:
+        first = replace(first, scale=power_of_two(first.scale))
+    else:
+        first = replace(first, scale=unit_scale(first, projections, node))
+    scales: dict[str, Reals] = {}
+    for projection in projections:
+        divisor = _on_channels(first, projection, node.name)
+        ratio = meant(projection.scale / divisor, projection.scale, divisor)
+        scales[projection.name] = ratio if node.quantum is not None else filled(ratio, projection)
+    return scales, divided(node, _on_shape(first.scale, first, node))
 
 
 def _reference(projections: tuple[Projection, ...]) -> Projection:

@@ -11,6 +11,7 @@ from tern2lava.compiler.ir.graph import Add, Conv2d, Delay, Dense, Graph, Input,
 from tern2lava.compiler.ir.shapes import Reals, Shape, broadcast, compact
 from tern2lava.compiler.passes.compose_linear import LinearMap, apply, identity, written_out
 from tern2lava.errors import UnsupportedError
+from tern2lava.findings import alone, replaced
 
 _SOURCES = (Input, Neuron)
 
@@ -31,11 +32,16 @@ def merge_linear(graph: Graph) -> Graph:
             case Input():
                 nodes.append(node)
             case Neuron():
-                projections, bias = _merge(graph, node, known, taken)
-                nodes.extend(projections)
-                nodes.append(_with_bias(replace(node, inputs=tuple(p.name for p in projections)), bias))
+                with alone() as each:
+                    projections, bias = _merge(graph, node, known, taken)
+                    nodes.extend(projections)
+                    nodes.append(_with_bias(replace(node, inputs=tuple(p.name for p in projections)), bias))
+                if each.refused:
+                    replaced(node.name)
+                    nodes.append(replace(node, inputs=()))
             case Output():
-                _check_output(graph, node)
+                with alone():
+                    _check_output(graph, node)
                 nodes.append(node)
             case _:
                 pass

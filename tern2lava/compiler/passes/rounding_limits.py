@@ -18,6 +18,7 @@ from tern2lava.compiler.passes.to_integer import to_integer
 from tern2lava.compiler.target.rules import check_rules
 from tern2lava.counts import count
 from tern2lava.errors import Tern2LavaError, UnsupportedError
+from tern2lava.findings import alone, stopping
 from tern2lava.hw_profiles import NO_CHIP, Profile, known_profiles
 
 THRESHOLDS = ("threshold", "lower threshold")
@@ -52,18 +53,26 @@ def refuse_roundings(ternary: Graph, integer: Graph, options: Options, profile: 
     losses = tuple(find_losses(ternary, integer, options))
     if not losses:
         return
-    first, limit = losses[0], percent(options.allow_rounding)
-    where = f"{first.population}{list(first.neuron)}"
-    others = f" ({count(first.neurons, 'neuron')} move by more than {limit})" if first.neurons > 1 else ""
+    with stopping():
+        hint = _hint(ternary, integer, options, losses)
+    for loss in losses:
+        with alone():
+            raise _refused(loss, options, profile, hint)
+
+
+def _refused(loss: Loss, options: Options, profile: Profile | None, hint: str) -> UnsupportedError:
+    limit = percent(options.allow_rounding)
+    where = f"{loss.population}{list(loss.neuron)}"
+    others = f" ({count(loss.neurons, 'neuron')} move by more than {limit})" if loss.neurons > 1 else ""
     target = "" if profile is None else f" on {profile.name}"
-    found = f"{first.quantity} {first.real:.6g} that would become {first.became:.6g}{target}"
-    if first.quantity.startswith("bias"):
+    found = f"{loss.quantity} {loss.real:.6g} that would become {loss.became:.6g}{target}"
+    if loss.quantity.startswith("bias"):
         rule = f"what is rounded off biases shifts a potential by at most {limit} of its threshold within a sample"
-        found += f", a shift of {percent(first.share)}"
+        found += f", a shift of {percent(loss.share)}"
     else:
-        rule = f"a {first.quantity} moves by at most {limit} when it becomes an integer"
-        found += f", {percent(first.share)} off"
-    raise UnsupportedError(where, rule, found + others, _hint(ternary, integer, options, losses))
+        rule = f"a {loss.quantity} moves by at most {limit} when it becomes an integer"
+        found += f", {percent(loss.share)} off"
+    return UnsupportedError(where, rule, found + others, hint)
 
 
 def find_losses(ternary: Graph, integer: Graph, options: Options) -> Iterator[Loss]:

@@ -16,6 +16,7 @@ from tern2lava.compiler.passes.divide_fan_in import divide, width
 from tern2lava.compiler.passes.expand_pooling import unpooled
 from tern2lava.compiler.passes.retime import chip_delay, pipeline_latencies
 from tern2lava.errors import CapacityError, UnsupportedError
+from tern2lava.findings import alone, replaced
 from tern2lava.hw_profiles import NO_CHIP, Profile, known_profiles
 
 RELAY = "relay"
@@ -51,11 +52,15 @@ def split_fan_in(graph: Graph, profile: Profile | None) -> Graph:
     taken = {node.name for node in graph.nodes}
     for node in plain.nodes:
         if isinstance(node, Population) and node.name in wide:
-            split = _Split(plain, node, limit, taken)
-            split.run()
-            splits.append(split)
-            nodes += split.nodes()
-            gone |= set(split.sums)
+            with alone() as each:
+                split = _Split(plain, node, limit, taken)
+                split.run()
+                splits.append(split)
+                nodes += split.nodes()
+                gone |= set(split.sums)
+            if each.refused:
+                replaced(node.name)
+                nodes.append(node)
         else:
             nodes.append(node)
     result = _in_chip_time(plain.with_nodes(node for node in nodes if node.name not in gone), list(wide), limit)

@@ -21,6 +21,7 @@ from tern2lava.compiler.passes.recognise_ternary import (
     twn,
 )
 from tern2lava.errors import UnsupportedError
+from tern2lava.findings import alone, replaced
 
 
 def ternarize(graph: Graph, options: Options) -> Graph:
@@ -34,21 +35,24 @@ def ternarize(graph: Graph, options: Options) -> Graph:
     UnsupportedError for weights that are neither, with their distance from ternary.
     """
     notes: list[str] = []
+    refused: set[str] = set()
     whole = {name for neuron in graph.of_kind(Neuron) if neuron.quantum is not None for name in neuron.inputs}
     taken = {node.name for node in graph.nodes}
     coded = {
-        node.name: _coded(node, options, notes, taken, whole=node.name in whole)
+        node.name: _coded(node, options, notes, taken, refused, whole=node.name in whole)
         for node in graph.nodes
         if isinstance(node, Projection)
     }
     nodes: dict[str, Node] = {}
     for node in graph.nodes:
-        for part in coded.get(node.name, (node,)):
-            nodes[part.name] = part
+        for each in coded.get(node.name, (node,)):
+            nodes[each.name] = each
     for neuron in graph.of_kind(Neuron):
-        parts = tuple(part for name in neuron.inputs for part in coded[name])
-        neuron = replace(neuron, inputs=tuple(part.name for part in parts))
-        if neuron.quantum is not None and any(_off_grid(part, neuron.quantum) for part in parts):
+        parts = tuple(each for name in neuron.inputs for each in coded[name])
+        if not refused.isdisjoint(neuron.inputs):
+            replaced(neuron.name)
+        neuron = replace(neuron, inputs=tuple(each.name for each in parts))
+        if neuron.quantum is not None and any(_off_grid(each, neuron.quantum) for each in parts):
             neuron = replace(neuron, quantum=None)
             notes.append(f"{neuron.name}: its new weights are no whole numbers; read as real dynamics from here on")
         nodes[neuron.name] = neuron
@@ -62,7 +66,7 @@ def _off_grid(projection: Projection, quantum: Reals) -> bool:
 
 
 def _coded(
-    node: Projection, options: Options, notes: list[str], taken: set[str], *, whole: bool
+    node: Projection, options: Options, notes: list[str], taken: set[str], refused: set[str], *, whole: bool
 ) -> tuple[Projection, ...]:
     found = recognise_whole(node.weight) if whole else recognise(node.weight)
     # +5 and -3 times a scale are integers too, but a layer trained with them was meant to be ternary.
@@ -85,7 +89,11 @@ def _coded(
             f"{node.name}: kept at {found.bits} bits, rounded after training, relative error {found.deviation:.2e}"
         )
     else:
-        raise _refusal(node)
+        with alone():
+            raise _refusal(node)
+        # Where refusals are collected: what follows sees the nearest codes.
+        found = twn(node.weight)
+        refused.add(node.name)
     return (replace(node, weight=found.codes, scale=found.scale, bits=found.bits),)
 
 
@@ -101,17 +109,17 @@ def _split(
     node: Projection, parts: tuple[CodedWeight, ...], notes: list[str], taken: set[str]
 ) -> tuple[Projection, ...]:
     """One projection for each part: the first keeps the name, the others have a number."""
-    _note_rounding(node, max(part.deviation for part in parts), notes)
+    _note_rounding(node, max(each.deviation for each in parts), notes)
     many = len(parts)
     notes.append(f"{node.name}: weights of {many} scales, kept exactly as {many} groups of ternary synapses")
     trained = node.source_weights or int(node.weight.size)
     result: list[Projection] = []
-    for part in reversed(parts[1:]):
+    for each in reversed(parts[1:]):
         name = next(n for k in count(2) if (n := f"{node.name}_{k}") not in taken)
         taken.add(name)
-        own = max(1, min(int(np.count_nonzero(part.codes)), trained - len(parts)))
+        own = max(1, min(int(np.count_nonzero(each.codes)), trained - len(parts)))
         trained -= own
-        result.append(replace(node, name=name, weight=part.codes, scale=part.scale, bits=2, source_weights=own))
+        result.append(replace(node, name=name, weight=each.codes, scale=each.scale, bits=2, source_weights=own))
     first = replace(node, weight=parts[0].codes, scale=parts[0].scale, bits=2, source_weights=max(1, trained))
     return (first, *result)
 

@@ -15,6 +15,7 @@ from tern2lava.compiler.passes.choose_integers import choose
 from tern2lava.compiler.passes.retime import chip_delay, pipeline_latencies
 from tern2lava.compiler.passes.search import Choice, Search
 from tern2lava.errors import UnsupportedError
+from tern2lava.findings import alone, unseen
 from tern2lava.hw_profiles import Profile
 
 
@@ -39,19 +40,24 @@ def to_integer(
     latency = pipeline_latencies(graph)
     notes: list[str] = []
     nodes: dict[str, Node] = {node.name: node for node in graph.nodes}
+    whole = True
     for neuron in graph.of_kind(Neuron):
-        _check(neuron, arithmetic)
-        search = Search(
-            graph=graph, neuron=neuron, arithmetic=arithmetic, options=options, profile=profile, steps=steps,
-            start=latency[neuron.name],
-        )  # fmt: skip
-        chosen, choice = choose(search, calibration)
-        told(choice)
-        notes += chosen.notes
-        nodes[neuron.name] = chosen.population
-        for projection in chosen.projections:
-            delay = chip_delay(projection, neuron.name, latency)
-            nodes[projection.name] = replace(projection, delay=delay, scale=np.ones(()))
+        with alone() as each:
+            _check(neuron, arithmetic)
+            search = Search(
+                graph=graph, neuron=neuron, arithmetic=arithmetic, options=options, profile=profile, steps=steps,
+                start=latency[neuron.name],
+            )  # fmt: skip
+            chosen, choice = choose(search, calibration)
+            told(choice)
+            notes += chosen.notes
+            nodes[neuron.name] = chosen.population
+            for projection in chosen.projections:
+                delay = chip_delay(projection, neuron.name, latency)
+                nodes[projection.name] = replace(projection, delay=delay, scale=np.ones(()))
+        whole = whole and not each.refused
+    if not whole:
+        raise unseen("what the integers of the other layers would be refused for")
     return replace(
         graph.with_nodes(nodes.values(), level=Level.INTEGER, notes=notes), arithmetic=arithmetic, steps=graph.steps
     )

@@ -18,6 +18,7 @@ from tern2lava.compiler.neurons.mechanism import MECHANISMS, kind_names
 from tern2lava.compiler.target.stock_neuron import decays_allowed, decays_partly
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.findings import alone, stopping
 from tern2lava.hw_profiles import NO_CHIP, known_profiles
 from tern2lava.hw_profiles.profile import Profile
 
@@ -238,11 +239,13 @@ def check_rules(program: Graph, profile: Profile) -> None:
                 if found is not None:
                     sentence = (rule.__doc__ or rule.__name__).rstrip(".")
                     sentence = f"that {sentence[0].lower()}{sentence[1:]}"
-                    names = executing(program, rule, node, profile) or ["none that is shipped"]
-                    raise UnsupportedError(
-                        node.name, f"{sentence} ({profile.name} allows: {allowed})", found,
-                        hint.format(targets=f" ({', '.join(names)})"),
-                    )  # fmt: skip
+                    with stopping():
+                        names = executing(program, rule, node, profile) or ["none that is shipped"]
+                    with alone():
+                        raise UnsupportedError(
+                            node.name, f"{sentence} ({profile.name} allows: {allowed})", found,
+                            hint.format(targets=f" ({', '.join(names)})"),
+                        )  # fmt: skip
 
 
 def executing(program: Graph, rule: Rule, node: NodeBase, profile: Profile) -> list[str]:

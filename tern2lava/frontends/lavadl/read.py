@@ -16,6 +16,7 @@ from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatte
 from tern2lava.compiler.ir.shapes import Ints, Reals, Shape, frozen, size
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.findings import alone, replaced
 from tern2lava.frontends.assumptions import parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.files.hdf5 import Tree
@@ -48,7 +49,10 @@ def read_tree(
     layers = parse_layers(tree, where)
     assembly = _Assembly(source, steps or _sample_steps(tree), where, assume)
     for layer, neuron in layers:
-        assembly.add(layer, neuron)
+        with alone(layer.name) as each:
+            assembly.add(layer, neuron)
+        if each.refused:
+            assembly.lose(layer, neuron)
     return assembly.finish()
 
 
@@ -134,6 +138,14 @@ class _Assembly:
                 self.layers.append([self.sum(layer)])
             case _:
                 raise UnsupportedError(layer.name, "the input as the first layer", "an input further on", "remove it")
+
+    def lose(self, layer: Hdf5Node, neuron: Hdf5Node | None) -> None:
+        """Go on without a layer that was refused: what its neurons say themselves is still looked at."""
+        self.builder.lose(layer.name)
+        self.layers.append([layer.name])
+        if neuron is not None:
+            with alone():
+                neuron_fields(neuron, self.assumptions, layer.name, [])
 
     def input(self, layer: Hdf5Node) -> None:
         """The network's input; its shape is that of the input layer, or the first dense layer's inputs."""
@@ -262,7 +274,11 @@ class _Assembly:
 
     def neurons(self, layer: Hdf5Node, neuron: Hdf5Node, feeds: list[str], bias: Reals) -> str:
         """Add the neurons of a layer under its name. Their bias joins the membrane potential, as in netx."""
-        fields = neuron_fields(neuron, self.assumptions, layer.name, self.builder.notes)
+        with alone() as each:
+            fields = neuron_fields(neuron, self.assumptions, layer.name, self.builder.notes)
+        if each.refused:
+            replaced(layer.name)
+            fields = {"alpha_u": frozen(0.0), "threshold": frozen(1.0)}
         if np.any(bias) and np.any(fields["alpha_u"] != 0):
             self.builder.notes.append(f"{layer.name}: its bias joins the potential as in netx, not the current")
         shape = self.builder.shape[feeds[0]]
@@ -380,6 +396,7 @@ class _Assembly:
     def finish(self) -> Graph:
         """The finished graph, its Output reading the last layer, checked."""
         builder, last = self.builder, self.layers[-1]
+        builder.refuse_lost()
         by_name = {node.name: node for node in builder.nodes}
         if len(last) != 1 or not any(isinstance(node, Neuron) for node in builder.nodes):
             raise UnsupportedError(str(self.where), "a network that ends in one layer with neurons", "none", "add one")

@@ -7,11 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tern2lava.compiler.ir.graph import Add, Delay, Dense, Flatten, Graph, Identity, PoolKind
 from tern2lava.compiler.ir.shapes import Shape, size
 from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.files.yaml_text import Place, YamlFile, read_yaml
+from tern2lava.findings import alone, replaced
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
 from tern2lava.frontends.netyaml.keys import (
@@ -64,20 +67,23 @@ class _Net:
         counts: dict[str, int] = {}
         for index, (kind, name, sources, body) in enumerate(self.layers):
             place: Place = ("layers", index, kind)
-            keys = parse(self.file, place, LAYERS[kind], body)
             counts[kind] = counts.get(kind, 0) + 1
-            label = name or self.default_name(f"{kind}{counts[kind]}", keys)
-            origin = self.sources(sources, previous, kind, ("layers", index))
-            self.add(kind, label, origin, keys, place)
+            label = name or f"{kind}{counts[kind]}"
+            with alone(label) as each:
+                keys = parse(self.file, place, LAYERS[kind], body)
+                label = each.name = name or self.default_name(label, keys)
+                origin = self.sources(sources, previous, kind, ("layers", index))
+                self.add(kind, label, origin, keys, place)
+            if each.refused:
+                self.instead(kind, label, sources, previous, index)
+                self.tensors.pass_over(repr(body))
             previous = label
         outputs = read_outputs(self.file, self.keys, self.tensors, self.builder)
         unused, ignored = self.tensors.leftover(self.keys.ignore)
         if unused:
-            more = f" (and {len(unused) - 1} more)" if len(unused) > 1 else ""
-            raise InputError(
-                f"{self.tensors.checkpoint.path}: tensor {unused[0]}{more}",
-                f"requires a use for each tensor; found none in {self.file.name}; name it in a layer or under ignore",
-            )
+            with alone("whether each tensor has a use"):
+                self.builder.refuse_lost()
+                raise self.unused(unused)
         if ignored:
             self.builder.notes.append(f"left out on request (ignore): {', '.join(ignored)}")
         for name in self.builder.promised:
@@ -86,6 +92,22 @@ class _Net:
                 f"requires the name of a layer for each delay; found {name!r}, which no layer is called; name one so",
             )
         return self.builder.finish(self.keys.readout, self.file.path, outputs)
+
+    def instead(self, kind: str, name: str, sources: Any, previous: str, index: int) -> None:
+        """What stands for a layer that was refused: ordinary neurons for neurons, else nothing (see findings.py)."""
+        self.builder.lose(name)
+        if kind == "neuron":
+            with alone(name):
+                origin = self.sources(sources, previous, kind, ("layers", index))
+                self.builder.replace(name, origin, self.where(("layers", index)))
+
+    def unused(self, unused: list[str]) -> InputError:
+        """The error for tensors that nothing uses."""
+        more = f" (and {len(unused) - 1} more)" if len(unused) > 1 else ""
+        return InputError(
+            f"{self.tensors.checkpoint.path}: tensor {unused[0]}{more}",
+            f"requires a use for each tensor; found none in {self.file.name}; name it in a layer or under ignore",
+        )
 
     def inputs(self) -> str:
         """Add the network's inputs: `input`, or those named under `inputs`; the name of the last one."""
@@ -200,7 +222,12 @@ class _Net:
             case DelayKeys():
                 self.delay(name, sources[0], keys, place)
             case NeuronKeys():
-                fields, notes = neuron_fields(self.tensors, self.file, place, name, keys)
+                with alone() as each:
+                    fields, notes = neuron_fields(self.tensors, self.file, place, name, keys)
+                if each.refused:
+                    replaced(name)
+                    self.tensors.pass_over(repr(keys))
+                    fields, notes = {"threshold": np.asarray(1.0)}, []
                 feedback, steps = feedback_of(self.tensors, keys, place)
                 layer = NeuronLayer(fields=fields, notes=tuple(notes), feedback=feedback, feedback_delay=steps)
                 builder.layer(name, sources, where, layer)

@@ -78,6 +78,14 @@ class Tensors:
         full = self.checkpoint.find(name)
         return self.checkpoint.values.get(full) if full is not None else None
 
+    def pass_over(self, text: str) -> None:
+        """Count as used the tensors that `text`, the entry of a refused layer, names or begins the names of."""
+        for name in {*self.checkpoint.tensors, *self.checkpoint.unreadable}:
+            short = name.removeprefix(self.checkpoint.prefix)
+            parts = short.split(".")
+            if any(f"'{'.'.join(parts[:n])}'" in text for n in range(1, len(parts) + 1)):
+                self.used.add(name)
+
     def leftover(self, ignore: list[str]) -> tuple[list[str], list[str]]:
         """(tensors that nothing uses, those among all that `ignore` names), sorted."""
         everything = set(self.checkpoint.tensors) | set(self.checkpoint.unreadable)

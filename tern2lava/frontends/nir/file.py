@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.findings import alone
 from tern2lava.frontends.files.hdf5 import Leaf, Tree
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nir.sizes import declared_shape
@@ -40,6 +41,9 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "CubaLIF": ("tau_syn", "tau_mem", "r", "v_leak", "v_threshold", "w_in"),
 }
 """The primitives of NIR 1.0 and the fields each must have (v_reset and w_in came later and have defaults)."""
+
+REFUSED = "refused"
+"""The kind of a node that is none of NIR's, where refusals are collected (findings.py)."""
 
 SAID = "tern2lava"
 """Metadata key under which a node says what NIR has no field for, in the words of --assume."""
@@ -142,7 +146,9 @@ def _open(
         if kind == "NIRGraph":
             ends[name] = _open(member, f"{full}.", where, nodes, edges, notes)
             continue
-        node = _node(full, kind, member)
+        node = Hdf5Node(name=full, kind=REFUSED)
+        with alone(full):
+            node = _node(full, kind, member)
         if prefix and kind in ("Input", "Output"):
             node = Hdf5Node(name=full, kind="Identity")
         inputs += [full] if kind == "Input" else []

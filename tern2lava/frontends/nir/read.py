@@ -29,12 +29,13 @@ from tern2lava.compiler.ir.graph import (
 from tern2lava.compiler.ir.shapes import Ints, compact, frozen, size
 from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.findings import alone, replaced, unseen
 from tern2lava.frontends.assumptions import Assumptions, parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.delays import delayed
 from tern2lava.frontends.files.hdf5 import Tree
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
-from tern2lava.frontends.nir.file import ANALOG, NEURONS, NirGraph, parse_nir
+from tern2lava.frontends.nir.file import ANALOG, NEURONS, REFUSED, NirGraph, parse_nir
 from tern2lava.frontends.nir.layers import channel_gain, conv_fields, dense_layer, size_pair
 from tern2lava.frontends.nir.loops import order_nodes
 from tern2lava.frontends.nir.neuron import NEVER, neuron_fields, silent_fields
@@ -105,9 +106,14 @@ class _Assembly:
             "another reset or comparison that a framework lost on export can be said with --assume"
         )
         for name in self.order.forward:
-            self.add(self.nir.nodes[name])
+            with alone(name) as each:
+                self.add(self.nir.nodes[name])
+            if each.refused:
+                self.lose(self.nir.nodes[name])
         for a, b in self.order.late:
             self.close(a, b)
+        if any(name not in self.ir for name in self.order.forward):
+            raise unseen("the passes and the mapping")
         graph = Graph(
             level=Level.IMPORTED,
             nodes=tuple(self.builder.nodes),
@@ -117,6 +123,14 @@ class _Assembly:
         )
         check(graph)
         return graph
+
+    def lose(self, node: Hdf5Node) -> None:
+        """Go on without a node that was refused: of neurons behind one, what they say themselves is still looked at."""
+        self.builder.lose(node.name)
+        self.open[node.name] = []
+        if node.kind in NEURONS:
+            with alone():
+                neuron_fields(node, self.dt, self.assumptions)
 
     def place(self, node: Hdf5Node) -> str:
         return f"{self.where}: {node.name} ({node.kind})"
@@ -144,6 +158,8 @@ class _Assembly:
 
     def read(self, a: str, b: str) -> str:
         """The IR node that carries what `a` sends to `b`: a Delay of one step where the edge waits."""
+        if a not in self.ir:
+            raise unseen(b)
         carrier = self.ir[a]
         if (a, b) not in self.order.waiting:
             return carrier
@@ -154,12 +170,16 @@ class _Assembly:
 
     def close(self, a: str, b: str) -> None:
         """Let `b` read the late edge from `a` as well."""
+        if not self.open[b]:
+            return
         at = next(i for i, node in enumerate(self.builder.nodes) if node.name == self.open[b][0])
         node = self.builder.nodes[at]
         self.builder.nodes[at] = replace(node, inputs=(*node.inputs, self.read(a, b)))
 
     def add(self, node: Hdf5Node) -> None:
         """Add one node behind those that feed it."""
+        if node.kind == REFUSED:
+            raise unseen(node.name)
         late = [a for a, b in self.order.late if b == node.name]
         sources = [self.read(a, node.name) for a in self.nir.sources(node.name) if a not in late]
         if node.kind == "Input":
@@ -252,7 +272,12 @@ class _Assembly:
         shape = self.builder.shape[sources[0]]
         check_population(node, shape)
         fields: dict[str, Any] = {}
-        for key, value in neuron_fields(node, self.dt, self.assumptions).items():
+        with alone() as each:
+            fields = neuron_fields(node, self.dt, self.assumptions)
+        if each.refused:
+            replaced(node.name)
+            fields = {"threshold": frozen(1.0)}
+        for key, value in fields.items():
             if isinstance(value, np.ndarray):
                 value = compact(np.asarray(placed(node, key, value, shape)), shape)
             fields[key] = value
