@@ -1,141 +1,266 @@
-"""Composition of linear layers: the matrix or convolution that two of them in a row are."""
+"""Composition of linear layers: the matrix or convolution that several of them in a row are."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tern2lava.compiler.ir.check import conv_shape
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Conv2d, Delay, Dense, Flatten, Identity, Node, SparseLinear
 from tern2lava.compiler.ir.linear import conv2d
-from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, Reals, Shape, broadcast, conv_out, size
+from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, Reals, Shape, broadcast, size
 from tern2lava.compiler.ir.sparse import sparse_matrix
+from tern2lava.compiler.passes.compose_conv import Kernel, conv_after_conv
+from tern2lava.compiler.passes.recognise_convolution import Image, as_convolution, convolution_matrix
 from tern2lava.errors import UnsupportedError
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+# An entry of a sparse matrix takes as much memory, while it is made, as this many weights.
+LARGE_ENTRY = 8
 # A product of two layers is formed only below this many weights; above it the network is surely not meant so.
 LARGEST_PRODUCT = 1 << 27
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LinearMap:
-    """x -> weight x + bias, `delay` steps later.
+    """x -> weight x, `delay` steps later.
 
-    weight: (out, in) where geometry is None, else (out, in/groups, kh, kw); None stands for `factor` times the
-    identity. pooling: sums that are formed before it. bias: an array of `shape`, the output shape.
+    weight: (out, in) where geometry is None, else (out, in/groups, kh, kw). Where it is None, the map is `matrix`
+    (out, in), which is neither yet, or, without one, `factor` times the identity. pooling: sums that are formed before
+    it. source, shape: of what comes in (in front of the pooling) and goes out.
     """
 
     weight: Reals | None
     geometry: ConvGeometry | None
-    bias: Reals
+    source: Shape
     shape: Shape
     delay: int = 0
     pooling: Pooling | None = None
     factor: float = 1.0
+    matrix: csr_matrix | None = None
+
+    def with_matrix(self, matrix: csr_matrix, shape: Shape) -> LinearMap:
+        """The map of `matrix` instead, behind the same delay and pooling."""
+        return replace(self, weight=None, geometry=None, factor=1.0, matrix=matrix, shape=shape)
+
+    def with_weight(self, weight: Reals, geometry: ConvGeometry | None, shape: Shape) -> LinearMap:
+        """The map of `weight` instead, behind the same delay and pooling."""
+        return replace(self, weight=weight, geometry=geometry, factor=1.0, matrix=None, shape=shape)
 
 
 def identity(shape: Shape) -> LinearMap:
-    """The identity on `shape` as a depthwise 1x1 convolution."""
-    channels = _image(shape)[0]
-    geometry = ConvGeometry(
-        in_shape=_image(shape),
-        out_shape=_image(shape),
-        stride=(1, 1),
-        padding=(0, 0, 0, 0),
-        dilation=(1, 1),
-        groups=channels,
-    )
-    return LinearMap(weight=np.ones((channels, 1, 1, 1)), geometry=geometry, bias=np.zeros(shape), shape=shape)
+    """The identity on `shape`."""
+    return LinearMap(weight=None, geometry=None, source=shape, shape=shape)
 
 
-def written_out(linear: LinearMap) -> LinearMap:
-    """The same map with a weight."""
+def written_out(name: str, linear: LinearMap) -> LinearMap:
+    """The same map with a weight: a convolution where it is one, else a matrix. UnsupportedError, naming the layer
+    `name`, where that has more than LARGEST_PRODUCT weights."""
     if linear.weight is not None:
         return linear
-    one = identity(linear.shape)
-    assert one.weight is not None
-    return replace(linear, weight=one.weight * linear.factor, geometry=one.geometry, factor=1.0)
+    image = _image(linear.shape)
+    if linear.matrix is None:
+        geometry = ConvGeometry(
+            in_shape=image, out_shape=image, stride=(1, 1), padding=(0, 0, 0, 0), dilation=(1, 1), groups=image[0]
+        )
+        return linear.with_weight(np.full((image[0], 1, 1, 1), linear.factor), geometry, linear.shape)
+    _refuse_large(name, linear.matrix.shape[0] * linear.matrix.shape[1])
+    return linear.with_weight(np.asarray(linear.matrix.toarray()), None, linear.shape)
 
 
-def apply(before: LinearMap | None, node: Node, source: Shape) -> LinearMap:
-    """The map `node` after `before` (None: the identity on `source`). Raises UnsupportedError where none exists."""
-    if before is None:
-        before = LinearMap(weight=None, geometry=None, bias=np.zeros(source), shape=source)
+def apply(before: LinearMap, node: Node) -> LinearMap:
+    """The map `node`, without its bias, after `before`."""
     match node:
         case Delay():
-            if np.any(before.bias):
-                raise UnsupportedError(
-                    node.name, "a delay stands before biases", "a bias in front of it", "move the bias behind the delay"
-                )
             return replace(before, delay=before.delay + node.steps)
         case Flatten():
-            return replace(before, bias=before.bias.reshape(-1), shape=(size(before.shape),))
+            return replace(before, shape=(size(before.shape),))
         case Identity() | Add():
             return before
         case Dense():
-            return _then_dense(before, node)
+            return _then_dense(before, node.name, node.weight.astype(np.float64))
         case Conv2d():
-            return _then_conv(before, node)
+            return _then_conv(before, node.name, conv_kernel(node, before.shape))
         case SparseLinear():
             return _then_sparse(before, node)
         case ChannelAffine():
-            return _then_affine(before, node)
+            return _then_gain(before, node.name, broadcast(node.gain, before.shape))
         case _:
             raise AssertionError(f"{node.name} is not linear")
 
 
-def _image(shape: Shape) -> tuple[int, int, int]:
+def offset(node: Node, inputs: Reals, shape: Shape) -> Reals:
+    """What `node` makes of constant `inputs`, an array of `shape`."""
+    match node:
+        case Delay():
+            if np.any(inputs):
+                raise UnsupportedError(
+                    node.name, "a delay stands before biases", "a bias in front of it", "move the bias behind the delay"
+                )
+            return inputs
+        case Dense():
+            given: Reals = node.weight.astype(np.float64) @ inputs.reshape(-1)
+            return given if node.bias is None else np.asarray(given + node.bias)
+        case Conv2d():
+            weight, own = conv_kernel(node, inputs.shape)
+            given = conv2d(inputs.reshape(1, *own.in_shape), weight, own)[0]
+            return given if node.bias is None else np.asarray(given + node.bias.reshape(-1, 1, 1))
+        case SparseLinear():
+            moved: Reals = sparse_matrix(node, inputs.size) @ inputs.reshape(-1)
+            return moved.reshape(shape)
+        case ChannelAffine():
+            return inputs * broadcast(node.gain, inputs.shape) + broadcast(node.offset, inputs.shape)
+        case _:
+            return inputs.reshape(shape)
+
+
+def conv_kernel(node: Conv2d, shape: Shape) -> Kernel:
+    """Weight and geometry of a convolution on an input of `shape`."""
+    source = _image(shape)
+    geometry = ConvGeometry(
+        in_shape=source, out_shape=conv_shape(node, source), stride=node.stride, padding=node.padding,
+        dilation=node.dilation, groups=node.groups,
+    )  # fmt: skip
+    return node.weight.astype(np.float64), geometry
+
+
+def _image(shape: Shape) -> Image:
     """`shape` as (channels, height, width): a vector is channels of one pixel."""
     if len(shape) == 3:
         return (shape[0], shape[1], shape[2])
     return (size(shape), 1, 1)
 
 
-def _then_affine(before: LinearMap, node: ChannelAffine) -> LinearMap:
-    gain, offset = broadcast(node.gain, before.shape), broadcast(node.offset, before.shape)
-    bias = before.bias * gain + offset
-    before = written_out(before)
-    assert before.weight is not None
-    rows = before.weight.shape[0]
-    row_gain = gain.reshape(rows, -1)[:, 0].reshape(-1, *([1] * (before.weight.ndim - 1)))
-    if before.geometry is not None and np.any(gain.reshape(rows, -1) != gain.reshape(rows, -1)[:, :1]):
-        raise UnsupportedError(
-            node.name, "a gain behind a convolution is per channel", "a gain per position", "flatten after the gain"
-        )
-    return replace(before, weight=before.weight.astype(np.float64) * row_gain, bias=bias)
+def _matrix(name: str, before: LinearMap) -> csr_matrix:
+    """The map behind its pooling as a matrix (out, in); UnsupportedError at `name` where that is too large."""
+    from scipy.sparse import csr_matrix, identity
 
-
-def _then_dense(before: LinearMap, node: Dense) -> LinearMap:
-    second = node.weight.astype(np.float64)
-    bias = second @ before.bias.reshape(-1)
-    if node.bias is not None:
-        bias = bias + node.bias
+    if before.matrix is not None:
+        return before.matrix
     if before.weight is None:
-        weight = second * before.factor
-    elif before.geometry is None:
-        weight = second @ before.weight.astype(np.float64)
-    else:
-        _refuse_large(node.name, second.shape[0] * size(before.geometry.in_shape))
-        weight = _dense_after_conv(second, before.weight.astype(np.float64), before.geometry)
-    return replace(before, weight=weight, geometry=None, bias=bias, shape=(second.shape[0],), factor=1.0)
+        return identity(size(before.shape), format="csr") * before.factor
+    if before.geometry is None:
+        return csr_matrix(before.weight)
+    return _of_conv(name, (before.weight, before.geometry))
+
+
+def _of_conv(name: str, own: Kernel) -> csr_matrix:
+    kernel, geometry = own
+    _refuse_large(name, LARGE_ENTRY * int(np.count_nonzero(kernel)) * size(geometry.out_shape[1:]))
+    return convolution_matrix(kernel, geometry)
+
+
+def _then_gain(before: LinearMap, name: str, gain: Reals) -> LinearMap:
+    """gain * x after `before`, gain an array of its shape."""
+    if before.weight is None and before.matrix is None:
+        if np.all(gain == gain.flat[0]):
+            return replace(before, factor=before.factor * float(gain.flat[0]))
+        if before.pooling is None:
+            before = written_out(name, before)
+    if before.weight is not None:
+        rows = gain.reshape(before.weight.shape[0], -1)
+        if before.geometry is None or np.all(rows == rows[:, :1]):
+            scaled = before.weight * rows[:, 0].reshape(-1, *([1] * (before.weight.ndim - 1)))
+            return replace(before, weight=scaled)
+    from scipy.sparse import diags
+
+    return before.with_matrix((diags(gain.reshape(-1)) @ _matrix(name, before)).tocsr(), before.shape)
+
+
+def _then_dense(before: LinearMap, name: str, second: Reals) -> LinearMap:
+    shape = (second.shape[0],)
+    if before.matrix is not None:
+        _refuse_large(name, second.shape[0] * before.matrix.shape[1])
+        return before.with_weight(np.ascontiguousarray((before.matrix.T @ second.T).T), None, shape)
+    if before.weight is None:
+        return before.with_weight(second * before.factor, None, shape)
+    if before.geometry is None:
+        return before.with_weight(second @ before.weight.astype(np.float64), None, shape)
+    _refuse_large(name, second.shape[0] * size(before.geometry.in_shape))
+    return before.with_weight(_dense_after_conv(second, before.weight, before.geometry), None, shape)
+
+
+def _then_conv(before: LinearMap, name: str, own: Kernel) -> LinearMap:
+    """The convolution `own` after `before`; a matrix where the two are no convolution together."""
+    weight, geometry = own
+    shape = geometry.out_shape
+    if before.weight is None and before.matrix is None:
+        if before.pooling is None and _is_pooling(own):
+            pooling = Pooling(in_shape=geometry.in_shape, window=geometry.stride)
+            return replace(before, pooling=pooling, factor=before.factor * float(weight.flat[0]), shape=shape)
+        if before.pooling is not None and _pads_a_remainder(before.pooling, own):
+            matrix = _of_conv(name, (weight * before.factor, geometry)) @ _of_pooling(name, before.pooling)
+            return replace(before.with_matrix(matrix.tocsr(), shape), pooling=None)
+        return before.with_weight(weight * before.factor, geometry, shape)
+    if before.weight is not None and before.geometry is not None and before.geometry.out_shape == geometry.in_shape:
+        both = conv_after_conv((before.weight, before.geometry), own)
+        if both is not None:
+            return before.with_weight(*both, shape)
+    return _as_kernel(before.with_matrix((_of_conv(name, own) @ _matrix(name, before)).tocsr(), shape))
 
 
 def _then_sparse(before: LinearMap, node: SparseLinear) -> LinearMap:
-    matrix = sparse_matrix(node, size(before.shape))
-    read = before.weight if before.geometry is None else None
-    inputs = matrix.shape[1] if read is None else read.shape[1]
-    _refuse_large(node.name, max(size(node.shape) * inputs, matrix.shape[0] * matrix.shape[1]))
-    dense = _then_dense(before, Dense(name=node.name, weight=matrix.toarray()))
-    return replace(dense, bias=dense.bias.reshape(node.shape), shape=node.shape)
+    """A SparseLinear after `before`: a new shape where it moves nothing, a convolution where it is one."""
+    own, source, target = sparse_matrix(node, size(before.shape)), _image(before.shape), _image(node.shape)
+    if own.shape[0] == own.shape[1] == own.nnz and (own.indices == np.arange(own.nnz)).all() and (own.data == 1).all():
+        return replace(before, shape=node.shape)
+    kernel = as_convolution(own, source, target)
+    if kernel is not None:
+        return _then_conv(before, node.name, kernel)
+    if before.weight is not None and before.geometry is None:
+        return before.with_weight(np.asarray(own @ before.weight), None, node.shape)
+    return _as_kernel(before.with_matrix((own @ _matrix(node.name, before)).tocsr(), node.shape))
+
+
+def _as_kernel(linear: LinearMap) -> LinearMap:
+    """The same map as a convolution where its matrix is one."""
+    assert linear.matrix is not None
+    seen = _image(linear.source) if linear.pooling is None else linear.pooling.out_shape
+    kernel = as_convolution(linear.matrix, seen, _image(linear.shape))
+    return linear if kernel is None else linear.with_weight(*kernel, linear.shape)
+
+
+def _is_pooling(own: Kernel) -> bool:
+    """Whether a convolution sums windows that touch, times one factor: what fold_pooling makes of such a Pool2d."""
+    weight, geometry = own
+    out, in_group, kh, kw = weight.shape
+    tiles = (kh, kw) == geometry.stride and kh * kw > 1 and not any(geometry.padding) and geometry.dilation == (1, 1)
+    return tiles and in_group == 1 and geometry.groups == out and bool(np.all(weight == weight.flat[0]))
+
+
+def _pads_a_remainder(pooling: Pooling, own: Kernel) -> bool:
+    """Whether zeros behind the last window fall on rows that pooling left out: then they have no common convolution."""
+    weight, geometry = own
+    for a in (0, 1):
+        rest = pooling.in_shape[1 + a] - pooling.out_shape[1 + a] * pooling.window[a]
+        reach = geometry.dilation[a] * (weight.shape[2 + a] - 1)
+        last = (geometry.out_shape[1 + a] - 1) * geometry.stride[a] - geometry.padding[2 * a] + reach
+        if rest and last >= pooling.out_shape[1 + a]:
+            return True
+    return False
+
+
+def _of_pooling(name: str, pooling: Pooling) -> csr_matrix:
+    channels = pooling.in_shape[0]
+    geometry = ConvGeometry(
+        in_shape=pooling.in_shape, out_shape=pooling.out_shape, stride=pooling.window, padding=(0, 0, 0, 0),
+        dilation=(1, 1), groups=channels,
+    )  # fmt: skip
+    return _of_conv(name, (np.ones((channels, 1, *pooling.window)), geometry))
 
 
 def _refuse_large(name: str, weights: int) -> None:
     if weights > LARGEST_PRODUCT:
         raise UnsupportedError(
             name,
-            "two linear layers in a row form one matrix",
+            f"at most {LARGEST_PRODUCT:,} weights where layers in a row are no convolution together",
             f"a product of {weights:,} weights",
-            "put a neuron layer between them",
+            "make the image or the number of channels smaller, or put a neuron layer between them (both change the "
+            "network)",
         )
 
 
@@ -155,130 +280,3 @@ def _dense_after_conv(dense: Reals, kernel: Reals, geometry: ConvGeometry) -> Re
             ys, xs = slice(i * dy, i * dy + sy * (oh - 1) + 1, sy), slice(j * dx, j * dx + sx * (ow - 1) + 1, sx)
             padded[:, :, :, ys, xs] += np.einsum("rgoyx,goc->rgcyx", grid, kernels[:, :, :, i, j])
     return padded[:, :, :, top : top + height, left : left + width].reshape(rows, -1)
-
-
-def _then_conv(before: LinearMap, node: Conv2d) -> LinearMap:
-    in_shape = _image(before.shape)
-    out_shape = conv_shape(node, in_shape)
-    own = ConvGeometry(
-        in_shape=in_shape,
-        out_shape=out_shape,
-        stride=node.stride,
-        padding=node.padding,
-        dilation=node.dilation,
-        groups=node.groups,
-    )
-    weight = node.weight.astype(np.float64)
-    bias = conv2d(before.bias.reshape(1, *in_shape), weight, own)[0]
-    if node.bias is not None:
-        bias = bias + node.bias.reshape(-1, 1, 1)
-    if before.weight is None and before.pooling is None and _is_pooling(node):
-        pooling = Pooling(in_shape=in_shape, window=node.stride)
-        return replace(before, pooling=pooling, factor=float(weight.flat[0]), bias=bias, shape=out_shape)
-    if before.weight is None:
-        if before.pooling is not None:
-            _refuse_padded_remainder(node.name, before.pooling, own, node.weight.shape)
-        return replace(before, weight=weight * before.factor, geometry=own, bias=bias, shape=out_shape, factor=1.0)
-    if before.geometry is None:
-        matrix = before.weight.astype(np.float64)
-        _refuse_large(node.name, matrix.shape[1] * max(size(in_shape), size(out_shape)))
-        columns = conv2d(matrix.T.reshape(-1, *in_shape), weight, own)
-        return replace(before, weight=columns.reshape(len(columns), -1).T, bias=bias, shape=out_shape)
-    return _conv_after_conv(before, node.name, weight, own, bias)
-
-
-def _is_pooling(node: Conv2d) -> bool:
-    """Whether a convolution sums windows that touch, times one factor: what fold_pooling makes of such a Pool2d."""
-    out, in_group, kh, kw = node.weight.shape
-    tiles = (kh, kw) == node.stride and kh * kw > 1 and not any(node.padding) and node.dilation == (1, 1)
-    return tiles and in_group == 1 and node.groups == out and bool(np.all(node.weight == node.weight.flat[0]))
-
-
-def _refuse_padded_remainder(name: str, pooling: Pooling, own: ConvGeometry, weight: Shape) -> None:
-    """Zeros behind the last window must not fall on rows that pooling left out: the two have no common convolution."""
-    for a in (0, 1):
-        rest = pooling.in_shape[1 + a] - pooling.out_shape[1 + a] * pooling.window[a]
-        last = (own.out_shape[1 + a] - 1) * own.stride[a] - own.padding[2 * a] + own.dilation[a] * (weight[2 + a] - 1)
-        if rest and last >= pooling.out_shape[1 + a]:
-            raise UnsupportedError(
-                name,
-                "padding between two linear layers meets whole windows only",
-                f"windows of {pooling.window[a]} on {pooling.in_shape[1 + a]} inputs, then padding",
-                "put a neuron layer between pooling and convolution, or crop the input to whole windows",
-            )
-
-
-def _conv_after_conv(before: LinearMap, name: str, second: Reals, own: ConvGeometry, bias: Reals) -> LinearMap:
-    """One convolution for two: kernel position s1 d2 j + d1 i holds the sum of products of taps i and j."""
-    assert before.weight is not None
-    assert before.geometry is not None
-    first, inner = before.weight.astype(np.float64), before.geometry
-    reach = [(first.shape[2 + a] - 1) * inner.dilation[a] + 1 for a in (0, 1)]
-    kernel = [reach[a] + inner.stride[a] * own.dilation[a] * (second.shape[2 + a] - 1) for a in (0, 1)]
-    padding: list[int] = []
-    for a in (0, 1):
-        low, high = own.padding[2 * a], own.padding[2 * a + 1]
-        length, count = inner.in_shape[1 + a], inner.out_shape[1 + a]
-        inner_low = inner.padding[2 * a]
-        # Zeros between the two layers must stay zeros: no window that starts or ends outside the inner output may
-        # touch the input.
-        if (low and reach[a] > inner.stride[a] + inner_low) or (high and inner.stride[a] * count - inner_low < length):
-            raise UnsupportedError(
-                name,
-                "padding between two linear layers meets whole windows only",
-                f"windows of {reach[a]} at stride {inner.stride[a]} on {length} inputs, then padding {max(low, high)}",
-                "put a neuron layer between pooling and convolution, or crop the input to whole windows",
-            )
-        stride = inner.stride[a] * own.stride[a]
-        before_input = inner_low + inner.stride[a] * low
-        needed = (own.out_shape[1 + a] - 1) * stride + kernel[a] - length - before_input
-        padding += [before_input, max(needed, 0)]
-        assert conv_out(length, kernel[a], stride, before_input + max(needed, 0), 1) >= own.out_shape[1 + a]
-    weight = np.zeros((*_composed_channels(name, first, inner, second, own), *kernel))
-    groups = inner.in_shape[0] // weight.shape[1]
-    for i in range(second.shape[2]):
-        for j in range(second.shape[3]):
-            y, x = inner.stride[0] * own.dilation[0] * i, inner.stride[1] * own.dilation[1] * j
-            product = _channel_product(first, inner, second[:, :, i, j], own)
-            weight[:, :, y : y + reach[0] : inner.dilation[0], x : x + reach[1] : inner.dilation[1]] += product
-    geometry = ConvGeometry(
-        in_shape=inner.in_shape,
-        out_shape=own.out_shape,
-        stride=(inner.stride[0] * own.stride[0], inner.stride[1] * own.stride[1]),
-        padding=(padding[0], padding[1], padding[2], padding[3]),
-        dilation=(1, 1),
-        groups=groups,
-    )
-    return replace(before, weight=weight, geometry=geometry, bias=bias, shape=own.out_shape)
-
-
-def _composed_channels(
-    name: str, first: Reals, inner: ConvGeometry, second: Reals, own: ConvGeometry
-) -> tuple[int, int]:
-    """(out, in per group) of the composed kernel; one of the two must be depthwise or both ungrouped."""
-    depthwise_first = inner.groups == inner.in_shape[0] == first.shape[0]
-    depthwise_second = own.groups == own.in_shape[0]
-    if depthwise_first:
-        return (second.shape[0], second.shape[1])
-    if depthwise_second and second.shape[0] == own.in_shape[0]:
-        return (second.shape[0], first.shape[1])
-    if inner.groups == own.groups == 1:
-        return (second.shape[0], first.shape[1])
-    raise UnsupportedError(
-        name,
-        "two convolutions in a row form one",
-        f"groups {inner.groups} then {own.groups}",
-        "put a neuron layer between them",
-    )
-
-
-def _channel_product(first: Reals, inner: ConvGeometry, tap: Reals, own: ConvGeometry) -> Reals:
-    """Kernel (out, in per group, kh, kw) of `first` followed by the single tap (out, mid per group) of the second."""
-    if inner.groups == inner.in_shape[0] == first.shape[0]:
-        out, mid = tap.shape
-        per_group = out // own.groups
-        channel = (np.arange(out) // per_group)[:, None] * mid + np.arange(mid)[None, :]
-        return np.asarray(tap[:, :, None, None] * first[channel, 0])
-    if own.groups == own.in_shape[0]:
-        return np.asarray(tap[:, :1, None, None] * first)
-    return np.asarray(np.einsum("om,mikl->oikl", tap, first))

@@ -9,7 +9,7 @@ import numpy as np
 from tern2lava.compiler.ir.check import shapes
 from tern2lava.compiler.ir.graph import Add, Conv2d, Delay, Dense, Graph, Input, Level, Neuron, Node, Output, Projection
 from tern2lava.compiler.ir.shapes import Reals, Shape, broadcast, compact
-from tern2lava.compiler.passes.compose_linear import LinearMap, apply, identity, written_out
+from tern2lava.compiler.passes.compose_linear import apply, identity, offset, written_out
 from tern2lava.errors import UnsupportedError
 from tern2lava.findings import alone, replaced
 
@@ -76,11 +76,12 @@ def _merge(graph: Graph, neuron: Neuron, known: dict[str, Shape], taken: set[str
     projections: list[Projection] = []
     bias: Reals = np.zeros(neuron.shape)
     for given in neuron.inputs:
+        bias = bias + _offset(graph, given, known).reshape(neuron.shape)
         for source, chain in _paths(graph, given):
-            linear: LinearMap | None = None
+            linear = identity(known[source])
             for node in chain:
-                linear = apply(linear, node, known[source])
-            linear = identity(known[source]) if linear is None else written_out(linear)
+                linear = apply(linear, node)
+            linear = written_out(chain[-1].name if chain else source, linear)
             assert linear.weight is not None
             projections.append(
                 Projection(
@@ -93,8 +94,16 @@ def _merge(graph: Graph, neuron: Neuron, known: dict[str, Shape], taken: set[str
                     source_weights=sum(_trained_weights(node) for node in chain),
                 )
             )
-            bias = bias + linear.bias.reshape(neuron.shape)
     return projections, bias
+
+
+def _offset(graph: Graph, name: str, known: dict[str, Shape]) -> Reals:
+    """What a node gives out, an array of its shape, where no population spikes: the biases on all ways to it."""
+    node = graph[name]
+    if isinstance(node, _SOURCES):
+        return np.zeros(known[name])
+    first, *rest = (_offset(graph, given, known) for given in node.inputs)
+    return offset(node, sum((other.reshape(first.shape) for other in rest), first), known[name])
 
 
 def _trained_weights(node: Node) -> int:
