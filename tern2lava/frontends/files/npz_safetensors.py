@@ -120,7 +120,15 @@ def _safe_tensor(where: str, entry: Any, file: OpenFile, begin: int) -> tuple[St
             flat = (flat.astype(np.uint32) << 16).view(np.float32)
         return flat.reshape(tuple(shape))
 
-    return StoredTensor(where=where, shape=tuple(shape), dtype=kept, packed=size, read=read), (span[0], span[1])
+    tensor = StoredTensor(
+        where=where,
+        shape=tuple(shape),
+        dtype=kept,
+        packed=size,
+        read=read,
+        kept_as="bfloat16" if kind == "BF16" else "",
+    )
+    return tensor, (span[0], span[1])
 
 
 def _sizes(value: Any, longest: int) -> TypeGuard[list[int]]:

@@ -16,14 +16,21 @@ from tern2lava.files.opening import FileError
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StoredTensor:
-    """What a tensor is before its numbers are read. where: what errors call it; packed: bytes that it takes in the
-    file; read: its numbers."""
+    """What a tensor is before its numbers are read. where: what errors call it; dtype: in which its numbers are held
+    here; packed: bytes that it takes in the file; read: its numbers; kept_as: torch's name of the dtype that it has in
+    the file, where that is another one (bfloat16)."""
 
     where: str
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     packed: int
     read: Callable[[], Array]
+    kept_as: str = ""
+
+    @property
+    def type(self) -> str:
+        """The dtype that it has in the file, by torch's name."""
+        return self.kept_as or self.dtype.name
 
     @property
     def count(self) -> int:

@@ -195,7 +195,10 @@ def _torch_tensor(kind: str, args: tuple[Any, ...], fetch: Fetch, where: str) ->
             storage.numbers(dtype)[offset:], shape, tuple(step * kept.itemsize for step in strides), writeable=False
         )
 
-    return StoredTensor(where=where, shape=shape, dtype=kept, packed=max(storage.packed, total), read=read)
+    return StoredTensor(
+        where=where, shape=shape, dtype=kept, packed=max(storage.packed, total), read=read,
+        kept_as=dtype if dtype == "bfloat16" else "",
+    )  # fmt: skip
 
 
 def _numpy_array(value: Record, args: tuple[Any, ...], where: str) -> StoredTensor:

@@ -72,7 +72,7 @@ def _padding(value: Any) -> Any:
 def _number_or_name(value: Any) -> float | str:
     """A number, or the name of a tensor; YAML reads 1e-3 (without a point) as text, which is meant as a number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("expected a number or the name of a tensor")
+        raise ValueError("expected a number, the name of a tensor or an expression")
     try:
         number = float(value)
     except ValueError:
@@ -160,7 +160,11 @@ class Conv1dKeys(Keys):
 
 
 class BatchNormKeys(Keys):
-    tensors: StrictStr
+    tensors: Name = None
+    weight: Name = None
+    bias: Name = None
+    running_mean: Name = None
+    running_var: Name = None
     eps: Annotated[float | None, BeforeValidator(_number)] = None
 
 

@@ -10,7 +10,7 @@ from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.files.yaml_text import Place, YamlFile
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.netyaml.keys import NetKeys, OutputKeys, parse, show
-from tern2lava.frontends.netyaml.weights import Tensors
+from tern2lava.frontends.netyaml.tensors import Tensors
 from tern2lava.frontends.outputs import ReadAs
 
 NUMBERS = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Add, Delay, Dense, Flatten, Graph, Identity, PoolKind
-from tern2lava.compiler.ir.shapes import Shape, size
+from tern2lava.compiler.ir.shapes import Reals, Shape, size
 from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.files.yaml_text import Place, YamlFile, read_yaml
@@ -34,7 +34,8 @@ from tern2lava.frontends.netyaml.keys import (
 )
 from tern2lava.frontends.netyaml.neuron import neuron_fields
 from tern2lava.frontends.netyaml.outputs import read_outputs
-from tern2lava.frontends.netyaml.weights import Tensors, feedback_of, weight_and_bias
+from tern2lava.frontends.netyaml.tensors import Tensors
+from tern2lava.frontends.netyaml.weights import feedback_of, weight_and_bias
 
 INPUT = "input"
 TORCH_EPS = 1e-5
@@ -84,6 +85,7 @@ class _Net:
             with alone("whether each tensor has a use"):
                 self.builder.refuse_lost()
                 raise self.unused(unused)
+        self.builder.notes.extend(self.tensors.notes)
         if ignored:
             self.builder.notes.append(f"left out on request (ignore): {', '.join(ignored)}")
         for name in self.builder.promised:
@@ -140,7 +142,9 @@ class _Net:
 
         A prefix that is taken (a weight used twice) gets a number: conv1_2.
         """
-        prefix = getattr(keys, "tensors", None) or (getattr(keys, "weight", None) or "").removesuffix(".weight")
+        weight = getattr(keys, "weight", None) or ""
+        named = weight.removesuffix(".weight") if self.tensors.has(weight) else ""
+        prefix = getattr(keys, "tensors", None) or named
         if not prefix:
             return numbered
         names = itertools.chain([prefix], (f"{prefix}_{n}" for n in itertools.count(2)))
@@ -239,19 +243,30 @@ class _Net:
                 builder.add(Identity(name=name, inputs=sources), where)
 
     def batchnorm(self, name: str, source: str, keys: BatchNormKeys, place: Place) -> None:
-        at, prefix = (*place, "tensors"), keys.tensors
-        found = {
-            key: self.tensors.array(f"{prefix}.{key}", at) if self.tensors.has(f"{prefix}.{key}") else None
-            for key in ("weight", "bias")
-        }
-        mean, var = (self.tensors.array(f"{prefix}.{key}", at) for key in ("running_mean", "running_var"))
+        weight, bias, mean, var = (
+            self.batchnorm_tensor(keys, key, place) for key in ("weight", "bias", "running_mean", "running_var")
+        )
+        assert mean is not None
+        assert var is not None
         eps = keys.eps
-        stored = self.tensors.value(f"{prefix}.eps")
+        stored = self.tensors.value(f"{keys.tensors}.eps") if keys.tensors is not None else None
         if eps is None:
             eps = float(stored) if isinstance(stored, int | float) else TORCH_EPS
             if stored is None:
                 self.builder.notes.append(f"{name}: eps {TORCH_EPS:g} assumed, torch's default")
-        self.builder.batchnorm(name, source, self.where(place), **found, mean=mean, var=var, eps=eps)
+        self.builder.batchnorm(name, source, self.where(place), weight=weight, bias=bias, mean=mean, var=var, eps=eps)
+
+    def batchnorm_tensor(self, keys: BatchNormKeys, key: str, place: Place) -> Reals | None:
+        """One tensor of a batch normalisation: as its key says, else PREFIX.key; weight and bias may be missing."""
+        written = getattr(keys, key)
+        if written is not None:
+            return self.tensors.array(written, (*place, key))
+        name = f"{keys.tensors}.{key}"
+        if keys.tensors is not None and (key.startswith("running") or self.tensors.has(name)):
+            return self.tensors.array(name, (*place, "tensors"))
+        if key.startswith("running"):
+            raise self.file.error((*place, key), f"requires a tensor; found none; give tensors: PREFIX, or {key}: NAME")
+        return None
 
     def delay(self, name: str, source: str, keys: DelayKeys, place: Place) -> None:
         """A delay; one that reads a layer below it says that layer's shape."""

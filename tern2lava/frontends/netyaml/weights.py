@@ -1,98 +1,16 @@
-"""The tensors of a checkpoint as the layers of a net.yaml name them, remembering which were used."""
+"""The weights, biases and recurrent weights that an entry of a net.yaml names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fnmatch import fnmatchcase
-from typing import Any
-
 import numpy as np
 
-from tern2lava.compiler.ir.shapes import Array, Reals, Shape
+from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.counts import count
-from tern2lava.files.yaml_text import Place, YamlFile
+from tern2lava.files.yaml_text import Place
 from tern2lava.frontends import latent_weights as latent
-from tern2lava.frontends.builder import Feed, numbers
-from tern2lava.frontends.files.checkpoint import Checkpoint, Scalar
-from tern2lava.frontends.netyaml.keys import Conv1dKeys, Conv2dKeys, DenseKeys, NeuronKeys, RecurrentKeys, parse, show
-
-BOOKKEEPING = ("*num_batches_tracked",)
-"""Tensors that take no part in inference."""
-
-
-LARGE = 1 << 24
-"""Numbers of a tensor from which its shape must be that of a weight: one for each neuron that a layer may have."""
-
-
-class Tensors:
-    """The tensors of a checkpoint, remembering which were used. fits: whether a weight of a shape fits the layer whose
-    tensors are asked for."""
-
-    def __init__(self, checkpoint: Checkpoint, file: YamlFile) -> None:
-        self.checkpoint = checkpoint
-        self.file = file
-        self.used: set[str] = set()
-        self.fits: Callable[[Shape], bool] = lambda shape: False
-
-    def has(self, name: str) -> bool:
-        return self.checkpoint.find(name) is not None
-
-    def array(self, name: str, place: Place) -> Reals:
-        """The tensor (or number) called `name` in float64; InputError at `place` where there is none to be had."""
-        full = self.checkpoint.find(name)
-        if full is None:
-            close = ", ".join(sorted(self.checkpoint.tensors)[:12])
-            raise self.file.error(
-                place,
-                f"requires the name of a tensor; found {name!r}, which {self.checkpoint.path.name} does not hold; "
-                f"it holds {close}",
-            )
-        if full in self.checkpoint.unreadable:
-            raise self.file.error(
-                place,
-                f"requires a tensor that can be read; found {name!r}, of which the file says: "
-                f"{self.checkpoint.unreadable[full]}; save the state_dict again",
-            )
-        self.used.add(full)
-        value: Any = self._stored(full, place) if full in self.checkpoint.tensors else self.checkpoint.values[full]
-        if isinstance(value, str) or value is None:
-            raise self.file.error(
-                place, f"requires a number; found {show(value)} for {name!r} in the checkpoint; write the number here"
-            )
-        return numbers(f"{self.checkpoint.path}: tensor {full}", value)
-
-    def _stored(self, full: str, place: Place) -> Array:
-        """The numbers of a tensor; of a large one its shape is looked at first, since numbers that the layer has no use
-        for would be read, and held in float64, for nothing."""
-        tensor = self.checkpoint.tensors.stored[full]
-        if tensor.count > LARGE and not self.fits(tensor.shape):
-            raise self.file.error(
-                place,
-                f"requires a tensor that fits the layer, or at most {count(LARGE, 'number')}; found "
-                f"{tensor.shape!s:.60}; name the layer's own",
-            )
-        return self.checkpoint.tensors.needed(full)
-
-    def value(self, name: str) -> Scalar:
-        """The plain value called `name` that a pickled module holds, None where there is none."""
-        full = self.checkpoint.find(name)
-        return self.checkpoint.values.get(full) if full is not None else None
-
-    def pass_over(self, text: str) -> None:
-        """Count as used the tensors that `text`, the entry of a refused layer, names or begins the names of."""
-        for name in {*self.checkpoint.tensors, *self.checkpoint.unreadable}:
-            short = name.removeprefix(self.checkpoint.prefix)
-            parts = short.split(".")
-            if any(f"'{'.'.join(parts[:n])}'" in text for n in range(1, len(parts) + 1)):
-                self.used.add(name)
-
-    def leftover(self, ignore: list[str]) -> tuple[list[str], list[str]]:
-        """(tensors that nothing uses, those among all that `ignore` names), sorted."""
-        everything = set(self.checkpoint.tensors) | set(self.checkpoint.unreadable)
-        rest = everything - self.used - self.checkpoint.attributes
-        ignored = sorted(name for name in rest if any(fnmatchcase(name, pattern) for pattern in ignore))
-        quiet = {name for name in rest if any(fnmatchcase(name, pattern) for pattern in BOOKKEEPING)}
-        return sorted(rest - quiet - set(ignored)), ignored
+from tern2lava.frontends.builder import Feed
+from tern2lava.frontends.netyaml.keys import Conv1dKeys, Conv2dKeys, DenseKeys, NeuronKeys, RecurrentKeys, parse
+from tern2lava.frontends.netyaml.tensors import Tensors
 
 
 def weight_and_bias(
