@@ -23,6 +23,7 @@ from tern2lava.compiler.grids import Cuts, axis_choices, by_span, thinned
 from tern2lava.compiler.image.codecs import bit_planes
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
+from tern2lava.compiler.ir.linear import code_bits
 from tern2lava.compiler.ir.shapes import ConvGeometry, Ints, Shape, frozen, size
 from tern2lava.compiler.ir.slices import cut, group_sizes, incoming, mapped_shape, source_window
 from tern2lava.errors import CapacityError
@@ -95,11 +96,15 @@ def stored(projection: Projection, profile: Profile) -> Projection:
         return projection
     by_row = (-1, *([1] * (projection.weight.ndim - 1))) if projection.gain.ndim else ()
     weight = projection.weight.astype(np.int64) * projection.gain.reshape(by_row)
-    most = int(np.abs(weight).max(initial=0))
-    if most > 127:
-        hint = f"let the scales summed in one neuron differ by at most 127 times (here {most:,}), or train one scale"
-        raise CapacityError(projection.name, "bits of a weight and its gain", most.bit_length() + 1, 8, hint)
-    bits = 2 if most <= 1 else 8
+    needed = code_bits(weight)
+    if needed > 8:
+        most = int(np.abs(weight).max(initial=0))
+        hint = (
+            f"compile for a target that has a gain for each channel (generic-ternary, loihi2); here scales summed in "
+            f"one neuron may differ by 127 times at most ({most:,})"
+        )
+        raise CapacityError(projection.name, "bits of a weight and its gain", needed, 8, hint)
+    bits = 2 if needed == 2 else 8
     return replace(projection, weight=frozen(weight, np.int8), gain=frozen(1, np.int64), bits=bits)
 
 

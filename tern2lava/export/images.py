@@ -15,6 +15,7 @@ from tern2lava.compiler.image.codecs import CODECS, PLAIN, STORAGE
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.graph import Graph, Input, Output, Population, Projection
+from tern2lava.compiler.ir.linear import code_bits
 from tern2lava.errors import InputError
 from tern2lava.registry import one_of
 from tern2lava.sim.verify.verify import Executable
@@ -82,7 +83,7 @@ def recoded(data: bytes, codec: str) -> bytes:
         raise InputError("codec", f"requires {one_of(ternary_codecs())}; found '{codec}'; choose one of them")
     image = decode_core(data)
     blocks = tuple(
-        replace(block, codec=codec) if np.abs(block.local.weight).max() <= 1 else block for block in image.blocks
+        replace(block, codec=codec) if code_bits(block.local.weight) == 2 else block for block in image.blocks
     )
     return encode_core(replace(image, blocks=blocks))
 

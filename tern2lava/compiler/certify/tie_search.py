@@ -115,7 +115,7 @@ def _sums(gains: Gains, grain: int) -> list[tuple[int, int, int]]:
     for projection, _ in gains:
         codes = projection.weight.reshape(projection.weight.shape[0], -1)
         area = 1 if projection.pooling is None else projection.pooling.area
-        positive, negative = np.maximum(codes, 0).sum() * area, np.maximum(-codes, 0).sum() * area
+        positive, negative = np.maximum(codes, 0).sum() * area, -np.minimum(codes, 0).astype(np.int64).sum() * area
         rows = max(1, len(codes))
         gain = int(np.median(projection.gain)) // grain
         result.append((max(1, round(float(positive) / rows)), round(float(negative) / rows), gain))

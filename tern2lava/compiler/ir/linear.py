@@ -95,4 +95,10 @@ def stored_weights(local: Projection) -> tuple[Array, int]:
     if (scaled == 1).all():
         return local.weight, local.bits
     weights = local.weight.astype(np.int64) * scaled.reshape(-1, *([1] * (local.weight.ndim - 1)))
-    return weights, int(np.abs(weights).max()).bit_length() + 1
+    return weights, code_bits(weights)
+
+
+def code_bits(codes: Array) -> int:
+    """Width in two's complement of integers: 2 for {-1, 0, 1}, else 3 or more."""
+    low, high = int(codes.min(initial=0)), int(codes.max(initial=0))
+    return 2 if low >= -1 and high <= 1 else max(3, max(high, -low - 1).bit_length() + 1)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tern2lava.compiler.ir.linear import code_bits
 from tern2lava.compiler.ir.shapes import Bools, Codes, Reals
 
 # float32 weights alpha * {-1, 0, 1} that went through a few products differ by some units in the last place.
 TOLERANCE = 2.0**-20
 LARGEST_CODE = 127
+"""Codes run from -LARGEST_CODE - 1 to it, as 8 bits in two's complement hold them."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,16 +26,15 @@ class CodedWeight:
 
     @property
     def bits(self) -> int:
-        """Width of a code in two's complement: 2 for {-1, 0, 1}."""
-        top = int(np.abs(self.codes.astype(np.int16)).max(initial=1))
-        return 2 if top == 1 else int(top).bit_length() + 1
+        """Width of a code in two's complement: 2 for {-1, 0, 1}, 3 or more for others."""
+        return code_bits(self.codes)
 
 
 def recognise(weight: Reals) -> CodedWeight | None:
     """Codes and scale of a weight (out, ...) whose values are a scale (of the tensor or the row) times small integers.
 
-    Tried in order: {-1, 0, 1} with one scale, {-1, 0, 1} with a scale per row, integers up to 127 with a scale per
-    tensor, then per row. None where none fits within TOLERANCE.
+    Tried in order: {-1, 0, 1} with one scale, {-1, 0, 1} with a scale per row, integers from -128 to 127 with a scale
+    per tensor, then per row. None where none fits within TOLERANCE.
     """
     rows = np.abs(weight.reshape(weight.shape[0], -1).astype(np.float64))
     top = rows.max(axis=1, initial=0.0)
@@ -46,7 +47,8 @@ def recognise(weight: Reals) -> CodedWeight | None:
         return _coded(weight, np.asarray(whole_top))
     if np.all(top - low <= TOLERANCE * top):
         return _coded(weight, np.where(top > 0, top, 1.0))
-    for scale in (np.asarray(_common_divisor(rows)), _row_divisors(rows)):
+    signed = weight.reshape(weight.shape[0], -1).astype(np.float64)
+    for scale in (np.asarray(_common_divisor(signed)), _row_divisors(signed)):
         if np.all(scale > 0):
             return _coded(weight, scale)
     return None
@@ -55,14 +57,14 @@ def recognise(weight: Reals) -> CodedWeight | None:
 def recognise_whole(weight: Reals) -> CodedWeight | None:
     """Codes and one scale of a weight whose values are whole numbers, or a power of two times whole numbers.
 
-    One magnitude alone is {-1, 0, 1} times it. Else the scale is the largest power of two for which codes stay within
-    LARGEST_CODE, so that a gain of a power of two restores the weight exactly; where there is none, the largest scale
+    One magnitude alone is {-1, 0, 1} times it. Else the scale is the largest power of two for which codes stay from
+    -128 to 127, so that a gain of a power of two restores the weight exactly; where there is none, the largest scale
     there is. None where there is none at all.
     """
     magnitudes = np.unique(np.abs(weight[weight != 0]))
     if magnitudes.size == 1:
         return _coded(weight, np.asarray(magnitudes[0], np.float64))
-    scale = _common_divisor(np.abs(weight.reshape(1, -1).astype(np.float64)))
+    scale = _common_divisor(weight.astype(np.float64))
     if scale == 0:
         return None
     mantissa, exponent = np.frexp(scale)
@@ -70,9 +72,8 @@ def recognise_whole(weight: Reals) -> CodedWeight | None:
     odd, low = int(mantissa * (1 << 53)), 0
     while odd % 2 == 0:
         odd, low = odd // 2, low + 1
-    top = float(np.abs(weight).max(initial=0.0))
     power = float(np.ldexp(1.0, int(exponent) - 53 + low))
-    return _coded(weight, np.asarray(power if top <= LARGEST_CODE * power else scale))
+    return _coded(weight, np.asarray(power if _holds(weight, power, 0.0) else scale))
 
 
 def _coded(weight: Reals, scale: Reals) -> CodedWeight:
@@ -82,20 +83,26 @@ def _coded(weight: Reals, scale: Reals) -> CodedWeight:
     return CodedWeight(codes=codes.astype(np.int8), scale=scale, deviation=float(deviation.max(initial=0.0)))
 
 
-def _common_divisor(rows: Reals) -> float:
-    """The largest scale of which all nonzero values are multiples up to LARGEST_CODE; 0 where there is none."""
-    values = np.unique(rows[rows > 0])
-    if values.size == 0:
+def _holds(values: Reals, scale: float, slack: float) -> bool:
+    """Whether codes of this scale, within `slack` of them, run from -128 to 127."""
+    high, low = float(values.max(initial=0.0)), float(values.min(initial=0.0))
+    return high <= (LARGEST_CODE + slack) * scale and -low <= (LARGEST_CODE + 1 + slack) * scale
+
+
+def _common_divisor(values: Reals) -> float:
+    """The largest scale of which all nonzero values are multiples from -128 to 127; 0 where there is none."""
+    found = np.unique(np.abs(values[values != 0]))
+    if found.size == 0:
         return 1.0
-    if values.size > 4 * LARGEST_CODE or values[-1] > LARGEST_CODE * values[0] * (1 + TOLERANCE):
+    if found.size > 4 * LARGEST_CODE or not _holds(values, float(found[0]) * (1 + TOLERANCE), 0.0):
         return 0.0
-    for divisor in range(1, LARGEST_CODE + 1):
-        scale = values[0] / divisor
-        multiples = values / scale
-        if multiples[-1] > LARGEST_CODE + 0.5:
+    for divisor in range(1, LARGEST_CODE + 2):
+        scale = float(found[0]) / divisor
+        if not _holds(values, scale, 0.5):
             return 0.0
+        multiples = found / scale
         if np.all(np.abs(multiples - np.rint(multiples)) <= TOLERANCE * multiples):
-            return float(scale)
+            return scale
     return 0.0
 
 
@@ -106,6 +113,23 @@ def _row_divisors(rows: Reals) -> Reals:
         if result[i] == 0.0:
             break
     return result
+
+
+def wider_integers(weight: Reals) -> tuple[int, int, float] | None:
+    """(lowest, highest, scale) of a weight that is a scale times integers of more than 8 bits, up to 32; else None.
+
+    The scale is a whole number or a power of two times one."""
+    found = np.unique(weight[weight != 0]).astype(np.float64)
+    if not found.size or not np.all(np.isfinite(found)):
+        return None
+    lowest = int(np.frexp(found)[1].min()) - 24
+    whole = np.ldexp(found, -lowest)
+    if np.any(whole != np.rint(whole)) or float(np.abs(whole).max()) >= 2.0**53:
+        return None
+    divisor = int(np.gcd.reduce(whole.astype(np.int64)))
+    low, high = (int(x) // divisor for x in (min(whole.min(), 0), max(whole.max(), 0)))
+    fits = low >= -(1 << 31) and high < 1 << 31
+    return (low, high, float(np.ldexp(float(divisor), lowest))) if fits else None
 
 
 def asymmetric_scales(weight: Reals) -> tuple[float, float] | None:

@@ -11,6 +11,7 @@ from tern2lava.compiler.ir.graph import Graph, Level, Neuron, Node, Projection
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.recognise_ternary import (
+    LARGEST_CODE,
     TOLERANCE,
     CodedWeight,
     asymmetric_scales,
@@ -19,9 +20,12 @@ from tern2lava.compiler.passes.recognise_ternary import (
     rounded,
     split_scales,
     twn,
+    wider_integers,
 )
 from tern2lava.errors import UnsupportedError
 from tern2lava.findings import alone, replaced
+
+_RANGE = f"from {-LARGEST_CODE - 1} to {LARGEST_CODE}"
 
 
 def ternarize(graph: Graph, options: Options) -> Graph:
@@ -125,12 +129,18 @@ def _split(
 
 
 def _refusal(node: Projection) -> UnsupportedError:
-    rule = "weights that are a scale times {-1, 0, 1}"
-    levels = np.unique(node.weight).size
-    return UnsupportedError(
-        node.name,
-        rule,
-        f"{levels:,} different values, relative distance {twn(node.weight).deviation:.3f} from the nearest TWN codes",
-        "train the layer with ternary weights, keep it at 8 bits (--ternarize int8), or ternarise it now (--ternarize "
-        "twn), and read the error that is reported",
+    hint = (
+        "round it to 8 bits (--ternarize int8) or ternarise it (--ternarize twn): either changes the network, by the "
+        "error that is reported"
     )
+    wider = wider_integers(node.weight)
+    if wider is not None:
+        low, high, scale = wider
+        found = f"{scale:g} times integers from {low:,} to {high:,}"
+        return UnsupportedError(node.name, f"weights that are a scale times integers of 8 bits, {_RANGE}", found, hint)
+    levels = np.unique(node.weight).size
+    found = (
+        f"{levels:,} different values, relative distance {twn(node.weight).deviation:.3f} from the nearest TWN codes"
+    )
+    rule = f"weights that are a scale times {{-1, 0, 1}}, or times integers {_RANGE}"
+    return UnsupportedError(node.name, rule, found, hint)

@@ -48,7 +48,7 @@ def test_ternary_weights_give_back_their_codes_and_scales(
     assert np.allclose((codes * spread)[codes != 0], (codes * scale)[codes != 0], rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize(("values", "bits"), [([2, -1, 1], 3), ([3, 2, -4], 4), ([127, 1, 0], 8), ([1, -1, 0], 2)])
+@pytest.mark.parametrize(("values", "bits"), [([2, -1, 1], 3), ([3, 2, -4], 3), ([127, 1, 0], 8), ([1, -1, 0], 2)])
 def test_small_integers_are_codes_of_more_bits_and_noted(values: list[int], bits: int) -> None:
     graph = ternarize(normal(0.25 * np.array([values])), Options())
     assert node(graph, "w", Projection).weight.tolist() == [values]
@@ -87,6 +87,29 @@ def test_two_scales_become_two_groups_of_ternary_synapses() -> None:
         [5, -3, 0],
         [5, 0, -3],
     ]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(("low", "high", "bits"), [(-128, 90, 8), (-128, 127, 8), (-64, 63, 7), (-4, 3, 3), (-2, 1, 3)])
+def test_codes_reach_as_far_down_as_twos_complement_does(low: int, high: int, bits: int, whole: bool) -> None:
+    scale = 2.0 if whole else 0.3
+    codes = np.array([[low, high, 0], [1, high - 1, low + 1]])
+    graph = normal(codes * scale)
+    if whole:
+        graph = graph.with_nodes(replace(n, quantum=np.float64(1 / 64)) if n.name == "n" else n for n in graph.nodes)
+    found = node(ternarize(graph, Options()), "w", Projection)
+    assert found.weight.tolist() == codes.tolist()
+    assert (found.scale.tolist(), found.bits) == (scale, bits)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-129, 90), (-100, 128), (-3000, 3001)])
+def test_integers_beyond_eight_bits_are_refused_as_what_they_are(low: int, high: int) -> None:
+    weight = 0.25 * np.array([[low, high, 1], [1, 2, 4]])
+    with pytest.raises(UnsupportedError) as error:
+        ternarize(normal(weight), Options())
+    assert error.value.found == f"0.25 times integers from {low:,} to {high:,}"
+    assert "8 bits, from -128 to 127" in error.value.rule
+    assert "changes the network" in error.value.hint
 
 
 @given(data=st.data(), scope=st.sampled_from(["tensor", "row", "block"]))
