@@ -15,13 +15,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tern2lava.compiler.ir.graph import Compare, Reset
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
-from tern2lava.frontends.modules.torch_layers import as_array
+from tern2lava.frontends.builder import Feed, NeuronLayer
+from tern2lava.frontends.modules.arrays import as_array
 from tern2lava.frontends.neuron_equations import check_decay
 
 _MODULE = "norse.torch.module"
@@ -43,7 +41,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     if step not in _STEPS or not getattr(module.activation, "__module__", "").startswith("norse.torch.functional"):
         raise UnsupportedError(where, "Norse's own update", f"activation {step}", "use a plain cell")
     p = module.p.lif if "Refrac" in kind else module.p
-    threshold, reset_value = _array(p.v_th, f"{where}.v_th"), _array(p.v_reset, f"{where}.v_reset")
+    threshold, reset_value = as_array(f"{where}.v_th", p.v_th), as_array(f"{where}.v_reset", p.v_reset)
     subtract = kind == "LIFBox" and getattr(p.reset_method, "__name__", "") == "reset_subtract"
     if kind == "LIFBox" and getattr(p.reset_method, "__name__", "") not in ("reset_value", "reset_subtract"):
         raise UnsupportedError(where, "Norse's own reset", f"{p.reset_method}", "use reset_value")
@@ -53,7 +51,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
         "reset": Reset.SUBTRACT if subtract else Reset.ZERO,
         "reset_value": reset_value,
         "reset_amount": threshold,
-        "v_init": reset_value if kind == "IAF" else _array(p.v_leak, f"{where}.v_leak"),
+        "v_init": reset_value if kind == "IAF" else as_array(f"{where}.v_leak", p.v_leak),
         **_decays(p, module.dt, kind, where),
     }
     if "Refrac" in kind:
@@ -70,26 +68,21 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
 def _decays(p: Any, dt: float, kind: str, where: str) -> dict[str, Reals]:
     if kind == "IAF":
         return {}
-    k = _array(dt * p.tau_mem_inv, f"{where}.tau_mem_inv")
-    v_leak = _array(p.v_leak, f"{where}.v_leak")
+    k = as_array(f"{where}.tau_mem_inv", dt * p.tau_mem_inv)
+    v_leak = as_array(f"{where}.v_leak", p.v_leak)
     fields = {"alpha_v": check_decay(f"{where}: 1 - dt tau_mem_inv", 1.0 - k), "gain_v": k, "bias": k * v_leak}
     if kind != "LIFBox":
-        decay = 1.0 - _array(dt * p.tau_syn_inv, f"{where}.tau_syn_inv")
+        decay = 1.0 - as_array(f"{where}.tau_syn_inv", dt * p.tau_syn_inv)
         fields["alpha_u"] = check_decay(f"{where}: 1 - dt tau_syn_inv", decay)
     return fields
 
 
 def _refractory(value: Any, where: str) -> int:
-    steps = _array(value, where)
+    steps = as_array(where, value)
     if steps.size != 1 or not 0 <= float(steps.reshape(-1)[0]) < 1 << 20:
         found = f"{steps!s:.40}"
         raise UnsupportedError(where, "the same steps of rest for all neurons of a layer", found, "use one number")
     return math.ceil(float(steps.reshape(-1)[0]))
-
-
-def _array(value: Any, where: str) -> Reals:
-    """A parameter as Norse holds it (tensor or number) in float64."""
-    return np.asarray(numbers(where, value.detach().cpu().numpy() if hasattr(value, "detach") else value))
 
 
 Read = Callable[[Any, str, str], NeuronLayer]

@@ -14,9 +14,10 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Reset
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
+from tern2lava.frontends.builder import Feed, NeuronLayer
+from tern2lava.frontends.modules.arrays import as_array
 from tern2lava.frontends.modules.firing_rule import firing_rule
-from tern2lava.frontends.modules.torch_layers import as_array, class_path, pair, weight_and_bias
+from tern2lava.frontends.modules.torch_layers import class_path, pair, weight_and_bias
 from tern2lava.frontends.neuron_equations import current_based, leaky, snntorch_reset
 
 LEAKY = "snntorch._neurons.leaky.Leaky"
@@ -36,7 +37,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     for option in ("inhibition", "state_quant"):
         if getattr(module, option):
             raise UnsupportedError(where, "independent neurons", f"{option} set", f"train without {option}")
-    factor = numbers(f"{where}.graded_spikes_factor", _numpy(module.graded_spikes_factor))
+    factor = as_array(f"{where}.graded_spikes_factor", module.graded_spikes_factor)
     if (factor != 1).any():
         found = f"graded_spikes_factor {factor.flat[int(np.argmax(factor != 1))]:g}"
         raise UnsupportedError(where, "spikes of 0 or 1", found, "fold the factor into the next layer's weights")
@@ -54,7 +55,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
             )
         notes.append(f"{name}: reset_delay=False is without effect in snnTorch 1.0's RSynaptic; its reset is delayed")
         delay = True
-    threshold = numbers(f"{where}.threshold", _numpy(module.threshold))
+    threshold = as_array(f"{where}.threshold", module.threshold)
     fields: dict[str, Any] = {
         **decays,
         "threshold": threshold,
@@ -116,15 +117,11 @@ def _feedback(module: Any, where: str) -> Feed:
 
 
 def _clamped(module: Any, key: str, name: str, where: str, notes: list[str]) -> Reals:
-    value = numbers(f"{where}.{key}", _numpy(getattr(module, key)))
+    value = as_array(f"{where}.{key}", getattr(module, key))
     clamped = np.clip(value, 0.0, 1.0)
     if not np.array_equal(value, clamped):
         notes.append(f"{name}: {key} clamped to [0, 1] as snnTorch does")
     return clamped
-
-
-def _numpy(value: Any) -> Any:
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else value
 
 
 Read = Callable[[Any, str, str], NeuronLayer]

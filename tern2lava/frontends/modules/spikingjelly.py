@@ -15,9 +15,10 @@ from tern2lava.compiler.ir.graph import Reset
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.builder import Feed, NeuronLayer, numbers
+from tern2lava.frontends.builder import Feed, NeuronLayer
+from tern2lava.frontends.modules.arrays import as_array
 from tern2lava.frontends.modules.firing_rule import firing_rule
-from tern2lava.frontends.modules.torch_layers import as_array, weight_and_bias
+from tern2lava.frontends.modules.torch_layers import weight_and_bias
 from tern2lava.frontends.neuron_equations import (
     check_decay,
     check_tau,
@@ -44,9 +45,9 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     if getattr(module, "_neuron_precision", None) is not None:
         raise UnsupportedError(where, "states of the input's precision", "a neuron precision", "train without it")
     kind = type(module).__name__
-    threshold = _number(module.v_threshold, f"{where}.v_threshold")
+    threshold = as_array(f"{where}.v_threshold", module.v_threshold)
     hard = module.v_reset is not None
-    rest = _number(module.v_reset, f"{where}.v_reset") if hard else np.zeros(())
+    rest = as_array(f"{where}.v_reset", module.v_reset) if hard else np.zeros(())
     fields: dict[str, Any] = {
         **_decays(module, kind, rest, where),
         "threshold": threshold,
@@ -66,15 +67,15 @@ def _decays(module: Any, kind: str, rest: Reals, where: str) -> dict[str, Reals]
         case "IFNode":
             return integrate_and_fire()
         case "LIFNode":
-            tau = check_tau(f"{where}.tau", _number(module.tau, f"{where}.tau"))
+            tau = check_tau(f"{where}.tau", as_array(f"{where}.tau", module.tau))
             return time_constant(tau, decay_input=bool(module.decay_input), v_rest=rest)
         case "ParametricLIFNode":
             # In the precision of w, as the module computes it in every step.
             rate = as_array(f"{where}.w", module.w.detach().sigmoid())
             return leak_rate(rate, decay_input=bool(module.decay_input), v_rest=rest)
         case _:
-            current = check_decay(f"{where}.c_decay", _number(module.c_decay, f"{where}.c_decay"))
-            return current_based(current, check_decay(f"{where}.v_decay", _number(module.v_decay, f"{where}.v_decay")))
+            current = check_decay(f"{where}.c_decay", as_array(f"{where}.c_decay", module.c_decay))
+            return current_based(current, check_decay(f"{where}.v_decay", as_array(f"{where}.v_decay", module.v_decay)))
 
 
 def linear_recurrent(module: Any, name: str, where: str) -> NeuronLayer:
@@ -117,10 +118,6 @@ def _inner(module: Any, name: str, where: str) -> NeuronLayer:
             f"{where}.sub_module", "one neuron layer in a recurrent container", path, "build the loop of layers"
         )
     return neuron_layer(inner, name, f"{where}.sub_module")
-
-
-def _number(value: Any, where: str) -> Reals:
-    return numbers(where, value.detach().cpu().numpy() if hasattr(value, "detach") else value)
 
 
 _NODES = (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 from tern2lava.compiler.ir.graph import Dense, Flatten, Identity, PoolKind
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import InputError, UnsupportedError
-from tern2lava.frontends.builder import GraphBuilder, numbers, require_numbers
+from tern2lava.frontends.builder import GraphBuilder
+from tern2lava.frontends.modules.arrays import as_array as as_array
 
 if TYPE_CHECKING:
     import torch
@@ -27,12 +28,6 @@ def class_path(module: torch.nn.Module) -> str:
     if hasattr(module, "parametrizations") and base is not None and kind.__name__ == f"Parametrized{base.__name__}":
         kind = base
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def as_array(where: str, parameter: torch.Tensor) -> Reals:
-    """A parameter in float64; InputError where it is not finite."""
-    require_numbers(where, parameter.numel())
-    return numbers(where, parameter.detach().cpu().double().numpy())
 
 
 def weight_and_bias(layer: Any, where: str) -> tuple[Reals, Reals | None]:
