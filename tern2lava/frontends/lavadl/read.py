@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.check import check
-from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense, Flatten, Graph, Level, Neuron, Output, Readout
+from tern2lava.compiler.ir.graph import Add, ChannelAffine, Dense, Flatten, Graph, Level, Neuron, Output, Readout
 from tern2lava.compiler.ir.shapes import Ints, Reals, Shape, frozen, size
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.findings import alone, replaced
 from tern2lava.frontends.assumptions import parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
+from tern2lava.frontends.delays import delayed_linear, late
 from tern2lava.frontends.files.hdf5 import Tree
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.lavadl.neuron import NEVER, integrator_fields, neuron_fields, whole_numbers
@@ -199,7 +200,7 @@ class _Assembly:
         return weight.reshape(rows, -1)
 
     def dense(self, layer: Hdf5Node, neuron: Hdf5Node | None, sources: list[str]) -> str:
-        """A dense layer and its neurons; a delay that differs between synapses becomes one matrix for each delay."""
+        """A dense layer and its neurons; delays that differ become one matrix for each (delays.delayed_linear)."""
         weight = self.matrix(layer, "weight")
         lengths = [size(self.builder.shape[name]) for name in sources]
         if weight.shape[1] != sum(lengths):
@@ -210,14 +211,16 @@ class _Assembly:
             )
         delays = self.delays(layer, weight.shape)
         if layer.kind == "dense_rec" and np.any(delays):
-            raise UnsupportedError(layer.name, "recurrent layers without delays", "delays", "export without them")
+            raise UnsupportedError(
+                layer.name, "recurrent layers without delays", "delays",
+                "lava-dl defines none for their feedback; leaving them out changes the network",
+            )  # fmt: skip
         feeds = []
         ends = np.cumsum([0, *lengths])
         for part, source in enumerate(sources):
             columns = slice(int(ends[part]), int(ends[part + 1]))
-            for steps in np.unique(delays[:, columns]).tolist():
-                own = np.where(delays[:, columns] == steps, weight[:, columns], 0.0)
-                feeds.append(self.linear(layer, self.late(source, steps), own))
+            feeds.append(self.free(f"{layer.name}.weight"))
+            delayed_linear(self.builder, feeds[-1], source, self.where, weight[:, columns], delays[:, columns])
         if neuron is None:
             return self.sum_over_time(layer, feeds)
         result = self.neurons(layer, neuron, feeds, self.bias(layer, weight.shape[0]))
@@ -230,33 +233,32 @@ class _Assembly:
         self.builder.add(Dense(name=name, inputs=(source,), weight=weight), self.where)
         return name
 
-    def late(self, source: str, steps: int) -> str:
-        """A node that carries what `source` sent `steps` steps before."""
-        if steps == 0:
-            return source
-        name = f"{source}.delay{steps}"
-        if name not in self.builder.shape:
-            self.builder.add(Delay(name=name, inputs=(source,), steps=steps), self.where)
-        return name
-
     def delays(self, layer: Hdf5Node, shape: tuple[int, ...]) -> Ints:
-        """Steps that each synapse (out, in) waits; a vector holds one delay for each neuron, or else for each input."""
+        """Steps that each synapse of a weight of `shape` waits: one number, one for each neuron (or channel), of a
+        dense layer one for each input, or one for each synapse."""
         if "delay" not in layer.fields:
             return np.zeros(shape, np.int64)
-        value: Reals = np.floor(layer.array("delay")).reshape(-1)
-        low, high = float(value.min()), float(value.max())
+        value: Reals = np.floor(layer.array("delay"))
+        low, high = float(value.min(initial=0)), float(value.max(initial=0))
         if low < 0 or high > LONGEST_DELAY:
             raise InputError(
                 f"{layer.name}.delay",
-                f"requires delays of 0 to {LONGEST_DELAY}; found {low:g} to {high:g}; retrain with shorter ones",
+                f"requires delays of 0 to {LONGEST_DELAY}, as lava-dl's; found {low:g} to {high:g}; export the network "
+                "again",
             )
-        if value.size == shape[0]:
-            value = value.reshape(-1, 1)
-        elif value.size not in (1, shape[1]):
+        outputs = shape[0]
+        if value.size == outputs * size(shape[1:]) and value.size not in (1, outputs):
+            value = value.reshape(shape)
+        elif value.size == outputs:
+            value = value.reshape(-1, *([1] * (len(shape) - 1)))
+        elif value.size == 1 or (len(shape) == 2 and value.size == shape[1]):
+            value = value.reshape(-1)
+        else:
+            synapses = " x ".join(map(str, shape))
             raise InputError(
                 f"{layer.name}.delay",
-                f"requires one delay for each of {shape[0]} x {shape[1]} synapses; found {value.size}; export the "
-                "network again",
+                f"requires one delay, or one for each of {count(outputs, 'neuron')} or of {synapses} synapses; found "
+                f"{value.size}; export the network again",
             )
         return np.broadcast_to(value, shape).astype(np.int64)
 
@@ -299,7 +301,7 @@ class _Assembly:
     def recurrent(self, layer: Hdf5Node, neurons: str) -> None:
         """Let the neurons read their own spikes of the step before through weight_rec."""
         weight = self.matrix(layer, "weight_rec")
-        wait = self.late(neurons, 1)
+        wait = late(self.builder, neurons, 1, self.where)
         name = f"{layer.name}.weight_rec"
         self.builder.add(Dense(name=name, inputs=(wait,), weight=weight), self.where)
         self.backward.append((name, neurons))
@@ -320,16 +322,18 @@ class _Assembly:
         groups = layer.one("groups", 1)
         if layer.kind == "pool":
             weight, groups = np.repeat(weight[:1, :1], channels, axis=0), channels
-        delay = self.delays(layer, (weight.shape[0], 1))
-        if np.any(delay != delay[0, 0]) or (groups != 1 and len(sources) > 1):
-            what = "delays that differ" if len(sources) == 1 else "groups behind a concat"
-            raise UnsupportedError(layer.name, "one delay and one group of inputs in a convolution", what, "split it")
+        delays = self.delays(layer, weight.shape)
+        if groups != 1 and len(sources) > 1:
+            raise UnsupportedError(
+                layer.name, "one group of inputs in a convolution behind a concat", f"{groups} groups",
+                "give each layer of the concat a convolution of its own, joined by an add",
+            )  # fmt: skip
         feeds, at = [], 0
         for source in sources:
             width = weight.shape[1] if groups != 1 else self.builder.shape[source][0]
             name = self.free(f"{layer.name}.weight")
-            self.builder.conv(
-                name, self.late(source, int(delay[0, 0])), self.where, weight=weight[:, at : at + width], bias=None,
+            delayed_linear(
+                self.builder, name, source, self.where, weight[:, at : at + width], delays[:, at : at + width],
                 stride=_pair(layer, "stride", 1), padding=_pair(layer, "padding", 0), groups=groups,
                 dilation=_pair(layer, "dilation", 1),
             )  # fmt: skip

@@ -138,7 +138,7 @@ def test_a_threshold_without_a_code_is_never_called_exact() -> None:
 def test_weights_ternarised_afterwards_leave_the_integers_of_the_source() -> None:
     rng = np.random.default_rng(0)
     graph = read(dense(rng.integers(-90, 90, (6, 9)) * 2 + rng.integers(0, 2, (6, 9)), cuba()))
-    with pytest.raises(UnsupportedError, match="different values"):
+    with pytest.raises(UnsupportedError, match="found 1 times integers from -180 to 178"):
         lower(graph, Arithmetic(), Options())
     lowered = lower(graph, Arithmetic(), Options(ternarize="twn", steps=50))
     assert any("no whole numbers; read as real dynamics" in note for note in lowered.program.notes)
@@ -226,19 +226,47 @@ def test_recurrent_layers_read_their_spikes_of_the_step_before() -> None:
     assert 50 < int(spikes.sum()) < 300
 
 
-@pytest.mark.parametrize("form", ["per neuron", "per input", "one"])
+@pytest.mark.parametrize("form", ["per neuron", "per input", "one", "per synapse", "per synapse, flat"])
 def test_delays_are_those_of_every_synapse(form: str) -> None:
     rng = np.random.default_rng(6)
     w, neuron = even(rng, 5, 4), cuba()
-    delay = {"per neuron": np.array([0, 3, 1, 3, 0]), "per input": np.array([2.7, 0, 2, 5]), "one": np.array([2])}[form]
+    each = np.arange(20.0).reshape(5, 4) % 7
+    delay = {
+        "per neuron": np.array([0, 3, 1, 3, 0]), "per input": np.array([2.7, 0, 2, 5]), "one": np.array([2]),
+        "per synapse": each, "per synapse, flat": each.reshape(-1),
+    }[form]  # fmt: skip
     graph = read(dense(w, neuron, delay=delay))
     x = rng.integers(0, 2, (1, 50, 4))
-    waits = np.broadcast_to(np.floor(delay).astype(int).reshape((-1, 1) if form == "per neuron" else -1), w.shape)
+    given = each if form.startswith("per synapse") else delay.reshape((-1, 1) if form == "per neuron" else -1)
+    waits = np.broadcast_to(np.floor(given).astype(int), w.shape)
     currents = np.zeros((50, 5), np.int64)
     for (out, source), wait in np.ndenumerate(waits):
         currents[wait:, out] += w[out, source] * x[0, : 50 - wait, source]
     spikes, _ = lava(neuron, currents)
     np.testing.assert_array_equal(integer.run(fine(graph).program, {"input": x}).spikes["dense0"][0], spikes)
+    assert int(spikes.sum()) > 30
+
+
+@pytest.mark.parametrize("form", ["per channel", "per synapse"])
+def test_kernels_wait_for_as_long_as_each_of_their_synapses_does(form: str) -> None:
+    rng = np.random.default_rng(16)
+    w, neuron = even(rng, 3, 2, 2, 3), cuba(threshold=40)
+    delay = np.array([0, 4, 1]) if form == "per channel" else rng.integers(0, 5, w.shape)
+    graph = read(
+        {"type": "input", "shape": np.array([2, 4, 5])},
+        {"type": "conv", "shape": np.array([3, 3, 3]), "weight": w, "delay": delay, "neuron": neuron},
+    )  # fmt: skip
+    x = rng.integers(0, 2, (1, 40, 2, 4, 5))
+    waits = np.broadcast_to(delay.reshape(-1, 1, 1, 1) if form == "per channel" else delay, w.shape)
+    currents = np.zeros((40, 27), np.int64)
+    for wait in range(5):
+        held = torch.from_numpy(np.where(waits == wait, w, 0)).double()
+        seen = functional.conv2d(torch.from_numpy(x[0, : 40 - wait]).double(), held)
+        currents[wait:] += seen.reshape(40 - wait, 27).numpy().astype(np.int64)
+    spikes, _ = lava(neuron, currents)
+    np.testing.assert_array_equal(
+        integer.run(fine(graph).program, {"input": x}).spikes["conv1"][0].reshape(40, 27), spikes
+    )
     assert int(spikes.sum()) > 30
 
 
@@ -318,6 +346,7 @@ REFUSED: dict[str, tuple[Callable[[], tuple[dict[str, Any], ...]], str]] = {
         lambda: (dense(np.eye(2), cuba()), {"type": "concat", "layers": np.array([4])}), "layers that name earlier ones"
     ),
     "late delay": (lambda: (dense(np.eye(2), cuba(), delay=np.array([63])),), "requires delays of 0 to 62"),
+    "odd delays": (lambda: (dense(np.eye(2), cuba(), delay=np.ones(3)),), "each of 2 neurons or of 2 x 2 synapses"),
     "bias": (lambda: (dense(np.eye(2), cuba(), bias=np.ones(3)),), r"dense0\.bias: requires one bias for each"),
 }  # fmt: skip
 
