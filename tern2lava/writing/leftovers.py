@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tern2lava.interruption import held
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -139,9 +141,11 @@ def claimed_folder(path: Path, token: str) -> Iterator[Path]:
                 claim = Claim(aside)
         yield aside
     finally:
-        if claim is not None:
-            claim.release()
-        remove(aside)
+        # An interruption that comes meanwhile would leave it there.
+        with held():
+            if claim is not None:
+                claim.release()
+            remove(aside)
 
 
 @contextmanager

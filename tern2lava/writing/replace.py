@@ -44,7 +44,8 @@ _NO_ROOM_BESIDE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EX
 
 def write_file(path: Path, fill: Callable[[Path], object], *, note: bool = True) -> None:
     """Let `fill` write a file beside `path`, then rename it there: afterwards the new file is at `path`, or what was
-    there before, whole, even where the run is killed or the power fails. Folders on the way are made.
+    there before, whole, even where the run is killed or the power fails. Folders on the way are made. A file that is
+    replaced keeps its mode.
 
     note: whether it counts among what the command has written. Raises InputError where it cannot be written (a full
     disk, no right to) or anything but a file is at `path`.
@@ -62,6 +63,7 @@ def write_file(path: Path, fill: Callable[[Path], object], *, note: bool = True)
             with claimed_file(place, fresh_token()) as aside:
                 fill(aside)
                 flush(aside)
+                _keep_mode(place, aside)
                 with held():
                     os.replace(aside, place)
                     if note:
@@ -90,6 +92,7 @@ def write_folder(folder: Path, fill: Callable[[Path], object], check: Callable[[
             with claimed_folder(place, token) as aside:
                 fill(aside)
                 flush_tree(aside)
+                _keep_mode(place, aside)
                 _put(aside, place, token, check, folder)
     except OSError as error:
         raise InputError(
@@ -122,7 +125,7 @@ def change_files(folder: Path, files: Mapping[str, bytes], check: Callable[[Path
                     for name, data in files.items():
                         (aside / name).write_bytes(data)
                     flush_all([*(aside / name for name in files), *(p for p in aside.rglob("*") if p.is_dir()), aside])
-                    shutil.copymode(place, aside)
+                    _keep_mode(place, aside)
                     _exchange(aside, place, token, folder)
                 return
             except OvertakenError:
@@ -150,8 +153,15 @@ def _write_within(path: Path, data: bytes) -> None:
     with claimed_file(path, fresh_token()) as aside:
         aside.write_bytes(data)
         flush(aside)
+        _keep_mode(path, aside)
         os.replace(aside, path)
         flush(path.parent)
+
+
+def _keep_mode(path: Path, aside: Path) -> None:
+    """Give `aside`, which is about to replace `path`, the rights of what is there."""
+    with suppress(FileNotFoundError):
+        shutil.copymode(path, aside)
 
 
 @contextmanager

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tern2lava import interruption
 from tern2lava.errors import InputError
 from tern2lava.writing import change_files, durable, leftovers, write_file, write_folder
 
@@ -199,3 +202,39 @@ def test_without_locks_leftovers_stay_and_writing_goes_on(tmp_path: Path, monkey
     monkeypatch.undo()
     write_file(tmp_path / "x", lambda path: path.write_text("x"))
     assert not left.exists()
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o444])
+def test_what_is_replaced_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    file, folder = tmp_path / "a.npz", tmp_path / "b"
+    for _ in range(2):
+        write_file(file, lambda aside: aside.write_text("new"))
+        write_folder(folder, lambda aside: (aside / "x").write_text("new"), lambda _: None)
+        file.chmod(mode)
+        folder.chmod(0o700 | mode)
+    write_file(file, lambda aside: aside.write_text("newer"))
+    write_folder(folder, lambda aside: (aside / "x").write_text("newer"), lambda _: None)
+    assert (file.stat().st_mode & 0o777, file.read_text()) == (mode, "newer")
+    assert (folder.stat().st_mode & 0o777, (folder / "x").read_text()) == (0o700 | mode, "newer")
+
+
+def test_an_interruption_while_a_run_tidies_up_leaves_nothing_beside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, before = leftovers.remove, {number: signal.getsignal(number) for number in interruption.SIGNALS}
+
+    def interrupted(path: Path) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        usual(path)
+
+    monkeypatch.setattr(leftovers, "remove", interrupted)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    interruption.listen()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_file(tmp_path / "a.npz", lambda aside: aside.write_text("new"))
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        monkeypatch.setattr(interruption, "_heard", interruption._Heard())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
