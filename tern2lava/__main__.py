@@ -73,13 +73,13 @@ def _run() -> int:
 
 def _command() -> int:
     from tern2lava.cli import app
-    from tern2lava.errors import NotKeptWarning, PluginWarning
+    from tern2lava.errors import LongRunWarning, NotKeptWarning, PluginWarning
 
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        """What is left out or not kept is told in one line, as errors are."""
-        if issubclass(category, (PluginWarning, NotKeptWarning)):
+        """What is left out, not kept or takes long is told in one line, as errors are."""
+        if issubclass(category, (PluginWarning, NotKeptWarning, LongRunWarning)):
             _say(str(message))
         else:
             usual(message, category, *place, **more)

@@ -102,6 +102,11 @@ class Effort:
     alike_neurons: int = 64
     #: Bytes of spikes and states that a worker in Lava (L2) computes at a time. Chosen.
     lava_bytes: int = 1 << 23
+    #: Seconds from which the time that a verification is expected to take is said before it begins. Chosen.
+    said_seconds: int = 60
+    #: Microseconds that a step of Lava's runtime is expected to take, for that. Measured: L1 840 (results/simulation.md
+    #: in benchmarks), LM of ten processes 1,500 (results/lava_cores.md); more where cores are busy.
+    lava_step_us: int = 1500
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -139,6 +144,8 @@ NORMAL = Effort()
 LAVA_PROCESSES = 32
 """Processes of the operating system that a Lava network of cores takes, unless another number is given. Chosen: Lava
 forks each, and slows down beyond some sixty."""
+SAID_EVERY = 60.0
+"""Seconds after which a command, where stderr is no terminal, says where it is. Chosen."""
 EFFORTS: dict[str, Effort] = {
     "quick": replace(
         NORMAL, searched_kinds=12, examined_kinds=1, drawn_sequences=96, least_sequences=16, held_threshold=16,

@@ -95,6 +95,10 @@ class NotKeptWarning(UserWarning):
     """A result that was given, but could not be added to its bundle, which may not be written."""
 
 
+class LongRunWarning(UserWarning):
+    """A run that is expected to take long, with how long and what makes it shorter."""
+
+
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C in long work; the text is one line that says what was done. Caught as any KeyboardInterrupt is."""
 

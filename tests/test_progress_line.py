@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import sys
+import threading
+import time
+
 import pytest
 
-from tern2lava.cli.progress import StageLine, duration
+from tern2lava.cli.progress import StageLine, duration, progress_bar
 from tern2lava.compiler.progress import COUNTED, UNEVEN, bare, time_left
 
 
@@ -130,3 +135,39 @@ def test_durations(seconds: float, text: str) -> None:
 )
 def test_a_stage_is_known_by_its_bare_name(stage: str, name: str) -> None:
     assert bare(stage) == name
+
+
+def test_where_stderr_is_no_terminal_a_line_says_now_and_then_where_the_command_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    before = threading.active_count()
+    with progress_bar(quiet=False, every=0.01) as tell:
+        assert tell is not None
+        tell("core images", 2, 8)
+        until = time.monotonic() + 20
+        while stderr.getvalue().count("\n") < 2 and time.monotonic() < until:
+            time.sleep(0.01)
+    assert stderr.getvalue().splitlines()[0] == "tern2lava: core images  2 of 8 cores  0:00 elapsed"
+    assert threading.active_count() == before
+
+
+def test_a_quiet_or_short_command_says_nothing_and_one_that_gets_no_thread_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    with progress_bar(quiet=True, every=0.001) as tell:
+        assert tell is None
+    with progress_bar(quiet=False) as tell:
+        assert tell is not None
+        tell("core images", 2, 8)
+
+    def refuse(self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with progress_bar(quiet=False, every=0.001) as tell:
+        assert tell is not None
+    assert stderr.getvalue() == ""

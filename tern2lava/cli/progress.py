@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tern2lava.compiler.progress import COUNTED, UNEVEN, bare, time_left
 from tern2lava.counts import count
+from tern2lava.effort import SAID_EVERY
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -107,16 +109,20 @@ class StageLine:
 
 
 @contextmanager
-def progress_bar(quiet: bool) -> Iterator[Progress | None]:
-    """A Progress shown as one line on stderr that goes away at the end; None when quiet or where stderr is no
-    terminal."""
-    if quiet or not sys.stderr.isatty():
+def progress_bar(quiet: bool, every: float = SAID_EVERY) -> Iterator[Progress | None]:
+    """A Progress shown as one line on stderr that goes away at the end; where stderr is no terminal, a line that says
+    where the command is after each `every` seconds. None when quiet."""
+    if quiet:
         yield None
+        return
+    line = StageLine()
+    if not sys.stderr.isatty():
+        with _said_every(every, line):
+            yield line.tell
         return
     from rich.console import Console
     from rich.live import Live
 
-    line = StageLine()
     with Live(line, console=Console(stderr=True), transient=True, redirect_stdout=False, refresh_per_second=8) as live:
 
         def tell(stage: str, done: int, total: int) -> None:
@@ -126,3 +132,27 @@ def progress_bar(quiet: bool) -> Iterator[Progress | None]:
                 live.refresh()
 
         yield tell
+
+
+@contextmanager
+def _said_every(seconds: float, line: StageLine) -> Iterator[None]:
+    """Print a StageLine's words on stderr after each `seconds`."""
+    ended = threading.Event()
+
+    def say() -> None:
+        while not ended.wait(seconds):
+            words = "  ".join(word for word in line.parts()[:4] if word)
+            # A closed stderr is no reason to end what still works.
+            with suppress(OSError, ValueError):
+                print(f"tern2lava: {words or 'still running'}", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=say, daemon=True)
+    # A system that gives no thread may well give what the command itself needs.
+    with suppress(RuntimeError):
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if thread.ident is not None:
+            thread.join()

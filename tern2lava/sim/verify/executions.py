@@ -71,7 +71,7 @@ class Executor:
     "module:function". driven: how it runs a cover stimulus: "images", where it drives the core images by Setup.driven
     itself, "program", where it is given a program of driven populations to run, "": not at all. most_cores: the cores
     up to which it runs in the mode "mixed", by the effort (None: any number). of_images: it executes the core images
-    and not the program.
+    and not the program. meets: Lava's processes meet at a barrier in every step of every sample.
     """
 
     name: str
@@ -86,6 +86,7 @@ class Executor:
     driven: Literal["", "images", "program"] = ""
     most_cores: Callable[[Effort], int] | None = None
     of_images: bool = False
+    meets: bool = False
 
     @property
     def lava(self) -> bool:
@@ -198,7 +199,7 @@ EXECUTIONS.add(
         shows="the mapping as a Lava network: spikes on the ports of cores, routes as connections",
         stage="a Lava process for each core", run=_lava_mapped, mode="mapped", check=_lava_kinds,
         mixed=lambda effort: effort.mapped_samples, most_cores=lambda effort: effort.mapped_cores,
-        preload=(_RUNTIME, "tern2lava.sim.lava.mapped.network:preload"), of_images=True,
+        preload=(_RUNTIME, "tern2lava.sim.lava.mapped.network:preload"), of_images=True, meets=True,
     )
 )  # fmt: skip
 EXECUTIONS.add(
@@ -222,6 +223,6 @@ EXECUTIONS.add(
         name="L1", what="Lava's runtime, a process for each layer",
         shows="stock `lava.proc` processes wherever their semantics suffice; the report says which",
         stage="Lava's runtime", run=_lava_processes(False), mode="stock", check=_lava_kinds,
-        mixed=lambda effort: effort.runtime_samples, preload=(_RUNTIME,), driven="program",
+        mixed=lambda effort: effort.runtime_samples, preload=(_RUNTIME,), driven="program", meets=True,
     )
 )  # fmt: skip

@@ -20,7 +20,7 @@ from tern2lava.sim.verify.arithmetic import SpikeCounts, added
 from tern2lava.sim.verify.compare import Comparison
 from tern2lava.sim.verify.cover import Covered, cover
 from tern2lava.sim.verify.coverage import Activity, Coverage, added_activity, coverage_of
-from tern2lava.sim.verify.executions import EXECUTIONS
+from tern2lava.sim.verify.executions import EXECUTIONS, Setup
 from tern2lava.sim.verify.shard import (
     Backend,
     Execution,
@@ -35,6 +35,7 @@ from tern2lava.sim.verify.shard import (
     smaller,
 )
 from tern2lava.sim.verify.threshold_margin import Band
+from tern2lava.sim.verify.time_need import foretell
 
 __all__ = ["Backend", "Executable", "LavaMode", "Progress", "Proof", "shard_size", "verify"]
 
@@ -93,9 +94,10 @@ def verify(
     "all" these on all compared samples, "mixed" L2 on all, the others on as many as `effort` says, LM only up to its
     number of cores. ray: shards of samples run as Ray tasks. limits: of each population with a certificate, the ranges
     that it states, which the integer reference watches. Stops at the first shard of samples that differs. stimulus: run
-    the cover stimulus too (sim.verify.cover), where nothing differs on the data; data None: it alone. `progress(stage,
-    done, total)` counts samples. Raises BackendError where Lava dies or exceeds `timeout` seconds, MissingPackageError
-    where it or Ray is absent, Interrupted (a KeyboardInterrupt) with what was done.
+    the cover stimulus too (sim.verify.cover), where nothing differs on the data; data None: it alone. Warns
+    (LongRunWarning) before a run that is expected to take long. `progress(stage, done, total)` counts samples. Raises
+    BackendError where Lava dies or exceeds `timeout` seconds, MissingPackageError where it or Ray is absent,
+    Interrupted (a KeyboardInterrupt) with what was done.
     """
     from tern2lava.sim.engine.program import prepare
 
@@ -112,6 +114,12 @@ def verify(
     values = places(executable.program)
     require_memory("verify", run_of(size, data.steps, values), verifying(size * data.steps * values), smaller(size))
     engine = prepare(executable.program, progress, effort)
+    if not ray:
+        setup = Setup(
+            executable=executable, engine=engine, threads=None, child=None, timeout=timeout, processes=processes,
+            effort=effort,
+        )  # fmt: skip
+        foretell(setup, data, chosen, effort)
     plans = _plans(executable.program, data, compared, chosen, timeout, effort, limits or {}, processes)
     tally = _Tally(chain=tuple(name for name, _ in chosen))
     with ExitStack() as around:
