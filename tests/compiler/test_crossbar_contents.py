@@ -37,7 +37,7 @@ def dense(*widths: int) -> Graph:
     return integer_graph(*nodes)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 100_000))
 def test_no_mapping_takes_fewer_cores_than_the_bound(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -42,7 +42,7 @@ def two_convolutions(kernel: int, length: int = 12) -> Graph:
     )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 100_000))
 def test_no_windows_take_fewer_columns_than_the_bound(seed: int) -> None:
     rng = np.random.default_rng(seed)

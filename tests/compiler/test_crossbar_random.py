@@ -22,7 +22,7 @@ from tern2lava.sim.reference import integer
 @pytest.mark.parametrize("name", ["paicore2", "truenorth"])
 def test_random_networks_on_random_crossbars_are_mapped_whole_and_spike_alike(name: str) -> None:
     outcome: Counter[str] = Counter()
-    for number in numbers(40):
+    for number in numbers(20):
         rng = np.random.default_rng(number)
         profile = small_crossbar(rng, name)
         graph = Sketch(rng, profile).graph()
@@ -52,6 +52,6 @@ def test_random_networks_on_random_crossbars_are_mapped_whole_and_spike_alike(na
         outcome["copies"] += int(program.partition.used["neurons"].sum()) > neurons
         outcome["spikes"] += int(sum(s.sum() for s in expected.spikes.values()))
     assert outcome["mapped"] > 2 * outcome["refused"]
-    assert outcome["several cores"] >= 15
-    assert outcome["copies"] >= 5
-    assert outcome["spikes"] > 1000
+    assert outcome["several cores"] >= 7
+    assert outcome["copies"] >= 2
+    assert outcome["spikes"] > 500

@@ -27,7 +27,7 @@ def proof(graph: Graph, program: Mapped) -> Translation:
 def test_random_networks_on_random_targets_are_proven(model: str) -> None:
     codecs: Counter[str] = Counter()
     mapped = 0
-    for number in numbers(60):
+    for number in numbers(26):
         rng = np.random.default_rng([12, number, len(model)])
         profile = random_profile(rng, model)
         graph = Builder(rng, profile.synapse.channel_gain.value).graph()
@@ -45,17 +45,17 @@ def test_random_networks_on_random_targets_are_proven(model: str) -> None:
         assert found.cores == len(program.images)
         mapped += 1
         codecs.update(block.codec for data in program.images for block in decode_core(data).blocks)
-    assert mapped >= 30
+    assert mapped >= 13
     if model.startswith("codec"):
         assert {"packed2", "base3", "bitmap", "rice"} <= set(codecs)
     else:
-        assert codecs["loihi"] >= 30
+        assert codecs["loihi"] >= 13
 
 
 @pytest.mark.parametrize("name", ["paicore2", "truenorth"])
 def test_random_networks_on_random_crossbars_are_proven(name: str) -> None:
     mapped = 0
-    for number in numbers(30):
+    for number in numbers(14):
         rng = np.random.default_rng([13, number])
         profile = small_crossbar(rng, name)
         graph = Sketch(rng, profile).graph()
@@ -66,4 +66,4 @@ def test_random_networks_on_random_crossbars_are_proven(name: str) -> None:
         found = proof(graph, program)
         assert found.proven, f"network {number} on {name}: {found}"
         mapped += 1
-    assert mapped >= 15
+    assert mapped >= 7

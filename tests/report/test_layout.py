@@ -41,7 +41,7 @@ def tables(draw: st.DrawFn) -> tuple[list[Column], list[Row]]:
     return columns, rows
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(tables(), st.integers(60, 220))
 def test_no_letter_is_lost_no_number_broken_and_no_line_too_wide(
     table: tuple[list[Column], list[Row]], width: int

@@ -173,7 +173,7 @@ def test_what_fields_cannot_hold_is_refused() -> None:
         decode_lists(data, 1, index, 8, 3)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(edits=st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4))
 def test_damaged_lists_end_in_codes_or_an_input_error(edits: list[tuple[int, int]]) -> None:
     codes, index = lists(3, 0.6, 3)

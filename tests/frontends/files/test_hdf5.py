@@ -214,7 +214,7 @@ def sound(kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["nir", "lava-dl"])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(data=st.data())
 def test_any_tree_ends_in_a_graph_or_in_one_line(kind: str, data: st.DataObject) -> None:
     tree = sound(kind)
