@@ -52,8 +52,6 @@ class Effort:
     #: Weights and neurons up to which a network that does not fit is mapped onto other targets to say which hold it;
     #: beyond, bounds speak. Chosen so that a small target takes about a second.
     advised_size: int = 100_000
-    #: Steps of a live module's traced run; more only where its forward has its own number of steps. Chosen.
-    traced_steps: int = 24
     #: Samples of a recorded run that a bundle keeps. Chosen for small bundles.
     kept_samples: int = 16
     #: Samples of a live module's own run that a bundle keeps. Chosen for small bundles.
@@ -155,7 +153,7 @@ EFFORTS: dict[str, Effort] = {
     "normal": NORMAL,
     "thorough": replace(
         NORMAL, searched_kinds=480, examined_kinds=48, drawn_sequences=1600, least_sequences=256, held_threshold=256,
-        exact_steps=128, shortfalls=(0, 1, 2, 3, 4, 6, 8), advised_size=1_000_000, traced_steps=96, kept_samples=64,
+        exact_steps=128, shortfalls=(0, 1, 2, 3, 4, 6, 8), advised_size=1_000_000, kept_samples=64,
         own_samples=8, own_candidates=48, sequential_samples=320, runtime_samples=80, mapped_samples=10,
         cover_ramps=160, searched_inputs=4096, band_samples=1000,
     ),

@@ -11,7 +11,7 @@ from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
 from tern2lava.frontends.modules import norse, snntorch, spikingjelly
-from tern2lava.frontends.modules.torch_layers import ANY_AXES, READERS, class_path
+from tern2lava.frontends.modules.torch_layers import ANY_AXES, READERS, WEIGHTED, class_path
 
 if TYPE_CHECKING:
     import torch
@@ -30,12 +30,23 @@ class Loaded:
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
 FRAMEWORKS = ("snntorch.", "spikingjelly.", "norse.")
 SEQUENTIAL = "torch.nn.modules.container.Sequential"
+OPTIMIZED = "torch._dynamo.eval_frame.OptimizedModule"
 WRAPPERS = {
     "torch.nn.parallel.data_parallel.DataParallel": "module",
     "torch.nn.parallel.distributed.DistributedDataParallel": "module",
-    "torch._dynamo.eval_frame.OptimizedModule": "_orig_mod",
+    OPTIMIZED: "_orig_mod",
 }
 """Modules that run another one as it is, and its attribute."""
+
+NEURON_BASES = (
+    "snntorch._neurons.neurons.SpikingNeuron",
+    "spikingjelly.activation_based.neuron.base_node.BaseNode",
+    "norse.torch.module.snn.SNN",
+    "norse.torch.module.snn.SNNCell",
+    "norse.torch.module.snn.SNNRecurrent",
+    "norse.torch.module.snn.SNNRecurrentCell",
+)
+"""What all neurons of a framework are subclasses of."""
 
 NEURONS: dict[str, Callable[[Any, str, str], NeuronLayer]] = {
     **snntorch.NEURONS,
@@ -52,14 +63,30 @@ def unwrapped(module: torch.nn.Module) -> torch.nn.Module:
     return module
 
 
+def unwrap_inside(module: torch.nn.Module) -> None:
+    """Put the modules inside wrappers into their places, all the way down."""
+    for name, child in list(module.named_children()):
+        inner = unwrapped(child)
+        if inner is not child:
+            setattr(module, name, inner)
+        unwrap_inside(inner)
+
+
 def is_layer(module: torch.nn.Module) -> bool:
     """Whether the module is read as a whole: a known layer or neuron."""
     path = class_path(module)
     return path in READERS or path in NEURONS
 
 
+def is_leaf(module: torch.nn.Module) -> bool:
+    """Whether a traced module's part is read as a whole: neurons, and layers whose numbers its reader takes as they
+    are. Others, and what only moves or pools, are followed function by function."""
+    path = class_path(module)
+    return path in NEURONS or (path in WEIGHTED and getattr(module, "padding_mode", "zeros") == "zeros")
+
+
 def refuse_unknown(module: torch.nn.Module, source: str) -> None:
-    """Raise UnsupportedError for a class of the spiking frameworks that is not known, and where no neuron is."""
+    """Raise UnsupportedError for neurons of the spiking frameworks that are not known, and where no neuron is."""
     found = False
     inside: list[str] = []
     for name, part in module.named_modules():
@@ -68,10 +95,10 @@ def refuse_unknown(module: torch.nn.Module, source: str) -> None:
         if is_layer(part):
             inside.append(name)
             found = found or class_path(part) in NEURONS
-        elif class_path(part).startswith(FRAMEWORKS) and not any(is_layer(child) for child in part.modules()):
-            known = ", ".join(sorted({p.rsplit(".", 1)[1] for p in (*READERS, *NEURONS)}))
+        elif any(f"{kind.__module__}.{kind.__qualname__}" in NEURON_BASES for kind in type(part).__mro__):
+            known = ", ".join(sorted({p.rsplit(".", 1)[1] for p in NEURONS}))
             raise UnsupportedError(
-                f"{source}: layer {name}", "layers of known classes", class_path(part), f"known are {known}"
+                f"{source}: layer {name}", "neurons of known classes", class_path(part), f"known are {known}"
             )
     if not found:
         raise UnsupportedError(
@@ -108,13 +135,20 @@ def add_layer(builder: GraphBuilder, name: str, source: str, where: str, module:
 
 def refuse_changes(module: torch.nn.Module, where: str) -> None:
     """Raise UnsupportedError where hooks or a replaced forward make a module compute something of its own."""
+    found = changes(module)
+    if found == "a replaced forward":
+        raise UnsupportedError(where, "layers with the forward of their class", found, "restore it")
+    if found:
+        raise UnsupportedError(where, "layers without hooks", found, "remove them (for pruning: prune.remove)")
+
+
+def changes(module: torch.nn.Module) -> str:
+    """What makes a module compute something else than its class says, "" where nothing does."""
     for hooks in _HOOKS:
         if getattr(module, hooks, None):
-            raise UnsupportedError(
-                where, "layers without hooks", hooks.strip("_"), "remove them (for pruning: prune.remove)"
-            )
-    if "forward" in vars(module):
-        raise UnsupportedError(where, "layers with the forward of their class", "a replaced forward", "restore it")
+            return hooks.strip("_")
+    compiled = class_path(module) == OPTIMIZED  # its own forward runs the module inside
+    return "a replaced forward" if "forward" in vars(module) and not compiled else ""
 
 
 def fresh_copy(module: torch.nn.Module) -> torch.nn.Module:
@@ -133,6 +167,7 @@ def resting_copy(module: torch.nn.Module, dtype: torch.dtype | None = None) -> t
 
     states = {id(t): t.detach().clone() for t in _tensors(module) if not t.is_leaf}
     result = copy.deepcopy(module, states).eval()
+    unwrap_inside(result)
     if dtype is not None:
         result = result.to(dtype)
     if dtype_of(result) is not torch.float32:

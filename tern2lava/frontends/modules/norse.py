@@ -20,6 +20,7 @@ from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer
 from tern2lava.frontends.modules.arrays import as_array
+from tern2lava.frontends.modules.torch_layers import class_name
 from tern2lava.frontends.neuron_equations import check_decay
 
 _MODULE = "norse.torch.module"
@@ -36,7 +37,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
 
     Raises UnsupportedError for a setting that ir.Neuron cannot say, InputError for numbers that are not finite.
     """
-    kind = type(module).__name__.removesuffix("Cell")
+    kind = class_name(module).removesuffix("Cell")
     step = getattr(module.activation, "__name__", "")
     if step not in _STEPS or not getattr(module.activation, "__module__", "").startswith("norse.torch.functional"):
         raise UnsupportedError(where, "Norse's own update", f"activation {step}", "use a plain cell")

@@ -1,9 +1,9 @@
 """A live torch module read into a Graph.
 
 Containers whose order of layers is known (nn.Sequential, SpikingJelly's step containers, Norse's SequentialState) are
-read without running them; a module with a forward of its own is traced (trace/recorder.py) and the graph then held
-against its own run. Every layer must be of exactly a known class, without hooks: a subclass or a hook may compute
-something else. Parametrisations (torch.nn.utils.parametrize) are read as they evaluate.
+read without running them, where all their layers are known and unchanged; every other module is traced
+(trace/recorder.py) and the graph then held against its own run. A subclass that changes nothing is read as its base,
+one with a forward of its own is traced into. Parametrisations (torch.nn.utils.parametrize) are read as they evaluate.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from tern2lava.compiler.ir.graph import Graph, Readout
 from tern2lava.compiler.ir.shapes import Shape
-from tern2lava.effort import NORMAL, Effort
-from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules import norse, snntorch, spikingjelly
 from tern2lava.frontends.modules.known_modules import (
@@ -23,9 +22,9 @@ from tern2lava.frontends.modules.known_modules import (
     SEQUENTIAL,
     Loaded,
     add_layer,
+    changes,
     is_layer,
     reads_sequences,
-    refuse_changes,
     refuse_unknown,
     unwrapped,
 )
@@ -66,7 +65,6 @@ def read_module(
     readout: Readout | str | None = None,
     levels: tuple[int, int] = (0, 1),
     call: str = "auto",
-    effort: Effort = NORMAL,
 ) -> Loaded:
     """The graph of load_module, with what is known of the module's own way to run. Arguments and errors as there."""
     readout = None if readout is None else read_readout(readout)
@@ -84,15 +82,26 @@ def read_module(
         )
     module = unwrapped(module)
     source = type(module).__qualname__
+    refused: UnsupportedError | None = None
     if is_sequence(module) and call == "auto" and len(shapes) == 1:
-        graph = _load_sequence(module, source, next(iter(shapes.items())), steps, readout, levels)
-        return Loaded(graph=graph, call=sequence_call(module), names=sequence_names(module))
-    refuse_unknown(module, source)
-    from tern2lava.frontends.modules.trace.to_graph import load_traced
+        try:
+            graph = _load_sequence(module, source, next(iter(shapes.items())), steps, readout, levels)
+            return Loaded(graph=graph, call=sequence_call(module), names=sequence_names(module))
+        except ModesError:
+            raise
+        except UnsupportedError as error:
+            refused = error  # a setting that its reader does not know may be followed function by function
+    if refused is None:
+        refuse_unknown(module, source)
+    from tern2lava.frontends.modules.trace.load import load_traced
 
-    return load_traced(
-        module, shapes, steps, readout=readout or Readout.SPIKE_COUNT, levels=levels, call=call, effort=effort
-    )
+    try:
+        chosen = readout or Readout.SPIKE_COUNT
+        return load_traced(module, shapes, steps, readout=chosen, levels=levels, call=call)
+    except Tern2LavaError:
+        if refused is not None:
+            raise refused from None
+        raise
 
 
 def read_readout(value: Readout | str) -> Readout:
@@ -115,7 +124,10 @@ def sequence_names(module: torch.nn.Module) -> dict[str, str]:
     """The population of each neuron layer of a container by its name in the module; of a layer by itself "0"."""
     if is_layer(module):
         return {"": "0"}
-    return {name: name for name, part in module.named_modules() if class_path(part) in NEURONS}
+    if not is_sequence(module):
+        return {name: name for name, part in module.named_modules() if class_path(part) in NEURONS}
+    layers = walk(module, type(module).__qualname__)
+    return {placed.name: placed.name for placed in layers if class_path(placed.layer) in NEURONS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,15 +146,14 @@ _ORDERED = (SEQUENTIAL, *_INNER, norse.SEQUENTIAL)
 
 
 def is_sequence(module: torch.nn.Module) -> bool:
-    """Whether `module` is a container of layers in a known order, all the way down, or a single layer."""
+    """Whether `module` is a container of known layers in a known order, all the way down, or a single layer, each
+    as its class says."""
     if is_layer(module):
-        return True
+        return not changes(module)
     path = class_path(module)
     if path == norse.LIFT:
         return is_sequence(module.lifted_module)  # type: ignore[arg-type]
-    return path in _ORDERED and all(
-        next(child.children(), None) is None or is_sequence(child) for child in module.children()
-    )
+    return path in _ORDERED and not changes(module) and all(is_sequence(unwrapped(c)) for c in module.children())
 
 
 def walk(
@@ -155,7 +166,6 @@ def walk(
         assert not isinstance(inner, type(None))
         yield from _walk_child(inner, where, f"{prefix}lifted_module", True, True)  # type: ignore[arg-type]
         return
-    refuse_changes(module, where)
     within = path in spikingjelly.SEQUENCE_OF_STEPS or (
         path == spikingjelly.STEP_MODE and getattr(module, "step_mode", "s") == "m"
     )
@@ -164,6 +174,7 @@ def walk(
 
 
 def _walk_child(child: torch.nn.Module, where: str, full: str, inside: bool, stateful: bool) -> Iterator[Placed]:
+    child = unwrapped(child)
     if not is_layer(child) and class_path(child) in (*_ORDERED, norse.LIFT):
         yield from walk(child, where, f"{full}.", inside, stateful)
     else:
@@ -209,8 +220,12 @@ def _where(source: str, placed: Placed) -> str:
     return f"{source}: layer {placed.name} ({type(placed.layer).__name__})"
 
 
+class ModesError(UnsupportedError):
+    """Layers of one container that read single steps and sequences."""
+
+
 def _check_modes(layers: list[Placed], source: str) -> None:
-    """Raise UnsupportedError where some layers read single steps and others sequences.
+    """Raise ModesError where some layers read single steps and others sequences.
 
     A layer that reads single steps takes the time axis of a sequence for its batch, and the batch for channels.
     """
@@ -220,14 +235,14 @@ def _check_modes(layers: list[Placed], source: str) -> None:
             continue
         own = reads_sequences(placed.layer)
         if placed.inside and own:
-            raise UnsupportedError(
+            raise ModesError(
                 _where(source, placed), "layers that take single steps inside a container over time",
                 "a layer that reads sequences", "set step_mode 's'",
             )  # fmt: skip
         if own is not None or placed.inside:
             modes.setdefault(placed.inside or bool(own), placed)
     if len(modes) == 2:
-        raise UnsupportedError(
+        raise ModesError(
             _where(source, modes[False]),
             "layers that all read single steps, or all sequences",
             f"single steps, where layer {modes[True].name} reads (time, batch, ...)",

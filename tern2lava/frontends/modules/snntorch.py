@@ -17,7 +17,7 @@ from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer
 from tern2lava.frontends.modules.arrays import as_array
 from tern2lava.frontends.modules.firing_rule import firing_rule
-from tern2lava.frontends.modules.torch_layers import class_path, pair, weight_and_bias
+from tern2lava.frontends.modules.torch_layers import class_name, class_path, pair, weight_and_bias
 from tern2lava.frontends.neuron_equations import current_based, leaky, snntorch_reset
 
 LEAKY = "snntorch._neurons.leaky.Leaky"
@@ -32,7 +32,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
 
     Raises UnsupportedError for a setting that ir.Neuron cannot say, InputError for numbers that are not finite.
     """
-    kind = type(module).__name__
+    kind = class_name(module)
     notes: list[str] = []
     for option in ("inhibition", "state_quant"):
         if getattr(module, option):

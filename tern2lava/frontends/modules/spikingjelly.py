@@ -18,7 +18,7 @@ from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import Feed, NeuronLayer
 from tern2lava.frontends.modules.arrays import as_array
 from tern2lava.frontends.modules.firing_rule import firing_rule
-from tern2lava.frontends.modules.torch_layers import weight_and_bias
+from tern2lava.frontends.modules.torch_layers import class_name, class_path, weight_and_bias
 from tern2lava.frontends.neuron_equations import (
     check_decay,
     check_tau,
@@ -44,7 +44,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     """
     if getattr(module, "_neuron_precision", None) is not None:
         raise UnsupportedError(where, "states of the input's precision", "a neuron precision", "train without it")
-    kind = type(module).__name__
+    kind = class_name(module)
     threshold = as_array(f"{where}.v_threshold", module.v_threshold)
     hard = module.v_reset is not None
     rest = as_array(f"{where}.v_reset", module.v_reset) if hard else np.zeros(())
@@ -112,7 +112,7 @@ def element_wise_recurrent(module: Any, name: str, where: str) -> NeuronLayer:
 
 def _inner(module: Any, name: str, where: str) -> NeuronLayer:
     inner = module.sub_module
-    path = f"{type(inner).__module__}.{type(inner).__qualname__}"
+    path = class_path(inner)
     if path not in _NODES:
         raise UnsupportedError(
             f"{where}.sub_module", "one neuron layer in a recurrent container", path, "build the loop of layers"

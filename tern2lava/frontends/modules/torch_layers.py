@@ -21,13 +21,40 @@ WRAPPED = ("Linear", "Conv1d", "Conv2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", 
 """Layers that SpikingJelly 2.0 (activation_based/layer/stateless_wrapper.py) subclasses with a step_mode alone."""
 
 
+_SELF_SAID = frozenset((
+    "__module__", "__doc__", "__qualname__", "__init__", "__annotations__", "__firstlineno__", "__static_attributes__",
+    "__parameters__", "__orig_bases__", "__constants__", "__repr__", "__jit_unused_properties__", "extra_repr",
+    "reset_parameters", "supported_backends",
+))  # fmt: skip
+"""What a subclass may say anew without computing anything else: its numbers are read from the module itself."""
+
+
 def class_path(module: torch.nn.Module) -> str:
-    """Dotted path of a module's class; of the original class where torch's parametrize has put one in front."""
+    """Dotted path of a module's class; of the class that it computes as, where a subclass changes nothing that counts
+    (torch's parametrize puts such a one in front)."""
     kind: type[object] = type(module)
     base = kind.__base__
     if hasattr(module, "parametrizations") and base is not None and kind.__name__ == f"Parametrized{base.__name__}":
         kind = base
+    own = f"{kind.__module__}.{kind.__qualname__}"
+    while not _is_known(kind):
+        base = kind.__base__
+        if len(kind.__bases__) != 1 or base is None or base.__module__ == "torch.nn.modules.module":
+            return own
+        if any(name not in _SELF_SAID and hasattr(base, name) for name in vars(kind)):
+            return own
+        kind = base
     return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def class_name(module: torch.nn.Module) -> str:
+    """The last part of class_path."""
+    return class_path(module).rsplit(".", 1)[1]
+
+
+def _is_known(kind: type[object]) -> bool:
+    """Whether a class is one of torch or of a framework, and not of a user."""
+    return kind.__module__.partition(".")[0] in ("torch", "snntorch", "spikingjelly", "norse")
 
 
 def weight_and_bias(layer: Any, where: str) -> tuple[Reals, Reals | None]:
@@ -160,6 +187,9 @@ READERS: dict[str, Reader] = {
 
 TRAINED = frozenset(path for path in READERS if "BatchNorm" in path or "Dropout" in path)
 """Layers that compute something else in training."""
+
+WEIGHTED = frozenset(path for path in READERS if path.rsplit(".", 1)[1].startswith(("Linear", "Conv", "BatchNorm")))
+"""Layers that have numbers of their own."""
 
 IN_TRAINING = "dropout and batch normalisation are read as in evaluation (the module is in training mode)"
 ANY_AXES = frozenset(path for path in READERS if path.rsplit(".", 1)[1] in ("Linear", "Identity", "Dropout"))

@@ -24,7 +24,7 @@ from tern2lava.errors import InputError, Tern2LavaError
 from tern2lava.frontends.modules.known_modules import FRAMEWORKS, Loaded, dtype_of, rest, resting_copy, unwrapped
 from tern2lava.frontends.modules.read import CALLS, is_sequence, sequence_call, sequence_names
 from tern2lava.frontends.modules.torch_layers import class_path
-from tern2lava.frontends.modules.trace.to_graph import load_traced
+from tern2lava.frontends.modules.trace.load import load_traced
 from tern2lava.frontends.record.potentials import potential
 from tern2lava.memory_need import require_memory
 
@@ -55,7 +55,7 @@ def record_module(
     if loaded is not None:
         style, known = loaded.call, loaded.names
     else:
-        style, known = _style(original, source, shapes, steps, call, effort)
+        style, known = _style(original, source, shapes, steps, call)
     copied = resting_copy(original)
     dtype = dtype_of(copied)
     layers = _layers(copied, known, dict(names or {}), dict(potentials or {}), source)
@@ -110,13 +110,13 @@ class _Layer:
 
 
 def _style(
-    module: torch.nn.Module, source: str, shapes: dict[str, Shape], steps: int, call: str, effort: Effort
+    module: torch.nn.Module, source: str, shapes: dict[str, Shape], steps: int, call: str
 ) -> tuple[str, dict[str, str]]:
     """(how the module is called, the population of each neuron layer by its name in the module)."""
     if is_sequence(module) and len(shapes) == 1:
         return sequence_call(module) if call == "auto" else call, sequence_names(module)
     try:
-        read = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, levels=(0, 1), call=call, effort=effort)
+        read = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, levels=(0, 1), call=call)
     except Tern2LavaError as error:
         if call == "auto":
             raise InputError(

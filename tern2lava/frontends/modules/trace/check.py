@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Neuron
-from tern2lava.compiler.ir.shapes import Reals
+from tern2lava.compiler.ir.shapes import Reals, Spikes
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim.reference.real import NeuronState, run_float
 
@@ -13,7 +13,7 @@ ROUNDING = 1e-9
 """Distance from the threshold, relative to it, within which float64 sums in another order may fall on either side."""
 
 
-def check_spikes(graph: Graph, inputs: dict[str, Reals], own: dict[str, Reals], source: str, notes: list[str]) -> None:
+def check_spikes(graph: Graph, inputs: dict[str, Reals], own: dict[str, Spikes], source: str, notes: list[str]) -> None:
     """Raise UnsupportedError where the module's spikes `own` (per neuron node (batch, steps, neurons)) are others than
     the graph's.
 

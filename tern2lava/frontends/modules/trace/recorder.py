@@ -16,14 +16,37 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from tern2lava.compiler.ir.shapes import Reals, Shape
+from tern2lava.compiler.ir.shapes import Ints, Reals, Shape, Spikes
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.modules.known_modules import NEURONS, is_layer, reads_sequences
-from tern2lava.frontends.modules.torch_layers import class_path
-from tern2lava.frontends.modules.trace.symbols import ALL, AxesError, Calls, Expression, Foreign, Meaning, State, Symbol
+from tern2lava.frontends.modules.known_modules import NEURONS, is_leaf, reads_sequences
+from tern2lava.frontends.modules.torch_layers import class_name, class_path
+from tern2lava.frontends.modules.trace.codes import Codes
+from tern2lava.frontends.modules.trace.constants import Digests
+from tern2lava.frontends.modules.trace.layout import Layout, read_layout
+from tern2lava.frontends.modules.trace.places import users_line
+from tern2lava.frontends.modules.trace.symbols import (
+    BATCH,
+    BATCH_TIME,
+    ITEM,
+    TIME,
+    TIME_BATCH,
+    AxesError,
+    Call,
+    Calls,
+    Expression,
+    Foreign,
+    Meaning,
+    Moved,
+    Symbol,
+)
+from tern2lava.frontends.modules.trace.tracked import TrackedTensors
 
-# What one call of a torch function (recorder, name, args, kwargs, result) says of tensors that depend on the input.
-Follow = Callable[["Recorder", str, Sequence[Any], dict[str, Any], Any], None]
+# What one call of a torch function says of tensors that depend on the input.
+Follow = Callable[["Recorder", Call], None]
+
+POTENTIAL = "a membrane potential or current of neurons"
+_STATES = ("v", "mem", "syn", "v_seq")
+"""Attributes of neurons of the frameworks that hold potentials or currents."""
 
 
 class Recorder(TorchFunctionMode):
@@ -36,10 +59,14 @@ class Recorder(TorchFunctionMode):
         self.batch, self.steps = batch, steps
         self.expressions: list[Expression] = []
         self.index: dict[Any, int] = {}
-        self.meanings: dict[int, tuple[Tensor, Meaning]] = {}
+        self.tracked = TrackedTensors()
+        self.codes = Codes(batch, steps)
+        self.digests = Digests(module)
+        self.kept: dict[Any, Any] = {}
         self.calls: dict[int, Calls] = {}
         self.depth = 0
         self.pending: list[Symbol | None] = []
+        self.inside: list[str] = []
 
     # Running
 
@@ -50,6 +77,9 @@ class Recorder(TorchFunctionMode):
             for name, layer in leaves(self.module):
                 handles.append(layer.register_forward_pre_hook(self._before(name, layer), with_kwargs=True))
                 handles.append(layer.register_forward_hook(self._after(name, layer), with_kwargs=True))
+            for name, part in small_parts(self.module):
+                handles.append(part.register_forward_pre_hook(lambda m, a, name=name: self.inside.append(name)))
+                handles.append(part.register_forward_hook(lambda m, a, out: self.inside.pop() and None))
             with torch.no_grad(), self:
                 return function()
         finally:
@@ -59,43 +89,113 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if self.depth == 0:
-            self.depth += 1
-            try:
-                self.follow(self, getattr(func, "__name__", str(func)), args, kwargs or {}, result)
-            finally:
-                self.depth -= 1
+        kwargs = kwargs or {}
+        if self.depth:
+            return widened(func(*args, **kwargs), args)
+        self.depth += 1
+        try:
+            name = name_of(func)
+            before = None
+            if name in WRITES and isinstance(args[0], Tensor) and self.meaning(args[0]) is None:
+                before = args[0].clone()
+            result = func(*args, **kwargs)
+            if name in CASTS and isinstance(result, Tensor) and self.meaning(args[0]) is not None:
+                # A cast rounds in the module's own run, and not in this one, which stands for real numbers.
+                result = args[0].double() if result.is_floating_point() else result
+            result = widened(result, args)
+            call = Call(name=name, function=func, args=tuple(args), kwargs=kwargs, result=result, before=before)
+            self.follow(self, call)
+        finally:
+            self.depth -= 1
         return result
 
     # Meanings
 
     def meaning(self, value: Any) -> Meaning | None:
         """What a tensor stands for, None where it does not depend on the input."""
-        found = self.meanings.get(id(value))
-        return found[1] if found is not None else None
+        found = self.tracked.get(value) if isinstance(value, Tensor) else None
+        return found.meaning if found is not None else None
 
-    def mark(self, value: Any, meaning: Meaning) -> None:
-        """Let a tensor stand for `meaning` (it is kept alive, so that its id stays its own)."""
+    def mark(self, value: Any, meaning: Meaning | None) -> None:
+        """Let a tensor stand for `meaning`."""
         if isinstance(value, Tensor):
-            self.meanings[id(value)] = (value, meaning)
+            if meaning is None:
+                self.tracked.forget(value)
+            else:
+                self.tracked.put(value, meaning)
+
+    def symbol(self, value: Tensor, *, single: bool = False) -> Symbol | Foreign | None:
+        """The Symbol of a tensor, read from its codes where it was moved; None where it does not depend on the input.
+
+        single: parts of the sequence side by side are items of one step, where they can be.
+        """
+        found = self.tracked.get(value)
+        if found is None or not isinstance(found.meaning, Moved):
+            return found.meaning if found is not None else None  # type: ignore[return-value]
+        if found.symbols is None:
+            found.symbols = {}
+        if single not in found.symbols:
+            found.symbols[single] = self.placed(found.meaning.codes, found.meaning.label, found.meaning.at, single)
+        return found.symbols[single]
+
+    def placed(self, codes: Tensor, label: str, at: str, single: bool = False) -> Symbol | Foreign:
+        """The Symbol of a tensor of element codes."""
+        array: Ints = codes.numpy().astype(np.int64)
+        layout = read_layout(array, self.codes, single=single)
+        if isinstance(layout, str):
+            return Foreign(f"{layout} (torch.{label}{at})")
+        parts = layout.parts
+        if len(parts) == 1:
+            known = self.expressions[parts[0].key]
+            order = np.arange(parts[0].rows.size)
+            whole = parts[0].rows.size == int(np.prod(layout.shape)) == int(np.prod(known.shape))
+            if whole and not parts[0].back and layout.shape == known.shape and (parts[0].columns == order).all():
+                return Symbol(parts[0].key, layout.times, layout.axes)
+        return Symbol(self._moved(layout, label, at), layout.times, layout.axes)
+
+    def _moved(self, layout: Layout, label: str, at: str) -> int:
+        args = tuple((part.key, part.back) for part in layout.parts)
+        data = tuple((part.rows, part.columns, ()) for part in layout.parts)
+        identity = (layout.shape, *((p.rows.tobytes(), p.columns.tobytes()) for p in layout.parts))
+        sources = [self.expressions[part.key] for part in layout.parts]
+        rows = np.concatenate([part.rows for part in layout.parts])
+        values: set[float] = set().union(*(e.values for e in sources)) if all(e.values for e in sources) else set()
+        if values and rows.size < int(np.prod(layout.shape)):
+            values.add(0.0)
+        expression = Expression(
+            kind="sparse", label=label, args=args, data=data, shape=layout.shape, values=tuple(sorted(values)), at=at
+        )
+        return self.express(expression, identity)
+
+    def codes_of(self, value: Tensor) -> Tensor | None:
+        """The element codes of a tracked tensor (not to be written into); None where it is Foreign."""
+        found = self.tracked.get(value)
+        if found is None or isinstance(found.meaning, Foreign):
+            return None
+        if isinstance(found.meaning, Moved):
+            return found.meaning.codes
+        if found.codes is None:
+            items = int(np.prod(self.expressions[found.meaning.key].shape))
+            found.codes = self.codes.encode(found.meaning, value.shape, items)
+        return found.codes
 
     def express(self, expression: Expression, identity: Any = None) -> int:
         """The key of an expression, the same for equal ones (`identity` tells apart what data cannot be compared)."""
         known = (expression.kind, id(expression.module), expression.args, expression.label if not expression.module
-                 else "", identity)  # fmt: skip
+                 and expression.kind == "input" else "", identity)  # fmt: skip
         if known not in self.index:
+            states = expression.states or any(self.expressions[key].states for key, _ in expression.args)
+            fields = {**vars(expression), "states": states}
+            if expression.kind not in ("input", "neuron", "layer") and self.inside:
+                fields["label"] = self.inside[-1]
             self.index[known] = len(self.expressions)
-            self.expressions.append(expression)
+            self.expressions.append(Expression(**fields))
         return self.index[known]
 
-    def item_shape(self, value: Tensor, axes: str) -> Shape:
-        """Shape of one sample at one step of a tensor."""
-        return tuple(value.shape[2 if axes in ("time", "batch") else 1 :])
-
-    def input(self, name: str, shape: Shape) -> int:
+    def input(self, name: str, shape: Shape, levels: tuple[int, int]) -> int:
         """The key of an input of the network."""
-        return self.express(Expression(kind="input", label=name, shape=shape))
+        values = tuple(float(v) for v in range(levels[0], levels[1] + 1)) if levels[1] - levels[0] < 16 else ()
+        return self.express(Expression(kind="input", label=name, shape=shape, values=values))
 
     # Layers
 
@@ -117,38 +217,54 @@ class Recorder(TorchFunctionMode):
 
     def _read(self, where: str, layer: torch.nn.Module, values: list[Any]) -> Symbol | None:
         """What a layer reads, checked: the input's Symbol, and that states handed in are its own of the step before."""
-        meaning = self.meaning(values[0])
-        if isinstance(meaning, State | Foreign):
-            what = meaning.what if isinstance(meaning, Foreign) else "a membrane potential or current of neurons"
+        neurons = class_path(layer) in NEURONS
+        symbol = self.symbol(values[0])
+        sequences = reads_sequences(layer)
+        if isinstance(symbol, Symbol) and sequences is False and symbol.sequence and not symbol.whole(self.steps):
+            alone = self.symbol(values[0], single=True)
+            symbol = alone if isinstance(alone, Symbol) else symbol
+        if isinstance(symbol, Foreign) or (symbol is not None and self.expressions[symbol.key].states):
+            what = symbol.what if isinstance(symbol, Foreign) else POTENTIAL
             raise UnsupportedError(
                 where, "layers that read spikes, or sums of layers of the same or earlier steps", what, "feed it spikes"
             )
-        if meaning is not None:
-            sequences = reads_sequences(layer)
-            if sequences is True and meaning.axes != "time":
-                raise AxesError(where, "(time, batch, ...) for this layer", meaning.axes, "give it the sequence")
-            if sequences is False and meaning.axes not in ("step", "merged") and not _flattens_inner(layer):
-                raise AxesError(where, "single steps for this layer", "a sequence", "give it one step after the other")
-        if class_path(layer) in NEURONS:
-            if meaning is not None and meaning.axes == "merged":
+        if symbol is not None:
+            line = users_line()
+            if sequences is True and symbol.leading != (TIME, BATCH):
+                found = f"axes of {', '.join(symbol.axes)}{line}"
+                raise AxesError(where, "(time, batch, ...) for this layer", found, "give it the sequence")
+            if sequences is False and symbol.leading not in ((BATCH,), (TIME_BATCH,), (BATCH_TIME,)):
+                found = f"a sequence, axes of {', '.join(symbol.axes)}{line}"
+                raise AxesError(where, "single steps for this layer", found, "give it one step after the other")
+            if sequences is None and (not symbol.axes or symbol.axes[-1] != ITEM):
+                found = f"axes of {', '.join(symbol.axes)}{line}"
+                raise AxesError(where, "numbers of one step on the last axis", found, "move them there")
+            if neurons and symbol.leading in ((TIME_BATCH,), (BATCH_TIME,)):
                 raise AxesError(where, "neurons that read steps in order", "time and batch in one axis", "unflatten")
+        if neurons:
             self._check_states(where, layer, values[1:])
-        return meaning
+        return symbol
 
     def _check_states(self, where: str, layer: torch.nn.Module, states: list[Any]) -> None:
         key = self._neuron(where, layer)
         t = len(self.calls[key].read)
         for tensor in _tensors(states):
-            meaning = self.meaning(tensor)
-            own = isinstance(meaning, State | Symbol) and meaning.key == key and meaning.time == t - 1
-            if not own and not (t == 0 and meaning is None):
+            symbol = self.symbol(tensor)
+            own = isinstance(symbol, Symbol) and symbol.times == (t - 1,) and self._of(symbol.key, key)
+            if not own and not (t == 0 and symbol is None):
                 raise UnsupportedError(
-                    where, "neurons that go on from their own state of the step before", "another state",
-                    "hand each neuron what it gave out the step before",
+                    where, "neurons that go on from their own state of the step before",
+                    f"another state{users_line()}", "hand each neuron what it gave out the step before",
                 )  # fmt: skip
 
+    def _of(self, key: int, neurons: int) -> bool:
+        """Whether an expression is the spikes of `neurons` or a state of theirs."""
+        expression = self.expressions[key]
+        return key == neurons or (expression.kind == "state" and expression.args == ((neurons, 0),))
+
     def _neuron(self, label: str, layer: torch.nn.Module) -> int:
-        key = self.express(Expression(kind="neuron", label=label, module=layer))
+        values = (-1.0, 0.0, 1.0) if class_name(layer).startswith("Ternary") else (0.0, 1.0)
+        key = self.express(Expression(kind="neuron", label=label, module=layer, values=values))
         self.calls.setdefault(key, Calls())
         return key
 
@@ -169,52 +285,109 @@ class Recorder(TorchFunctionMode):
         first, *rest = list(_tensors([output]))
         if class_path(layer) not in NEURONS:
             if read is not None:
-                shape = self.item_shape(first, read.axes)
+                lead = read.axes[:-1] if reads_sequences(layer) is None else read.leading
+                axes = (*lead, *[ITEM] * (first.ndim - len(lead)))
+                shape = item_shape(first, axes)
                 key = self.express(
-                    Expression(kind="layer", label=name, args=((read.key, 0),), module=layer, shape=shape)
+                    Expression(
+                        kind="layer", label=name, args=((read.key, 0),), module=layer, shape=shape, at=users_line()
+                    )
                 )
-                self.mark(first, Symbol(key, read.time, read.axes))
+                self.mark(first, Symbol(key, read.times, axes))
             return
         key = self._neuron(name, layer)
         calls = self.calls[key]
         t = len(calls.read)
         calls.read.append(read)
         sequence = reads_sequences(layer) is True
-        axes = "time" if sequence else "step"
+        lead = (TIME, BATCH) if sequence else (BATCH,)
+        axes = (*lead, *[ITEM] * (first.ndim - len(lead)))
         old = self.expressions[key]
-        self.expressions[key] = Expression(
-            kind="neuron", label=name, module=layer, shape=self.item_shape(first, axes), args=old.args
-        )
-        calls.spikes.append(first.detach().cpu().numpy().astype(np.float64))
-        self.mark(first, Symbol(key, ALL if sequence else t, axes))
-        for tensor in rest:
-            self.mark(tensor, State(key, t))
+        shape = item_shape(first, axes)
+        self.expressions[key] = Expression(**{**vars(old), "label": name, "shape": shape, "at": users_line()})
+        calls.spikes.append(_whole(first))
+        if sequence:
+            times = read.times if read is not None and len(read.times) == len(first) else tuple(range(len(first)))
+            times = tuple(range(len(first))) if min(times) < 0 else times
+        else:
+            times = (t,)
+        self.mark(first, Symbol(key, times, axes))
+        held = [value for value in (getattr(layer, a, None) for a in _STATES) if isinstance(value, Tensor)]
+        for n, tensor in enumerate([*rest, *held]):
+            if tensor is not first and self.meaning(tensor) is None and tensor.shape[-first.ndim :] == first.shape:
+                state = Expression(
+                    kind="state", label=name, args=((key, 0),), data=(n,), shape=shape, states=True, at=users_line()
+                )
+                self.mark(tensor, Symbol(self.express(state, n), times, axes))
+            elif tensor is not first and self.meaning(tensor) is None and not sequence:
+                self.mark(tensor, Foreign(POTENTIAL))
 
-    def spikes(self, key: int) -> Reals:
+    def spikes(self, key: int) -> Spikes:
         """Spikes (batch, steps, neurons) of the neurons `key`."""
         calls = self.calls[key]
-        if calls.read and calls.read[0] is not None and calls.read[0].axes == "time":
-            over_time: Reals = np.concatenate(calls.spikes).swapaxes(0, 1)
-            return over_time.reshape(self.batch, self.steps, -1)
+        if calls.read and calls.read[0] is not None and calls.read[0].leading == (TIME, BATCH):
+            over_time: Spikes = np.concatenate(calls.spikes).swapaxes(0, 1)
+            return over_time.reshape(over_time.shape[0], over_time.shape[1], -1)
         return np.stack(calls.spikes, axis=1).reshape(self.batch, len(calls.spikes), -1)
 
 
+def item_shape(value: Tensor, axes: Sequence[str]) -> Shape:
+    """Shape of one sample at one step of a tensor."""
+    return tuple(int(length) for length, axis in zip(value.shape, axes, strict=True) if axis == ITEM)
+
+
 def leaves(module: torch.nn.Module, prefix: str = "") -> Iterator[tuple[str, torch.nn.Module]]:
-    """(dotted name, module) of every known layer and neuron, not looking inside them."""
+    """(dotted name, module) of every layer and neuron that is read as a whole, not looking inside them."""
+    if not prefix and is_leaf(module):
+        yield "0", module
+        return
     for name, child in module.named_children():
-        if is_layer(child):
+        if is_leaf(child):
             yield prefix + name, child
         else:
             yield from leaves(child, f"{prefix}{name}.")
 
 
-def _flattens_inner(layer: torch.nn.Module) -> bool:
-    """Whether a plain Flatten leaves two axes alone, so that it flattens every step of a sequence."""
-    return class_path(layer) == "torch.nn.modules.flatten.Flatten" and bool(layer.start_dim == 2)
+def small_parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    """(dotted name, module) of every module without parts of its own that is followed, not read as a whole."""
+    inside = [f"{name}." for name, _ in leaves(module)]
+    for name, part in module.named_modules():
+        small = name and next(part.children(), None) is None and not is_leaf(part)
+        if small and not any(name.startswith(outer) for outer in inside):
+            yield name, part
+
+
+WRITES = frozenset(("__setitem__", "copy_"))
+"""Functions that write into a tensor which may not depend on the input."""
+
+CASTS = frozenset(("float", "double", "half", "bfloat16", "to", "type", "type_as"))
+"""Functions that change the type of numbers."""
+
+
+def name_of(function: Any) -> str:
+    """The name of a torch function; that of the attribute for one that reads an attribute."""
+    name = str(getattr(function, "__name__", function))
+    return str(getattr(function.__self__, "__name__", name)) if name == "__get__" else name
+
+
+def widened(result: Any, args: Sequence[Any]) -> Any:
+    """`result` in float64 where it is in a shorter format and new."""
+    if isinstance(result, Tensor):
+        if not _is_float(result) or any(result is value for value in args) or isinstance(result, torch.nn.Parameter):
+            return result
+        return result.double()
+    return type(result)(widened(part, args) for part in result) if type(result) in (list, tuple) else result
 
 
 def _is_float(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point() and value.dtype is not torch.float64
+
+
+def _whole(spikes: Tensor) -> Reals | Spikes:
+    """Spikes as small integers, where they are."""
+    array = spikes.detach().cpu().numpy()
+    short = array.astype(np.int8)
+    return short if (short == array).all() else array.astype(np.float64)
 
 
 def _tensors(values: Any) -> Iterator[Tensor]:
