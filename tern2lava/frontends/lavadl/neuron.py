@@ -1,8 +1,7 @@
 """The neurons of lava-dl files as fields of ir.Neuron.
 
-Equations: lava/proc/lif/models.py of lava-nc 0.10 with the parameters that lava-dl's netx gives it (netx/hdf5.py):
-    u' = dec(u, iDecay) + 64 W s        v' = dec(v, vDecay) + u' + 64 bias        s = v' > 64 vThMant, then v' = 0
-with dec(x, d) = x (4096 - d) / 4096 cut towards zero. One unit of a weight is 64 units of those integers.
+Equations: loihi_neuron.py, with the parameters that lava-dl's netx gives them (netx/hdf5.py): decays iDecay and vDecay,
+the threshold vThMant, a bias in units of a weight.
 """
 
 from __future__ import annotations
@@ -17,10 +16,9 @@ from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import Assumptions
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
+from tern2lava.frontends.loihi_neuron import LARGEST_THRESHOLD, WHOLE, loihi_fields
 
 KINDS = ("CUBA", "LOIHI")
-WHOLE = 4096
-QUANTUM = 1.0 / 64.0
 NEVER = np.inf
 """Threshold of an integrator: above any potential."""
 
@@ -39,23 +37,17 @@ def neuron_fields(neuron: Hdf5Node, assumptions: Assumptions, layer: str, notes:
         if key in neuron.fields and np.any(neuron.array(key) != 0):
             raise UnsupportedError(layer, meaning, f"{key} {neuron.array(key).reshape(-1)[0]:g}", "export without it")
     decays = {key: _whole(neuron, key, 0, WHOLE) for key in ("iDecay", "vDecay")}
-    threshold = _whole(neuron, "vThMant", 0, 1 << 30)
+    threshold = _whole(neuron, "vThMant", 0, LARGEST_THRESHOLD)
     rest = _whole(neuron, "refDelay", 0, LONGEST_REST) if "refDelay" in neuron.fields else 1
     if rest > 1:
         notes.append(
             f"{layer}: refDelay {rest} is read as {count(rest - 1, 'step')} of rest after a spike (netx leaves it out)"
         )
-    result: dict[str, Any] = {
-        "alpha_u": frozen(1.0 - decays["iDecay"] / WHOLE),
-        "alpha_v": frozen(1.0 - decays["vDecay"] / WHOLE),
-        "threshold": frozen(float(threshold)),
-        "compare": Compare(assumptions.get(layer, "fire") or Compare.GT),
-        "reset": Reset.ZERO,
-        "refractory": max(rest - 1, 0),
-    }
-    if assumptions.get(layer, "arithmetic") != "real" and any(0 < decay < WHOLE for decay in decays.values()):
-        result["quantum"] = frozen(QUANTUM)
-    return result
+    return loihi_fields(
+        np.asarray(decays["iDecay"]), np.asarray(decays["vDecay"]), np.asarray(float(threshold)),
+        compare=Compare(assumptions.get(layer, "fire") or Compare.GT), rest=max(rest - 1, 0),
+        cuts=assumptions.get(layer, "arithmetic") != "real",
+    )  # fmt: skip
 
 
 def integrator_fields() -> dict[str, Any]:

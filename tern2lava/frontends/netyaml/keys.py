@@ -56,6 +56,12 @@ def _not_negative(value: Any) -> int:
     return int(value)
 
 
+def _exponent(value: Any) -> int:
+    if not (_whole(value, -8) and value <= 7):
+        raise ValueError("expected a whole number of -8 to 7, as the chip's exponents")
+    return int(value)
+
+
 def _optional(validate: Any) -> Any:
     return lambda value: None if value is None else validate(value)
 
@@ -96,6 +102,7 @@ Pair = Annotated[tuple[int, int], BeforeValidator(_pair_from(1))]
 Padding = Annotated[Any, BeforeValidator(_padding)]
 Parameter = Annotated[Any, BeforeValidator(_number_or_name)]
 Name = StrictStr | None
+Exponent = Annotated[int | None, BeforeValidator(_optional(_exponent))]
 
 
 class Keys(BaseModel):
@@ -109,6 +116,7 @@ class NetKeys(Keys):
     inputs: Any = None
     steps: Positive
     layers: Annotated[list[Any], Field(min_length=1, max_length=1_000)]
+    arithmetic: Literal["loihi"] | None = None
     readout: Readout
     classes: Any = None
     step_weights: Any = None
@@ -136,6 +144,7 @@ class DenseKeys(Keys):
     tensors: Name = None
     weight: Name = None
     bias: Name = None
+    weight_exponent: Exponent = None
     transpose: StrictBool = False
 
 
@@ -143,6 +152,7 @@ class Conv2dKeys(Keys):
     tensors: Name = None
     weight: Name = None
     bias: Name = None
+    weight_exponent: Exponent = None
     stride: Pair = (1, 1)
     padding: Padding = (0, 0)
     dilation: Pair = (1, 1)
@@ -153,6 +163,7 @@ class Conv1dKeys(Keys):
     tensors: Name = None
     weight: Name = None
     bias: Name = None
+    weight_exponent: Exponent = None
     stride: Positive = 1
     padding: Padding = (0, 0)
     dilation: Positive = 1
@@ -197,7 +208,9 @@ class RecurrentKeys(Keys):
 
 
 class NeuronKeys(Keys):
-    kind: Literal["if", "leaky", "lif", "plif", "cuba", "alif", "synaptic", "rleaky", "rsynaptic", "integrator"]
+    kind: Literal[
+        "if", "leaky", "lif", "plif", "cuba", "alif", "synaptic", "rleaky", "rsynaptic", "integrator", "loihi"
+    ]
     tensors: Name = None
     alpha: Parameter = None
     beta: Parameter = None
@@ -205,6 +218,10 @@ class NeuronKeys(Keys):
     w: Parameter = None
     rho: Parameter = None
     jump: Parameter = None
+    decay_u: Parameter = None
+    decay_v: Parameter = None
+    bias: Parameter = None
+    bias_exponent: Exponent = None
     decay_input: StrictBool | None = None
     v_rest: Parameter = None
     v_init: Parameter = None

@@ -12,7 +12,7 @@ from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.files.yaml_text import Place, YamlFile
 from tern2lava.frontends.files.checkpoint import Scalar
-from tern2lava.frontends.netyaml import integrator
+from tern2lava.frontends.netyaml import integrator, loihi
 from tern2lava.frontends.netyaml.keys import NeuronKeys, show
 from tern2lava.frontends.neuron_equations import (
     Fields,
@@ -56,6 +56,7 @@ _ACCEPTED = {
     "tau": "a number of steps, at least 1, or the name of a tensor",
     "w": "the name of a tensor, as SpikingJelly's ParametricLIFNode stores it (1 / tau = sigmoid(w))",
     "rho": "a number in [0, 1] or the name of a tensor",
+    "decay_v": "by how much of 4096 the potential decays, 0 to 4096, or the name of a tensor",
     "jump": "by how much a spike raises the threshold, a number or the name of a tensor",
     "decay_input": "true (the input is divided by tau) or false",
     "reset": "zero, subtract, none or value (with reset_value)",
@@ -92,7 +93,8 @@ class _Reader:
 
     def fields(self) -> tuple[dict[str, Any], list[str]]:
         keys = self.keys
-        allowed = integrator.KEYS if keys.kind == "integrator" else (*_COMMON, *KIND_KEYS[keys.kind])
+        own = {"integrator": integrator.KEYS, loihi.KIND: loihi.KEYS}
+        allowed = own.get(keys.kind) or (*_COMMON, *KIND_KEYS[keys.kind])
         for key in sorted(keys.model_fields_set - {"further"}):
             if key not in allowed:
                 raise self.error(
@@ -100,6 +102,8 @@ class _Reader:
                     f"requires a key of kind {keys.kind}; found another; leave it out, or choose from "
                     f"{', '.join(allowed)}",
                 )
+        if keys.kind == loihi.KIND:
+            return loihi.neuron_fields(self), self.notes
         snntorch = self.is_snntorch()
         if snntorch:
             self.refuse_snntorch_options()
@@ -198,8 +202,8 @@ class _Reader:
                 return current_based(self.decay("alpha", snntorch), self.decay("beta", snntorch))
             case "alif":
                 return self.alif(snntorch)
-            case "integrator":
-                raise AssertionError("integrators have no spikes (netyaml/integrator.py)")
+            case "integrator" | "loihi":
+                raise AssertionError("kinds with a module of their own")
 
     def lif(self, tau: Reals) -> Fields:
         """The fields of a leak with time constant `tau`, as decay_input and v_rest say."""

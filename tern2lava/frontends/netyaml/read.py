@@ -32,6 +32,7 @@ from tern2lava.frontends.netyaml.keys import (
     parse,
     show,
 )
+from tern2lava.frontends.netyaml.loihi import NOTE, check_layer
 from tern2lava.frontends.netyaml.neuron import neuron_fields
 from tern2lava.frontends.netyaml.outputs import read_outputs
 from tern2lava.frontends.netyaml.tensors import Tensors
@@ -58,6 +59,7 @@ class _Net:
         self.file = file
         self.keys = parse(file, (), NetKeys, file.data)
         self.tensors = Tensors(checkpoint, file)
+        self.tensors.integers = self.keys.arithmetic is not None
         self.layers = [self.layer_kind(("layers", i), layer) for i, layer in enumerate(self.keys.layers)]
         flat = any(kind == "conv1d" for kind, _, _, _ in self.layers)
         self.builder = GraphBuilder(checkpoint.path.name, self.keys.steps, one_dimensional=flat)
@@ -72,6 +74,7 @@ class _Net:
             label = name or f"{kind}{counts[kind]}"
             with alone(label) as each:
                 keys = parse(self.file, place, LAYERS[kind], body)
+                check_layer(self.file, place, kind, keys, chosen=self.tensors.integers)
                 label = each.name = name or self.default_name(label, keys)
                 origin = self.sources(sources, previous, kind, ("layers", index))
                 self.add(kind, label, origin, keys, place)
@@ -86,6 +89,8 @@ class _Net:
                 self.builder.refuse_lost()
                 raise self.unused(unused)
         self.builder.notes.extend(self.tensors.notes)
+        if self.tensors.integers:
+            self.builder.notes.append(NOTE)
         if ignored:
             self.builder.notes.append(f"left out on request (ignore): {', '.join(ignored)}")
         for name in self.builder.promised:

@@ -32,7 +32,8 @@ LARGE = 1 << 24
 
 class Tensors:
     """The tensors of a checkpoint, remembering which were used. fits: whether a weight of a shape fits the layer whose
-    tensors are asked for. notes: what the report must say of them."""
+    tensors are asked for. notes: what the report must say of them. integers: whether weights are the chip's own
+    (netyaml/loihi.py)."""
 
     def __init__(self, checkpoint: Checkpoint, file: YamlFile) -> None:
         self.checkpoint = checkpoint
@@ -40,6 +41,7 @@ class Tensors:
         self.used: set[str] = set()
         self.fits: Callable[[Shape], bool] = lambda shape: False
         self.notes: list[str] = []
+        self.integers = False
 
     def has(self, name: str) -> bool:
         return self.checkpoint.find(name) is not None

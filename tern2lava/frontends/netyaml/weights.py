@@ -10,13 +10,21 @@ from tern2lava.files.yaml_text import Place
 from tern2lava.frontends import latent_weights as latent
 from tern2lava.frontends.builder import Feed
 from tern2lava.frontends.netyaml.keys import Conv1dKeys, Conv2dKeys, DenseKeys, NeuronKeys, RecurrentKeys, parse
+from tern2lava.frontends.netyaml.loihi import own_weight
 from tern2lava.frontends.netyaml.tensors import Tensors
 
 
 def weight_and_bias(
     tensors: Tensors, keys: DenseKeys | Conv2dKeys | Conv1dKeys, place: Place
 ) -> tuple[Reals, Reals | None]:
-    """The weight and bias of a layer, by their own names or as PREFIX.weight and PREFIX.bias of `tensors`."""
+    """The weight and bias of a layer, by their own names or as PREFIX.weight and PREFIX.bias of `tensors`; the chip's
+    own integers where the network says so."""
+    weight, bias = _named(tensors, keys, place)
+    return (own_weight(tensors.file, place, keys, weight, bias), None) if tensors.integers else (weight, bias)
+
+
+def _named(tensors: Tensors, keys: DenseKeys | Conv2dKeys | Conv1dKeys, place: Place) -> tuple[Reals, Reals | None]:
+    """The weight and bias as the checkpoint has them."""
     if keys.tensors is not None and (keys.weight is not None or keys.bias is not None):
         raise tensors.file.error((*place, "tensors"), "requires tensors, or weight and bias; found both; leave one out")
     if keys.tensors is not None:
@@ -68,6 +76,9 @@ def feedback_of(tensors: Tensors, keys: NeuronKeys, place: Place) -> tuple[Feed 
         raise file.error(
             at, f"requires exactly one of dense, conv2d, scale; found {', '.join(chosen) or 'none'}; write one of them"
         )
+    if given.scale is not None and tensors.integers:
+        why = "requires recurrent weights as dense or conv2d with arithmetic: loihi; found scale; write one of them"
+        raise file.error((*at, "scale"), why)
     if given.scale is not None:
         value = given.scale
         weight = tensors.array(value, (*at, "scale")) if isinstance(value, str) else np.asarray(float(value))
