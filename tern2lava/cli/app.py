@@ -113,6 +113,9 @@ Source = Annotated[
     Path,
     typer.Argument(metavar="FILE", help=f"{files()[0].upper()}{files()[1:]}."),
 ]
+Weights = Annotated[
+    str, typer.Option("--weights", metavar="KEY", help="Of a checkpoint of several weights: which, as model_ema.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines instead of tables.")]
 Debug = Annotated[bool, typer.Option("--debug", help="On an error, show the whole traceback.")]
 BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Folder written by `tern2lava compile`.")]
@@ -150,9 +153,10 @@ def console() -> Console:
     return Output() if sys.stdout.isatty() else Output(width=PIPED_WIDTH)
 
 
-def said(dt: float | None, assume: str) -> dict[str, Any]:
-    """Load options for what the user said of a NIR or lava-dl file."""
-    return {key: value for key, value in (("dt", dt), ("assume", assume)) if value not in (None, "")}
+def said(dt: float | None, assume: str, weights: str) -> dict[str, Any]:
+    """Load options for what the user said of a NIR or lava-dl file, or of a checkpoint of several weights."""
+    given = (("dt", dt), ("assume", assume), ("weights", weights))
+    return {key: value for key, value in given if value not in (None, "")}
 
 
 def share(option: str, text: str) -> float:

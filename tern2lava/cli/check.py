@@ -6,7 +6,19 @@ from pathlib import Path
 
 import typer
 
-from tern2lava.cli.app import Debug, EffortName, Json, Source, Target, app, console, print_json, said, with_plugins
+from tern2lava.cli.app import (
+    Debug,
+    EffortName,
+    Json,
+    Source,
+    Target,
+    Weights,
+    app,
+    console,
+    print_json,
+    said,
+    with_plugins,
+)
 from tern2lava.cli.compile import AllowRounding, Assume, Dt, Net, Steps, Ternarize, pass_options
 from tern2lava.cli.mapping import (
     MaxNeurons,
@@ -29,6 +41,7 @@ from tern2lava.frontends.sources import SOURCES
 def check(
     file: Source,
     net: Net = None,
+    weights: Weights = "",
     dt: Dt = None,
     assume: Assume = "",
     target: Target = "loihi2",
@@ -55,7 +68,13 @@ def check(
     chosen = map_options(max_neurons, pin, spare_cores, placement, seed, objective, rate)
     with progress_bar(as_json) as progress:
         found = api.check(
-            Path(file), target, net=net, options=options, map_options=chosen, progress=progress, **said(dt, assume)
+            Path(file),
+            target,
+            net=net,
+            options=options,
+            map_options=chosen,
+            progress=progress,
+            **said(dt, assume, weights),
         )
     if as_json:
         print_json(found.to_dict())

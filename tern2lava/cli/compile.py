@@ -15,6 +15,7 @@ from tern2lava.cli.app import (
     Pad,
     Source,
     Target,
+    Weights,
     app,
     console,
     print_json,
@@ -70,6 +71,7 @@ AllowRounding = Annotated[
 def compile(
     file: Source,
     net: Net = None,
+    weights: Weights = "",
     dt: Dt = None,
     assume: Assume = "",
     target: Target = "loihi2",
@@ -154,7 +156,7 @@ def compile(
         with progress_bar(as_json) as progress:
             rows = api.what_if(
                 file, targets, net=net, options=options, map_options=chosen, data=data, progress=progress,
-                calibrate=calibrate, any_steps=any_steps, pad=pad, **said(dt, assume),
+                calibrate=calibrate, any_steps=any_steps, pad=pad, **said(dt, assume, weights),
             )  # fmt: skip
         if as_json:
             print_json([row.model_dump() for row in rows])
@@ -166,7 +168,7 @@ def compile(
     with progress_bar(as_json) as progress:
         compiled = api.compile(
             file, target, net=net, out=out, options=options, map_options=chosen, data=data, progress=progress,
-            calibrate=calibrate, recorded=recorded, any_steps=any_steps, pad=pad, **said(dt, assume),
+            calibrate=calibrate, recorded=recorded, any_steps=any_steps, pad=pad, **said(dt, assume, weights),
         )  # fmt: skip
     if print_ir:
         texts = {s: print_graph(graph) for s, graph in compiled.lowered.stages.items() if print_ir in (s, "all")}

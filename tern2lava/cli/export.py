@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tern2lava.cli.app import Debug, Json, app, console, print_json, said, with_plugins
+from tern2lava.cli.app import Debug, Json, Weights, app, console, print_json, said, with_plugins
 from tern2lava.counts import count
 from tern2lava.export.exporters import EXPORTERS
 from tern2lava.registry import one_of
@@ -36,6 +36,7 @@ def export(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The file (nir) or new folder to write.")],
     net: Annotated[Path | None, typer.Option("--net", help="net.yaml, for a checkpoint.")] = None,
+    weights: Weights = "",
     dt: Annotated[float | None, typer.Option("--dt", help="Time step in seconds, read or (1e-4) written.")] = None,
     assume: Annotated[str, typer.Option(metavar="KEY=VALUE,...", help="As for `compile`.")] = "",
     stage: Annotated[
@@ -74,7 +75,7 @@ def export(
         )
     found = api.export(
         source, out, to=to, net=net, stage=stage, dt=dt, lossy=lossy, codec=codec,
-        settings=dict(map(_pair, more or ())), **said(None, assume),
+        settings=dict(map(_pair, more or ())), **said(None, assume, weights),
     )  # fmt: skip
     if found.folder:
         summary = {"out": str(out), "files": list(found.files), "bytes": found.size}

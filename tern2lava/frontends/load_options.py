@@ -11,19 +11,20 @@ from tern2lava.compiler.ir.shapes import Shape
 from tern2lava.errors import InputError
 from tern2lava.frontends.sources import OWN, SOURCES
 
+OPTIONAL = ("dt", "assume", "weights")
 LARGEST = 1 << 30
 """Of an input value: integers of 32 bits hold them."""
 
 
 def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """`options` in their plain types; dt and assume that are None are left out, and those that are not known here are
-    a plugin's. Raises InputError for a value of another type, and for an unknown name where no plugin is there."""
+    """`options` in their plain types; those of OPTIONAL that are None are left out, and those that are not known here
+    are a plugin's. Raises InputError for a value of another type, and for an unknown name where no plugin is there."""
     unknown = [name for name in options if name not in _CHECKS]
     if unknown and not SOURCES.plugin_names() and len(SOURCES.registered()) == OWN:
         raise InputError(
             unknown[0], f"requires an option of tern2lava.load; found another; choose from {', '.join(_CHECKS)}"
         )
-    given = {name: value for name, value in options.items() if value is not None or name not in ("dt", "assume")}
+    given = {name: value for name, value in options.items() if value is not None or name not in OPTIONAL}
     return {name: _CHECKS[name](value) if name in _CHECKS else value for name, value in given.items()}
 
 
@@ -79,6 +80,7 @@ _CHECKS: dict[str, Callable[[object], Any]] = {
     "readout": _readout,
     "levels": _levels,
     "call": lambda value: arguments.text(value, "call", "name how the forward is called, or auto"),
+    "weights": lambda value: arguments.text(value, "weights", "name the key of the checkpoint, as model_ema"),
     "dt": _dt,
     "assume": _assume,
 }

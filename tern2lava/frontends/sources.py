@@ -189,7 +189,7 @@ def _read_checkpoint(offer: Offer, options: Options) -> Graph:
             offer.path,
             "requires a description of how its layers are wired; found none; add --net NET.yaml (docs/net-yaml.md)",
         )
-    return load_checkpoint(offer.path, options["net"])
+    return load_checkpoint(offer.path, options["net"], weights=options.get("weights"))
 
 
 def is_module(value: object) -> bool:
@@ -228,7 +228,7 @@ SOURCES.add(
     Source(
         name="checkpoint", what="a torch (.pt), npz or safetensors file with its net.yaml",
         many="checkpoints with a net.yaml", recognises=lambda offer: offer.path is not None, read=_read_checkpoint,
-        options=("net",), instead="the net.yaml says it here",
+        options=("net", "weights"), instead="the net.yaml says it here",
         suffixes=(".pt", ".pth", ".ckpt", ".bin", ".npz", ".safetensors", ".yaml", ".yml"), last=True,
     )
 )  # fmt: skip

@@ -16,6 +16,7 @@ def render_inspection(found: Inspection) -> RenderableType:
     parts: list[RenderableType] = [Paragraph(f"{found.path}: {found.format}, {found.content}", style="bold")]
     if found.prefix:
         parts.append(Paragraph(f"Tensor names without their common prefix '{found.prefix}'"))
+    parts += [Paragraph(note) for note in found.notes]
     if found.wiring:
         nodes = sheet("Nodes", ("Node", "Kind", "Reads"), left=("Kind", "Reads"))
         for name, sources in found.wiring.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,20 @@ from tern2lava.frontends.files.pickle_reader import Record
 from tern2lava.frontends.files.stored import StoredTensor, StoredTensors
 from tern2lava.frontends.files.tensors import Fetch, NotATensorError, as_tensor
 from tern2lava.frontends.files.torch_file import TorchFile, read_legacy, read_zip
+from tern2lava.frontends.files.wrappers import COUNTERS, LEADING, by_short_name, chosen
 
 Scalar = bool | int | float | str | None
 ACCEPTED = (
     "a torch file (state_dict or pickled module, zip or old format), an npz or safetensors file, a NIR or lava-dl file"
 )
 CHECKPOINT = Kind("a checkpoint", 64 * GIB, larger="save the network alone, without the optimiser")
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network")
-"""Keys under which training scripts put the network beside optimiser, epoch and history."""
-
-_PREFIXES = ("module.", "model.", "_orig_mod.", "net.")
 _MAPPINGS = frozenset(("collections.OrderedDict", "collections.defaultdict", "builtins.dict", "__builtin__.dict"))
 _SETS = frozenset(("builtins.set", "__builtin__.set"))
 _MODULE_PARTS = ("_parameters", "_buffers", "_modules")
 _MAX_DEPTH = 64
 _MAX_VISITS = 200_000
 _MAX_TEXT = 200
+_MAX_NAMES = 10_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -40,7 +39,8 @@ class Checkpoint:
     tensors: read-only arrays under the names of the file, read when they are asked for. attributes: those of them that
     a pickled module keeps as plain attributes, being neither parameter nor buffer. values: numbers, flags and texts by
     dotted name. unreadable: tensors that cannot be read, each with the reason. modules: the classes of the pickled
-    modules by dotted name. left_out: what else the file holds, in words.
+    modules by dotted name. left_out: what else the file holds, in words. notes: what a reader must know of the choice
+    of weights.
     """
 
     path: Path
@@ -52,27 +52,41 @@ class Checkpoint:
     unreadable: dict[str, str] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def prefix(self) -> str:
         """What all tensor names begin with because of a wrapper (Lightning, DataParallel, torch.compile), or ''."""
-        names = [name for name in self.tensors if name not in self.attributes]
+        names = [name for name in self.tensors if name not in self.attributes and name not in COUNTERS]
         found = ""
         while names:
-            step = next((p for p in _PREFIXES if all(name.startswith(found + p) for name in names)), "")
+            step = next((f"{p}." for p in LEADING if all(name.startswith(f"{found}{p}.") for name in names)), "")
             if not step:
                 return found
             found += step
         return found
 
     def find(self, name: str) -> str | None:
-        """The full name of the tensor or value called `name`, with or without the common prefix; None if none is."""
+        """The full name of the one tensor or value called `name`, wrappers' names left out; None if none or several."""
+        found = self.matches(name)
+        return found[0] if len(found) == 1 else None
+
+    def matches(self, name: str) -> list[str]:
+        """The full names that `name` may mean: itself, with the common prefix, else those without wrappers' names."""
         known = (self.tensors, self.values, self.unreadable)
-        return next((full for full in (name, self.prefix + name) if any(full in group for group in known)), None)
+        for full in (name, self.prefix + name):
+            if any(full in group for group in known):
+                return [full]
+        return self._short.get(name, [])
+
+    @cached_property
+    def _short(self) -> dict[str, list[str]]:
+        return by_short_name(dict.fromkeys([*self.tensors, *self.values, *self.unreadable]))
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """The content of the checkpoint at `path`, its kind told from its first bytes.
+def read_checkpoint(path: str | Path, weights: str | None = None) -> Checkpoint:
+    """The content of the checkpoint at `path`, its kind told from its first bytes. weights: the key of a torch file's
+    dictionary under which the network lies; None: the first of wrappers.KEYS.
 
     Raises InputError where the file is missing, empty, damaged, hostile, of another kind or without tensors.
     """
@@ -87,15 +101,20 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         if any(name.endswith(".npy") for name in archive.names):
             found = _arrays(path, "npz", read_npz(archive))
         else:
-            found = _torch(path, read_zip(path, archive), file)
+            found = _torch(path, read_zip(path, archive), file, weights)
     elif start[:1] == b"\x80":
-        found = _torch(path, read_legacy(path, file), file)
+        found = _torch(path, read_legacy(path, file), file, weights)
     elif is_safetensors(file):
         found = _arrays(path, "safetensors", read_safetensors(path, file))
     else:
         raise InputError(path, f"requires {ACCEPTED}; found a file that begins with {start!r}; give a checkpoint")
     if not found.tensors and not found.unreadable:
         raise InputError(path, f"requires {ACCEPTED}; found no tensors ({found.content}); save the state_dict")
+    if weights is not None and found.format in ("npz", "safetensors"):
+        raise InputError(
+            path, f"requires a torch file to choose weights from; found {found.format}, which holds one set; leave "
+            "weights out"
+        )  # fmt: skip
     return found
 
 
@@ -110,16 +129,12 @@ def _arrays(path: Path, kind: str, arrays: dict[str, StoredTensor]) -> Checkpoin
     return Checkpoint(path=path, format=kind, content=f"{len(arrays)} arrays", tensors=StoredTensors(arrays))
 
 
-def _torch(path: Path, file: TorchFile, opened: OpenFile) -> Checkpoint:
+def _torch(path: Path, file: TorchFile, opened: OpenFile, weights: str | None) -> Checkpoint:
     """The tensors of a torch file's tree, the network taken out of a training script's wrapper where there is one."""
-    tree, content = file.tree, _kind(file.tree)
-    left_out: tuple[str, ...] = ()
-    outer = {key: value for key, value in _pairs(tree) or () if isinstance(key, str)}
-    wrapper = next((key for key in WRAPPERS if _may_hold_tensors(outer.get(key))), None)
-    if wrapper is not None:
-        tree = outer[wrapper]
-        content = f"{_kind(tree)} under '{wrapper}'"
-        left_out = tuple(sorted(key for key in outer if key != wrapper and key.isprintable()))
+    outer = {key: value for key, value in _pairs(file.tree) or () if isinstance(key, str)}
+    choice = chosen(path, file.tree, outer, weights, _names)
+    tree = choice.tree
+    content = _kind(tree) if choice.key is None else f"{_kind(tree)} under '{choice.key}'"
     walk = _Walk(path, file, opened.size)
     walk.visit(tree, "", 0)
     return Checkpoint(
@@ -131,7 +146,8 @@ def _torch(path: Path, file: TorchFile, opened: OpenFile) -> Checkpoint:
         values=walk.values,
         unreadable=walk.unreadable,
         modules=walk.modules,
-        left_out=left_out,
+        left_out=choice.left_out,
+        notes=choice.notes,
     )
 
 
@@ -161,8 +177,13 @@ def _pairs(value: Any) -> list[tuple[Any, Any]] | None:
     return None
 
 
-def _may_hold_tensors(value: Any) -> bool:
-    return _pairs(value) is not None or _is_module(value)
+def _names(value: Any) -> set[str] | None:
+    """What the entries of a dictionary or a pickled module are called; None of what is neither."""
+    if _is_module(value):
+        parts = (_pairs(_attributes(value)[part]) or () for part in _MODULE_PARTS)
+        return {key for pairs in parts for key, _ in pairs if isinstance(key, str)}
+    pairs = _pairs(value)
+    return None if pairs is None else {key for key, _ in pairs[:_MAX_NAMES] if isinstance(key, str)}
 
 
 def _attributes(record: Record) -> dict[str, Any]:

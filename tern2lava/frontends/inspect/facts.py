@@ -44,7 +44,8 @@ class NeuronFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """Everything that `inspect` tells about a file. wiring: which nodes each node reads, where the file says it."""
+    """Everything that `inspect` tells about a file. wiring: which nodes each node reads, where the file says it. notes:
+    what was chosen in reading it."""
 
     path: str
     format: str
@@ -57,6 +58,7 @@ class Inspection:
     left_out: tuple[str, ...]
     values: dict[str, Scalar]
     wiring: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; NaN and infinities as texts."""

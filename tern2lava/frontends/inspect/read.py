@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tern2lava.compiler.ir.shapes import Array, Ints
+from tern2lava.errors import InputError
 from tern2lava.files.npz import RATIO
 from tern2lava.files.opening import MIB, FileError
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
@@ -17,13 +18,18 @@ MOST = 256 * MIB
 SNNTORCH_RESETS = ("subtract", "zero", "none")
 
 
-def inspect_file(path: str | Path) -> Inspection:
-    """What the checkpoint at `path` holds. Raises InputError where it cannot be read (see read_checkpoint)."""
+def inspect_file(path: str | Path, weights: str | None = None) -> Inspection:
+    """What the checkpoint at `path` holds. weights: as for read_checkpoint. Raises InputError where it cannot be
+    read (see there)."""
     if is_hdf5(Path(path)):
+        if weights is not None:
+            raise InputError(
+                path, "requires a torch file to choose weights from; found HDF5, which holds one set; leave weights out"
+            )
         from tern2lava.frontends.inspect.hdf5 import inspect_hdf5
 
         return inspect_hdf5(Path(path))
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path, weights)
     _check_size(checkpoint)
     return Inspection(
         path=str(path),
@@ -39,6 +45,7 @@ def inspect_file(path: str | Path) -> Inspection:
         modules=checkpoint.modules,
         left_out=checkpoint.left_out,
         values=checkpoint.values,
+        notes=checkpoint.notes,
     )
 
 

@@ -43,13 +43,14 @@ TORCH_EPS = 1e-5
 """Default of torch.nn.BatchNorm's eps, which no state_dict holds."""
 
 
-def load_checkpoint(path: str | Path, net_path: str | Path) -> Graph:
-    """The Graph (IMPORTED) of the checkpoint at `path`, wired as the net.yaml at `net_path` says.
+def load_checkpoint(path: str | Path, net_path: str | Path, *, weights: str | None = None) -> Graph:
+    """The Graph (IMPORTED) of the checkpoint at `path`, wired as the net.yaml at `net_path` says. weights: as for
+    read_checkpoint.
 
     Raises InputError (file, line, key) for a missing or unknown key, an unknown tensor, a tensor that no layer uses,
     numbers that are not finite and shapes that do not chain; UnsupportedError for a neuron that has no exact form.
     """
-    return _Net(read_checkpoint(path), read_yaml(net_path)).graph()
+    return _Net(read_checkpoint(path, weights), read_yaml(net_path)).graph()
 
 
 class _Net:
@@ -88,7 +89,7 @@ class _Net:
             with alone("whether each tensor has a use"):
                 self.builder.refuse_lost()
                 raise self.unused(unused)
-        self.builder.notes.extend(self.tensors.notes)
+        self.builder.notes.extend((*self.tensors.checkpoint.notes, *self.tensors.notes))
         if self.tensors.integers:
             self.builder.notes.append(NOTE)
         if ignored:

@@ -13,6 +13,7 @@ from tern2lava.errors import InputError
 from tern2lava.files.yaml_text import Place, YamlFile, key_path
 from tern2lava.frontends.builder import numbers
 from tern2lava.frontends.files.checkpoint import Checkpoint, Scalar
+from tern2lava.frontends.files.wrappers import COUNTERS
 from tern2lava.frontends.netyaml.expressions.evaluate import evaluate
 from tern2lava.frontends.netyaml.expressions.parse import looks_like_expression
 from tern2lava.frontends.netyaml.expressions.tree import ExpressionError
@@ -20,7 +21,7 @@ from tern2lava.frontends.netyaml.expressions.typed import Tensor, Value, number_
 from tern2lava.frontends.netyaml.keys import show
 from tern2lava.memory_need import require_memory
 
-BOOKKEEPING = ("*num_batches_tracked",)
+BOOKKEEPING = ("*num_batches_tracked", *(f"*{name}" for name in COUNTERS))
 """Tensors that take no part in inference."""
 BYTES = 32
 """Bytes of memory for each number of an expression: two operands and a result, one of them in float64 as well."""
@@ -61,6 +62,12 @@ class Tensors:
     def _named(self, name: str, where: str) -> str:
         """The full name of the tensor or number called `name`, which counts as used from now on."""
         full = self.checkpoint.find(name)
+        if full is None and (several := self.checkpoint.matches(name)):
+            raise InputError(
+                where,
+                f"requires a name that one tensor has; found {name!r}, which may be {' or '.join(several[:4])}; write "
+                "one of them in full",
+            )
         if full is None:
             close = ", ".join(sorted(self.checkpoint.tensors)[:12])
             raise InputError(
@@ -75,12 +82,21 @@ class Tensors:
                 f"{self.checkpoint.unreadable[full]}; save the state_dict again",
             )
         self.used.add(full)
+        self._say_short(name, full)
         if full not in self.checkpoint.tensors and isinstance(self.checkpoint.values[full], str | None):
             found = show(self.checkpoint.values[full])
             raise InputError(
                 where, f"requires a number; found {found} for {name!r} in the checkpoint; write the number here"
             )
         return full
+
+    def _say_short(self, name: str, full: str) -> None:
+        """Note once what is left out of names, where that is not the prefix that all of them have."""
+        if full in (name, self.checkpoint.prefix + name):
+            return
+        note = f"names without those of wrappers: {name} is {full}"
+        if not any(each.startswith("names without") for each in self.notes):
+            self.notes.append(note)
 
     def _evaluated(self, text: str, place: Place) -> Reals:
         """What an expression gives in float64, computed in the dtypes of its tensors. Raises InputError."""

@@ -90,6 +90,22 @@ def test_the_reader_does_not_import_torch(write: Write) -> None:
         (lambda d: list(d.values()), ["0"], ""),
         (lambda d: OrderedDict(d), ["fc.weight"], ""),
         (lambda d: {"fc.weight": nn.Parameter(d["fc.weight"])}, ["fc.weight"], ""),
+        (
+            lambda d: {"n_averaged": torch.tensor(5), **{f"module.{k}": v for k, v in d.items()}},
+            ["n_averaged", "module.fc.weight"], "module.",
+        ),
+        (
+            lambda d: {"state_dict": {f"model.{k}": v for k, v in d.items()} | {"acc.total": torch.ones(1)}},
+            ["model.fc.weight", "acc.total"], "",
+        ),
+        (
+            lambda d: {f"net._orig_mod.{k.replace('.', '._orig_mod.')}": v for k, v in d.items()},
+            ["net._orig_mod.fc._orig_mod.weight"], "net._orig_mod.",
+        ),
+        (
+            lambda d: {"fc.module.weight": d["fc.weight"], "out.weight": d["fc.weight"]},
+            ["fc.module.weight", "out.weight"], "",
+        ),
     ],
 )  # fmt: skip
 def test_wrappers_are_seen_through(
@@ -99,9 +115,38 @@ def test_wrappers_are_seen_through(
     checkpoint = read_checkpoint(write("a.pt", saved(wrap({"fc.weight": weight}))))
     assert list(checkpoint.tensors) == names
     assert checkpoint.prefix == prefix
-    np.testing.assert_array_equal(checkpoint.tensors[names[0]], weight.numpy())
-    if prefix:
-        assert checkpoint.find("fc.weight") == names[0]
+    full = next(name for name in names if name not in ("n_averaged", "acc.total", "out.weight"))
+    np.testing.assert_array_equal(checkpoint.tensors[full], weight.numpy())
+    if full.endswith("weight") and not full.startswith("a."):
+        assert checkpoint.find("fc.weight") == full
+
+
+def test_a_name_that_several_tensors_could_have_means_none_of_them(write: Write) -> None:
+    one, two = torch.ones(1), torch.zeros(1)
+    checkpoint = read_checkpoint(write("a.pt", saved({"model.fc.weight": one, "net.fc.weight": two, "x": two})))
+    assert checkpoint.find("fc.weight") is None
+    assert checkpoint.matches("fc.weight") == ["model.fc.weight", "net.fc.weight"]
+    assert checkpoint.find("model.fc.weight") == "model.fc.weight"
+
+
+EMA = {"model": {"fc.weight": torch.zeros(2)}, "model_ema": {"module.fc.weight": torch.ones(2)}, "epoch": 3}
+
+
+def test_of_several_weights_the_first_are_read_others_when_asked_for_and_it_is_said(write: Write) -> None:
+    path = write("a.pt", saved({**EMA, "optimizer": {"state": {}, "fc.weights": torch.ones(1)}}))
+    first, averaged = read_checkpoint(path), read_checkpoint(path, "model_ema")
+    assert first.tensors["fc.weight"].tolist() == [0, 0]
+    assert averaged.tensors["module.fc.weight"].tolist() == [1, 1]
+    told = "'model_ema' holds others of the same names (--weights model_ema reads those)"
+    assert first.notes == (f"weights are those under 'model'; {told}",)
+    assert averaged.notes == (
+        "weights are those under 'model_ema'; 'model' holds others of the same names (as chosen)",
+    )
+    assert read_checkpoint(write("b.pt", saved({"model": EMA["model"], "epoch": 3}))).notes == ()
+    with pytest.raises(InputError, match=r"weights under 'ema'; found none there; choose from model, model_ema"):
+        read_checkpoint(path, "ema")
+    with pytest.raises(InputError, match=r"requires weights under 'ema'; found none there; leave weights out"):
+        read_checkpoint(write("c.pt", saved([torch.ones(1)])), "ema")
 
 
 AUTHORS_CODE = """

@@ -427,3 +427,24 @@ def test_a_large_tensor_that_no_layer_can_have_is_not_read(write: Write, tmp_pat
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 << 20
+
+
+def test_names_without_those_of_wrappers_and_the_choice_of_weights_are_noted(write: Write, tmp_path: Path) -> None:
+    weight = torch.eye(8)[:, :6]
+    averaged = {"fc._orig_mod.weight": weight, "n_averaged": torch.tensor(3)}
+    torch.save({"state_dict": {"fc.weight": 0 * weight}, "ema": averaged}, tmp_path / "n.pt")
+    text = (
+        "input: {shape: [6]}\nsteps: 4\nreadout: spike_count\nlayers:\n  - dense: {tensors: fc}\n"
+        "  - neuron: {kind: if, threshold: 1.0, reset: zero, reset_delay: false, fire: ge}\n"
+    )
+    first = load_checkpoint(tmp_path / "n.pt", write("n.yaml", text))
+    assert not node(first, "fc", Dense).weight.any()
+    assert first.notes == (
+        "weights are those under 'state_dict'; 'ema' holds others of the same names (--weights ema reads those)",
+    )
+    other = load_checkpoint(tmp_path / "n.pt", write("n.yaml", text), weights="ema")
+    np.testing.assert_array_equal(node(other, "fc", Dense).weight, weight.numpy())
+    assert "names without those of wrappers: fc.weight is fc._orig_mod.weight" in other.notes
+    torch.save({"model.fc.weight": weight, "net.fc.weight": weight, "x": weight}, tmp_path / "n.pt")
+    with pytest.raises(InputError, match=r"found 'fc.weight', which may be model.fc.weight or net.fc.weight; write"):
+        load_checkpoint(tmp_path / "n.pt", write("n.yaml", text))
