@@ -26,6 +26,12 @@ from tern2lava.frontends.lavadl.neuron import NEVER, integrator_fields, neuron_f
 
 KEYS = ("fire", "readout", "levels", "arithmetic")
 KINDS = ("input", "dense", "dense_rec", "conv", "pool", "flatten", "average", "concat", "add")
+UNKNOWN = {
+    "recurrent": "lava-dl defines no such layer; write what feeds its spikes back one step later as dense_rec",
+    "dense_comp": "give dense layers of the real and of the imaginary weights",
+}
+"""What stands for layers that are not read."""
+
 INPUT = "input"
 INPUT_WEIGHT = 64.0
 """Weight of an input layer that stores none: 1.0 in slayer, whose weights are exported times 64."""
@@ -117,7 +123,8 @@ class _Assembly:
     def add(self, layer: Hdf5Node, neuron: Hdf5Node | None) -> None:
         """Add one layer behind the last."""
         if layer.kind not in KINDS:
-            raise UnsupportedError(layer.name, f"one of the layers {', '.join(KINDS)}", layer.kind, "export without it")
+            hint = UNKNOWN.get(layer.kind, "write it as a dense layer with the weights of what it computes")
+            raise UnsupportedError(layer.name, f"one of the layers {', '.join(KINDS)}", layer.kind, hint)
         if not self.layers:
             self.input(layer)
             if layer.kind == "input":

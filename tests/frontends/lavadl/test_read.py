@@ -338,6 +338,9 @@ REFUSED: dict[str, tuple[Callable[[], tuple[dict[str, Any], ...]], str]] = {
     "decay": (lambda: (dense(np.eye(2), cuba(5000)),), r"iDecay: requires one number of 0 to 4096; found \[5000\]"),
     "missing": (lambda: (dense(np.eye(2), {"type": "CUBA", "iDecay": 1}),), "vDecay: requires this field; found none"),
     "unpool": (lambda: (dense(np.eye(2), cuba()), {"type": "unpool", "shape": np.array([2])}), "found unpool"),
+    "recurrent": (
+        lambda: (dense(np.eye(2), cuba()) | {"type": "recurrent"},), "found recurrent; lava-dl defines no such layer"
+    ),
     "no shape": (lambda: ({"type": "conv", "weight": np.ones((1, 1, 1, 1)), "neuron": cuba()},), "an input shape"),
     "sizes": (lambda: (dense(np.eye(2), cuba()), dense(np.ones((2, 3)), cuba())), "dense1: requires 3 values, as its"),
     "inside": (lambda: (dense(np.eye(2), None), dense(np.eye(2), cuba())), "neurons in layers inside a network"),

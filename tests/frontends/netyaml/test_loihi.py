@@ -114,6 +114,7 @@ def test_exponents_are_those_of_the_chip(tmp_path: Path) -> None:
     tensors, net = write(tmp_path, halved, w1=a["w1"] // 2, b=a["b"] * 4)
     (tmp_path / "other").mkdir()
     plain = api.load(*write(tmp_path / "other"))
+    assert [neuron.quantum is None for neuron in plain.of_kind(Neuron)] == [False, True]
     scaled = api.load(tensors, net)
     for mine, other in zip(scaled.of_kind(Neuron), plain.of_kind(Neuron), strict=True):
         np.testing.assert_array_equal(mine.bias, other.bias)
