@@ -15,7 +15,6 @@ from tern2lava.compiler.ir.graph import (
     Delay,
     Dense,
     Graph,
-    Identity,
     Input,
     Level,
     Neuron,
@@ -24,7 +23,6 @@ from tern2lava.compiler.ir.graph import (
     Pool2d,
     PoolKind,
     Readout,
-    Reset,
     SparseLinear,
 )
 from tern2lava.compiler.ir.shapes import Ints, Reals, Shape, size
@@ -34,6 +32,7 @@ from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.findings import alone, replaced, unseen
 from tern2lava.frontends.neuron_equations import check_threshold, integrator
 from tern2lava.frontends.outputs import ReadAs, add_output
+from tern2lava.frontends.spike_logic import fire_above, require_spikes
 from tern2lava.memory_need import require_memory
 
 Pair = tuple[int, int]
@@ -243,44 +242,22 @@ class GraphBuilder:
         self.add(node, where)
 
     def maxpool(self, name: str, source: str, where: object, *, kernel: Pair, stride: Pair, padding: Pair) -> None:
-        """The maximum of spikes over windows: neurons that fire where the sum of a window is above 0 (an OR).
+        """The maximum of spikes over windows, as largest_of forms it."""
+        self.require_spikes(name, source, where)
+        self.pool(f"{name}.sum", source, where, kind=PoolKind.SUM, kernel=kernel, stride=stride, padding=padding)
+        self.largest_of(name, f"{name}.sum", where)
 
-        Raises UnsupportedError where `source` is not spikes of 0 and 1.
-        """
+    def require_spikes(self, name: str, source: str, where: object) -> None:
+        """Raise UnsupportedError where `source`, whose maxima are the layer `name`, is not spikes of 0 and 1."""
         _ = self.shape[source]
-        node = next(node for node in self.nodes if node.name == source)
-        while isinstance(node, Identity):
-            node = next(other for other in self.nodes if other.name == node.inputs[0])
-        spikes = (isinstance(node, Neuron) and node.threshold_low is None) or (
-            isinstance(node, Input) and node.levels == (0, 1)
-        )
         with alone() as each:
-            if not spikes:
-                raise UnsupportedError(
-                    str(where),
-                    "maxima of spikes of 0 and 1, where they are an OR",
-                    f"a maximum of what {source} ({type(node).__name__}) gives out",
-                    "move the pooling behind the neurons, or use average pooling",
-                )
+            require_spikes(self, source, where, "the maximum")
         if each.refused:
             replaced(name)
-        self.pool(f"{name}.sum", source, where, kind=PoolKind.SUM, kernel=kernel, stride=stride, padding=padding)
-        shape = self.shape[f"{name}.sum"]
-        self.add(
-            Neuron(
-                name=name,
-                inputs=(f"{name}.sum",),
-                shape=shape,
-                alpha_v=np.zeros(()),
-                threshold=np.full((), 0.5),
-                reset=Reset.ZERO,
-            ),
-            where,
-        )
-        self.notes.append(
-            f"{name}: the maximum of spikes is their OR, a population of {count(size(shape), 'neuron')} that adds one "
-            "hardware timestep"
-        )
+
+    def largest_of(self, name: str, sums: str, where: object) -> None:
+        """The maxima of spikes of 0 and 1 that `sums` adds up: neurons that fire where a sum is above 0 (an OR)."""
+        fire_above(self, name, (sums,), where, 0.5, "the maximum of spikes is their OR")
 
     def batchnorm(
         self,

@@ -11,9 +11,9 @@ from tern2lava.compiler.ir.check import conv_shape
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Conv2d, Delay, Dense, Flatten, Identity, Node, SparseLinear
 from tern2lava.compiler.ir.linear import conv2d
 from tern2lava.compiler.ir.shapes import ConvGeometry, Pooling, Reals, Shape, broadcast, size
-from tern2lava.compiler.ir.sparse import sparse_matrix
+from tern2lava.compiler.ir.sparse import convolution_matrix, sparse_matrix
 from tern2lava.compiler.passes.compose_conv import Kernel, conv_after_conv
-from tern2lava.compiler.passes.recognise_convolution import Image, as_convolution, convolution_matrix
+from tern2lava.compiler.passes.recognise_convolution import Image, as_convolution
 from tern2lava.errors import UnsupportedError
 
 if TYPE_CHECKING:

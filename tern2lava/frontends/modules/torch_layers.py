@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
-from tern2lava.compiler.ir.graph import Dense, Flatten, Identity, PoolKind
+import numpy as np
+
+from tern2lava.compiler.ir.graph import Dense, Identity
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
+from tern2lava.frontends.item_maps import along_axes
+from tern2lava.frontends.modules import linear_layers
 from tern2lava.frontends.modules.arrays import as_array as as_array
 
 if TYPE_CHECKING:
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 Reader = Callable[[GraphBuilder, str, str, str, Any], None]
 """Adds a layer: (builder, its name, the node it reads, where for errors, the module)."""
 
-WRAPPED = ("Linear", "Conv1d", "Conv2d", "AvgPool1d", "AvgPool2d", "MaxPool1d", "MaxPool2d", "Flatten")
+WRAPPED = ("Linear", "Conv1d", "Conv2d", *linear_layers.WRAPPED)
 """Layers that SpikingJelly 2.0 (activation_based/layer/stateless_wrapper.py) subclasses with a step_mode alone."""
 
 
@@ -64,15 +68,23 @@ def weight_and_bias(layer: Any, where: str) -> tuple[Reals, Reals | None]:
 
 
 def _linear(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    shape = builder.shape[source]
-    if len(shape) != 1:
+    """A matrix on the last axis, once for each place on the others."""
+    weight, bias = weight_and_bias(layer, where)
+    if len(builder.shape[source]) == 1:
+        builder.add(Dense(name=name, inputs=(source,), weight=weight, bias=bias), where)
+        return
+    shape = linear_layers.item_shape(builder, source)
+    if shape[-1] != weight.shape[1]:
         raise InputError(
             where,
-            f"requires a flat input, since torch maps the last axis alone; found shape {shape}; put a Flatten "
+            f"requires a last axis of {weight.shape[1]}, which torch maps alone; found shape {shape}; put a Flatten "
             "before it",
         )
-    weight, bias = weight_and_bias(layer, where)
-    builder.add(Dense(name=name, inputs=(source,), weight=weight, bias=bias), where)
+    given = along_axes(shape, {len(shape) - 1: weight})
+    last = name if bias is None else f"{name}.product"
+    linear_layers.add_map(builder, last, source, where, given)
+    if bias is not None:
+        linear_layers.add_offset(builder, name, last, where, np.broadcast_to(bias, given.shape))
 
 
 def _conv(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
@@ -108,47 +120,6 @@ def _batchnorm(builder: GraphBuilder, name: str, source: str, where: str, layer:
     )
 
 
-def _avgpool(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    kernel, stride, padding = _windows(builder, source, where, layer)
-    if getattr(layer, "divisor_override", None) is not None:
-        raise UnsupportedError(where, "averages over the whole window", "divisor_override", "scale the next weights")
-    if padding != (0, 0) and not layer.count_include_pad:
-        raise UnsupportedError(where, "padding that counts as zeros", "count_include_pad=False", "train with True")
-    builder.pool(name, source, where, kind=PoolKind.AVG, kernel=kernel, stride=stride, padding=padding)
-
-
-def _maxpool(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    kernel, stride, padding = _windows(builder, source, where, layer)
-    if pair(layer.dilation, 1) != (1, 1):
-        raise UnsupportedError(where, "windows without holes", f"dilation {layer.dilation}", "train without dilation")
-    if layer.return_indices:
-        raise UnsupportedError(where, "one tensor from a layer", "return_indices", "train without them")
-    builder.maxpool(name, source, where, kernel=kernel, stride=stride, padding=padding)
-
-
-def _windows(builder: GraphBuilder, source: str, where: str, layer: Any) -> tuple[tuple[int, int], ...]:
-    """(kernel, stride, padding) of a pooling; UnsupportedError where a window reaches beyond the input."""
-    kernel, padding = pair(layer.kernel_size, 1), pair(layer.padding, 0)
-    stride = kernel if layer.stride is None else pair(layer.stride, 1)
-    sizes = builder.shape[source][-2:]
-    spare = [(n + 2 * p - k) % s for n, p, k, s in zip(sizes, padding, kernel, stride, strict=False)]
-    if layer.ceil_mode and any(spare):
-        raise UnsupportedError(where, "windows that lie inside the input", "ceil_mode", "train with ceil_mode=False")
-    return kernel, stride, padding
-
-
-def _flatten(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    dimensions = len(builder.shape[source]) - (1 if builder.one_dimensional and len(builder.shape[source]) == 3 else 0)
-    if layer.start_dim != 1 or layer.end_dim not in (-1, dimensions):
-        raise UnsupportedError(
-            where,
-            "all axes but the batch to be flattened",
-            f"start_dim={layer.start_dim}, end_dim={layer.end_dim}",
-            "use nn.Flatten()",
-        )
-    builder.add(Flatten(name=name, inputs=(source,)), where)
-
-
 def _identity(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
     builder.add(Identity(name=name, inputs=(source,)), where)
 
@@ -159,6 +130,7 @@ def pair(value: Any, first: int) -> tuple[int, int]:
     return cast("tuple[int, int]", values if len(values) == 2 else (first, values[0]))
 
 
+DROPOUTS = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout")
 _OWN: dict[str, Reader] = {
     "linear.Linear": _linear,
     "linear.Identity": _identity,
@@ -166,20 +138,15 @@ _OWN: dict[str, Reader] = {
     "conv.Conv2d": _conv,
     "batchnorm.BatchNorm1d": _batchnorm,
     "batchnorm.BatchNorm2d": _batchnorm,
-    "pooling.AvgPool1d": _avgpool,
-    "pooling.AvgPool2d": _avgpool,
-    "pooling.MaxPool1d": _maxpool,
-    "pooling.MaxPool2d": _maxpool,
-    "flatten.Flatten": _flatten,
-    "dropout.Dropout": _identity,
-    "dropout.Dropout1d": _identity,
-    "dropout.Dropout2d": _identity,
+    **linear_layers.LINEAR,
+    **{f"dropout.{name}": _identity for name in DROPOUTS},
 }
 _SPIKINGJELLY = "spikingjelly.activation_based.layer"
 _BY_NAME = {path.rsplit(".", 1)[1]: reader for path, reader in _OWN.items()}
 READERS: dict[str, Reader] = {
     **{f"torch.nn.modules.{path}": reader for path, reader in _OWN.items()},
     **{f"{_SPIKINGJELLY}.stateless_wrapper.{name}": _BY_NAME[name] for name in WRAPPED},
+    **{f"{_SPIKINGJELLY}.{path}": reader for path, reader in linear_layers.SPIKINGJELLY.items()},
     **{f"{_SPIKINGJELLY}.bn.BatchNorm{n}d": _batchnorm for n in (1, 2)},
     **{f"{_SPIKINGJELLY}.dropout.{name}": _identity for name in ("Dropout", "Dropout2d")},
 }

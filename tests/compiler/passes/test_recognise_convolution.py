@@ -24,9 +24,10 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.linear import accumulate, conv2d
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Pooling, Shape, conv_out, frozen, size
+from tern2lava.compiler.ir.sparse import convolution_matrix
 from tern2lava.compiler.options import Options
 from tern2lava.compiler.passes.pipeline import lower_until
-from tern2lava.compiler.passes.recognise_convolution import as_convolution, convolution_matrix
+from tern2lava.compiler.passes.recognise_convolution import as_convolution
 from tern2lava.compiler.passes.ternarize import ternarize
 from tern2lava.sim.reference.real import run_float
 

@@ -304,8 +304,6 @@ def test_inhibition_is_refused() -> None:
     "layer",
     [
         nn.Flatten(0),
-        nn.MaxPool2d(2, ceil_mode=True),
-        nn.MaxPool2d(2, dilation=2),
         nn.MaxPool2d(2, return_indices=True),
     ],
 )

@@ -8,12 +8,12 @@ import numpy as np
 
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Dense, Flatten, PoolKind
 from tern2lava.compiler.ir.shapes import Reals, Shape, size
-from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules.arrays import as_array
 from tern2lava.frontends.modules.known_modules import add_layer, reads_sequences
 from tern2lava.frontends.modules.torch_layers import pair, weight_and_bias
 from tern2lava.frontends.modules.trace.symbols import Expression
+from tern2lava.frontends.spike_logic import both
 
 Emitter = Callable[[GraphBuilder, Expression, str, Sequence[str], str], None]
 """Adds the nodes of an expression: (builder, expression, name of the last node, the nodes it reads, where)."""
@@ -126,10 +126,7 @@ def _in_order(expression: Expression, items: int) -> bool:
 
 
 def _and(builder: GraphBuilder, expression: Expression, name: str, sources: Sequence[str], where: str) -> None:
-    raise UnsupportedError(
-        where, "sums of spikes", f"a product of two layers of spikes{expression.at}",
-        "form the AND by a layer of neurons that fires where both do",
-    )  # fmt: skip
+    both(builder, name, sources, where)
 
 
 EMITTERS: dict[str, Emitter] = {
