@@ -22,6 +22,9 @@ MAX_NUMBER = 64
 """Characters of a number."""
 YAML = Kind("a YAML file", MIB, larger="shorten it")
 Place = tuple[str | int, ...]
+MARK = "???"
+"""What stands in the place of a value that is to be written in, in files that `inspect --write-net` writes."""
+MARKS_NAMED = 30
 
 _HINTS = {
     "\\t": "indent with blanks",
@@ -53,6 +56,29 @@ class YamlFile:
             known = known[:-1]
         line = f":{self.lines[known]}" if known in self.lines else ""
         return InputError(f"{self.path}{line}: {key_path(place)}" if place else f"{self.path}{line}", why)
+
+
+def refuse_marks(file: YamlFile) -> None:
+    """Raise InputError where a mark stands in a file, naming each with its line."""
+    marks = [place for place, value in _leaves(file.data, ()) if value == MARK]
+    if not marks:
+        return
+    named = [f"{key_path(place)} (line {file.lines.get(place, 0)})" for place in marks[:MARKS_NAMED]]
+    named += [f"{len(marks) - MARKS_NAMED:,} more"] if len(marks) > MARKS_NAMED else []
+    raise InputError(
+        file.path,
+        f"requires a value in the place of each {MARK}; found {count(len(marks), 'mark')}: {', '.join(named)}; "
+        "write what the comments beside them ask for",
+    )
+
+
+def _leaves(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    if parts is None:
+        yield place, value
+        return
+    for key, inner in parts:
+        yield from _leaves(inner, (*place, key))
 
 
 def key_path(place: Place) -> str:

@@ -18,8 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+import tern2lava
 from tern2lava.errors import Tern2LavaError
+from tern2lava.files.yaml_text import parse_yaml, refuse_marks
+from tern2lava.findings import alone, collecting
+from tern2lava.frontends.inspect.draft.text import draft_net
 from tern2lava.frontends.inspect.read import inspect_file
+from tern2lava.frontends.netyaml.read import load_checkpoint
 
 # Seconds of this process, whatever else the machine does.
 SECONDS, BYTES = 10.0, 256 << 20
@@ -54,16 +59,26 @@ def real_files() -> dict[str, bytes]:
 FILES = real_files()
 
 
+NET = Path(tern2lava.__file__).parent / "demo" / "mlp.yaml"
+
+
 def read(path: Path, data: bytes) -> bool:
-    """Whether `data` is still a checkpoint. Fails the test for anything but a result or an error of ours."""
+    """Whether `data` is still a checkpoint. Fails the test for anything but a result or an error of ours, of inspect,
+    of the net.yaml that it writes, and of all that is found wrong with one that describes another network."""
     path.write_bytes(data)
     begin = time.process_time()
     text = ""
     try:
-        inspect_file(path).to_dict()
+        found = inspect_file(path)
+        found.to_dict()
+        with pytest.raises(Tern2LavaError, match="requires a value in the place of each"):
+            refuse_marks(parse_yaml(draft_net(path, found), "net.yaml"))
     except Tern2LavaError as error:
         text = str(error)
     assert time.process_time() - begin < SECONDS
+    with collecting() as refused, alone():
+        load_checkpoint(path, NET)
+    assert not any("\n" in str(error) for error in refused.refused)
     assert "\n" not in text
     assert len(text) < 1000
     return not text

@@ -13,7 +13,7 @@ from tern2lava.compiler.ir.graph import Add, Delay, Dense, Flatten, Graph, Ident
 from tern2lava.compiler.ir.shapes import Reals, Shape, size
 from tern2lava.counts import count
 from tern2lava.errors import InputError
-from tern2lava.files.yaml_text import Place, YamlFile, read_yaml
+from tern2lava.files.yaml_text import Place, YamlFile, read_yaml, refuse_marks
 from tern2lava.findings import alone, replaced
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
@@ -50,7 +50,9 @@ def load_checkpoint(path: str | Path, net_path: str | Path, *, weights: str | No
     Raises InputError (file, line, key) for a missing or unknown key, an unknown tensor, a tensor that no layer uses,
     numbers that are not finite and shapes that do not chain; UnsupportedError for a neuron that has no exact form.
     """
-    return _Net(read_checkpoint(path, weights), read_yaml(net_path)).graph()
+    file = read_yaml(net_path)
+    refuse_marks(file)
+    return _Net(read_checkpoint(path, weights), file).graph()
 
 
 class _Net:
