@@ -18,7 +18,8 @@ from tern2lava.files.opening import FileError
 class StoredTensor:
     """What a tensor is before its numbers are read. where: what errors call it; dtype: in which its numbers are held
     here; packed: bytes that it takes in the file; read: its numbers; kept_as: torch's name of the dtype that it has in
-    the file, where that is another one (bfloat16)."""
+    the file, where that is another one (bfloat16); place: where the numbers
+    lie, the same of two tensors that share them."""
 
     where: str
     shape: tuple[int, ...]
@@ -26,6 +27,7 @@ class StoredTensor:
     packed: int
     read: Callable[[], Array]
     kept_as: str = ""
+    place: tuple[object, ...] | None = None
 
     @property
     def type(self) -> str:

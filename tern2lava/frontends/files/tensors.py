@@ -197,7 +197,7 @@ def _torch_tensor(kind: str, args: tuple[Any, ...], fetch: Fetch, where: str) ->
 
     return StoredTensor(
         where=where, shape=shape, dtype=kept, packed=max(storage.packed, total), read=read,
-        kept_as=dtype if dtype == "bfloat16" else "",
+        kept_as=dtype if dtype == "bfloat16" else "", place=(key, dtype, offset, shape, strides),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from tern2lava.files.yaml_text import Place, YamlFile, read_yaml, refuse_marks
 from tern2lava.findings import alone, replaced
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
+from tern2lava.frontends.files.stored_forms import scaled_weight
 from tern2lava.frontends.netyaml.keys import (
     LAYERS,
     BatchNormKeys,
@@ -114,9 +115,11 @@ class _Net:
     def unused(self, unused: list[str]) -> InputError:
         """The error for tensors that nothing uses."""
         more = f" (and {len(unused) - 1} more)" if len(unused) > 1 else ""
+        written = scaled_weight(self.tensors.checkpoint, unused[0])
+        hint = f"write weight: {written}, or name it under ignore" if written else "name it in a layer or under ignore"
         return InputError(
             f"{self.tensors.checkpoint.path}: tensor {unused[0]}{more}",
-            f"requires a use for each tensor; found none in {self.file.name}; name it in a layer or under ignore",
+            f"requires a use for each tensor; found none in {self.file.name}; {hint}",
         )
 
     def inputs(self) -> str:

@@ -157,10 +157,19 @@ class Tensors:
             if any(f"'{'.'.join(parts[:n])}'" in text for n in range(1, len(parts) + 1)):
                 self.used.add(name)
 
+    def _tied(self, rest: set[str]) -> set[str]:
+        """Those of `rest` that are used under another name: the same numbers at the same place of the file."""
+        stored = self.checkpoint.tensors.stored
+        places = {stored[name].place: name for name in sorted(self.used) if name in stored and stored[name].place}
+        tied = {name: places[stored[name].place] for name in rest if name in stored and stored[name].place in places}
+        self.notes += [f"{name} is {tied[name]} under another name" for name in sorted(tied)]
+        return set(tied)
+
     def leftover(self, ignore: list[str]) -> tuple[list[str], list[str]]:
         """(tensors that nothing uses, those among all that `ignore` names), sorted."""
         everything = set(self.checkpoint.tensors) | set(self.checkpoint.unreadable)
         rest = everything - self.used - self.checkpoint.attributes
+        rest -= self._tied(rest)
         ignored = sorted(name for name in rest if any(fnmatchcase(name, pattern) for pattern in ignore))
         quiet = {name for name in rest if any(fnmatchcase(name, pattern) for pattern in BOOKKEEPING)}
         return sorted(rest - quiet - set(ignored)), ignored

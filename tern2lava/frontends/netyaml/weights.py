@@ -9,9 +9,10 @@ from tern2lava.counts import count
 from tern2lava.files.yaml_text import Place
 from tern2lava.frontends import latent_weights as latent
 from tern2lava.frontends.builder import Feed
+from tern2lava.frontends.files import stored_forms as forms
 from tern2lava.frontends.netyaml.keys import Conv1dKeys, Conv2dKeys, DenseKeys, NeuronKeys, RecurrentKeys, parse
 from tern2lava.frontends.netyaml.loihi import own_weight
-from tern2lava.frontends.netyaml.tensors import Tensors
+from tern2lava.frontends.netyaml.tensors import LARGE, Tensors
 
 
 def weight_and_bias(
@@ -35,14 +36,38 @@ def _named(tensors: Tensors, keys: DenseKeys | Conv2dKeys | Conv1dKeys, place: P
             (*place, "weight"), "requires a weight; found none; give tensors: PREFIX, or weight: NAME"
         )
     bias = tensors.array(keys.bias, (*place, "bias")) if keys.bias is not None else None
+    _refuse_codes(tensors, keys.weight, (*place, "weight"))
     return tensors.array(keys.weight, (*place, "weight")), bias
+
+
+def _refuse_codes(tensors: Tensors, name: str, place: Place) -> None:
+    """Raise InputError where the tensor `name` holds codes whose scale or packing only their owner knows."""
+    full = tensors.checkpoint.find(name)
+    stored = tensors.checkpoint.tensors.stored.get(full) if full is not None else None
+    if full is None or stored is None or tensors.integers or not forms.is_code(stored):
+        return
+    if stored.type == "uint8" and stored.count <= LARGE and not tensors.fits(stored.shape):
+        raise tensors.file.error(
+            place,
+            f"requires a weight that fits the layer; found {full} of uint8 and shape {stored.shape}, perhaps packed "
+            f"codes; write weight: unpack2(t('{full}'), codes=[...], order=..., axis=..., shape=[...])",
+        )
+    if (written := forms.with_scale(tensors.checkpoint, full)) is not None:
+        raise tensors.file.error(
+            place,
+            f"requires the weight that its codes stand for; found {full} of {stored.type} beside what may be its "
+            f"scale; write weight: {written}, or weight: t('{full}') * 1.0 for the codes alone",
+        )
 
 
 def weight_of(tensors: Tensors, prefix: str, place: Place) -> Reals:
     """PREFIX.weight, or what the stored quantiser makes of a latent weight (frontends/latent_weights.py)."""
-    original = f"{prefix}.{latent.ORIGINAL}"
-    if tensors.has(f"{prefix}.weight") or not tensors.has(original):
-        return tensors.array(f"{prefix}.weight", place)
+    original, weight = f"{prefix}.{latent.ORIGINAL}", f"{prefix}.weight"
+    if (written := _in_parts(tensors, prefix, "weight", place)) is not None:
+        return tensors.array(written, place)
+    if tensors.has(weight) or not tensors.has(original):
+        _refuse_codes(tensors, weight, place)
+        return tensors.array(weight, place)
     alpha, delta = (f"{prefix}.{name}" for name in latent.LEARNED)
     if not (tensors.has(alpha) and tensors.has(delta)):
         raise tensors.file.error(
@@ -52,9 +77,23 @@ def weight_of(tensors: Tensors, prefix: str, place: Place) -> Reals:
     return latent.ternary_weight(where, *(tensors.array(name, place) for name in (original, alpha, delta)))
 
 
+def _in_parts(tensors: Tensors, prefix: str, key: str, place: Place) -> str | None:
+    """The expression for a tensor that torch itself stores in parts (files/stored_forms.py), where it is not there
+    otherwise than as what a pickled module computed of them."""
+    full = tensors.checkpoint.find(f"{prefix}.{key}")
+    if full is not None and full not in tensors.checkpoint.attributes:
+        return None
+    try:
+        return forms.certain(tensors.checkpoint, prefix, key)
+    except ValueError as error:
+        raise tensors.file.error(place, str(error)) from None
+
+
 def bias_of(tensors: Tensors, prefix: str, place: Place) -> Reals | None:
     """PREFIX.bias, None where there is none (or where a pickled module says so)."""
     bias = f"{prefix}.bias"
+    if (written := _in_parts(tensors, prefix, "bias", place)) is not None:
+        return tensors.array(written, place)
     there = tensors.has(bias) and tensors.value(bias) is None
     return tensors.array(bias, place) if there else None
 

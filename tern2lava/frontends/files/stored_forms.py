@@ -1,0 +1,94 @@
+"""Weights that a checkpoint holds in parts, as expressions of docs/net-yaml.md: those whose meaning is certain from the
+names that torch gives to the parts, and those that only their owner knows."""
+
+from __future__ import annotations
+
+from tern2lava.frontends.files.checkpoint import Checkpoint
+from tern2lava.frontends.files.stored import StoredTensor
+
+SCALES = (
+    "scale", "scales", "alpha", "weight_scale", "weight_scales", "weight_alpha", "scale_weight", "w_scale", "step",
+    "step_size", "delta",
+)  # fmt: skip
+"""What layers of people's own call the scale of their codes."""
+MASKS = ("mask", "weight_mask")
+CODES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
+SPECTRAL = (
+    "torch.nn.utils.remove_spectral_norm(layer), or parametrize.remove_parametrizations(layer, 'weight'), leaves the "
+    "weight as it is; save the state_dict after it"
+)
+
+
+def certain(checkpoint: Checkpoint, prefix: str, key: str) -> str | None:
+    """The expression for PREFIX.key where torch's own names say it: a pruned tensor or one with weight_norm. None where
+    there are no such parts. Raises ValueError, saying why, for a tensor whose parts do not say it."""
+    original, mask = f"{prefix}.{key}_orig", f"{prefix}.{key}_mask"
+    if _tensor(checkpoint, original) and _tensor(checkpoint, mask):
+        return f"t('{mask}') * t('{original}')"
+    own = f"{prefix}.parametrizations.{key}"
+    for part in (f"{original.removesuffix('_orig')}_u", f"{own}.0._u"):
+        if _tensor(checkpoint, part):
+            raise ValueError(f"requires a stored {key}; found the parts of spectral_norm ({part}); {SPECTRAL}")
+    for magnitude, direction in ((f"{prefix}.{key}_g", f"{prefix}.{key}_v"), (f"{own}.original0", f"{own}.original1")):
+        g, v = _tensor(checkpoint, magnitude), _tensor(checkpoint, direction)
+        if g is not None and v is not None:
+            return _normed(magnitude, direction, g, v)
+    return None
+
+
+def _normed(magnitude: str, direction: str, g: StoredTensor, v: StoredTensor) -> str:
+    """weight_norm: v g / |v|, the norm over the axes that g does not have."""
+    kept = [axis for axis, size in enumerate(g.shape) if size > 1]
+    if g.shape and (len(g.shape) != len(v.shape) or len(kept) > 1 or any(g.shape[i] != v.shape[i] for i in kept)):
+        raise ValueError(
+            f"requires the two parts of weight_norm; found {magnitude} of {g.shape} and {direction} of {v.shape}; "
+            "parametrize.remove_parametrizations(layer, 'weight') leaves the weight as it is; save it after that"
+        )
+    axes = [axis for axis in range(len(v.shape)) if axis not in kept]
+    squares = f"sum(t('{direction}') * t('{direction}'), axis={axes}, keepdim={'true' if g.shape else 'false'})"
+    return f"t('{direction}') * (t('{magnitude}') / sqrt({squares}))"
+
+
+def with_scale(checkpoint: Checkpoint, name: str) -> str | None:
+    """What to write where the tensor `name` (a full name) lies beside one that looks like its scale or mask; None where
+    none does."""
+    found = _beside(checkpoint, name)
+    codes = _tensor(checkpoint, name)
+    if not found or codes is None:
+        return None
+    text = f"t('{name}')"
+    for part in found:
+        stored = checkpoint.tensors.stored[part]
+        factor = f"t('{part}')"
+        if len(stored.shape) == 1 and stored.count > 1 and len(codes.shape) > 1 and stored.shape[0] == codes.shape[0]:
+            factor = f"reshape({factor}, {[-1] + [1] * (len(codes.shape) - 1)})"
+        text += f" * {factor}"
+    return text
+
+
+def is_code(stored: StoredTensor) -> bool:
+    """Whether a tensor holds integers."""
+    return stored.type in CODES
+
+
+def scaled_weight(checkpoint: Checkpoint, part: str) -> str | None:
+    """What to write where the tensor `part` looks like the scale or mask of a weight beside it."""
+    prefix = part.rpartition(".")[0]
+    for key in ("weight", "codes", "qweight"):
+        name = f"{prefix}.{key}" if prefix else key
+        if name != part and part in _beside(checkpoint, name) and name in checkpoint.tensors:
+            return with_scale(checkpoint, name)
+    return None
+
+
+def _beside(checkpoint: Checkpoint, name: str) -> list[str]:
+    """The tensors beside `name` that are called like a scale or mask of it."""
+    prefix, _, key = name.rpartition(".")
+    begin = f"{prefix}." if prefix else ""
+    words = [*SCALES, *MASKS, *(f"{key}_{word}" for word in ("scale", "scales", "alpha", "mask"))]
+    return [part for word in dict.fromkeys(words) if (part := f"{begin}{word}") in checkpoint.tensors.stored]
+
+
+def _tensor(checkpoint: Checkpoint, name: str) -> StoredTensor | None:
+    full = checkpoint.find(name)
+    return checkpoint.tensors.stored.get(full) if full is not None else None
