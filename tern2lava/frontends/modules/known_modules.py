@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Loaded:
     """A live module as it was read: its graph, how it is called ("step", "time_first", "batch_first" or "static"), and
-    the population of each neuron layer by its name in the module."""
+    the population of each neuron layer by its name in the module. scores: whether a tensor (samples, classes) that its
+    forward returns is the scores of the graph's first output."""
 
     graph: Graph
     call: str
     names: dict[str, str]
+    scores: bool = True
 
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")

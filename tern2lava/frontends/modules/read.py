@@ -96,8 +96,7 @@ def read_module(
     from tern2lava.frontends.modules.trace.load import load_traced
 
     try:
-        chosen = readout or Readout.SPIKE_COUNT
-        return load_traced(module, shapes, steps, readout=chosen, levels=levels, call=call)
+        return load_traced(module, shapes, steps, readout=readout, levels=levels, call=call)
     except Tern2LavaError:
         if refused is not None:
             raise refused from None

@@ -20,7 +20,7 @@ from tern2lava.compiler.ir.graph import Readout
 from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort
-from tern2lava.errors import InputError, Tern2LavaError
+from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.modules.known_modules import FRAMEWORKS, Loaded, dtype_of, rest, resting_copy, unwrapped
 from tern2lava.frontends.modules.read import CALLS, is_sequence, sequence_call, sequence_names
 from tern2lava.frontends.modules.torch_layers import class_path
@@ -41,7 +41,8 @@ def record_module(
     """Arrays of the module's own run on `inputs`, (samples, steps, *shape) for each argument of its forward.
 
     spikes.NAME int8, v.NAME (samples, steps, *shape), v_when "after", dtype, framework, and scores (samples, classes)
-    where the forward gives them. loaded: the module as it was read before. Other arguments and errors as of api.record.
+    where the forward gives those of the readout. loaded: the module as it was read before. Other arguments and errors
+    as of api.record.
     """
     original = unwrapped(module)
     parameters = [name for name in inspect.signature(original.forward).parameters if name in inputs]
@@ -53,9 +54,9 @@ def record_module(
     shapes = {name: tuple(values.shape[2:]) for name, values in inputs.items()}
     steps = next(iter(inputs.values())).shape[1]
     if loaded is not None:
-        style, known = loaded.call, loaded.names
+        style, known, plain = loaded.call, loaded.names, loaded.scores
     else:
-        style, known = _style(original, source, shapes, steps, call)
+        style, known, plain = _style(original, source, shapes, steps, call)
     copied = resting_copy(original)
     dtype = dtype_of(copied)
     layers = _layers(copied, known, dict(names or {}), dict(potentials or {}), source)
@@ -72,7 +73,7 @@ def record_module(
                 kept.setdefault(name, []).append(values)
             if begin == 0:
                 _require_memory(kept, samples, end, source)
-            found = _scores(scores, returned, style, run.batch, source)
+            found = _scores(scores, returned, style, run.batch, source) if plain or scores is not None else None
             if found is not None:
                 given.append(found)
     arrays = {name: np.concatenate(parts) for name, parts in kept.items()}
@@ -111,20 +112,25 @@ class _Layer:
 
 def _style(
     module: torch.nn.Module, source: str, shapes: dict[str, Shape], steps: int, call: str
-) -> tuple[str, dict[str, str]]:
-    """(how the module is called, the population of each neuron layer by its name in the module)."""
+) -> tuple[str, dict[str, str], bool]:
+    """(how the module is called, the population of each neuron layer by its name in the module, whether what it returns
+    may be the scores of its readout)."""
     if is_sequence(module) and len(shapes) == 1:
-        return sequence_call(module) if call == "auto" else call, sequence_names(module)
+        return sequence_call(module) if call == "auto" else call, sequence_names(module), True
     try:
-        read = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, levels=(0, 1), call=call)
+        try:
+            read = load_traced(module, shapes, steps, readout=None, levels=(0, 1), call=call)
+        except UnsupportedError:
+            # What is returned is no readout of ours: the spikes can be recorded all the same.
+            read = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, levels=(0, 1), call=call)
     except Tern2LavaError as error:
         if call == "auto":
             raise InputError(
                 f"{source}: call", f"requires how its forward is called; found a module that cannot be read ({error}); "
                 f"say call= one of {', '.join(CALLS[1:])}, and names={{'LAYER': 'POPULATION'}}"
             ) from None  # fmt: skip
-        return call, sequence_names(module)
-    return read.call, read.names
+        return call, sequence_names(module), True
+    return read.call, read.names, read.scores
 
 
 def _layers(

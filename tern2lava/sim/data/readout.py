@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,6 +81,26 @@ def by_class(output: Output, values: Array) -> Array:
     if output.offset is not None:
         values = values + (_whole(output.offset) if whole else output.offset)
     return np.asarray(values)
+
+
+def reach(output: Output, values: Array) -> Reals:
+    """What scores would be if nothing cancelled, (batch, classes): rounding moves sums by a share of it."""
+    kept = output.readout if output.readout is Readout.MEMBRANE_LAST else Readout.MEMBRANE_SUM
+    return scores_of(replace(_positive(output), readout=kept), np.abs(np.asarray(values, np.float64)))
+
+
+def reach_of_steps(output: Output, values: Array) -> Reals:
+    """The same of what scores are formed of in each step, (batch, steps, classes)."""
+    return by_class(_positive(output), np.abs(np.asarray(values, np.float64)))
+
+
+def _positive(output: Output) -> Output:
+    return replace(
+        output,
+        classes=None if output.classes is None else np.abs(output.classes),
+        offset=None if output.offset is None else np.abs(output.offset),
+        step_weights=None if output.step_weights is None else np.abs(output.step_weights),
+    )
 
 
 def votes(output: Output, values: Reals) -> Reals:

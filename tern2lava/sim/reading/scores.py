@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Graph, Output, Readout
 from tern2lava.compiler.ir.shapes import Array, Bools, Reals
-from tern2lava.sim.data.readout import by_class, read, scores_of
+from tern2lava.sim.data.readout import by_class, reach, reach_of_steps, read
 from tern2lava.sim.data.readout import scores as read_out
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reading.compare import ScoreReading
@@ -94,24 +94,19 @@ def _vote_error(output: Output, values: Reals, error: Reals) -> Reals:
 
 def _rounding(graph: Graph, run: OutputRun, trace: Trace, scores: Reals, precision: Precision) -> Reals:
     """What rounding can move in the sums that a framework forms scores by."""
-    output, values = run.output, np.abs(np.asarray(read(graph, trace, run.output), np.float64))
+    output, values = run.output, read(graph, trace, run.output)
     terms = float(values.shape[1]) + 2.0
     if output.plain and not output.readout.in_each_step:
-        return precision.of_sum(np.asarray(terms), np.abs(scores) if run.v is None else values.sum(axis=1))
-    positive = replace(
-        output,
-        classes=None if output.classes is None else np.abs(output.classes),
-        offset=None if output.offset is None else np.abs(output.offset),
-        step_weights=None if output.step_weights is None else np.abs(output.step_weights),
-    )
+        size = np.abs(scores) if run.v is None else np.abs(values).sum(axis=1)
+        return precision.of_sum(np.asarray(terms), size)
     if output.readout.in_each_step:
-        moved = precision.of_sum(np.asarray(values.shape[2] + 3.0), by_class(positive, values))
-        votes_moved = _vote_error(output, by_class(output, read(graph, trace, output)), moved)
-        weight = np.ones(()) if positive.step_weights is None else positive.step_weights
+        sizes = reach_of_steps(output, values)
+        moved = precision.of_sum(np.asarray(values.shape[2] + 3.0), sizes)
+        votes_moved = _vote_error(output, by_class(output, values), moved)
+        weight = np.abs(np.ones(()) if output.step_weights is None else output.step_weights)
         total = ((weight if weight.ndim == 0 else weight[:, None]) * votes_moved).sum(axis=1)
         return np.asarray(total + precision.of_sum(np.asarray(terms + 8.0), np.abs(scores)))
-    sums = positive if output.readout is Readout.MEMBRANE_LAST else replace(positive, readout=Readout.MEMBRANE_SUM)
-    return precision.of_sum(np.asarray(terms + values.shape[2] + 2.0), scores_of(sums, values))
+    return precision.of_sum(np.asarray(terms + values.shape[2] + 2.0), reach(output, values))
 
 
 def _factor(mine: Reals, theirs: Reals) -> float:

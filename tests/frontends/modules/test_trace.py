@@ -138,7 +138,7 @@ def test_a_loop_over_time_becomes_the_graph_it_computes(loop: Callable[..., Any]
     style, kinds = LOOPS[loop]
     net = Layers(loop)
     graph = load_module(net, (12,), STEPS)
-    assert f"traced over 20 steps ({style})" in graph.notes[0]
+    assert any(f"traced over 20 steps ({style})" in note for note in graph.notes)
     for kind, number in kinds.items():
         assert len(graph.of_kind(kind)) == number, kind
     assert [node.name for node in graph.of_kind(Neuron)] == ["lif1", "lif2", "lif3"]
@@ -247,24 +247,6 @@ def relu(net: Any, x: torch.Tensor) -> Any:
         _, m2 = net.lif2(torch.relu(net.fc2(s1)), m2)
 
 
-def mean_rate(net: Any, x: torch.Tensor) -> Any:
-    m1, _, _ = rest(net)
-    spikes = []
-    for t in range(x.size(0)):
-        s1, m1 = net.lif1(net.fc1(x[t]), m1)
-        spikes.append(s1)
-    return net.rec(torch.stack(spikes).mean(0))
-
-
-def linear_at_the_end(net: Any, x: torch.Tensor) -> Any:
-    m1, _, _ = rest(net)
-    total = 0
-    for t in range(x.size(0)):
-        s1, m1 = net.lif1(net.fc1(x[t]), m1)
-        total = total + net.fc2(s1)
-    return total
-
-
 def decayed_state(net: Any, x: torch.Tensor) -> Any:
     m1, _, _ = rest(net)
     for t in range(x.size(0)):
@@ -329,8 +311,6 @@ def fails(net: Any, x: torch.Tensor) -> Any:
     ("loop", "error", "why"),
     [
         (relu, UnsupportedError, r"layer lif2 \(Leaky\): .*found torch.relu of earlier layers"),
-        (mean_rate, UnsupportedError, r"layer rec \(Linear\): requires a network that ends in neurons"),
-        (linear_at_the_end, UnsupportedError, r"layer fc2 \(Linear\): requires a network that ends in neurons"),
         (decayed_state, UnsupportedError, r"layer lif1 \(Leaky\): requires neurons that go on from their own state"),
         (odd_steps, UnsupportedError, r"lif2 \(Leaky\): requires the same computation in every step; found another"),
         (neurons_twice, UnsupportedError, r"layer lif1 \(Leaky\): .*40 calls in 20 steps"),
@@ -367,7 +347,7 @@ def test_a_call_can_be_said_and_a_wrong_one_is_refused() -> None:
 def test_neurons_that_never_fire_in_the_check_are_named() -> None:
     net = Layers(step_by_step)
     net.lif3.threshold = torch.tensor(1e6)
-    assert load_module(net, (12,), STEPS).notes[1:] == ("lif3: fired in no run of the check, which proves little",)
+    assert load_module(net, (12,), STEPS).notes[1:2] == ("lif3: fired in no run of the check, which proves little",)
 
 
 def test_a_module_and_its_states_are_left_as_they_were() -> None:

@@ -94,7 +94,10 @@ def _conv(builder: GraphBuilder, expression: Expression, name: str, sources: Seq
 
 
 def _pool(builder: GraphBuilder, expression: Expression, name: str, sources: Sequence[str], where: str) -> None:
-    kernel, stride, padding = (pair(value, first) for value, first in zip(expression.data, (1, 1, 0), strict=True))
+    # One number is that of the only axis of a one-dimensional pooling.
+    given = [(first, v) if isinstance(v, int) and len(expression.shape) == 2 else pair(v, first)
+             for v, first in zip(expression.data, (1, 1, 0), strict=True)]  # fmt: skip
+    kernel, stride, padding = given
     if expression.kind == "maxpool":
         builder.maxpool(name, sources[0], where, kernel=kernel, stride=stride, padding=padding)
     else:

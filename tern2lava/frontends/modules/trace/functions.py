@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.modules.trace import arithmetic, elementwise, layer_functions, linear, moving
+from tern2lava.frontends.modules.trace import arithmetic, elementwise, ends, layer_functions, linear, moving
 from tern2lava.frontends.modules.trace.recorder import POTENTIAL, Recorder
 from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning
 
@@ -36,6 +36,7 @@ HANDLERS: dict[str, Handler] = {
     **arithmetic.HANDLERS,
     **linear.HANDLERS,
     **layer_functions.HANDLERS,
+    **ends.HANDLERS,
 }
 """The functions that are followed, by name without underscores around it."""
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from tern2lava.compiler.ir.graph import Graph, Readout
+from tern2lava.compiler.ir.graph import Readout
 from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import InputError, Tern2LavaError
 from tern2lava.frontends.modules.known_modules import Loaded, fresh_copy, refuse_changes, rest
-from tern2lava.frontends.modules.trace.check import check_spikes
+from tern2lava.frontends.modules.trace.check import check_returned, check_spikes
 from tern2lava.frontends.modules.trace.functions import follow
 from tern2lava.frontends.modules.trace.recorder import Recorder
+from tern2lava.frontends.modules.trace.returned import Returned, returned_tensors
 from tern2lava.frontends.modules.trace.symbols import BATCH, ITEM, STATIC, TIME, AxesError, Symbol
 from tern2lava.frontends.modules.trace.to_graph import Fold
 
@@ -24,7 +25,7 @@ DENSITIES = (0.4, 0.15, 0.8)
 
 
 def load_traced(
-    module: torch.nn.Module, shapes: dict[str, Shape], steps: int, *, readout: Readout, levels: tuple[int, int],
+    module: torch.nn.Module, shapes: dict[str, Shape], steps: int, *, readout: Readout | None, levels: tuple[int, int],
     call: str,
 ) -> Loaded:  # fmt: skip
     """A module with a forward of its own, read (see read.read_module).
@@ -41,12 +42,12 @@ def load_traced(
         attempt = _Attempt(fresh_copy(module), source, shapes, steps, style, levels)
         attempt.training = module.training
         try:
-            graph, names = attempt.graph(readout)
+            found = attempt.graph(readout)
         except (Tern2LavaError, _RunError) as error:
-            found = error if isinstance(error, Tern2LavaError) else InputError(source, str(error))
-            errors.append((attempt.reached - isinstance(error, AxesError), found))
+            why = error if isinstance(error, Tern2LavaError) else InputError(source, str(error))
+            errors.append((attempt.reached - isinstance(error, AxesError), why))
             continue
-        return Loaded(graph=graph, call=style, names=names)
+        return found
     raise max(errors, key=lambda pair: pair[0])[1]
 
 
@@ -67,29 +68,36 @@ class _Attempt:
         self.reached = 0
         self.training = False
 
-    def graph(self, readout: Readout) -> tuple[Graph, dict[str, str]]:
-        """The graph, checked against two runs of the module, and the node of each neuron layer."""
-        recorder, inputs = self.record(0)
+    def graph(self, readout: Readout | None) -> Loaded:
+        """The module as it is read, its graph checked against two runs of it."""
+        recorder, inputs, returned = self.record(0)
         self.reached = 2
-        graph, names = Fold(recorder, self.steps, self.levels, self.training).graph(readout)
+        fold = Fold(recorder, self.steps, self.levels, self.training, returned)
+        graph, names = fold.graph(readout)
         self.reached = 4
         compared: dict[str, int] = dict.fromkeys(names.values(), 0)
         notes: list[str] = []
         for seed in range(2):
             if seed:
-                recorder, inputs = self.record(seed)
-            spikes = {names[recorder.expressions[key].label]: recorder.spikes(key) for key in recorder.calls}
-            check_spikes(graph, inputs, spikes, self.source, notes)
+                recorder, inputs, returned = self.record(seed)
+            labels = {key: recorder.expressions[key].label for key in recorder.calls}
+            spikes = {names[label]: recorder.spikes(key) for key, label in labels.items() if label in names}
+            trace = check_spikes(graph, inputs, spikes, self.source, notes)
+            check_returned(graph, trace, spikes, returned, fold.chosen, self.source)
             for name, own in spikes.items():
                 compared[name] += int(np.abs(own).sum())
         silent = [name for name, count in compared.items() if not count]
         notes = [*dict.fromkeys(notes), *(f"{n}: fired in no run of the check, which proves little" for n in silent)]
         said = f"traced over {self.steps} steps ({self.style.replace('_', ' ')}); the graph gave the module's own "
         notes = [f"{said}{sum(compared.values()):,} spikes", *notes]
-        return graph.with_nodes(graph.nodes, notes=notes), names
+        graph = graph.with_nodes(graph.nodes, notes=(*notes, *fold.told))
+        first = next(iter(fold.chosen), None)
+        given = not fold.other if first is None else not (first.whole or first.ends) and first.path in ("", "[0]")
+        return Loaded(graph=graph, call=self.style, names=names, scores=given)
 
-    def record(self, seed: int) -> tuple[Recorder, Inputs]:
-        """A recorded run from rest on random input, and that input by name, (batch, steps, *shape)."""
+    def record(self, seed: int) -> tuple[Recorder, Inputs, list[Returned]]:
+        """A recorded run from rest on random input, that input by name, (batch, steps, *shape), and what the run
+        returned."""
         rng = np.random.default_rng(seed)
         inputs: Inputs = {}
         for name, shape in self.shapes.items():
@@ -102,7 +110,7 @@ class _Attempt:
         with torch.no_grad():
             rest(self.module)
         try:
-            recorder.run(lambda: self.call(recorder, inputs))
+            result = recorder.run(lambda: self.call(recorder, inputs))
         except Tern2LavaError:
             raise
         except Exception as error:
@@ -111,10 +119,10 @@ class _Attempt:
                 f"its forward fails on {self.style.replace('_', ' ')} input of {self.steps} steps "
                 f"({type(error).__name__}: {why}); say call= and input_shape as it needs them"
             ) from None
-        return recorder, inputs
+        return recorder, inputs, returned_tensors(recorder, result, self.style == "step")
 
     def call(self, recorder: Recorder, inputs: Inputs) -> Any:
-        """Run the module's forward once, or once per step."""
+        """Run the module's forward once, or once per step; what it returns, of every step where it is called so."""
         keys = {name: recorder.input(name, shape, self.levels) for name, shape in self.shapes.items()}
         values = {name: torch.from_numpy(np.array(value)) for name, value in inputs.items()}
         items = {name: (ITEM,) * len(shape) for name, shape in self.shapes.items()}
@@ -131,13 +139,16 @@ class _Attempt:
                 recorder.mark(value, Symbol(keys[name], (STATIC,), (BATCH, *items[name])))
             return self.module(*given.values())
         state: tuple[Any, ...] = ()
+        results = []
         for t in range(self.steps):
             given = {n: v[:, t].contiguous() for n, v in values.items()}
             for name, value in given.items():
                 recorder.mark(value, Symbol(keys[name], (t,), (BATCH, *items[name])))
             result = self.module(*given.values(), *state)
-            state = (result[1],) if self.hands_on_state() and isinstance(result, tuple) and len(result) == 2 else ()
-        return None
+            handed = self.hands_on_state() and isinstance(result, tuple) and len(result) == 2
+            state = (result[1],) if handed else ()
+            results.append(result[0] if handed else result)
+        return results
 
     def hands_on_state(self) -> bool:
         """Whether the forward is forward(inputs..., state=None), giving (output, state), as Norse's modules."""

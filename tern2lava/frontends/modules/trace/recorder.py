@@ -319,6 +319,11 @@ class Recorder(TorchFunctionMode):
                     kind="state", label=name, args=((key, 0),), data=(n,), shape=shape, states=True, at=users_line()
                 )
                 self.mark(tensor, Symbol(self.express(state, n), times, axes))
+            elif sequence and self.meaning(tensor) is None and tensor.shape == first.shape[1:]:
+                state = Expression(
+                    kind="state", label=name, args=((key, 0),), data=(n,), shape=shape, states=True, at=users_line()
+                )
+                self.mark(tensor, Symbol(self.express(state, n), times[-1:], axes[1:]))
             elif tensor is not first and self.meaning(tensor) is None and not sequence:
                 self.mark(tensor, Foreign(POTENTIAL))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from tern2lava.compiler.ir.graph import Delay, Graph, Readout
 from tern2lava.compiler.ir.shapes import size
@@ -12,14 +13,18 @@ from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules.known_modules import add_layer
 from tern2lava.frontends.modules.torch_layers import IN_TRAINING, TRAINED, class_path
 from tern2lava.frontends.modules.trace.emit import EMITTERS
+from tern2lava.frontends.modules.trace.outputs import Chosen, choose, prune, told_instead
 from tern2lava.frontends.modules.trace.recorder import POTENTIAL, Recorder
+from tern2lava.frontends.modules.trace.returned import Returned
 from tern2lava.frontends.modules.trace.symbols import TOTAL, ZERO, Expression, Symbol
 
 
 class Fold:
     """One recorded run on its way into a Graph of `steps` steps."""
 
-    def __init__(self, recorder: Recorder, steps: int, levels: tuple[int, int], training: bool) -> None:
+    def __init__(
+        self, recorder: Recorder, steps: int, levels: tuple[int, int], training: bool, returned: Sequence[Returned] = ()
+    ) -> None:
         self.recorder, self.levels, self.training = recorder, levels, training
         self.source = recorder.source
         kinds = {e.kind for e in recorder.expressions if e.kind in ("conv", "avgpool", "maxpool")}
@@ -30,9 +35,17 @@ class Fold:
         self.builder = GraphBuilder(self.source, steps, one_dimensional=flat)
         self.emitted: dict[tuple[int, int], str] = {}
         self.used: set[int] = set()
+        self.returned = returned
+        self.chosen: list[Chosen] = []
+        self.other = False
+        self.told: list[str] = []
 
-    def graph(self, readout: Readout) -> tuple[Graph, dict[str, str]]:
-        """(the graph, the node of each neuron layer by its name in the module)."""
+    def graph(self, readout: Readout | None) -> tuple[Graph, dict[str, str]]:
+        """(the graph, the node of each neuron layer by its name in the module).
+
+        readout: of the last layers; None: what the forward returns is read (`chosen`), or spikes where it returns
+        nothing. `other`: the forward returns something else than was asked for. `told`: notes on what is read.
+        """
         recorder, builder = self.recorder, self.builder
         for key, expression in enumerate(recorder.expressions):
             if expression.kind == "input":
@@ -56,10 +69,20 @@ class Fold:
             self.used |= before
             expression = recorder.expressions[key]
             add_layer(builder, self.emitted[key, 0], source, self.where(expression), expression.module)
+        names = {recorder.expressions[key].label: self.emitted[key, 0] for key in recorder.calls}
+        if readout is None and self.returned:
+            self.chosen = choose(
+                recorder, self.returned, builder, lambda key: self.emit(key, 0), self.source, self.told
+            )
+            stay = prune(builder, [one.layer.layer for one in self.chosen], self.told)
+            graph = builder.finish(None, self.source, [one.layer for one in self.chosen])
+            return graph, {label: node for label, node in names.items() if node in stay}
         self.refuse_unused()
         outputs = [self.emitted[key, 0] for key in recorder.calls if key in (sinks or {list(recorder.calls)[-1]})]
-        graph = builder.finish(readout, self.source, outputs)
-        return graph, {recorder.expressions[key].label: self.emitted[key, 0] for key in recorder.calls}
+        if readout is not None and (told := told_instead(recorder, self.returned, readout, outputs)):
+            self.told.append(told)
+            self.other = True
+        return builder.finish(readout, self.source, outputs), names
 
     def where(self, expression: Expression) -> str:
         """The place of an expression for messages."""
