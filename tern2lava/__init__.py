@@ -15,6 +15,7 @@ simulate   a run on spikes: scores, predictions, spikes, states
 prove      whether the core images are the program, for every input
 worst      the inputs on which integers part furthest from real numbers, as a search finds them
 verify     five verdicts on data: execution, arithmetic, reading, ranges, images
+conformance  traces of any back end held against the network's own equations
 report     everything that is known of a compiled network
 export     NIR, core images, weights
 
@@ -30,7 +31,20 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tern2lava.api import check, compile, export, load, prove, record, report, simulate, verify, what_if, worst
+    from tern2lava.api import (
+        check,
+        compile,
+        conformance,
+        export,
+        load,
+        prove,
+        record,
+        report,
+        simulate,
+        verify,
+        what_if,
+        worst,
+    )
     from tern2lava.compiler.options import MapOptions, Options
     from tern2lava.errors import Tern2LavaError
 
@@ -42,6 +56,7 @@ __all__ = [
     "Tern2LavaError",
     "check",
     "compile",
+    "conformance",
     "export",
     "load",
     "prove",

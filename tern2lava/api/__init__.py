@@ -1,5 +1,5 @@
-"""The functions of tern2lava in Python: load, check, compile, what_if, record, simulate, prove, verify, worst,
-report, export.
+"""The functions of tern2lava in Python: load, check, compile, what_if, record, simulate, prove, verify, conformance,
+worst, report, export.
 
 The command line is a rendering of them. docs/python.md shows them together. A bundle is a folder that `compile` wrote,
 or what `compile` returned. Every error is a Tern2LavaError of one line: where, what is required, what was found, what
@@ -11,6 +11,7 @@ from __future__ import annotations
 from tern2lava.api.checking import Check, Finding, check
 from tern2lava.api.compiled import CompiledNetwork
 from tern2lava.api.compiling import compile, what_if
+from tern2lava.api.conforming import conformance
 from tern2lava.api.exporting import Export, export
 from tern2lava.api.loading import load
 from tern2lava.api.proving import prove
@@ -28,6 +29,7 @@ __all__ = [
     "Simulation",
     "check",
     "compile",
+    "conformance",
     "export",
     "load",
     "prove",

@@ -82,7 +82,7 @@ def compile(
     graph = loaded if isinstance(loaded, Graph) else loaded.graph
     measure, measured_on = _measure(data, graph, options, any_steps, pad)
     runs = _calibrate(calibrate, graph, options, any_steps, pad)
-    kept = None if recorded is None else run_to_keep(_recorded(recorded), graph, options.effort)
+    kept = None if recorded is None else run_to_keep(_recorded(recorded, graph), graph, options.effort)
     if kept is None and not isinstance(loaded, Graph):
         from tern2lava.frontends.record.keep import keep_run
 
@@ -181,10 +181,11 @@ def with_effort(options: Options | None, map_options: object, effort: object) ->
     return wanted if chosen is None else replace(wanted, effort=chosen)
 
 
-def _recorded(recorded: object) -> Path | dict[str, Any]:
+def _recorded(recorded: object, graph: Graph) -> Path | dict[str, Any]:
     hint = "give what tern2lava.record returned, or the npz file that it wrote"
     if isinstance(recorded, (str, os.PathLike)):
-        return arguments.path(recorded, "recorded", hint)
+        given = given_spikes(recorded, graph, "recorded")
+        return given.path if given.path is not None else dict(given.arrays or {})
     if not isinstance(recorded, Mapping):
         raise arguments.refused("recorded", "a recorded run", recorded, hint)
     return named_arrays(recorded, lambda name: True, "recorded")
@@ -229,7 +230,7 @@ def _calibrate(samples: object, graph: Graph, options: Options, any_steps: bool,
     effort, steps = options.effort, options.steps or graph.steps
     given = given_spikes(samples, graph, "calibrate")
     spikes = given.spike_data(graph, steps, any_steps=any_steps, pad=pad, effort=effort)
-    file, sha256 = ("", digest(spikes)) if given.path is None else (given.path.name, file_digest(given.path))
+    file, sha256 = ("", digest(spikes)) if given.file is None else (given.file.name, file_digest(given.file))
 
     def calibrate(real: Graph, progress: Progress) -> Calibration:
         from tern2lava.sim.calibration import SampleRuns

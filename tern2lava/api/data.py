@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tern2lava import arguments
-from tern2lava.compiler.ir.graph import Graph, Input
+from tern2lava.compiler.ir.graph import Graph, Input, Neuron, Output, Population
 from tern2lava.effort import Effort
 from tern2lava.errors import InputError
 from tern2lava.files.npz import NPZ
 from tern2lava.files.opening import open_file
+from tern2lava.frontends.files.hdf5 import is_hdf5
+from tern2lava.frontends.nir.traces import read_traces
 from tern2lava.sim.data.fitting import fitted
 from tern2lava.sim.data.given import HINT, named_arrays
 from tern2lava.sim.data.spike_file import SpikeData, load_spikes, make_spikes
@@ -26,14 +28,17 @@ from tern2lava.sim.reading.verify import recorded_steps
 
 SpikesLike: TypeAlias = str | os.PathLike[str] | SpikeData | Mapping[str, Any] | ArrayLike
 """Spikes (samples, steps, *input shape): an array, nested lists, a torch tensor, (spikes, labels), a mapping of arrays,
-or the path of an npz file (docs/data.md)."""
+or the path of an npz file (docs/data.md) or of NIRData (docs/nir.md)."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Given:
-    """What the user gave: the path of a file, named arrays, or SpikeData."""
+    """What the user gave: the path of a file, named arrays, or SpikeData. source: the file that the arrays are from;
+    ignored: what else it holds."""
 
     path: Path | None = None
+    source: Path | None = None
+    ignored: tuple[str, ...] = ()
     arrays: Mapping[str, Any] | None = None
     spikes: SpikeData | None = None
     name: str = "data"
@@ -42,6 +47,11 @@ class Given:
     def where(self) -> object:
         """What errors call it."""
         return self.name if self.path is None else self.path
+
+    @property
+    def file(self) -> Path | None:
+        """The file that it is from."""
+        return self.path or self.source
 
     def spike_data(self, program: Graph, steps: int, *, any_steps: bool, pad: bool, effort: Effort) -> SpikeData:
         """The values for the inputs of `program`, held against the `steps` it was compiled for and its outputs."""
@@ -58,19 +68,51 @@ class Given:
         if self.path is not None:
             return load_oracle(self.path, imported, spikes.samples, recorded_steps(spikes), effort)
         if self.arrays is not None:
-            return make_oracle(self.arrays, imported, spikes.samples, recorded_steps(spikes))
+            return make_oracle(self.arrays, imported, spikes.samples, recorded_steps(spikes), self.where)
         return None
 
 
-def given_spikes(data: object, program: Graph, name: str = "data") -> Given:
-    """`data` told apart; errors call it `name`. Raises InputError for what is no spikes."""
+def given_spikes(data: object, program: Graph, name: str = "data", *, dt: float | None = None) -> Given:
+    """`data` told apart; errors call it `name`. dt: the network's time step, where it is known, for events of NIRData.
+    Raises InputError for what is no spikes."""
     if isinstance(data, SpikeData):
         _check_inputs(data, program, name)
         return Given(spikes=data, name=name)
     if isinstance(data, (str, os.PathLike)):
-        return Given(path=arguments.path(data, name, HINT))
+        path = arguments.path(data, name, HINT)
+        if is_hdf5(path):
+            arrays, ignored = _recorded(path, program, dt)
+            return Given(arrays=arrays, name=str(path), source=path, ignored=ignored)
+        return Given(path=path)
     names = {"spikes", "labels", "lengths", *(node.name for node in program.of_kind(Input))}
     return Given(arrays=named_arrays(data, lambda name: name in names or is_oracle_key(name), name), name=name)
+
+
+def _recorded(path: Path, program: Graph, dt: float | None) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The arrays of a NIRData file: those of inputs by their names, spikes.NAME and v.NAME of populations, potentials
+    being those after the reset of their step; and the names of nodes that are neither.
+
+    What an Output recorded is its population's, unless that was recorded too.
+    """
+    inputs = {node.name for node in program.of_kind(Input)}
+    populations = {node.name for node in (*program.of_kind(Neuron), *program.of_kind(Population))}
+    read = {output.name: output.inputs[0] for output in program.of_kind(Output)}
+    arrays: dict[str, Any] = {}
+    ignored: dict[str, None] = {}
+    given = read_traces(path, dt=dt, steps=program.steps)
+    for key, values in given.items():
+        kind, _, node = key.partition(".")
+        if node in inputs:
+            arrays |= {node: values} if kind == "spikes" else {}
+        elif node in populations:
+            arrays[key] = values
+        elif node not in read:
+            ignored[node] = None
+        elif f"{kind}.{read[node]}" not in given:
+            arrays[f"{kind}.{read[node]}"] = values
+    if any(key.startswith("v.") for key in arrays):
+        arrays["v_when"] = "after"
+    return arrays, tuple(ignored)
 
 
 def digest(data: SpikeData) -> str:

@@ -38,8 +38,8 @@ def origins(source: object, target: object, net: str | Path | None, recorded: ob
 
 def origin_of_data(given: Given, spikes: SpikeData) -> Origin:
     """What is said of the data on which traffic was measured."""
-    if given.path is not None:
-        return _file("data", given.path)
+    if given.file is not None:
+        return _file("data", given.file)
     return Origin(what="data", file="", sha256=digest(spikes))
 
 

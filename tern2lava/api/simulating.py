@@ -15,16 +15,18 @@ from tern2lava.api.opened import BundleLike, opened, steps_of
 from tern2lava.api.searching import certified
 from tern2lava.arguments import public
 from tern2lava.bundle import check_outside
-from tern2lava.compiler.ir.graph import Graph, Population
+from tern2lava.compiler.ir.graph import Graph, Neuron, Population
 from tern2lava.compiler.ir.shapes import Array, Ints, size
 from tern2lava.compiler.progress import Progress
 from tern2lava.compiler.shown import Shown
 from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort, effort_of
 from tern2lava.errors import InputError, Interrupted
+from tern2lava.export.nir import DEFAULT_DT
+from tern2lava.export.nirdata import NIRDATA, write_nirdata
 from tern2lava.memory_need import require_memory, simulating
 from tern2lava.sim.data.npz_writer import Record
-from tern2lava.sim.data.readout import accuracy, all_scores, needs_states, predictions
+from tern2lava.sim.data.readout import accuracy, all_scores, needs_states, potentials, predictions
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.data.trace import Trace, joined
 from tern2lava.sim.engines import ENGINES
@@ -74,6 +76,7 @@ def simulate(
     deviation: bool = False,
     keep: bool = True,
     out: str | Path | None = None,
+    dt: float = DEFAULT_DT,
     effort: Effort | str = NORMAL,
     progress: Progress | None = None,
 ) -> Simulation:
@@ -84,7 +87,8 @@ def simulate(
     list or tensor, (spikes, labels), a mapping of arrays, or an npz file (docs/data.md). any_steps, pad: see `verify`.
     states: keep v and u in the trace. deviation: run both references too, and say how far potentials part. keep:
     without it the trace stays empty, so that memory holds one piece. out: npz file for predictions, scores, spikes (and
-    states), written piece by piece, there when the run is whole. effort:
+    states), written piece by piece, there when the run is whole; named .nir, .h5 or .hdf5 it is NIRData (docs/nir.md),
+    inputs, spikes and potentials, a step being `dt` seconds. effort:
     "quick", "normal", "thorough" or an Effort: how much is held at a time, on which no spike depends (docs/effort.md).
     progress(stage, done, total) counts samples. Raises InputError, and Interrupted (a KeyboardInterrupt) with what was
     done.
@@ -99,6 +103,10 @@ def simulate(
     if place is not None:
         check_outside(place)
     wanted = effort_of(effort)
+    dt = arguments.number(dt, "dt", "seconds above 0", lambda value: value > 0, "give the time step, as 1e-4")
+    nirdata = place is not None and place.suffix.lower() in NIRDATA
+    if nirdata:
+        extras.require("hdf5", why="NIRData need it")
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     found = opened(bundle)
     program = found.executable.program
@@ -108,7 +116,8 @@ def simulate(
     _require_memory(program, spikes, piece, states or needs_states(program), states, keep)
     parts = (spikes.values(begin, begin + piece) for begin in range(0, spikes.samples, piece))
     streamed = chosen.run(found.executable, parts, states or needs_states(program), progress, wanted)
-    run = _Run(program, spikes, engine, states, keep, progress)
+    named = {node.name for node in found.executable.imported.of_kind(Neuron)} if nirdata else None
+    run = _Run(program, spikes, engine, states, keep, progress, named)
     with ExitStack() as around:
         record = None if place is None else around.enter_context(_record_beside(place))
         try:
@@ -117,7 +126,13 @@ def simulate(
             done = f"{run.done:,} of {count(spikes.samples, 'sample')} were simulated"
             raise Interrupted(f"interrupted: {done}; nothing was written") from None
         first = next(iter(total.values()))
-        if record is not None and place is not None:
+        if record is not None and place is not None and nirdata:
+            for begin in range(0, spikes.samples, piece):
+                for name, values in spikes.values(begin, begin + piece).items():
+                    record.append(f"spikes.{name}", values.reshape(*values.shape[:2], -1))
+            held = record
+            write_file(place, lambda path: write_nirdata(held, path, dt=dt))
+        elif record is not None and place is not None:
             record.append("predictions", predictions(first))
             record.append("scores", first)
             for name, values in list(total.items())[1:]:
@@ -127,9 +142,9 @@ def simulate(
     if deviation:
         executable, limits = found.executable, certified(found.report, spikes.steps)
         pieces = range(0, spikes.samples, min(piece, DEVIATION_SAMPLES))
-        held = (spikes.values(begin, begin + pieces.step) for begin in pieces)
+        run_on = (spikes.values(begin, begin + pieces.step) for begin in pieces)
         bounds = {name: says.bound for name, says in limits.items()}
-        apart = gathered((part(executable.real, executable.program, values) for values in held), bounds)
+        apart = gathered((part(executable.real, executable.program, values) for values in run_on), bounds)
     return Simulation(
         deviations=apart,
         trace=joined(run.kept),
@@ -159,8 +174,10 @@ class _Run:
     """A run as it goes: how many samples are done, what is kept of them, spikes counted by population."""
 
     def __init__(
-        self, program: Graph, spikes: SpikeData, engine: str, states: bool, keep: bool, progress: Progress | None
-    ) -> None:
+        self, program: Graph, spikes: SpikeData, engine: str, states: bool, keep: bool, progress: Progress | None,
+        named: set[str] | None,
+    ) -> None:  # fmt: skip
+        self.named = named
         self.program, self.total, self.stage = program, spikes.samples, f"engine {engine}"
         self.states, self.keep, self.progress = states, keep, progress
         self.done = 0
@@ -178,10 +195,17 @@ class _Run:
             if self.keep:
                 self.kept.append(trace if self.states else Trace(spikes=trace.spikes))
             if record is not None:
-                record.append_trace(trace, self.states)
+                record.append_trace(trace if self.named is None else self.observed(trace), self.states)
             self.done += len(next(iter(found[-1].values())))
             self._tell()
         return {name: np.concatenate([part[name] for part in found]) for name in found[0]}
+
+    def observed(self, trace: Trace) -> Trace:
+        """What NIRData hold of `trace`: spikes, and potentials in the source's units, of populations of the source."""
+        names = [name for name in trace.spikes if self.named and name in self.named]
+        spikes = {name: trace.spikes[name] for name in names}
+        v = {name: potentials(self.program, trace, name) for name in names} if self.states else {}
+        return Trace(spikes=spikes, v=v)
 
     def _tell(self) -> None:
         if self.progress is not None:

@@ -30,6 +30,7 @@ ORDER = (
     "simulate",
     "prove",
     "verify",
+    "conformance",
     "worst",
     "report",
     "export",

@@ -26,7 +26,11 @@ LAVA = [entry for entry in EXECUTIONS if entry.lava]
 def simulate(
     bundle: BundleFolder,
     data: Data,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="npz for predictions, scores and spikes.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="npz for predictions, scores and spikes; .nir or .h5: NIRData (docs/nir.md)."),
+    ] = None,
+    dt: Annotated[float, typer.Option("--dt", help="Seconds of a step, written to NIRData.")] = 1e-4,
     engine: Annotated[
         str,
         typer.Option(
@@ -51,8 +55,8 @@ def simulate(
     chosen = ENGINES.get(engine, "--engine").name
     with progress_bar(as_json) as progress:
         result = api.simulate(
-            bundle, data, engine=chosen, states=states, deviation=deviation, keep=False, out=out, progress=progress,
-            any_steps=any_steps, pad=pad,
+            bundle, data, engine=chosen, states=states, deviation=deviation, keep=False, out=out, dt=dt,
+            progress=progress, any_steps=any_steps, pad=pad,
         )  # fmt: skip
     spikes = result.spikes
     summary: dict[str, object] = {

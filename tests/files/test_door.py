@@ -58,6 +58,7 @@ MAY = {
     "sim/engine/kernels.py": "its own source files",
     "sim/data/npz_writer.py": "writes",
     "export/nir.py": "writes",
+    "export/nirdata.py": "writes",
     "train/log.py": "writes",
     "api/recording.py": "writes",
     "demo/run.py": "files of the package itself, and files that it writes",

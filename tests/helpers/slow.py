@@ -36,6 +36,7 @@ FILES = frozenset(
         "sim/verify/test_ray.py", "sim/verify/test_threshold_margin.py", "sim/verify/test_verify.py", "test_api.py",
         "test_hostile_files.py", "files/test_door.py", "files/test_json_text.py", "files/test_npz.py",
         "test_bad_input.py", "test_bundle_bytes.py", "test_cli.py", "test_demo.py", "test_fingerprints.py",
+        "api/test_conforming.py", "frontends/nir/test_traces.py",
         "test_oracle.py", "test_package.py", "test_progress.py", "test_what_if.py", "test_without_torch.py",
         "sim/reading/test_compare.py", "sim/lava/test_compat.py", "test_effort.py", "test_extras.py",
         "test_plugins.py", "train/test_regularizer.py", "frontends/test_load.py", "train/test_distill.py",

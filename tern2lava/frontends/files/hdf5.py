@@ -50,16 +50,17 @@ def is_hdf5(path: Path) -> bool:
     return begins(path, SIGNATURE)
 
 
-def read_hdf5(path: Path) -> Tree:
+def read_hdf5(path: Path, *, attributes: bool = False) -> Tree:
     """The groups of the file as dicts, its arrays as read-only arrays, its texts as str (arrays of text as lists).
 
-    Attributes are left out. Raises InputError for a file that is damaged or hostile: it links elsewhere, declares more
-    than UNPACKED bytes and RATIO times its size, holds anything but numbers and text, or makes the HDF5 library crash
-    or run for long.
+    attributes: with those of groups, each a number or a text, as members @NAME; else they are left out. Raises
+    InputError for a file that is damaged or hostile: it links elsewhere, declares more than UNPACKED bytes and RATIO
+    times its size, holds anything but numbers and text, or makes the HDF5 library crash or run for long.
     """
     limit = max(UNPACKED, RATIO * size_of(path, HDF5))
     paths = json.dumps([entry for entry in sys.path if isinstance(entry, str)])
     command = [sys.executable, "-S", "-c", _BOOT, paths, str(path.resolve()), str(limit)]
+    command.append("attributes" if attributes else "members")
     # Not through a pipe: the arrays stay in the child's output, from which their pages are read when they are used.
     with tempfile.TemporaryFile() as output:
         try:
@@ -104,6 +105,8 @@ def _filled(members: dict[str, Any], body: bytes | mmap.mmap, at: int) -> tuple[
             result[name], at = _filled(member["group"], body, at)
         elif "text" in member:
             result[name] = member["text"]
+        elif "number" in member:
+            result[name] = np.asarray(member["number"])
         else:
             dtype, shape = np.dtype(member["dtype"]), tuple(member["shape"])
             count = math.prod(shape)

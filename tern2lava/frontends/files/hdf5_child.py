@@ -25,7 +25,8 @@ class RefusedError(Exception):
 class Reader:
     """Walks a file once; `arrays` collects the datasets whose numbers are sent after the JSON head."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, attributes: bool = False) -> None:
+        self.attributes = attributes
         self.left = limit
         self.limit = limit
         self.objects = 0
@@ -38,7 +39,7 @@ class Reader:
 
         if depth > MAX_DEPTH:
             raise RefusedError(f"{place} lies more than {MAX_DEPTH} groups deep")
-        members: dict[str, Any] = {}
+        members: dict[str, Any] = self.said(group, place) if self.attributes else {}
         for name in group:
             self.objects += 1
             if self.objects > MAX_OBJECTS:
@@ -55,6 +56,26 @@ class Reader:
             else:
                 raise RefusedError(f"{inside} is a {type(member).__name__}; expected groups and datasets")
         return members
+
+    def said(self, group: Any, place: str) -> dict[str, Any]:
+        """The head of a group's attributes, @NAME: those that are one number or one text."""
+        found: dict[str, Any] = {}
+        for name in group.attrs:
+            self.objects += 1
+            if self.objects > MAX_OBJECTS:
+                raise RefusedError(f"holds more than {MAX_OBJECTS:,} objects")
+            kind = group.attrs.get_id(name)
+            if kind.get_storage_size() > MAX_TEXT or kind.shape not in ((), (1,)):
+                raise RefusedError(f"{place} has an attribute {name[:80]} that is neither a number nor a text")
+            value = group.attrs[name]
+            if isinstance(value, (str, bytes)):
+                found[f"@{name}"] = {"text": value if isinstance(value, str) else value.decode("utf-8", "replace")}
+            else:
+                number = np.asarray(value).reshape(-1)
+                if number.size != 1 or number.dtype.kind not in "biuf":
+                    raise RefusedError(f"{place} has an attribute {name[:80]} that is neither a number nor a text")
+                found[f"@{name}"] = {"number": float(number[0])}
+        return found
 
     def dataset(self, dataset: Any, place: str) -> dict[str, Any]:
         """The head of a dataset: text in it, or the shape and type of the array that follows."""
@@ -100,7 +121,7 @@ class Reader:
 
 def main() -> None:
     """Write to standard output: a line of JSON (tree or error), then the arrays' bytes one after the other."""
-    path, limit = sys.argv[-2], int(sys.argv[-1])
+    path, limit, attributes = sys.argv[-3], int(sys.argv[-2]), sys.argv[-1] == "attributes"
     _end_with_parent()
     _confine(limit)
     out = sys.stdout.buffer
@@ -109,7 +130,7 @@ def main() -> None:
     except ImportError:
         out.write(json.dumps({"missing": "h5py"}).encode() + b"\n")
         return
-    reader = Reader(limit)
+    reader = Reader(limit, attributes)
     try:
         with h5py.File(path, "r") as file:
             tree = reader.group(file, "", 0)

@@ -73,6 +73,12 @@ def read_tree(
     return result
 
 
+def seconds_of(tree: Tree, where: object, dt: float | None = None) -> float | None:
+    """The time step in seconds that the tree of a NIR file is read with, `dt` being what the user gave; None where it
+    needs none."""
+    return find_timing(add_ends(fuse_resets(fuse_thresholds(parse_nir(tree, where))), where), dt, where).dt
+
+
 class _Assembly:
     """One NIR graph on its way into a Graph; nodes are added in order, loops closed at the end."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -63,6 +64,13 @@ class Record:
         for kind, of in kinds.items():
             for name, values in of.items():
                 self.append(f"{kind}.{name}", values)
+
+    def kept(self) -> Iterator[tuple[str, tuple[int, ...], np.dtype[Any], IO[bytes]]]:
+        """(name, shape, type, its values as bytes in C order) of each array."""
+        for name, file in self._files.items():
+            count, shape, dtype = self._kinds[name]
+            file.seek(0)
+            yield name, (count, *shape), dtype, file
 
     def save(self, path: Path, compressed: bool = True) -> None:
         """Write the arrays to `path` as an npz file."""

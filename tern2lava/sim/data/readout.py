@@ -46,7 +46,7 @@ def running_scores(graph: Graph, trace: Trace) -> Array:
 def read(graph: Graph, trace: Trace, output: Output) -> Array:
     """What an Output reads, (batch, steps, neurons): spikes, or potentials in the source's units."""
     name = output.inputs[0]
-    return trace.spikes[name] if output.readout is Readout.SPIKE_COUNT else _membrane(graph, trace, name)
+    return trace.spikes[name] if output.readout is Readout.SPIKE_COUNT else potentials(graph, trace, name)
 
 
 def scores_of(output: Output, values: Array) -> Array:
@@ -150,7 +150,7 @@ def _whole(numbers: Reals) -> Array:
     return numbers.astype(np.int64) if whole.all() and (np.abs(numbers) < 1 << 31).all() else numbers
 
 
-def _membrane(graph: Graph, trace: Trace, name: str) -> Reals:
+def potentials(graph: Graph, trace: Trace, name: str) -> Reals:
     """Membrane potential (batch, steps, neurons) as the source recorded it."""
     node = graph[name]
     assert isinstance(node, Neuron | Population)
