@@ -52,6 +52,9 @@ class Effort:
     #: Weights and neurons up to which a network that does not fit is mapped onto other targets to say which hold it;
     #: beyond, bounds speak. Chosen so that a small target takes about a second.
     advised_size: int = 100_000
+    #: Runs of a traced module with stronger inputs, beyond the two of every check, in search of spikes of populations
+    #: that were silent. Chosen: as long as the others, only where there are such.
+    waking_runs: int = 4
     #: Samples of a recorded run that a bundle keeps. Chosen for small bundles.
     kept_samples: int = 16
     #: Samples of a live module's own run that a bundle keeps. Chosen for small bundles.
@@ -96,6 +99,9 @@ class Effort:
     thread_bytes: int = 1 << 21
     #: Bytes of summed input that the engine holds at a time. Chosen so that they stay in a core's cache.
     summed_bytes: int = 1 << 17
+    #: Values of a traced module's graph, of all its layers, that are held at once while it is compared with the
+    #: module's own run. Chosen: 128 MiB.
+    checked_values: int = 1 << 24
     #: Neurons with equal parameters from which the engine steps them with one set; fewer get sets of their own. Chosen.
     alike_neurons: int = 64
     #: Bytes of spikes and states that a worker in Lava (L2) computes at a time. Chosen.
@@ -148,14 +154,14 @@ EFFORTS: dict[str, Effort] = {
     "quick": replace(
         NORMAL, searched_kinds=12, examined_kinds=1, drawn_sequences=96, least_sequences=16, held_threshold=16,
         exact_steps=32, advised_size=10_000, own_candidates=4, sequential_samples=4, runtime_samples=1, cover_ramps=10,
-        searched_inputs=64, band_samples=20,
+        searched_inputs=64, band_samples=20, waking_runs=1,
     ),
     "normal": NORMAL,
     "thorough": replace(
         NORMAL, searched_kinds=480, examined_kinds=48, drawn_sequences=1600, least_sequences=256, held_threshold=256,
         exact_steps=128, shortfalls=(0, 1, 2, 3, 4, 6, 8), advised_size=1_000_000, kept_samples=64,
         own_samples=8, own_candidates=48, sequential_samples=320, runtime_samples=80, mapped_samples=10,
-        cover_ramps=160, searched_inputs=4096, band_samples=1000,
+        cover_ramps=160, searched_inputs=4096, band_samples=1000, waking_runs=16,
     ),
 }  # fmt: skip
 """The presets of --effort."""

@@ -29,7 +29,7 @@ def load(
     (smallest and largest input value, (0, 1)), call ("auto", "step", "time_first", "batch_first", "static"). Of NIR and
     lava-dl files: dt (seconds), assume ("reset=subtract"), steps.
     Of a checkpoint: weights, the key under which the network lies where it holds several, as "model_ema".
-    effort: "quick", "normal", "thorough" or an Effort: what a plugin's source may try (docs/effort.md).
+    effort: "quick", "normal", "thorough" or an Effort: how far spikes of silent layers are searched (docs/effort.md).
 
     Raises InputError for what is missing, wrong or unreadable, UnsupportedError for what has no exact form.
     """

@@ -45,7 +45,7 @@ def record(
     attribute that holds its membrane potential after a step, and whether that is "before" or "after" the reset. call:
     as for `load`. scores: what makes the class scores (samples, classes) of what the forward returns, of the list of
     its returns where it is called once per step; by default a forward's return of that shape. effort: as for `compile`:
-    how many samples run at a time.
+    how far silent layers of a forward of its own are searched, and how many samples run at a time.
 
     The arrays: the input and labels; spikes.NAME int8 and v.NAME (samples, steps, *shape), v in the module's units;
     scores; v_when, dtype and framework as words. Raises InputError for what does not fit.

@@ -27,7 +27,7 @@ def load(
     a plugin reads.
 
     `options` are those of load_module (input_shape, steps, readout, levels, call), for NIR and lava-dl files dt
-    and assume (see nir.read and lavadl.read). effort: what a plugin's source may try.
+    and assume (see nir.read and lavadl.read). effort: how far spikes of silent layers are searched.
     A Graph comes back as it is. Raises InputError or UnsupportedError naming what was found and what is accepted.
     """
     found = load_with_run(source, net, effort=effort, **options)

@@ -209,7 +209,7 @@ def _read_module(offer: Offer, options: Options) -> Loaded:
         )
     # How a forward is called is tried: a way that fails is no refusal.
     with stopping():
-        return read_module(offer.source, **options)
+        return read_module(offer.source, effort=offer.effort, **options)
 
 
 SOURCES.add(

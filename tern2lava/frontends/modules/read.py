@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tern2lava.compiler.ir.graph import Graph, Readout
 from tern2lava.compiler.ir.shapes import Shape
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules import norse, snntorch, spikingjelly
@@ -65,6 +66,7 @@ def read_module(
     readout: Readout | str | None = None,
     levels: tuple[int, int] = (0, 1),
     call: str = "auto",
+    effort: Effort = NORMAL,
 ) -> Loaded:
     """The graph of load_module, with what is known of the module's own way to run. Arguments and errors as there."""
     readout = None if readout is None else read_readout(readout)
@@ -96,7 +98,7 @@ def read_module(
     from tern2lava.frontends.modules.trace.load import load_traced
 
     try:
-        return load_traced(module, shapes, steps, readout=readout, levels=levels, call=call)
+        return load_traced(module, shapes, steps, readout=readout, levels=levels, call=call, effort=effort)
     except Tern2LavaError:
         if refused is not None:
             raise refused from None

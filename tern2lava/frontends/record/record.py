@@ -56,7 +56,7 @@ def record_module(
     if loaded is not None:
         style, known, plain = loaded.call, loaded.names, loaded.scores
     else:
-        style, known, plain = _style(original, source, shapes, steps, call)
+        style, known, plain = _style(original, source, shapes, steps, call, effort)
     copied = resting_copy(original)
     dtype = dtype_of(copied)
     layers = _layers(copied, known, dict(names or {}), dict(potentials or {}), source)
@@ -111,18 +111,19 @@ class _Layer:
 
 
 def _style(
-    module: torch.nn.Module, source: str, shapes: dict[str, Shape], steps: int, call: str
+    module: torch.nn.Module, source: str, shapes: dict[str, Shape], steps: int, call: str, effort: Effort
 ) -> tuple[str, dict[str, str], bool]:
     """(how the module is called, the population of each neuron layer by its name in the module, whether what it returns
     may be the scores of its readout)."""
     if is_sequence(module) and len(shapes) == 1:
         return sequence_call(module) if call == "auto" else call, sequence_names(module), True
     try:
+        say: Any = {"levels": (0, 1), "call": call, "effort": effort}
         try:
-            read = load_traced(module, shapes, steps, readout=None, levels=(0, 1), call=call)
+            read = load_traced(module, shapes, steps, readout=None, **say)
         except UnsupportedError:
             # What is returned is no readout of ours: the spikes can be recorded all the same.
-            read = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, levels=(0, 1), call=call)
+            read = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, **say)
     except Tern2LavaError as error:
         if call == "auto":
             raise InputError(

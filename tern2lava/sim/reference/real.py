@@ -7,7 +7,7 @@ the certificate counts how near a membrane potential comes to its threshold.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -189,66 +189,83 @@ def run_float(
     Spikes and v (after reset) of every Neuron, (batch, steps, neurons). `observe` is called after each step of a
     neuron with its name, its state and the membrane potentials that met its threshold, (batch, neurons).
     """
-    known = shapes(graph)
-    batch, steps = next(iter(inputs.values())).shape[:2]
-    sequence: dict[str, Reals] = {}
-    v: dict[str, Reals] = {}
+    return RealRun(graph, len(next(iter(inputs.values())))).advance(inputs, states=states, observe=observe)
 
-    def total(node: Node, t: slice | int) -> Reals:
+
+class RealRun:
+    """A run of a real-valued graph for a batch of samples that goes on from piece to piece of their steps."""
+
+    def __init__(self, graph: Graph, batch: int) -> None:
+        self.graph, self.batch = graph, batch
+        self.known = shapes(graph)
+        self.order = execution_order(graph)
+        self.state = {node.name: NeuronState(node, batch) for node in graph.of_kind(Neuron)}
+        self.queue: dict[str, deque[Reals]] = {node.name: deque() for node in graph.nodes}
+        self.sequence: dict[str, Reals] = {}
+
+    def advance(
+        self, inputs: Mapping[str, Spikes | Reals], *, states: bool = True, observe: Observer | None = None
+    ) -> Trace:
+        """The trace of the next steps; arguments as of run_float."""
+        steps = next(iter(inputs.values())).shape[1]
+        v: dict[str, Reals] = {}
+        for group in self.order:
+            node = self.graph[group[0]]
+            loop = len(group) > 1 or group[0] in node.inputs
+            waits = any(_waits(self.graph[name]) for name in group)
+            for name in group:
+                self.sequence[name] = np.zeros((self.batch, steps, *self.known[name]))
+            if isinstance(node, Input):
+                given = np.asarray(inputs[node.name], np.float64)
+                self.sequence[node.name] = given.reshape(self.batch, steps, *node.shape)
+            elif not loop and not waits and not isinstance(node, Neuron):
+                x = self._total(node, slice(None))
+                y = stateless(node, x.reshape(self.batch * steps, *x.shape[2:]), self.known[node.name])
+                self.sequence[node.name] = y.reshape(self.batch, steps, *self.known[node.name])
+            else:
+                if states:
+                    kept = [name for name in group if name in self.state]
+                    v.update({name: np.zeros((self.batch, steps, size(self.known[name]))) for name in kept})
+                for t in range(steps):
+                    self._step(group, t, v, observe)
+        spikes = {
+            node.name: self.sequence[node.name].reshape(self.batch, steps, -1).astype(real_spike_type(node))
+            for node in self.graph.of_kind(Neuron)
+        }
+        return Trace(spikes=spikes, v=v)
+
+    def _total(self, node: Node, t: slice | int) -> Reals:
         """Sum of a node's inputs over the steps `t`, (batch[, steps], *shape of the first)."""
-        first, *rest = (sequence[source][:, t] for source in node.inputs)
+        first, *rest = (self.sequence[source][:, t] for source in node.inputs)
         for other in rest:
             first = first + other.reshape(first.shape)
         return first
 
-    for group in execution_order(graph):
+    def _step(self, group: Sequence[str], t: int, v: dict[str, Reals], observe: Observer | None) -> None:
+        """Step `t` of the piece, of nodes that feed each other or wait."""
         for name in group:
-            sequence[name] = np.zeros((batch, steps, *known[name]))
-        node = graph[group[0]]
-        loop = len(group) > 1 or group[0] in node.inputs
-        waits = (isinstance(node, Delay) and node.steps > 0) or (isinstance(node, Projection) and node.delay > 0)
-        if not loop and not waits and not isinstance(node, Neuron | Input):
-            x = total(node, slice(None))
-            y = stateless(node, x.reshape(batch * steps, *x.shape[2:]), known[node.name])
-            sequence[node.name] = y.reshape(batch, steps, *known[node.name])
-            continue
-        if isinstance(node, Input):
-            sequence[node.name] = np.asarray(inputs[node.name], np.float64).reshape(batch, steps, *node.shape)
-            continue
-        state = {name: NeuronState(member, batch) for name in group if isinstance(member := graph[name], Neuron)}
-        queue: dict[str, deque[Reals]] = {name: deque() for name in group}
-        for name in state:
-            if states:
-                v[name] = np.zeros((batch, steps, size(known[name])))
-        for t in range(steps):
-            for name in group:
-                member = graph[name]
-                wait = 0
-                if isinstance(member, Delay | Projection):
-                    wait = member.steps if isinstance(member, Delay) else member.delay
-                if wait:
-                    x_then = queue[name].popleft() if len(queue[name]) == wait else None
-                    if x_then is not None:
-                        sequence[name][:, t] = x_then
-                    continue
-                if isinstance(member, Neuron):
-                    x_now = total(member, t) if member.inputs else np.zeros((batch, size(member.shape)))
-                    spikes, met = state[name].step(x_now.reshape(batch, -1))
-                    sequence[name][:, t] = spikes.reshape(batch, *known[name])
-                    if states:
-                        v[name][:, t] = state[name].v
-                    if observe is not None:
-                        observe(name, state[name], met)
-                else:
-                    sequence[name][:, t] = stateless(member, total(member, t), known[name])
-            for name in group:
-                member = graph[name]
-                if isinstance(member, Delay) and member.steps:
-                    queue[name].append(total(member, t).copy())
-                elif isinstance(member, Projection) and member.delay:
-                    queue[name].append(stateless(member, total(member, t), known[name]))
-    spikes_of = {
-        node.name: sequence[node.name].reshape(batch, steps, -1).astype(real_spike_type(node))
-        for node in graph.of_kind(Neuron)
-    }
-    return Trace(spikes=spikes_of, v=v)
+            member = self.graph[name]
+            if wait := _waits(member):
+                if len(self.queue[name]) == wait:
+                    self.sequence[name][:, t] = self.queue[name].popleft()
+            elif isinstance(member, Neuron):
+                x = self._total(member, t) if member.inputs else np.zeros((self.batch, size(member.shape)))
+                spikes, met = self.state[name].step(x.reshape(self.batch, -1))
+                self.sequence[name][:, t] = spikes.reshape(self.batch, *self.known[name])
+                if name in v:
+                    v[name][:, t] = self.state[name].v
+                if observe is not None:
+                    observe(name, self.state[name], met)
+            else:
+                self.sequence[name][:, t] = stateless(member, self._total(member, t), self.known[name])
+        for name in group:
+            member = self.graph[name]
+            if isinstance(member, Delay) and member.steps:
+                self.queue[name].append(self._total(member, t).copy())
+            elif isinstance(member, Projection) and member.delay:
+                self.queue[name].append(stateless(member, self._total(member, t), self.known[name]))
+
+
+def _waits(node: Node) -> int:
+    """Steps that a node holds back what it gives out."""
+    return node.steps if isinstance(node, Delay) else node.delay if isinstance(node, Projection) else 0

@@ -1,4 +1,4 @@
-"""A traced graph held against its module's own run: every spike of every neuron layer."""
+"""A traced graph held against its module's own run: every spike of every neuron layer, in pieces of the steps."""
 
 from __future__ import annotations
 
@@ -6,58 +6,69 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tern2lava.compiler.ir.graph import Graph, Neuron, Output
-from tern2lava.compiler.ir.shapes import Reals, Spikes
+from tern2lava.compiler.ir.check import shapes
+from tern2lava.compiler.ir.graph import Graph, Output
+from tern2lava.compiler.ir.shapes import Bools, Reals, Spikes, size
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.trace.ends import applied
 from tern2lava.frontends.modules.trace.outputs import Chosen
 from tern2lava.frontends.modules.trace.returned import Returned
 from tern2lava.sim.data.readout import needs_states, reach, read, scores
 from tern2lava.sim.data.trace import Trace
-from tern2lava.sim.reference.real import NeuronState, run_float
+from tern2lava.sim.reference.real import NeuronState, RealRun
 
 ROUNDING = 1e-9
 """Distance from the threshold, relative to it, within which float64 sums in another order may fall on either side."""
 
 
 def check_spikes(
-    graph: Graph, inputs: dict[str, Reals], own: dict[str, Spikes], source: str, notes: list[str]
+    graph: Graph, inputs: dict[str, Reals], own: dict[str, Spikes], source: str, notes: list[str], values: int
 ) -> Trace:
     """The graph's own run. Raises UnsupportedError where the module's spikes `own` (per neuron node (batch, steps,
     neurons)) are others than the graph's.
 
     A first difference where the potential meets its threshold within ROUNDING is noted, for the order of sums decides
-    there.
+    there. `values` of the graph are held at once.
     """
-    margin: dict[str, list[Reals]] = {node.name: [] for node in graph.of_kind(Neuron) if not node.integrates}
+    batch, steps = next(iter(inputs.values())).shape[:2]
+    length = max(1, values // max(1, batch * sum(size(shape) for shape in shapes(graph).values())))
+    run, states = RealRun(graph, batch), needs_states(graph)
+    traces = []
+    noted = False
+    for begin in range(0, steps, length):
+        near: dict[str, list[Bools]] = {name: [] for name in own}
 
-    def observe(name: str, state: NeuronState, met: Reals) -> None:
-        if name not in margin:
-            return
-        size = np.abs(state.threshold) + np.abs(met) + 1e-300
-        margin[name].append(np.abs(met - state.threshold) / size)
+        def observe(name: str, state: NeuronState, met: Reals, near: dict[str, list[Bools]] = near) -> None:
+            if name in near:
+                unit = np.abs(state.threshold) + np.abs(met) + 1e-300
+                near[name].append(np.abs(met - state.threshold) <= ROUNDING * unit)
 
-    trace = run_float(graph, inputs, states=needs_states(graph), observe=observe)
-    first: tuple[int, str] | None = None
-    for name, spikes in own.items():
-        differs = (spikes != trace.spikes[name]).any(axis=(0, 2))
-        if differs.any() and (first is None or int(differs.argmax()) < first[0]):
-            first = (int(differs.argmax()), name)
-    if first is None:
-        return trace
-    step, name = first
-    where = own[name][:, step] != trace.spikes[name][:, step]
-    if (margin[name][step][where] <= ROUNDING).all():
-        notes.append(
-            f"{name}: in the check potentials met the threshold within {ROUNDING:.0e}, where the order of sums decides"
+        piece = slice(begin, begin + length)
+        trace = run.advance({name: v[:, piece] for name, v in inputs.items()}, states=states, observe=observe)
+        traces.append(trace)
+        if noted:
+            continue
+        differs = {name: spikes[:, piece] != trace.spikes[name] for name, spikes in own.items()}
+        found = [(int(d.any(axis=(0, 2)).argmax()), name) for name, d in differs.items() if d.any()]
+        if not found:
+            continue
+        step, name = min(found, key=lambda pair: pair[0])
+        if near[name][step][differs[name][:, step]].all():
+            notes.append(
+                f"{name}: in the check potentials met the threshold within {ROUNDING:.0e}, where the order of sums "
+                f"decides; of that run nothing is compared behind step {begin + step}"
+            )
+            noted = True
+            continue
+        raise UnsupportedError(
+            f"{source}: {name}",
+            "a graph that spikes as the module does",
+            f"the first difference in step {begin + step}, in {int(differs[name][:, step].sum()):,} of its neurons",
+            "pass an nn.Sequential of its layers, or a checkpoint with a net.yaml",
         )
-        return trace
-    differing = sum(int((own[n] != trace.spikes[n]).sum()) for n in own)
-    raise UnsupportedError(
-        f"{source}: {name}",
-        "a graph that spikes as the module does",
-        f"the first difference in step {step}, {differing:,} in all",
-        "pass an nn.Sequential of its layers, or a checkpoint with a net.yaml",
+    return Trace(
+        spikes={name: np.concatenate([t.spikes[name] for t in traces], axis=1) for name in traces[0].spikes},
+        v={name: np.concatenate([t.v[name] for t in traces], axis=1) for name in traces[0].v},
     )
 
 

@@ -10,6 +10,7 @@ import torch
 
 from tern2lava.compiler.ir.graph import Readout
 from tern2lava.compiler.ir.shapes import Array, Shape
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, Tern2LavaError
 from tern2lava.frontends.modules.known_modules import Loaded, fresh_copy, refuse_changes, rest
 from tern2lava.frontends.modules.trace.check import check_returned, check_spikes
@@ -26,7 +27,7 @@ DENSITIES = (0.4, 0.15, 0.8)
 
 def load_traced(
     module: torch.nn.Module, shapes: dict[str, Shape], steps: int, *, readout: Readout | None, levels: tuple[int, int],
-    call: str,
+    call: str, effort: Effort = NORMAL,
 ) -> Loaded:  # fmt: skip
     """A module with a forward of its own, read (see read.read_module).
 
@@ -39,7 +40,7 @@ def load_traced(
     styles = ("time_first", "batch_first", "step", "static") if call == "auto" else (call,)
     errors: list[tuple[int, Tern2LavaError]] = []
     for style in styles:
-        attempt = _Attempt(fresh_copy(module), source, shapes, steps, style, levels)
+        attempt = _Attempt(fresh_copy(module), source, shapes, steps, style, levels, effort)
         attempt.training = module.training
         try:
             found = attempt.graph(readout)
@@ -60,16 +61,19 @@ class _Attempt:
 
     def __init__(
         self, module: torch.nn.Module, source: str, shapes: dict[str, Shape], steps: int, style: str,
-        levels: tuple[int, int],
+        levels: tuple[int, int], effort: Effort,
     ) -> None:  # fmt: skip
         self.module, self.source, self.shapes = module, source, shapes
-        self.steps, self.style, self.levels = steps, style, levels
+        self.steps, self.style, self.levels, self.effort = steps, style, levels, effort
         self.batch = len(DENSITIES)
         self.reached = 0
         self.training = False
 
     def graph(self, readout: Readout | None) -> Loaded:
-        """The module as it is read, its graph checked against two runs of it."""
+        """The module as it is read, its graph checked against runs of it over all its steps.
+
+        Of further runs, each has stronger input than the one before, while populations are silent.
+        """
         recorder, inputs, returned = self.record(0)
         self.reached = 2
         fold = Fold(recorder, self.steps, self.levels, self.training, returned)
@@ -77,15 +81,17 @@ class _Attempt:
         self.reached = 4
         compared: dict[str, int] = dict.fromkeys(names.values(), 0)
         notes: list[str] = []
-        for seed in range(2):
+        for seed in range(2 + self.effort.waking_runs):
             if seed:
                 recorder, inputs, returned = self.record(seed)
             labels = {key: recorder.expressions[key].label for key in recorder.calls}
             spikes = {names[label]: recorder.spikes(key) for key, label in labels.items() if label in names}
-            trace = check_spikes(graph, inputs, spikes, self.source, notes)
+            trace = check_spikes(graph, inputs, spikes, self.source, notes, self.effort.checked_values)
             check_returned(graph, trace, spikes, returned, fold.chosen, self.source)
             for name, own in spikes.items():
-                compared[name] += int(np.abs(own).sum())
+                compared[name] += int(np.count_nonzero(own))
+            if seed and all(compared.values()):
+                break
         silent = [name for name, count in compared.items() if not count]
         notes = [*dict.fromkeys(notes), *(f"{n}: fired in no run of the check, which proves little" for n in silent)]
         said = f"traced over {self.steps} steps ({self.style.replace('_', ' ')}); the graph gave the module's own "
@@ -99,12 +105,12 @@ class _Attempt:
         """A recorded run from rest on random input, that input by name, (batch, steps, *shape), and what the run
         returned."""
         rng = np.random.default_rng(seed)
+        still = self.style == "static"
         inputs: Inputs = {}
         for name, shape in self.shapes.items():
-            full = (self.batch, 1 if self.style == "static" else self.steps, *shape)
-            low, high = self.levels
-            density = np.array(DENSITIES).reshape(-1, *[1] * (len(full) - 1))
-            values = rng.integers(low, high + 1, full) if (low, high) != (0, 1) else (rng.random(full) < density)
+            values = _strong(rng, self.levels, self.steps, shape, still) if seed > 1 else _random(
+                rng, self.levels, 1 if still else self.steps, shape
+            )  # fmt: skip
             inputs[name] = np.broadcast_to(values.astype(np.float64), (self.batch, self.steps, *shape))
         recorder = Recorder(self.module, self.source, self.batch, self.steps, follow)
         with torch.no_grad():
@@ -154,3 +160,24 @@ class _Attempt:
         """Whether the forward is forward(inputs..., state=None), giving (output, state), as Norse's modules."""
         parameters = list(inspect.signature(self.module.forward).parameters.values())
         return len(parameters) == len(self.shapes) + 1 and parameters[-1].default is None
+
+
+def _random(rng: np.random.Generator, levels: tuple[int, int], steps: int, shape: Shape) -> Array:
+    """Values (samples, steps, *shape) in `levels`, spikes with a density of its own in each sample."""
+    full = (len(DENSITIES), steps, *shape)
+    if levels != (0, 1):
+        return rng.integers(levels[0], levels[1] + 1, full)
+    return rng.random(full) < np.array(DENSITIES).reshape(-1, *[1] * (len(full) - 1))
+
+
+def _strong(rng: np.random.Generator, levels: tuple[int, int], steps: int, shape: Shape, still: bool) -> Array:
+    """Values that drive neurons longer: the largest everywhere, a pattern that stays, and one that stays for some steps
+    and comes back on less of the input."""
+    low, high = levels
+    stays = np.where(rng.random(shape) < rng.uniform(0.2, 0.8), high, low)
+    other = np.where(rng.random(shape) < rng.uniform(0.05, 0.6), high, rng.integers(low, high + 1, shape))
+    on = np.arange(steps) // max(1, steps // 4) % 2 == 0
+    pulses = np.where(on.reshape(-1, *[1] * len(shape)), other, 0 if low <= 0 <= high else low)
+    parts = [np.full((steps, *shape), high), np.broadcast_to(stays, (steps, *shape)), pulses]
+    values = np.stack(parts)
+    return values[:, :1] if still else values

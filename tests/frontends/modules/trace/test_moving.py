@@ -146,7 +146,7 @@ def moves(draw: st.DrawFn) -> Move:
     return composed
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(moves())
 def test_random_compositions_move_as_torch_does(move: Move) -> None:
     moved(load_module(Moving(move), (2, 3, 2), STEPS, call="time_first"), (2, 3, 2), move)
