@@ -99,13 +99,13 @@ def read_checkpoint(path: str | Path, weights: str | None = None) -> Checkpoint:
     if start[:2] == b"PK":
         archive = Archive(file)
         if any(name.endswith(".npy") for name in archive.names):
-            found = _arrays(path, "npz", read_npz(archive))
+            found = _arrays(path, "npz", *read_npz(archive))
         else:
             found = _torch(path, read_zip(path, archive), file, weights)
     elif start[:1] == b"\x80":
         found = _torch(path, read_legacy(path, file), file, weights)
     elif is_safetensors(file):
-        found = _arrays(path, "safetensors", read_safetensors(path, file))
+        found = _arrays(path, "safetensors", *read_safetensors(path, file))
     else:
         raise InputError(path, f"requires {ACCEPTED}; found a file that begins with {start!r}; give a checkpoint")
     if not found.tensors and not found.unreadable:
@@ -118,15 +118,17 @@ def read_checkpoint(path: str | Path, weights: str | None = None) -> Checkpoint:
     return found
 
 
-def _arrays(path: Path, kind: str, arrays: dict[str, StoredTensor]) -> Checkpoint:
-    for name in arrays:
+def _arrays(path: Path, kind: str, arrays: dict[str, StoredTensor], unreadable: dict[str, str]) -> Checkpoint:
+    for name in (*arrays, *unreadable):
         if not name.isprintable() or len(name) > _MAX_TEXT:
             raise InputError(
                 path,
                 f"requires printable names of at most {_MAX_TEXT} characters; found an array called {name[:40]!r}; "
                 "rename it",
             )
-    return Checkpoint(path=path, format=kind, content=f"{len(arrays)} arrays", tensors=StoredTensors(arrays))
+    return Checkpoint(
+        path=path, format=kind, content=f"{len(arrays)} arrays", tensors=StoredTensors(arrays), unreadable=unreadable
+    )
 
 
 def _torch(path: Path, file: TorchFile, opened: OpenFile, weights: str | None) -> Checkpoint:

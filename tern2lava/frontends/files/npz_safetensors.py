@@ -15,15 +15,19 @@ import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.counts import count
-from tern2lava.errors import InputError
+from tern2lava.errors import InputError, one_line
 from tern2lava.files.json_text import parse_json
 from tern2lava.files.npy import MAX_BYTES
 from tern2lava.files.npz import Npz
-from tern2lava.files.opening import MIB, Kind, OpenFile
+from tern2lava.files.opening import MIB, FileError, Kind, OpenFile
 from tern2lava.files.zip_archive import Archive
+from tern2lava.frontends.files.small_floats import widened
 from tern2lava.frontends.files.stored import StoredTensor
 
 _NUMBERS = "biuf"
+_SMALL = {
+    "BF16": "bfloat16", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2", "F8_E8M0": "float8_e8m0fnu",
+}  # fmt: skip
 MAX_JSON_HEADER = 16 * MIB
 HEADER = Kind("a safetensors header", MAX_JSON_HEADER)
 _SAFETENSORS = {
@@ -31,6 +35,9 @@ _SAFETENSORS = {
     "F32": "<f4",
     "F16": "<f2",
     "BF16": "<u2",
+    "F8_E4M3": "u1",
+    "F8_E5M2": "u1",
+    "F8_E8M0": "u1",
     "I64": "<i8",
     "I32": "<i4",
     "I16": "<i2",
@@ -43,21 +50,27 @@ _SAFETENSORS = {
 }
 
 
-def read_npz(archive: Archive) -> dict[str, StoredTensor]:
-    """The arrays of an npz by name. Raises InputError for a damaged one and for arrays of Python objects."""
+def read_npz(archive: Archive) -> tuple[dict[str, StoredTensor], dict[str, str]]:
+    """The arrays of an npz by name, and why others cannot be read. Raises InputError for a damaged one."""
     npz = Npz(archive)
-    found = {}
+    found, unreadable = {}, {}
     for name in sorted(name for name in npz if npz.member(name).endswith(".npy")):
-        header = npz[name]
+        try:
+            header = npz[name]
+        except FileError as error:
+            # What the header says of another dtype, not of damage.
+            if not error.why.startswith("requires arrays of"):
+                raise
+            unreadable[name] = error.why
+            continue
         if header.dtype.kind not in _NUMBERS:
-            raise InputError(
-                npz.where(name), f"requires an array of real numbers; found dtype {header.dtype}; save numbers alone"
-            )
+            unreadable[name] = f"its dtype {header.dtype} is not one of real numbers"
+            continue
         found[name] = StoredTensor(
             where=npz.where(name), shape=header.shape, dtype=header.dtype.newbyteorder("="), packed=npz.packed(name),
             read=partial(npz.read, name, header.size),
         )  # fmt: skip
-    return found
+    return found, unreadable
 
 
 def is_safetensors(file: OpenFile) -> bool:
@@ -66,8 +79,8 @@ def is_safetensors(file: OpenFile) -> bool:
     return file.size > 10 and 2 <= int.from_bytes(data[:8], "little") <= file.size - 8 and data[8:9] == b"{"
 
 
-def read_safetensors(path: Path, file: OpenFile) -> dict[str, StoredTensor]:
-    """The tensors of a safetensors file by name. Raises InputError for a damaged one."""
+def read_safetensors(path: Path, file: OpenFile) -> tuple[dict[str, StoredTensor], dict[str, str]]:
+    """The tensors of a safetensors file by name, and why others cannot be read. Raises InputError for a damaged one."""
     length = int.from_bytes(file.read_exactly(8, 0), "little")
     if length > MAX_JSON_HEADER:
         raise InputError(
@@ -78,9 +91,13 @@ def read_safetensors(path: Path, file: OpenFile) -> dict[str, StoredTensor]:
     header = parse_json(file.read_exactly(length, 8), path, HEADER)
     begin = 8 + length
     found: dict[str, StoredTensor] = {}
+    unreadable: dict[str, str] = {}
     spans = []
     for name, entry in header.items():
-        if name != "__metadata__":
+        kind = entry.get("dtype") if isinstance(entry, dict) else None
+        if name != "__metadata__" and isinstance(kind, str) and kind not in _SAFETENSORS:
+            unreadable[name] = f"its dtype {one_line(kind[:20])} is none of {', '.join(_SAFETENSORS)}"
+        elif name != "__metadata__":
             found[name], span = _safe_tensor(f"{path}: {name}", entry, file, begin)
             spans.append(span)
     spans.sort()
@@ -90,7 +107,7 @@ def read_safetensors(path: Path, file: OpenFile) -> dict[str, StoredTensor]:
                 path, "requires a place of its own for each tensor; found two on each other, as in a damaged file; "
                 "write the file again"
             )  # fmt: skip
-    return found
+    return found, unreadable
 
 
 def _safe_tensor(where: str, entry: Any, file: OpenFile, begin: int) -> tuple[StoredTensor, tuple[int, int]]:
@@ -112,12 +129,13 @@ def _safe_tensor(where: str, entry: Any, file: OpenFile, begin: int) -> tuple[St
         )
     if not size and math.prod(max(1, n) for n in shape) > MAX_BYTES:
         raise InputError(where, "requires a shape that memory can hold; found an absurd one; write the file again")
-    kept = np.dtype(np.float32) if kind == "BF16" else dtype.newbyteorder("=")
+    small = _SMALL.get(kind, "")
+    kept = np.dtype(np.float32) if small else dtype.newbyteorder("=")
 
     def read() -> Array:
         flat: Array = np.frombuffer(file.read_room(size, begin + span[0]), dtype)
-        if kind == "BF16":
-            flat = (flat.astype(np.uint32) << 16).view(np.float32)
+        if small:
+            flat = widened(flat, small)
         return flat.reshape(tuple(shape))
 
     tensor = StoredTensor(
@@ -126,7 +144,7 @@ def _safe_tensor(where: str, entry: Any, file: OpenFile, begin: int) -> tuple[St
         dtype=kept,
         packed=size,
         read=read,
-        kept_as="bfloat16" if kind == "BF16" else "",
+        kept_as=small,
     )
     return tensor, (span[0], span[1])
 

@@ -14,7 +14,9 @@ from typing import Any, Literal
 import numpy as np
 
 from tern2lava.compiler.ir.shapes import Array
+from tern2lava.frontends.files.composed_tensors import SPARSE, quantised, sparse
 from tern2lava.frontends.files.pickle_reader import Global, Record, Reference
+from tern2lava.frontends.files.small_floats import SMALL, raw, widened
 from tern2lava.frontends.files.stored import StoredTensor
 
 EXPAND_LIMIT = 1 << 20
@@ -31,14 +33,14 @@ _STORAGES = {
     "CharStorage": "i1",
     "ByteStorage": "u1",
     "BoolStorage": "?",
+    "QInt8Storage": "i1",
+    "QUInt8Storage": "u1",
+    "QInt32Storage": "<i4",
     "UntypedStorage": "u1",
 }
 _OTHER_STORAGES = {
     "ComplexFloatStorage": 8,
     "ComplexDoubleStorage": 16,
-    "QInt8Storage": 1,
-    "QUInt8Storage": 1,
-    "QInt32Storage": 4,
     "QUInt4x2Storage": 1,
     "QUInt2x4Storage": 1,
 }
@@ -46,7 +48,6 @@ _DTYPES = {
     "float64": "<f8",
     "float32": "<f4",
     "float16": "<f2",
-    "bfloat16": "bfloat16",
     "int64": "<i8",
     "int32": "<i4",
     "int16": "<i2",
@@ -56,6 +57,7 @@ _DTYPES = {
     "uint16": "<u2",
     "uint8": "u1",
     "bool": "?",
+    **{name: name for name in SMALL},
 }
 _PARAMETERS = {
     "torch._utils._rebuild_parameter",
@@ -82,9 +84,8 @@ class Storage:
         if dtype not in self.decoded:
             order: Literal["<", ">"] = ">" if self.big_endian else "<"
             data, count = self.load(), self.size // itemsize(dtype)
-            if dtype == "bfloat16":
-                half = np.frombuffer(data, f"{order}u2", count)
-                self.decoded[dtype] = (half.astype(np.uint32) << 16).view(np.float32)
+            if dtype in SMALL:
+                self.decoded[dtype] = widened(np.frombuffer(data, f"{order}{raw(dtype)}", count), dtype)
             else:
                 flat = np.frombuffer(data, np.dtype(dtype).newbyteorder(order), count)
                 self.decoded[dtype] = flat.astype(np.dtype(dtype), copy=False)
@@ -101,7 +102,7 @@ class NotATensorError(ValueError):
 
 def itemsize(dtype: str) -> int:
     """Bytes of one element of a dtype named as in this module."""
-    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+    return np.dtype(raw(dtype) if dtype in SMALL else dtype).itemsize
 
 
 def storage_dtype(kind: object) -> str:
@@ -152,8 +153,20 @@ def as_tensor(value: Any, fetch: Fetch, where: str) -> StoredTensor:
             value = Record(args[0], args[2])
         else:
             break
+
+    def part(inner: Any) -> StoredTensor:
+        if not (isinstance(inner, Record) and inner.kind in _TENSORS and isinstance(inner.args, tuple)):
+            raise ValueError("its parts are malformed")
+        return _torch_tensor(inner.kind, inner.args, fetch, where)
+
     if value.kind in _TENSORS:
         return _torch_tensor(value.kind, args, fetch, where)
+    if value.kind == SPARSE and args:
+        return sparse(args, part, _sizes, where)
+    if value.kind == "torch._utils._rebuild_qtensor" and len(args) >= 5:
+        return quantised(_torch_tensor(value.kind, args, fetch, where), args[4], part, where)
+    if "_rebuild_meta_tensor" in value.kind:
+        raise ValueError("is a tensor on the meta device, which has a shape and no numbers")
     if value.kind.startswith(_NUMPY_MODULES):
         return _numpy_array(value, args, where)
     if value.kind.startswith("torch._utils._rebuild_"):
@@ -186,7 +199,7 @@ def _torch_tensor(kind: str, args: tuple[Any, ...], fetch: Fetch, where: str) ->
     there = storage.size // itemsize(dtype)
     if there < count:
         raise ValueError(f"its storage holds {there:,} numbers where {count:,} are declared")
-    kept = np.dtype(np.float32 if dtype == "bfloat16" else dtype)
+    kept = np.dtype(np.float32 if dtype in SMALL else dtype)
 
     def read() -> Array:
         if not total:
@@ -197,7 +210,7 @@ def _torch_tensor(kind: str, args: tuple[Any, ...], fetch: Fetch, where: str) ->
 
     return StoredTensor(
         where=where, shape=shape, dtype=kept, packed=max(storage.packed, total), read=read,
-        kept_as=dtype if dtype == "bfloat16" else "", place=(key, dtype, offset, shape, strides),
+        kept_as=dtype if dtype in SMALL else "", place=(key, dtype, offset, shape, strides),
     )  # fmt: skip
 
 

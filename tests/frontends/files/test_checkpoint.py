@@ -208,7 +208,7 @@ def test_numpy_arrays_and_numbers_inside_a_torch_file_are_read(write: Write) -> 
 
 
 def test_what_cannot_be_read_is_named_with_its_reason(write: Write) -> None:
-    value = {"w": torch.ones(2), "c": torch.ones(2, dtype=torch.complex64), "s": torch.eye(3).to_sparse()}
+    value = {"w": torch.ones(2), "c": torch.ones(2, dtype=torch.complex64), "s": torch.eye(4).to_sparse_bsr((2, 2))}
     for legacy in (False, True):
         found = read_checkpoint(write("a.pt", saved(value, legacy=legacy)))
         assert list(found.tensors) == ["w"]
@@ -220,8 +220,7 @@ def test_objects_in_numpy_arrays_are_refused(write: Write, tmp_path: Path) -> No
     found = read_checkpoint(write("a.pt", saved({"w": torch.ones(2), "o": np.array([None, {}])})))
     assert "Python objects" in found.unreadable["o"]
     np.savez(tmp_path / "o.npz", o=np.array([None, {}], dtype=object))
-    with pytest.raises(InputError, match=r"o: requires arrays of numbers; found Python objects"):
-        read_checkpoint(tmp_path / "o.npz")
+    assert "found Python objects, never unpickled" in read_checkpoint(tmp_path / "o.npz").unreadable["o"]
 
 
 @settings(max_examples=30, deadline=None)
@@ -271,11 +270,7 @@ def test_safetensors_are_read_exactly(write: Write) -> None:
         ({"a": {"dtype": "F32", "shape": [6], "data_offsets": [0, 2400]}}, "malformed"),
         ({"a": {"dtype": "F32", "shape": [-6], "data_offsets": [0, 24]}}, "malformed"),
         ({"a": {"dtype": "F32", "shape": [0, 2**61, 2**61], "data_offsets": [0, 0]}}, "absurd|declares"),
-        (
-            {"a": {"dtype": "C64", "shape": [3], "data_offsets": [0, 24]}},
-            "a: requires a dtype of F64, F32, F16, BF16, I64, I32,.*; found C64",
-        ),
-        ({"a": 3}, "a: requires a dtype of F64, F32, F16, BF16, I64, I32,.*; found none"),
+        ({"a": 3}, "a: requires a dtype of F64, F32, F16, BF16, .*; found none"),
         (b'{"a": {"dtype": "F32"}, "a": {}}', "twice"),
         (
             b"{" * 100_000,

@@ -41,13 +41,14 @@ def seeded() -> None:
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_pruned_layer_is_its_weight_times_its_mask(write: Write, tmp_path: Path, whole: bool) -> None:
-    model = nn.Sequential(nn.Linear(6, 8))
-    prune.random_unstructured(model[0], "weight", 0.5)
-    prune.random_unstructured(model[0], "bias", 0.5)
+    inner: Any = nn.Linear(6, 8)
+    model = nn.Sequential(inner)
+    prune.random_unstructured(inner, "weight", 0.5)
+    prune.random_unstructured(inner, "bias", 0.5)
     graph = read(write, tmp_path, model if whole else model.state_dict(), 'dense: {tensors: "0"}')
     layer = node(graph, "0", Dense)
-    np.testing.assert_array_equal(layer.weight, there(model[0].weight).detach().numpy())  # type: ignore[arg-type]
-    np.testing.assert_array_equal(there(layer.bias), there(model[0].bias).detach().numpy())  # type: ignore[arg-type]
+    np.testing.assert_array_equal(layer.weight, inner.weight.detach().numpy())
+    np.testing.assert_array_equal(there(layer.bias), inner.bias.detach().numpy())
     assert (layer.weight == 0).sum() == 24
     assert "layers[0].dense.tensors = t('0.weight_mask') * t('0.weight_orig')" in graph.notes
 
@@ -63,11 +64,11 @@ def test_weight_norm_is_the_weight_that_torch_computes(write: Write, tmp_path: P
         parametrizations.weight_norm(layer)
     state = {f"fc.{name}": value * (1.5 if "g" in name[-1] else 1) for name, value in layer.state_dict().items()}
     layer.load_state_dict({name.removeprefix("fc."): value for name, value in state.items()})
-    expected = layer(torch.zeros(1, 2, 5, 5) if kernel else torch.zeros(6)) is not None and layer.weight
+    layer(torch.zeros(1, 2, 5, 5) if kernel else torch.zeros(6))
     text, shape = ("conv2d: {tensors: fc}", "[2, 5, 5]") if kernel else ("dense: {tensors: fc}", "[6]")
     graph = read(write, tmp_path, state, text, shape)
-    found = node(graph, "fc", Conv2d if kernel else Dense).weight
-    np.testing.assert_allclose(found, expected.detach().numpy(), rtol=3e-7, atol=0)
+    found = node(graph, "fc", Conv2d).weight if kernel else node(graph, "fc", Dense).weight
+    np.testing.assert_allclose(found, layer.weight.detach().numpy(), rtol=3e-7, atol=0)
 
 
 @pytest.mark.parametrize("old", [False, True])
