@@ -170,7 +170,7 @@ def test_a_report_with_other_words_is_refused_in_one_line(bundle: Path, folder: 
             "empty.npz: spikes: requires shape (samples, steps, 24), one sample and one step",
         ),
         (("--calibrate", "short.npz"), "short.npz: requires samples of 25 steps"),
-        (("--calibrate", "junk.npz"), "junk.npz: requires a whole zip file; found damage"),
+        (("--calibrate", "junk.npz"), "junk.npz: requires an npz file; found "),
         (("--calibrate", "."), "requires an npz file; found a folder"),
         (
             ("--range", "calibrated"),

@@ -240,7 +240,7 @@ def test_a_run_to_keep_must_be_one_of_the_network(tmp_path: Path, recorded: Path
         kept({name: value[:, :8] if value.ndim > 2 else value for name, value in arrays.items()})
     with pytest.raises(InputError, match="nowhere.npz: requires a recorded run; found none there"):
         kept(tmp_path / "nowhere.npz")
-    with pytest.raises(InputError, match="net.yaml: requires a whole zip file; found damage"):
+    with pytest.raises(InputError, match="net.yaml: requires a recorded run; found text that begins"):
         kept(net)
     assert not (tmp_path / "build").exists()
 

@@ -104,12 +104,30 @@ class Npz(Mapping[str, NpyHeader]):
         self.close()
 
 
+_SIGNATURES = (
+    (MAGIC, "one bare array"), (b"\x89HDF", "an HDF5 file"), (b"\x1f\x8b", "a gzip file"), (b"\x80", "a pickle"),
+    (b"PAR1", "a Parquet file"), (b"MATLAB", "a MATLAB file"), (b"\x89PNG", "a picture"),
+)  # fmt: skip
+
+
+def told(start: bytes) -> str:
+    """What a file that begins with `start` is, as far as that tells."""
+    known = next((what for signature, what in _SIGNATURES if start.startswith(signature)), None)
+    if known is not None or not start:
+        return known or "an empty file"
+    text = start.decode("ascii", "replace")
+    if all(character.isprintable() or character.isspace() for character in text) and start.isascii():
+        return f"text that begins with {one_line(text[:20].strip())!r}"
+    return "other bytes"
+
+
 def open_npz(path: str | Path, kind: Kind = NPZ, *, where: object = None) -> Npz:
     """The npz file at `path`; of its arrays nothing is read yet. Raises FileError for what is none."""
     file = open_file(path, kind, where=where)
     try:
-        if file.read_exactly(len(MAGIC), 0) == MAGIC:
-            raise FileError(file.where, kind.what, "one bare array", "save it with np.savez(..., spikes=array)")
+        start = file.read_exactly(64, 0)
+        if not start.startswith(b"PK"):
+            raise FileError(file.where, kind.what, told(start), "save it with np.savez(..., spikes=array)")
         return Npz(Archive(file))
     except BaseException:
         file.close()

@@ -28,6 +28,7 @@ def test_a_bomb_costs_what_is_asked_for(tmp_path: Path) -> None:
             stream.write(bytes(1 << 20))
     tracemalloc.start()
     assert len(read_packed(tmp_path / "a.gz", IMAGES, 1000)) == 1000
+    assert len(read_packed(tmp_path / "a.gz", IMAGES, 1000, begin=50 << 20)) == 1000
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 << 20

@@ -44,6 +44,8 @@ def nested(depth: int, open: str, close: str) -> str:
         (nested(MAX_DEPTH + 1, "[", "]"), "requires a JSON file of at most 64 levels; found more; nest fewer"),
         (nested(100_000, '{"a":', "}"), "at most 64 levels"),
         (nested(400_000, '[{"a":[],"b":', "}]"), r"at most 500,000 lists and objects|at most 64 levels"),
+        ("[" + "[]," * 500_000 + "0]", "requires a JSON file of at most 500,000 lists and objects; found 500,001"),
+        ("[" + "{}," * 500_000 + "0]", "requires a JSON file of at most 500,000 lists and objects; found 500,001"),
         ('{"a": 1, "b": {"a": 1, "c": 2, "a": 3}}', "requires a JSON file with each key once; found 'a' twice"),
         ('{"a": NaN}', "requires a JSON file of finite numbers; found NaN; write a number"),
         ("[-Infinity]", "requires a JSON file of finite numbers; found -Infinity"),

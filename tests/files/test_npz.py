@@ -120,8 +120,12 @@ def flipped() -> bytes:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "requires a whole zip file; found damage or a cut"),
-        (b"spikes", "requires a whole zip file"),
+        (b"", "requires an npz file; found an empty file; save it with"),
+        (b"a,b\n1,2\n", "requires an npz file; found text that begins with 'a,b 1,2'; save it with"),
+        (b"\x89HDF\r\n\x1a\n", "requires an npz file; found an HDF5 file"),
+        (b"\x80\x04\x95", "requires an npz file; found a pickle"),
+        (b"\x1f\x8b\x08\x00", "requires an npz file; found a gzip file"),
+        (bytes(range(40)), "requires an npz file; found other bytes"),
         (array([1, 2]), "requires an npz file; found one bare array; save it with"),
         (zip_of([("a.npy", array([1])), ("a.npy", array([2]))]), "a name of its own for each entry; found two called"),
         (zip_of([("a.npy", array([1])), ("a", array([2]))]), "a name of its own for each array; found two called 'a'"),

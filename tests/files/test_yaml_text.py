@@ -47,6 +47,7 @@ BILLION = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" f
         ("a: " + "[" * 100_000, "x:1: requires at most 20 levels; found more; nest fewer"),
         ("\n".join(" " * i + "a:" for i in range(400)), "requires at most 20 levels"),
         ("a: [" + "1, " * 300_000 + "1]", "requires at most 20,000 keys and values; found more"),
+        ("[" + "[], " * 20_001 + "]", "requires at most 20,000 keys and values; found more"),
         ("- a\n" * 100_000, "requires at most 20,000 keys and values; found more"),
         ("a: " + "9" * 500_000, "x:1: a: requires numbers of at most 64 characters; found one of 500,000"),
         ("a: 0." + "9" * 9_000, "x:1: a: requires numbers of at most 64 characters; found one of 9,002"),

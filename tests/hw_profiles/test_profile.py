@@ -11,7 +11,7 @@ import yaml
 from tern2lava.compiler.ir.graph import Arithmetic
 from tern2lava.compiler.place import location, router_positions
 from tern2lava.errors import ProfileError
-from tern2lava.hw_profiles import Profile, load_profile, profile_names
+from tern2lava.hw_profiles import Profile, load_profile, profile_files, profile_names
 
 
 @pytest.fixture
@@ -202,3 +202,15 @@ def test_a_base_that_is_unknown_wrong_or_circular_is_named(tmp_path: Path, data:
         load_profile(extend(tmp_path / "d.yaml", "base.yaml"))
     with pytest.raises(ProfileError, match="name: found nothing"):
         load_profile(save(tmp_path / "e.yaml", {"extends": "loihi1", "summary": "no name"}))
+
+
+def test_the_files_of_a_profile_are_its_own_and_all_that_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_bytes(b"extends: sub/yours.yaml\r\nname: mine\r\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "yours.yaml").write_bytes(b"extends: tiny\nname: yours\n")
+    shipped = resources.files("tern2lava.hw_profiles").joinpath("tiny.yaml").read_bytes()
+    assert profile_files(tmp_path / "mine.yaml") == [
+        ("mine.yaml", b"extends: sub/yours.yaml\r\nname: mine\r\n"),
+        ("yours.yaml", b"extends: tiny\nname: yours\n"),
+        ("tiny.yaml", shipped),
+    ]
