@@ -69,6 +69,26 @@ def test_a_hostile_file_is_refused_in_one_line(hostile: Hostile, run: Run, tmp_p
     assert not list(tmp_path.glob(".build*"))
 
 
+SEEN = [hostile for hostile in QUICK if hostile.name.startswith(("a net.yaml", "a checkpoint", "a profile"))][::5]
+
+
+@pytest.mark.parametrize("hostile", SEEN, ids=lambda hostile: hostile.name)
+def test_check_and_the_writing_of_a_net_yaml_end_as_compile_and_inspect_do(
+    hostile: Hostile, run: Run, tmp_path: Path, bundle: Path
+) -> None:
+    words = list(hostile.make(tmp_path, bundle))
+    if words[0] == "compile":
+        at = words.index("-o")
+        words = ["check", *words[1:at], *words[at + 2 :]]
+    elif words[0] == "inspect":
+        words += ["--write-net", tmp_path / "made.yaml"]
+    done = run(*words)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) <= 1
+    assert "tern2lava: " in done.stderr or "refusal" in done.stdout
+    assert not (tmp_path / "made.yaml").exists()
+
+
 def test_the_bundle_of_these_tests_is_sound_and_stays_so_when_it_is_sealed_again(
     run: Run, tmp_path: Path, bundle: Path
 ) -> None:

@@ -52,6 +52,7 @@ def render_inspection(found: Inspection) -> RenderableType:
                 neuron.prefix, neuron.framework, parameters, neuron.reset or "-", ", ".join(neuron.missing) or "-"
             )
         parts.append(layers)
+    parts += [Paragraph(line, style="yellow", name="compile would refuse ") for line in found.refused]
     parts += [Paragraph(f"unreadable: {name}: {why}", style="yellow") for name, why in found.unreadable.items()]
     if found.left_out:
         parts.append(Paragraph(f"left out: {', '.join(found.left_out)}"))

@@ -230,3 +230,21 @@ def test_the_command_prints_each_refusal_and_ends_as_compile_would(
     assert "2 refusals for loihi1" in done.stdout
     done = run("check", checkpoint, "--net", described, "-t", "loihi2")
     assert (done.returncode, done.stdout) == (0, "net.npz: compiles for loihi2\n")
+
+
+def test_inspect_tells_what_reading_a_file_would_refuse_and_shows_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = in_process(monkeypatch, capsys)
+    unit = {"r": np.ones(3), "v_threshold": -np.ones(3)}
+    odd = {"type": "Attention", "heads": 2}
+    fc = {"type": "Linear", "weight": np.eye(3, 4)}
+    tree = chain(source(4), ("fc", fc), ("lif", {"type": "IF", **unit}), ("odd", odd), sink(3))
+    path = write_tree(tmp_path / "a.nir", tree)
+    done = run("inspect", path, "--json")
+    told = json.loads(done.stdout)
+    found = tern2lava.check(path)
+    assert told["refused"] == [finding.line for finding in found.findings]
+    assert [finding.where for finding in found.findings] == ["odd", "lif"]
+    assert "fc.weight" in [tensor["name"] for tensor in told["tensors"]]
+    assert "compile would refuse odd: requires primitives of NIR" in " ".join(run("inspect", path).stdout.split())

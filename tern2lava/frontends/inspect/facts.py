@@ -44,7 +44,8 @@ class NeuronFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """Everything that `inspect` tells about a file. wiring: which nodes each node reads, where the file says it. notes:
+    """Everything that `inspect` tells about a file. wiring: which nodes each node reads, where the file says it;
+    refused: what reading it refuses, all of it (findings.py), of a file that says its wiring. notes:
     what was chosen in reading it."""
 
     path: str
@@ -58,6 +59,7 @@ class Inspection:
     left_out: tuple[str, ...]
     values: dict[str, Scalar]
     wiring: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

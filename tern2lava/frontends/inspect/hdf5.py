@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,14 @@ import numpy as np
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.counts import count
 from tern2lava.errors import InputError
+from tern2lava.findings import alone, collecting
 from tern2lava.frontends.files.checkpoint import Scalar
 from tern2lava.frontends.files.hdf5 import Tree, read_hdf5
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.inspect.facts import Inspection, NeuronFacts, TensorFacts, tensor_facts
+from tern2lava.frontends.lavadl import read as lavadl
 from tern2lava.frontends.lavadl.read import is_lavadl, parse_layers
+from tern2lava.frontends.nir import read as nir
 from tern2lava.frontends.nir.file import NEURONS, is_nir, parse_nir
 from tern2lava.frontends.nir.time_step import find_timing
 
@@ -27,10 +31,15 @@ GEOMETRY = (
 def inspect_hdf5(path: Path) -> Inspection:
     """What the NIR or lava-dl file at `path` holds. Raises InputError where it is neither, or damaged."""
     tree = read_hdf5(path)
-    if is_nir(tree):
-        return _inspect_nir(tree, path)
-    if is_lavadl(tree):
-        return _inspect_lavadl(tree, path)
+    for is_one, read, tell in (
+        (is_nir, nir.read_tree, _inspect_nir), (is_lavadl, lavadl.read_tree, _inspect_lavadl),
+    ):  # fmt: skip
+        if is_one(tree):
+            with collecting() as found, alone():
+                read(tree, path.name, path)
+            # Nodes that are refused are told of too.
+            with collecting():
+                return replace(tell(tree, path), refused=tuple(str(error) for error in found.refused))
     held = ", ".join(list(tree)[:6]) or "nothing"
     raise InputError(
         path, f"requires NIR (/node) or lava-dl (/layer); found HDF5 that holds {held}; export the network again"
