@@ -53,7 +53,8 @@ def _too_fast(node: str, origin: dict[str, str], edges: list[tuple[str, str, int
         " -> ".join([*loop, loop[0]]),
         "at least one step of delay for each synapse of a loop",
         f"{count(steps, 'step')} of delay over {count(len(loop), 'synapse')}",
-        "retrain with a longer delay in the loop; a chip takes one step per synapse",
+        "a chip takes one step per synapse, and its neurons leak in each, so that no step of the network can take two; "
+        "a longer delay in the loop fits, but is another network, to be trained again",
     )
 
 

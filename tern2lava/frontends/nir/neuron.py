@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Compare, Reset
-from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.errors import InputError
+from tern2lava.compiler.ir.shapes import Reals, frozen
+from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.assumptions import Assumptions
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nir.factors import euler_factors, rate_factor
@@ -57,6 +57,27 @@ def neuron_fields(node: Hdf5Node, dt: float | None, assumptions: Assumptions) ->
     return fields | _firing(node, assumptions)
 
 
+def _check_above_reset(node: Hdf5Node, threshold: Reals, reset: Reals) -> None:
+    """Raise UnsupportedError for a threshold below the reset value, or below 0, where potentials begin."""
+    low, high = np.broadcast_arrays(threshold, reset)
+    below = low < high
+    if below.any():
+        raise UnsupportedError(
+            f"{node.name}.v_threshold", "thresholds of at least the reset value",
+            f"{low[below].flat[0]:g} with v_reset {high[below].flat[0]:g}",
+            "repair one of them: as stored, such a neuron spikes again because it has spiked",
+        )  # fmt: skip
+    if np.any(low < 0):
+        at = np.flatnonzero(low < 0)[0]
+        gap = low.flat[at] - high.flat[at]
+        raise UnsupportedError(
+            f"{node.name}.v_threshold", "thresholds of 0 or more, for potentials begin at 0",
+            f"{low.flat[at]:g}",
+            f"measure its potentials from v_reset, where they are meant to begin there: v_threshold {gap:g}, v_reset "
+            f"0, and v_leak less by {high.flat[at]:g}, is the same neuron",
+        )  # fmt: skip
+
+
 def silent_fields(fields: dict[str, Any]) -> dict[str, Any]:
     """`fields` of a neuron that never spikes; its potential is read."""
     return {**fields, "threshold": frozen(NEVER), "reset": Reset.NONE}
@@ -76,6 +97,7 @@ def _firing(node: Hdf5Node, assumptions: Assumptions) -> dict[str, Any]:
             f"{node.name}.v_reset",
             f"requires 0 for the assumed reset={reset.value}; found another value; leave that assumption out",
         )
+    _check_above_reset(node, threshold, value)
     own = assumptions.mechanisms(node.name)
     delay = assumptions.flag(node.name, "reset_delay")
     if own.get("rearm") and (reset is not Reset.SUBTRACT or delay):

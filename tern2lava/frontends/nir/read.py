@@ -41,7 +41,7 @@ from tern2lava.frontends.nir.loops import order_nodes
 from tern2lava.frontends.nir.neuron import NEVER, neuron_fields, silent_fields
 from tern2lava.frontends.nir.rewrite import add_ends, free_name, fuse_resets, fuse_thresholds
 from tern2lava.frontends.nir.sizes import check_output, check_population, placed
-from tern2lava.frontends.nir.time_step import Timing, find_timing
+from tern2lava.frontends.nir.time_step import WHOLE, Timing, find_timing
 
 LONGEST_DELAY = 1 << 20
 """Steps that a Delay may wait at most; targets hold far fewer and say so."""
@@ -147,7 +147,7 @@ class _Assembly:
         assert self.dt is not None
         steps = seconds / self.dt
         whole = np.rint(steps)
-        wrong = np.abs(steps - whole) > 1e-3
+        wrong = np.abs(steps - whole) > WHOLE
         if np.any(wrong) or np.any(whole < 0) or np.any(whole > LONGEST_DELAY):
             raise UnsupportedError(
                 node.name,

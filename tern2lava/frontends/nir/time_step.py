@@ -15,6 +15,9 @@ TIME_CONSTANTS = ("tau", "tau_mem", "tau_syn")
 AGREE = 1e-5
 """Relative spread up to which rates stored as float32 count as one."""
 
+WHOLE = 1e-3
+"""How far from a whole number of steps a delay may be, in steps."""
+
 DIGITS = 3
 """Significant decimal digits of a time step that people choose: 1e-4, 0.001, 2.5e-4."""
 
@@ -61,7 +64,10 @@ def find_timing(graph: NirGraph, given: float | None, where: object) -> Timing:
             "set otherwise)",
         )
     if dt is not None:
-        _check_stable(graph, dt)
+        how = f", recovered from r / tau of {', '.join(rates)}" if given is None and graph.dt is None else ""
+        _check_stable(graph, dt, how)
+        if how:
+            _check_delays(graph, dt, how)
     return Timing(dt=dt if needing else None, notes=tuple(notes) if needing else ())
 
 
@@ -105,7 +111,11 @@ def _agreed(rates: dict[str, Reals]) -> tuple[float | None, str]:
     values = np.concatenate(list(rates.values()))
     low, high = float(values.min()), float(values.max())
     if low <= 1 or high - low > AGREE * high:
-        return None, f" and r / tau does not tell ({low:g} to {high:g} per second)" if low != high else ""
+        if low == high:
+            return None, ""
+        first = min(rates, key=lambda name: float(rates[name].min()))
+        last = max(rates, key=lambda name: float(rates[name].max()))
+        return None, f" and r / tau does not tell ({low:g} per second of {first}, {high:g} of {last})"
     dt = 1.0 / float(np.median(values))
     plain = float(f"{dt:.{DIGITS - 1}e}")
     if abs(plain - dt) > AGREE * dt:
@@ -113,7 +123,8 @@ def _agreed(rates: dict[str, Reals]) -> tuple[float | None, str]:
     return plain, ""
 
 
-def _check_stable(graph: NirGraph, dt: float) -> None:
+def _check_stable(graph: NirGraph, dt: float, how: str) -> None:
+    """Raise InputError for a time constant below the time step, naming both."""
     for node in graph.nodes.values():
         for key in TIME_CONSTANTS:
             if node.kind in NEURONS and key in node.fields:
@@ -121,5 +132,19 @@ def _check_stable(graph: NirGraph, dt: float) -> None:
                 if least < dt * (1 - 1e-6):
                     raise InputError(
                         f"{node.name}.{key}",
-                        f"requires at least the time step of {dt:g} s; found {least:g} s; give the right --dt",
+                        f"requires at least the time step of {dt:g} s{how}; found {least:g} s; give the right --dt",
                     )
+
+
+def _check_delays(graph: NirGraph, dt: float, how: str) -> None:
+    """Raise InputError for a delay that is no whole number of steps of a recovered time step, naming both."""
+    for node in graph.nodes.values():
+        if node.kind == "Delay":
+            steps = node.array("delay").reshape(-1) / dt
+            wrong = np.abs(steps - np.rint(steps)) > WHOLE
+            if wrong.any():
+                raise InputError(
+                    f"{node.name}.delay",
+                    f"requires whole time steps of {dt:g} s{how}; found {steps[wrong][0] * dt:g} s; give the right "
+                    "--dt, for these fields contradict each other",
+                )

@@ -206,7 +206,14 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "no graph": (lambda g: g.update(type="LIF"), "test: requires NIRGraph as /node/type; found another"),
     "no nodes": (lambda g: g.update(nodes={}), "test: requires nodes in each graph; found none in the outermost"),
     "text for numbers": (lambda g: g["nodes"]["n"].update(r="one"), r"n\.r: requires numbers; found 'one'"),
-    "negative threshold": (lambda g: g["nodes"]["n"].update(v_threshold=-np.ones(3)), "thresholds of 0 or more"),
+    "negative threshold": (
+        lambda g: g["nodes"]["n"].update(v_threshold=np.full(3, -50.0), v_reset=np.full(3, -65.0)),
+        r"v_threshold: requires thresholds of 0 or more.*found -50; measure its potentials from v_reset.*15, v_reset 0",
+    ),
+    "below the reset": (
+        lambda g: g["nodes"]["n"].update(v_threshold=np.ones(3), v_reset=np.array([0, 2e6, 0])),
+        r"n\.v_threshold: requires thresholds of at least the reset value; found 1 with v_reset 2e\+06",
+    ),
     "absurd shape": (lambda g: g["nodes"]["input"].update(shape=np.array([-2])), "requires positive sizes"),
     "unread": (lambda g: g["edges"].remove(["n", "output"]), r"test: requires an input for each node"),
 }

@@ -199,3 +199,24 @@ def test_an_infinite_time_constant_is_a_factor_of_one() -> None:
     assert isinstance(neuron, Neuron)
     assert neuron.alpha_v.tolist() == [1.0, 0.9]
     assert np.all(neuron.gain_v == 1)
+
+
+def test_a_recovered_time_step_is_held_against_all_other_fields() -> None:
+    rng = np.random.default_rng(3)
+    said = lif(3, rng, tau=np.full(3, 1e-3), r=np.full(3, 10.0))
+    mute = lif(3, rng, tau=np.full(3, 5e-5), r=np.ones(3))
+    delay = {"type": "Delay", "delay": np.full(3, 2.5e-4)}
+    assert any(
+        "dt 0.0001 s recovered from r / tau of a " in note
+        for note in read(chain(source(3), ("a", said), sink(3))).notes
+    )
+    with pytest.raises(InputError, match=r"b\.tau: requires.*0.0001 s, recovered from r / tau of a; found 5e-05 s"):
+        read(chain(source(3), ("a", said), ("b", mute), sink(3)))
+    with pytest.raises(
+        InputError, match=r"d\.delay: requires whole time steps of 0.0001 s, recovered from r / tau of a"
+    ):
+        read(chain(source(3), ("d", delay), ("a", said), sink(3)))
+    read(chain(source(3), ("d", delay), ("a", said), ("b", mute), sink(3)), dt=5e-5)
+    other = lif(3, rng, tau=np.full(3, 1e-3), r=np.full(3, 20.0))
+    with pytest.raises(InputError, match=r"does not tell \(10000 per second of a, 20000 of b\)"):
+        read(chain(source(3), ("a", said), ("b", other), sink(3)))
