@@ -294,6 +294,8 @@ def _check_bits(bits: int, profile: Profile, node: str) -> int:
     allowed = [width for width in profile.synapse.weight_bits.value if width >= bits]
     if not allowed:
         have = max(profile.synapse.weight_bits.value)
-        hint = "train the layer, and those summed with it, with one scale, or ternarise them (--ternarize twn: 2 bits)"
+        hint = (
+            "choose a target with wider weights; one scale for summed layers, or --ternarize twn, changes the network"
+        )
         raise CapacityError(node, "weight bits", bits, have, hint)
     return min(allowed)

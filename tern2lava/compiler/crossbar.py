@@ -32,7 +32,7 @@ from tern2lava.hw_profiles.profile import Crossbar
 
 ENCODING = {"columns": "bit_planes", "axons": "axon_pairs"}
 
-_TERNARY = "ternarise them: --ternarize twn takes 2 bits"
+_TERNARY = "choose a target with wider weights; ternarising them (--ternarize twn, 2 bits) changes the network"
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +132,7 @@ def bits_of(graph: Graph, population: Population, profile: Profile) -> int:
     if len({projection.gain.tobytes() for projection in wires}) > 2:
         raise CapacityError(
             population.name, "axon types for layers of different scale", 2 * len(wires), 4,
-            "sum at most 2 layers of different scale in one neuron, or train them with one scale",
+            "choose a target with a gain for each channel (generic-ternary, loihi2); one scale changes the network",
         )  # fmt: skip
     return 1
 

@@ -41,14 +41,15 @@ def hint(name: str, used: int, have: int) -> str:
     keeps the network as it is, advice.advised finds."""
     share = f"{100 * have // max(used, 1)} %"
     return {
-        "synapse_bits": f"leave at most {share} of its synapses, or fewer bits a weight (--ternarize twn: 2)",
-        "in_axons": f"prune its neurons to {share} of their inputs ({have:,} axons)",
-        "fan_in": f"prune its neurons to {have:,} inputs each",
+        "synapse_bits": f"leave at most {share} of its synapses, or fewer bits a weight (--ternarize twn: 2)"
+        ", which changes the network",
+        "in_axons": f"prune its neurons to {share} of their inputs ({have:,} axons), which changes the network",
+        "fan_in": f"prune its neurons to {have:,} inputs each, which changes the network",
         "out_axons": "its spikes go to more cores than a neuron can reach: leave the layers that it feeds at most "
-        f"{share} of their neurons",
-        "neurons": f"let a core hold {used:,} of its neurons, or use smaller groups of channels",
-        "dendrites": f"prune its neurons to {share} of their inputs",
-    }.get(name, f"let it take at most {share} of that")
+        f"{share} of their neurons, which changes the network",
+        "neurons": f"let a core hold {used:,} of its neurons; smaller groups of channels change the network",
+        "dendrites": f"prune its neurons to {share} of their inputs, which changes the network",
+    }.get(name, f"let it take at most {share} of that, which changes the network")
 
 
 def refuse(model: CostModel, population: Population, box: Box, limit: dict[str, int], feeds: Feeds) -> CapacityError:

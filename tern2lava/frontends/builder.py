@@ -52,7 +52,7 @@ def numbers(where: object, value: Any) -> Reals:
             raise InputError(
                 where,
                 f"requires finite numbers; found {bad:,} of {count(array.size, 'number')} NaN or infinite, the "
-                f"first {found} at index {list(at)}; repair or retrain the network",
+                f"first {found} at index {list(at)}; save the network again, as it was before they came up",
             )
     require_numbers(where, array.size)
     return array.astype(np.float64)
@@ -339,7 +339,7 @@ class GraphBuilder:
                     str(where),
                     "one weight, or one per channel, where neurons feed themselves back",
                     f"weights of shape {feed.weight.shape} for neurons of {shape}",
-                    "use a dense recurrence",
+                    "write it as a dense recurrence with these weights on its diagonal",
                 )
             gain = feed.weight.reshape(() if feed.weight.size == 1 else (-1,))
             self.add(ChannelAffine(name=name, inputs=(source,), gain=gain, offset=np.zeros(())), where)

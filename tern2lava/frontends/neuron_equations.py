@@ -82,7 +82,10 @@ def check_threshold(node: str, threshold: Reals) -> None:
     """Raise UnsupportedError for a negative threshold: such a neuron fires at rest, and frameworks disagree then."""
     if threshold.size and threshold.min() < 0:
         raise UnsupportedError(
-            node, "thresholds of 0 or more", _span(threshold), "train with a threshold clamped above 0"
+            node,
+            "thresholds of 0 or more",
+            _span(threshold),
+            "such neurons fire at rest, in each framework otherwise; a higher threshold changes the network",
         )
 
 

@@ -20,6 +20,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population, Reset
 from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.neurons.mechanism import (
     COMBINED,
+    ONE_OF_TWO,
     Divide,
     IntegerCell,
     IntegerPart,
@@ -46,11 +47,14 @@ class Adaptive(Mechanism):
     def refuse_combination(self, neuron: Neuron) -> None:
         if neuron.reset is not Reset.SUBTRACT or not neuron.reset_delay:
             found = f"an adaptive threshold with reset {neuron.reset.value}, reset_delay {neuron.reset_delay}"
-            raise UnsupportedError(neuron.name, COMBINED, found, "use a delayed subtraction with adaptive thresholds")
-        if len(kind_names(neuron)) > 1:
             raise UnsupportedError(
-                neuron.name, COMBINED, "an adaptive threshold with another neuron kind", "use one of the two"
+                neuron.name,
+                COMBINED,
+                found,
+                "adaptive thresholds take a delayed subtraction; another reset changes the network",
             )
+        if len(kind_names(neuron)) > 1:
+            raise UnsupportedError(neuron.name, COMBINED, "an adaptive threshold with another neuron kind", ONE_OF_TWO)
 
     def canonical(self, neuron: Neuron, gain: Reals, rest: Reals) -> dict[str, Any]:
         return {GAIN: needed(neuron, GAIN) / gain}
@@ -64,7 +68,7 @@ class Adaptive(Mechanism):
                 neuron.name,
                 "an adaptive threshold that a spike raises",
                 f"by {float(np.min(needed(neuron, GAIN))):g} synapses",
-                "retrain with a positive adaptation",
+                "a spike would lower the threshold; a positive adaptation changes the network",
             )
 
     def lowered(self, neuron: Neuron, unit: float, arithmetic: Arithmetic, on_lattice: bool) -> dict[str, Any]:

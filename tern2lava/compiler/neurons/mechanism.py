@@ -28,6 +28,7 @@ from tern2lava.errors import UnsupportedError
 from tern2lava.registry import Registry, entry_of
 
 COMBINED = "neuron kinds and resets that are defined together"
+ONE_OF_TWO = "leaving one of the two out changes the network"
 N = TypeVar("N", Neuron, Population)
 Divide = Callable[[Reals], Reals]
 
@@ -200,7 +201,7 @@ class Mechanism:
         """Raise UnsupportedError where its combination with other mechanisms or resets is not defined."""
         others = [other.name for other in kinds_of(neuron) if other is not self]
         if others:
-            raise UnsupportedError(neuron.name, COMBINED, f"{self.name} with {others[0]}", "use one of the two")
+            raise UnsupportedError(neuron.name, COMBINED, f"{self.name} with {others[0]}", ONE_OF_TWO)
 
     def canonical(self, neuron: Neuron, gain: Reals, rest: Reals) -> dict[str, Any]:
         """Its parameters where v is measured as (v - rest) / gain (passes/canonical_neurons.py)."""

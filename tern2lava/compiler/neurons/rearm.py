@@ -9,6 +9,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population, Reset
 from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.neurons.mechanism import (
     COMBINED,
+    ONE_OF_TWO,
     IntegerCell,
     IntegerPart,
     Mechanism,
@@ -32,7 +33,7 @@ class Rearm(Mechanism):
         return node.rearm
 
     def refuse_combination(self, neuron: Neuron) -> None:
-        hint = "use one of the two"
+        hint = ONE_OF_TWO
         if neuron.reset is not Reset.SUBTRACT or neuron.reset_delay:
             raise UnsupportedError(neuron.name, COMBINED, "rearming without an immediate subtraction", hint)
         if len(kind_names(neuron)) > 1:

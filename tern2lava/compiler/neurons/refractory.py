@@ -11,6 +11,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Neuron, Population, Reset
 from tern2lava.compiler.ir.shapes import Ints, Reals, Spikes
 from tern2lava.compiler.neurons.mechanism import (
     COMBINED,
+    ONE_OF_TWO,
     IntegerCell,
     IntegerPart,
     Mechanism,
@@ -36,9 +37,7 @@ class Refractory(Mechanism):
 
     def refuse_combination(self, neuron: Neuron) -> None:
         if neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
-            raise UnsupportedError(
-                neuron.name, COMBINED, "a refractory period with a delayed subtraction", "use one of the two"
-            )
+            raise UnsupportedError(neuron.name, COMBINED, "a refractory period with a delayed subtraction", ONE_OF_TWO)
 
     def lowered(self, neuron: Neuron, unit: float, arithmetic: Arithmetic, on_lattice: bool) -> dict[str, Any]:
         return {"refractory": neuron.refractory}

@@ -43,7 +43,7 @@ class Signed(Mechanism):
                 neuron.name,
                 "negative lower thresholds",
                 f"{float(np.max(low)):g} in units of the synapses' scale",
-                "retrain with a negative lower threshold",
+                "such a neuron spikes -1 at rest; a negative one changes the network",
             )
 
     def lowered(self, neuron: Neuron, unit: float, arithmetic: Arithmetic, on_lattice: bool) -> dict[str, Any]:

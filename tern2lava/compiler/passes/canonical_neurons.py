@@ -51,6 +51,15 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
         raise UnsupportedError(
             neuron.name, "positive input gains", f"{np.min(gain):g}", "negate the weights in front of the neuron"
         )
+    if neuron.reset is Reset.ZERO and np.any(neuron.threshold < neuron.reset_value):
+        threshold, value = np.broadcast_arrays(neuron.threshold, neuron.reset_value)
+        at = int(np.argmax(threshold < value))
+        raise UnsupportedError(
+            neuron.name,
+            "thresholds of at least the reset value",
+            f"a threshold of {threshold.flat[at]:g} below the reset value, {value.flat[at]:g}",
+            "such a neuron fires again after each reset; another threshold or reset value changes the network",
+        )
     kinds = kinds_of(neuron)
     for mechanism in reversed(kinds):
         mechanism.refuse_combination(neuron)
@@ -64,7 +73,7 @@ def _canonical(neuron: Neuron, membrane_read: bool) -> Node:
                 neuron.name,
                 "a membrane that is read not to be reset with delay to zero",
                 "reset zero, reset_delay",
-                "read spike_count, or train the readout with reset none",
+                "read spike_count; another reset of the readout changes the network",
             )
         if neuron.reset is Reset.SUBTRACT:
             amount = amount / neuron.alpha_v

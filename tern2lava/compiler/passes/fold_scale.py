@@ -86,7 +86,7 @@ def _on_channels(first: Projection, projection: Projection, neuron: str) -> Real
             neuron,
             "summed layers with one scale each, or scales for the same groups of neurons",
             f"{first.scale.size} scales in {first.name} against {channels} channels in {projection.name}",
-            "train the summed layers with one scale each",
+            "let one layer alone have a scale for each neuron; one scale for both changes the network",
         )
     return np.asarray(rows[:, 0])
 

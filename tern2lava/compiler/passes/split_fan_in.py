@@ -145,7 +145,7 @@ class _Split:
             ]
             _, gained, place = min((c for c in choices if c[1] < 0), default=(False, 0, -1))
             if gained == 0:
-                hint = f"let it read at most {have:,} layers: merge or prune those in front of it"
+                hint = f"let it read at most {have:,} layers; fewer of them change the network"
                 raise CapacityError(self.population.name, f"{name} for partial sums", need, have, hint)
             chosen = list(self.whole)[place]
             if chosen in self.kept:
@@ -215,7 +215,7 @@ class _Split:
             assert g is not None
             raise CapacityError(
                 self.population.name, "inputs of one kernel tap in a group of channels", g.in_shape[0] // g.groups,
-                min(most, self.limit.axons), f"use groups of at most {min(most, self.limit.axons):,} channels",
+                min(most, self.limit.axons), "choose a target with more input axons; smaller groups change the network",
             )  # fmt: skip
         ranges = [input_range(part, self.graph) for part in parts]
         return parts, ranges, all(self.limit.carries(low, high) for low, high in ranges)
@@ -245,7 +245,8 @@ class _Split:
         raise UnsupportedError(
             self.population.name, f"partial sums within a spike's payload of {self.limit.payload} bits",
             f"sums from {int(low.min()):,} to {int(high.max()):,}",
-            f"choose a target that relays wider sums ({', '.join(wider) or 'none that is shipped'}), or prune inputs",
+            f"choose a target that relays wider sums ({', '.join(wider) or 'none that is shipped'}); fewer inputs "
+            "change the network",
         )  # fmt: skip
 
     def _relay(self, name: str, inputs: tuple[Projection, ...], low: Ints, high: Ints) -> None:
@@ -281,7 +282,7 @@ class _Split:
         if gain.size not in (1, shape[0]):
             raise UnsupportedError(
                 self.population.name, "one scale for each channel behind relays", "a scale for each neuron",
-                f"use one scale for the layer, or prune its neurons to {self.limit.synapses:,} inputs",
+                f"choose a target of more than {self.limit.synapses:,} inputs; one scale changes the network",
             )  # fmt: skip
         return frozen(gain[0] if gain.size == 1 else gain)
 
@@ -347,7 +348,7 @@ def _in_chip_time(graph: Graph, wide: list[str], limit: _Limit) -> Graph:
     except UnsupportedError as error:
         raise UnsupportedError(
             error.node, f"a step of delay for each synapse of a loop, relays (of {', '.join(wide)}) included",
-            error.found, f"prune its neurons to {limit.synapses:,} inputs, or retrain with a longer delay in the loop",
+            error.found, f"choose a target of more than {limit.synapses:,} inputs; a longer delay changes the network",
         ) from None  # fmt: skip
     nodes: dict[str, Node] = {node.name: node for node in graph.nodes}
     for population in graph.of_kind(Population):

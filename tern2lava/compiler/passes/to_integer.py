@@ -71,14 +71,14 @@ def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
                 neuron.name,
                 "decay factors in [0, 1]",
                 f"{name} {float(np.max(np.abs(value))):g}",
-                "retrain, or clip",
+                "a factor above 1 grows without bound; clipping it changes the network",
             )
     if np.any(neuron.threshold < 0) or (neuron.compare is Compare.GE and np.any(neuron.threshold <= 0)):
         raise UnsupportedError(
             neuron.name,
-            "positive thresholds",
-            f"{float(np.min(neuron.threshold)):g} in units of the synapses' scale",
-            "retrain with a positive threshold",
+            "thresholds above the resting potential",
+            f"{float(np.min(neuron.threshold)):g} above it, in units of the synapses' scale",
+            "such a neuron fires without input; a higher threshold changes the network",
         )
     for mechanism in kinds_of(neuron):
         mechanism.refuse_values(neuron)
@@ -87,5 +87,5 @@ def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:
             neuron.name,
             "a subtracting reset that lowers the potential",
             f"reset amount {float(np.min(neuron.reset_amount)):g} in units of the synapses' scale",
-            "retrain with a positive reset amount",
+            "a spike would raise the potential; another amount changes the network",
         )

@@ -205,27 +205,30 @@ def channel_gain(profile: Profile) -> tuple[str, Test]:
 
 
 POPULATION_RULES: tuple[tuple[Rule, str], ...] = (
-    (neuron_kind, "choose a target that has it{targets}, or retrain with other neurons"),
-    (relay_payload, "choose a target that relays wider sums{targets}, or prune the layer's inputs"),
-    (reset_mode, "choose a target that has it{targets}, or retrain with another reset"),
-    (synaptic_current, "choose a target that has it{targets}, or retrain with neurons without a synaptic current"),
-    (neuron_bias, "choose a target that has it{targets}, or retrain without biases and batch normalisation"),
+    (neuron_kind, "choose a target that has it{targets}; other neurons change the network"),
+    (relay_payload, "choose a target that relays wider sums{targets}; fewer inputs change the network"),
+    (reset_mode, "choose a target that has it{targets}; another reset changes the network"),
+    (synaptic_current, "choose a target that has it{targets}; neurons without a synaptic current change the network"),
+    (neuron_bias, "choose a target that has it{targets}; leaving biases out changes the network"),
     (
         membrane_decay,
-        "choose a target that has it{targets}, or retrain with neurons that do not leak (or lose a constant)",
+        "choose a target that has it{targets}; neurons that do not leak, or lose a constant, change the network",
     ),
-    (reset_amount, "choose a target that has it{targets}, compare with >= and subtract the threshold, or reset to 0"),
-    (initial_potential, "choose a target that has it{targets}, or begin at 0"),
-    (rounding, "choose a target that has it{targets}, or let decays be cut"),
-    (late_start, "choose a target that has it{targets}, or retrain without biases and batch normalisation"),
+    (reset_amount, "choose a target that has it{targets}; another comparison or reset changes the network"),
+    (initial_potential, "choose a target that has it{targets}; beginning at 0 changes the network"),
+    (rounding, "choose a target that has it{targets}; a network compiled for this one cuts its decays"),
+    (late_start, "choose a target that has it{targets}; leaving biases out changes the network"),
 )
 INPUT_RULES: tuple[tuple[Rule, str], ...] = (
-    (input_payload, "choose a target with graded spikes{targets}, or encode the input as spikes (0 or 1)"),
+    (input_payload, "choose a target with graded spikes{targets}; an input of spikes (0 or 1) changes the network"),
 )
 PROJECTION_RULES: tuple[tuple[Rule, str], ...] = (
-    (weight_bits, "choose a target with wider weights{targets}, or ternarise the layer (--ternarize twn)"),
-    (synaptic_delay, "choose a target with longer delays{targets}, or make the parallel paths equally deep"),
-    (channel_gain, "choose a target that has them{targets}, or train the summed layers with one scale"),
+    (
+        weight_bits,
+        "choose a target with wider weights{targets}; ternarising the layer (--ternarize twn) changes the network",
+    ),
+    (synaptic_delay, "choose a target with longer delays{targets}; paths that are equally deep change the network"),
+    (channel_gain, "choose a target that has them{targets}; one scale for the summed layers changes the network"),
 )
 
 

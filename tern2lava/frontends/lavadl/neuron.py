@@ -31,11 +31,16 @@ def neuron_fields(neuron: Hdf5Node, assumptions: Assumptions, layer: str, notes:
     Raises UnsupportedError for other kinds, graded spikes and weight exponents, InputError for values out of range.
     """
     if neuron.kind not in KINDS:
-        raise UnsupportedError(layer, f"{' or '.join(KINDS)} neurons", neuron.kind, "retrain with CUBA neurons")
+        raise UnsupportedError(
+            layer, f"{' or '.join(KINDS)} neurons", neuron.kind, "CUBA neurons in their place change the network"
+        )
     for key, meaning in (("gradedSpike", "binary spikes"), ("wgtExp", "weights without a further exponent"),
                          ("weight_exp", "weights without a further exponent")):  # fmt: skip
         if key in neuron.fields and np.any(neuron.array(key) != 0):
-            raise UnsupportedError(layer, meaning, f"{key} {neuron.array(key).reshape(-1)[0]:g}", "export without it")
+            hint = "binary spikes in their place change the network"
+            if key != "gradedSpike":
+                hint = f"multiply the layer's weights by 2 ** {key} and store {key} 0, which keeps the network"
+            raise UnsupportedError(layer, meaning, f"{key} {neuron.array(key).reshape(-1)[0]:g}", hint)
     decays = {key: _whole(neuron, key, 0, WHOLE) for key in ("iDecay", "vDecay")}
     threshold = _whole(neuron, "vThMant", 0, LARGEST_THRESHOLD)
     rest = _whole(neuron, "refDelay", 0, LONGEST_REST) if "refDelay" in neuron.fields else 1

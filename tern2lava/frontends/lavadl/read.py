@@ -145,7 +145,9 @@ class _Assembly:
             case "add":
                 self.layers.append([self.sum(layer)])
             case _:
-                raise UnsupportedError(layer.name, "the input as the first layer", "an input further on", "remove it")
+                raise UnsupportedError(
+                    layer.name, "the input as the first layer", "an input further on", "put it first"
+                )
 
     def lose(self, layer: Hdf5Node, neuron: Hdf5Node | None) -> None:
         """Go on without a layer that was refused: what its neurons say themselves is still looked at."""
@@ -315,8 +317,6 @@ class _Assembly:
 
     def convolution(self, layer: Hdf5Node, neuron: Hdf5Node | None, sources: list[str]) -> str:
         """A convolution or pooling (a convolution of each channel with one kernel) and its neurons."""
-        if neuron is None:
-            raise UnsupportedError(layer.name, "convolutions with neurons", "none", "export with them")
         weight = self.numbers(layer, "weight")
         while weight.ndim > 4 and weight.shape[-1] == 1:
             weight = weight[..., 0]
@@ -352,6 +352,8 @@ class _Assembly:
                 f"requires {count(weight.shape[1], 'channel')}, as its weight has; found an input of {at}; mend "
                 "its weight or the layer before it",
             )
+        if neuron is None:
+            return self.sum_over_time(layer, feeds)
         return self.neurons(layer, neuron, feeds, self.bias(layer, weight.shape[0]))
 
     def flat(self, name: str, layer: Hdf5Node) -> str:
@@ -444,7 +446,12 @@ class _Assembly:
         for node in self.builder.nodes:
             inside = node.name != output and node.name in read
             if isinstance(node, Neuron) and inside and float(np.max(node.threshold)) >= NEVER:
-                raise UnsupportedError(node.name, "neurons in layers inside a network", "none", "export with neurons")
+                raise UnsupportedError(
+                    node.name,
+                    "neurons in layers inside a network",
+                    "none",
+                    "multiply its weights into those of the next layer, where the two are one linear map",
+                )
 
     def assumed(self) -> list[str]:
         neurons = [node for node in self.builder.nodes if isinstance(node, Neuron)]

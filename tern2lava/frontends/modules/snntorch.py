@@ -36,7 +36,9 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     notes: list[str] = []
     for option in ("inhibition", "state_quant"):
         if getattr(module, option):
-            raise UnsupportedError(where, "independent neurons", f"{option} set", f"train without {option}")
+            raise UnsupportedError(
+                where, "independent neurons", f"{option} set", f"leaving {option} out changes the network"
+            )
     factor = as_array(f"{where}.graded_spikes_factor", module.graded_spikes_factor)
     if (factor != 1).any():
         found = f"graded_spikes_factor {factor.flat[int(np.argmax(factor != 1))]:g}"
@@ -51,7 +53,7 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
                 where,
                 "a neuron whose own forward runs",
                 "RSynaptic with reset_delay=False and init_hidden=True, which snnTorch 1.0 cannot run",
-                "use reset_delay=True",
+                "reset_delay=True, which its recurrence has in any case, runs in snnTorch too and keeps the network",
             )
         notes.append(f"{name}: reset_delay=False is without effect in snnTorch 1.0's RSynaptic; its reset is delayed")
         delay = True

@@ -43,7 +43,9 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     for a setting that ir.Neuron cannot say, InputError for numbers that are not finite.
     """
     if getattr(module, "_neuron_precision", None) is not None:
-        raise UnsupportedError(where, "states of the input's precision", "a neuron precision", "train without it")
+        raise UnsupportedError(
+            where, "states of the input's precision", "a neuron precision", "leaving it out changes the network"
+        )
     kind = class_name(module)
     threshold = as_array(f"{where}.v_threshold", module.v_threshold)
     hard = module.v_reset is not None

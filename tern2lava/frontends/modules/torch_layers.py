@@ -89,7 +89,12 @@ def _linear(builder: GraphBuilder, name: str, source: str, where: str, layer: An
 
 def _conv(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
     if layer.padding_mode != "zeros":
-        raise UnsupportedError(where, "padding with zeros", f"padding_mode {layer.padding_mode}", "train with zeros")
+        raise UnsupportedError(
+            where,
+            "padding with zeros",
+            f"padding_mode {layer.padding_mode}",
+            "pad by a layer in front; zeros change the network",
+        )
     weight, bias = weight_and_bias(layer, where)
     padding = layer.padding if isinstance(layer.padding, str) else pair(layer.padding, 0)
     builder.conv(
@@ -107,7 +112,12 @@ def _conv(builder: GraphBuilder, name: str, source: str, where: str, layer: Any)
 
 def _batchnorm(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
     if layer.running_mean is None:
-        raise UnsupportedError(where, "stored statistics", "track_running_stats=False", "train with them stored")
+        raise UnsupportedError(
+            where,
+            "stored statistics",
+            "track_running_stats=False",
+            "a batch's own statistics are no constants; stored ones change the network",
+        )
     builder.batchnorm(
         name,
         source,

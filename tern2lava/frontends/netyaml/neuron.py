@@ -285,7 +285,9 @@ class _Reader:
                 )
         for option in ("inhibition", "state_quant"):
             if self.source.value(f"{prefix}.{option}") not in (None, False):
-                raise UnsupportedError(self.name, "independent neurons", option, f"train without {option}")
+                raise UnsupportedError(
+                    self.name, "independent neurons", option, f"leaving {option} out changes the network"
+                )
 
     def stored(self, key: str) -> Reals | None:
         """The tensor PREFIX.key of the checkpoint, None where there is none."""

@@ -307,6 +307,17 @@ def test_averages_and_layers_without_neurons_are_summed_over_the_steps() -> None
         np.testing.assert_allclose(scores(lowered.program, program), expected, atol=1e-6)
 
 
+def test_a_convolution_without_neurons_is_summed_over_the_steps_too() -> None:
+    rng = np.random.default_rng(17)
+    w = even(rng, 2, 1, 2, 2)
+    graph = read(
+        {"type": "input", "shape": np.array([1, 3, 3])}, {"type": "conv", "shape": np.array([2, 2, 2]), "weight": w}
+    )
+    x = rng.integers(0, 2, (1, 9, 1, 3, 3))
+    summed = functional.conv2d(torch.from_numpy(x[0].sum(axis=0)).double()[None], torch.from_numpy(w).double())
+    np.testing.assert_array_equal(run_float(graph, {"input": x}).v["conv1"][0, -1].reshape(2, 2, 2), summed[0].numpy())
+
+
 def test_an_input_layer_with_neurons_feeds_them_weight_and_bias() -> None:
     x = np.random.default_rng(9).integers(0, 2, (1, 40, 4))
     neuron = cuba(4096, 1024, 25)

@@ -129,7 +129,7 @@ def test_max_pooling_with_a_setting_that_has_no_exact_form_is_refused(pool: nn.M
 
 def test_the_maximum_of_currents_is_refused() -> None:
     model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.MaxPool2d(2), snn.Leaky(beta=0.5, init_hidden=True))
-    with pytest.raises(UnsupportedError, match=r"maximum of what 0 \(Conv2d\) gives out; move the pooling behind"):
+    with pytest.raises(UnsupportedError, match=r"maximum of what 0 \(Conv2d\) gives out; move it behind the neurons"):
         load_module(model, (1, 6, 6), 4)
     with pytest.raises(UnsupportedError, match=r"maximum of what input \(Input\)"):
         load_module(nn.Sequential(nn.MaxPool2d(2), snn.Leaky(beta=0.5)), (1, 6, 6), 4, levels=(-1, 1))
