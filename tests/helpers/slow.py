@@ -52,6 +52,7 @@ TESTS = frozenset(
         "prove/arithmetic/test_induction.py::test_every_exact_population_of_drawn_networks_is_proven",
         "prove/arithmetic/test_induction.py::test_no_wrong_integer_is_proven_that_changes_a_spike_of_fractions",
         "prove/arithmetic/test_induction.py::test_relays_whose_parts_are_not_the_whole_are_found",
+        "sim/verify/test_time_need.py::test_verify_says_it_on_the_command_line_in_one_line_and_runs_all_the_same",
         "sim/verify/test_worst.py::test_no_input_found_exceeds_the_bound_of_its_certificate",
         "compiler/ir/test_files.py::test_every_kind_of_node_comes_back_as_it_was",
         "compiler/passes/test_expand_pooling.py::test_the_neurons_of_a_window_share_an_axon_where_its_spikes_add_up",
