@@ -138,10 +138,19 @@ def add_layer(builder: GraphBuilder, name: str, source: str, where: str, module:
 def refuse_changes(module: torch.nn.Module, where: str) -> None:
     """Raise UnsupportedError where hooks or a replaced forward make a module compute something of its own."""
     found = changes(module)
+    if found == "forward_pre_hooks" and class_path(module) not in NEURONS and _forms_weights(module):
+        return
     if found == "a replaced forward":
         raise UnsupportedError(where, "layers with the forward of their class", found, "restore it")
     if found:
         raise UnsupportedError(where, "layers without hooks", found, "remove them (for pruning: prune.remove)")
+
+
+def _forms_weights(module: torch.nn.Module) -> bool:
+    """Whether all hooks of a module are torch's own, which form its weights before each forward (pruning,
+    weight_norm)."""
+    hooks = module._forward_pre_hooks.values()
+    return not module._forward_hooks and all(type(hook).__module__.startswith("torch.nn.utils.") for hook in hooks)
 
 
 def changes(module: torch.nn.Module) -> str:

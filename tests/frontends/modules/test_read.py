@@ -13,7 +13,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.utils import parametrize, prune
+from torch.nn.utils import parametrize
 
 from nodes import node, part, there
 from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Dense, Graph, Input, Neuron, Output, Readout, Reset
@@ -220,12 +220,6 @@ def hooked() -> nn.Module:
     return layer
 
 
-def pruned() -> nn.Module:
-    layer = nn.Linear(3, 2)
-    prune.random_unstructured(layer, "weight", 0.5)
-    return layer
-
-
 def replaced() -> nn.Module:
     layer = nn.Linear(3, 2)
     layer.forward = lambda input: input[:, :2]  # type: ignore[method-assign]
@@ -250,7 +244,6 @@ def with_nan() -> nn.Module:
     [
         (lambda: [Custom(), nn.Flatten(0), leaky()], UnsupportedError, "steps and samples mixed .*torch.flatten"),
         (lambda: [hooked(), leaky()], UnsupportedError, "layers without hooks"),
-        (lambda: [pruned(), leaky()], UnsupportedError, "prune.remove"),
         (lambda: [replaced(), leaky()], UnsupportedError, "replaced forward"),
         (
             lambda: [nn.Linear(3, 2), nn.ReLU(), leaky()],

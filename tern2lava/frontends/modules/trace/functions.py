@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.trace import arithmetic, elementwise, ends, layer_functions, linear, moving
-from tern2lava.frontends.modules.trace.recorder import POTENTIAL, Recorder
+from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning
 
 Handler = Callable[[Recorder, Call], Any]
@@ -92,7 +92,7 @@ def _unknown(recorder: Recorder, call: Call) -> str:
     if strange is not None:
         return strange.what
     states = [s for s in symbols if s is not None and not isinstance(s, Foreign) and recorder.expressions[s.key].states]
-    what = POTENTIAL if states else "earlier layers"
+    what = recorder.no_spikes(states[0].key) if states else "earlier layers"
     if len(several) > 1:
         return f"torch.{plain_name(call.name)} of two tensors that depend on the input{call.at}"
     return f"torch.{plain_name(call.name)} of {what}{call.at}"

@@ -46,7 +46,9 @@ def load_traced(
             found = attempt.graph(readout)
         except (Tern2LavaError, _RunError) as error:
             why = error if isinstance(error, Tern2LavaError) else InputError(source, str(error))
-            errors.append((attempt.reached - isinstance(error, AxesError), why))
+            # A forward that fails was called the wrong way more likely than one that a layer refuses.
+            behind = 2 if isinstance(error, _RunError) else 1 if isinstance(error, AxesError) else 0
+            errors.append((attempt.reached - behind, why))
             continue
         return found
     raise max(errors, key=lambda pair: pair[0])[1]

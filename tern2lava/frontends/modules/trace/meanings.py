@@ -13,6 +13,8 @@ from tern2lava.frontends.modules.trace.layout import Layout, read_layout
 from tern2lava.frontends.modules.trace.symbols import Expression, Foreign, Meaning, Moved, Symbol
 from tern2lava.frontends.modules.trace.tracked import TrackedTensors
 
+POTENTIAL = "a membrane potential or current of neurons"
+
 
 class Meanings:
     """Of the tensors of one run of `steps` steps of `batch` samples. inside: the small modules whose forward runs."""
@@ -105,6 +107,16 @@ class Meanings:
             self.index[known] = len(self.expressions)
             self.expressions.append(Expression(**fields))
         return self.index[known]
+
+    def no_spikes(self, key: int) -> str:
+        """What in an expression is no sum of spikes: a potential, or a function that an output alone reads."""
+        expression = self.expressions[key]
+        while expression.kind != "state":
+            inner = next((arg for arg, _ in expression.args if self.expressions[arg].states), None)
+            if inner is None:
+                return f"torch.{expression.label} of earlier layers{expression.at}"
+            expression = self.expressions[inner]
+        return POTENTIAL
 
     def input(self, name: str, shape: Shape, levels: tuple[int, int]) -> int:
         """The key of an input of the network."""

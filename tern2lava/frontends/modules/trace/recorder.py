@@ -21,7 +21,7 @@ from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.known_modules import NEURONS, is_leaf, reads_sequences
 from tern2lava.frontends.modules.torch_layers import class_name, class_path
 from tern2lava.frontends.modules.trace.constants import Digests
-from tern2lava.frontends.modules.trace.meanings import Meanings
+from tern2lava.frontends.modules.trace.meanings import POTENTIAL, Meanings
 from tern2lava.frontends.modules.trace.places import users_line
 from tern2lava.frontends.modules.trace.symbols import (
     BATCH,
@@ -40,7 +40,6 @@ from tern2lava.frontends.modules.trace.symbols import (
 # What one call of a torch function says of tensors that depend on the input.
 Follow = Callable[["Recorder", Call], None]
 
-POTENTIAL = "a membrane potential or current of neurons"
 _STATES = ("v", "mem", "syn", "v_seq")
 """Attributes of neurons of the frameworks that hold potentials or currents."""
 
@@ -127,7 +126,7 @@ class Recorder(Meanings, TorchFunctionMode):
             alone = self.symbol(values[0], single=True)
             symbol = alone if isinstance(alone, Symbol) else symbol
         if isinstance(symbol, Foreign) or (symbol is not None and self.expressions[symbol.key].states):
-            what = symbol.what if isinstance(symbol, Foreign) else POTENTIAL
+            what = symbol.what if isinstance(symbol, Foreign) else self.no_spikes(symbol.key)
             raise UnsupportedError(
                 where, "layers that read spikes, or sums of layers of the same or earlier steps", what, "feed it spikes"
             )

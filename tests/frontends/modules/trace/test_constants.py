@@ -173,6 +173,7 @@ def pruned() -> nn.Module:
         lambda: [nn.Flatten(), nn.DataParallel(nn.Linear(16, 5)), neuron.IFNode(v_threshold=0.5)],
         lambda: [nn.Flatten(), Doubled(16, 5), neuron.IFNode(v_threshold=0.5)],
         lambda: [nn.Flatten(), normed(), neuron.IFNode(v_threshold=0.3)],
+        lambda: [nn.Flatten(), pruned(), neuron.IFNode(v_threshold=0.3)],
         lambda: [Convolution(2), neuron.IFNode(v_threshold=0.3)],
         lambda: [nn.Flatten(2), nn.Linear(16, 5), neuron.IFNode(v_threshold=0.3)],
         lambda: [nn.AvgPool2d(3, 2, ceil_mode=True), neuron.IFNode(v_threshold=0.9)],
@@ -219,6 +220,22 @@ def test_a_product_of_two_layers_is_named_with_its_line() -> None:
     why = r"torch.matmul of two tensors that depend on the input \(test_constants.py:\d+\)"
     with pytest.raises(UnsupportedError, match=why):
         load_module(Attention(), (3, 4), STEPS, call="step")
+
+
+class Softmax(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.last = nn.Linear(4, 4), neuron.IFNode()
+
+    def forward(self, x: torch.Tensor) -> Any:
+        if x.ndim > 2:
+            raise ValueError("one step at a time")
+        return self.last(torch.softmax(self.fc(x), -1))
+
+
+def test_the_way_of_calling_that_a_layer_refuses_is_named_before_those_that_fail() -> None:
+    with pytest.raises(UnsupportedError, match=r"layer last .*found torch.softmax of earlier layers \(test_const"):
+        load_module(Softmax(), (4,), STEPS)
 
 
 @pytest.mark.parametrize(
