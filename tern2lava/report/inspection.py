@@ -53,6 +53,14 @@ def render_inspection(found: Inspection) -> RenderableType:
             )
         parts.append(layers)
     parts += [Paragraph(line, style="yellow", name="compile would refuse ") for line in found.refused]
+    for name, text in found.written.items():
+        parts.append(Paragraph(f"{name} lies in parts: {text}"))
+    if found.settings:
+        table = sheet("Settings", ("Module", text_column("Class"), text_column("Values", 1)))
+        for name, values in found.settings.items():
+            told = ", ".join(f"{key} {value}" for key, value in values.items())
+            table.add_row(name or "(whole)", found.modules[name], told)
+        parts.append(table)
     parts += [Paragraph(f"unreadable: {name}: {why}", style="yellow") for name, why in found.unreadable.items()]
     if found.left_out:
         parts.append(Paragraph(f"left out: {', '.join(found.left_out)}"))

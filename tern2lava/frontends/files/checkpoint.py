@@ -11,6 +11,7 @@ from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.files.opening import GIB, Kind, OpenFile, open_file
 from tern2lava.files.zip_archive import Archive
+from tern2lava.frontends.files.foreign import START, foreign_kind
 from tern2lava.frontends.files.npz_safetensors import is_safetensors, read_npz, read_safetensors
 from tern2lava.frontends.files.pickle_reader import Record
 from tern2lava.frontends.files.stored import StoredTensor, StoredTensors
@@ -107,7 +108,9 @@ def read_checkpoint(path: str | Path, weights: str | None = None) -> Checkpoint:
     elif is_safetensors(file):
         found = _arrays(path, "safetensors", *read_safetensors(path, file))
     else:
-        raise InputError(path, f"requires {ACCEPTED}; found a file that begins with {start!r}; give a checkpoint")
+        known = foreign_kind(file.read_exactly(min(file.size, START), 0))
+        found_text, hint = known or (f"a file that begins with {start!r}", "give a checkpoint")
+        raise InputError(path, f"requires {ACCEPTED}; found {found_text}; {hint}")
     if not found.tensors and not found.unreadable:
         raise InputError(path, f"requires {ACCEPTED}; found no tensors ({found.content}); save the state_dict")
     if weights is not None and found.format in ("npz", "safetensors"):

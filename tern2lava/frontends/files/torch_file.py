@@ -15,6 +15,7 @@ from typing import Any
 from tern2lava.errors import InputError
 from tern2lava.files.opening import MIB, OpenFile
 from tern2lava.files.zip_archive import Archive
+from tern2lava.frontends.files.foreign import EXPORTED, TORCHSCRIPT
 from tern2lava.frontends.files.pickle_reader import Reference, Source, read_pickle
 from tern2lava.frontends.files.tensors import Fetch, Storage, storage_itemsize
 
@@ -38,16 +39,15 @@ class TorchFile:
 def read_zip(path: Path, archive: Archive) -> TorchFile:
     """The content of a torch zip file. Raises InputError for one that is damaged or a TorchScript program."""
     pickles = [name for name in archive.names if name.endswith("/data.pkl") or name == "data.pkl"]
+    if any(name.endswith(("archive_format", "models/model.json")) for name in archive.names):
+        raise InputError(path, f"requires a checkpoint; found {EXPORTED[0]}; {EXPORTED[1]}")
     if not pickles:
         raise InputError(
             path, "requires a checkpoint of torch.save; found a zip file without data.pkl; write it with torch.save"
         )
     prefix = min(pickles, key=lambda name: (len(name), name)).removesuffix("data.pkl")
     if f"{prefix}constants.pkl" in archive.names:
-        raise InputError(
-            path,
-            "requires a checkpoint; found a TorchScript program; save the state_dict of the model it was made from",
-        )
+        raise InputError(path, f"requires a checkpoint; found {TORCHSCRIPT[0]}; {TORCHSCRIPT[1]}")
     order = archive.read(f"{prefix}byteorder", limit=64).strip() if f"{prefix}byteorder" in archive.names else b"little"
     if order not in (b"little", b"big"):
         raise InputError(path, f"requires little or big byte order; found {order!r:.40}; save it again")

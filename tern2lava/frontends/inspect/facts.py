@@ -45,8 +45,9 @@ class NeuronFacts:
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
     """Everything that `inspect` tells about a file. wiring: which nodes each node reads, where the file says it;
-    refused: what reading it refuses, all of it (findings.py), of a file that says its wiring. notes:
-    what was chosen in reading it."""
+    refused: what reading it refuses, all of it (findings.py), of a file that says its wiring. notes: what was chosen in
+    reading it. settings: of each pickled module what decides its quantisation. written: what a net.yaml writes for a
+    tensor that is stored in parts."""
 
     path: str
     format: str
@@ -61,6 +62,8 @@ class Inspection:
     wiring: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    settings: dict[str, dict[str, Scalar]] = field(default_factory=dict)
+    written: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; NaN and infinities as texts."""

@@ -11,6 +11,7 @@ from tern2lava.files.opening import MIB, FileError
 from tern2lava.frontends.files.checkpoint import Checkpoint, read_checkpoint
 from tern2lava.frontends.files.hdf5 import is_hdf5
 from tern2lava.frontends.inspect.facts import Inspection, NeuronFacts, tensor_facts
+from tern2lava.frontends.inspect.stored_parts import quantisation_settings, written_parts
 
 NEURON_PARAMETERS = ("alpha", "beta", "tau", "threshold", "reset_mechanism_val", "graded_spikes_factor")
 MOST = 256 * MIB
@@ -46,6 +47,8 @@ def inspect_file(path: str | Path, weights: str | None = None) -> Inspection:
         left_out=checkpoint.left_out,
         values=checkpoint.values,
         notes=checkpoint.notes,
+        settings=quantisation_settings(checkpoint),
+        written=written_parts(checkpoint),
     )
 
 
