@@ -105,6 +105,17 @@ def test_the_second_opinion_proves_that_an_exact_integrator_holds_the_same_poten
     )
     wrong = prove_arithmetic(real, network_of(*graph_document(reset)), [claim]).exact[0]
     assert (wrong.proven, wrong.reason) == (False, "its reset")
+    # A reset in both would be one that integers make and real numbers never.
+    zero = [
+        graph.with_nodes(
+            replace(node, reset=Reset.ZERO) if isinstance(node, Neuron | Population) and node.name == "sums" else node
+            for node in graph.nodes
+        )
+        for graph in (found.real, found.program)
+    ]
+    first, second = (network_of(*graph_document(graph)) for graph in zero)
+    both = prove_arithmetic(first, second, [claim]).exact[0]
+    assert (both.proven, both.reason) == (False, "its reset")
     tried = prove_arithmetic(real, program, [replace(claim, verdict="BOUNDED")], exhaustive=True).tried
     assert tried[0].reason == "it has no threshold"
 

@@ -103,10 +103,12 @@ def refuse_unknown(module: torch.nn.Module, source: str) -> None:
                 f"{source}: layer {name}", "neurons of known classes", class_path(part), f"known are {known}"
             )
     if not found:
+        own = [type(part).__name__ for part in module.modules() if not is_layer(part) and not list(part.children())]
+        others = f", but {', '.join(dict.fromkeys(own))}" if own else ""
         raise UnsupportedError(
             source,
             "a network that ends in neurons",
-            "no neuron of snnTorch, SpikingJelly or Norse",
+            f"no neuron of snnTorch, SpikingJelly or Norse{others}",
             "pass the spiking network itself, or a checkpoint with a net.yaml",
         )
 
