@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Add, ChannelAffine, Delay, Dense
-from tern2lava.compiler.ir.shapes import Ints, Reals, frozen
+from tern2lava.compiler.ir.shapes import Ints, Reals, compact, frozen
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 
@@ -66,23 +66,28 @@ def delayed_linear(
 def delayed(builder: GraphBuilder, name: str, source: str, where: object, delays: Ints) -> None:
     """Add the layer `name`: every value of `source` as many steps later as `delays` says, one number or one for each
     value. Raises as delayed_linear does."""
-    shape = builder.shape[source]
     parts = list(_split(np.asarray(delays), None, where))
     if len(parts) == 1:
         builder.add(Delay(name=name, inputs=(source,), steps=parts[0][0]), where)
         return
     names = []
     for delay, mask in parts:
-        rows = mask.reshape(shape[0], -1)
-        if np.any(rows != rows[:, :1]):
-            raise UnsupportedError(
-                str(where), "one delay for all values of a channel", "delays per position", "delay the next layer"
-            )
         names.append(f"{name}.after{delay}")
-        before = late(builder, source, delay, where)
-        gain = rows[:, 0].astype(np.float64)
-        builder.add(ChannelAffine(name=names[-1], inputs=(before,), gain=gain, offset=frozen(0.0)), where)
+        diagonal(builder, names[-1], late(builder, source, delay, where), where, mask.astype(np.float64))
     builder.add(Add(name=name, inputs=tuple(names)), where)
+
+
+def diagonal(builder: GraphBuilder, name: str, source: str, where: object, factors: Reals) -> None:
+    """Add the layer `name`: every value of `source` times its own factor, of an array that broadcasts to its shape."""
+    shape = builder.shape[source]
+    full = np.broadcast_to(factors, shape)
+    rows = full.reshape(shape[0], -1)
+    if np.all(rows == rows[:, :1]):
+        gain = compact(rows[:, 0], (shape[0],))
+        builder.add(ChannelAffine(name=name, inputs=(source,), gain=gain, offset=frozen(0.0)), where)
+        return
+    (places,) = np.nonzero(full.reshape(-1))
+    builder.sparse(name, source, where, shape, places, places, full.reshape(-1)[places])
 
 
 def _split(delays: Ints, counted: Reals | None, where: object) -> Iterator[tuple[int, Any]]:

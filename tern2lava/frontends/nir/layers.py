@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from tern2lava.compiler.ir.graph import Dense
-from tern2lava.compiler.ir.shapes import Array, Shape, compact, size
+from tern2lava.compiler.ir.shapes import Shape, size
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
-from tern2lava.frontends.nir.sizes import placed
 
 
 def dense_layer(node: Hdf5Node, source: str, shape: Shape) -> Dense:
@@ -32,18 +31,17 @@ def dense_layer(node: Hdf5Node, source: str, shape: Shape) -> Dense:
     return Dense(name=node.name, inputs=(source,), weight=weight, bias=bias)
 
 
-def channel_gain(node: Hdf5Node, value: Array, shape: Shape) -> Array:
-    """A factor per value as one () or per channel (channels,); UnsupportedError where positions differ."""
-    value = placed(node, "scale", value, shape)
-    if value.ndim == 0:
-        return value
-    full = np.broadcast_to(value, shape)
-    rows = full.reshape(shape[0], -1)
-    if np.any(rows != rows[:, :1]):
-        raise UnsupportedError(
-            node.name, "a scale of one number or one per channel", "scales per position", "scale the next weights"
+def flattened(node: Hdf5Node, shape: Shape) -> Shape:
+    """`shape` with the dimensions from start_dim to end_dim, counted without a batch, as one. Raises InputError."""
+    rank = len(shape)
+    start, end = (n + rank if n < 0 else n for n in (node.one("start_dim", 1), node.one("end_dim", -1)))
+    if not 0 <= start <= end < rank:
+        raise InputError(
+            node.name,
+            f"requires start_dim and end_dim among the {rank} dimensions of {shape}; found {start} and {end}; they "
+            "count without the batch",
         )
-    return compact(rows[:, 0], (shape[0],))
+    return (*shape[:start], size(shape[start : end + 1]), *shape[end + 1 :])
 
 
 def conv_fields(node: Hdf5Node) -> dict[str, Any]:

@@ -15,7 +15,6 @@ import numpy as np
 from tern2lava.compiler.ir.check import check
 from tern2lava.compiler.ir.graph import (
     Add,
-    ChannelAffine,
     Delay,
     Flatten,
     Graph,
@@ -32,11 +31,11 @@ from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.findings import alone, replaced, unseen
 from tern2lava.frontends.assumptions import Assumptions, parse_assumptions
 from tern2lava.frontends.builder import GraphBuilder
-from tern2lava.frontends.delays import delayed
+from tern2lava.frontends.delays import delayed, diagonal
 from tern2lava.frontends.files.hdf5 import Tree
 from tern2lava.frontends.files.hdf5_node import Hdf5Node
 from tern2lava.frontends.nir.file import ANALOG, NEURONS, REFUSED, NirGraph, parse_nir
-from tern2lava.frontends.nir.layers import channel_gain, conv_fields, dense_layer, size_pair
+from tern2lava.frontends.nir.layers import conv_fields, dense_layer, flattened, size_pair
 from tern2lava.frontends.nir.loops import order_nodes
 from tern2lava.frontends.nir.neuron import NEVER, neuron_fields, silent_fields
 from tern2lava.frontends.nir.rewrite import add_ends, free_name, fuse_resets, fuse_thresholds
@@ -219,8 +218,7 @@ class _Assembly:
             case "Affine" | "Linear":
                 builder.add(dense_layer(node, source, shape), where)
             case "Scale":
-                gain = channel_gain(node, node.array("scale"), shape)
-                builder.add(ChannelAffine(name=node.name, inputs=(source,), gain=gain, offset=frozen(0.0)), where)
+                diagonal(builder, node.name, source, where, placed(node, "scale", node.array("scale"), shape))
             case "Conv1d" | "Conv2d":
                 builder.conv(node.name, source, where, **conv_fields(node))
             case "SumPool2d" | "AvgPool2d":
@@ -231,8 +229,7 @@ class _Assembly:
                     padding=size_pair(node, "padding", 0),
                 )  # fmt: skip
             case "Flatten":
-                self.check_flatten(node, source)
-                builder.add(Flatten(name=node.name, inputs=(source,)), where)
+                self.flatten(node, source)
             case "Delay":
                 self.delay(node, source)
             case "Output":
@@ -240,8 +237,8 @@ class _Assembly:
             case _:
                 builder.add(Identity(name=node.name, inputs=(source,)), where)
 
-    def check_flatten(self, node: Hdf5Node, source: str) -> None:
-        """UnsupportedError unless the node flattens all dimensions.
+    def flatten(self, node: Hdf5Node, source: str) -> None:
+        """Add a Flatten of all dimensions, or of some, which is an identity of another shape.
 
         NIR counts dimensions without the batch; a file whose start_dim 1 was meant with a batch is known by a dense
         layer behind that takes everything.
@@ -249,19 +246,22 @@ class _Assembly:
         start, end = node.one("start_dim", 1), node.one("end_dim", -1)
         shape = self.builder.shape[source]
         rank = 2 if self.builder.one_dimensional and len(shape) == 3 else len(shape)
-        if rank == 1 or (start == 0 and end in (-1, rank - 1)):
-            return
+        full = rank == 1 or (start == 0 and end in (-1, rank - 1))
         behind = [self.nir.nodes[name] for name in self.nir.targets(node.name)]
         takes = [n.array("weight").shape[-1:] for n in behind if n.kind in ("Affine", "Linear")]
-        if start == 1 and end in (-1, rank) and takes and all(taken == (size(shape),) for taken in takes):
+        if not full and start == 1 and end in (-1, rank) and takes and all(took == (size(shape),) for took in takes):
             self.builder.notes.append(f"{node.name}: start_dim 1 is read as counted with a batch dimension")
+            full = True
+        if full:
+            self.builder.add(Flatten(name=node.name, inputs=(source,)), self.place(node))
             return
-        raise UnsupportedError(
-            node.name,
-            "all dimensions to be flattened",
-            f"start_dim {start}, end_dim {end} on {shape}",
-            "write start_dim 0",
-        )
+        seen = (shape[0], shape[2]) if rank < len(shape) else shape
+        merged = flattened(node, seen)
+        if merged == seen:
+            self.builder.add(Identity(name=node.name, inputs=(source,)), self.place(node))
+            return
+        places = np.arange(size(shape))
+        self.builder.sparse(node.name, source, self.place(node), merged, places, places, np.ones(()))
 
     def neuron(self, node: Hdf5Node, sources: list[str]) -> None:
         """Add a population; its shape is that of what feeds it."""

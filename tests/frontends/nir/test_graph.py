@@ -173,19 +173,36 @@ def test_a_delay_that_is_none_for_some_values_of_a_loop_is_refused() -> None:
         read(tree, dt=DT)
 
 
-@pytest.mark.parametrize(
-    ("start", "error"), [(0, None), (1, None), (2, "all dimensions to be flattened; found start_dim 2")]
-)
-def test_flatten_counts_dimensions_with_or_without_a_batch(start: int, error: str | None) -> None:
+@pytest.mark.parametrize("start", [0, 1])
+def test_flatten_counts_dimensions_with_or_without_a_batch(start: int) -> None:
     flat = {"type": "Flatten", "start_dim": start, "end_dim": -1, "input_type": np.array([2, 3, 2])}
     fc = {"type": "Linear", "weight": np.ones((3, 12))}
     z = {"type": "Threshold", "threshold": np.full(3, 0.5)}
     tree = chain(source(2, 3, 2), ("flat", flat), ("fc", fc), ("z", z), sink(3))
-    if error:
-        with pytest.raises(UnsupportedError, match=error):
-            read(tree)
-    else:
-        assert any("with a batch dimension" in note for note in read(tree).notes) == (start == 1)
+    assert any("with a batch dimension" in note for note in read(tree).notes) == (start == 1)
+
+
+def test_some_dimensions_are_flattened_and_values_scaled_and_delayed_by_position() -> None:
+    rng = np.random.default_rng(4)
+    scale, steps = rng.choice([0.5, 1.0, 2.0], (2, 3, 2)), rng.integers(0, 3, (2, 3, 2))
+    threshold = rng.choice([0.25, 0.75, 1.5], (6, 2))
+    tree = chain(
+        source(2, 3, 2), ("d", {"type": "Delay", "delay": steps * DT}), ("s", {"type": "Scale", "scale": scale}),
+        ("flat", {"type": "Flatten", "start_dim": 0, "end_dim": 1}),
+        ("z", {"type": "Threshold", "threshold": threshold}), sink(6, 2),
+    )  # fmt: skip
+    graph = read(tree, dt=DT, steps=20)
+    x = rng.integers(0, 2, (1, 20, 2, 3, 2))
+    late = np.zeros((20, 2, 3, 2))
+    for i, j, k in np.ndindex(2, 3, 2):
+        wait = steps[i, j, k]
+        late[wait:, i, j, k] = x[0, : 20 - wait, i, j, k]
+    expected = ((late * scale).reshape(20, 6, 2) > threshold).reshape(20, 12)
+    np.testing.assert_array_equal(run_float(graph, {"input": x}).spikes["z"][0], expected)
+    assert 20 < expected.sum() < 200
+    wrong = {"type": "Flatten", "start_dim": 0, "end_dim": 3}
+    with pytest.raises(InputError, match=r"flat: requires start_dim and end_dim among the 3 dimensions.*found 0 and 3"):
+        read(chain(source(2, 3, 2), ("flat", wrong), ("z", {"type": "Threshold", "threshold": threshold}), sink(6, 2)))
 
 
 def test_missing_ends_are_added_and_noted() -> None:
