@@ -120,7 +120,7 @@ def test_indices_outside_of_a_sparse_tensor_are_one_line(write: Write) -> None:
 FILES = [saved(kinds()), saved({k: v for k, v in kinds().items() if "float8" not in k}, legacy=True)]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_damaged_files_of_such_tensors_end_in_a_result_or_one_line(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
