@@ -32,7 +32,7 @@ def require_spikes(builder: GraphBuilder, source: str, where: object, what: str)
     if not gives_spikes(builder, source):
         kind = type(_node(builder, source)).__name__
         raise UnsupportedError(
-            str(where), f"{what} of spikes of 0 and 1, where it is linear with a threshold",
+            str(where), f"{what} of spikes of 0 and 1, which neurons with a threshold compute",
             f"{what} of what {source} ({kind}) gives out",
             "move it behind the neurons (which changes the network)",
         )  # fmt: skip

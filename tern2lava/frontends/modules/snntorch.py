@@ -1,7 +1,7 @@
 """The neurons of snnTorch 1.0 as ir.Neuron: each setting of a live module is read or refused by name.
 
-Semantics: snntorch/_neurons/{neurons,leaky,synaptic,rleaky,rsynaptic}.py. The package is recognised by class name,
-never imported here.
+Semantics: snntorch/_neurons/{neurons,leaky,synaptic,lapicque,rleaky,rsynaptic}.py. The package is
+recognised by class name, never imported here.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from tern2lava.frontends.builder import Feed, NeuronLayer
 from tern2lava.frontends.modules.arrays import as_array
 from tern2lava.frontends.modules.firing_rule import firing_rule
 from tern2lava.frontends.modules.torch_layers import class_name, class_path, pair, weight_and_bias
-from tern2lava.frontends.neuron_equations import current_based, leaky, snntorch_reset
+from tern2lava.frontends.neuron_equations import check_decay, current_based, leaky, snntorch_reset
 
 LEAKY = "snntorch._neurons.leaky.Leaky"
 SYNAPTIC = "snntorch._neurons.synaptic.Synaptic"
 RLEAKY = "snntorch._neurons.rleaky.RLeaky"
+LAPICQUE = "snntorch._neurons.lapicque.Lapicque"
 RSYNAPTIC = "snntorch._neurons.rsynaptic.RSynaptic"
 _RESETS = {"_base_sub": (Reset.SUBTRACT, 0), "_base_zero": (Reset.ZERO, 1), "_base_int": (Reset.NONE, 2)}
 
@@ -43,10 +44,14 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
     if (factor != 1).any():
         found = f"graded_spikes_factor {factor.flat[int(np.argmax(factor != 1))]:g}"
         raise UnsupportedError(where, "spikes of 0 or 1", found, "fold the factor into the next layer's weights")
-    beta = _clamped(module, "beta", name, where, notes)
-    synaptic, recurrent = "Synaptic" in kind, kind.startswith("R")
-    decays = current_based(_clamped(module, "alpha", name, where, notes), beta) if synaptic else leaky(beta)
-    reset, delay = reset_mode(module, where), bool(module.reset_delay)
+    synaptic, recurrent, circuit = "Synaptic" in kind, kind.startswith("R"), kind == "Lapicque"
+    if circuit:
+        decays = _resistor_and_capacitor(module, where)
+    else:
+        beta = _clamped(module, "beta", name, where, notes)
+        decays = current_based(_clamped(module, "alpha", name, where, notes), beta) if synaptic else leaky(beta)
+    # Lapicque resets in the step after a spike, and has no setting for it.
+    reset, delay = reset_mode(module, where), circuit or bool(module.reset_delay)
     if kind == "RSynaptic" and not delay and reset is not Reset.NONE:
         if module.init_hidden:
             raise UnsupportedError(
@@ -63,9 +68,16 @@ def neuron_layer(module: Any, name: str, where: str) -> NeuronLayer:
         "threshold": threshold,
         "compare": firing_rule(module.spike_grad, where),
         "reset_amount": threshold,
-        **snntorch_reset(reset, delay, drops_input=synaptic or recurrent),
+        **snntorch_reset(reset, delay, drops_input=synaptic or recurrent or circuit),
     }
     return NeuronLayer(fields=fields, notes=tuple(notes), feedback=_feedback(module, where) if recurrent else None)
+
+
+def _resistor_and_capacitor(module: Any, where: str) -> dict[str, Any]:
+    """Lapicque's v' = (1 - dt / (R C)) v + dt / C x (snntorch/_neurons/lapicque.py)."""
+    dt, r, c = (as_array(f"{where}.{key}", getattr(module, key)) for key in ("time_step", "R", "C"))
+    decay = check_decay(f"{where}: 1 - time_step / (R C)", 1.0 - dt / (r * c))
+    return {"alpha_v": decay, "gain_v": r * (1.0 / (r * c)) * dt}
 
 
 def reset_mode(module: Any, where: str) -> Reset:
@@ -127,4 +139,4 @@ def _clamped(module: Any, key: str, name: str, where: str, notes: list[str]) -> 
 
 
 Read = Callable[[Any, str, str], NeuronLayer]
-NEURONS: dict[str, Read] = dict.fromkeys((LEAKY, SYNAPTIC, RLEAKY, RSYNAPTIC), neuron_layer)
+NEURONS: dict[str, Read] = dict.fromkeys((LEAKY, SYNAPTIC, LAPICQUE, RLEAKY, RSYNAPTIC), neuron_layer)

@@ -13,7 +13,7 @@ from torch import nn
 
 from nodes import node, part
 from tern2lava.compiler.ir.graph import ChannelAffine, Conv2d, Dense, Graph, Neuron, Reset
-from tern2lava.errors import UnsupportedError
+from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.train.ternarize import ternarize
 
@@ -63,6 +63,24 @@ def test_neurons_spike_as_in_snntorch(
     drops = kind is not snn.Leaky and reset == "zero" and delay
     assert node(graph, "1", Neuron).refractory == int(drops)
     assert ("1.recurrent" in graph.by_name) == (recurrence is not None)
+
+
+@pytest.mark.parametrize("reset", ["subtract", "zero", "none"])
+@pytest.mark.parametrize("circuit", [{"beta": 0.8}, {"R": 5.0, "C": 2.0, "time_step": 3.0}])
+def test_lapicques_neuron_is_a_resistor_and_a_capacitor(
+    compare_spikes: Compare, circuit: dict[str, float], reset: str
+) -> None:
+    torch.manual_seed(4)
+    neuron = snn.Lapicque(**circuit, threshold=0.3, init_hidden=True, reset_mechanism=reset)
+    graph, spikes = compare_spikes(nn.Sequential(nn.Linear(10, 16), neuron), (10,))
+    assert spikes > 100
+    assert node(graph, "1", Neuron).reset_delay == (reset != "none")
+
+
+def test_a_circuit_that_loses_more_than_all_in_a_step_is_refused() -> None:
+    model = nn.Sequential(nn.Linear(3, 2), snn.Lapicque(beta=0.1, init_hidden=True))
+    with pytest.raises(InputError, match=r"1 - time_step / \(R C\)"):
+        load_module(model, (3,), 4)
 
 
 def test_a_convolution_feeds_back(compare_spikes: Compare) -> None:
