@@ -11,6 +11,8 @@ SCALES = (
     "step_size", "delta",
 )  # fmt: skip
 """What layers of people's own call the scale of their codes."""
+FACTORS = ("scale", "scales", "weight_scale", "weight_scales")
+"""Those that are what codes are multiplied by; of the others some are a step, a bound or its inverse."""
 MASKS = ("mask", "weight_mask")
 CODES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 SPECTRAL = (
@@ -64,6 +66,19 @@ def with_scale(checkpoint: Checkpoint, name: str) -> str | None:
             factor = f"reshape({factor}, {[-1] + [1] * (len(codes.shape) - 1)})"
         text += f" * {factor}"
     return text
+
+
+def the_scale(checkpoint: Checkpoint, name: str) -> str | None:
+    """The one tensor beside the codes `name` that is called their scale: real numbers, one or one for each output
+    channel. None where there is none, or more than it that may belong to them."""
+    found, codes = _beside(checkpoint, name), checkpoint.tensors.stored[name]
+    if len(found) != 1 or found[0].rpartition(".")[2] not in FACTORS:
+        return None
+    stored = checkpoint.tensors.stored[found[0]]
+    channels = bool(codes.shape) and stored.shape == (codes.shape[0],)
+    spread = len(stored.shape) == len(codes.shape) and stored.shape[1:] == (1,) * (len(codes.shape) - 1)
+    each = channels or (spread and stored.shape[:1] in ((1,), codes.shape[:1]))
+    return found[0] if not is_code(stored) and (stored.count == 1 or each) else None
 
 
 def is_code(stored: StoredTensor) -> bool:

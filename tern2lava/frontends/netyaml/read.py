@@ -62,7 +62,7 @@ class _Net:
     def __init__(self, checkpoint: Checkpoint, file: YamlFile) -> None:
         self.file = file
         self.keys = parse(file, (), NetKeys, file.data)
-        self.tensors = Tensors(checkpoint, file)
+        self.tensors = Tensors(checkpoint, file, self.keys.ignore)
         self.tensors.integers = self.keys.arithmetic is not None
         self.layers = [self.layer_kind(("layers", i), layer) for i, layer in enumerate(self.keys.layers)]
         flat = any(kind == "conv1d" for kind, _, _, _ in self.layers)
@@ -87,7 +87,7 @@ class _Net:
                 self.tensors.pass_over(repr(body))
             previous = label
         outputs = read_outputs(self.file, self.keys, self.tensors, self.builder)
-        unused, ignored = self.tensors.leftover(self.keys.ignore)
+        unused, ignored = self.tensors.leftover()
         if unused:
             with alone("whether each tensor has a use"):
                 self.builder.refuse_lost()

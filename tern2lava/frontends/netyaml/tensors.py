@@ -3,7 +3,7 @@ were used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -34,15 +34,16 @@ LARGE = 1 << 24
 class Tensors:
     """The tensors of a checkpoint, remembering which were used. fits: whether a weight of a shape fits the layer whose
     tensors are asked for. notes: what the report must say of them. integers: whether weights are the chip's own
-    (netyaml/loihi.py)."""
+    (netyaml/loihi.py). ignore: patterns of the tensors that no layer uses."""
 
-    def __init__(self, checkpoint: Checkpoint, file: YamlFile) -> None:
+    def __init__(self, checkpoint: Checkpoint, file: YamlFile, ignore: Sequence[str] = ()) -> None:
         self.checkpoint = checkpoint
         self.file = file
         self.used: set[str] = set()
         self.fits: Callable[[Shape], bool] = lambda shape: False
         self.notes: list[str] = []
         self.integers = False
+        self.ignore = tuple(ignore)
 
     def has(self, name: str) -> bool:
         return self.checkpoint.find(name) is not None
@@ -165,11 +166,14 @@ class Tensors:
         self.notes += [f"{name} is {tied[name]} under another name" for name in sorted(tied)]
         return set(tied)
 
-    def leftover(self, ignore: list[str]) -> tuple[list[str], list[str]]:
-        """(tensors that nothing uses, those among all that `ignore` names), sorted."""
+    def is_ignored(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.ignore)
+
+    def leftover(self) -> tuple[list[str], list[str]]:
+        """(tensors that nothing uses, those among all that are ignored), sorted."""
         everything = set(self.checkpoint.tensors) | set(self.checkpoint.unreadable)
         rest = everything - self.used - self.checkpoint.attributes
         rest -= self._tied(rest)
-        ignored = sorted(name for name in rest if any(fnmatchcase(name, pattern) for pattern in ignore))
+        ignored = sorted(name for name in rest if self.is_ignored(name))
         quiet = {name for name in rest if any(fnmatchcase(name, pattern) for pattern in BOOKKEEPING)}
         return sorted(rest - quiet - set(ignored)), ignored

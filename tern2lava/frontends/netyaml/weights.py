@@ -60,12 +60,28 @@ def _refuse_codes(tensors: Tensors, name: str, place: Place) -> None:
         )
 
 
+def _scaled(tensors: Tensors, name: str) -> str | None:
+    """The expression for the codes `name` times their scale, where the layer's tensors are asked for as a whole and
+    the scale is the one that they have (files/stored_forms.py) and is not ignored."""
+    full = tensors.checkpoint.find(name)
+    stored = tensors.checkpoint.tensors.stored.get(full) if full is not None else None
+    if full is None or stored is None or tensors.integers or not forms.is_code(stored):
+        return None
+    scale = forms.the_scale(tensors.checkpoint, full)
+    packed = stored.type == "uint8" and stored.count <= LARGE and not tensors.fits(stored.shape)
+    ignored = scale is not None and tensors.is_ignored(scale)
+    return None if scale is None or packed or ignored else forms.with_scale(tensors.checkpoint, full)
+
+
 def weight_of(tensors: Tensors, prefix: str, place: Place) -> Reals:
-    """PREFIX.weight, or what the stored quantiser makes of a latent weight (frontends/latent_weights.py)."""
+    """PREFIX.weight, times its scale where it holds codes, or what the stored quantiser makes of a latent weight
+    (frontends/latent_weights.py)."""
     original, weight = f"{prefix}.{latent.ORIGINAL}", f"{prefix}.weight"
     if (written := _in_parts(tensors, prefix, "weight", place)) is not None:
         return tensors.array(written, place)
     if tensors.has(weight) or not tensors.has(original):
+        if (written := _scaled(tensors, weight)) is not None:
+            return tensors.array(written, place)
         _refuse_codes(tensors, weight, place)
         return tensors.array(weight, place)
     alpha, delta = (f"{prefix}.{name}" for name in latent.LEARNED)

@@ -89,19 +89,53 @@ def test_parts_of_weight_norm_that_do_not_belong_together_are_refused(write: Wri
 CODES = torch.tensor([[1, 0, -1, 1, 1, 0]] * 8, dtype=torch.int8)
 
 
+SCALES = {
+    "fc.scale": (torch.tensor(0.5), "t('fc.weight') * t('fc.scale')"),
+    "fc.alpha": (torch.ones(8), "t('fc.weight') * reshape(t('fc.alpha'), [-1, 1])"),
+    "fc.scales": (torch.full((8,), 0.25), "t('fc.weight') * reshape(t('fc.scales'), [-1, 1])"),
+    "fc.weight_scale": (torch.ones(8, 1), "t('fc.weight') * t('fc.weight_scale')"),
+}
+
+
+@pytest.mark.parametrize("name", ["fc.scale", "fc.scales", "fc.weight_scale"])
+def test_the_codes_of_a_layer_are_multiplied_by_the_one_scale_that_it_has(
+    write: Write, tmp_path: Path, name: str
+) -> None:
+    scale, written = SCALES[name]
+    graph = read(write, tmp_path, {"fc.weight": CODES, name: scale}, "dense: {tensors: fc}")
+    expected = CODES.float() * (scale[:, None] if scale.ndim == 1 else scale)
+    np.testing.assert_array_equal(node(graph, "fc", Dense).weight, expected.numpy())
+    assert f"layers[0].dense.tensors = {written}" in graph.notes
+
+
 @pytest.mark.parametrize(
-    ("name", "scale", "written"),
+    "beside",
     [
-        ("fc.scale", torch.tensor(0.5), "t('fc.weight') * t('fc.scale')"),
-        ("fc.alpha", torch.ones(8), "t('fc.weight') * reshape(t('fc.alpha'), [-1, 1])"),
-        ("fc.weight_scale", torch.ones(8, 1), "t('fc.weight') * t('fc.weight_scale')"),
+        {"fc.scale": torch.tensor(0.5), "fc.alpha": torch.tensor(0.5)},
+        {"fc.scale": torch.ones(8, 6)},
+        {"fc.scale": torch.ones(2)},
+        {"fc.scale": torch.tensor(2)},
     ],
 )
-@pytest.mark.parametrize("layer", ["dense: {tensors: fc}", "dense: {weight: fc.weight}"])
-@pytest.mark.parametrize("more", ["", 'ignore: ["*"]\n'])
-def test_codes_beside_a_scale_are_refused_with_what_to_write(
-    write: Write, tmp_path: Path, name: str, scale: torch.Tensor, written: str, layer: str, more: str
+def test_codes_whose_scale_is_not_certain_are_refused(
+    write: Write, tmp_path: Path, beside: dict[str, torch.Tensor]
 ) -> None:
+    with pytest.raises(InputError, match="requires the weight that its codes stand for"):
+        read(write, tmp_path, {"fc.weight": CODES, **beside}, "dense: {tensors: fc}")
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "more"),
+    [
+        *((name, "dense: {weight: fc.weight}", "") for name in SCALES),
+        *((name, "dense: {tensors: fc}", 'ignore: ["*"]\n') for name in SCALES),
+        ("fc.alpha", "dense: {tensors: fc}", ""),
+    ],
+)
+def test_codes_beside_a_scale_are_refused_with_what_to_write(
+    write: Write, tmp_path: Path, name: str, layer: str, more: str
+) -> None:
+    scale, written = SCALES[name]
     state = {"fc.weight": CODES, name: scale}
     with pytest.raises(
         InputError, match=r"requires the weight that its codes stand for; found fc\.weight of int8"
