@@ -75,7 +75,7 @@ def random_graph(seed: int) -> tuple[Graph, Array]:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_a_random_chain_is_the_product_of_its_matrices_before_and_after_the_passes(seed: int) -> None:
     network, matrix = random_graph(seed)
     check(network)
