@@ -13,6 +13,8 @@ SCALES = (
 """What layers of people's own call the scale of their codes."""
 FACTORS = ("scale", "scales", "weight_scale", "weight_scales")
 """Those that are what codes are multiplied by; of the others some are a step, a bound or its inverse."""
+ZEROS = ("zero_point", "zero_points", "weight_zero_point", "weight_zero_points", "zeros", "zp")
+"""What stands for 0 among codes: they count from it."""
 MASKS = ("mask", "weight_mask")
 CODES = ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64")
 SPECTRAL = (
@@ -58,21 +60,26 @@ def with_scale(checkpoint: Checkpoint, name: str) -> str | None:
     codes = _tensor(checkpoint, name)
     if not found or codes is None:
         return None
-    text = f"t('{name}')"
-    for part in found:
-        stored = checkpoint.tensors.stored[part]
-        factor = f"t('{part}')"
-        if len(stored.shape) == 1 and stored.count > 1 and len(codes.shape) > 1 and stored.shape[0] == codes.shape[0]:
-            factor = f"reshape({factor}, {[-1] + [1] * (len(codes.shape) - 1)})"
-        text += f" * {factor}"
-    return text
+    zero = _zero(checkpoint, name)
+    if zero is not None and is_code(codes):
+        factors = " * ".join(_spread(checkpoint, part, codes) for part in found)
+        return f"dequantize(t('{name}'), {factors}, zero_point={_spread(checkpoint, zero, codes)})"
+    return " * ".join((f"t('{name}')", *(_spread(checkpoint, part, codes) for part in found)))
+
+
+def _spread(checkpoint: Checkpoint, part: str, codes: StoredTensor) -> str:
+    """The expression for the tensor `part`, one number for each output channel of `codes` spread along it."""
+    stored = checkpoint.tensors.stored[part]
+    if len(stored.shape) == 1 and stored.count > 1 and len(codes.shape) > 1 and stored.shape[0] == codes.shape[0]:
+        return f"reshape(t('{part}'), {[-1] + [1] * (len(codes.shape) - 1)})"
+    return f"t('{part}')"
 
 
 def the_scale(checkpoint: Checkpoint, name: str) -> str | None:
     """The one tensor beside the codes `name` that is called their scale: real numbers, one or one for each output
-    channel. None where there is none, or more than it that may belong to them."""
+    channel. None where there is none, or more than it that may belong to them, such as a zero point."""
     found, codes = _beside(checkpoint, name), checkpoint.tensors.stored[name]
-    if len(found) != 1 or found[0].rpartition(".")[2] not in FACTORS:
+    if len(found) != 1 or found[0].rpartition(".")[2] not in FACTORS or _zero(checkpoint, name) is not None:
         return None
     stored = checkpoint.tensors.stored[found[0]]
     channels = bool(codes.shape) and stored.shape == (codes.shape[0],)
@@ -99,8 +106,28 @@ def scaled_weight(checkpoint: Checkpoint, part: str) -> str | None:
 def _beside(checkpoint: Checkpoint, name: str) -> list[str]:
     """The tensors beside `name` that are called like a scale or mask of it."""
     prefix, _, key = name.rpartition(".")
-    begin = f"{prefix}." if prefix else ""
     words = [*SCALES, *MASKS, *(f"{key}_{word}" for word in ("scale", "scales", "alpha", "mask"))]
+    return _called(checkpoint, prefix, words)
+
+
+def _zero(checkpoint: Checkpoint, name: str) -> str | None:
+    """The zero point beside the codes `name`."""
+    prefix, _, key = name.rpartition(".")
+    return next(iter(_called(checkpoint, prefix, _zeros(key))), None)
+
+
+def _zeros(key: str) -> list[str]:
+    return [*ZEROS, f"{key}_zero_point", f"{key}_zero_points"]
+
+
+def is_zero(key: str, part: str) -> bool:
+    """Whether a tensor called `part` is the zero point of the codes called `key`."""
+    return part in _zeros(key)
+
+
+def _called(checkpoint: Checkpoint, prefix: str, words: list[str]) -> list[str]:
+    """The tensors of `prefix` that are called one of `words`."""
+    begin = f"{prefix}." if prefix else ""
     return [part for word in dict.fromkeys(words) if (part := f"{begin}{word}") in checkpoint.tensors.stored]
 
 

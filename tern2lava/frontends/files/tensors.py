@@ -200,17 +200,21 @@ def _torch_tensor(kind: str, args: tuple[Any, ...], fetch: Fetch, where: str) ->
     if there < count:
         raise ValueError(f"its storage holds {there:,} numbers where {count:,} are declared")
     kept = np.dtype(np.float32 if dtype in SMALL else dtype)
+    # torch keeps -x of some views as x and a flag (torch/_utils.py, `set_tensor_metadata`).
+    said = args[7:8] if kind.endswith("_v3") else args[6:7]
+    negative = bool(said and isinstance(said[0], dict) and said[0].get("neg"))
 
     def read() -> Array:
         if not total:
             return np.zeros(shape, kept)
-        return np.lib.stride_tricks.as_strided(
+        found = np.lib.stride_tricks.as_strided(
             storage.numbers(dtype)[offset:], shape, tuple(step * kept.itemsize for step in strides), writeable=False
         )
+        return np.negative(found) if negative else found
 
     return StoredTensor(
         where=where, shape=shape, dtype=kept, packed=max(storage.packed, total), read=read,
-        kept_as=dtype if dtype in SMALL else "", place=(key, dtype, offset, shape, strides),
+        kept_as=dtype if dtype in SMALL else "", place=(key, dtype, offset, shape, strides, negative),
     )  # fmt: skip
 
 

@@ -70,17 +70,18 @@ class Tensors:
                 "one of them in full",
             )
         if full is None:
-            close = ", ".join(sorted(self.checkpoint.tensors)[:12])
+            close = ", ".join(sorted(self.checkpoint.tensors)[:12]) or "one tensor without a name; save the state_dict"
             raise InputError(
                 where,
                 f"requires the name of a tensor; found {name!r}, which {self.checkpoint.path.name} does not hold; "
                 f"it holds {close}",
             )
         if full in self.checkpoint.unreadable:
+            why = self.checkpoint.unreadable[full]
             raise InputError(
                 where,
                 f"requires a tensor that can be read; found {name!r}, of which the file says: "
-                f"{self.checkpoint.unreadable[full]}; save the state_dict again",
+                f"{why}{'' if '; save ' in why else '; save it again, as a dense tensor of real numbers'}",
             )
         self.used.add(full)
         self._say_short(name, full)

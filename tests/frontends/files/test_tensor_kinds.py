@@ -46,7 +46,7 @@ def kinds() -> dict[str, torch.Tensor]:
         warnings.simplefilter("ignore")
         return {
             "coo": dense.to_sparse(), "csr": dense.to_sparse_csr(), "twice": twice,
-            "empty": torch.zeros(2, 3).to_sparse(),
+            "empty": torch.zeros(2, 3).to_sparse(), "negative": torch.complex(dense, dense).conj().imag,
             "qint8": torch.quantize_per_tensor(dense, 0.0337, 3, torch.qint8),
             "quint8": torch.quantize_per_tensor(dense, 0.05, 128, torch.quint8),
             "channel": torch.quantize_per_channel(
@@ -59,7 +59,7 @@ def kinds() -> dict[str, torch.Tensor]:
 def dense(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.is_quantized:
         return tensor.dequantize()
-    return tensor.to_dense() if tensor.layout is not torch.strided else tensor.float()
+    return tensor.to_dense() if tensor.layout is not torch.strided else tensor.float().resolve_neg()
 
 
 @pytest.mark.parametrize("legacy", [False, True])

@@ -16,7 +16,7 @@ from torch import nn
 from archive import save_npz
 from command_line import in_process
 from places import ROOT
-from tern2lava.compiler.ir.graph import Input
+from tern2lava.compiler.ir.graph import Dense, Input
 from tern2lava.errors import InputError
 from tern2lava.files.yaml_text import MARK, parse_yaml
 from tern2lava.frontends.inspect.draft.text import draft_net
@@ -164,6 +164,19 @@ def test_codes_beside_scales_are_expressions_and_latent_weights_are_marked_with_
         first, second = (node for node in graph.nodes if type(node).__name__ == "Dense")
         np.testing.assert_array_equal(first.weight, codes * scales[:, None])  # type: ignore[union-attr]
         np.testing.assert_allclose(second.weight, weight, rtol=1e-6)  # type: ignore[union-attr]
+
+
+def test_codes_that_count_from_a_zero_point_are_dequantised_and_other_names_of_a_scale_are_marked(draft: Draft) -> None:
+    codes, each = np.eye(4, 6, dtype=np.int8), np.arange(1, 5, dtype=np.float32)
+    path, text = draft(**{"a.weight": codes, "a.scale": each, "a.zero_point": np.arange(4)})
+    gate = "{kind: if, threshold: 1.0, reset: zero, reset_delay: false, fire: ge}"
+    assert marks(text) == ["steps", "readout", "neuron"]
+    (path.parent / "net.yaml").write_text(filled(text, "5", "spike_count", gate))
+    (layer,) = (node for node in load(path, path.parent / "net.yaml").nodes if isinstance(node, Dense))
+    np.testing.assert_array_equal(layer.weight, (codes - np.arange(4)[:, None]) * each[:, None])
+    _, text = draft(**{"a.weight": codes, "a.delta": each})
+    assert marks(text) == ["steps", "readout", "weight", "neuron"]
+    assert "# t('a.weight') * reshape(t('a.delta'), [-1, 1])  in double quotes, where a.delta is their scale" in text
 
 
 def test_lists_of_matrices_that_chain_as_in_by_out_are_transposed(draft: Draft) -> None:

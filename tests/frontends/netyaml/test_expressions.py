@@ -111,6 +111,12 @@ def test_what_is_computed_is_what_torch_computes_bit_for_bit(data: st.DataObject
     assert re.search(r"integers that|found true and false|computes together", refused), refused
 
 
+def test_the_sign_of_a_row_of_zeros_that_its_mean_divides_is_zero_as_in_torch() -> None:
+    named = {"w": torch.tensor([[0.0, 0.0], [-1.0, 3.0]])}
+    found = ours("sign(t('w') / mean(abs(t('w')), axis=1, keepdim=true))", named)
+    same(found, torch.sign(named["w"] / named["w"].abs().mean(1, keepdim=True)))
+
+
 @pytest.mark.parametrize("name", ["exp", "exp2", "log", "sqrt", "tanh", "sigmoid", "sum", "mean"])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int8])
 def test_smooth_functions_and_sums_are_those_of_torch_but_for_the_last_bits(name: str, dtype: torch.dtype) -> None:

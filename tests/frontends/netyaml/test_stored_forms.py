@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,6 +148,29 @@ def test_codes_beside_a_scale_are_refused_with_what_to_write(
     np.testing.assert_array_equal(node(graph, "dense1", Dense).weight, expected.numpy())
     alone = read(write, tmp_path, state, "dense: {weight: t('fc.weight') * 1.0}", more='ignore: ["*"]\n')
     np.testing.assert_array_equal(node(alone, "dense1", Dense).weight, CODES.numpy())
+
+
+@pytest.mark.parametrize("more", ["", "ignore: [fc.zero_point]\n"])
+def test_codes_that_count_from_a_zero_point_are_not_taken_as_if_they_counted_from_0(
+    write: Write, tmp_path: Path, more: str
+) -> None:
+    state = {"fc.weight": CODES, "fc.scale": torch.full((8,), 0.5), "fc.zero_point": torch.arange(8)}
+    written = (
+        r"dequantize(t('fc.weight'), reshape(t('fc.scale'), [-1, 1]), zero_point=reshape(t('fc.zero_point'), [-1, 1]))"
+    )
+    with pytest.raises(InputError, match=re.escape(f"; write weight: {written}, or")):
+        read(write, tmp_path, state, "dense: {tensors: fc}", more=more)
+    graph = read(write, tmp_path, state, f'dense: {{weight: "{written}"}}')
+    np.testing.assert_array_equal(
+        node(graph, "dense1", Dense).weight, ((CODES - torch.arange(8)[:, None]) * 0.5).numpy()
+    )
+
+
+def test_a_tensor_that_cannot_be_read_or_named_is_refused_with_one_thing_to_do(write: Write, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"which is not read; save tensor\.to_dense\(\)$"):
+        read(write, tmp_path, {"fc.weight": CODES.float().to_sparse_csc()}, "dense: {tensors: fc}")
+    with pytest.raises(InputError, match=r"it holds one tensor without a name; save the state_dict$"):
+        read(write, tmp_path, CODES.float(), "dense: {tensors: fc}")
 
 
 def test_codes_without_a_scale_and_scales_of_real_weights_are_as_before(write: Write, tmp_path: Path) -> None:

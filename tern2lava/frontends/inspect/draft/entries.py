@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tern2lava.compiler.ir.shapes import Shape
 from tern2lava.files.yaml_text import MARK
 from tern2lava.frontends.files.checkpoint import Checkpoint
+from tern2lava.frontends.files.stored_forms import FACTORS, is_zero
 from tern2lava.frontends.inspect.draft.choices import RESET_DELAY, neuron_choices, place_choices, weight_choices
 from tern2lava.frontends.inspect.draft.units import PARAMETRIZED, Kind, Unit
 from tern2lava.frontends.inspect.facts import TensorFacts
@@ -89,9 +90,11 @@ class Writer:
             keys.append(f"tensors: {quoted(unit.name)}")
             used |= set(unit.tensors)
         elif integers and len(scale) == 1 and (code := coded(unit, leaf, scale[0])):
-            keys += [f"weight: {quoted(code)}"]
+            known = scale[0] in (*FACTORS, f"{leaf}_scale", f"{leaf}_scales")
+            keys.append(f"weight: {quoted(code) if known else MARK}")
+            notes += [] if known else [f"{code}  in double quotes, where {unit.tensors[scale[0]]} is their scale"]
             notes.append(f"or / instead of *, where {unit.tensors[scale[0]]} is a divisor")
-            used.add(scale[0])
+            used |= {scale[0], *(other for other in unit.tensors if is_zero(leaf, other))}
         elif {"weight_orig", "weight_mask"} <= set(unit.tensors):
             masked = f"t('{unit.tensors['weight_orig']}') * t('{unit.tensors['weight_mask']}')"
             keys.append(f"weight: {quoted(masked)}")
@@ -238,17 +241,25 @@ class Writer:
 
 
 def coded(unit: Unit, leaf: str, scale: str) -> str | None:
-    """The expression of integer codes times a scale: of the tensor, or of each row; None for other shapes."""
-    codes, factor = f"t('{unit.tensors[leaf]}')", f"t('{unit.tensors[scale]}')"
-    shape, of = unit.shapes[leaf], unit.shapes[scale]
+    """The expression of integer codes times a scale, counted from a zero point where there is one: of the tensor, or of
+    each row; None for other shapes."""
+    codes, factor = f"t('{unit.tensors[leaf]}')", spread(unit, leaf, scale)
+    zeros = [other for other in unit.tensors if is_zero(leaf, other)]
+    if factor is None or not zeros:
+        return None if factor is None else f"{codes} * {factor}"
+    zero = spread(unit, leaf, zeros[0]) if len(zeros) == 1 else None
+    return None if zero is None else f"dequantize({codes}, {factor}, zero_point={zero})"
+
+
+def spread(unit: Unit, leaf: str, part: str) -> str | None:
+    """The tensor `part` spread along the axes of the codes `leaf`: one number, or one for each row."""
+    written, shape, of = f"t('{unit.tensors[part]}')", unit.shapes[leaf], unit.shapes[part]
     if all(size == 1 for size in of):
-        ones = ", ".join("1" * len(shape))
-        return f"{codes} * {factor}" if not of else f"{codes} * reshape({factor}, [{ones}])"
+        return f"reshape({written}, [{', '.join('1' * len(shape))}])" if of else written
     if of == shape[:1]:
-        return f"{codes} * reshape({factor}, [{', '.join(['-1', *'1' * (len(shape) - 1)])}])"
-    if len(of) == len(shape) and all(a in (1, b) for a, b in zip(of, shape, strict=True)):
-        return f"{codes} * {factor}"
-    return None
+        return f"reshape({written}, [{', '.join(['-1', *'1' * (len(shape) - 1)])}])"
+    fits = len(of) == len(shape) and all(a in (1, b) for a, b in zip(of, shape, strict=True))
+    return written if fits else None
 
 
 def sizes(unit: Unit, key: str) -> str | None:

@@ -43,7 +43,9 @@ SMOOTH: dict[str, Callable[[Array], Array]] = {
 }  # fmt: skip
 """Functions of single numbers whose last bit is not torch's."""
 STEPPED: dict[str, Callable[[Array], Array]] = {
-    "abs": np.abs, "sign": np.sign, "round": np.rint, "floor": np.floor, "ceil": np.ceil,
+    "abs": np.abs, "round": np.rint, "floor": np.floor, "ceil": np.ceil,
+    # Of NaN torch's sign is 0: a row of zeros, divided by its mean, stays one.
+    "sign": lambda x: np.where(np.isnan(x), 0, np.sign(x)),
 }  # fmt: skip
 
 
