@@ -51,6 +51,7 @@ from tern2lava.sim.reference.real import NeuronState, run_float
 from tern2lava.sim.verify.threshold_margin import Tracker
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "conformance.md"
+ZOO = Path(__file__).resolve().parent / "results" / "model_zoo.md"
 NETS, BATCH, LAVA_BATCH, STEPS = 10, 2, 1, 40
 QUICK_STEPS = 20
 FEWEST = 10_000
@@ -297,7 +298,12 @@ integers are kept, so nothing is rounded.
 | framework | neuron | reset | connection | nets | spikes | differ | ties | misread | rounded | Lava |
 |---|---|---|---|---:|---:|---:|---:|---:|---:|---:|
 """
-    return head + "".join(f"{text}\n" for text in rows)
+    return head + "".join(f"{text}\n" for text in rows) + "\n" + shipped()
+
+
+def shipped() -> str:
+    """The table of networks as frameworks ship and teach them (benchmarks/model_zoo.py), as a section."""
+    return "#" + ZOO.read_text(encoding="utf-8")
 
 
 def line(key: tuple[str, str, str, str], row: Row) -> str:

@@ -107,6 +107,15 @@ def test_two_networks_side_by_side_run_in_lava(conformance: ModuleType) -> None:
     assert row.lava_differ == 0
 
 
+def test_the_page_ends_in_the_table_of_networks_as_they_are_shipped(conformance: ModuleType) -> None:
+    page = (ROOT / "docs" / "conformance.md").read_text()
+    assert page.endswith("\n\n" + conformance.shipped())
+    rows = [text.split("|")[3:6] for text in conformance.shipped().splitlines() if text.startswith(("| S", "| s"))]
+    right = sum(part[2].strip() == "0" and part[1].strip() not in ("", "0") for part in rows)
+    assert f"{right} of {len(rows)} load and spike as their own run" in page
+    assert right >= 0.9 * len(rows)
+
+
 def test_a_wrong_comparison_would_be_counted(conformance: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     read = conformance.load_module
 
