@@ -163,8 +163,8 @@ def table(rows: Iterable[Row]) -> str:
         "Made by `python benchmarks/model_zoo.py -o benchmarks/results/model_zoo.md`, whose head says how.", "",
         f"{right} of {len(rows)} load and spike as their own run in float64 ({SAMPLES} samples of {STEPS} steps of "
         "random spikes, random ternary weights). Integers: spikes in which the program for "
-        f"{TARGET}, lowered without calibration samples, differs from the network's real dynamics: random networks with "
-        "random statistics of batch normalisation, in which one other spike brings on many.", "",
+        f"{TARGET}, lowered without calibration samples, differs from the network's real dynamics: random networks "
+        "with random statistics of batch normalisation, in which one other spike brings on many.", "",
         "SpikingJelly's classes have one or two blocks for each stage and small inputs; VGGs a sixteenth of their "
         f"channels, and {WIDTH} neurons in each layer of the classifier.", "",
         "| " + " | ".join(head) + " |", "|" + "---|" * len(head),
