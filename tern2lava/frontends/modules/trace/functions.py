@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.trace import arithmetic, elementwise, ends, layer_functions, linear, moving
-from tern2lava.frontends.modules.trace.recorder import Recorder
+from tern2lava.frontends.modules.trace.recorder import Recorder, in_place
 from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning
 
 Handler = Callable[[Recorder, Call], Any]
@@ -27,8 +27,6 @@ _OUTSIDE = frozenset((
     "allclose", "is_nonzero", "__contains__", "nonzero", "argwhere", "unique",
 ))  # fmt: skip
 """Functions whose result is numbers outside of torch, or as many numbers as the data say."""
-
-_IN_PLACE = frozenset(("__iadd__", "__isub__", "__imul__", "__itruediv__", "__iand__", "__ior__", "__setitem__"))
 
 HANDLERS: dict[str, Handler] = {
     **elementwise.HANDLERS,
@@ -54,7 +52,6 @@ def follow(recorder: Recorder, call: Call) -> None:
             f"Tensor.{name} of a tensor that depends on the input{call.at}",
             "keep Python's control flow free of data",
         )
-    in_place = name in _IN_PLACE or (name.endswith("_") and not name.endswith("__"))
     targets = [call.args[0]] if name == "__setitem__" else _results(call.result)
     found: list[Meaning | None]
     strange = next((m for m in meanings if isinstance(m, Foreign)), None)
@@ -69,7 +66,7 @@ def follow(recorder: Recorder, call: Call) -> None:
             found = [Foreign(_unknown(recorder, call))] * len(targets)
     for target, meaning in zip(targets, found, strict=True):
         recorder.mark(target, None if meaning is CONSTANT else meaning)
-        if in_place and isinstance(target, Tensor):
+        if in_place(name) and isinstance(target, Tensor):
             recorder.tracked.written(target, f"a tensor that shares its numbers with one written in place{call.at}")
 
 

@@ -15,9 +15,10 @@ from tern2lava.errors import InputError, Tern2LavaError
 from tern2lava.frontends.modules.known_modules import Loaded, fresh_copy, refuse_changes, rest
 from tern2lava.frontends.modules.trace.check import check_returned, check_spikes
 from tern2lava.frontends.modules.trace.functions import follow
+from tern2lava.frontends.modules.trace.held import Held
 from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.returned import Returned, returned_tensors
-from tern2lava.frontends.modules.trace.symbols import BATCH, ITEM, STATIC, TIME, AxesError, Symbol
+from tern2lava.frontends.modules.trace.symbols import BATCH, ITEM, STATIC, TIME, AxesError, OneCallError, Symbol
 from tern2lava.frontends.modules.trace.to_graph import Fold
 
 Inputs = dict[str, Array]
@@ -46,8 +47,9 @@ def load_traced(
             found = attempt.graph(readout)
         except (Tern2LavaError, _RunError) as error:
             why = error if isinstance(error, Tern2LavaError) else InputError(source, str(error))
-            # A forward that fails was called the wrong way more likely than one that a layer refuses.
+            # A forward that fails, or calls neurons once, was more likely called the wrong way than one refused.
             behind = 2 if isinstance(error, _RunError) else 1 if isinstance(error, AxesError) else 0
+            behind = 3 if isinstance(error, OneCallError) else behind
             errors.append((attempt.reached - behind, why))
             continue
         return found
@@ -70,6 +72,7 @@ class _Attempt:
         self.batch = len(DENSITIES)
         self.reached = 0
         self.training = False
+        self.held = Held()
 
     def graph(self, readout: Readout | None) -> Loaded:
         """The module as it is read, its graph checked against runs of it over all its steps.
@@ -86,6 +89,7 @@ class _Attempt:
         for seed in range(2 + self.effort.waking_runs):
             if seed:
                 recorder, inputs, returned = self.record(seed)
+                fold.refuse_others(recorder)
             labels = {key: recorder.expressions[key].label for key in recorder.calls}
             spikes = {names[label]: recorder.spikes(key) for key, label in labels.items() if label in names}
             trace = check_spikes(graph, inputs, spikes, self.source, notes, self.effort.checked_values)
@@ -114,7 +118,7 @@ class _Attempt:
                 rng, self.levels, 1 if still else self.steps, shape
             )  # fmt: skip
             inputs[name] = np.broadcast_to(values.astype(np.float64), (self.batch, self.steps, *shape))
-        recorder = Recorder(self.module, self.source, self.batch, self.steps, follow)
+        recorder = Recorder(self.module, self.source, self.batch, self.steps, follow, self.held)
         with torch.no_grad():
             rest(self.module)
         try:

@@ -21,6 +21,7 @@ from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.known_modules import NEURONS, is_leaf, reads_sequences
 from tern2lava.frontends.modules.torch_layers import class_name, class_path
 from tern2lava.frontends.modules.trace.constants import Digests
+from tern2lava.frontends.modules.trace.held import Held, resting
 from tern2lava.frontends.modules.trace.meanings import POTENTIAL, Meanings
 from tern2lava.frontends.modules.trace.places import users_line
 from tern2lava.frontends.modules.trace.symbols import (
@@ -47,11 +48,14 @@ _STATES = ("v", "mem", "syn", "v_seq")
 class Recorder(Meanings, TorchFunctionMode):
     """Records a run of `module` over `steps` steps of a batch of `batch` samples; `follow` says what functions mean."""
 
-    def __init__(self, module: torch.nn.Module, source: str, batch: int, steps: int, follow: Follow) -> None:
+    def __init__(
+        self, module: torch.nn.Module, source: str, batch: int, steps: int, follow: Follow, held: Held | None = None
+    ) -> None:
         TorchFunctionMode.__init__(self)
         Meanings.__init__(self, batch, steps)
         self.follow = follow
         self.module, self.source = module, source
+        self.held = held or Held()
         self.digests = Digests(module)
         self.kept: dict[Any, Any] = {}
         self.calls: dict[int, Calls] = {}
@@ -63,6 +67,7 @@ class Recorder(Meanings, TorchFunctionMode):
     def run(self, function: Callable[[], Any]) -> Any:
         """What `function` returns, run with hooks on every layer of the module."""
         handles = []
+        self.held.at_rest(self.module)
         try:
             for name, layer in leaves(self.module):
                 handles.append(layer.register_forward_pre_hook(self._before(name, layer), with_kwargs=True))
@@ -86,14 +91,15 @@ class Recorder(Meanings, TorchFunctionMode):
         try:
             name = name_of(func)
             before = None
-            if name in WRITES and isinstance(args[0], Tensor) and self.meaning(args[0]) is None:
+            if in_place(name) and isinstance(args[0], Tensor) and self.meaning(args[0]) is None:
                 before = args[0].clone()
             result = func(*args, **kwargs)
+            given = args if before is None or name in WRITES else (before, *args[1:])
             if name in CASTS and isinstance(result, Tensor) and self.meaning(args[0]) is not None:
                 # A cast rounds in the module's own run, and not in this one, which stands for real numbers.
                 result = args[0].double() if result.is_floating_point() else result
             result = widened(result, args)
-            call = Call(name=name, function=func, args=tuple(args), kwargs=kwargs, result=result, before=before)
+            call = Call(name=name, function=func, args=tuple(given), kwargs=kwargs, result=result, before=before)
             self.follow(self, call)
         finally:
             self.depth -= 1
@@ -111,6 +117,7 @@ class Recorder(Meanings, TorchFunctionMode):
             if not values or not isinstance(values[0], Tensor):
                 found = type(values[0]).__name__ if values else "nothing"
                 raise UnsupportedError(where, "tensors as the input of layers", found, "pass a tensor")
+            self.held.check(where, layer, next(_tensors(values[1:]), None) is not None)
             self.pending.append(self._read(where, layer, values))
             doubled = [value.double() if _is_float(value) else value for value in args]
             return tuple(doubled), {k: value.double() if _is_float(value) else value for k, value in kwargs.items()}
@@ -144,20 +151,39 @@ class Recorder(Meanings, TorchFunctionMode):
             if neurons and symbol.leading in ((TIME_BATCH,), (BATCH_TIME,)):
                 raise AxesError(where, "neurons that read steps in order", "time and batch in one axis", "unflatten")
         if neurons:
-            self._check_states(where, layer, values[1:])
+            self._check_states(where, layer, values[0], values[1:])
         return symbol
 
-    def _check_states(self, where: str, layer: torch.nn.Module, states: list[Any]) -> None:
+    def _check_states(self, where: str, layer: torch.nn.Module, values: Tensor, states: list[Any]) -> None:
         key = self._neuron(where, layer)
         t = len(self.calls[key].read)
-        for tensor in _tensors(states):
+        given = list(_tensors(states))
+        held = [value for value in (getattr(layer, a, None) for a in _STATES) if isinstance(value, Tensor)]
+        for tensor in given or [value for value in held if t and self.meaning(value) is not None]:
             symbol = self.symbol(tensor)
             own = isinstance(symbol, Symbol) and symbol.times == (t - 1,) and self._of(symbol.key, key)
             if not own and not (t == 0 and symbol is None):
+                several = symbol is None or (isinstance(symbol, Symbol) and self._of(symbol.key, key))
+                found = f"a start or an earlier state of its own in call {t + 1}" if several else "another state"
+                found = symbol.what if isinstance(symbol, Foreign) else f"{found}{users_line()}"
                 raise UnsupportedError(
-                    where, "neurons that go on from their own state of the step before",
-                    f"another state{users_line()}", "hand each neuron what it gave out the step before",
+                    where, "neurons that go on from their own state of the step before", found,
+                    "hand each neuron what it gave out the step before; neurons that serve in several places need a "
+                    "copy of their own in each (copy.deepcopy), which computes the same"
+                    if several else "hand each neuron what it gave out the step before",
                 )  # fmt: skip
+        if t == 0 and given and not resting(layer, values, given):
+            raise UnsupportedError(
+                where, "neurons that start at rest", f"a start from other states{users_line()}",
+                "say it as v_init in a net.yaml, for a checkpoint of the network",
+            )  # fmt: skip
+        # Cells of Norse without a state start anew; layers over time run once.
+        anew = t > 0 and not given and class_path(layer).startswith("norse.")
+        if anew and reads_sequences(layer) is not True:
+            raise UnsupportedError(
+                where, "neurons that go on from their own state of the step before", f"no state{users_line()}",
+                "hand each neuron what it gave out the step before",
+            )  # fmt: skip
 
     def _of(self, key: int, neurons: int) -> bool:
         """Whether an expression is the spikes of `neurons` or a state of theirs."""
@@ -177,6 +203,7 @@ class Recorder(Meanings, TorchFunctionMode):
                 return
             self.depth += 1
             try:
+                self.held.leave(layer)
                 self._record(name, layer, self.pending.pop(), output)
             finally:
                 self.depth -= 1
@@ -266,6 +293,17 @@ def small_parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]
 
 WRITES = frozenset(("__setitem__", "copy_"))
 """Functions that write into a tensor which may not depend on the input."""
+
+_IN_PLACE = frozenset((
+    "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__", "__iand__", "__ior__",
+    "__ixor__", "__setitem__",
+))  # fmt: skip
+
+
+def in_place(name: str) -> bool:
+    """Whether a function of that name writes its result into its first argument."""
+    return name in _IN_PLACE or (name.endswith("_") and not name.endswith("__"))
+
 
 CASTS = frozenset(("float", "double", "half", "bfloat16", "to", "type", "type_as"))
 """Functions that change the type of numbers."""

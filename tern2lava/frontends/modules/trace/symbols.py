@@ -142,3 +142,7 @@ class Call:
 
 class AxesError(UnsupportedError):
     """A layer that reads single steps given a sequence, or the other way round."""
+
+
+class OneCallError(UnsupportedError):
+    """A neuron layer called once alone with a single step, in a run of several."""

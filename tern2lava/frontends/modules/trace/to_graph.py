@@ -16,7 +16,7 @@ from tern2lava.frontends.modules.trace.emit import EMITTERS
 from tern2lava.frontends.modules.trace.outputs import Chosen, choose, prune, told_instead
 from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.returned import Returned
-from tern2lava.frontends.modules.trace.symbols import TOTAL, ZERO, Expression, Symbol
+from tern2lava.frontends.modules.trace.symbols import TOTAL, ZERO, Expression, OneCallError, Symbol
 
 
 class Fold:
@@ -27,6 +27,7 @@ class Fold:
     ) -> None:
         self.recorder, self.levels, self.training = recorder, levels, training
         self.source = recorder.source
+        self.recorded = len(recorder.expressions)
         kinds = {e.kind for e in recorder.expressions if e.kind in ("conv", "avgpool", "maxpool")}
         flat = any(
             class_path(e.module).endswith("Conv1d") if e.module is not None else e.kind in kinds and len(e.shape) == 2
@@ -84,6 +85,17 @@ class Fold:
             self.other = True
         return builder.finish(readout, self.source, outputs), names
 
+    def refuse_others(self, again: Recorder) -> None:
+        """Raise UnsupportedError where another run of the module computed with other numbers than this one."""
+        mine, others = list(self.recorder.index), list(again.index)
+        for key in sorted(key for key in self.used if key < self.recorded):
+            if key >= len(others) or mine[key] != others[key]:
+                raise UnsupportedError(
+                    self.source, "the same computation in every call of the module",
+                    f"another one in the second call: {self.described(key)}",
+                    "draw random numbers once, where the module is made, and keep nothing from call to call",
+                )  # fmt: skip
+
     def where(self, expression: Expression) -> str:
         """The place of an expression for messages."""
         if expression.module is None:
@@ -116,7 +128,7 @@ class Fold:
         else:
             reads = list(calls)
         if len(reads) != steps:
-            raise UnsupportedError(
+            raise (OneCallError if len(reads) == 1 else UnsupportedError)(
                 where, "one call of a neuron layer per step", f"{count(len(reads), 'call')} in {count(steps, 'step')}",
                 "use a neuron layer of its own in each place, and as many steps as the module runs",
             )  # fmt: skip

@@ -1,0 +1,196 @@
+"""A forward that alters what its layers hold, or computes otherwise when it is called again, is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import norse.torch as norse
+import numpy as np
+import pytest
+import snntorch as snn
+import torch
+from spikingjelly.activation_based import functional as sj_functional
+from spikingjelly.activation_based import neuron as sj
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tern2lava.errors import UnsupportedError
+from tern2lava.frontends.modules.known_modules import fresh_copy
+from tern2lava.frontends.modules.read import load_module
+from tern2lava.sim.reference.real import run_float
+
+STEPS = 6
+
+
+class Net(nn.Module):
+    """One layer of weights and one of neurons; `run` is the forward over (time, batch, 4)."""
+
+    def __init__(self, cell: nn.Module, run: Callable[[Any, Tensor], Any]) -> None:
+        super().__init__()
+        self.fc, self.cell, self.run = nn.Linear(4, 3, bias=False), cell, run
+        with torch.no_grad():
+            self.fc.weight.copy_(torch.tensor([[1.0, 0, 1, -1], [0, 1, 1, 0], [1, 1, 0, 0]]) * 0.75)
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.run(self, x)
+
+
+def leaky() -> Any:
+    return snn.Leaky(beta=0.75, threshold=0.83)
+
+
+def hidden() -> Any:
+    return snn.Leaky(beta=0.75, threshold=0.83, init_hidden=True)
+
+
+def lif() -> Any:
+    return sj.LIFNode(tau=2.0, v_threshold=0.83, v_reset=None)
+
+
+def over_steps(net: Any, x: Tensor, each: Callable[[Any, int], Any], start: Any = None) -> Tensor:
+    """Spikes of all steps, of neurons that are handed their state from `start` on; `each` runs behind each step."""
+    mem, spikes = start, []
+    for t in range(len(x)):
+        s, mem = net.cell(net.fc(x[t]), mem)
+        each(net, t)
+        spikes.append(s)
+    return torch.stack(spikes)
+
+
+def own_states(net: Any, x: Tensor, each: Callable[[Any, int], Any]) -> Tensor:
+    """Spikes of all steps, of neurons that keep their state themselves."""
+    spikes = []
+    for t in range(len(x)):
+        spikes.append(net.cell(net.fc(x[t])))
+        each(net, t)
+    return torch.stack(spikes)
+
+
+def other_threshold(net: Any, x: Tensor) -> Any:
+    return over_steps(net, x, lambda net, t: net.cell.threshold.add_(1e-7), net.cell.reset_mem())
+
+
+def other_setting(net: Any, x: Tensor) -> Any:
+    return own_states(net, x, lambda net, t: setattr(net.cell, "v_threshold", 0.83 + 1e-7 * t))
+
+
+def other_weights(net: Any, x: Tensor) -> Any:
+    return over_steps(net, x, lambda net, t: net.fc.weight.data.mul_(1 + 1e-9), net.cell.reset_mem())
+
+
+def other_weights_of_each_call(net: Any, x: Tensor) -> Any:
+    spikes = over_steps(net, x, lambda net, t: None, net.cell.reset_mem())
+    net.fc.weight.data.mul_(1 + 1e-9)
+    return spikes
+
+
+def clamped_state(net: Any, x: Tensor) -> Any:
+    return own_states(net, x, lambda net, t: setattr(net.cell, "v", net.cell.v.clamp(-50, 50)))
+
+
+def decayed_state(net: Any, x: Tensor) -> Any:
+    return own_states(net, x, lambda net, t: net.cell.v.mul_(1 - 1e-9))
+
+
+def reset_on_the_way(net: Any, x: Tensor) -> Any:
+    return own_states(net, x, lambda net, t: sj_functional.reset_net(net) if t == 2 else None)
+
+
+def learnt_start(net: Any, x: Tensor) -> Any:
+    return over_steps(net, x, lambda net, t: None, torch.full((x.shape[1], 3), 1e-7))
+
+
+def start_set(net: Any, x: Tensor) -> Any:
+    net.cell.mem = torch.full((x.shape[1], 3), 1e-7)
+    return own_states(net, x, lambda net, t: None)
+
+
+def without_state(net: Any, x: Tensor) -> Any:
+    return torch.stack([net.cell(net.fc(x[t]))[0] for t in range(len(x))])
+
+
+def random_weights(net: Any, x: Tensor) -> Any:
+    weight = net.fc.weight + 1e-9 * torch.randn_like(net.fc.weight)
+    return own_states(net, functional.linear(x, weight) @ net.fc.weight, lambda net, t: None)
+
+
+def counting(net: Any, x: Tensor) -> Any:
+    net.count += 1
+    return own_states(net, x * (1 + 1e-9 * net.count), lambda net, t: None)
+
+
+ALTERED = [
+    (leaky, other_threshold, r"cell \(Leaky\): .*another threshold than in its first call \(test_held.py"),
+    (lif, other_setting, r"cell \(LIFNode\): .*another v_threshold than in its first call"),
+    (leaky, other_weights, r"layer fc \(Linear\): .*another weight than in its first call"),
+    (leaky, other_weights_of_each_call, r"layer fc \(Linear\): .*another weight than in its first call"),
+    (lif, clamped_state, r"cell \(LIFNode\): .*own state of the step before; found torch.clamp of"),
+    (lif, decayed_state, r"cell \(LIFNode\): .*found states that were altered, in v \(test_held.py"),
+    (lif, reset_on_the_way, r"cell \(LIFNode\): .*found states that were altered, in v"),
+    (leaky, learnt_start, r"cell \(Leaky\): requires neurons that start at rest; .*v_init in a net.yaml"),
+    (hidden, start_set, r"cell \(Leaky\): .*found a start from other states than rest, in mem"),
+    (norse.LIFBoxCell, without_state, r"cell \(LIFBoxCell\): .*found no state \(test_held.py"),
+    (lif, random_weights, r"every call of the module; found another one in the second call: torch.linear \(test_held"),
+    (lif, counting, r"every call of the module; found another one in the second call: torch.scale \(test_held"),
+]
+
+
+@pytest.mark.parametrize(("cell", "run", "words"), ALTERED, ids=[run.__name__ for _, run, _ in ALTERED])
+def test_what_a_forward_alters_in_its_layers_is_refused_however_little(cell: Any, run: Any, words: str) -> None:
+    with pytest.raises(UnsupportedError, match=words):
+        load_module(Net(cell(), run), (4,), STEPS)
+
+
+def zeros_as_start(net: Any, x: Tensor) -> Any:
+    return over_steps(net, x, lambda net, t: None, torch.zeros(x.shape[1], 3))
+
+
+def weights_quantised_in_place(net: Any, x: Tensor) -> Any:
+    net.fc.weight.data = torch.sign(net.fc.weight.data)
+    return over_steps(net, x, lambda net, t: None, net.cell.reset_mem())
+
+
+def detached_state(net: Any, x: Tensor) -> Any:
+    sj_functional.reset_net(net)
+    return own_states(net, x, lambda net, t: setattr(net.cell, "v", net.cell.v.detach()))
+
+
+def added_into_zeros(net: Any, x: Tensor) -> Any:
+    total = torch.zeros(x.shape[1], 3)
+    mem = net.cell.reset_mem()
+    for t in range(len(x)):
+        s, mem = net.cell(net.fc(x[t]), mem)
+        total += s
+    return total
+
+
+KEPT = [
+    (leaky, zeros_as_start), (leaky, weights_quantised_in_place), (lif, detached_state), (leaky, added_into_zeros),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("cell", "run"), KEPT, ids=[run.__name__ for _, run in KEPT])
+def test_a_forward_that_alters_nothing_of_it_gives_the_modules_own_spikes(cell: Any, run: Any) -> None:
+    net = Net(cell(), run)
+    graph = load_module(net, (4,), STEPS)
+    x = (np.random.default_rng(3).random((5, STEPS, 4)) < 0.6).astype(np.uint8)
+    with torch.no_grad():
+        own = fresh_copy(net)(torch.from_numpy(x).double().transpose(0, 1)).numpy()
+    own = own.sum(0) if own.ndim == 3 else own
+    assert own.any()
+    np.testing.assert_array_equal(run_float(graph, {"input": x}).spikes["cell"].sum(1), own)
+
+
+def test_one_layer_of_neurons_in_two_places_is_told_to_be_copied() -> None:
+    def twice(net: Any, x: Tensor) -> Any:
+        one, other, spikes = net.cell.reset_mem(), net.cell.reset_mem(), []
+        for t in range(len(x)):
+            s, one = net.cell(net.fc(x[t]), one)
+            s, other = net.cell(s, other)
+            spikes.append(s)
+        return torch.stack(spikes)
+
+    with pytest.raises(UnsupportedError, match=r"earlier state of its own in call 2 \(.*copy.deepcopy"):
+        load_module(Net(leaky(), twice), (4,), STEPS)
