@@ -11,16 +11,34 @@ from tern2lava.errors import InputError, one_line
 from tern2lava.frontends.builder import numbers, require_numbers
 
 
+def refuse_empty(module: Any, source: str) -> None:
+    """Raise InputError where parameters or buffers of a module have no numbers yet: lazy ones, and those on the meta
+    device."""
+    for name, value in (*module.named_parameters(), *module.named_buffers()):
+        if type(value).__name__.startswith("Uninitialized"):
+            raise InputError(
+                f"{source}: {name}", "requires weights with numbers; found those of a lazy layer that has not run yet; "
+                "run the module once on an input, or load its state_dict"
+            )  # fmt: skip
+        if value.is_meta:
+            raise no_numbers(f"{source}: {name}")
+
+
+def no_numbers(where: str) -> InputError:
+    """The error for a tensor on the meta device."""
+    return InputError(
+        where, "requires a tensor with numbers; found one on the meta device, which has a shape alone; load the "
+        "state_dict into the module first (to_empty, then load_state_dict)"
+    )  # fmt: skip
+
+
 def as_array(where: str, value: Any) -> Reals:
     """A tensor (or number) of a live module in float64: sparse ones filled up with zeros, quantised ones as
     `dequantize` has them. Raises InputError where it is not real or not finite, and where it has no numbers (meta)."""
     if not hasattr(value, "detach"):
         return numbers(where, value)
     if value.is_meta:
-        raise InputError(
-            where, "requires a tensor with numbers; found one on the meta device, which has a shape alone; load the "
-            "state_dict into the module first (to_empty, then load_state_dict)"
-        )  # fmt: skip
+        raise no_numbers(where)
     if value.is_complex():
         raise InputError(where, f"requires real numbers; found dtype {value.dtype}; convert the tensor")
     require_numbers(where, value.numel())

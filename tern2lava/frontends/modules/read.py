@@ -18,6 +18,7 @@ from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules import norse, snntorch, spikingjelly
+from tern2lava.frontends.modules.arrays import refuse_empty
 from tern2lava.frontends.modules.known_modules import (
     NEURONS,
     SEQUENTIAL,
@@ -84,6 +85,7 @@ def read_module(
         )
     module = unwrapped(module)
     source = type(module).__qualname__
+    refuse_empty(module, source)
     refused: UnsupportedError | None = None
     if is_sequence(module) and call == "auto" and len(shapes) == 1:
         try:

@@ -298,3 +298,14 @@ def test_a_container_that_ends_in_a_linear_layer_gives_the_sum_of_its_outputs() 
         wanted = sum(run(torch.from_numpy(X[:, t]).double()) for t in range(STEPS))
     np.testing.assert_allclose(found["output"], wanted.numpy(), atol=1e-12)
     assert any("sums its outputs over the steps, which is what is read" in note for note in graph.notes)
+
+
+def test_a_list_with_a_tensor_for_each_step_is_their_sum_over_the_steps() -> None:
+    net = Net(lambda _, spikes, hidden, membranes: (list(spikes.unbind(0)), list(membranes.unbind(0))))
+    graph = load_module(net, (5,), STEPS)
+    (output,) = graph.of_kind(Output)
+    with torch.no_grad():
+        own = torch.stack(fresh_copy(net)(torch.from_numpy(X).double().transpose(0, 1))[0]).sum(0).numpy()
+    assert own.any()
+    np.testing.assert_array_equal(all_scores(graph, run_float(graph, {"input": X}))[output.name], own)
+    assert any("[0] is read: spikes of l2, for each step" in note for note in graph.notes)

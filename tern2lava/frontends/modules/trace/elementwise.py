@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from tern2lava.frontends.modules.trace.arithmetic import affine, operand, product
-from tern2lava.frontends.modules.trace.recorder import CASTS, Recorder
+from tern2lava.frontends.modules.trace.names import CASTS
+from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning, Symbol
 
 

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.trace import arithmetic, elementwise, ends, layer_functions, linear, moving
-from tern2lava.frontends.modules.trace.recorder import Recorder, in_place
-from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning
+from tern2lava.frontends.modules.trace.names import in_place
+from tern2lava.frontends.modules.trace.recorder import Recorder
+from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning, Moved
 
 Handler = Callable[[Recorder, Call], Any]
 """(recorder, call) -> what the result stands for, None where that cannot be said; a list for several results. A tensor
@@ -50,7 +51,7 @@ def follow(recorder: Recorder, call: Call) -> None:
             recorder.source,
             "a forward whose course depends on no spike",
             f"Tensor.{name} of a tensor that depends on the input{call.at}",
-            "keep Python's control flow free of data",
+            "keep data in tensors; leave branches on them, assertions and logging out while the network is read",
         )
     targets = [call.args[0]] if name == "__setitem__" else _results(call.result)
     found: list[Meaning | None]
@@ -65,7 +66,8 @@ def follow(recorder: Recorder, call: Call) -> None:
         if handled is None:
             found = [Foreign(_unknown(recorder, call))] * len(targets)
     for target, meaning in zip(targets, found, strict=True):
-        recorder.mark(target, None if meaning is CONSTANT else meaning)
+        nothing = isinstance(meaning, Moved) and not in_place(name) and not meaning.codes.any()
+        recorder.mark(target, None if meaning is CONSTANT or nothing else meaning)
         if in_place(name) and isinstance(target, Tensor):
             recorder.tracked.written(target, f"a tensor that shares its numbers with one written in place{call.at}")
 

@@ -23,6 +23,7 @@ from tern2lava.frontends.modules.torch_layers import class_name, class_path
 from tern2lava.frontends.modules.trace.constants import Digests
 from tern2lava.frontends.modules.trace.held import Held, resting
 from tern2lava.frontends.modules.trace.meanings import POTENTIAL, Meanings
+from tern2lava.frontends.modules.trace.names import CASTS, WRITES, in_place, name_of
 from tern2lava.frontends.modules.trace.places import users_line
 from tern2lava.frontends.modules.trace.symbols import (
     BATCH,
@@ -60,6 +61,7 @@ class Recorder(Meanings, TorchFunctionMode):
         self.kept: dict[Any, Any] = {}
         self.calls: dict[int, Calls] = {}
         self.depth = 0
+        self.refused: UnsupportedError | None = None
         self.pending: list[Symbol | None] = []
 
     # Running
@@ -76,7 +78,10 @@ class Recorder(Meanings, TorchFunctionMode):
                 handles.append(part.register_forward_pre_hook(lambda m, a, name=name: self.inside.append(name)))
                 handles.append(part.register_forward_hook(lambda m, a, out: self.inside.pop() and None))
             with torch.no_grad(), self:
-                return function()
+                result = function()
+            if self.refused is not None:
+                raise self.refused  # a forward may catch what is raised in it
+            return result
         finally:
             for handle in handles:
                 handle.remove()
@@ -101,6 +106,9 @@ class Recorder(Meanings, TorchFunctionMode):
             result = widened(result, args)
             call = Call(name=name, function=func, args=tuple(given), kwargs=kwargs, result=result, before=before)
             self.follow(self, call)
+        except UnsupportedError as error:
+            self.refused = self.refused or error
+            raise
         finally:
             self.depth -= 1
         return result
@@ -117,8 +125,12 @@ class Recorder(Meanings, TorchFunctionMode):
             if not values or not isinstance(values[0], Tensor):
                 found = type(values[0]).__name__ if values else "nothing"
                 raise UnsupportedError(where, "tensors as the input of layers", found, "pass a tensor")
-            self.held.check(where, layer, next(_tensors(values[1:]), None) is not None)
-            self.pending.append(self._read(where, layer, values))
+            try:
+                self.held.check(where, layer, next(_tensors(values[1:]), None) is not None)
+                self.pending.append(self._read(where, layer, values))
+            except UnsupportedError as error:
+                self.refused = self.refused or error
+                raise
             doubled = [value.double() if _is_float(value) else value for value in args]
             return tuple(doubled), {k: value.double() if _is_float(value) else value for k, value in kwargs.items()}
 
@@ -289,30 +301,6 @@ def small_parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]
         small = name and next(part.children(), None) is None and not is_leaf(part)
         if small and not any(name.startswith(outer) for outer in inside):
             yield name, part
-
-
-WRITES = frozenset(("__setitem__", "copy_"))
-"""Functions that write into a tensor which may not depend on the input."""
-
-_IN_PLACE = frozenset((
-    "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__", "__ipow__", "__iand__", "__ior__",
-    "__ixor__", "__setitem__",
-))  # fmt: skip
-
-
-def in_place(name: str) -> bool:
-    """Whether a function of that name writes its result into its first argument."""
-    return name in _IN_PLACE or (name.endswith("_") and not name.endswith("__"))
-
-
-CASTS = frozenset(("float", "double", "half", "bfloat16", "to", "type", "type_as"))
-"""Functions that change the type of numbers."""
-
-
-def name_of(function: Any) -> str:
-    """The name of a torch function; that of the attribute for one that reads an attribute."""
-    name = str(getattr(function, "__name__", function))
-    return str(getattr(function.__self__, "__name__", name)) if name == "__get__" else name
 
 
 def widened(result: Any, args: Sequence[Any]) -> Any:

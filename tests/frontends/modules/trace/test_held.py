@@ -15,7 +15,7 @@ from spikingjelly.activation_based import neuron as sj
 from torch import Tensor, nn
 from torch.nn import functional
 
-from tern2lava.errors import UnsupportedError
+from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.modules.known_modules import fresh_copy
 from tern2lava.frontends.modules.read import load_module
 from tern2lava.sim.reference.real import run_float
@@ -194,3 +194,39 @@ def test_one_layer_of_neurons_in_two_places_is_told_to_be_copied() -> None:
 
     with pytest.raises(UnsupportedError, match=r"earlier state of its own in call 2 \(.*copy.deepcopy"):
         load_module(Net(leaky(), twice), (4,), STEPS)
+
+
+def test_a_refusal_that_the_forward_catches_is_one_all_the_same() -> None:
+    def caught(net: Any, x: Tensor) -> Any:
+        try:
+            if net.cell.training or x.sum() > 3:
+                x = x * 0
+        except Exception:
+            pass
+        return own_states(net, x, lambda net, t: None)
+
+    with pytest.raises(UnsupportedError, match=r"found Tensor.__bool__ of .* \(test_held.py"):
+        load_module(Net(lif(), caught), (4,), STEPS)
+
+
+def test_steps_that_read_zeros_before_the_first_spikes_are_a_delay() -> None:
+    def shifted(net: Any, x: Tensor) -> Any:
+        late = torch.cat([torch.zeros_like(x[:2]), x[:-2]])
+        return own_states(net, late, lambda net, t: None)
+
+    net = Net(lif(), shifted)
+    x = (np.random.default_rng(3).random((5, STEPS, 4)) < 0.6).astype(np.uint8)
+    with torch.no_grad():
+        own = fresh_copy(net)(torch.from_numpy(x).double().transpose(0, 1)).numpy()
+    found = run_float(load_module(net, (4,), STEPS), {"input": x}).spikes["cell"]
+    np.testing.assert_array_equal(found.swapaxes(0, 1), own)
+    assert own.any()
+
+
+def test_lazy_layers_and_modules_on_meta_are_told_what_they_lack() -> None:
+    lazy = Net(leaky(), other_weights)
+    lazy.fc = nn.LazyLinear(3)
+    with pytest.raises(InputError, match=r"fc.weight: .*lazy layer .*; run the module once"):
+        load_module(lazy, (4,), STEPS)
+    with pytest.raises(InputError, match=r"fc.weight: .*meta device"):
+        load_module(Net(leaky(), other_weights).to("meta"), (4,), STEPS)
