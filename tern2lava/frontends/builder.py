@@ -38,8 +38,11 @@ from tern2lava.memory_need import require_memory
 Pair = tuple[int, int]
 
 
-def numbers(where: object, value: Any) -> Reals:
-    """`value` as a float64 array; InputError (at `where`) where it is complex, or NaN or infinite somewhere."""
+def numbers(where: object, value: Any, hint: str = "save the network again, as it was before they came up") -> Reals:
+    """`value` as a float64 array; InputError (at `where`) where it is complex, or NaN or infinite somewhere.
+
+    hint: what to do about the latter.
+    """
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise InputError(where, f"requires real numbers; found dtype {array.dtype}; convert the array")
@@ -52,7 +55,7 @@ def numbers(where: object, value: Any) -> Reals:
             raise InputError(
                 where,
                 f"requires finite numbers; found {bad:,} of {count(array.size, 'number')} NaN or infinite, the "
-                f"first {found} at index {list(at)}; save the network again, as it was before they came up",
+                f"first {found} at index {list(at)}; {hint}",
             )
     require_numbers(where, array.size)
     return array.astype(np.float64)

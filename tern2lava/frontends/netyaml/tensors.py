@@ -30,6 +30,10 @@ MAX_WORK = 1 << 32
 LARGE = 1 << 24
 """Numbers of a tensor from which its shape must be that of a weight: one for each neuron that a layer may have."""
 
+SIGNS = frozenset(" *()<>=")
+"""Characters of expressions that names of tensors seldom hold."""
+IN_EXPRESSIONS = " (within an expression a tensor is t('NAME'))"
+
 
 class Tensors:
     """The tensors of a checkpoint, remembering which were used. fits: whether a weight of a shape fits the layer whose
@@ -74,7 +78,7 @@ class Tensors:
             raise InputError(
                 where,
                 f"requires the name of a tensor; found {name!r}, which {self.checkpoint.path.name} does not hold; "
-                f"it holds {close}",
+                f"it holds {close}{IN_EXPRESSIONS if set(name) & SIGNS else ''}",
             )
         if full in self.checkpoint.unreadable:
             why = self.checkpoint.unreadable[full]
@@ -132,7 +136,7 @@ class Tensors:
         except ExpressionError as error:
             raise InputError(f"{where}, character {error.at}", error.why) from None
         self.notes.append(f"{key_path(place)} = {' '.join(text.split())}")
-        return numbers(f"{where} = {text:.200}", number_of(value, where))
+        return numbers(f"{where} = {text:.200}", number_of(value, where), "mend the expression")
 
     def _stored(self, full: str, place: Place) -> Array:
         """The numbers of a tensor; of a large one its shape is looked at first, since numbers that the layer has no use

@@ -119,7 +119,8 @@ def _shown(tree: Expression) -> str:
 def _axis(axis: int, axes: int) -> int:
     """`axis` counted from the front. Raises ValueError where there is none."""
     if not -axes <= axis < axes:
-        raise ValueError(f"requires an axis of {count(axes, 'axis')}; found {axis}; mend it")
+        there = f"from {-axes} to {axes - 1}, those of a tensor" if axes else "of a tensor that has some"
+        raise ValueError(f"requires an axis {there}; found {axis}; mend it")
     return axis % axes
 
 
