@@ -250,8 +250,11 @@ class _Writer:
                     f"{shape} read as {node.shape} by {after[0]}",
                     "reshape in front of the neurons",
                 )
-        loop = not self.lossy and (node.reset_delay or not self.potential_read(node))
-        said = say_neuron(node, shape, self.result.dt, read_only=self.read_only(node), loop=loop)
+        read = self.potential_read(node)
+        loop = not self.lossy and (node.reset_delay or not read)
+        said = say_neuron(
+            node, shape, self.result.dt, read_only=self.read_only(node), potential_read=read, loop=loop
+        )  # fmt: skip
         if said.lost and not self.lossy:
             raise UnsupportedError(
                 node.name, "a reset and a comparison that NIR can say", ", ".join(said.lost),

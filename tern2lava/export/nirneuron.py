@@ -34,8 +34,9 @@ class Said:
     feedback: Reals | None = None
 
 
-def say_neuron(neuron: Neuron, shape: Shape, dt: float, *, read_only: bool, loop: bool) -> Said:
-    """`neuron` as a NIR node of `shape`; read_only: nothing reads its spikes.
+def say_neuron(neuron: Neuron, shape: Shape, dt: float, *, read_only: bool, potential_read: bool, loop: bool) -> Said:
+    """`neuron` as a NIR node of `shape`; potential_read: an output reads its potential; read_only: nothing reads its
+    spikes.
 
     loop: say a soft reset as a loop, where that is exact: v' = alpha v + g (x - c s_previous), c = amount / g of a
     delayed subtraction and alpha amount / g of an immediate one, whose potential is then that before the reset.
@@ -72,8 +73,10 @@ def say_neuron(neuron: Neuron, shape: Shape, dt: float, *, read_only: bool, loop
     kind = "I" if integrates else "CubaLI" if cuba else "LI"
     if silent:
         threshold = None if read_only else full(neuron.threshold)
-        return Said(kind=kind, fields=fields, threshold=threshold, lost=() if read_only else _lost(neuron))
-    lost = _lost(neuron)
+        return Said(
+            kind=kind, fields=fields, threshold=threshold, lost=() if read_only else _lost(neuron, potential_read)
+        )
+    lost = _lost(neuron, potential_read)
     if loop and not cuba and set(lost) in ({"reset=subtract"}, {"reset=subtract", "reset_delay=true"}):
         amount = full(neuron.reset_amount)
         feedback = -(amount if neuron.reset_delay else alpha_v * amount) / gain
@@ -103,12 +106,12 @@ def _check(neuron: Neuron) -> None:
             raise UnsupportedError(neuron.name, "a neuron that NIR can say", found, hint)
 
 
-def _lost(neuron: Neuron) -> tuple[str, ...]:
+def _lost(neuron: Neuron, potential_read: bool) -> tuple[str, ...]:
     found = []
     if neuron.reset is Reset.SUBTRACT:
         found.append("reset=subtract")
-    # A delayed reset to zero spikes as one at once does.
-    if neuron.reset_delay and neuron.reset is Reset.SUBTRACT:
+    # A delayed reset to zero spikes as one at once does; its potential is that before the reset.
+    if neuron.reset_delay and (neuron.reset is Reset.SUBTRACT or (neuron.reset is Reset.ZERO and potential_read)):
         found.append("reset_delay=true")
     if neuron.compare is Compare.GE:
         found.append(f"fire={neuron.compare.word}")

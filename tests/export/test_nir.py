@@ -247,6 +247,17 @@ def test_a_potential_that_begins_elsewhere_and_biases_without_a_leak_move_in_fro
         nir_content(read)
 
 
+def test_the_potential_before_a_delayed_hard_reset_is_read_as_such_or_refused() -> None:
+    graph, x = network(reset_delay=True, readout=Readout.MEMBRANE_SUM), np.ones((2, 20, 4), np.uint8)
+    with pytest.raises(UnsupportedError, match=r"found reset_delay=true; allow it with --lossy"):
+        nir_content(graph)
+    back = read_tree(as_tree(nir_content(graph, lossy=True)), "back", "back")
+    found, expected = run_float(back, {"x": x}), run_float(graph, {"x": x})
+    assert expected.spikes["n"].any()
+    np.testing.assert_allclose(scores(back, found), scores(graph, expected), atol=1e-12)
+    assert not nir_content(network(reset_delay=True)).notes
+
+
 def test_readouts_levels_and_silent_outputs_come_back() -> None:
     graph = network(alpha_v=frozen(0.5), reset=Reset.NONE, threshold=frozen(1e30))
     nodes = [
