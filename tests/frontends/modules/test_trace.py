@@ -322,7 +322,7 @@ def fails(net: Any, x: torch.Tensor) -> Any:
             UnsupportedError,
             r"lif2 \(Leaky\): .*found numbers that differ between steps or samples.*test_trace.py",
         ),
-        (late_start, UnsupportedError, "lif2: requires a graph that spikes as the module does; .*step 0"),
+        (late_start, UnsupportedError, r"lif2 \(Leaky\): requires zeros in place of spikes .*step 0"),
         (fails, InputError, "its forward fails on .*KeyError: 'no.*nsuch'"),
     ],
 )

@@ -164,6 +164,9 @@ class Recorder(Meanings, TorchFunctionMode):
                 raise AxesError(where, "neurons that read steps in order", "time and batch in one axis", "unflatten")
         if neurons:
             self._check_states(where, layer, values[0], values[1:])
+            if symbol is None:
+                calls = self.calls[self._neuron(where, layer)]
+                calls.constants[len(calls.read)] = values[0].detach().clone()
         return symbol
 
     def _check_states(self, where: str, layer: torch.nn.Module, values: Tensor, states: list[Any]) -> None:

@@ -112,10 +112,12 @@ class Expression:
 
 @dataclass
 class Calls:
-    """The calls of one neuron layer: what each read (None: numbers that do not depend on the input), and its spikes."""
+    """The calls of one neuron layer: what each read (None: numbers that do not depend on the input, which `constants`
+    has by the number of the call), and its spikes."""
 
     read: list[Symbol | None] = field(default_factory=list)
     spikes: list[Array] = field(default_factory=list)
+    constants: dict[int, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

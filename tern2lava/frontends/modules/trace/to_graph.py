@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from tern2lava.compiler.ir.graph import Delay, Graph, Readout
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.counts import count
@@ -142,6 +146,8 @@ class Fold:
         for t, symbol in enumerate(reads):
             same = symbol is not None and (symbol.key, _delay(symbol, t)) == (arg, delay)
             # In the first steps a layer of earlier steps may be missing: its spikes are zeros then.
+            if t < start and not same:
+                self.require_zeros(key, symbol, arg, t)
             if delay < 0 or (not same and t >= start):
                 found = (
                     f"another input in step {t} than in others: {self.difference(symbol, arg, delay, t)}"
@@ -151,6 +157,42 @@ class Fold:
                     where, "the same computation in every step", found, "keep the loop over time the same in every step"
                 )
         return arg, max(delay, 0)
+
+    def require_zeros(self, key: int, symbol: Symbol | None, arg: int, t: int) -> None:
+        """Raise UnsupportedError where what neurons read in step `t` has other constants in it than what the usual
+        expression gives of layers that have not spiked yet."""
+        found = self.recorder.calls[key].constants.get(t) if symbol is None else self.of_zeros(symbol.key)
+        usual = self.of_zeros(arg)
+        if found is None or usual is None or torch.allclose(found.double(), usual, rtol=1e-9, atol=1e-12):
+            return
+        raise UnsupportedError(
+            self.where(self.recorder.expressions[key]), "zeros in place of spikes of steps before the first",
+            f"other numbers in step {t}, where {self.described(arg)} is read later",
+            "no delay gives other numbers first: with zeros there the network is another one in its first steps",
+        )  # fmt: skip
+
+    def of_zeros(self, key: int) -> Tensor | None:
+        """What an expression gives where no neuron has spiked, (1, *shape); None where that is not formed."""
+        expression = self.recorder.expressions[key]
+        if expression.kind in ("neuron", "input"):
+            return torch.zeros((1, *expression.shape), dtype=torch.float64)
+        given = [self.of_zeros(arg) for arg, _ in expression.args]
+        known = [value for value in given if value is not None]
+        if len(known) < len(given):
+            return None
+        if expression.kind == "layer":
+            with torch.no_grad():
+                result: Tensor = expression.module(known[0])
+            return result
+        if expression.kind == "add":
+            return known[0] + known[1]
+        if expression.kind == "affine":
+            gain, offset = (torch.from_numpy(np.array(n)) for n in expression.data)
+            return gain * known[0] + offset
+        linear = expression.kind in ("sparse", "and", "maxpool", "avgpool")
+        plain = linear or (expression.kind in ("linear", "conv") and expression.data[1] is None)
+        zeros = plain and not any(value.any() for value in known)
+        return torch.zeros((1, *expression.shape), dtype=torch.float64) if zeros else None
 
     def difference(self, symbol: Symbol | None, usual: int, delay: int, t: int) -> str:
         """How what a symbol of step `t` is differs from the `usual` expression: the first layer or function that does,

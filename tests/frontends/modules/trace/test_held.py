@@ -230,3 +230,25 @@ def test_lazy_layers_and_modules_on_meta_are_told_what_they_lack() -> None:
         load_module(lazy, (4,), STEPS)
     with pytest.raises(InputError, match=r"fc.weight: .*meta device"):
         load_module(Net(leaky(), other_weights).to("meta"), (4,), STEPS)
+
+
+@pytest.mark.parametrize("beside", [0.0, 1.0])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("start", [0.0, 1e-7])
+def test_steps_before_the_first_read_zeros_and_nothing_else(start: float, bias: bool, beside: float) -> None:
+    def late(net: Any, x: Tensor) -> Any:
+        before, spikes = torch.full_like(x[0], start), []
+        for t in range(len(x)):
+            now = net.fc(before)
+            spikes.append(net.cell(now + net.fc(x[t]) if beside else now))
+            before = x[t]
+        return torch.stack(spikes)
+
+    net = Net(lif(), late)
+    if bias:
+        net.fc.bias = nn.Parameter(torch.tensor([0.5, -0.25, 0.125]))
+    if start:
+        with pytest.raises(UnsupportedError, match=r"cell \(LIFNode\): requires zeros .*other numbers in step 0"):
+            load_module(net, (4,), STEPS)
+    else:
+        assert load_module(net, (4,), STEPS).steps == STEPS
