@@ -216,6 +216,7 @@ def test_a_source_is_loaded_and_compiled_and_takes_its_own_options_alone(
         assert [row["name"] for row in json.loads(done.stdout)["populations"]] == ["n0", "n1"]
         with pytest.raises(InputError, match=r"found a dict; give .* a toy file \(.toy\)"):
             load({})  # type: ignore[arg-type]
+    (tmp_path / "net.yaml").write_text("layers: []\n")
     with pytest.raises(InputError, match=r"x.toy: requires .*; found a file that begins with"):
         load(toy_file, tmp_path / "net.yaml")
 

@@ -115,7 +115,7 @@ def test_recording_is_refused_after_the_first_samples(monkeypatch: pytest.Monkey
     module = nn.Sequential(nn.Linear(6, 40), snn.Leaky(beta=0.5, init_hidden=True))
     module[0].register_forward_hook(lambda *_: calls.append(1))
     with pytest.raises(InputError, match=r"keep the spikes and potentials of 1,000 samples.*record fewer"):
-        tern2lava.record(module, np.zeros((1000, 8, 6), np.uint8))
+        tern2lava.record(module, np.zeros((1000, 8, 6), np.uint8), call="step")
 
 
 @pytest.mark.parametrize(

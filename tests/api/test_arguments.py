@@ -100,6 +100,7 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("worst", {"out": b"out.npz"}, "out: requires a path or its text; found b'out.npz'; name the npz file"),
     ("worst", {"seed": -1}, f"seed: {WHOLE}0 on; found -1; give a whole number"),
     ("worst", {"effort": "x"}, EFFORT),
+    ("simulate", {"dt": 0}, "dt: requires seconds above 0; found 0; give the time step, as 1e-4"),
     ("simulate", {"keep": "no"}, f"keep: {FLAG}'no'"),
     ("simulate", {"out": b"out.npz"}, "out: requires a path or its text; found b'out.npz'; name the npz file"),
     ("simulate", {"data": Path("missing.npz")}, "missing.npz: requires an npz file; found none there"),

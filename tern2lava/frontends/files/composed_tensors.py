@@ -20,7 +20,7 @@ from tern2lava.frontends.files.stored import StoredTensor
 Part = Callable[[Any], StoredTensor]
 """The plain tensor that a record stands for; raises ValueError."""
 FILLED, FILLED_UP = 1 << 20, 1000
-"""Numbers that a sparse tensor may have when it is filled up: so many, or so many for each that it holds."""
+"""Numbers that a sparse tensor may have when it is filled up: this many, or this many times those that it holds."""
 SPARSE = "torch._utils._rebuild_sparse_tensor"
 
 

@@ -81,11 +81,11 @@ class Tensors:
                 f"it holds {close}{IN_EXPRESSIONS if set(name) & SIGNS else ''}",
             )
         if full in self.checkpoint.unreadable:
-            why = self.checkpoint.unreadable[full]
+            why, _, hint = self.checkpoint.unreadable[full].partition("; save ")
             raise InputError(
                 where,
                 f"requires a tensor that can be read; found {name!r}, of which the file says: "
-                f"{why}{'' if '; save ' in why else '; save it again, as a dense tensor of real numbers'}",
+                f"{why}; save {hint or 'it again, as a dense tensor of real numbers'}",
             )
         self.used.add(full)
         self._say_short(name, full)
