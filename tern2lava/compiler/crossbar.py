@@ -100,8 +100,8 @@ def stored(projection: Projection, profile: Profile) -> Projection:
     if needed > 8:
         most = int(np.abs(weight).max(initial=0))
         hint = (
-            "compile for generic-ternary or loihi2, which have a gain for each channel; here scales summed in one neuron "
-            f"may differ by 127 times at most ({most:,})"
+            "compile for generic-ternary or loihi2, which have a gain for each channel; here scales summed in one "
+            f"neuron may differ by 127 times at most ({most:,})"
         )
         raise CapacityError(projection.name, "bits of a weight and its gain", needed, 8, hint)
     bits = 2 if needed == 2 else 8
