@@ -295,6 +295,9 @@ def _why(kind: str, message: str, found: Any, model: type[Keys]) -> str:
     if kind == "extra_forbidden":
         return f"requires a known key; found another; {_instead(model)}"
     rule = message.removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
+    if kind == "string_type" and isinstance(found, bool | int | float):
+        as_read = ": YAML reads yes, no, on, off, true and false as flags" if isinstance(found, bool) else ""
+        return f"requires a text; found {show(found)}; write it in quotes{as_read}"
     return f"requires {rule}; found {show(found)}; mend the value (docs/net-yaml.md)"
 
 

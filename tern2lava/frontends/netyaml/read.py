@@ -182,8 +182,9 @@ class _Net:
             )
         name = layer.get("name")
         if name is not None and not (isinstance(name, str) and name.isprintable() and 0 < len(name) <= 80):
+            hint = "shorten it" if isinstance(name, str) and name else "write a name, in quotes"
             raise self.file.error(
-                (*place, "name"), f"requires a word of at most 80 characters; found {show(name)}; shorten it"
+                (*place, "name"), f"requires a word of at most 80 characters; found {show(name)}; {hint}"
             )
         body = layer[kinds[0]]
         return kinds[0], name, layer.get("from"), {} if body is None else body

@@ -179,6 +179,14 @@ def test_codes_that_count_from_a_zero_point_are_dequantised_and_other_names_of_a
     assert "# t('a.weight') * reshape(t('a.delta'), [-1, 1])  in double quotes, where a.delta is their scale" in text
 
 
+def test_a_draft_of_chosen_weights_says_that_compile_must_be_told_of_them_too(tmp_path: Path) -> None:
+    path = tmp_path / "net.pt"
+    torch.save({"state_dict": {"fc.weight": torch.eye(3)}, "ema": {"fc.weight": 2 * torch.eye(3)}}, path)
+    for weights, said in (("ema", True), (None, False)):
+        text = draft_net(path, inspect_file(path, weights), weights)
+        assert ('the weights under "ema": give that to check and compile (--weights) too' in text) is said
+
+
 def test_lists_of_matrices_that_chain_as_in_by_out_are_transposed(draft: Draft) -> None:
     _, text = draft([torch.ones(6, 4), torch.ones(4, 3)])
     assert text.count("transpose: true") == 2

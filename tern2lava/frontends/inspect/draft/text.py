@@ -46,10 +46,12 @@ def draft_net(path: Path, found: Inspection, weights: str | None = None) -> str:
             layers += _between(writer, units, at)
     if not layers:
         layers = writer.place_mark("no tensor of the file is a weight")
-    return "\n".join([*_head(checkpoint, units, paired, transposed), *layers, *_ignored(checkpoint, writer), ""])
+    return "\n".join(
+        [*_head(checkpoint, weights, units, paired, transposed), *layers, *_ignored(checkpoint, writer), ""]
+    )
 
 
-def _head(checkpoint: Checkpoint, units: list[Unit], paired: bool, transposed: bool) -> list[str]:
+def _head(checkpoint: Checkpoint, weights: str | None, units: list[Unit], paired: bool, transposed: bool) -> list[str]:
     where = "order of its pickled modules" if len(checkpoint.modules) > 1 else "order in which the file holds them"
     name = quoted(one_line(checkpoint.path.name))
     lines = [
@@ -57,6 +59,10 @@ def _head(checkpoint: Checkpoint, units: list[Unit], paired: bool, transposed: b
         f"# Write a value in the place of each {MARK}: the comments beside it say the choices. Then compile it.",
         f"# The layers stand in the {where}: move one that runs elsewhere.",
     ]
+    if weights is not None:
+        lines.append(
+            f"# It was written of the weights under {quoted(weights)}: give that to check and compile (--weights) too."
+        )
     if paired:
         lines.append(
             "# Neurons, which the file holds behind all weights, are put behind one layer each, in their order."
