@@ -84,7 +84,9 @@ def test_every_kind_of_node_comes_back_as_it_was(make_network: Draw, fine: Arith
 
 def test_how_scores_are_formed_comes_back_and_what_there_is_none_of_is_not_written(tmp_path: Path) -> None:
     plain = network(np.eye(3), steps=4)
-    rich = {"classes": frozen([[1.0, 0.0, 2.0]]), "step_weights": frozen([0.0, 1.0, 1.0, 0.5]), "offset": frozen([3.0])}
+    rich: dict[str, Any] = {
+        "classes": frozen([[1.0, 0.0, 2.0]]), "step_weights": frozen([0.0, 1.0, 1.0, 0.5]), "offset": frozen([3.0]),
+    }  # fmt: skip
     outputs = [replace(node, **rich) if isinstance(node, Output) else node for node in plain.nodes]
     for name, graph in (("plain", plain), ("rich", plain.with_nodes(outputs))):
         save_graph(graph, tmp_path / name)
