@@ -57,7 +57,11 @@ def _cast(recorder: Recorder, call: Call) -> Meaning | None:
 
 def _dropout(recorder: Recorder, call: Call) -> Meaning | None:
     off = call.argument(1, "p", 0.5) == 0 or not call.argument(2, "training", True)
-    return recorder.meaning(call.args[0]) if off else Foreign(f"dropout in training{call.at}")
+    return (
+        recorder.meaning(call.args[0])
+        if off
+        else Foreign(f"dropout that draws in evaluation too{call.at}, for want of training=self.training")
+    )
 
 
 def _both(recorder: Recorder, call: Call) -> Meaning | None:

@@ -252,3 +252,11 @@ def test_steps_before_the_first_read_zeros_and_nothing_else(start: float, bias: 
             load_module(net, (4,), STEPS)
     else:
         assert load_module(net, (4,), STEPS).steps == STEPS
+
+
+def test_dropout_that_draws_in_evaluation_is_told_what_it_lacks() -> None:
+    def drops(net: Any, x: Tensor) -> Any:
+        return own_states(net, functional.dropout(x, 0.5), lambda net, t: None)
+
+    with pytest.raises(UnsupportedError, match=r"draws in evaluation too \(test_held.py:\d+\), for want of training="):
+        load_module(Net(lif(), drops), (4,), STEPS)
