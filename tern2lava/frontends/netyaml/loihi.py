@@ -43,7 +43,7 @@ def neuron_fields(reader: Reader) -> dict[str, Any]:
             raise reader.error(
                 key,
                 f"requires whole numbers of {low:,} to {high:,} with arithmetic: loihi; found {wrong.flat[0]:g}; give "
-                "the chip's own numbers, or leave arithmetic out",
+                "the chip's own numbers, or leave arithmetic out where they are a float network's",
             )
         return value
 
@@ -71,7 +71,8 @@ def check_layer(file: YamlFile, place: Place, kind: str, keys: Keys, *, chosen: 
         raise file.error(
             place,
             f"requires layers of whole numbers with arithmetic: loihi; found {kind}, which divides; write the weights "
-            "as the chip holds them (a sum over windows is sumpool), or leave arithmetic out",
+            "as the chip holds them (a sum over windows is sumpool), or leave arithmetic out where they are a float "
+            "network's",
         )
     if isinstance(keys, NeuronKeys):
         leaks = [key for key in ("tensors", "alpha", "beta", "tau", "v_init") if getattr(keys, key) is not None]
@@ -80,7 +81,8 @@ def check_layer(file: YamlFile, place: Place, kind: str, keys: Keys, *, chosen: 
             raise file.error(
                 (*place, "kind"),
                 f"requires kind loihi, or integrator without a leak, with arithmetic: loihi; found {found}; give the "
-                "chip's own numbers (decay_u, decay_v, threshold), or leave arithmetic out",
+                "chip's own numbers (decay_u, decay_v, threshold), or leave arithmetic out where they are a float "
+                "network's",
             )
 
 
@@ -99,7 +101,8 @@ def own_weight(
         raise file.error(
             (*place, "tensors" if keys.weight is None else "weight"),
             f"requires whole numbers of {-_LARGEST:,} to {_LARGEST:,} with arithmetic: loihi; found {wrong.flat[0]:g}; "
-            "give the integers without their scale (weight_exponent says a power of two), or leave arithmetic out",
+            "give the integers without their scale (weight_exponent says a power of two), or leave arithmetic out "
+            "where they are a float network's",
         )
     exponent = keys.weight_exponent or 0
     result = np.ldexp(weight, exponent)

@@ -45,6 +45,11 @@ Follow = Callable[["Recorder", Call], None]
 _STATES = ("v", "mem", "syn", "v_seq")
 """Attributes of neurons of the frameworks that hold potentials or currents."""
 
+NO_EXACT_FORM = (
+    "docs/live-modules.md lists what has an exact form; to feed the layer spikes instead changes the network"
+)
+"""The way out where a layer reads what no graph says."""
+
 
 class Recorder(Meanings, TorchFunctionMode):
     """Records a run of `module` over `steps` steps of a batch of `batch` samples; `follow` says what functions mean."""
@@ -147,7 +152,7 @@ class Recorder(Meanings, TorchFunctionMode):
         if isinstance(symbol, Foreign) or (symbol is not None and self.expressions[symbol.key].states):
             what = symbol.what if isinstance(symbol, Foreign) else self.no_spikes(symbol.key)
             raise UnsupportedError(
-                where, "layers that read spikes, or sums of layers of the same or earlier steps", what, "feed it spikes"
+                where, "layers that read spikes, or sums of layers of the same or earlier steps", what, NO_EXACT_FORM
             )
         if symbol is not None:
             line = users_line()

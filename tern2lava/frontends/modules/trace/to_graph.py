@@ -18,7 +18,7 @@ from tern2lava.frontends.modules.known_modules import add_layer
 from tern2lava.frontends.modules.torch_layers import IN_TRAINING, TRAINED, class_path
 from tern2lava.frontends.modules.trace.emit import EMITTERS
 from tern2lava.frontends.modules.trace.outputs import Chosen, choose, prune, told_instead
-from tern2lava.frontends.modules.trace.recorder import Recorder
+from tern2lava.frontends.modules.trace.recorder import NO_EXACT_FORM, Recorder
 from tern2lava.frontends.modules.trace.returned import Returned
 from tern2lava.frontends.modules.trace.symbols import TOTAL, ZERO, Expression, OneCallError, Symbol
 
@@ -251,7 +251,7 @@ class Fold:
             found = self.recorder.no_spikes(key) if expression.states else f"a sum over steps{expression.at}"
             raise UnsupportedError(
                 self.source, "layers that read spikes, or sums of layers of the same or earlier steps", found,
-                "feed it spikes",
+                NO_EXACT_FORM,
             )  # fmt: skip
         sources = [self.emit(arg, delay + back) for arg, back in expression.args]
         self.used.add(key)
