@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+import tern2lava
 from archive import save_npz
 from command_line import in_process
 from places import ROOT
@@ -257,12 +258,18 @@ def test_a_network_of_the_docs_recipe_spikes_as_its_framework_does_once_the_mark
     graph = load(path, folder / f"{name}.yaml")
     x = np.random.default_rng(3).random((20, 10, 16)) < 0.7
     live = load(names[model], input_shape=(16,), steps=10)
+    compiled = (
+        tern2lava.compile(path, "generic-ternary", net=folder / f"{name}.yaml"),
+        tern2lava.compile(names[model], "generic-ternary", input_shape=(16,), steps=10),
+    )
     own = own_counts(names[model], x)
     assert own.sum() > 20
     for read in (graph, live):
         given = {node.name: x.astype(np.int64) for node in read.of_kind(Input)}
         counts = run_float(read, given, states=False).spikes[read.nodes[-1].inputs[0]].sum(axis=1)
         np.testing.assert_array_equal(counts, own)
+    for network in compiled:
+        np.testing.assert_array_equal(tern2lava.simulate(network, x.astype(np.uint8)).scores, own)
 
 
 def own_counts(model: nn.Module, x: Array) -> Array:
