@@ -27,7 +27,7 @@ def proof(graph: Graph, program: Mapped) -> Translation:
 def test_random_networks_on_random_targets_are_proven(model: str) -> None:
     codecs: Counter[str] = Counter()
     mapped = 0
-    for number in numbers(26):
+    for number in numbers(20):
         rng = np.random.default_rng([12, number, len(model)])
         profile = random_profile(rng, model)
         graph = Builder(rng, profile.synapse.channel_gain.value).graph()
@@ -45,11 +45,11 @@ def test_random_networks_on_random_targets_are_proven(model: str) -> None:
         assert found.cores == len(program.images)
         mapped += 1
         codecs.update(block.codec for data in program.images for block in decode_core(data).blocks)
-    assert mapped >= 13
+    assert mapped >= 10
     if model.startswith("codec"):
         assert {"packed2", "base3", "bitmap", "rice"} <= set(codecs)
     else:
-        assert codecs["loihi"] >= 13
+        assert codecs["loihi"] >= 10
 
 
 @pytest.mark.parametrize("name", ["paicore2", "truenorth"])

@@ -77,7 +77,7 @@ def test_no_adaptive_potential_near_its_threshold_means_equal_spikes(make_adapti
         threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=10
     )
     proven, unproven, differing = 0, 0, 0
-    for seed in range(250):
+    for seed in range(160):
         graph, inputs = make_adaptive(seed)
         inputs = {"x": inputs["x"][:1]}
         lowered = decaying(lower(graph, coarse, ANY_ROUNDING), decays)
@@ -121,7 +121,7 @@ def test_no_potential_near_its_threshold_means_equal_spikes(make_leaky: Draw, de
         threshold_bits=23, threshold_shift=0, bias_bits=24, bias_max_exp=0, gain_shift=0, gain_max_shift=6
     )
     proven, unproven, differing = 0, 0, 0
-    for seed in range(250):
+    for seed in range(160):
         graph, inputs = make_leaky(seed)
         inputs = {"x": inputs["x"][:1]}
         lowered = decaying(lower(graph, coarse, ANY_ROUNDING), decays)
