@@ -5,9 +5,10 @@
     OMP_NUM_THREADS=1 uv run python benchmarks/hostile_files.py --check    # exit code 1 where a bar falls short
 
 Each input of tests/helpers/hostile_inputs.py is given to the command line in a process of its own. Memory is the
-largest resident set that the system counted of this process and those that it waited for (wait4). Time is that of
-processors, of the same processes, since other programs may run beside them; what takes two minutes of the clock is
-ended, and counts as not refused. Of both is taken what the same command takes that is given a file which is not there.
+largest resident set that the system counted of this process and those that it waited for (wait4). Time is that of the
+clock, beside it that of processors, of the same processes; other programs running beside them make the first longer.
+What takes two minutes of the clock is ended, and counts as not refused. Of all three is taken what the same command
+takes that is given a file which is not there.
 
 Bars: 512 MiB and 5 s to refuse any of them, in one line with exit code 2; a checkpoint of 1 GB in each format and
 spikes of 10,000 samples of VGG-9 (16 steps of 3 x 32 x 32) load.
@@ -42,11 +43,13 @@ COMMAND = (sys.executable, "-m", "tern2lava")
 
 @dataclass(frozen=True)
 class Cost:
-    """How a process ended: exit code (None: it was ended), MiB, seconds of processors, and what it said on stderr."""
+    """How a process ended: exit code (None: it was ended), MiB, seconds of processors and of the clock, and what it said
+    on stderr."""
 
     code: int | None
     mib: float
     seconds: float
+    clock: float
     said: str
 
 
@@ -68,7 +71,8 @@ while True:
         break
     time.sleep(0.005)
 child.returncode = -1
-print(json.dumps([code, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime]))
+clock = time.perf_counter() - begin
+print(json.dumps([code, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime, clock]))
 """
 
 
@@ -79,9 +83,9 @@ def cost_of(words: Words, here: Path, command: tuple[str, ...] = COMMAND) -> Cos
         ran = subprocess.run(
             [*starter, *command, *map(str, words)], cwd=here, stdout=subprocess.PIPE, stderr=said, check=True
         )
-        code, mib, seconds = json.loads(ran.stdout)
+        code, mib, seconds, clock = json.loads(ran.stdout)
         said.seek(0)
-        return Cost(code, mib, seconds, said.read().decode("utf-8", "replace"))
+        return Cost(code, mib, seconds, clock, said.read().decode("utf-8", "replace"))
 
 
 def plain(words: Words) -> Words:
@@ -111,11 +115,12 @@ class Row:
     name: str
     mib: float
     seconds: float
+    clock: float
     refused: bool
 
     @property
     def good(self) -> bool:
-        return self.refused and self.mib <= MIB_BAR and self.seconds <= SECONDS_BAR
+        return self.refused and self.mib <= MIB_BAR and max(self.seconds, self.clock) <= SECONDS_BAR
 
 
 # What each command costs that is given a file that is not there.
@@ -134,7 +139,9 @@ def refuse(hostile: Hostile, bundle: Path, under: Path) -> Row:
         refused = found.code == 2 and len(lines) == 1
         if not refused:
             print(f"{hostile.name}: exit code {found.code}: {found.said[-300:]}", file=sys.stderr)
-        return Row(hostile.name, found.mib - start.mib, found.seconds - start.seconds, refused)
+        return Row(
+            hostile.name, found.mib - start.mib, found.seconds - start.seconds, found.clock - start.clock, refused
+        )
 
 
 # Honest files.
@@ -253,19 +260,20 @@ def load(name: str, script: str, write: Callable[[Path], None], under: Path) -> 
 
 def report(rows: list[Row], loaded: list[Loaded], quick: bool) -> str:
     """The page of results."""
-    worst = sorted(rows, key=lambda row: -max(row.mib / MIB_BAR, row.seconds / SECONDS_BAR))
-    good, mib, seconds = sum(row.good for row in rows), max(row.mib for row in rows), max(row.seconds for row in rows)
+    worst = sorted(rows, key=lambda row: -max(row.mib / MIB_BAR, row.clock / SECONDS_BAR))
+    good, mib, clock = sum(row.good for row in rows), max(row.mib for row in rows), max(row.clock for row in rows)
     command = "OMP_NUM_THREADS=1 uv run python benchmarks/hostile_files.py" + " --quick" * quick
     lines = [
         "# What it costs to refuse hostile files", "",
         f"Measured by `{command}`, whose head says how. Costs are above those of the same command given a file that is "
         "not there.", "",
         f"{good} of {len(rows)} hostile inputs are refused in one line with exit code 2, within {MIB_BAR:.0f} MiB and "
-        f"{SECONDS_BAR:.0f} s of processors; most memory {mib:.0f} MiB, most time {seconds:.2f} s.", "",
-        "## The dearest", "", "| input | MiB | processor s | refused |", "|---|---:|---:|---|",
+        f"{SECONDS_BAR:.0f} s; most memory {mib:.0f} MiB, most time {clock:.2f} s.", "",
+        "## The dearest", "", "| input | MiB | s | processor s | refused |", "|---|---:|---:|---:|---|",
     ]  # fmt: skip
     lines += [
-        f"| {row.name} | {row.mib:.0f} | {row.seconds:.2f} | {'yes' if row.refused else 'NO'} |" for row in worst[:30]
+        f"| {row.name} | {row.mib:.0f} | {row.clock:.2f} | {row.seconds:.2f} | {'yes' if row.refused else 'NO'} |"
+        for row in worst[:30]
     ]
     if loaded:
         lines += [
