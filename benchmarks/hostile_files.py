@@ -43,8 +43,8 @@ COMMAND = (sys.executable, "-m", "tern2lava")
 
 @dataclass(frozen=True)
 class Cost:
-    """How a process ended: exit code (None: it was ended), MiB, seconds of processors and of the clock, and what it said
-    on stderr."""
+    """How a process ended: exit code (None: it was ended), MiB, seconds of processors and of the clock, and what it
+    said on stderr."""
 
     code: int | None
     mib: float
