@@ -247,7 +247,7 @@ def test_the_names_at_the_root_lead_to_the_package_itself() -> None:
 
 def test_a_report_is_made_of_what_was_compiled_and_compiles_nothing() -> None:
     runs = {"build", "map_program", "lower", "map_twins", "try_targets", "verify", "run_shard", "encode_core"}
-    for path in (ROOT / "report").glob("*.py"):
+    for path in (ROOT / "report").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module and not node.module.startswith("tern2lava.report"):
                 assert not runs & {alias.name for alias in node.names}, f"{path.name}: {ast.unparse(node)}"
