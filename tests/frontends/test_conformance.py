@@ -30,7 +30,8 @@ def conformance() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def table() -> dict[tuple[str, ...], list[int]]:
-    """The committed rows: counts (nets, spikes, differ, rounded, spikes in Lava, differ in Lava) by cell."""
+    """The committed rows: counts (nets, spikes, differ, rounded twice, then spikes and differences in
+    Lava twice) by cell."""
     return {key: [int(part) for part in (*row[:3], *row[5:])] for key, row in committed().items()}
 
 
