@@ -47,6 +47,7 @@ FILES = frozenset(
 
 TESTS = frozenset(
     (
+        "docs/test_site.py::test_the_reference_of_functions_has_every_public_name",
         "prove/arithmetic/test_exhaustion.py::"
         "test_it_finds_a_difference_where_one_of_all_inputs_makes_one_and_proves_the_rest",
         "prove/arithmetic/test_induction.py::test_every_exact_population_of_drawn_networks_is_proven",
