@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,13 +47,16 @@ class Written:
 class Exporter:
     """One format. what: one line of --help. run(order) writes it and raises InputError or UnsupportedError for what it
     cannot write. options: the names of those that it takes, from the command line's own (dt, lossy, codec, stage) or
-    any other, which is given as `--set NAME=VALUE`. of_bundle: it needs a bundle."""
+    any other, which is given as `--set NAME=VALUE`. of_bundle: it needs a bundle. refuses: the features (features.py)
+    of networks that it does not write without further options, each with the words of the refusal, "requires ...; found
+    ..."; docs/exports.md shows them."""
 
     name: str
     what: str
     run: Callable[[Order], Written]
     options: tuple[str, ...] = ()
     of_bundle: bool = False
+    refuses: Mapping[str, str] = field(default_factory=dict)
 
 
 EXPORTERS: Registry[Exporter] = Registry("exporter", "tern2lava.exporters", entry_of(Exporter))
@@ -110,7 +113,29 @@ def _lava(order: Order) -> Written:
     return Written(files=tuple(files))
 
 
-EXPORTERS.add(Exporter(name="nir", what="a NIR file (docs/nir.md)", run=_nir, options=("dt", "lossy", "stage")))
+_NIR_SAYS = "requires a reset and a comparison that NIR can say; found"
+_NIR_NEURON = "requires a neuron that NIR can say; found"
+_NIR_SCORES = (
+    "requires scores that are the readout of neurons (NIR has no field for more); found class sums, step weights or an "
+    "offset that the host applies"
+)
+
+EXPORTERS.add(
+    Exporter(
+        name="nir", what="a NIR file (docs/nir.md)", run=_nir, options=("dt", "lossy", "stage"),
+        refuses={
+            "uneven padding": "requires both ends padded alike (NIR); found padding (1, 0, 0, 1)",
+            "moved elements": "requires layers that NIR has; found a map that moves, pads or averages elements",
+            "fire >=": f"{_NIR_SAYS} fire=ge",
+            "refractory": f"{_NIR_SAYS} refractory=2",
+            "signed": f"{_NIR_NEURON} signed spikes",
+            "adaptive": f"{_NIR_NEURON} an adaptive threshold",
+            "rearm": f"{_NIR_SAYS} reset=subtract, rearm=true",
+            "scores": _NIR_SCORES,
+            "lava-dl integers": f"{_NIR_NEURON} integers with truncated decays",
+        },
+    )
+)  # fmt: skip
 EXPORTERS.add(
     Exporter(
         name="image", what="its core images (docs/image-format.md)", run=_images, options=("codec",), of_bundle=True

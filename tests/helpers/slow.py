@@ -21,7 +21,7 @@ FILES = frozenset(
         "frontends/netyaml/test_combinations.py", "frontends/test_scale.py", "test_memory_need.py",
         "compiler/test_crossbar_refine.py", "compiler/test_mapped.py", "compiler/test_partition.py",
         "compiler/test_place.py", "compiler/test_plan.py", "compiler/test_refine.py", "compiler/test_route.py",
-        "examples/test_read_image.py", "export/test_nir.py", "frontends/files/test_hdf5.py",
+        "examples/test_read_image.py", "export/test_exports.py", "export/test_nir.py", "frontends/files/test_hdf5.py",
         "frontends/files/test_pickle_reader.py", "frontends/modules/test_returned.py",
         "frontends/modules/test_spikingjelly.py", "api/test_readouts.py",
         "frontends/test_conformance.py", "frontends/test_every_framework.py", "frontends/test_fuzz.py",
