@@ -121,6 +121,7 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("verify", {"require": 3}, "require: requires a text; found 3; write verdicts"),
     ("verify", {"require": "everything"}, "require: requires verdicts by name; found 'everything'; "),
     ("report", {"compare_bits": 4}, "compare_bits: requires 8, the only width to compare with; found 4; give 8"),
+    ("report", {"html": 3}, "html: requires a path or its text; found 3; name the file, as report.html"),
     ("report", {"compare_bits": "8"}, "compare_bits: requires 8, the only width to compare with; found '8'"),
     ("export", {"to": "x"}, f"to: {CHOICE}nir, image, weights"),
     ("export", {"stage": "x"}, f"stage: {CHOICE}imported, real"),

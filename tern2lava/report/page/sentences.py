@@ -1,0 +1,153 @@
+"""The first screen of the page: does it fit, is it right, what did ternary save, each in one plain sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tern2lava.counts import count
+from tern2lava.report.account import size_text
+from tern2lava.report.model import Report, TwinRow, VerdictRow, Verification
+from tern2lava.report.verdicts import percent
+from tern2lava.sim.verify.executions import EXECUTIONS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """One answer. mark: yes, no, or open (nothing was compared that would say); answer: in a few words; text: the
+    sentence, with its numbers; keys: of report.json, that it rests on."""
+
+    question: str
+    mark: str
+    answer: str
+    text: str
+    keys: tuple[str, ...]
+
+
+def three_sentences(report: Report, cores: int) -> tuple[Sentence, Sentence, Sentence]:
+    """The answers for a network on a target of `cores` cores."""
+    return fit(report, cores), right(report), saved(report)
+
+
+def fit(report: Report, cores: int) -> Sentence:
+    """Whether it fits, in how much of the target, and how near to the least that is possible."""
+    used, least = len(report.cores), report.cores_lower_bound
+    text = f"{report.source or 'The network'} takes {used:,} of the {count(cores, 'core')} of {report.target}"
+    text += f", on {count(report.chips, 'chip')}, and " if report.chips > 1 else ", and "
+    text += "no mapping can use fewer" if used == least else f"no mapping can use fewer than {least:,}"
+    return Sentence(
+        question="Does it fit?", mark="yes", answer=f"It fits: {count(used, 'core')}",
+        text=f"{text}{_assumed(report)}.",
+        keys=("cores_lower_bound", "over_bound", "chips", "target", "assumptions"),
+    )  # fmt: skip
+
+
+def _assumed(report: Report) -> str:
+    """What a mapping rests on that is not published."""
+    keys = [line.split(" = ")[0].split(": ")[1] for line in report.assumptions]
+    if not keys:
+        return ""
+    what = count(len(keys), "number")
+    if "core.synapse_memory" in keys:
+        what = f"synapse memory and {count(len(keys) - 1, 'other number')}" if len(keys) > 1 else "synapse memory"
+    return f", with {report.target} as it is modelled here: {what} assumed, not published"
+
+
+def right(report: Report) -> Sentence:
+    """Whether what the chip computes is the network, as far as it was looked at."""
+    keys = ("verification.met", "verification.verdicts[].sentence", "verification.compared_values")
+    found, question = report.verification, "Is it right?"
+    if found is None:
+        text = (
+            "Nothing was run yet: tern2lava verify BUNDLE --data FILE compares core images, Lava, integers and the "
+            "float model on your data."
+        )
+        return Sentence(question=question, mark="open", answer="Not checked yet", text=text, keys=("verification",))
+    failed = [row for row in found.verdicts if row.met is False]
+    if failed:
+        more = f"; also not met: {', '.join(row.name for row in failed[1:])}" if len(failed) > 1 else ""
+        text = f"The verdict on {failed[0].name} is not met: {failed[0].sentence}{more}."
+        return Sentence(question=question, mark="no", answer="No: a check failed", text=text, keys=keys)
+    return _passed(found, question, (*keys, "verification.arithmetic.share"))
+
+
+def _passed(found: Verification, question: str, keys: tuple[str, ...]) -> Sentence:
+    """What held, where nothing that is required failed."""
+    rows = {row.name: row for row in found.verdicts}
+    if not found.samples:
+        text = f"Without data only executions were compared: {_execution(found)}; the float model was not run."
+        return Sentence(question=question, mark="open", answer="Executions agree", text=text, keys=keys)
+    parts = [_execution(found), _arithmetic(found), _reading(rows["reading"])]
+    text = f"On {count(found.samples, 'sample')}, {parts[0]}, and {parts[1]}; {parts[2]}."
+    asked = [row for row in found.verdicts if row.met is not None]
+    if not asked:
+        return Sentence(question=question, mark="open", answer="Compared, nothing required", text=text, keys=keys)
+    answer = "It is right on these data" if rows["arithmetic"].met else "What was required holds"
+    return Sentence(question=question, mark="yes", answer=answer, text=text, keys=keys)
+
+
+def _execution(found: Verification) -> str:
+    """Which executions agree, in words of the first screen; where they need not and do not, that."""
+    if not found.equal or (found.cover is not None and not found.cover.equal):
+        return "executions differ"
+    chain = found.chain or (found.cover.chain if found.cover is not None else [])
+    lava = any(EXECUTIONS.get(name).lava for name in chain if name in EXECUTIONS)
+    values = found.compared_values or (found.cover.compared_values if found.cover is not None else 0)
+    who = "core images, Lava and the integers" if lava else "core images and the integers (Lava was not run)"
+    return f"{who} agree in all {values:,} spikes and states"
+
+
+def _arithmetic(found: Verification) -> str:
+    counts = found.arithmetic
+    differing = counts.missing + counts.extra
+    if not counts.float_spikes and not differing:
+        return "no neuron spiked in the float model either"
+    if not differing:
+        return f"all {counts.float_spikes:,} spikes are those of the float model"
+    return f"{differing:,} spikes differ from the float model's {counts.float_spikes:,} ({percent(counts.share)})"
+
+
+def _reading(row: VerdictRow) -> str:
+    if row.status == "not compared":
+        return "whether that is your framework's network was not compared"
+    if row.status == "differs":
+        return "the float model is not your framework's network"
+    return "the float model is your framework's network on the recorded samples"
+
+
+def saved(report: Report) -> Sentence:
+    """What ternary weights save: against the same network mapped with 8-bit weights where it was, else of the weights
+    alone. Like is held with like: cores with cores, weights alone with weights alone."""
+    total, question = report.memory.total, "What did ternary save?"
+    stored = (
+        f"the cores store {size_text(total.stored_bits)} with headers and copies, of an entropy of "
+        f"{size_text(total.entropy_bits)}"
+    )
+    if report.twins:
+        return _against_twin(report, question, report.twins[0], report.twins[1], stored)
+    keys = tuple(f"memory.total.{key}" for key in ("ternary_bits", "int8_bits", "fp32_bits", "stored_bits"))
+    if not total.weights or not total.ternary_bits:
+        return Sentence(
+            question=question, mark="open", answer="There are no weights", text="Nothing is stored.", keys=keys
+        )
+    int8, fp32 = total.int8_bits / total.ternary_bits, total.fp32_bits / total.ternary_bits
+    text = (
+        f"The weights alone take {size_text(total.ternary_bits)} against {size_text(total.int8_bits)} in int8 and "
+        f"{size_text(total.fp32_bits)} in fp32 ({int8:.1f} and {fp32:.1f} times); {stored}."
+    )
+    answer = f"{int8:.1f}x less than int8, weights alone" if int8 > 1 else "Nothing against int8"
+    return Sentence(question=question, mark="yes" if int8 > 1 else "no", answer=answer, text=text, keys=keys)
+
+
+def _against_twin(report: Report, question: str, own: TwinRow, twin: TwinRow, stored: str) -> Sentence:
+    keys = ("twins[].stored_bits", "twins[].cores", "memory.total.stored_bits", "memory.total.entropy_bits")
+    if twin.stored_bits is None or not own.stored_bits:
+        text = f"With 8-bit weights the network does not fit {report.target}; {stored}."
+        return Sentence(question=question, mark="yes", answer="8-bit weights do not fit", text=text, keys=keys)
+    ratio = twin.stored_bits / own.stored_bits
+    text = (
+        f"Mapped alike with 8-bit weights, the network takes {size_text(twin.stored_bits)} of synaptic memory on "
+        f"{count(twin.cores or 0, 'core')} instead of {size_text(own.stored_bits)} on {count(own.cores or 0, 'core')}; "
+        f"{stored}."
+    )
+    answer = f"{ratio:.1f}x less than 8 bits, on cores" if ratio > 1 else "Nothing against 8 bits"
+    return Sentence(question=question, mark="yes" if ratio > 1 else "no", answer=answer, text=text, keys=keys)

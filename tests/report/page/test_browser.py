@@ -1,0 +1,220 @@
+"""The report's page in a browser: what it shows at once, what a hover, a click and a key do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pages import HOSTILE, hostile_network, written
+from tern2lava.api import CompiledNetwork
+from tern2lava.bundle import profile_of
+from tern2lava.report.page.document import Subject, page_document
+from tern2lava.report.page.page import assemble
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FIRST = {"width": 1280, "height": 720}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium of the system, without a window."""
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip("no Chromium is installed (apt-get install chromium)")
+    with sync_api.sync_playwright() as playwright:
+        # Chromium runs as root only without its sandbox.
+        alone = [] if not hasattr(os, "geteuid") or os.geteuid() else ["--no-sandbox"]
+        started = playwright.chromium.launch(executable_path=found, args=alone)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def held() -> CompiledNetwork:
+    return hostile_network()
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def show(browser: Any) -> Iterator[Open]:
+    """Opens a file; whatever it logs as an error or asks for besides itself ends the test of who asks for `faults`."""
+    with ExitStack() as around:
+
+        def show(path: Path, **more: Any) -> Any:
+            page = browser.new_page(**{"viewport": FIRST, **more})
+            around.callback(page.close)
+            page.faults = []
+            page.on("console", lambda m: page.faults.append(m.text) if m.type in ("error", "warning") else None)
+            page.on("pageerror", lambda error: page.faults.append(str(error)))
+            page.on("request", lambda r: page.faults.append(r.url) if r.url != path.as_uri() else None)
+            page.goto(path.as_uri())
+            return page
+
+        yield show
+
+
+@pytest.fixture(scope="module")
+def file(held: CompiledNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    written(held, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(show: Open, file: Path) -> Any:
+    return show(file)
+
+
+def test_the_first_screen_says_in_three_sentences_whether_it_fits_is_right_and_what_ternary_saved(page: Any) -> None:
+    said = page.locator(".sentence")
+    assert said.count() == 3
+    boxes = [said.nth(at).bounding_box() for at in range(3)]
+    assert all(box["y"] >= 0 and box["y"] + box["height"] <= FIRST["height"] for box in boxes)
+    fits, right, saved = said.all_inner_texts()
+    assert "cores of tiny" in fits
+    assert "agree in all" in right
+    assert "The weights alone take" in saved
+    assert all(text.endswith(".") for text in (fits, right, saved))
+
+
+def test_hostile_names_are_text_and_run_nothing(page: Any) -> None:
+    assert page.title() == f"{HOSTILE} on tiny"
+    assert page.locator("img").count() == 0
+    assert page.locator("h1").inner_text() == f"{HOSTILE} on tiny"
+
+
+def test_a_core_shows_what_it_holds_under_the_pointer_by_a_click_and_by_keys(page: Any) -> None:
+    canvas = page.locator("#map")
+    canvas.focus()
+    page.keyboard.press("Home")
+    assert HOSTILE in page.locator("#core").inner_text() or "y" in page.locator("#core li").all_inner_texts()
+    first = page.locator("#core h3").inner_text()
+    assert first in page.locator("#core-said").inner_text()
+    at = page.evaluate("document.getElementById('map').dataset.chosen.split(',').map(Number)")
+    page.keyboard.press("Escape")
+    canvas.click(position={"x": 2, "y": canvas.bounding_box()["height"] - 2})
+    assert page.locator("#core h3").inner_text() == "No core chosen"
+    canvas.hover(position={"x": at[0], "y": at[1]})
+    assert page.locator("#tip").inner_text().startswith(first)
+    canvas.click(position={"x": at[0], "y": at[1]})
+    assert page.locator("#core h3").inner_text() == first
+    assert "synapse memory" in page.locator("#core").inner_text().lower()
+
+
+def test_cores_are_coloured_by_any_resource(page: Any) -> None:
+    seen = set()
+    for way in page.locator("#way option").evaluate_all("options => options.map(option => option.value)"):
+        page.locator("#way").select_option(way)
+        seen.add(page.evaluate("document.getElementById('map').toDataURL()"))
+    assert len(seen) >= 4
+
+
+def test_the_limiting_resource_is_marked(page: Any, held: CompiledNetwork) -> None:
+    fullest = [(found := pairs(core)).index(max(found)) for core in held.report.cores]
+    shares = [fullest.count(resource) for resource in range(4)]
+    marked = page.locator("#use tr:has(.badge) th").inner_text()
+    assert marked.startswith(("Neurons", "Synapse memory", "Input axons", "Output axons")[shares.index(max(shares))])
+
+
+def pairs(core: Any) -> list[float]:
+    return [
+        getattr(core, key)[0] / getattr(core, key)[1] for key in ("neurons", "synapse_bits", "in_axons", "out_axons")
+    ]
+
+
+def test_the_memory_of_each_layer_is_drawn_in_both_units_and_told_in_a_table(page: Any, held: CompiledNetwork) -> None:
+    layers = held.report.memory.layers
+    dots = page.locator("#memory .chart svg :is(circle, rect) > title")
+    assert dots.count() == 5 * len(layers)
+    before = dots.first.evaluate("title => title.parentElement.getAttribute('x')")
+    page.get_by_role("button", name="Size", exact=True).click()
+    assert dots.first.evaluate("title => title.parentElement.getAttribute('x')") != before
+    page.locator("#memory summary:has-text('as a table')").click()
+    assert page.locator("#memory tbody th").all_inner_texts() == [*(layer.projection for layer in layers), "All"]
+
+
+def test_every_figure_is_explained_one_click_away(page: Any) -> None:
+    helps = page.locator(".help > summary")
+    assert helps.count() > 12
+    for at in range(helps.count()):
+        texts = helps.nth(at).evaluate("s => [...s.parentElement.querySelectorAll('dt, dd')].map(e => e.textContent)")
+        assert texts
+        assert all(text and text != "undefined" for text in texts)
+    helps.first.click()
+    assert page.locator(".help[open] .pop").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator(".help[open]").count() == 0
+
+
+def test_light_and_dark_follow_the_system_and_the_switch(page: Any) -> None:
+    shade = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(shade)
+    page.emulate_media(color_scheme="dark")
+    dark = page.evaluate(shade)
+    assert dark != light
+    page.locator("#theme").click()
+    assert page.evaluate(shade) == light
+    page.locator("#theme").click()
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(shade) == dark
+    page.locator("#theme").click()
+
+
+def test_everything_has_its_landmark_heading_and_name(page: Any) -> None:
+    assert page.locator("main, header, nav").count() == 3
+    unnamed = page.locator("section:not([aria-label]):not([aria-labelledby]):not(:has(h2)), canvas:not([aria-label])")
+    assert unnamed.count() == 0
+    buttons = page.locator("button, summary, select").evaluate_all(
+        "found => found.filter(e => !(e.ariaLabel || e.textContent.trim())).length"
+    )
+    assert buttons == 0
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(show: Open, file: Path) -> None:
+    page = show(file, viewport={"width": 320, "height": 640})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert page.faults == []
+
+
+def test_paper_has_light_colours_and_what_was_folded(page: Any) -> None:
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details.more:not([open])").count() == 0
+    assert page.evaluate("document.documentElement.dataset.theme") == "light"
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details.more:not([open])").count() > 0
+
+
+def test_fifty_thousand_cores_are_pixels_and_not_elements(show: Open, held: CompiledNetwork, tmp_path: Path) -> None:
+    bundle = held.bundle
+    subject = Subject(report=held.report, executable=bundle.executable, profile=profile_of(bundle))
+    document = page_document(subject)
+    cores, count = document["cores"], 50_000
+    cores["kinds"] = [[[at % 2], at % 64, at, at % 1000, at % 900, 0, 0, 0, at] for at in range(1000)]
+    cores |= {"kind": [at % 1000 for at in range(count)], "id": [0, *[1] * (count - 1)], "router": [1.0] * count}
+    cores["mesh"] = {"chips": 1152, "chip_cols": 48, "rows": 8, "cols": 16, "slots": 1, "per_chip": 122}
+    document["routes"]["cores"] = None
+    path = tmp_path / "large.html"
+    path.write_text(assemble(held.report, count, document), encoding="utf-8")
+    assert path.stat().st_size < 2_000_000
+    page = show(path)
+    assert page.evaluate("performance.getEntriesByType('navigation')[0].loadEventEnd") < 5_000
+    assert page.locator("*").count() < 6_000
+    page.locator("#map").focus()
+    page.keyboard.press("End")
+    assert page.locator("#core h3").inner_text().startswith("Core 49,999")
+    page.keyboard.press("Enter")
+    assert page.locator("#all-chips").is_visible()
+    assert page.faults == []
+
+
+def test_nothing_was_logged_or_asked_for_in_all_of_this(page: Any) -> None:
+    assert page.faults == []
