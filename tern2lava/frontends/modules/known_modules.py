@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tern2lava.compiler.ir.graph import Graph
@@ -18,15 +18,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Loaded:
-    """A live module as it was read: its graph, how it is called ("step", "time_first", "batch_first" or "static"), and
-    the population of each neuron layer by its name in the module. scores: whether a tensor (samples, classes) that its
-    forward returns is the scores of the graph's first output."""
+class OwnRun:
+    """A live module's own way to run: how it is called ("step", "time_first", "batch_first" or "static"), and the
+    population of each neuron layer by its name in the module. scores: whether a tensor (samples, classes) that its
+    forward returns is the scores of the graph's first output. shared: neuron layers that serve in several places, by
+    their names: the population of each place (empty: left out), and the place of each call of a run."""
 
-    graph: Graph
     call: str
     names: dict[str, str]
     scores: bool = True
+    shared: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Loaded(OwnRun):
+    """A live module as it was read: its graph, with its own way to run."""
+
+    graph: Graph
 
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks")
@@ -84,6 +92,8 @@ def is_leaf(module: torch.nn.Module) -> bool:
     """Whether a traced module's part is read as a whole: neurons, and layers whose numbers its reader takes as they
     are. Others, and what only moves or pools, are followed function by function."""
     path = class_path(module)
+    if "forward" in vars(module):
+        return False
     return path in NEURONS or (path in WEIGHTED and getattr(module, "padding_mode", "zeros") == "zeros")
 
 
@@ -125,8 +135,7 @@ def reads_sequences(module: torch.nn.Module) -> bool | None:
 
 
 def add_layer(builder: GraphBuilder, name: str, source: str, where: str, module: torch.nn.Module) -> None:
-    """Add a layer or neuron; UnsupportedError (at `where`) where its class is not known, or it was changed."""
-    refuse_changes(module, where)
+    """Add a layer or neuron; UnsupportedError (at `where`) where its class is not known."""
     path = class_path(module)
     if path in NEURONS:
         builder.layer(name, (source,), where, NEURONS[path](module, name, where))

@@ -152,7 +152,7 @@ def is_sequence(module: torch.nn.Module) -> bool:
     """Whether `module` is a container of known layers in a known order, all the way down, or a single layer, each
     as its class says."""
     if is_layer(module):
-        return not changes(module)
+        return not any(changes(part) for part in module.modules())
     path = class_path(module)
     if path == norse.LIFT:
         return is_sequence(module.lifted_module)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.counts import count
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, Tern2LavaError, UnsupportedError
-from tern2lava.frontends.modules.known_modules import FRAMEWORKS, Loaded, dtype_of, rest, resting_copy, unwrapped
+from tern2lava.frontends.modules.known_modules import FRAMEWORKS, OwnRun, dtype_of, rest, resting_copy, unwrapped
 from tern2lava.frontends.modules.read import CALLS, is_sequence, sequence_call, sequence_names
 from tern2lava.frontends.modules.torch_layers import class_path
 from tern2lava.frontends.modules.trace.load import load_traced
@@ -36,7 +36,7 @@ Scores = Callable[[Any], Any]
 def record_module(
     module: torch.nn.Module, inputs: Mapping[str, Array], *, names: Names | None = None,
     potentials: Potentials | None = None, call: str = "auto", scores: Scores | None = None,
-    loaded: Loaded | None = None, effort: Effort = NORMAL,
+    loaded: OwnRun | None = None, effort: Effort = NORMAL,
 ) -> dict[str, Array]:  # fmt: skip
     """Arrays of the module's own run on `inputs`, (samples, steps, *shape) for each argument of its forward.
 
@@ -53,13 +53,12 @@ def record_module(
         raise InputError("call", f"requires one of {', '.join(CALLS)}; found {call!r}; choose one of them")
     shapes = {name: tuple(values.shape[2:]) for name, values in inputs.items()}
     steps = next(iter(inputs.values())).shape[1]
-    if loaded is not None:
-        style, known, plain = loaded.call, loaded.names, loaded.scores
-    else:
-        style, known, plain = _style(original, source, shapes, steps, call, effort)
+    if loaded is None:
+        loaded = _read(original, source, shapes, steps, call, effort)
+    style, plain = loaded.call, loaded.scores
     copied = resting_copy(original)
     dtype = dtype_of(copied)
-    layers = _layers(copied, known, dict(names or {}), dict(potentials or {}), source)
+    layers = _layers(copied, loaded, dict(names or {}), dict(potentials or {}), source)
     samples = len(next(iter(inputs.values())))
     kept: dict[str, list[Array]] = {}
     given: list[Array] = []
@@ -82,7 +81,8 @@ def record_module(
     if any(name.startswith("v.") for name in arrays):
         arrays["v_when"] = np.array("after")
         for path, (_, when) in (potentials or {}).items():
-            arrays[f"v_when.{layers[path].name}"] = np.array(when)
+            for name in layers[path].places or (layers[path].name,):
+                arrays[f"v_when.{name}"] = np.array(when)
     arrays["dtype"] = np.array(str(dtype).removeprefix("torch."))
     frameworks = {path.split(".", 1)[0] for layer in layers.values() if (path := class_path(layer.module))}
     if len(frameworks) == 1 and f"{next(iter(frameworks))}." in FRAMEWORKS:
@@ -101,44 +101,48 @@ def _require_memory(kept: dict[str, list[Array]], samples: int, ran: int, source
 @dataclass(eq=False, kw_only=True)
 class _Layer:
     """A neuron layer: the population's name, the module that steps (inside a container), the attribute of its potential
-    where the user names one; and what a run has given so far."""
+    where the user names one; of one that serves in several places their populations and the place of each call; and
+    what a run has given so far."""
 
     name: str
     module: torch.nn.Module
     attribute: str = ""
+    places: tuple[str, ...] = ()
+    order: tuple[int, ...] = ()
     spikes: list[torch.Tensor] = field(default_factory=list)
     v: list[torch.Tensor] = field(default_factory=list)
 
 
-def _style(
+def _read(
     module: torch.nn.Module, source: str, shapes: dict[str, Shape], steps: int, call: str, effort: Effort
-) -> tuple[str, dict[str, str], bool]:
-    """(how the module is called, the population of each neuron layer by its name in the module, whether what it returns
-    may be the scores of its readout)."""
+) -> OwnRun:
+    """How the module is called, the populations of its neuron layers, whether what it returns may be the scores of its
+    readout."""
     if is_sequence(module) and len(shapes) == 1:
-        return sequence_call(module) if call == "auto" else call, sequence_names(module), True
+        style = sequence_call(module) if call == "auto" else call
+        return OwnRun(call=style, names=sequence_names(module))
     try:
         say: Any = {"levels": (0, 1), "call": call, "effort": effort}
         try:
-            read = load_traced(module, shapes, steps, readout=None, **say)
+            return load_traced(module, shapes, steps, readout=None, **say)
         except UnsupportedError:
             # What is returned is no readout of ours: the spikes can be recorded all the same.
-            read = load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, **say)
+            return load_traced(module, shapes, steps, readout=Readout.SPIKE_COUNT, **say)
     except Tern2LavaError as error:
         if call == "auto":
             raise InputError(
                 f"{source}: call", f"requires how its forward is called; found a module that cannot be read ({error}); "
                 f"say call= one of {', '.join(CALLS[1:])}, and names={{'LAYER': 'POPULATION'}}"
             ) from None  # fmt: skip
-        return call, sequence_names(module), True
-    return read.call, read.names, read.scores
+        return OwnRun(call=call, names=sequence_names(module))
 
 
 def _layers(
-    module: torch.nn.Module, known: dict[str, str], names: dict[str, str], potentials: dict[str, tuple[str, str]],
+    module: torch.nn.Module, loaded: OwnRun, names: dict[str, str], potentials: dict[str, tuple[str, str]],
     source: str,
 ) -> dict[str, _Layer]:  # fmt: skip
     """The layers to be recorded, by their names in the module."""
+    known = {**loaded.names, **{path: path for path in loaded.shared}}
     parts = dict(module.named_modules())
     missing = [path for path in (*names, *potentials) if path not in parts]
     if missing:
@@ -165,7 +169,8 @@ def _layers(
         if class_path(part).endswith(("LinearRecurrentContainer", "ElementWiseRecurrentContainer")):
             part = part.sub_module
         attribute = potentials[path][0] if path in potentials else ""
-        found[path] = _Layer(name=name, module=part, attribute=attribute)
+        places, order = ((), ()) if path in names else loaded.shared.get(path, ((), ()))
+        found[path] = _Layer(name=name, module=part, attribute=attribute, places=places, order=order)
         if hasattr(part, "store_v_seq") and getattr(part, "step_mode", "s") == "m":
             part.store_v_seq = True
     return found
@@ -191,7 +196,7 @@ class _Run:
         handles = []
         try:
             for layer in self.layers.values():
-                handles.append(layer.module.register_forward_hook(self._hook(layer), with_kwargs=True))
+                handles.append(layer.module.register_forward_hook(self._hook(layer), with_kwargs=True, prepend=True))
             with torch.no_grad():
                 rest(self.module)
                 return self._call()
@@ -251,10 +256,17 @@ f"{count(self.steps, 'step')}; found {type(error).__name__}: {why}; say call= an
         found = {}
         for path, layer in self.layers.items():
             where = f"{self.source}: layer {path or 'itself'} ({type(layer.module).__name__})"
-            found[f"spikes.{layer.name}"] = self._whole_spikes(self._joined(layer.spikes, where), where)
-            if layer.v:
-                v = self._joined(layer.v, where)
-                found[f"v.{layer.name}"] = v.to(torch.float64 if v.dtype is torch.float64 else torch.float32).numpy()
+            for place, name in enumerate(layer.places or (layer.name,)):
+                if not name:
+                    continue
+                of = [n for n, each in enumerate(layer.order) if each == place] if layer.places else None
+                spikes, v = (parts if of is None else [parts[n] for n in of if n < len(parts)]
+                             for parts in (layer.spikes, layer.v))  # fmt: skip
+                found[f"spikes.{name}"] = self._whole_spikes(self._joined(spikes, where), where)
+                if v:
+                    joined = self._joined(v, where)
+                    short = joined if joined.dtype is torch.float64 else joined.to(torch.float32)
+                    found[f"v.{name}"] = short.numpy()
         return found
 
     def _joined(self, parts: list[torch.Tensor], where: str) -> torch.Tensor:

@@ -131,11 +131,11 @@ def per_item(value: Any, shape: Sequence[int], axes: Sequence[str], by: Codes) -
     """A number or tensor as () or the shape of an item; None where it differs between steps or samples."""
     array = torch.as_tensor(value, dtype=torch.float64).detach().cpu().numpy()
     if array.size == 1 or (array == array.reshape(-1)[0]).all():
-        return array.reshape(-1)[:1].reshape(())
+        return np.array(array.reshape(-1)[0])
     full = ordered(np.broadcast_to(array, tuple(shape)), axes, by)
     if not (full == full[:1, :1]).all():
         return None
-    return np.ascontiguousarray(full[0, 0])
+    return np.array(full[0, 0])
 
 
 def _per_step(value: Any, shape: Sequence[int], axes: Sequence[str], by: Codes) -> tuple[float, ...] | None:

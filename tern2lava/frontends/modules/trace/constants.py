@@ -17,7 +17,7 @@ class Digests:
     def __init__(self, module: torch.nn.Module) -> None:
         kept = [*module.parameters(), *module.buffers()]
         self._kept: dict[int, Tensor] = {id(tensor): tensor for tensor in kept}
-        self._known: dict[tuple[int, int], Digest] = {}
+        self._known: dict[int, tuple[Tensor, Digest]] = {}
 
     def of(self, value: Any) -> Any:
         """What is equal for equal values: a digest for a tensor, else the value itself (lists as tuples)."""
@@ -27,10 +27,11 @@ class Digests:
             return value if isinstance(value, int | float | str | bool | type(None)) else repr(value)
         if id(value) not in self._kept:
             return digest(value)
-        key = (id(value), value._version)
-        if key not in self._known:
-            self._known[key] = digest(value)
-        return self._known[key]
+        # What is written through `data` counts as no new version: the numbers themselves are compared.
+        known = self._known.get(id(value))
+        if known is None or known[0].dtype != value.dtype or not torch.equal(known[0], value.detach()):
+            self._known[id(value)] = known = (value.detach().clone(), digest(value))
+        return known[1]
 
 
 def digest(tensor: Tensor) -> Digest:

@@ -47,12 +47,16 @@ def follow(recorder: Recorder, call: Call) -> None:
     if not meanings or name in _PLAIN:
         return
     if name in _OUTSIDE:
-        raise UnsupportedError(
+        error = UnsupportedError(
             recorder.source,
             "a forward whose course depends on no spike",
             f"Tensor.{name} of a tensor that depends on the input{call.at}",
             "keep data in tensors; leave branches on them, assertions and logging out while the network is read",
         )
+        if not recorder.left:
+            raise error
+        recorder.left[-1].append(error)  # in a hook, which may only watch
+        return
     targets = [call.args[0]] if name == "__setitem__" else _results(call.result)
     found: list[Meaning | None]
     strange = next((m for m in meanings if isinstance(m, Foreign)), None)

@@ -6,6 +6,7 @@ alters one of these through a layer's attributes calls no function of which the 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,8 @@ class Held:
     def __init__(self) -> None:
         self._numbers: dict[int, dict[str, Any]] = {}
         self._states: dict[int, dict[str, Any]] = {}
+        self._rest: dict[int, dict[str, Any]] = {}
+        self._altered: dict[int, torch.nn.Module] = {}
         self._called: set[int] = set()
 
     def at_rest(self, module: torch.nn.Module) -> None:
@@ -38,10 +41,15 @@ class Held:
         self._called.clear()
         neurons = [part for part in module.modules() if class_path(part) in NEURONS]
         self._states = {id(part): dict(_copies(_states(part))) for part in neurons}
+        self._rest = dict(self._states)
 
-    def check(self, where: str, layer: torch.nn.Module, given: bool) -> None:
-        """Raise UnsupportedError where a layer that is called has other numbers than in its first call, or neurons
-        another state than they left. given: whether the states are arguments of the call."""
+    def check(self, where: str, layer: torch.nn.Module, given: bool, whole: bool) -> bool:
+        """Whether neurons start from rest once more. Raises UnsupportedError where a layer that is called has other
+        numbers than in its first call, or neurons another state than they left.
+
+        given: whether the states are arguments of the call; whole: whether the neurons have run all steps, behind which
+        they may be put at rest to serve in another place.
+        """
         numbers = dict(_numbers(layer))
         known = self._numbers.setdefault(id(layer), dict(_copies(numbers.items())))
         other = next((n for n in known if not _same(known.get(n), numbers.get(n))), None)
@@ -53,15 +61,30 @@ class Held:
             )  # fmt: skip
         left = self._states.get(id(layer))
         if left is None or given:
-            return
-        first = id(layer) not in self._called
+            return False
+        first, anew = id(layer) not in self._called, False
         for name, value in _states(layer):
-            if not _same(left.get(name), value) and not (first and _rests(left.get(name), value)):
+            same = _same(left.get(name), value)
+            if not same and whole and _rests(self._rest[id(layer)].get(name), value):
+                anew = True
+            elif not same and not (first and _rests(left.get(name), value)):
                 found = "a start from other states than rest" if first else "states that were altered"
                 raise UnsupportedError(
                     where, "neurons that start at rest and go on from their own state of the step before",
                     f"{found}, in {name}{users_line()}", "leave the states of neurons to them",
                 )  # fmt: skip
+        return anew
+
+    def as_called(self, layer: torch.nn.Module) -> torch.nn.Module:
+        """A layer with the numbers that it had in its calls: a copy, where the forward has put others there since."""
+        known = self._numbers.get(id(layer), {})
+        now = dict(_numbers(layer))
+        if all(_same(value, now.get(name)) for name, value in known.items()):
+            return layer
+        if id(layer) not in self._altered:
+            self._altered[id(layer)] = copy.deepcopy(layer)
+            _put(self._altered[id(layer)], known)
+        return self._altered[id(layer)]
 
     def leave(self, layer: torch.nn.Module) -> None:
         """Note the states of neurons behind a call."""
@@ -110,6 +133,25 @@ def _numbers(layer: torch.nn.Module) -> Iterator[tuple[str, Any]]:
                 elif isinstance(value, tuple):
                     fields = getattr(value, "_fields", range(len(value)))
                     yield from ((f"{front}{name}.{field}", v) for field, v in zip(fields, value, strict=True))
+
+
+def _put(layer: torch.nn.Module, numbers: dict[str, Any]) -> None:
+    """Give a layer these numbers, named as _numbers does."""
+    parts = dict(layer.named_modules())
+    for full, value in numbers.items():
+        front, _, name = full.rpartition(".")
+        if front not in parts:
+            raise UnsupportedError(
+                f"layer {type(layer).__name__}", "layers that keep their numbers behind their calls",
+                f"another {full} at the end of the forward", "let the forward leave it as it is",
+            )  # fmt: skip
+        part = parts[front]
+        if name in part._parameters:
+            part._parameters[name] = torch.nn.Parameter(value, requires_grad=False)
+        elif name in part._buffers:
+            part._buffers[name] = value
+        else:
+            object.__setattr__(part, name, value)
 
 
 def _inner(states: Any) -> Iterator[Tensor]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
+
+from torch import Tensor
 
 from tern2lava.frontends.modules.trace.linear import probe
 from tern2lava.frontends.modules.trace.moving import HANDLERS as MOVING
@@ -29,7 +32,13 @@ def layer(
         kind=kind, label=kind, args=((symbol.key, 0),), data=data, shape=item_shape(call.result, axes), at=call.at,
         values=(0.0, 1.0) if kind == "maxpool" else (),
     )  # fmt: skip
-    return Symbol(recorder.express(expression, recorder.digests.of(data)), symbol.times, axes)
+    known = len(recorder.expressions)
+    key = recorder.express(expression, recorder.digests.of(data))
+    if key == known:
+        # The forward may write other numbers into its tensors later.
+        own = tuple(value.detach().clone() if isinstance(value, Tensor) else value for value in data)
+        recorder.expressions[key] = replace(recorder.expressions[key], data=own)
+    return Symbol(key, symbol.times, axes)
 
 
 def _source(recorder: Recorder, call: Call, *constants: Any) -> Symbol | Foreign | None:

@@ -12,10 +12,11 @@ from tern2lava.compiler.ir.graph import Readout
 from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import InputError, Tern2LavaError
-from tern2lava.frontends.modules.known_modules import Loaded, fresh_copy, refuse_changes, rest
+from tern2lava.frontends.modules.known_modules import Loaded, fresh_copy, rest
 from tern2lava.frontends.modules.trace.check import check_returned, check_spikes
 from tern2lava.frontends.modules.trace.functions import follow
 from tern2lava.frontends.modules.trace.held import Held
+from tern2lava.frontends.modules.trace.hooks import refuse_inner_changes
 from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.returned import Returned, returned_tensors
 from tern2lava.frontends.modules.trace.symbols import BATCH, ITEM, STATIC, TIME, AxesError, OneCallError, Symbol
@@ -36,13 +37,13 @@ def load_traced(
     graph's spikes differ from the module's.
     """
     source = type(module).__qualname__
-    for name, part in module.named_modules():
-        refuse_changes(part, f"{source}: {name or 'the module itself'} ({type(part).__name__})")
+    refuse_inner_changes(module, source)
     styles = ("time_first", "batch_first", "step", "static") if call == "auto" else (call,)
     errors: list[tuple[int, Tern2LavaError]] = []
     for style in styles:
         attempt = _Attempt(fresh_copy(module), source, shapes, steps, style, levels, effort)
         attempt.training = module.training
+        attempt.outside = [t for t in (*module.parameters(), *module.buffers()) if t.layout is torch.strided]
         try:
             found = attempt.graph(readout)
         except (Tern2LavaError, _RunError) as error:
@@ -73,6 +74,7 @@ class _Attempt:
         self.reached = 0
         self.training = False
         self.held = Held()
+        self.outside: list[torch.Tensor] = []
 
     def graph(self, readout: Readout | None) -> Loaded:
         """The module as it is read, its graph checked against runs of it over all its steps.
@@ -105,7 +107,10 @@ class _Attempt:
         graph = graph.with_nodes(graph.nodes, notes=(*notes, *fold.told))
         first = next(iter(fold.chosen), None)
         given = not fold.other if first is None else not (first.whole or first.ends) and first.path in ("", "[0]")
-        return Loaded(graph=graph, call=self.style, names=names, scores=given)
+        shared = recorder.shared(names)
+        places = {f"{name}.{n + 1}" for name, (nodes, _) in shared.items() for n in range(1, len(nodes))} | set(shared)
+        alone = {label: node for label, node in names.items() if label not in places}
+        return Loaded(graph=graph, call=self.style, names=alone, scores=given, shared=shared)
 
     def record(self, seed: int) -> tuple[Recorder, Inputs, list[Returned]]:
         """A recorded run from rest on random input, that input by name, (batch, steps, *shape), and what the run
@@ -118,7 +123,7 @@ class _Attempt:
                 rng, self.levels, 1 if still else self.steps, shape
             )  # fmt: skip
             inputs[name] = np.broadcast_to(values.astype(np.float64), (self.batch, self.steps, *shape))
-        recorder = Recorder(self.module, self.source, self.batch, self.steps, follow, self.held)
+        recorder = Recorder(self.module, self.source, self.batch, self.steps, follow, self.held, self.outside)
         with torch.no_grad():
             rest(self.module)
         try:

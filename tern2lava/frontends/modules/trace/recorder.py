@@ -8,7 +8,8 @@ time, layer by layer or unrolled, come out alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +19,15 @@ from torch.overrides import TorchFunctionMode
 
 from tern2lava.compiler.ir.shapes import Reals, Shape, Spikes
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.modules.known_modules import NEURONS, is_leaf, reads_sequences
-from tern2lava.frontends.modules.torch_layers import class_name, class_path
+from tern2lava.frontends.modules.known_modules import NEURONS, reads_sequences
+from tern2lava.frontends.modules.torch_layers import class_path
 from tern2lava.frontends.modules.trace.constants import Digests
-from tern2lava.frontends.modules.trace.held import Held, resting
-from tern2lava.frontends.modules.trace.meanings import POTENTIAL, Meanings
+from tern2lava.frontends.modules.trace.held import Held
+from tern2lava.frontends.modules.trace.hooks import Left, followed, leaves, small_parts
+from tern2lava.frontends.modules.trace.meanings import POTENTIAL
 from tern2lava.frontends.modules.trace.names import CASTS, WRITES, in_place, name_of
 from tern2lava.frontends.modules.trace.places import users_line
+from tern2lava.frontends.modules.trace.populations import STATES, Populations, tensors
 from tern2lava.frontends.modules.trace.symbols import (
     BATCH,
     BATCH_TIME,
@@ -33,7 +36,6 @@ from tern2lava.frontends.modules.trace.symbols import (
     TIME_BATCH,
     AxesError,
     Call,
-    Calls,
     Expression,
     Foreign,
     Symbol,
@@ -42,43 +44,49 @@ from tern2lava.frontends.modules.trace.symbols import (
 # What one call of a torch function says of tensors that depend on the input.
 Follow = Callable[["Recorder", Call], None]
 
-_STATES = ("v", "mem", "syn", "v_seq")
-"""Attributes of neurons of the frameworks that hold potentials or currents."""
-
 NO_EXACT_FORM = (
     "docs/live-modules.md lists what has an exact form; to feed the layer spikes instead changes the network"
 )
 """The way out where a layer reads what no graph says."""
 
 
-class Recorder(Meanings, TorchFunctionMode):
-    """Records a run of `module` over `steps` steps of a batch of `batch` samples; `follow` says what functions mean."""
+class Recorder(Populations, TorchFunctionMode):
+    """Records a run of `module` over `steps` steps of a batch of `batch` samples; `follow` says what functions mean.
+
+    outside: tensors that the run must not write, those of the module that `module` is a copy of.
+    """
 
     def __init__(
-        self, module: torch.nn.Module, source: str, batch: int, steps: int, follow: Follow, held: Held | None = None
-    ) -> None:
+        self, module: torch.nn.Module, source: str, batch: int, steps: int, follow: Follow, held: Held | None = None,
+        outside: Sequence[Tensor] = (),
+    ) -> None:  # fmt: skip
         TorchFunctionMode.__init__(self)
-        Meanings.__init__(self, batch, steps)
+        Populations.__init__(self, batch, steps)
         self.follow = follow
         self.module, self.source = module, source
         self.held = held or Held()
         self.digests = Digests(module)
         self.kept: dict[Any, Any] = {}
-        self.calls: dict[int, Calls] = {}
         self.depth = 0
         self.refused: UnsupportedError | None = None
-        self.pending: list[Symbol | None] = []
+        self.pending: list[tuple[Symbol | None, int]] = []
+        self.left: Left = []
+        self.outside = frozenset(tensor.untyped_storage()._cdata for tensor in outside)
 
     # Running
 
     def run(self, function: Callable[[], Any]) -> Any:
         """What `function` returns, run with hooks on every layer of the module."""
+        with followed(self.module, self.left):
+            return self._run(function)
+
+    def _run(self, function: Callable[[], Any]) -> Any:
         handles = []
         self.held.at_rest(self.module)
         try:
             for name, layer in leaves(self.module):
                 handles.append(layer.register_forward_pre_hook(self._before(name, layer), with_kwargs=True))
-                handles.append(layer.register_forward_hook(self._after(name, layer), with_kwargs=True))
+                handles.append(layer.register_forward_hook(self._after(name, layer), with_kwargs=True, prepend=True))
             for name, part in small_parts(self.module):
                 handles.append(part.register_forward_pre_hook(lambda m, a, name=name: self.inside.append(name)))
                 handles.append(part.register_forward_hook(lambda m, a, out: self.inside.pop() and None))
@@ -86,6 +94,11 @@ class Recorder(Meanings, TorchFunctionMode):
                 result = function()
             if self.refused is not None:
                 raise self.refused  # a forward may catch what is raised in it
+            self.refuse_restarts()
+            # Behind their calls the forward may have put other numbers into layers, as latent weights.
+            self.expressions = [
+                e if e.module is None else replace(e, module=self.held.as_called(e.module)) for e in self.expressions
+            ]
             return result
         finally:
             for handle in handles:
@@ -100,6 +113,7 @@ class Recorder(Meanings, TorchFunctionMode):
         self.depth += 1
         try:
             name = name_of(func)
+            self._refuse_outside(name, args)
             before = None
             if in_place(name) and isinstance(args[0], Tensor) and self.meaning(args[0]) is None:
                 before = args[0].clone()
@@ -108,7 +122,7 @@ class Recorder(Meanings, TorchFunctionMode):
             if name in CASTS and isinstance(result, Tensor) and self.meaning(args[0]) is not None:
                 # A cast rounds in the module's own run, and not in this one, which stands for real numbers.
                 result = args[0].double() if result.is_floating_point() else result
-            result = widened(result, args)
+            result = result if self._is_outside(result) else widened(result, args)
             call = Call(name=name, function=func, args=tuple(given), kwargs=kwargs, result=result, before=before)
             self.follow(self, call)
         except UnsupportedError as error:
@@ -117,6 +131,19 @@ class Recorder(Meanings, TorchFunctionMode):
         finally:
             self.depth -= 1
         return result
+
+    def _refuse_outside(self, name: str, args: Sequence[Any]) -> None:
+        if (in_place(name) or name == "__set__") and self._is_outside(args[0]):
+            raise UnsupportedError(
+                self.source, "a forward that alters tensors of the module itself alone, as its copy is what is read",
+                f"parameters written through a reference kept outside of it{users_line()}",
+                "reach them through self in the forward, or put the numbers in place before the module is given",
+            )  # fmt: skip
+
+    def _is_outside(self, value: Any) -> bool:
+        if not self.outside or not isinstance(value, Tensor) or value.layout is not torch.strided:
+            return False
+        return value.untyped_storage()._cdata in self.outside
 
     # Layers
 
@@ -131,7 +158,6 @@ class Recorder(Meanings, TorchFunctionMode):
                 found = type(values[0]).__name__ if values else "nothing"
                 raise UnsupportedError(where, "tensors as the input of layers", found, "pass a tensor")
             try:
-                self.held.check(where, layer, next(_tensors(values[1:]), None) is not None)
                 self.pending.append(self._read(where, layer, values))
             except UnsupportedError as error:
                 self.refused = self.refused or error
@@ -141,8 +167,12 @@ class Recorder(Meanings, TorchFunctionMode):
 
         return hook
 
-    def _read(self, where: str, layer: torch.nn.Module, values: list[Any]) -> Symbol | None:
-        """What a layer reads, checked: the input's Symbol, and that states handed in are its own of the step before."""
+    def _read(self, where: str, layer: torch.nn.Module, values: list[Any]) -> tuple[Symbol | None, int]:
+        """(what a layer reads, the key of its neurons or -1), checked: the input's Symbol, and that states handed in
+        are its own of the step before."""
+        places = self.places.setdefault(id(layer), [])
+        whole = bool(places) and self.complete(places[-1])
+        anew = self.held.check(where, layer, next(tensors(values[1:]), None) is not None, whole)
         neurons = class_path(layer) in NEURONS
         symbol = self.symbol(values[0])
         sequences = reads_sequences(layer)
@@ -167,54 +197,13 @@ class Recorder(Meanings, TorchFunctionMode):
                 raise AxesError(where, "numbers of one step on the last axis", found, "move them there")
             if neurons and symbol.leading in ((TIME_BATCH,), (BATCH_TIME,)):
                 raise AxesError(where, "neurons that read steps in order", "time and batch in one axis", "unflatten")
+        key = -1
         if neurons:
-            self._check_states(where, layer, values[0], values[1:])
+            key = self.population(where, layer, values[0], values[1:], anew)
             if symbol is None:
-                calls = self.calls[self._neuron(where, layer)]
+                calls = self.calls[key]
                 calls.constants[len(calls.read)] = values[0].detach().clone()
-        return symbol
-
-    def _check_states(self, where: str, layer: torch.nn.Module, values: Tensor, states: list[Any]) -> None:
-        key = self._neuron(where, layer)
-        t = len(self.calls[key].read)
-        given = list(_tensors(states))
-        held = [value for value in (getattr(layer, a, None) for a in _STATES) if isinstance(value, Tensor)]
-        for tensor in given or [value for value in held if t and self.meaning(value) is not None]:
-            symbol = self.symbol(tensor)
-            own = isinstance(symbol, Symbol) and symbol.times == (t - 1,) and self._of(symbol.key, key)
-            if not own and not (t == 0 and symbol is None):
-                several = symbol is None or (isinstance(symbol, Symbol) and self._of(symbol.key, key))
-                found = f"a start or an earlier state of its own in call {t + 1}" if several else "another state"
-                found = symbol.what if isinstance(symbol, Foreign) else f"{found}{users_line()}"
-                raise UnsupportedError(
-                    where, "neurons that go on from their own state of the step before", found,
-                    "hand each neuron what it gave out the step before; neurons that serve in several places need a "
-                    "copy of their own in each (copy.deepcopy), which computes the same"
-                    if several else "hand each neuron what it gave out the step before",
-                )  # fmt: skip
-        if t == 0 and given and not resting(layer, values, given):
-            raise UnsupportedError(
-                where, "neurons that start at rest", f"a start from other states{users_line()}",
-                "say it as v_init in a net.yaml, for a checkpoint of the network",
-            )  # fmt: skip
-        # Cells of Norse without a state start anew; layers over time run once.
-        anew = t > 0 and not given and class_path(layer).startswith("norse.")
-        if anew and reads_sequences(layer) is not True:
-            raise UnsupportedError(
-                where, "neurons that go on from their own state of the step before", f"no state{users_line()}",
-                "hand each neuron what it gave out the step before",
-            )  # fmt: skip
-
-    def _of(self, key: int, neurons: int) -> bool:
-        """Whether an expression is the spikes of `neurons` or a state of theirs."""
-        expression = self.expressions[key]
-        return key == neurons or (expression.kind == "state" and expression.args == ((neurons, 0),))
-
-    def _neuron(self, label: str, layer: torch.nn.Module) -> int:
-        values = (-1.0, 0.0, 1.0) if class_name(layer).startswith("Ternary") else (0.0, 1.0)
-        key = self.express(Expression(kind="neuron", label=label, module=layer, values=values))
-        self.calls.setdefault(key, Calls())
-        return key
+        return symbol, key
 
     def _after(self, name: str, layer: torch.nn.Module) -> Callable[..., Any]:
         def hook(module: Any, args: Any, kwargs: Any, output: Any) -> Any:
@@ -224,28 +213,28 @@ class Recorder(Meanings, TorchFunctionMode):
             self.depth += 1
             try:
                 self.held.leave(layer)
-                self._record(name, layer, self.pending.pop(), output)
+                self._record(name, layer, *self.pending.pop(), output)
             finally:
                 self.depth -= 1
 
         return hook
 
-    def _record(self, name: str, layer: torch.nn.Module, read: Symbol | None, output: Any) -> None:
-        first, *rest = list(_tensors([output]))
+    def _record(self, name: str, layer: torch.nn.Module, read: Symbol | None, key: int, output: Any) -> None:
+        first, *rest = list(tensors([output]))
         if class_path(layer) not in NEURONS:
             if read is not None:
                 lead = read.axes[:-1] if reads_sequences(layer) is None else read.leading
                 axes = (*lead, *[ITEM] * (first.ndim - len(lead)))
                 shape = item_shape(first, axes)
-                key = self.express(
-                    Expression(
-                        kind="layer", label=name, args=((read.key, 0),), module=layer, shape=shape, at=users_line()
-                    )
+                made = Expression(
+                    kind="layer", label=name, args=((read.key, 0),), module=layer, shape=shape, at=users_line()
                 )
-                self.mark(first, Symbol(key, read.times, axes))
+                self.mark(first, Symbol(self.express(made), read.times, axes))
             return
-        key = self._neuron(name, layer)
         calls = self.calls[key]
+        place = self.places[id(layer)].index(key)
+        self.order.setdefault(id(layer), []).append(key)
+        name = f"{name}.{place + 1}" if place else name
         t = len(calls.read)
         calls.read.append(read)
         sequence = reads_sequences(layer) is True
@@ -261,7 +250,7 @@ class Recorder(Meanings, TorchFunctionMode):
         else:
             times = (t,)
         self.mark(first, Symbol(key, times, axes))
-        held = [value for value in (getattr(layer, a, None) for a in _STATES) if isinstance(value, Tensor)]
+        held = [value for value in (getattr(layer, a, None) for a in STATES) if isinstance(value, Tensor)]
         for n, tensor in enumerate([*rest, *held]):
             if tensor is not first and self.meaning(tensor) is None and tensor.shape[-first.ndim :] == first.shape:
                 state = Expression(
@@ -290,27 +279,6 @@ def item_shape(value: Tensor, axes: Sequence[str]) -> Shape:
     return tuple(int(length) for length, axis in zip(value.shape, axes, strict=True) if axis == ITEM)
 
 
-def leaves(module: torch.nn.Module, prefix: str = "") -> Iterator[tuple[str, torch.nn.Module]]:
-    """(dotted name, module) of every layer and neuron that is read as a whole, not looking inside them."""
-    if not prefix and is_leaf(module):
-        yield "0", module
-        return
-    for name, child in module.named_children():
-        if is_leaf(child):
-            yield prefix + name, child
-        else:
-            yield from leaves(child, f"{prefix}{name}.")
-
-
-def small_parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
-    """(dotted name, module) of every module without parts of its own that is followed, not read as a whole."""
-    inside = [f"{name}." for name, _ in leaves(module)]
-    for name, part in module.named_modules():
-        small = name and next(part.children(), None) is None and not is_leaf(part)
-        if small and not any(name.startswith(outer) for outer in inside):
-            yield name, part
-
-
 def widened(result: Any, args: Sequence[Any]) -> Any:
     """`result` in float64 where it is in a shorter format and new."""
     if isinstance(result, Tensor):
@@ -329,12 +297,3 @@ def _whole(spikes: Tensor) -> Reals | Spikes:
     array = spikes.detach().cpu().numpy()
     short = array.astype(np.int8)
     return short if (short == array).all() else array.astype(np.float64)
-
-
-def _tensors(values: Any) -> Iterator[Tensor]:
-    """Every tensor in nested tuples and lists, in order."""
-    for value in values:
-        if isinstance(value, Tensor):
-            yield value
-        elif isinstance(value, tuple | list):
-            yield from _tensors(value)

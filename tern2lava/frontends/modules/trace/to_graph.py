@@ -131,6 +131,13 @@ class Fold:
             reads = [Symbol(whole.key, (time,), ()) if time != ZERO else None for time in whole.times]
         else:
             reads = list(calls)
+        if len(reads) > steps:
+            raise UnsupportedError(
+                where, "one call of a neuron layer per step",
+                f"{count(len(reads), 'call')} in {count(steps, 'step')}, where its state of one place goes on in the "
+                "next place", "no population has two inputs one after the other in a step; layers of their own have "
+                "states of their own, which is another network",
+            )  # fmt: skip
         if len(reads) != steps:
             raise (OneCallError if len(reads) == 1 else UnsupportedError)(
                 where, "one call of a neuron layer per step", f"{count(len(reads), 'call')} in {count(steps, 'step')}",

@@ -15,9 +15,11 @@ from spikingjelly.activation_based import neuron as sj
 from torch import Tensor, nn
 from torch.nn import functional
 
+from tern2lava.compiler.ir.graph import Dense
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.modules.known_modules import fresh_copy
-from tern2lava.frontends.modules.read import load_module
+from tern2lava.frontends.modules.read import load_module, read_module
+from tern2lava.frontends.record.record import record_module
 from tern2lava.sim.reference.real import run_float
 
 STEPS = 6
@@ -183,17 +185,99 @@ def test_a_forward_that_alters_nothing_of_it_gives_the_modules_own_spikes(cell: 
     np.testing.assert_array_equal(run_float(graph, {"input": x}).spikes["cell"].sum(1), own)
 
 
-def test_one_layer_of_neurons_in_two_places_is_told_to_be_copied() -> None:
-    def twice(net: Any, x: Tensor) -> Any:
-        one, other, spikes = net.cell.reset_mem(), net.cell.reset_mem(), []
-        for t in range(len(x)):
-            s, one = net.cell(net.fc(x[t]), one)
-            s, other = net.cell(s, other)
-            spikes.append(s)
-        return torch.stack(spikes)
+def own_run(net: nn.Module, steps: int = STEPS, seed: int = 3) -> tuple[dict[str, Any], np.ndarray[Any, Any]]:
+    """(inputs, (samples, steps, ...) of what a copy of the net returns on them)."""
+    x = (np.random.default_rng(seed).random((5, steps, 4)) < 0.6).astype(np.uint8)
+    with torch.no_grad():
+        own = fresh_copy(net)(torch.from_numpy(x).double().transpose(0, 1)).numpy()
+    assert own.any()
+    return {"input": x}, own.swapaxes(0, 1)
 
-    with pytest.raises(UnsupportedError, match=r"earlier state of its own in call 2 \(.*copy.deepcopy"):
-        load_module(Net(leaky(), twice), (4,), STEPS)
+
+def handed_states(net: Any, x: Tensor) -> Any:
+    one, other, spikes = net.cell.reset_mem(), net.cell.reset_mem(), []
+    for t in range(len(x)):
+        s, one = net.cell(net.fc(x[t]), one)
+        s, other = net.cell(2 * s, other)
+        spikes.append(s)
+    return torch.stack(spikes)
+
+
+def put_at_rest(net: Any, x: Tensor) -> Any:
+    first = own_states(net, x, lambda net, t: None)
+    sj_functional.reset_net(net)
+    return torch.stack([net.cell(2 * s) for s in first])
+
+
+def over_time_twice(net: Any, x: Tensor) -> Any:
+    return net.cell(4 * net.cell(4 * net.fc(x))[0])[0]
+
+
+@pytest.mark.parametrize(
+    ("cell", "run"), [(leaky, handed_states), (lif, put_at_rest), (norse.LIF, over_time_twice)],
+    ids=["handed states", "put at rest", "over time"],
+)  # fmt: skip
+def test_neurons_that_start_from_rest_in_each_of_two_places_are_two_populations(cell: Any, run: Any) -> None:
+    net = Net(cell(), run)
+    loaded = read_module(net, (4,), STEPS)
+    inputs, own = own_run(net)
+    assert loaded.shared["cell"][0] == ("cell", "cell.2")
+    np.testing.assert_array_equal(run_float(loaded.graph, inputs).spikes["cell.2"], own)
+    kept = record_module(net, inputs, loaded=loaded)
+    assert not loaded.names
+    np.testing.assert_array_equal(kept["spikes.cell.2"], own)
+    assert kept["spikes.cell"].any()
+
+
+def test_neurons_whose_state_goes_from_one_place_to_another_are_refused_for_that() -> None:
+    def both(net: Any, x: Tensor) -> Any:
+        return torch.stack([net.cell(net.cell(net.fc(s))) for s in x])
+
+    with pytest.raises(UnsupportedError, match=r"12 calls in 6 steps, .* goes on in the next place; .* another netw"):
+        load_module(Net(lif(), both), (4,), STEPS)
+
+
+def latent_weights_restored(net: Any, x: Tensor) -> Any:
+    kept = net.fc.weight.data.clone()
+    net.fc.weight.data.copy_(torch.sign(kept) * 0.6)
+    spikes = own_states(net, x, lambda net, t: None)
+    net.fc.weight.data.copy_(kept)
+    return spikes
+
+
+def weights_swapped_in_each_step(net: Any, x: Tensor) -> Any:
+    spikes = []
+    for step in x:
+        kept = net.fc.weight.data
+        net.fc.weight.data = torch.sign(kept) * 0.6
+        spikes.append(net.cell(functional.linear(step, net.fc.weight)))
+        net.fc.weight.data = kept
+    return torch.stack(spikes)
+
+
+@pytest.mark.parametrize("run", [latent_weights_restored, weights_swapped_in_each_step])
+def test_weights_that_are_quantised_in_place_and_put_back_are_those_of_the_calls(run: Any) -> None:
+    net = Net(lif(), run)
+    inputs, own = own_run(net)
+    graph = load_module(net, (4,), STEPS)
+    (weight,) = (node.weight for node in graph.of_kind(Dense))
+    assert set(np.unique(weight)) <= {-0.6, 0.0, 0.6}
+    np.testing.assert_array_equal(run_float(graph, inputs).spikes["cell"], own)
+    assert set(net.fc.weight.detach().abs().unique().tolist()) == {0.0, 0.75}
+
+
+def test_a_forward_that_writes_the_parameters_of_the_original_is_refused_before_it_does() -> None:
+    kept: list[Tensor] = []
+
+    def outside(net: Any, x: Tensor) -> Any:
+        kept[0].data.mul_(0.5)
+        return own_states(net, x, lambda net, t: None)
+
+    net = Net(lif(), outside)
+    kept.append(net.fc.weight)
+    with pytest.raises(UnsupportedError, match=r"written through a reference kept outside of it \(test_held.py"):
+        load_module(net, (4,), STEPS)
+    assert float(net.fc.weight.abs().max()) == 0.75
 
 
 def test_a_refusal_that_the_forward_catches_is_one_all_the_same() -> None:
