@@ -16,6 +16,7 @@ prove      whether the core images are the program, for every input
 worst      the inputs on which integers part furthest from real numbers, as a search finds them
 verify     five verdicts on data: execution, arithmetic, reading, ranges, images
 conformance  traces of any back end held against the network's own equations
+bench      NeuroBench's numbers, on spikes
 report     everything that is known of a compiled network
 export     NIR, core images, weights
 
@@ -32,6 +33,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tern2lava.api import (
+        bench,
         check,
         compile,
         conformance,
@@ -54,6 +56,7 @@ __all__ = [
     "MapOptions",
     "Options",
     "Tern2LavaError",
+    "bench",
     "check",
     "compile",
     "conformance",

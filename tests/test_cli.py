@@ -395,7 +395,7 @@ def test_the_traceback_is_shown_only_when_asked_for(monkeypatch: pytest.MonkeyPa
 
 def test_the_package_has_the_functions_of_the_commands_and_no_more() -> None:
     functions = [
-        "check", "compile", "conformance", "export", "load", "prove", "record", "report", "simulate", "verify",
+        "bench", "check", "compile", "conformance", "export", "load", "prove", "record", "report", "simulate", "verify",
         "what_if", "worst",
     ]  # fmt: skip
     assert sorted(tern2lava.__all__) == sorted([*functions, "MapOptions", "Options", "Tern2LavaError"])

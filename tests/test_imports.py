@@ -116,6 +116,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "verify": {"data", "executable", "reference", "reading", "engine", "cores", "lava"},
         "engines": {"data", "executable", "reference", "engine", "cores", "lava", "verify"},
         "activity": {"data", "engine", "verify"},
+        "neurobench": {"reference", "verify"},
         "calibration": {"data", "reference"},
     },
     "frontends": {

@@ -15,8 +15,8 @@ from command_line import in_process
 from tern2lava.bundle import tool_version
 
 PUBLIC = {
-    "MapOptions", "Options", "Tern2LavaError", "check", "compile", "conformance", "export", "load", "prove", "record",
-    "report", "simulate", "verify", "what_if", "worst",
+    "MapOptions", "Options", "Tern2LavaError", "bench", "check", "compile", "conformance", "export", "load", "prove",
+    "record", "report", "simulate", "verify", "what_if", "worst",
 }  # fmt: skip
 
 

@@ -1,5 +1,5 @@
 """The functions of tern2lava in Python: load, check, compile, what_if, record, simulate, prove, verify, conformance,
-worst, report, export.
+worst, bench, report, export.
 
 The command line is a rendering of them. docs/python.md shows them together. A bundle is a folder that `compile` wrote,
 or what `compile` returned. Every error is a Tern2LavaError of one line: where, what is required, what was found, what
@@ -8,6 +8,7 @@ to do.
 
 from __future__ import annotations
 
+from tern2lava.api.benching import Bench, bench
 from tern2lava.api.checking import Check, Finding, check
 from tern2lava.api.compiled import CompiledNetwork
 from tern2lava.api.compiling import compile, what_if
@@ -22,11 +23,13 @@ from tern2lava.api.simulating import Simulation, simulate
 from tern2lava.api.verifying import verify
 
 __all__ = [
+    "Bench",
     "Check",
     "CompiledNetwork",
     "Export",
     "Finding",
     "Simulation",
+    "bench",
     "check",
     "compile",
     "conformance",

@@ -32,6 +32,7 @@ ORDER = (
     "verify",
     "conformance",
     "worst",
+    "bench",
     "report",
     "export",
     "profiles",

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from pydantic_core import PydanticCustomError
 
 from tern2lava.counts import count
+from tern2lava.hw_profiles.events import problem
 from tern2lava.registry import Registry, one_of
 
 T = TypeVar("T")
@@ -77,6 +78,34 @@ class Names(_Strict, Generic[T]):
         if isinstance(data, dict) and isinstance(data.get("value"), list):
             return data | {"value": tuple(data["value"])}
         return data
+
+
+class Price(Leaf[Quantity]):
+    """What an event takes. high: the most, where the source gives a range, of which `value` is the least. bound: where
+    the source gives no more than the least or the most that it takes."""
+
+    high: Quantity | None = None
+    bound: Literal["least", "most"] | None = None
+
+    @model_validator(mode="after")
+    def _range_goes_up(self) -> Price:
+        if self.high is not None and (self.high < self.value or self.bound is not None):
+            raise ValueError("high must be at least value, and has no bound beside it")
+        return self
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """(least, most); the same where the source gives one number."""
+        return self.value, self.value if self.high is None else self.high
+
+    @property
+    def text(self) -> str:
+        """The number, or the range, with its bound, without its unit."""
+        said = {"least": "at least ", "most": "at most ", None: ""}[self.bound]
+        return f"{said}{self.value:g}" if self.high is None else f"{self.value:g} to {self.high:g}"
+
+
+PriceTable = dict[str, Price]
 
 
 class System(_Strict):
@@ -226,7 +255,7 @@ class ArithmeticFormat(_Strict):
 
 
 class Profile(_Strict):
-    """A hardware target. `energy` and `latency` hold named tables of events (J and s per event)."""
+    """A hardware target. `energy` and `latency` hold named tables of events (events.py), each of one source."""
 
     name: Text
     summary: Text
@@ -237,8 +266,17 @@ class Profile(_Strict):
     neuron: NeuronFeatures
     arithmetic: ArithmeticFormat
     crossbar: Crossbar | None = None
-    energy: dict[str, dict[str, Leaf[Quantity]]]
-    latency: dict[str, dict[str, Leaf[Quantity]]]
+    energy: dict[str, PriceTable]
+    latency: dict[str, PriceTable]
+
+    @model_validator(mode="after")
+    def _tables_hold_events(self) -> Profile:
+        for section, tables in (("energy", self.energy), ("latency", self.latency)):
+            for name, table in tables.items():
+                for event, price in table.items():
+                    if said := problem(section, event, price.unit):
+                        raise ValueError(f"{said} (table {name})")
+        return self
 
     @model_validator(mode="after")
     def _sections_belong_together(self) -> Profile:
@@ -270,7 +308,8 @@ class Profile(_Strict):
 
         def walk(prefix: str, item: Any) -> None:
             if isinstance(item, Leaf | Names):
-                rows.append((prefix, item.value, item.unit, item.kind, item.source))
+                value = item.text if isinstance(item, Price) else item.value
+                rows.append((prefix, value, item.unit, item.kind, item.source))
             elif isinstance(item, BaseModel):
                 for key in type(item).model_fields:
                     walk(f"{prefix}.{key}" if prefix else key, getattr(item, key))

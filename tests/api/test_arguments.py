@@ -100,6 +100,8 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("worst", {"out": b"out.npz"}, "out: requires a path or its text; found b'out.npz'; name the npz file"),
     ("worst", {"seed": -1}, f"seed: {WHOLE}0 on; found -1; give a whole number"),
     ("worst", {"effort": "x"}, EFFORT),
+    ("bench", {"module": 3}, "module: requires a torch module; found 3; give the one that was compiled, or None"),
+    ("bench", {"effort": "x"}, EFFORT),
     ("simulate", {"dt": 0}, "dt: requires seconds above 0; found 0; give the time step, as 1e-4"),
     ("simulate", {"keep": "no"}, f"keep: {FLAG}'no'"),
     ("simulate", {"out": b"out.npz"}, "out: requires a path or its text; found b'out.npz'; name the npz file"),
@@ -170,7 +172,7 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("to_frame", {"table": "x"}, f"table: {CHOICE}populations, cores, memory"),
     ("to_frame", {"table": "arithmetic"}, "table: requires a verification for 'arithmetic'; found none; call"),
 ]
-FUNCTIONS = ("compile", "export", "load", "record", "report", "simulate", "verify", "what_if", "worst")
+FUNCTIONS = ("bench", "compile", "export", "load", "record", "report", "simulate", "verify", "what_if", "worst")
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +192,7 @@ def calls(
         "what_if": (tern2lava.what_if, {"source": network(), "targets": ["tiny"]}),
         "simulate": (tern2lava.simulate, {"bundle": held, "data": samples()}),
         "worst": (tern2lava.worst, {"bundle": held}),
+        "bench": (tern2lava.bench, {"bundle": held, "data": samples()}),
         "verify": (tern2lava.verify, {"bundle": held, "data": samples(), "backend": "reference"}),
         "report": (tern2lava.report, {"bundle": held}),
         "export": (tern2lava.export, {"source": held, "out": "net.nir"}),

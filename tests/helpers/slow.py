@@ -9,6 +9,7 @@ FILES = frozenset(
     (
         "writing/test_killed.py", "test_interrupted.py",
         "bundle/test_check.py", "api/test_check.py", "api/test_check_random.py", "frontends/inspect/test_draft.py",
+        "api/test_bench.py",
         "api/test_compiled.py", "api/test_junk.py", "api/test_spikes.py", "compiler/certify/test_certificate.py",
         "compiler/certify/test_rounding.py", "compiler/certify/test_ties.py", "compiler/image/test_codecs.py",
         "compiler/image/test_core_image.py", "compiler/image/test_synapse_lists.py",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,33 @@ def test_loihi1_has_its_published_numbers() -> None:
     assert profile.arithmetic.threshold_shift.value == 6
     assert profile.energy["davies2018_table2"]["synapse_op"].value == pytest.approx(23.6e-12)
     assert profile.energy["davies2018_table2"]["synapse_op"].kind == "simulated"
+
+
+def test_a_table_of_energies_keeps_to_the_events_that_are_known_and_their_units(
+    data: dict[str, Any], tmp_path: Path
+) -> None:
+    leaf = {"value": 1e-12, "unit": "J", "kind": "published", "source": "a paper"}
+    for event, changed, said in (
+        ("synapse", {}, "energy: synapse is none of its events, which are synapse_op, neuron_update_active"),
+        ("step", {}, "energy: step is none of its events"),
+        ("hop", {"unit": "pJ"}, "energy: the unit of hop must be J"),
+        ("hop", {"high": 1e-13}, "high must be at least value"),
+        ("hop", {"high": 2e-12, "bound": "least"}, "has no bound beside it"),
+    ):
+        data["energy"] = {"mine": {event: leaf | changed}}
+        with pytest.raises(ProfileError, match=re.escape(said)):
+            load_profile(save(tmp_path / "p.yaml", data))
+    data["energy"] = {"mine": {"hop": leaf | {"high": 2e-12}}}
+    found = load_profile(save(tmp_path / "p.yaml", data)).energy["mine"]["hop"]
+    assert (found.span, found.text) == ((1e-12, 2e-12), "1e-12 to 2e-12")
+
+
+def test_what_truenorths_static_power_rests_on_predicts_the_power_measured_between() -> None:
+    # Akopyan 2015, figure 17: 68, 71 and 94 mW at 11.58, 20.07 and 95.93 Hz, 128 synapses of each of 2^20 neurons.
+    table = load_profile("truenorth").energy["akopyan2015"]
+    for hertz, watts in ((11.58, 68e-3), (20.07, 71e-3), (95.93, 94e-3)):
+        events = 2**20 * 128 * hertz
+        assert table["chip_power"].value + events * table["synapse_op"].value == pytest.approx(watts, rel=0.01)
 
 
 def test_the_ternary_core_takes_any_threshold_and_reset() -> None:

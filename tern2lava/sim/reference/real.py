@@ -234,6 +234,10 @@ class RealRun:
         }
         return Trace(spikes=spikes, v=v)
 
+    def entering(self, node: Node) -> Reals:
+        """What entered a node in the steps of the last piece, (batch, steps, *shape of its first input)."""
+        return self._total(node, slice(None))
+
     def _total(self, node: Node, t: slice | int) -> Reals:
         """Sum of a node's inputs over the steps `t`, (batch[, steps], *shape of the first)."""
         first, *rest = (self.sequence[source][:, t] for source in node.inputs)
