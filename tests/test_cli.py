@@ -426,7 +426,7 @@ def test_options_of_a_mapping_reach_manifest_and_report(run: Run, data: Path, tm
     assert manifest["map_options"]["objective"] == "traffic"
     assert manifest["map_options"]["pins"] == [["lif1", 1], ["lif2", 0]]
     assert set(manifest["measured_rates"]) == {"input", "lif1", "lif2"}
-    shown = " ".join(run("report", out)[1].split())
+    shown = " ".join(run("report", out, "--full")[1].split())
     assert "Asked for: objective traffic, placement hilbert, seed 5, at most 20 neurons a core" in shown
     assert "Traffic (measured on data)" in shown
 
@@ -439,7 +439,7 @@ def test_traffic_is_assumed_at_the_rate_given(run: Run, tmp_path: Path) -> None:
         assert (found["measured"], found["rate"]) == (False, rate)
         hops.append(found["spike_hops"])
     assert hops[1] == pytest.approx(2 * hops[0])
-    assert "Traffic (assumed: 0.2 spikes per neuron and step)" in run("report", tmp_path / "build")[1]
+    assert "Traffic (assumed: 0.2 spikes per neuron and step)" in run("report", tmp_path / "build", "--full")[1]
 
 
 def test_what_if_compares_targets_in_one_table_and_names_why_one_is_out(run: Run, tmp_path: Path) -> None:

@@ -229,9 +229,12 @@ def test_a_report_section_stands_in_the_report_of_the_command_line(run: Run, bun
         name="toy", what="a toy", keys=("target", "chips"),
         render=lambda report: [Text(f"{report.target} is {report.chips} chip of fun")],
     )  # fmt: skip
-    assert "chip of fun" not in run("report", bundle).stdout
+    assert "chip of fun" not in run("report", bundle, "--full").stdout
     with SECTIONS.added(section):
-        assert run("report", bundle).stdout.endswith("tiny is 1 chip of fun\n")
+        assert run("report", bundle, "--full").stdout.endswith("tiny is 1 chip of fun\n")
+        assert "chip of fun" not in run("report", bundle).stdout
+    with SECTIONS.added(replace(section, short=section.render)):
+        assert "tiny is 1 chip of fun\n" in run("report", bundle).stdout
 
 
 # An execution: the integers once more, right or with one spike too many.

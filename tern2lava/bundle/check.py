@@ -22,7 +22,7 @@ from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.files.json_text import parse_json
 from tern2lava.files.opening import GIB, MIB, FileError, Kind, open_file
-from tern2lava.report.model import Report
+from tern2lava.report.model import SCHEMA, Report
 from tern2lava.writing import is_leftover
 
 AGAIN = "compile again"
@@ -43,6 +43,7 @@ NEEDED = (
 NOT_KEPT = ("ir/",)
 """What people alone read: it is checked and let go."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_SCHEMA = re.compile(rb'\{\s*"schema_version": "([0-9.]{1,12})"')
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -179,6 +180,13 @@ def _report(folder: Path, digest: str) -> Report:
     found = unsealed(_content(folder, REPORT))
     if found is None:
         raise InputError(path, f"requires the text that was written; found one that its digest does not fit; {AGAIN}")
+    other = _schema(found[0])
+    if other != SCHEMA:
+        raise InputError(
+            path,
+            f"requires a report of schema {SCHEMA}, which this version of tern2lava reads; found schema {other}; "
+            f"{AGAIN}, or use the version that its key `version` names",
+        )
     try:
         report = Report.model_validate_json(found[0])
     except ValidationError as error:
@@ -194,6 +202,12 @@ def _report(folder: Path, digest: str) -> Report:
             f"{short(report.bundle)}; put back the file that belongs here, or {AGAIN}",
         )
     return report
+
+
+def _schema(text: bytes) -> str:
+    """Which schema a report names in its first key; "none" where it names none, as reports did before there was one."""
+    found = _SCHEMA.match(text)
+    return "none" if found is None else found[1].decode()
 
 
 def _check_names(folder: Path, names: list[str]) -> None:

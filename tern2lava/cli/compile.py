@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
@@ -181,8 +182,8 @@ def compile(
     if as_json:
         print(report.model_dump_json(indent=1))
         return
-    print_report(report, console())
-    print(f"Bundle written to {out}")
+    print_report(report, console(), full=False)
+    print(f"Bundle written to {out}; all of its report: tern2lava report {quote(str(out))} --full")
 
 
 def pass_options(ternarize: str, steps: int, allow_rounding: str, effort: str, ranges: str = "steps") -> Options:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
@@ -150,6 +151,7 @@ def verify(
     effort: EffortName = "normal",
     any_steps: AnySteps = False,
     pad: Pad = False,
+    full: Annotated[bool, typer.Option("--full", help="Also every table that the verdicts rest on.")] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -160,7 +162,7 @@ def verify(
     from tern2lava.arguments import found
     from tern2lava.effort import effort_of
     from tern2lava.errors import InputError
-    from tern2lava.report.verdict_tables import verification_table
+    from tern2lava.report.verdict_tables import verdict_summary, verification_table
 
     if stimulus not in (None, "cover"):
         raise InputError("--stimulus", f"requires cover; found {found(stimulus)}; write --stimulus cover")
@@ -183,8 +185,11 @@ def verify(
     assert result is not None
     if as_json:
         print(result.model_dump_json(indent=1))
-    else:
+    elif full:
         console().print(verification_table(result))
+    else:
+        console().print(verdict_summary(result))
+        print(f"What this rests on: tern2lava report {quote(str(bundle))} --full")
     if not result.met:
         raise typer.Exit(1)
 

@@ -79,9 +79,9 @@ def _sharing(report: Report) -> list[Paragraph]:
 
 
 def _ratio_table(report: Report) -> Sheet:
-    """The same memory against the entropy of the weights and against plain formats of them."""
+    """The same memory against plain formats of the weights, copied as often, and against the entropy of each once."""
     table = sheet(
-        "The same against the weights alone in other formats, and against their entropy",
+        "The same against as many copies of the weights in plain formats, and against their entropy",
         ("Layer", *_PLAIN, "Bits per weight", "Entropy per weight", "Over entropy"),
     )
 
@@ -108,16 +108,19 @@ def _short(layer: LayerMemory) -> list[str]:
     return sorted({name for encoding in layer.encodings for name in encoding.split("+")})
 
 
+def held_line(total: MemoryTotal) -> str:
+    """What all cores hold, in one sentence."""
+    return (
+        f"All cores: synapses {size_text(total.stored_bits)}, axon tables and routes {size_text(total.axon_bits)}, "
+        f"neuron parameters {size_text(total.parameter_bits)}, neuron states {size_text(total.state_bits)}; "
+        f"images {size_text(total.image_bits)}"
+    )
+
+
 def _everything(report: Report) -> list[Paragraph]:
     """Lines on the rest of what the cores hold, and on the checkpoint."""
     total = report.memory.total
-    lines = [
-        Paragraph(
-            f"All cores: synapses {size_text(total.stored_bits)}, axon tables and routes {size_text(total.axon_bits)}, "
-            f"neuron parameters {size_text(total.parameter_bits)}, neuron states {size_text(total.state_bits)}; "
-            f"images {size_text(total.image_bits)}"
-        )
-    ]
+    lines = [Paragraph(held_line(total))]
     lines.append(Paragraph(_arithmetic(report.memory.arithmetic)))
     if total.checkpoint_bits is not None and total.ratio_checkpoint is not None:
         lines.append(

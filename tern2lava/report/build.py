@@ -11,7 +11,7 @@ from tern2lava.prove.arithmetic.run import Claim, prove_arithmetic
 from tern2lava.report.integers import calibration_block, integers_rows
 from tern2lava.report.mapping import mapping_block
 from tern2lava.report.memory import axon_bits, image_sections, memory_account, state_bits
-from tern2lava.report.model import BoundRow, CertificateRow, CoreRow, PopulationRow, Report
+from tern2lava.report.model import SCHEMA, BoundRow, CertificateRow, CoreRow, PopulationRow, Report
 from tern2lava.report.rounding import rounding_rows
 
 
@@ -35,6 +35,7 @@ def make_report(compiled: Compiled, version: str) -> Report:
         for p in program.of_kind(Population)
     ]  # fmt: skip
     return Report(
+        schema_version=SCHEMA,
         version=version,
         source=program.source,
         described=compiled.described,

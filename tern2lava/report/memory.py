@@ -12,6 +12,7 @@ from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs import PLAIN, STORAGE
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.core_image import Sections, sections
+from tern2lava.compiler.image.synapse_lists import synapse_lists
 from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection
 from tern2lava.compiler.ir.shapes import Codes
 from tern2lava.compiler.ir.slices import cut
@@ -25,6 +26,8 @@ def memory_account(compiled: Compiled) -> Memory:
     blocks: dict[str, list[Block]] = defaultdict(list)
     cores: dict[str, set[int]] = defaultdict(set)
     held: dict[str, int] = defaultdict(int)
+    stored: dict[str, int] = defaultdict(int)
+    counter = _Held(compiled.profile.synapse.sharing.value)
     for part in mapped.partition.parts:
         for block in part.blocks:
             projection = mapped.graph.projection(block.projection)
@@ -33,6 +36,7 @@ def memory_account(compiled: Compiled) -> Memory:
             blocks[block.projection].append(block)
             cores[block.projection].add(part.core)
             held[block.projection] += int(piece.local.weight.size)
+            stored[block.projection] += counter.weights(block, piece.local)
     sharing = compiled.profile.synapse.sharing.value
     layers = [
         _layer(
@@ -41,11 +45,33 @@ def memory_account(compiled: Compiled) -> Memory:
             blocks[projection.name],
             len(cores[projection.name]),
             held[projection.name],
+            stored[projection.name],
             sharing,
         )
         for projection in compiled.lowered.program.of_kind(Projection)
     ]
     return Memory(layers=layers, total=_total(compiled, layers), arithmetic=neuron_arithmetic(compiled.profile))
+
+
+class _Held:
+    """Counts the weights that a core's block holds, zeros too: by them its bits are compared with those of plain
+    formats. Slices of a convolution that differ in position only hold as many."""
+
+    def __init__(self, sharing: str) -> None:
+        self._sharing = sharing
+        self._lists: dict[object, int] = {}
+
+    def weights(self, block: Block, local: Projection) -> int:
+        """Of what is stored unrolled, the synapses; of synapse lists, their entries; else the slice's own weights."""
+        g = local.geometry
+        if g is None or self._sharing == "kernel":
+            return int(local.weight.size)
+        if self._sharing == "none":
+            return block.synapses
+        key = (block.projection, local.weight.shape, g.in_shape, g.out_shape, g.padding, g.groups)
+        if key not in self._lists:
+            self._lists[key] = sum(int(codes.size) for codes, _, _ in synapse_lists(local.weight, local))
+        return self._lists[key]
 
 
 def image_sections(compiled: Compiled) -> list[Sections]:
@@ -90,8 +116,9 @@ def _weights(compiled: Compiled, projection: Projection) -> int:
 
 
 def _layer(
-    projection: Projection, weights: int, blocks: list[Block], cores: int, held: int, sharing: str
+    projection: Projection, weights: int, blocks: list[Block], cores: int, held: int, counted: int, sharing: str
 ) -> LayerMemory:  # fmt: skip
+    plain = counted if weights else 0
     stored = sum(int(block.synapse_bits) for block in blocks)
     bound = entropy(projection.weight) * weights
     rows = code_rows(projection.weight, 1 if projection.geometry is None else projection.geometry.groups)
@@ -101,6 +128,7 @@ def _layer(
         projection=projection.name,
         weights=weights,
         zeros=float(np.mean(projection.weight == 0)) if weights else None,
+        held_weights=plain,
         synapses=sum(block.synapses for block in blocks),
         code_bits=projection.bits,
         fp32_bits=32 * weights,
@@ -117,10 +145,10 @@ def _layer(
         stored_bits=stored,
         bits_per_weight=_ratio(stored, weights),
         over_entropy=stored / bound - 1 if bound else None,
-        ratio_fp32=_ratio(32 * weights, stored),
-        ratio_fp16=_ratio(16 * weights, stored),
-        ratio_int8=_ratio(8 * weights, stored),
-        ratio_int4=_ratio(4 * weights, stored),
+        ratio_fp32=_ratio(32 * plain, stored),
+        ratio_fp16=_ratio(16 * plain, stored),
+        ratio_int8=_ratio(8 * plain, stored),
+        ratio_int4=_ratio(4 * plain, stored),
     )
 
 
@@ -135,13 +163,15 @@ def _total(compiled: Compiled, layers: list[LayerMemory]) -> MemoryTotal:
 
     mapped = compiled.mapped
     found = image_sections(compiled)
-    stored, bound = over("stored_bits"), sum(layer.entropy_bits for layer in layers)
+    stored, held = over("stored_bits"), over("held_weights")
+    bound = sum(layer.entropy_bits for layer in layers)
     whole = 8 * (sum(map(len, mapped.images)) + len(mapped.host_image))
     file_bits = None if compiled.source_bytes is None else 8 * compiled.source_bytes
     used = mapped.partition.used
     synapses = used["synapse_bits"]
     return MemoryTotal(
         weights=over("weights"),
+        held_weights=held,
         synapses=over("synapses"),
         fp32_bits=over("fp32_bits"),
         fp16_bits=over("fp16_bits"),
@@ -158,10 +188,10 @@ def _total(compiled: Compiled, layers: list[LayerMemory]) -> MemoryTotal:
         image_bits=whole,
         checkpoint_bits=file_bits,
         ratio_checkpoint=None if file_bits is None else file_bits / whole,
-        ratio_fp32=_ratio(over("fp32_bits"), stored),
-        ratio_fp16=_ratio(over("fp16_bits"), stored),
-        ratio_int8=_ratio(over("int8_bits"), stored),
-        ratio_int4=_ratio(over("int4_bits"), stored),
+        ratio_fp32=_ratio(32 * held, stored),
+        ratio_fp16=_ratio(16 * held, stored),
+        ratio_int8=_ratio(8 * held, stored),
+        ratio_int4=_ratio(4 * held, stored),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from rich.console import Group, RenderableType
@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from tern2lava.compiler.certify.rounding import POTENTIAL, Rounding, percent
 from tern2lava.counts import count
 from tern2lava.report.model import Report, RoundingRow
-from tern2lava.report.sheet import Paragraph, sheet
+from tern2lava.report.sheet import Paragraph, Sheet, sheet
 
 # More rows than fit a screen are in report.json.
 SHOWN = 12
@@ -28,15 +28,7 @@ def rounding_table(report: Report) -> RenderableType:
     exact = f"{count(number, 'quantity')} {'is' if number == 1 else 'are'} exact."
     if not report.roundings:
         return Group(Paragraph("Rounded to integers", style="bold"), Paragraph(f"Nothing: all {exact}"), "")
-    table = sheet(
-        "Rounded to integers, worst first",
-        ("Population", "Quantity", "Neurons", "Worst", "Median", "Value", "Became"), left=("Quantity",),
-    )  # fmt: skip
-    for row in report.roundings[:SHOWN]:
-        table.add_row(
-            row.population, row.quantity, f"{row.inexact:,}", _share(row.worst), _share(row.median), _value(row.real),
-            _value(row.became),
-        )  # fmt: skip
+    table = rounding_rows_table(report.roundings[:SHOWN], "Rounded to integers, worst first")
     lines = [Paragraph(f"{exact} Value and what it became: of the worst neuron, in the source's units.")]
     if any(row.quantity == POTENTIAL for row in report.roundings):
         lines.append(
@@ -58,6 +50,19 @@ def rounding_table(report: Report) -> RenderableType:
             )
         )
     return Group(table, *lines, "")
+
+
+def rounding_rows_table(rows: Sequence[RoundingRow], title: str) -> Sheet:
+    """A row for each of these roundings."""
+    table = sheet(
+        title, ("Population", "Quantity", "Neurons", "Worst", "Median", "Value", "Became"), left=("Quantity",)
+    )
+    for row in rows:
+        table.add_row(
+            row.population, row.quantity, f"{row.inexact:,}", _share(row.worst), _share(row.median), _value(row.real),
+            _value(row.became),
+        )  # fmt: skip
+    return table
 
 
 def _share(value: float | None) -> str:

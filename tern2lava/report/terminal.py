@@ -10,13 +10,15 @@ from rich.console import Console, Group, RenderableType
 from tern2lava.compiler.certify.ties import Ties
 from tern2lava.counts import count
 from tern2lava.report.account import memory_table, twin_table
+from tern2lava.report.headline import assumed_keys, assumed_line, headline
 from tern2lava.report.integers import integers_text
 from tern2lava.report.mapping import mapping_text
 from tern2lava.report.model import CertificateRow, CoreRow, Report
 from tern2lava.report.rounding import other_notes, rounding_table
 from tern2lava.report.sections import SECTIONS, Section
 from tern2lava.report.sheet import NOTHING, Paragraph, Sheet, plain, sheet, text_column
-from tern2lava.report.verdict_tables import verification_table
+from tern2lava.report.short import left_line, short_certificate, short_cores, short_memory, short_notes, short_roundings
+from tern2lava.report.verdict_tables import verdict_summary, verification_table
 
 RESOURCES = (
     ("Neurons", "neurons"), ("Synapse bits", "synapse_bits"), ("Input axons", "in_axons"),
@@ -29,15 +31,33 @@ def render(report: Report) -> RenderableType:
     return Group(*(part for section in SECTIONS for part in section.render(report)))
 
 
+def render_short(report: Report) -> RenderableType:
+    """What fits a screen: the verdicts, a table of cores and one of memory, the worst roundings; what is left out."""
+    parts = [part for section in SECTIONS if section.short is not None for part in section.short(report)]
+    return Group(*parts, Paragraph(left_line(report)))
+
+
 def _bundle(report: Report) -> list[RenderableType]:
-    if report.bundle is None:
-        return []
-    of = f"{report.source or 'graph'} for {report.target}, by tern2lava {report.version}"
-    return [Paragraph(f"Bundle {report.bundle[:12]}: {of}", style="bold")]
+    bundle = "" if report.bundle is None else f"bundle {report.bundle[:12]}, "
+    return [
+        Paragraph(headline(report), style="bold"),
+        Paragraph(f"{bundle}compiled by tern2lava {report.version}", style="dim"),
+        "",
+    ]
 
 
 def _verification(report: Report) -> list[RenderableType]:
     return [] if report.verification is None else [verification_table(report.verification)]
+
+
+def _verdicts(report: Report) -> list[RenderableType]:
+    if report.verification is None:
+        return [Paragraph("Not verified on data yet: tern2lava verify BUNDLE --data FILE", style="yellow"), ""]
+    return [verdict_summary(report.verification), ""]
+
+
+def _twins(report: Report) -> list[RenderableType]:
+    return [twin_table(report)] if report.twins else []
 
 
 def _notes(report: Report) -> list[RenderableType]:
@@ -48,9 +68,11 @@ def _notes(report: Report) -> list[RenderableType]:
 def _assumptions(report: Report) -> list[RenderableType]:
     if not report.assumptions:
         return []
-    keys = ", ".join(assumption.split(" = ")[0].split(": ")[1] for assumption in report.assumptions)
-    text = f"Assumed, not published (tern2lava profiles {report.target} gives values and reasons): {keys}"
-    return ["", Paragraph(text)]
+    return ["", Paragraph(f"{assumed_line(report)} gives values and reasons of {', '.join(assumed_keys(report))}")]
+
+
+def _assumed(report: Report) -> list[RenderableType]:
+    return [Paragraph(assumed_line(report))] if report.assumptions else []
 
 
 def _relays(report: Report) -> str:
@@ -140,20 +162,39 @@ def _eps(item: CertificateRow) -> str:
     return f"{_relative(item.eps)} weights" if item.eps_relative is None else _relative(item.eps_relative)
 
 
-def print_report(report: Report, console: Console) -> None:
-    """Print the whole report."""
-    console.print(render(report))
+def print_report(report: Report, console: Console, *, full: bool = True) -> None:
+    """Print the whole report, or what fits a screen."""
+    console.print(render(report) if full else render_short(report))
 
 
 for _section in (
     Section(
-        name="bundle", what="which bundle the report is of, by the first digits of its digest",
-        keys=("bundle", "source", "version"), render=_bundle,
+        name="bundle", what="what was compiled for which target, and the first digits of the bundle's digest",
+        keys=("bundle", "source", "version"), render=_bundle, short=_bundle,
     ),
-    Section(name="verification", what="the five verdicts", keys=("verification",), render=_verification),
+    Section(
+        name="verification", what="the five verdicts", keys=("verification",), render=_verification,
+        short=_verdicts,
+    ),
     Section(
         name="certificate", what="what is proven of each population", keys=("certificate", "populations"),
-        render=lambda report: [certificate_table(report)],
+        render=lambda report: [certificate_table(report)], short=short_certificate,
+    ),
+    Section(
+        name="cores", what="what each core uses of what it has",
+        keys=("cores", "chips", "cores_lower_bound", "bounds", "over_bound", "target"),
+        render=lambda report: [core_table(report)], short=short_cores,
+    ),
+    Section(
+        name="memory", what="what the weights take", keys=("memory",), render=lambda report: [memory_table(report)],
+        short=short_memory,
+    ),
+    Section(
+        name="twins", what="the same network with 8-bit weights", keys=("twins",), render=_twins, short=_twins,
+    ),
+    Section(
+        name="mapping", what="what was asked of the mapping, and its traffic", keys=("mapping",),
+        render=lambda report: [mapping_text(report.mapping)],
     ),
     Section(
         name="integers", what="which integers were chosen, and what samples bought",
@@ -161,26 +202,10 @@ for _section in (
     ),
     Section(
         name="roundings", what="what was rounded to integers, worst first", keys=("roundings", "exact_quantities"),
-        render=lambda report: [rounding_table(report)],
+        render=lambda report: [rounding_table(report)], short=short_roundings,
     ),
-    Section(
-        name="cores", what="what each core uses of what it has",
-        keys=("cores", "chips", "cores_lower_bound", "bounds", "over_bound", "target"),
-        render=lambda report: [core_table(report)],
-    ),
-    Section(
-        name="mapping", what="what was asked of the mapping, and its traffic", keys=("mapping",),
-        render=lambda report: [mapping_text(report.mapping)],
-    ),
-    Section(
-        name="memory", what="what the weights take", keys=("memory",), render=lambda report: [memory_table(report)]
-    ),
-    Section(
-        name="twins", what="the same network with 8-bit weights", keys=("twins",),
-        render=lambda report: [twin_table(report)] if report.twins else [],
-    ),
-    Section(name="notes", what="every other approximation", keys=("notes",), render=_notes),
+    Section(name="notes", what="every other approximation", keys=("notes",), render=_notes, short=short_notes),
     Section(name="assumptions", what="numbers of the target that are not published", keys=("assumptions",),
-            render=_assumptions),
+            render=_assumptions, short=_assumed),
 ):  # fmt: skip
     SECTIONS.add(_section)

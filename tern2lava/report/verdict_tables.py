@@ -56,8 +56,8 @@ def _silence(arithmetic: Arithmetic) -> list[tuple[str, str]]:
     return found
 
 
-def verification_table(verification: Verification) -> RenderableType:
-    """The verdicts and what they rest on."""
+def verdict_summary(verification: Verification) -> Group:
+    """The verdicts, and the accuracy where there were labels."""
     lines: list[RenderableType] = [verdict_lines(verification)]
     if verification.accuracy_integer is not None and verification.accuracy_float is not None:
         lines.append(
@@ -70,6 +70,12 @@ def verification_table(verification: Verification) -> RenderableType:
         lines.append(Paragraph(_engine_line(verification)))
     if verification.spike_exact:
         lines.append(Paragraph("Proven on this data: integers and real dynamics spike alike in every neuron and step."))
+    return Group(*lines)
+
+
+def verification_table(verification: Verification) -> RenderableType:
+    """The verdicts and what they rest on."""
+    lines: list[RenderableType] = [verdict_summary(verification)]
     if verification.executions:
         lines += [_execution_table(verification.executions), arithmetic_table(verification.arithmetic)]
     if verification.coverage is not None:

@@ -103,6 +103,7 @@ def test_baselines_and_ratios_are_counted_from_the_weights() -> None:
     assert fc1.entropy_bits / fc1.weights == pytest.approx(bound, abs=1e-3)
     assert 1 <= fc1.transport_bits / fc1.entropy_bits < 1.01
     assert fc1.over_entropy == pytest.approx(fc1.stored_bits / fc1.entropy_bits - 1)
+    assert fc1.held_weights == fc1.weights
     assert fc1.ratio_fp32 == pytest.approx(fc1.fp32_bits / fc1.stored_bits)
     assert fc1.ratio_int4 == pytest.approx(fc1.int4_bits / fc1.stored_bits)
     assert (fc1.sharing, fc1.cores, fc1.synapses) == ("dense", 2, fc1.weights)
@@ -111,11 +112,37 @@ def test_baselines_and_ratios_are_counted_from_the_weights() -> None:
     assert conv.cores == 2
     # Two cores share the 256 neurons: by channels, each with its own kernels, or by space, each with all of them.
     assert conv.copies in (1.0, 2.0)
+    assert conv.held_weights == 144 * conv.copies
+    assert conv.ratio_int8 == pytest.approx(8 * 144 * conv.copies / conv.stored_bits)
+    assert report.memory.total.ratio_int8 == pytest.approx(
+        8 * sum(layer.held_weights for layer in layers.values()) / report.memory.total.stored_bits
+    )
     assert fc1.copies == 1
     assert conv.weights == 144
     assert conv.synapses == 1936  # 16 channels, 4 x 4 positions, 9 taps each, less those outside
     assert entropy(np.array([1, 1, 1, 1])) == 0
     assert entropy(np.array([0, 1, -1])) == pytest.approx(log2(3))
+
+
+@pytest.mark.parametrize(
+    ("target", "sharing", "held"),
+    [
+        # A kernel of 3 x 3 for each of 16 channels.
+        ("generic-ternary", "kernel", 16 * 9),
+        # Stride 2 over 8 inputs, padded by 1: along an axis the first of 4 targets sees 2 of them, the others 3.
+        ("loihi1", "none", 16 * 11 * 11),
+        # Along an axis even inputs reach 1 target, odd ones 2, the last 1: three classes of lists.
+        ("loihi1", "lists", 16 * 4 * 4),
+    ],
+)
+def test_plain_weights_are_counted_as_often_as_they_are_stored(target: str, sharing: str, held: int) -> None:
+    data = load_profile(target).model_dump()
+    data["synapse"]["sharing"]["value"] = sharing
+    report = make_report(build(network(), Profile.model_validate(data)), "0")
+    (conv,) = [layer for layer in report.memory.layers if layer.sharing != "dense"]
+    assert conv.cores == 1
+    assert conv.held_weights == held
+    assert conv.ratio_fp32 == pytest.approx(32 * held / conv.stored_bits)
 
 
 @pytest.mark.parametrize("zeros", [0.0, 0.2, 0.33, 0.5, 0.7, 0.9])
@@ -205,7 +232,7 @@ def test_the_terminal_shows_baselines_stored_bits_and_everything_else() -> None:
     report = make_report(compiled(), "0")
     text = render(memory_table(report))
     words = (
-        "fp32", "fp16", "int8", "int4", "2-bit", "Entropy", "rANS", "against the weights alone", "kernel",
+        "fp32", "fp16", "int8", "int4", "2-bit", "Entropy", "rANS", "copies of the weights in plain formats", "kernel",
         "axon tables and routes", "neuron parameters", "neuron states", "The file that was compiled",
     )  # fmt: skip
     for word in words:

@@ -64,6 +64,7 @@ def test_a_feature_is_rendered_compiled_and_verified(run: Run, tmp_path: Path, n
     check_shown(render(report))
     same(words(run, "report", bundle, "--json"), report)
     assert words(run, "report", bundle)
+    assert words(run, "report", bundle, "--full")
 
 
 def check_contents(text: str, report: Report, feature: Feature) -> None:

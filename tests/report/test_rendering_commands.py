@@ -105,7 +105,7 @@ def test_one_network_on_all_targets(run: Run, conv: Path) -> None:
 
 
 def test_a_proof_in_lava_names_its_processes(run: Run, conv: Path) -> None:
-    text = words(run, "verify", conv / "build", "--data", conv / "test.npz")
+    text = words(run, "verify", conv / "build", "--data", conv / "test.npz", "--full")
     report = read_bundle(conv / "build").report
     assert report.verification is not None
     whole = check_shown(render(report))

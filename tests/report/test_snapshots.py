@@ -29,6 +29,8 @@ from tern2lava.demo.run import test_spikes as demo_spikes
 from tern2lava.frontends.inspect.read import inspect_file
 from tern2lava.hw_profiles import load_profile, profile_names
 from tern2lava.report.build import make_report
+from tern2lava.report.compare import compare
+from tern2lava.report.comparison import comparison_text
 from tern2lava.report.inspection import render_inspection
 from tern2lava.report.integers import integers_text
 from tern2lava.report.model import (
@@ -41,7 +43,7 @@ from tern2lava.report.model import (
     Verification,
 )
 from tern2lava.report.tables import profile_table, profiles_table, rules_table
-from tern2lava.report.terminal import render
+from tern2lava.report.terminal import render, render_short
 from tern2lava.report.training import render_training
 from tern2lava.report.verdict_tables import verification_table
 from tern2lava.report.what_if import what_if_table
@@ -174,6 +176,8 @@ TABLES: dict[str, Callable[[], RenderableType]] = {
     "compile": lambda: render(compiled()),
     "calibrated": calibrated,
     "report": lambda: render(verified()),
+    "short": lambda: render_short(verified()),
+    "compared": lambda: comparison_text(compare(verified(), compiled())),
     "verify": lambda: verification_table(verification()),
     "demo": demonstrated,
     "rules": lambda: rules_table(support_table(targets()), [profile.name for profile in targets()]),

@@ -14,10 +14,11 @@ from tern2lava.report.model.mapping import MappingBlock, WhatIfRow
 from tern2lava.report.model.memory import Baselines, LayerMemory, Memory, MemoryTotal, NeuronArithmetic, TwinRow
 from tern2lava.report.model.ranges import RangeRow
 from tern2lava.report.model.reading import ReadingBlock, ReadingRow
-from tern2lava.report.model.report import Report
+from tern2lava.report.model.report import SCHEMA, Report
 from tern2lava.report.model.verification import VerdictRow, Verification
 
 __all__ = [
+    "SCHEMA",
     "Arithmetic",
     "ArithmeticRow",
     "BandRow",

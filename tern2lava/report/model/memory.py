@@ -8,23 +8,27 @@ from tern2lava.report.model.block import Block
 
 
 class Baselines(Block):
-    """The weights in plain formats, in bits, and how many times what is stored they take."""
+    """The weights in plain formats, in bits, and how many times what is stored they would take with as many copies."""
 
     fp32_bits: int = Field(description="The weights in 32-bit floating point, 32 bits each, nothing else.")
     fp16_bits: int = Field(description="The weights in 16-bit floating point, 16 bits each, nothing else.")
     int8_bits: int = Field(description="The weights in 8-bit integers, 8 bits each, nothing else.")
     int4_bits: int = Field(description="The weights in 4-bit integers, 4 bits each, nothing else.")
     ratio_fp32: float | None = Field(
-        description="fp32_bits / stored_bits: against 32-bit floating point, overheads counted; null where either is 0."
+        description="32 x held_weights / stored_bits: against the same weights, as often as the cores hold them, in "
+        "32-bit floating point; the target's overheads count, that format's do not; null where either is 0."
     )
     ratio_fp16: float | None = Field(
-        description="fp16_bits / stored_bits: against 16-bit floating point, overheads counted; null where either is 0."
+        description="16 x held_weights / stored_bits: against the same weights, as often as the cores hold them, in "
+        "16-bit floating point; the target's overheads count, that format's do not; null where either is 0."
     )
     ratio_int8: float | None = Field(
-        description="int8_bits / stored_bits: against 8-bit integers, overheads counted; null where either is 0."
+        description="8 x held_weights / stored_bits: against the same weights, as often as the cores hold them, in "
+        "8-bit integers; the target's overheads count, that format's do not; null where either is 0."
     )
     ratio_int4: float | None = Field(
-        description="int4_bits / stored_bits: against 4-bit integers, overheads counted; null where either is 0."
+        description="4 x held_weights / stored_bits: against the same weights, as often as the cores hold them, in "
+        "4-bit integers; the target's overheads count, that format's do not; null where either is 0."
     )
     ternary_bits: int = Field(description="The codes alone at their width (2 bits where ternary), nothing else.")
     entropy_bits: float = Field(
@@ -38,7 +42,14 @@ class Baselines(Block):
         description="Synaptic memory that the target's cores really hold: codes, headers, padding, indices, and copies "
         "on several cores."
     )
-    over_entropy: float | None = Field(description="stored_bits / entropy_bits - 1; null where the entropy is 0.")
+    over_entropy: float | None = Field(
+        description="stored_bits / entropy_bits - 1: overheads and copies over each weight once; null where the "
+        "entropy is 0."
+    )
+    held_weights: int = Field(
+        description="Weights that the cores hold, copies counted, zeros too: of a convolution its kernel on each core "
+        "that has some of it, once for each synapse list that it falls into, or once for each synapse (`sharing`)."
+    )
     synapses: int = Field(
         description="Connections from source neurons to target neurons on all cores: what an unrolled copy of the "
         "weights would hold."

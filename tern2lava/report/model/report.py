@@ -16,10 +16,18 @@ from tern2lava.report.model.mapping import MappingBlock
 from tern2lava.report.model.memory import Memory, TwinRow
 from tern2lava.report.model.verification import Verification
 
+SCHEMA = "1.0"
+"""The version of the keys: the first number changes where a key goes, is renamed or means or holds something else, the
+second where one is added. Words and order change neither."""
+
 
 class Report(Block):
     """Everything that is known of a compiled network."""
 
+    schema_version: str = Field(
+        description="Version of these keys (docs/report.schema.json): the first number changes where a key goes or "
+        "means something else, the second where one is added."
+    )
     version: str = Field(description="Version of tern2lava that wrote the report.")
     source: str = Field(description="What was compiled.")
     described: str = Field(
