@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-PAGE = Path(__file__).parents[1] / "docs" / "python.md"
+from command_line import in_process
+from places import ROOT
+from run_pages import blocks, check_page
+
 NET = """\
 input: {shape: [16]}
 steps: 10
@@ -26,33 +26,16 @@ layers:
 """
 
 
-def blocks(text: str) -> list[tuple[str, str]]:
-    """(language, text) of every fenced block."""
-    return re.findall(r"^```(\w*)\n(.*?)^```$", text, re.M | re.S)
-
-
 def test_the_blocks_run_one_after_the_other_and_print_what_is_shown(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)
     np.savez("net.npz", first=rng.integers(-1, 2, (20, 16)) * 1.0, second=rng.integers(-1, 2, (4, 20)) * 1.0)
     Path("net.yaml").write_text(NET, "utf-8")
-    found = blocks(PAGE.read_text("utf-8"))
-    assert [language for language, _ in found].count("python") >= 6
-    names: dict[str, Any] = {}
-    printed = ""
-    for language, text in found:
-        if language == "python":
-            assert printed == "", f"what a block prints is not shown: {printed}"
-            out = io.StringIO()
-            with contextlib.redirect_stdout(out):
-                exec(compile(text, str(PAGE), "exec"), names)
-            printed = out.getvalue()
-        else:
-            assert text == printed
-            printed = ""
-    assert printed == ""
+    page = ROOT / "docs" / "python.md"
+    assert [language for language, _ in blocks(page.read_text("utf-8"))].count("python") >= 6
+    check_page(page, in_process(monkeypatch, capsys))
 
 
 def test_the_python_block_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,8 +51,7 @@ def test_the_python_block_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest
         "module": torch.nn.Sequential(torch.nn.Flatten(), layer, snn.Leaky(beta=0.5, init_hidden=True)),
         "spikes": rng.random((6, 16, 1, 28, 28)) < 0.2, "labels": rng.integers(0, 4, 6),
     }  # fmt: skip
-    (text,) = (text for language, text in blocks(PAGE.parents[1].joinpath("README.md").read_text("utf-8"))
-               if language == "python")  # fmt: skip
+    (text,) = (text for language, text in blocks((ROOT / "README.md").read_text("utf-8")) if language == "python")
     call = "verify(network, recorded)"
     assert call in text
     # Without Lava, which tests/sim runs: what is tested here is that the lines fit together.
