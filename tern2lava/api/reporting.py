@@ -5,32 +5,55 @@ from __future__ import annotations
 from pathlib import Path
 
 from tern2lava import arguments
-from tern2lava.api.opened import BundleLike, keep, opened
+from tern2lava.api.data import SpikesLike, given_spikes
+from tern2lava.api.opened import BundleLike, keep, opened, steps_of
 from tern2lava.arguments import public, refused
-from tern2lava.bundle import Bundle, check_outside, map_options_of, measured_rates_of, profile_of
+from tern2lava.bundle import Bundle, check_outside, map_options_of, measured_rates_of, profile_of, recorded_run
+from tern2lava.effort import NORMAL
+from tern2lava.errors import InputError
+from tern2lava.memory_need import require_memory, verifying
 from tern2lava.report.model import Report
+from tern2lava.report.page.sample import Sample
+from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.writing import write_file
 
 
 @public
-def report(bundle: BundleLike, *, compare_bits: int | None = None, html: str | Path | None = None) -> Report:
+def report(
+    bundle: BundleLike,
+    *,
+    compare_bits: int | None = None,
+    html: str | Path | None = None,
+    data: SpikesLike | None = None,
+    sample: int = 0,
+    any_steps: bool = False,
+    pad: bool = False,
+) -> Report:
     """The report of a compiled network, with the last verification where there was one (docs/report.md).
 
     bundle: what `compile` returned, or the bundle's folder. compare_bits 8 maps the same network with 8-bit weights
     onto the same target and adds both beside each other (`twins`), also to the bundle's report.json. html: a file that
-    is written, the report as one page that opens offline (docs/report.md). to_frame() gives its tables to pandas; a
-    notebook shows it as tables. Raises InputError for other widths, for no or a damaged bundle, and for a file that
-    cannot be written.
+    is written, the report as one page that opens offline. data: spikes as for `verify`, of which the page shows
+    `sample`, counted from 0, in the float model and in integers side by side; without data it shows one of the recorded
+    samples that the bundle keeps, if it does. any_steps, pad: see `verify`. to_frame() gives the tables to pandas; a
+    notebook shows the report as tables. Raises InputError for other widths, for no or a damaged bundle, for a sample
+    that is not there, and for a file that cannot be written.
     """
     if compare_bits is not None and not (isinstance(compare_bits, int) and compare_bits == 8):
         raise refused("compare_bits", "8, the only width to compare with", compare_bits, "give 8, or None")
     page = None if html is None else arguments.path(html, "html", "name the file, as report.html")
+    sample = arguments.whole(sample, "sample", 0, "count samples from 0")
+    any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
+    if page is None and (data is not None or sample):
+        what = "data" if data is not None else "sample"
+        raise InputError(what, "requires html, the page that shows it; found none; name the file, as report.html")
     if page is not None:
         check_outside(page)
     found = opened(bundle)
+    shown = None if page is None else _sample(found, data, sample, any_steps=any_steps, pad=pad)
     result = found.report if compare_bits is None else _with_twins(bundle, found)
     if page is not None:
-        _write_page(found, result, page)
+        _write_page(found, result, shown, page)
     return result
 
 
@@ -46,12 +69,46 @@ def _with_twins(bundle: BundleLike, found: Bundle) -> Report:
     return result
 
 
-def _write_page(found: Bundle, result: Report, page: Path) -> None:
+def _sample(found: Bundle, data: SpikesLike | None, sample: int, *, any_steps: bool, pad: bool) -> Sample | None:
+    """The run of one sample of the data, or of what the bundle keeps; None where there is neither."""
+    program, where = found.executable.program, "sample"
+    if data is not None:
+        given = given_spikes(data, program)
+        spikes = given.spike_data(program, steps_of(found), any_steps=any_steps, pad=pad, effort=NORMAL)
+        source = "of the data" if given.file is None else f"in {given.file.name}"
+    else:
+        kept = recorded_run(found)
+        if kept is None:
+            if sample:
+                raise InputError(where, "requires data; found neither data nor recorded samples; give data")
+            return None
+        spikes, source = kept[0], "recorded with the network"
+    if sample >= spikes.samples:
+        raise InputError(
+            where, f"requires a sample from 0 to {spikes.samples - 1:,}; found {sample:,}; choose one of these"
+        )
+    return _run(found, spikes, source, sample)
+
+
+def _run(found: Bundle, spikes: SpikeData, source: str, sample: int) -> Sample:
+    from tern2lava.sim.verify.shard import places, run_of
+    from tern2lava.sim.verify.side_by_side import side_by_side
+
+    values = places(found.executable.program)
+    hint = "leave the data out, or use a machine with more memory"
+    require_memory("report", run_of(1, spikes.steps, values), verifying(spikes.steps * values), hint)
+    run = side_by_side(found.executable, spikes.values(sample, sample + 1))
+    label = None if spikes.labels is None else int(spikes.labels[sample])
+    return Sample(run=run, source=source, number=sample, samples=spikes.samples, label=label)
+
+
+def _write_page(found: Bundle, result: Report, sample: Sample | None, page: Path) -> None:
     """Write the page of `result`, the report of `found`."""
     from tern2lava.report.page.document import Subject
     from tern2lava.report.page.page import page_html
 
     measured = measured_rates_of(found)
     rates = None if measured is None else {name: float(rate.mean()) for name, rate in measured.items()}
-    text = page_html(Subject(report=result, executable=found.executable, profile=profile_of(found), rates=rates))
+    subject = Subject(report=result, executable=found.executable, profile=profile_of(found), rates=rates, sample=sample)
+    text = page_html(subject)
     write_file(page, lambda path: path.write_text(text, encoding="utf-8"))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from tern2lava.cli.app import Debug, Json, app, console
+from tern2lava.cli.app import AnySteps, Debug, Json, Pad, app, console
 from tern2lava.errors import InputError
 
 
@@ -27,7 +27,7 @@ class MayNamePage(TyperCommand):
 @app.command(
     cls=MayNamePage,
     epilog="Example: tern2lava report build/\n\nEverything: tern2lava report build/ --full\n\n"
-    "As a page: tern2lava report build/ --html report.html\n\n"
+    "As a page: tern2lava report build/ --html report.html --data test.npz\n\n"
     "What a change changed: tern2lava report before/ after/\n\n"
     "For a pull request: tern2lava report before/ after/ --markdown\n\n"
     "With 8-bit twins: tern2lava report build/ --compare-bits 8",
@@ -52,6 +52,13 @@ def report(
             help="Write the report as a page that opens offline, to PATH or beside the bundle (build.html of build/).",
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="With --html: npz file as for `verify`, of which the page shows a sample."),
+    ] = None,
+    sample: Annotated[int, typer.Option(min=0, help="With --html: which sample the page shows, from 0.")] = 0,
+    any_steps: AnySteps = False,
+    pad: Pad = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for pull requests.")] = False,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of report.json, of no bundle.")
@@ -74,8 +81,15 @@ def report(
         return
     if bundle is None:
         raise InputError("BUNDLE", "requires the folder of a bundle; found none; give one, as build/ (or --schema)")
+    for option, without in (("--data", data is not None), ("--sample", bool(sample))):
+        if without and html is None:
+            raise InputError(option, "requires --html, the page that shows it; found none; add --html")
     if other is None:
-        _one(bundle, compare_bits, html, full=full, as_json=as_json, as_markdown=as_markdown)
+        page = None if html is None else Path(html) if html else beside(bundle)
+        shown = {"html": page, "data": data, "sample": sample, "any_steps": any_steps, "pad": pad}
+        _one(
+            bundle, {"compare_bits": compare_bits or None, **shown}, full=full, as_json=as_json, as_markdown=as_markdown
+        )
         return
     for option, given in (("--compare-bits", bool(compare_bits)), ("--html", html is not None)):
         if given:
@@ -83,22 +97,19 @@ def report(
     _compared(bundle, other, full=full, as_json=as_json, as_markdown=as_markdown)
 
 
-def _one(
-    bundle: Path, compare_bits: int, html: str | None, *, full: bool, as_json: bool, as_markdown: bool
-) -> None:  # fmt: skip
-    """Print the report of a bundle, or write it as a page."""
+def _one(bundle: Path, asked: dict[str, Any], *, full: bool, as_json: bool, as_markdown: bool) -> None:
+    """Print the report of a bundle, or write it as a page. asked: the arguments of api.report."""
     from tern2lava import api
     from tern2lava.report.markdown import markdown
     from tern2lava.report.terminal import print_report, render, render_short
 
-    page = None if html is None else Path(html) if html else beside(bundle)
-    found = api.report(bundle, compare_bits=compare_bits or None, html=page)
+    found = api.report(bundle, **asked)
     if as_json:
         print(found.model_dump_json(indent=1))
     elif as_markdown:
         print(markdown(render(found) if full else render_short(found)), end="")
-    elif page is not None:
-        print(f"written to {page}")
+    elif asked["html"] is not None:
+        print(f"written to {asked['html']}")
     else:
         print_report(found, console(), full=full)
         if not full:

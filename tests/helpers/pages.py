@@ -28,7 +28,10 @@ def hostile_network() -> CompiledNetwork:
     return held
 
 
-def written(held: CompiledNetwork, path: Path) -> str:
-    """The text of the page of `held`, written to `path`."""
-    tern2lava.report(held, html=path)
+def written(held: CompiledNetwork, path: Path, *, sample: int | None = None) -> str:
+    """The text of the page of `held`, with a sample of lossy.py's where one is asked for, written to `path`."""
+    if sample is None:
+        tern2lava.report(held, html=path)
+    else:
+        tern2lava.report(held, html=path, data=samples(), sample=sample)
     return path.read_text(encoding="utf-8")

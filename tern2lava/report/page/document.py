@@ -13,6 +13,7 @@ from tern2lava.report.model import LayerMemory, MemoryTotal, PopulationRow, Repo
 from tern2lava.report.page.core_map import cores_block, find_wires, routes_block
 from tern2lava.report.page.explained import explanations
 from tern2lava.report.page.network import network_block
+from tern2lava.report.page.sample import Sample, sample_block
 from tern2lava.report.rounding import other_notes
 from tern2lava.sim.executable import Executable
 
@@ -21,7 +22,8 @@ MOST_ROWS = 300
 
 _CORES = ("neurons", "synapse_bits", "in_axons", "out_axons", "image_bits", "id", "chip", "row", "col", "populations")
 _MEMORY = (
-    "fp32_bits", "int8_bits", "ternary_bits", "entropy_bits", "transport_bits", "stored_bits", "weights", "zeros",
+    "fp32_bits", "int8_bits", "ternary_bits", "entropy_bits", "transport_bits", "stored_bits", "held_weights",
+    "ratio_int8", "weights", "zeros",
     "copies", "sharing", "encodings", "bits_per_weight", "cores",
 )  # fmt: skip
 _MAPPING = (
@@ -40,7 +42,8 @@ EXPLAINED = (
     *(f"cores[].{key}" for key in _CORES),
     *(f"memory.layers[].{key}" for key in _MEMORY),
     *(f"memory.total.{key}" for key in (
-        "fp32_bits", "int8_bits", "ternary_bits", "entropy_bits", "stored_bits", "axon_bits", "parameter_bits",
+        "fp32_bits", "int8_bits", "ternary_bits", "entropy_bits", "stored_bits", "held_weights",
+        "ratio_int8", "ratio_fp32", "axon_bits", "parameter_bits",
         "state_bits", "image_bits",
     )),
     *(f"mapping.{key}" for key in _MAPPING),
@@ -54,12 +57,14 @@ EXPLAINED = (
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Subject:
-    """What a page is of: a report, what it was compiled to and for, and measured rates by population, if any."""
+    """What a page is of: a report, what it was compiled to and for, measured rates by population and a sample's run, if
+    any."""
 
     report: Report
     executable: Executable
     profile: Profile
     rates: Mapping[str, float] | None = None
+    sample: Sample | None = None
 
 
 def page_document(subject: Subject) -> dict[str, Any]:
@@ -79,6 +84,7 @@ def page_document(subject: Subject) -> dict[str, Any]:
         "total": _total(report.memory.total),
         "twins": [twin.model_dump(mode="json") for twin in report.twins],
         "graph": network_block(report, executable.program),
+        "sample": None if subject.sample is None else sample_block(subject.sample),
         "rates": _rates(report),
         "roundings": [row.model_dump(mode="json") for row in report.roundings[:MOST_ROWS]],
         "roundings_left": max(0, len(report.roundings) - MOST_ROWS),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from tern2lava.counts import count
 from tern2lava.report.account import size_text
+from tern2lava.report.headline import assumed_keys
 from tern2lava.report.model import Report, TwinRow, VerdictRow, Verification
 from tern2lava.report.verdicts import percent
 from tern2lava.sim.verify.executions import EXECUTIONS
@@ -43,7 +44,7 @@ def fit(report: Report, cores: int) -> Sentence:
 
 def _assumed(report: Report) -> str:
     """What a mapping rests on that is not published."""
-    keys = [line.split(" = ")[0].split(": ")[1] for line in report.assumptions]
+    keys = assumed_keys(report)
     if not keys:
         return ""
     what = count(len(keys), "number")
@@ -115,39 +116,47 @@ def _reading(row: VerdictRow) -> str:
 
 
 def saved(report: Report) -> Sentence:
-    """What ternary weights save: against the same network mapped with 8-bit weights where it was, else of the weights
-    alone. Like is held with like: cores with cores, weights alone with weights alone."""
+    """What ternary weights save on the cores: against the same network mapped with 8-bit weights where it was, else
+    against as many copies of the weights in plain formats. Like is held with like."""
     total, question = report.memory.total, "What did ternary save?"
-    stored = (
-        f"the cores store {size_text(total.stored_bits)} with headers and copies, of an entropy of "
-        f"{size_text(total.entropy_bits)}"
-    )
     if report.twins:
-        return _against_twin(report, question, report.twins[0], report.twins[1], stored)
-    keys = tuple(f"memory.total.{key}" for key in ("ternary_bits", "int8_bits", "fp32_bits", "stored_bits"))
-    if not total.weights or not total.ternary_bits:
-        return Sentence(
-            question=question, mark="open", answer="There are no weights", text="Nothing is stored.", keys=keys
-        )
-    int8, fp32 = total.int8_bits / total.ternary_bits, total.fp32_bits / total.ternary_bits
-    text = (
-        f"The weights alone take {size_text(total.ternary_bits)} against {size_text(total.int8_bits)} in int8 and "
-        f"{size_text(total.fp32_bits)} in fp32 ({int8:.1f} and {fp32:.1f} times); {stored}."
+        return _against_twin(report, question, report.twins[0], report.twins[1])
+    keys = tuple(
+        f"memory.total.{key}" for key in ("stored_bits", "held_weights", "ratio_int8", "ratio_fp32", "entropy_bits")
     )
-    answer = f"{int8:.1f}x less than int8, weights alone" if int8 > 1 else "Nothing against int8"
-    return Sentence(question=question, mark="yes" if int8 > 1 else "no", answer=answer, text=text, keys=keys)
+    if total.ratio_int8 is None or total.ratio_fp32 is None:
+        text = "There are no weights, and nothing is stored."
+        return Sentence(question=question, mark="open", answer="There are no weights", text=text, keys=keys)
+    text = (
+        f"The cores store {size_text(total.stored_bits)} of weights, overheads and copies included; as many in int8 "
+        f"would take {size_text(8 * total.held_weights)}, in fp32 {size_text(32 * total.held_weights)} "
+        f"({_times(total.ratio_int8)} and {_times(total.ratio_fp32)} times that); {_once(report)}."
+    )
+    less = total.ratio_int8 > 1
+    answer = f"{_times(total.ratio_int8)}x less than int8" if less else "Nothing against int8"
+    return Sentence(question=question, mark="yes" if less else "no", answer=answer, text=text, keys=keys)
 
 
-def _against_twin(report: Report, question: str, own: TwinRow, twin: TwinRow, stored: str) -> Sentence:
+def _once(report: Report) -> str:
+    """What the weights hold at least, each of them once."""
+    return f"each weight once has an entropy of {size_text(report.memory.total.entropy_bits)}"
+
+
+def _times(ratio: float) -> str:
+    """How many times, in as many digits as one reads."""
+    return f"{ratio:.2f}" if ratio < 2 else f"{ratio:.1f}"
+
+
+def _against_twin(report: Report, question: str, own: TwinRow, twin: TwinRow) -> Sentence:
     keys = ("twins[].stored_bits", "twins[].cores", "memory.total.stored_bits", "memory.total.entropy_bits")
     if twin.stored_bits is None or not own.stored_bits:
-        text = f"With 8-bit weights the network does not fit {report.target}; {stored}."
+        text = f"With 8-bit weights the network does not fit {report.target}; {_once(report)}."
         return Sentence(question=question, mark="yes", answer="8-bit weights do not fit", text=text, keys=keys)
     ratio = twin.stored_bits / own.stored_bits
     text = (
         f"Mapped alike with 8-bit weights, the network takes {size_text(twin.stored_bits)} of synaptic memory on "
         f"{count(twin.cores or 0, 'core')} instead of {size_text(own.stored_bits)} on {count(own.cores or 0, 'core')}; "
-        f"{stored}."
+        f"{_once(report)}."
     )
-    answer = f"{ratio:.1f}x less than 8 bits, on cores" if ratio > 1 else "Nothing against 8 bits"
+    answer = f"{_times(ratio)}x less than 8 bits" if ratio > 1 else "Nothing against 8 bits"
     return Sentence(question=question, mark="yes" if ratio > 1 else "no", answer=answer, text=text, keys=keys)

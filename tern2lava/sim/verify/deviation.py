@@ -10,6 +10,7 @@ import numpy as np
 from tern2lava.compiler.certify.source_integers import membrane_unit
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Population
 from tern2lava.compiler.ir.shapes import Ints, Reals, Spikes
+from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import NeuronState, run_float
 
@@ -64,28 +65,48 @@ class _Met:
         return State(population, arithmetic, batch)
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BothRuns:
+    """The real dynamics and the integers on the same inputs: their traces, and by population the potentials that met
+    the threshold, (samples, steps, neurons) each, of rearming neurons without what rearming takes off."""
+
+    real: Trace
+    integers: Trace
+    met_real: dict[str, Reals]
+    met_integers: dict[str, Ints]
+
+
+def run_both(real: Graph, program: Graph, inputs: Mapping[str, Spikes], *, states: bool = False) -> BothRuns:
+    """Runs of `real` (TERNARY, after fold_scale) and `program` on `inputs`, (samples, steps, *shape) of each Input.
+    states: with the potentials after the reset in the traces."""
+    met: dict[str, list[Reals]] = {}
+    before: dict[str, Reals] = {}
+
+    def observe(name: str, state: NeuronState, found: Reals) -> None:
+        if state.neuron.rearm:
+            found = found + state.reset_amount * state.above(before.get(name, state.flat(state.neuron.v_init)))
+            before[name] = state.v
+        met.setdefault(name, []).append(np.broadcast_to(found, state.spiked.shape).copy())
+
+    floats = run_float(real, inputs, states=states, observe=observe)
+    recorder = _Met()
+    integers = integer.run(program, inputs, states=states, make=recorder)
+    return BothRuns(
+        real=floats, integers=integers, met_real={name: np.stack(kept, axis=1) for name, kept in met.items()},
+        met_integers={name: np.stack(kept, axis=1) for name, kept in recorder.met.items()},
+    )  # fmt: skip
+
+
 def part(real: Graph, program: Graph, inputs: Mapping[str, Spikes]) -> dict[str, Parting]:
     """The Parting of every population of `real` (TERNARY, after fold_scale) and `program` on `inputs`, (samples, steps,
     *shape) of each Input. Relays, which are in the program alone, have none."""
-    met_real: dict[str, list[Reals]] = {}
-    before: dict[str, Reals] = {}
-
-    def observe(name: str, state: NeuronState, met: Reals) -> None:
-        if state.neuron.rearm:
-            met = met + state.reset_amount * state.above(before.get(name, state.flat(state.neuron.v_init)))
-            before[name] = state.v
-        met_real.setdefault(name, []).append(np.broadcast_to(met, state.spiked.shape).copy())
-
-    floats = run_float(real, inputs, states=False, observe=observe)
-    recorder = _Met()
-    integers = integer.run(program, inputs, states=False, make=recorder)
-    same = {name: (floats.spikes[name] == integers.spikes[name]).all(axis=2) for name in floats.spikes}
-    return {name: _parting(real, program, name, same, met_real[name], recorder.met[name]) for name in same}
+    runs = run_both(real, program, inputs)
+    floats, integers = runs.real.spikes, runs.integers.spikes
+    same = {name: (floats[name] == integers[name]).all(axis=2) for name in floats}
+    return {name: _parting(real, program, name, same, runs.met_real[name], runs.met_integers[name]) for name in same}
 
 
-def _parting(
-    real: Graph, program: Graph, name: str, same: Mapping[str, Reals], met_real: list[Reals], met: list[Ints]
-) -> Parting:
+def _parting(real: Graph, program: Graph, name: str, same: Mapping[str, Reals], met_real: Reals, met: Ints) -> Parting:
     neuron = real.neuron(name)
     unit = membrane_unit(neuron, program.population(name))
     own = same[name].astype(bool)
@@ -97,7 +118,7 @@ def _parting(
     fed = np.logical_and.accumulate(fed, axis=1)
     before = np.logical_and.accumulate(np.concatenate([np.ones_like(own[:, :1]), own[:, :-1]], axis=1), axis=1)
     valid = fed & before
-    apart = np.abs(np.stack(met, axis=1) / unit - np.stack(met_real, axis=1)) * valid[:, :, None]
+    apart = np.abs(met / unit - met_real) * valid[:, :, None]
     flat = apart.reshape(len(apart), -1)
     place = flat.argmax(axis=1)
     first = valid & ~own

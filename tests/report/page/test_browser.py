@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import tern2lava
+from lossy import samples, write_lossy
 from pages import HOSTILE, hostile_network, written
 from tern2lava.api import CompiledNetwork
 from tern2lava.bundle import profile_of
@@ -65,8 +67,19 @@ def show(browser: Any) -> Iterator[Open]:
 @pytest.fixture(scope="module")
 def file(held: CompiledNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "page.html"
-    written(held, path)
+    written(held, path, sample=2)
     return path
+
+
+@pytest.fixture(scope="module")
+def parted(show: Open, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A page whose integers part from the float model, and whose verdict on arithmetic is not met."""
+    folder = tmp_path_factory.mktemp("parted")
+    write_lossy(folder / "lossy", {"h": 64})
+    data = samples()
+    tern2lava.verify(folder / "lossy", data, backend="reference")
+    tern2lava.report(folder / "lossy", html=folder / "lossy.html", data=data)
+    return show(folder / "lossy.html")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +95,7 @@ def test_the_first_screen_says_in_three_sentences_whether_it_fits_is_right_and_w
     fits, right, saved = said.all_inner_texts()
     assert "cores of tiny" in fits
     assert "agree in all" in right
-    assert "The weights alone take" in saved
+    assert "The cores store" in saved
     assert all(text.endswith(".") for text in (fits, right, saved))
 
 
@@ -134,7 +147,7 @@ def pairs(core: Any) -> list[float]:
 def test_the_memory_of_each_layer_is_drawn_in_both_units_and_told_in_a_table(page: Any, held: CompiledNetwork) -> None:
     layers = held.report.memory.layers
     dots = page.locator("#memory .chart svg :is(circle, rect) > title")
-    assert dots.count() == 5 * len(layers)
+    assert dots.count() == 6 * len(layers)
     before = dots.first.evaluate("title => title.parentElement.getAttribute('x')")
     page.get_by_role("button", name="Size", exact=True).click()
     assert dots.first.evaluate("title => title.parentElement.getAttribute('x')") != before
@@ -142,13 +155,74 @@ def test_the_memory_of_each_layer_is_drawn_in_both_units_and_told_in_a_table(pag
     assert page.locator("#memory tbody th").all_inner_texts() == [*(layer.projection for layer in layers), "All"]
 
 
+def test_a_node_of_the_network_shows_its_certificate(page: Any, held: CompiledNetwork) -> None:
+    nodes = page.locator(".node")
+    assert nodes.count() == 2 + len(held.report.populations)
+    nodes.nth(1).click()
+    side = page.locator("#node")
+    assert side.locator("h3").inner_text() == HOSTILE
+    assert "EXACT" in side.inner_text()
+    nodes.nth(2).focus()
+    page.keyboard.press("Enter")
+    assert side.locator("h3").inner_text() == "y"
+    assert page.locator(".node[aria-pressed=true]").count() == 1
+
+
+def test_the_most_loaded_link_is_that_of_the_report_and_shown_on_the_map(page: Any, held: CompiledNetwork) -> None:
+    assert held.report.mapping.link_at in page.locator("#traffic").inner_text()
+    page.get_by_role("button", name="Show on the core map").click()
+    assert page.locator("#way").input_value() == "router"
+    assert "spikes a step" in page.locator("#map-legend").inner_text()
+
+
+def test_a_sample_without_a_difference_says_so_and_shows_spikes_and_potentials(page: Any) -> None:
+    assert page.locator("#first-difference").inner_text() == "Every spike of this sample is the same in both."
+    assert "Sample 2, counted from 0, of 6 samples" in page.locator("#sample .lead").inner_text()
+    raster = page.locator("#raster")
+    raster.hover(position={"x": 30, "y": 5})
+    assert "step 1: " in page.locator("#tip").inner_text()
+    before = page.locator("#potentials polyline").first.get_attribute("points")
+    page.locator("#raster-neuron").select_option("3")
+    assert page.locator("#potentials polyline").first.get_attribute("points") != before
+    raster.click(position={"x": 30, "y": 5})
+    assert page.locator("#raster-neuron").input_value() == "0"
+    page.locator("#raster-population").select_option("1")
+    assert page.locator("#raster-neuron option").count() == 4
+
+
+def test_the_first_difference_of_a_sample_is_named_and_marked(parted: Any) -> None:
+    said = parted.locator("#first-difference").inner_text()
+    assert said.startswith("First difference: step ")
+    assert parted.locator("#potentials").get_by_text("first difference").is_visible()
+    parted.locator("#raster-population").select_option("1")
+    parted.get_by_role("button", name="Show it").click()
+    assert parted.locator("#raster-population").input_value() == "0"
+    assert parted.faults == []
+
+
+def test_a_verdict_that_is_not_met_is_said_first(parted: Any) -> None:
+    assert parted.locator(".answer.no .said").inner_text() == "\u2717 No: a check failed"
+    assert "The verdict on arithmetic is not met" in parted.locator(".answer.no .sentence").inner_text()
+    assert parted.locator("#verdicts tr.no th").all_inner_texts() == ["Arithmetic"]
+
+
+def test_rates_roundings_and_notes_have_a_row_each(page: Any, parted: Any, held: CompiledNetwork) -> None:
+    assert page.locator("#rates tbody tr").count() == len(held.report.populations)
+    assert page.locator("#rates svg[role=img]").count() == 2 * len(held.report.populations)
+    assert "exact" in page.locator("#roundings").inner_text()
+    assert "are assumed" in page.locator("#notes").inner_text()
+    ids = page.locator("#parts > section").evaluate_all("found => found.map(section => section.id)")
+    order = ["cores", "use", "memory", "network", "traffic", "sample", "rates", "roundings", "notes"]
+    assert ids == order
+    assert page.locator("#contents a").count() == len(order) + 1
+
+
 def test_every_figure_is_explained_one_click_away(page: Any) -> None:
     helps = page.locator(".help > summary")
-    assert helps.count() > 12
-    for at in range(helps.count()):
-        texts = helps.nth(at).evaluate("s => [...s.parentElement.querySelectorAll('dt, dd')].map(e => e.textContent)")
-        assert texts
-        assert all(text and text != "undefined" for text in texts)
+    terms = "found => found.map(s => [...s.parentElement.querySelectorAll('dt, dd')].map(e => e.textContent))"
+    texts = helps.evaluate_all(terms)
+    assert len(texts) > 40
+    assert all(found and all(text and text != "undefined" for text in found) for found in texts)
     helps.first.click()
     assert page.locator(".help[open] .pop").is_visible()
     page.keyboard.press("Escape")

@@ -1,11 +1,19 @@
 // The page, part by part, and what belongs to all of them: contents, theme, printing.
 
+const SHORT = { use: "Utilisation", memory: "Memory", network: "Network", traffic: "Traffic", sample: "Sample", roundings: "Roundings" };
+
 coresPart();
 barsPart();
 memoryPart();
+networkPart();
+trafficPart();
+samplePart();
+ratesPart();
+roundingsPart();
+notesPart();
 
 document.getElementById("contents").append(
-  ...[["verdicts", "Verdicts"], ...parts].map(([id, title]) => h("a", { href: `#${id}` }, title)));
+  ...[["verdicts", "Verdicts"], ...parts].map(([id, title]) => h("a", { href: `#${id}` }, SHORT[id] ?? title)));
 helpOpens();
 
 const root = document.documentElement;

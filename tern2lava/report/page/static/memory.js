@@ -1,10 +1,13 @@
 // What the weights of each layer take: once, in plain formats and as their entropy; and on the cores.
 
-const FORMS = [["fp32_bits", "fp32", "grey2", "square"], ["int8_bits", "int8", "grey1", "square"], ["ternary_bits", "codes alone", "integer", "ring"],
-  ["entropy_bits", "entropy", "ink", "line"], ["stored_bits", "stored on the cores, copies and headers included", "float", "dot"]];
+for (const row of [...D.layers, D.total]) row.held_bits = 8 * row.held_weights;
+const FORMS = [["fp32_bits", "fp32, once", "grey1", "frame"], ["int8_bits", "int8, once", "integer", "frame"], ["ternary_bits", "codes, once", "float", "ring"],
+  ["entropy_bits", "entropy, once", "ink", "line"], ["held_bits", "int8, as many copies as on the cores", "integer", "square"],
+  ["stored_bits", "stored on the cores", "float", "dot"]];
 
 function mark(shape, x, y, name) {
   const paint = `var(--${name})`;
+  if (shape === "frame") return s("rect", { x: x - 5, y: y - 5, width: 10, height: 10, fill: "var(--surface)", stroke: paint, "stroke-width": 2 });
   if (shape === "square") return s("rect", { x: x - 5, y: y - 5, width: 10, height: 10, fill: paint });
   if (shape === "ring") return s("circle", { cx: x, cy: y, r: 5.5, fill: "var(--surface)", stroke: paint, "stroke-width": 3 });
   if (shape === "line") return s("rect", { x: x - 1.5, y: y - 9, width: 3, height: 18, fill: paint });
@@ -49,9 +52,9 @@ function memoryPart() {
       "aria-label": `Memory of each layer in ${way === "each" ? "bits per weight" : "bytes"}; the table below has the numbers` }, axis, rows));
   }
 
-  const keys = FORMS.map(([key]) => `memory.layers[].${key}`);
+  const keys = FORMS.map(([key]) => `memory.layers[].${key === "held_bits" ? "held_weights" : key}`);
   part("memory", "Memory of each layer", [...keys, "memory.layers[].copies", "memory.layers[].zeros", "memory.layers[].weights"],
-    "Squares, rings and lines: every weight once, nothing else. Dots: what the cores really hold, with headers, padding and copies on several cores; it is to be held against the same of 8-bit weights, mapped alike (below, where that was done), not against a plain format.",
+    "Like is held with like: hollow marks and lines are every weight once, nothing else; the full dot is what the cores really hold, with headers, padding and copies, and the full square as many copies in int8, without any overhead.",
     controls, layers.length ? box : h("p", { class: "hint" }, "There are no weights."),
     h("div", { class: "legend" }, FORMS.map(([, title, paint, shape]) => h("span", { class: "key" },
       s("svg", { width: 16, height: 18, "aria-hidden": "true" }, mark(shape, 8, 9, paint)), title))),
@@ -62,9 +65,9 @@ function memoryPart() {
 function memoryTable() {
   const columns = [["Layer", false, null], ["Weights", true, ["memory.layers[].weights"]], ["Zeros", true, ["memory.layers[].zeros"]],
     ["fp32", true, ["memory.layers[].fp32_bits"]], ["int8", true, ["memory.layers[].int8_bits"]], ["Codes", true, ["memory.layers[].ternary_bits"]],
-    ["Entropy", true, ["memory.layers[].entropy_bits"]], ["rANS file", true, ["memory.layers[].transport_bits"]], ["Stored", true, ["memory.layers[].stored_bits"]],
+    ["Entropy", true, ["memory.layers[].entropy_bits"]], ["rANS file", true, ["memory.layers[].transport_bits"]], ["Stored", true, ["memory.layers[].stored_bits"]], ["As many in int8", true, ["memory.layers[].held_weights", "memory.layers[].ratio_int8"]],
     ["Copies", true, ["memory.layers[].copies"]], ["Cores", true, ["memory.layers[].cores"]], ["How", false, ["memory.layers[].sharing", "memory.layers[].encodings"]]];
-  const sizes = (row) => ["fp32_bits", "int8_bits", "ternary_bits", "entropy_bits", "transport_bits", "stored_bits"].map((key) => bytes(row[key]));
+  const sizes = (row) => ["fp32_bits", "int8_bits", "ternary_bits", "entropy_bits", "transport_bits", "stored_bits", "held_bits"].map((key) => bytes(row[key]));
   const rows = D.layers.map((layer) => [layer.name, whole(layer.weights), percent(layer.zeros), ...sizes(layer), num(Number(layer.copies.toFixed(1))), whole(layer.cores), `${layer.sharing}, ${layer.encodings.join(" ")}`]);
   const total = D.total;
   return h("div", {}, table("By layer", columns, rows, ["All", whole(total.weights), "", ...sizes(total), "", whole(cores.id.length), ""]),
