@@ -62,8 +62,3 @@ def fire_above(
     builder.notes.append(
         f"{name}: {what}, a population of {count(size(shape), 'neuron')} that adds one hardware timestep"
     )
-
-
-def both(builder: GraphBuilder, name: str, sources: Sequence[str], where: object) -> None:
-    """The product of two layers of 0 and 1 (1 - spikes among them), which is their AND: a sum above 1.5."""
-    fire_above(builder, name, sources, where, 1.5, "the product of spikes is their AND")

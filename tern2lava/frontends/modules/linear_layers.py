@@ -124,6 +124,18 @@ def adaptive_averages(builder: GraphBuilder, name: str, source: str, where: str,
     add_map(builder, name, source, where, along_axes(shape, along))
 
 
+def adaptive_maxima(builder: GraphBuilder, name: str, source: str, where: str, *, axes: int, to: Any) -> None:
+    """torch's adaptive maximum pooling of spikes over the last `axes` axes, to the size `to` (None: as it is)."""
+    shape = item_shape(builder, source)
+    builder.require_spikes(name, source, where)
+    along = {
+        a: adaptive(shape[a], shape[a] if size is None else size)
+        for a, size in enumerate(per_axis(to, axes), len(shape) - axes)
+    }
+    add_map(builder, f"{name}.sum", source, where, along_axes(shape, along))
+    builder.largest_of(name, f"{name}.sum", where)
+
+
 def interpolated(builder: GraphBuilder, name: str, source: str, where: str, settings: dict[str, Any]) -> None:
     """torch.nn.functional.interpolate, with all of its arguments: each of its modes treats one axis after the other."""
     import torch
@@ -246,15 +258,8 @@ def _maxpool(builder: GraphBuilder, name: str, source: str, where: str, layer: A
 
 
 def _adaptive_maxima(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:
-    shape = item_shape(builder, source)
     axes = 1 if type(layer).__name__.endswith("1d") else 2
-    builder.require_spikes(name, source, where)
-    along = {
-        a: adaptive(shape[a], shape[a] if to is None else to)
-        for a, to in enumerate(per_axis(layer.output_size, axes), len(shape) - axes)
-    }
-    add_map(builder, f"{name}.sum", source, where, along_axes(shape, along))
-    builder.largest_of(name, f"{name}.sum", where)
+    adaptive_maxima(builder, name, source, where, axes=axes, to=layer.output_size)
 
 
 def _vote(builder: GraphBuilder, name: str, source: str, where: str, layer: Any) -> None:

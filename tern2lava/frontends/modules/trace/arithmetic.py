@@ -203,8 +203,10 @@ def product(recorder: Recorder, a: Symbol, b: Symbol, call: Call) -> Symbol | No
     if a == b:
         return a
     args = tuple(sorted(((a.key, 0), (b.key, 0))))
-    expression = Expression(kind="and", label="and", args=args, shape=first.shape, values=(0.0, 1.0), at=call.at)
-    return Symbol(recorder.express(expression), a.times, a.axes)
+    expression = Expression(
+        kind="and", label="and", args=args, data=(1.5,), shape=first.shape, values=(0.0, 1.0), at=call.at
+    )
+    return Symbol(recorder.express(expression, 1.5), a.times, a.axes)
 
 
 def _div(recorder: Recorder, call: Call) -> Meaning | None:

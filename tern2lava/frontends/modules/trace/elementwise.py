@@ -6,45 +6,57 @@ casts, 1 - s, torch.where(s > 0, a, b) ... are an identity or a scaling of spike
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from tern2lava.frontends.modules.trace.arithmetic import affine, operand, product
+from tern2lava.frontends.modules.trace.arithmetic import affine, operand
+from tern2lava.frontends.modules.trace.gates import of_sum, of_two, where
 from tern2lava.frontends.modules.trace.names import CASTS
 from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning, Symbol
 
 
 def of_values(recorder: Recorder, call: Call) -> Meaning | None:
-    """The straight line that a function is on all values that its tracked argument can have."""
+    """The straight line that a function is on all values that its tracked argument can have; of two arguments that can
+    have two each, what gates.py makes of it."""
     given = [*call.args, *call.kwargs.values()]
     tracked = [value for value in given if recorder.meaning(value) is not None]
-    if len(tracked) != 1 or not isinstance(call.result, Tensor):
+    if not 0 < len(tracked) < 3 or not isinstance(call.result, Tensor):
         return None
-    symbol = operand(recorder, tracked[0], call.result.shape, call)
-    if not isinstance(symbol, Symbol):
-        return symbol
-    values = recorder.expressions[symbol.key].values
+    symbols = [operand(recorder, value, call.result.shape, call) for value in tracked]
+    strange = next((symbol for symbol in symbols if not isinstance(symbol, Symbol)), None)
+    if strange is not None:
+        return strange
+    first, *others = (symbol for symbol in symbols if isinstance(symbol, Symbol))
+    if others:
+        return of_two(recorder, first, others[0], lambda x, y: _at(call, tracked, (x, y)), call)
+    values = recorder.expressions[first.key].values
     if not values:
         return None
-    found = [_at(call, tracked[0], value) for value in values]
+    found = [_at(call, tracked, (value,)) for value in values]
     if len(values) == 1:
-        return affine(recorder, symbol, 0.0, found[0], call.result.shape, call.at)
+        return affine(recorder, first, 0.0, found[0], call.result.shape, call.at)
     gain = (found[1] - found[0]) / (values[1] - values[0])
     offset = found[0] - gain * values[0]
     if any(not torch.equal(gain * value + offset, f) for value, f in zip(values[2:], found[2:], strict=True)):
-        return None
-    return affine(recorder, symbol, gain, offset, call.result.shape, call.at)
+        return of_sum(recorder, first, lambda value: found[values.index(value)], call)
+    return affine(recorder, first, gain, offset, call.result.shape, call.at)
 
 
-def _at(call: Call, tracked: Tensor, value: float) -> Tensor:
-    """The function's result where all numbers of `tracked` are `value`."""
-    full = torch.full(tracked.shape, value, dtype=torch.float64).to(tracked.dtype)
-    args = [full if a is tracked else a for a in call.args]
-    result: Tensor = call.function(*args, **{k: full if a is tracked else a for k, a in call.kwargs.items()})
+def _at(call: Call, tracked: Sequence[Tensor], numbers: Sequence[float]) -> Tensor:
+    """The function's result where all numbers of each of `tracked` are the one in `numbers`."""
+    full = [
+        torch.full(tensor.shape, number, dtype=torch.float64).to(tensor.dtype)
+        for tensor, number in zip(tracked, numbers, strict=True)
+    ]
+
+    def put(value: Any) -> Any:
+        return next((new for old, new in zip(tracked, full, strict=True) if old is value), value)
+
+    result: Tensor = call.function(*map(put, call.args), **{k: put(value) for k, value in call.kwargs.items()})
     return result.double()
 
 
@@ -64,31 +76,27 @@ def _dropout(recorder: Recorder, call: Call) -> Meaning | None:
     )
 
 
-def _both(recorder: Recorder, call: Call) -> Meaning | None:
-    """x & y of two tensors; a function of values of one."""
-    given = [call.args[0], call.argument(1, "other")]
-    symbols = [operand(recorder, v, call.result.shape, call) for v in given if recorder.meaning(v) is not None]
-    if len(symbols) < 2:
-        return of_values(recorder, call)
-    first, second = symbols
-    if not isinstance(first, Symbol) or not isinstance(second, Symbol):
-        return first if isinstance(first, Foreign) else second
-    return product(recorder, first, second, call)
-
-
 _NAMES = (
     "relu", "relu6", "clamp", "clip", "clamp_min", "clamp_max", "hardtanh", "threshold", "gt", "ge", "lt", "le",
     "eq", "ne", "greater", "greater_equal", "less", "less_equal", "not_equal", "ceil", "floor", "round", "trunc",
     "fix", "sign", "sgn", "abs", "absolute", "pow", "rpow", "float_power", "square", "sqrt", "exp", "expm1",
     "log1p", "heaviside", "sigmoid", "tanh", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "hardsigmoid",
     "hardswish", "softplus", "bool", "int", "long", "short", "char", "byte", "logical_not", "bitwise_not",
-    "invert", "where", "maximum", "minimum", "fmax", "fmin", "max", "min", "rtruediv", "rdiv", "reciprocal",
-    "floor_divide", "rfloordiv", "floordiv", "remainder", "mod", "fmod", "logical_or", "logical_xor",
-    "bitwise_or", "bitwise_xor", "or", "xor", "ior", "nan_to_num", "positive",
+    "invert", "maximum", "minimum", "fmax", "fmin", "max", "min", "rtruediv", "rdiv", "reciprocal",
+    "floor_divide", "rfloordiv", "floordiv", "remainder", "mod", "fmod", "logical_or", "logical_xor", "logical_and",
+    "bitwise_or", "bitwise_xor", "bitwise_and", "or", "xor", "and", "ior", "ixor", "iand", "nan_to_num", "positive",
 )  # fmt: skip
+
+
+def _where(recorder: Recorder, call: Call) -> Meaning | None:
+    """A straight line where one argument depends on the input; else a choice between two."""
+    found = of_values(recorder, call)
+    return where(recorder, call) if found is None and len(call.args) + len(call.kwargs) == 3 else found
+
+
 HANDLERS: dict[str, Callable[[Recorder, Call], Any]] = {
     **dict.fromkeys(_NAMES, of_values),
+    "where": _where,
     **dict.fromkeys(CASTS, _cast),
     **dict.fromkeys(("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_dropout"), _dropout),
-    **dict.fromkeys(("logical_and", "bitwise_and", "and", "iand"), _both),
 }

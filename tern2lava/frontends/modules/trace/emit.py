@@ -11,9 +11,10 @@ from tern2lava.compiler.ir.shapes import Reals, Shape, size
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules.arrays import as_array
 from tern2lava.frontends.modules.known_modules import add_layer, reads_sequences
+from tern2lava.frontends.modules.linear_layers import adaptive_maxima, maximum_pooling
 from tern2lava.frontends.modules.torch_layers import pair, weight_and_bias
 from tern2lava.frontends.modules.trace.symbols import Expression
-from tern2lava.frontends.spike_logic import both
+from tern2lava.frontends.spike_logic import fire_above
 
 Emitter = Callable[[GraphBuilder, Expression, str, Sequence[str], str], None]
 """Adds the nodes of an expression: (builder, expression, name of the last node, the nodes it reads, where)."""
@@ -98,16 +99,23 @@ def _pool(builder: GraphBuilder, expression: Expression, name: str, sources: Seq
     given = [(first, v) if isinstance(v, int) and len(expression.shape) == 2 else pair(v, first)
              for v, first in zip(expression.data, (1, 1, 0), strict=True)]  # fmt: skip
     kernel, stride, padding = given
-    if expression.kind == "maxpool":
-        builder.maxpool(name, sources[0], where, kernel=kernel, stride=stride, padding=padding)
-    else:
-        builder.pool(
-            name, sources[0], where, kind=PoolKind.AVG, kernel=kernel, stride=stride, padding=padding
-        )  # fmt: skip
+    builder.pool(name, sources[0], where, kind=PoolKind.AVG, kernel=kernel, stride=stride, padding=padding)
+
+
+def _maximum(builder: GraphBuilder, expression: Expression, name: str, sources: Sequence[str], where: str) -> None:
+    axes = 1 if len(expression.shape) == 2 else 2
+    if expression.kind == "adaptivemax":
+        adaptive_maxima(builder, name, sources[0], where, axes=axes, to=expression.data[0])
+        return
+    kernel, stride, padding, dilation, ceil = expression.data
+    maximum_pooling(
+        builder, name, sources[0], where, axes=axes, kernel=kernel, stride=stride, padding=padding, dilation=dilation,
+        ceil=ceil,
+    )  # fmt: skip
 
 
 def _sparse(builder: GraphBuilder, expression: Expression, name: str, sources: Sequence[str], where: str) -> None:
-    shape = expression.shape
+    shape = expression.shape or (1,)  # one number of each sample is held as one neuron
     if len(sources) == 1 and len(shape) == 1 and _in_order(expression, size(builder.shape[sources[0]])):
         builder.add(Flatten(name=name, inputs=(sources[0],)), where)
         return
@@ -128,8 +136,10 @@ def _in_order(expression: Expression, items: int) -> bool:
     )
 
 
-def _and(builder: GraphBuilder, expression: Expression, name: str, sources: Sequence[str], where: str) -> None:
-    both(builder, name, sources, where)
+def _gate(builder: GraphBuilder, expression: Expression, name: str, sources: Sequence[str], where: str) -> None:
+    (threshold,) = expression.data
+    what = "the maximum of spikes is their OR" if expression.kind == "or" else "the product of spikes is their AND"
+    fire_above(builder, name, sources, where, threshold, what)
 
 
 EMITTERS: dict[str, Emitter] = {
@@ -139,8 +149,10 @@ EMITTERS: dict[str, Emitter] = {
     "linear": _linear,
     "conv": _conv,
     "avgpool": _pool,
-    "maxpool": _pool,
+    "maxpool": _maximum,
+    "adaptivemax": _maximum,
     "sparse": _sparse,
-    "and": _and,
+    "and": _gate,
+    "or": _gate,
 }
 """By the kind of the expression; inputs, neurons and sums over time have none."""

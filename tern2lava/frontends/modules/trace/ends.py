@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from tern2lava.frontends.modules.trace.elementwise import of_values
+from tern2lava.frontends.modules.trace.gates import over_axes
 from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.symbols import ITEM, TIME, TOTAL, Call, Expression, Foreign, Meaning, Symbol
 
@@ -57,7 +58,7 @@ def _maximum(recorder: Recorder, call: Call) -> Any:
         return of_values(recorder, call)
     symbol, dim = _single(recorder, call, 1)
     if not isinstance(symbol, Symbol) or dim is None:
-        return symbol if isinstance(symbol, Foreign) else None
+        return symbol if isinstance(symbol, Foreign) else over_axes(recorder, call, False)
     keep = bool(call.argument(2, "keepdim", False))
     found: Meaning
     if symbol.axes[dim] == TIME and not keep and min(symbol.times) >= 0:
@@ -65,7 +66,8 @@ def _maximum(recorder: Recorder, call: Call) -> Any:
         found = _ended(recorder, symbol, "max", (TOTAL,), axes, call, data=symbol.times)
     elif symbol.axes[dim] == ITEM:
         largest = _largest_class(recorder, call)
-        found = Foreign(f"the largest of the classes{call.at}")
+        spikes = over_axes(recorder, call, False)
+        found = spikes if isinstance(spikes, Symbol) else Foreign(f"the largest of the classes{call.at}")
         return [found, largest] if isinstance(call.result, tuple) else found
     else:
         found = Foreign(f"torch.{call.name} over another axis than that of the steps{call.at}")

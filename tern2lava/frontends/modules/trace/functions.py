@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from tern2lava.errors import UnsupportedError
-from tern2lava.frontends.modules.trace import arithmetic, elementwise, ends, layer_functions, linear, moving
+from tern2lava.frontends.modules.trace import arithmetic, elementwise, ends, gates, layer_functions, linear, moving
 from tern2lava.frontends.modules.trace.names import in_place
 from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning, Moved
@@ -29,10 +29,19 @@ _OUTSIDE = frozenset((
 ))  # fmt: skip
 """Functions whose result is numbers outside of torch, or as many numbers as the data say."""
 
+
+def _masked_fill(recorder: Recorder, call: Call) -> Any:
+    """A fixed mask moves numbers; one of spikes chooses among them."""
+    masked = recorder.meaning(call.argument(1, "mask")) is not None
+    return gates.masked(recorder, call) if masked else moving.HANDLERS["masked_fill"](recorder, call)
+
+
 HANDLERS: dict[str, Handler] = {
     **elementwise.HANDLERS,
     **moving.HANDLERS,
+    "masked_fill": _masked_fill,
     **arithmetic.HANDLERS,
+    **gates.HANDLERS,
     **linear.HANDLERS,
     **layer_functions.HANDLERS,
     **ends.HANDLERS,

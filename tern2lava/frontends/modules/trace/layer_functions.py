@@ -30,7 +30,7 @@ def layer(
     """The Symbol of a function whose numbers are in `data`, compared by their values."""
     expression = Expression(
         kind=kind, label=kind, args=((symbol.key, 0),), data=data, shape=item_shape(call.result, axes), at=call.at,
-        values=(0.0, 1.0) if kind == "maxpool" else (),
+        values=(0.0, 1.0) if kind.endswith(("maxpool", "adaptivemax")) else (),
     )  # fmt: skip
     known = len(recorder.expressions)
     key = recorder.express(expression, recorder.digests.of(data))
@@ -114,10 +114,16 @@ def _maxpool(recorder: Recorder, call: Call) -> Meaning | None:
     symbol = _images(recorder, call, int(call.name[-2]))
     if not isinstance(symbol, Symbol) or indices:
         return None
-    plain = all(n == 1 for n in (dilation if isinstance(dilation, tuple | list) else (dilation,)))
-    if not plain or ceil:
-        return Foreign(f"torch.{call.name} with dilation or ceil_mode{call.at}")
-    return layer(recorder, "maxpool", symbol, _settings((kernel, stride or kernel, padding)), symbol.axes, call)
+    data = _settings((kernel, stride or kernel, padding, dilation, bool(ceil)))
+    return layer(recorder, "maxpool", symbol, data, symbol.axes, call)
+
+
+def _adaptive_maxpool(recorder: Recorder, call: Call) -> Meaning | None:
+    size = call.argument(1, "output_size")
+    symbol = _images(recorder, call, int(call.name[-2]))
+    if not isinstance(symbol, Symbol) or call.argument(2, "return_indices", False):
+        return symbol if isinstance(symbol, Foreign) else None
+    return layer(recorder, "adaptivemax", symbol, _settings((size,)), symbol.axes, call)
 
 
 def _settings(values: Sequence[Any]) -> tuple[Any, ...]:
@@ -136,5 +142,6 @@ HANDLERS: dict[str, Callable[[Recorder, Call], Any]] = {
     **dict.fromkeys(("conv1d", "conv2d"), _conv),
     **dict.fromkeys(("avg_pool1d", "avg_pool2d"), _avgpool),
     **dict.fromkeys(("max_pool1d", "max_pool2d"), _maxpool),
+    **dict.fromkeys(("adaptive_max_pool1d", "adaptive_max_pool2d"), _adaptive_maxpool),
     **dict.fromkeys(("interpolate", "upsample"), _interpolate),
 }

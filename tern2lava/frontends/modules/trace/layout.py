@@ -66,7 +66,8 @@ def read_layout(codes: Ints, by: Codes, *, single: bool = False) -> Layout | str
         return "samples of the batch mixed with each other" if batches else "a part of the batch"
     timed = elements.valid & (elements.time >= 0)
     times = [axis for axis in range(codes.ndim) if _varies(elements.time, timed, axis)]
-    for guess in _guesses(codes, batches[0], times, by, single):
+    still = bool((elements.time[elements.valid] == STATIC).all())
+    for guess in _guesses(codes, batches[0], times, by, single, still):
         found = _verified(codes, guess, by)
         if found is not None:
             return found
@@ -108,7 +109,7 @@ def _varies(values: Ints, valid: Bools, axis: int) -> bool:
     return bool((high > low).any())
 
 
-def _guesses(codes: Ints, batch: int, times: list[int], by: Codes, single: bool) -> Iterator[_Guess]:
+def _guesses(codes: Ints, batch: int, times: list[int], by: Codes, single: bool, still: bool) -> Iterator[_Guess]:
     length, alone = codes.shape[batch], _Guess(batch, None)
     if length != by.batch:
         if length % by.batch == 0:
@@ -123,7 +124,7 @@ def _guesses(codes: Ints, batch: int, times: list[int], by: Codes, single: bool)
             yield _Guess(batch, axis)
     if not times:
         # An axis in front of the samples counts steps; one behind them where a static input was repeated so often.
-        for axis in (*range(batch), *([batch + 1] if by.steps > 1 else [])):
+        for axis in (*range(batch), *([batch + 1] if still and by.steps > 1 else [])):
             repeated = axis < codes.ndim and (codes == codes.take([0], axis)).all()
             if repeated and (batch == 1 if axis < batch else codes.shape[axis] == by.steps):
                 yield _Guess(batch, axis)

@@ -216,7 +216,7 @@ def reduction(recorder: Recorder, call: Call) -> Meaning | None:
     result = symbol
     over = [d for d in chosen if symbol.axes[d] == ITEM]
     if over:
-        result = _over_items(recorder, symbol, x, over, call)
+        result = over_items(recorder, symbol, x, over, call)
     if TIME in kinds:
         axes = tuple(a for a in result.axes if a != TIME)
         factors = weights or (1.0,) * len(symbol.times)
@@ -236,7 +236,7 @@ def reduction(recorder: Recorder, call: Call) -> Meaning | None:
     return final
 
 
-def _over_items(recorder: Recorder, symbol: Symbol, x: Tensor, over: list[int], call: Call) -> Symbol:
+def over_items(recorder: Recorder, symbol: Symbol, x: Tensor, over: list[int], call: Call) -> Symbol:
     """The sum over axes of items."""
     places = [d for d, axis in enumerate(symbol.axes) if axis == ITEM]
     shape = item_shape(x, symbol.axes)

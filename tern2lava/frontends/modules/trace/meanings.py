@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -107,6 +108,10 @@ class Meanings:
             self.index[known] = len(self.expressions)
             self.expressions.append(Expression(**fields))
         return self.index[known]
+
+    def say_values(self, key: int, values: tuple[float, ...]) -> None:
+        """Note all values that an expression can have."""
+        self.expressions[key] = replace(self.expressions[key], values=values)
 
     def no_spikes(self, key: int) -> str:
         """What in an expression is no sum of spikes: a potential, or a function that an output alone reads."""

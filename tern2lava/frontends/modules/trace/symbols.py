@@ -91,8 +91,10 @@ class Expression:
     affine  (x, 0)               (gain, offset), each () or of `shape`: gain * x + offset
     linear  (x, 0)               (weight (out, in), bias or None)
     conv    (x, 0)               (weight, bias, stride, padding, dilation, groups)
-    avgpool, maxpool  (x, 0)     (kernel, stride, padding)
-    and     (x, 0), (y, 0)       the product of spikes of 0 and 1
+    avgpool (x, 0)               (kernel, stride, padding)
+    maxpool (x, 0)               (kernel, stride, padding, dilation, ceil_mode) of spikes of 0 and 1
+    adaptivemax  (x, 0)          (size,) of spikes of 0 and 1
+    and, or (x, 0), ...          (threshold,): spikes where the sum of spikes of 0 and 1 exceeds it
     steps   (x, 0)               (times, weights): the weighted sum of x over these steps, of time TOTAL
 
     args are (key, steps it looks back) of what it reads. values: all values it can have, where they are few, else ().

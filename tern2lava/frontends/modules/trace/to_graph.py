@@ -196,7 +196,7 @@ class Fold:
         if expression.kind == "affine":
             gain, offset = (torch.from_numpy(np.array(n)) for n in expression.data)
             return gain * known[0] + offset
-        linear = expression.kind in ("sparse", "and", "maxpool", "avgpool")
+        linear = expression.kind in ("sparse", "and", "or", "maxpool", "adaptivemax", "avgpool")
         plain = linear or (expression.kind in ("linear", "conv") and expression.data[1] is None)
         zeros = plain and not any(value.any() for value in known)
         return torch.zeros((1, *expression.shape), dtype=torch.float64) if zeros else None
