@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,16 @@ def _nir(order: Order) -> Written:
     return Written(notes=tuple(notes))
 
 
+def _netx(order: Order) -> Written:
+    from tern2lava.export.netx import write_netx
+
+    assert order.executable is not None
+    program, lossy, notes = order.executable.program, order.options.get("lossy", False), list[str]()
+    program = program if program.steps else replace(program, steps=order.graph.steps)
+    order.write_file(lambda path: notes.extend(write_netx(program, path, lossy=lossy)))
+    return Written(notes=tuple(notes))
+
+
 def _images(order: Order) -> Written:
     from tern2lava.export.images import export_images
 
@@ -119,6 +129,8 @@ _NIR_SCORES = (
     "requires scores that are the readout of neurons (NIR has no field for more); found class sums, step weights or an "
     "offset that the host applies"
 )
+_NETX_LAYERS = "requires layers that each read one, the one before (netx); found"
+_NETX_NEURON = "requires neurons that netx runs (a LIF of Lava); found"
 
 EXPORTERS.add(
     Exporter(
@@ -146,5 +158,31 @@ EXPORTERS.add(
     Exporter(
         name="lava", what="a Lava program with a process for each core, which needs lava-nc alone (docs/lava.md)",
         run=_lava, options=("processes",), of_bundle=True,
+    )
+)  # fmt: skip
+EXPORTERS.add(
+    Exporter(
+        name="netx",
+        what="a lava-dl file, which Intel's netx loads (docs/exports.md)",
+        run=_netx,
+        options=("lossy",),
+        of_bundle=True,
+        refuses={
+            "loop of layers": f"{_NETX_LAYERS} x and n",
+            "skip": f"{_NETX_LAYERS} h and x",
+            "two inputs": "requires one input (a .net file); found 2 inputs",
+            "bias of the current": f"{_NETX_NEURON} a bias of the current",
+            "reset to a value": f"{_NETX_NEURON} potentials that do not begin at 0",
+            "soft reset": f"{_NETX_NEURON} reset subtract",
+            "fire >=": f"{_NETX_NEURON} a gain, threshold or bias that is no multiple of 64 (one unit of a weight)",
+            "first potential": f"{_NETX_NEURON} potentials that do not begin at 0",
+            "refractory": f"{_NETX_NEURON} kind refractory",
+            "signed": f"{_NETX_NEURON} kind signed",
+            "adaptive": f"{_NETX_NEURON} kind adaptive",
+            "rearm": f"{_NETX_NEURON} kind rearm",
+            "relay": f"{_NETX_NEURON} kind relay",
+            "scores": _NIR_SCORES.replace("(NIR", "(a .net file"),
+            "nearest decays": f"{_NETX_NEURON} decays to the nearest whole number",
+        },
     )
 )  # fmt: skip

@@ -39,5 +39,6 @@ FEATURES: dict[str, str] = {
     "graded input": "inputs of more than 0 and 1",
     "potentials read": "scores that are the potentials of neurons without a reset",
     "scores": "class sums, step weights or an offset that the host applies",
+    "nearest decays": "decays made whole to the nearest number, as a target may do with neurons that are no LIF",
     "lava-dl integers": "networks of lava-dl, in their own integers",
 }

@@ -58,6 +58,7 @@ MAY = {
     "sim/lava/child_main.py": "what tern2lava's own parent process writes",
     "sim/engine/kernels.py": "its own source files",
     "sim/data/npz_writer.py": "writes",
+    "export/netx.py": "writes",
     "export/nir.py": "writes",
     "export/nirdata.py": "writes",
     "train/log.py": "writes",

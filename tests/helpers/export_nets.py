@@ -118,6 +118,7 @@ def quantum() -> Graph:
     )  # fmt: skip
 
 
+POTENTIAL = Output(name="out", inputs=("n",), readout=Readout.MEMBRANE_LAST)
 LEAK: dict[str, Any] = {"alpha_v": 0.875}
 NETS: dict[str, Callable[[], Net]] = {
     "dense": lambda: Net(graph=two(dense("v", "h", 5, 6))),
@@ -208,16 +209,12 @@ NETS: dict[str, Callable[[], Net]] = {
     "rearm": lambda: Net(graph=one(reset=Reset.SUBTRACT, reset_amount=0.7, rearm=True, **LEAK)),
     "relay": lambda: Net(graph=one(fan_in=30, threshold=1.5), target="tiny"),
     "graded input": lambda: Net(graph=one(levels=(-2, 3), threshold=1.7)),
-    "potentials read": lambda: Net(
-        graph=one(
-            Output(name="out", inputs=("n",), readout=Readout.MEMBRANE_LAST), reset=Reset.NONE,
-            threshold=np.inf, **LEAK,
-        )
-    ),
+    "potentials read": lambda: Net(graph=one(POTENTIAL, reset=Reset.NONE, threshold=np.inf)),
     "scores": lambda: Net(
         graph=one(
             Output(name="out", inputs=("n",), classes=frozen(np.eye(3).repeat(2, axis=1)), step_weights=frozen(0.5))
         )
     ),
+    "nearest decays": lambda: Net(graph=one(POTENTIAL, reset=Reset.NONE, threshold=np.inf, **LEAK)),
     "lava-dl integers": lambda: Net(graph=quantum(), options=Options(ternarize="int8")),
 }  # fmt: skip

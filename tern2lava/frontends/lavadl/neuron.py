@@ -25,8 +25,11 @@ NEVER = np.inf
 LONGEST_REST = 63
 
 
-def neuron_fields(neuron: Hdf5Node, assumptions: Assumptions, layer: str, notes: list[str]) -> dict[str, Any]:
-    """Decays, threshold, reset and quantum of a CUBA or LOIHI neuron; bias is the layer's.
+def neuron_fields(
+    neuron: Hdf5Node, assumptions: Assumptions, layer: str, notes: list[str], channels: int = 1
+) -> dict[str, Any]:
+    """Decays, threshold, reset and quantum of a CUBA or LOIHI neuron; bias is the layer's. channels: of the layer,
+    for each of which the decays and the threshold may be a number.
 
     Raises UnsupportedError for other kinds, graded spikes and weight exponents, InputError for values out of range.
     """
@@ -41,15 +44,15 @@ def neuron_fields(neuron: Hdf5Node, assumptions: Assumptions, layer: str, notes:
             if key != "gradedSpike":
                 hint = f"multiply the layer's weights by 2 ** {key} and store {key} 0, which keeps the network"
             raise UnsupportedError(layer, meaning, f"{key} {neuron.array(key).reshape(-1)[0]:g}", hint)
-    decays = {key: _whole(neuron, key, 0, WHOLE) for key in ("iDecay", "vDecay")}
-    threshold = _whole(neuron, "vThMant", 0, LARGEST_THRESHOLD)
-    rest = _whole(neuron, "refDelay", 0, LONGEST_REST) if "refDelay" in neuron.fields else 1
+    decays = {key: _whole(neuron, key, 0, WHOLE, channels) for key in ("iDecay", "vDecay")}
+    threshold = _whole(neuron, "vThMant", 0, LARGEST_THRESHOLD, channels)
+    rest = int(_whole(neuron, "refDelay", 0, LONGEST_REST)) if "refDelay" in neuron.fields else 1
     if rest > 1:
         notes.append(
             f"{layer}: refDelay {rest} is read as {count(rest - 1, 'step')} of rest after a spike (netx leaves it out)"
         )
     return loihi_fields(
-        np.asarray(decays["iDecay"]), np.asarray(decays["vDecay"]), np.asarray(float(threshold)),
+        decays["iDecay"], decays["vDecay"], threshold,
         compare=Compare(assumptions.get(layer, "fire") or Compare.GT), rest=max(rest - 1, 0),
         cuts=assumptions.get(layer, "arithmetic") != "real",
     )  # fmt: skip
@@ -72,13 +75,13 @@ def whole_numbers(node: Hdf5Node, key: str, assumptions: Assumptions) -> Reals:
     return value
 
 
-def _whole(neuron: Hdf5Node, key: str, low: int, high: int) -> int:
+def _whole(neuron: Hdf5Node, key: str, low: int, high: int, channels: int = 1) -> Reals:
+    """A number, or one for each channel where they differ."""
     if key not in neuron.fields:
         raise InputError(f"{neuron.name}.{key}", "requires this field; found none; export the network again")
-    found = neuron.whole(key)
-    if len(found) != 1 or not low <= found[0] <= high:
-        raise InputError(
-            f"{neuron.name}.{key}",
-            f"requires one number of {low} to {high}; found {list(found)}; export the network again",
-        )
-    return found[0]
+    found = np.array(neuron.array(key).reshape(-1) if channels > 1 else neuron.whole(key), np.float64)
+    if found.size not in (1, channels) or np.any(found != np.rint(found)) or found.min() < low or found.max() > high:
+        said = f"one number of {low} to {high}" + (f", or one for each of {channels} channels" if channels > 1 else "")
+        shown = ", ".join(f"{number:g}" for number in found[:8]) + ", ..." * (found.size > 8)
+        raise InputError(f"{neuron.name}.{key}", f"requires {said}; found [{shown}]; export the network again")
+    return found.reshape(()) if found.size == 1 else found

@@ -286,7 +286,8 @@ class _Assembly:
     def neurons(self, layer: Hdf5Node, neuron: Hdf5Node, feeds: list[str], bias: Reals) -> str:
         """Add the neurons of a layer under its name. Their bias joins the membrane potential, as in netx."""
         with alone() as each:
-            fields = neuron_fields(neuron, self.assumptions, layer.name, self.builder.notes)
+            channels = self.builder.shape[feeds[0]][0]
+            fields = neuron_fields(neuron, self.assumptions, layer.name, self.builder.notes, channels)
         if each.refused:
             replaced(layer.name)
             fields = {"alpha_u": frozen(0.0), "threshold": frozen(1.0)}

@@ -155,13 +155,13 @@ def plan_neuron(graph: Graph, population: Population, skew: dict[str, int], step
     reason = (
         _why_not_lif(graph, population, incoming, shift, skew)
         or astray
-        or _why_not_its_widths(graph, population, arithmetic, steps)
+        or why_not_its_widths(graph, population, arithmetic, steps)
     )
     if reason:
         return NeuronPlan(use=ProcessUse(name=population.name, process="TernaryNeuron", reason=reason), shift=shift)
     mantissa, exponent = _split_bias(broadcast(population.bias, population.shape).reshape(-1))
     decay_u, decay_v = (
-        int(_lif_decays(decay, arithmetic).flat[0]) for decay in (population.decay_u, population.decay_v)
+        int(lif_decays(decay, arithmetic).flat[0]) for decay in (population.decay_u, population.decay_v)
     )
     vth = int(population.threshold.flat[0]) >> LIF_SHIFT
     detail = f"vth={vth}, du={decay_u - 1}, dv={decay_v}"
@@ -202,14 +202,14 @@ def _why_not_lif(
     return ""
 
 
-def _lif_decays(decay: Ints, arithmetic: Arithmetic) -> Ints:
+def lif_decays(decay: Ints, arithmetic: Arithmetic) -> Ints:
     """The decays as LIF's codes of 12 bits; negative where one has no code."""
     scaled = np.asarray(decay, np.int64) << LIF_DECAY_BITS
     coded: Ints = scaled >> arithmetic.decay_bits
     return np.where(coded << arithmetic.decay_bits == scaled, coded, -1)
 
 
-def _why_not_its_widths(graph: Graph, population: Population, arithmetic: Arithmetic, steps: int) -> str:
+def why_not_its_widths(graph: Graph, population: Population, arithmetic: Arithmetic, steps: int) -> str:
     """Why LIF's decays and states would make other numbers of `population` within `steps` steps; empty where they make
     the same.
 
@@ -219,7 +219,7 @@ def _why_not_its_widths(graph: Graph, population: Population, arithmetic: Arithm
     decays = (population.decay_u, population.decay_v)
     if population.decays is Decays.NEAREST and any(decays_partly(decay, arithmetic).any() for decay in decays):
         return "decays go to the nearest whole number (LIF cuts them towards zero)"
-    if any((_lif_decays(decay, arithmetic) < 0).any() for decay in decays):
+    if any((lif_decays(decay, arithmetic) < 0).any() for decay in decays):
         return f"a decay of {count(arithmetic.decay_bits, 'bit')} is none of LIF's {LIF_DECAY_BITS}"
     if arithmetic.state_bits == LIF_STATE_BITS:
         return _why_its_integers_overflow(graph, population, arithmetic)

@@ -346,7 +346,7 @@ REFUSED: dict[str, tuple[Callable[[], tuple[dict[str, Any], ...]], str]] = {
     "graded": (lambda: (dense(np.eye(2), cuba(gradedSpike=True)),), "binary spikes"),
     "exponent": (lambda: (dense(np.eye(2), cuba(wgtExp=2)),), "weights without a further exponent; found wgtExp 2"),
     "fractions": (lambda: (dense(np.eye(2) / 3, cuba()),), "dense0.weight: requires whole numbers, since netx"),
-    "decay": (lambda: (dense(np.eye(2), cuba(5000)),), r"iDecay: requires one number of 0 to 4096; found \[5000\]"),
+    "decay": (lambda: (dense(np.eye(2), cuba(5000)),), r"iDecay: requires one number of 0 to 4096, .*; found \[5000\]"),
     "missing": (lambda: (dense(np.eye(2), {"type": "CUBA", "iDecay": 1}),), "vDecay: requires this field; found none"),
     "unpool": (lambda: (dense(np.eye(2), cuba()), {"type": "unpool", "shape": np.array([2])}), "found unpool"),
     "recurrent": (
