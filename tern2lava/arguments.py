@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from tern2lava.errors import InputError, one_line
+from tern2lava.likely import meant
 from tern2lava.memory_need import is_out_of_memory, out_of_memory
 
 P = ParamSpec("P")
@@ -99,7 +100,7 @@ def choice(value: object, where: str, allowed: Iterable[str]) -> str:
         for word in words:
             if word == value:
                 return word
-    raise refused(where, "one of the known words", value, f"choose {', '.join(words)}")
+    raise refused(where, "one of the known words", value, f"{meant(value, words)}choose {', '.join(words)}")
 
 
 def text(value: object, where: str, hint: str) -> str:

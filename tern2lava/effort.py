@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 
 from tern2lava import arguments
 from tern2lava.errors import InputError
+from tern2lava.likely import meant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,5 +175,8 @@ def effort_of(asked: object, where: str = "effort") -> Effort:
     if isinstance(asked, str) and asked in EFFORTS:
         return EFFORTS[asked]
     raise arguments.refused(
-        where, "an effort", asked, f"choose {', '.join(EFFORTS)}, or give a tern2lava.effort.Effort"
+        where,
+        "an effort",
+        asked,
+        f"{meant(asked, EFFORTS)}choose {', '.join(EFFORTS)}, or give a tern2lava.effort.Effort",
     )

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from tern2lava.errors import InputError, PluginError, PluginWarning
+from tern2lava.likely import meant
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -109,7 +110,8 @@ class Registry(Generic[Entry]):
         for point in self._points():
             if point.name == name:
                 return self._load(point)
-        there = f"choose {one_of(self.names())}" if self.names() else "there is none"
+        names = self.names()
+        there = f"{meant(name, names)}choose {one_of(names)}" if names else "there is none"
         raise InputError(where or self.kind, f"requires a known {self.kind}; found '{name}'; {there}")
 
     def origin(self, name: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from tern2lava.compiler.ir.graph import Compare, Readout, Reset
 from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.errors import InputError
+from tern2lava.likely import meant
 
 WHERE = "--assume"
 VALUES: dict[str, tuple[str, ...]] = {
@@ -114,8 +115,8 @@ def parse_assumptions(given: str | Mapping[str, str] | None, keys: tuple[str, ..
         if key not in keys:
             raise InputError(
                 WHERE,
-                f"requires a key that this kind of file has; found '{key}'; choose from {', '.join(keys)} "
-                "(NODE.KEY for one node)",
+                f"requires a key that this kind of file has; found '{key}'; {meant(key, keys)}choose from "
+                f"{', '.join(keys)} (NODE.KEY for one node)",
             )
         if key == "levels":
             ends = re.fullmatch(r"(-?\d{1,9})\.\.(-?\d{1,9})", value)

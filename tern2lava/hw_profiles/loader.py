@@ -26,6 +26,7 @@ from tern2lava.errors import PluginWarning, ProfileError
 from tern2lava.files.opening import MIB, FileError, Kind, as_text, read_bytes, read_text
 from tern2lava.files.yaml_text import parse_yaml
 from tern2lava.hw_profiles.profile import Profile, shown
+from tern2lava.likely import meant
 from tern2lava.registry import Registry
 
 PROFILE = Kind("a profile", MIB, larger="shorten it")
@@ -176,7 +177,8 @@ class _UnknownProfileError(ProfileError):
 
     def __init__(self, name: str) -> None:
         self.name = f"no such profile or file: {name}"
-        self.allowed = f"known profiles: {', '.join(profile_names())}; or give a YAML file"
+        known = profile_names()
+        self.allowed = f"{meant(name, known)}known profiles: {', '.join(known)}; or give a YAML file"
         super().__init__(name, "name", "no such profile or file", self.allowed)
 
 

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from tern2lava.errors import InputError
+from tern2lava.likely import meant
 
 # Share of the float model's spikes that may be missing or extra where nothing else is said.
 DEFAULT_SHARE = 0.01
@@ -39,7 +40,8 @@ def parse_requirements(text: str | None) -> Requirements:
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if name not in NAMES:
-            raise InputError("require", f"requires verdicts by name; found {part.strip()!r}; {WAYS}")
+            near = meant(name, NAMES)
+            raise InputError("require", f"requires verdicts by name; found {part.strip()!r}; {near}{WAYS}")
         if name in found:
             raise InputError("require", f"requires each verdict once; found {name} twice; {WAYS}")
         if equals and name != "arithmetic":

@@ -51,7 +51,11 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("load", {"effort": "x"}, EFFORT),
     ("compile", {"target": None}, "target: requires a path or its text; found None; name one ("),
     ("compile", {"target": 3}, "target: requires a path or its text; found 3; name one ("),
-    ("compile", {"target": "loihi9"}, "loihi9: name: found no such profile or file; known profiles: "),
+    (
+        "compile",
+        {"target": "loihi9"},
+        "loihi9: name: found no such profile or file; did you mean loihi2? known profiles: ",
+    ),
     ("compile", {"target": "x" * 5000}, "target: requires the name of a file or folder; found 'xxx"),
     ("compile", {"out": 3}, "out: requires a path or its text; found 3; name the folder"),
     ("compile", {"out": ""}, "out: requires the name of a file or folder; found ''"),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from tern2lava.compiler.ir.graph import Readout
 from tern2lava.compiler.neurons.mechanism import words
 from tern2lava.files.yaml_text import Place, YamlFile
+from tern2lava.likely import meant
 
 LARGEST = 1 << 24
 """Largest size, stride, padding or number of steps that is read as meant."""
@@ -264,7 +265,7 @@ def parse(file: YamlFile, place: Place, model: type[K], value: Any) -> K:
     if "further" in value:
         raise file.error(
             (*place, "further"),
-            f"requires a known key; found another; {_instead(model)}",
+            f"requires a known key; found another; {_instead(model, 'further')}",
         )
     if issubclass(model, NeuronKeys):
         further = {key: found for key, found in value.items() if key in words() and key not in model.model_fields}
@@ -274,7 +275,7 @@ def parse(file: YamlFile, place: Place, model: type[K], value: Any) -> K:
     except ValidationError as errors:
         found = errors.errors(include_url=False)
         first = next((error for error in found if error["type"] == "extra_forbidden"), found[0])
-        why = _why(first["type"], first["msg"], first.get("input"), model)
+        why = _why(first["type"], first["msg"], first.get("input"), model, first["loc"][-1] if first["loc"] else None)
         raise file.error((*place, *first["loc"]), why) from None
 
 
@@ -284,16 +285,16 @@ def _known(model: type[Keys]) -> list[str]:
     return own + [word for word in words() if issubclass(model, NeuronKeys) and word not in own]
 
 
-def _instead(model: type[Keys]) -> str:
+def _instead(model: type[Keys], found: object) -> str:
     known = _known(model)
-    return f"choose from {', '.join(known)}" if known else "leave it out, for there are none here"
+    return f"{meant(found, known)}choose from {', '.join(known)}" if known else "leave it out, for there are none here"
 
 
-def _why(kind: str, message: str, found: Any, model: type[Keys]) -> str:
+def _why(kind: str, message: str, found: Any, model: type[Keys], key: object) -> str:
     if kind == "missing":
         return "requires a value; found none; add it (docs/net-yaml.md shows an example)"
     if kind == "extra_forbidden":
-        return f"requires a known key; found another; {_instead(model)}"
+        return f"requires a known key; found another; {_instead(model, key)}"
     rule = message.removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
     if kind == "string_type" and isinstance(found, bool | int | float):
         as_read = ": YAML reads yes, no, on, off, true and false as flags" if isinstance(found, bool) else ""

@@ -38,6 +38,7 @@ from tern2lava.frontends.netyaml.neuron import neuron_fields
 from tern2lava.frontends.netyaml.outputs import read_outputs
 from tern2lava.frontends.netyaml.tensors import Tensors
 from tern2lava.frontends.netyaml.weights import feedback_of, weight_and_bias
+from tern2lava.likely import meant
 
 INPUT = "input"
 TORCH_EPS = 1e-5
@@ -172,7 +173,8 @@ class _Net:
         if strange:
             raise self.file.error(
                 (*place, strange[0]),
-                f"requires a known layer; found another; choose from {known}, with name and from beside it",
+                f"requires a known layer; found another; {meant(strange[0], LAYERS)}choose from {known}, with name and "
+                "from beside it",
             )
         kinds = [key for key in layer if key in LAYERS]
         if len(kinds) != 1:

@@ -21,6 +21,7 @@ from tern2lava.frontends.netyaml.expressions.tree import (
     Word,
 )
 from tern2lava.frontends.netyaml.expressions.typed import Tensor, Value, common_shape, shape_of
+from tern2lava.likely import meant
 
 TENSOR = "t"
 """The function that names a tensor."""
@@ -74,7 +75,8 @@ class _Evaluation:
         function = FUNCTIONS.get(call.function)
         if function is None:
             raise ExpressionError(
-                call.at, f"requires a known function; found {call.function[:40]}; choose from "
+                call.at, f"requires a known function; found {call.function[:40]}; "
+                f"{meant(call.function, (TENSOR, *FUNCTIONS))}choose from "
                 f"{', '.join((TENSOR, *FUNCTIONS))}"
             )  # fmt: skip
         given = self.bound(function, call)
