@@ -40,7 +40,7 @@ def test_both_networks_verify_and_keep_the_accuracy_they_were_trained_to(result:
 
 def test_everything_it_made_lies_in_its_folder(result: DemoResult) -> None:
     names = {entry.name for entry in result.folder.iterdir()}
-    assert names == {"report.json", *NETS, *(f"{name}-test.npz" for name in NETS)}
+    assert names == {"report.json", *NETS, *(f"{name}-test.npz" for name in NETS), *(f"{name}.html" for name in NETS)}
     written = json.loads((result.folder / "report.json").read_text())
     assert written == json.loads(json.dumps(result.to_dict()))
     for name in NETS:

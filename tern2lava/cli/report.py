@@ -56,7 +56,12 @@ def report(
         Path | None,
         typer.Option("--data", help="With --html: npz file as for `verify`, of which the page shows a sample."),
     ] = None,
-    sample: Annotated[int, typer.Option(min=0, help="With --html: which sample the page shows, from 0.")] = 0,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="With --html: which sample the page shows, from 0; without it one of the first that differs."
+        ),
+    ] = None,
     any_steps: AnySteps = False,
     pad: Pad = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, for pull requests.")] = False,
@@ -81,7 +86,7 @@ def report(
         return
     if bundle is None:
         raise InputError("BUNDLE", "requires the folder of a bundle; found none; give one, as build/ (or --schema)")
-    for option, without in (("--data", data is not None), ("--sample", bool(sample))):
+    for option, without in (("--data", data is not None), ("--sample", sample is not None)):
         if without and html is None:
             raise InputError(option, "requires --html, the page that shows it; found none; add --html")
     if other is None:

@@ -92,6 +92,7 @@ class DemoResult:
                 ),
                 verdict_lines(proof),
             ]
+        parts.append(Paragraph(f"To look at in a browser: {self.folder / self.nets[-1].name}.html", style="bold"))
         parts.append(
             Paragraph(
                 f"Bundles, spikes and report.json are in {self.folder}. Every approximation made: "
@@ -102,8 +103,8 @@ class DemoResult:
 
 
 def run_demo(folder: Path, target: str, samples: int, progress: Progress | None = None) -> DemoResult:
-    """Compile and verify both networks for `target`, leaving everything in `folder`. Raises MissingPackageError where
-    Lava is not installed."""
+    """Compile and verify both networks for `target`, leaving everything in `folder`, a page of each too. Raises
+    MissingPackageError where Lava is not installed."""
     require("lava")
     data = resources.files("tern2lava.demo")
     metrics = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
@@ -125,6 +126,7 @@ def run_demo(folder: Path, target: str, samples: int, progress: Progress | None 
         bundle = read_bundle(folder / name)
         compiled = api.simulate(bundle, arrays, progress=tell)
         report = api.verify(bundle, arrays, samples=samples, progress=tell)
+        api.report(folder / name, compare_bits=8, html=folder / f"{name}.html", data=arrays)
         assert compiled.accuracy is not None
         results.append(
             NetResult(

@@ -7,7 +7,7 @@ function potentials(found, population, row, first) {
   const known = [...one, ...two, ...(threshold === null ? [] : [threshold])].filter((value) => value !== null);
   const [low, high] = [Math.min(...known, 0), Math.max(...known)];
   const wide = Math.max(300, document.getElementById("potentials")?.clientWidth || 800);
-  const [left, top, tall] = [54, 34, 190];
+  const [left, top, tall] = [54, 40, 190];
   const x = (step) => left + ((step + 0.5) / steps) * (wide - left - 12);
   const y = (value) => top + (1 - (value - low) / (high - low || 1)) * tall;
   const line = (values, paint, dash, thick) => s("polyline", { points: values.map((value, step) => `${x(step).toFixed(1)},${y(value ?? 0).toFixed(1)}`).join(" "),
