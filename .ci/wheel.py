@@ -98,6 +98,7 @@ def link_faults(wheel: Path) -> list[str]:
         name = next(path for path in archive.namelist() if path.endswith(".dist-info/METADATA"))
         text = archive.read(name).decode()
     links = re.findall(r"\]\(([^)]*)\)", text)
+    links += re.findall(r"\b(?:src|srcset)=\"([^\"]*)\"", text)
     faults = [f"the index's page links to {link}" for link in links if not re.match(r"https?://|#", link)]
     return faults if "# tern2lava" in text else [*faults, "the index's page has no text"]
 

@@ -1,4 +1,4 @@
-"""The tables of README and docs/ list the entries of the registries, no more and no fewer."""
+"""The tables of docs/ list the entries of the registries, no more and no fewer."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def test_the_table_of_report_sections_is_the_registry_and_every_key_is_shown_or_
     assert sorted([*shown, *NOT_SHOWN]) == sorted(Report.model_fields)
 
 
-def test_readme_has_every_execution_with_what_it_shows() -> None:
-    _float_model, *rows = table("README.md", "| | execution | what it shows |")
+def test_the_page_of_verification_has_every_execution_with_what_it_shows() -> None:
+    _float_model, *rows = table("docs/verification.md", "| | execution | what it shows |")
     assert {row[0]: row[2] for row in rows} == {entry.name: entry.shows for entry in EXECUTIONS.registered()}
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    text = " ".join((ROOT / "docs" / "verification.md").read_text(encoding="utf-8").split())
     assert f"`verify` demands {' == '.join(EXECUTIONS.names())} on every spike" in text
     for entry in EXECUTIONS.registered():
         if entry.mixed is not None:

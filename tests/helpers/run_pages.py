@@ -7,13 +7,14 @@
 | one with title="FILE" | written to that file |
 | any other | shown only |
 
-Commands are those of tern2lava, and `echo $?`. In a shown output `...` stands for any text of a line, and as a line by
-itself for any lines.
+Commands are those of tern2lava, with `uv run` or without, and `echo $?`. In a shown output `...` stands for any text of
+a line, and as a line by itself for any lines.
 """
 
 from __future__ import annotations
 
 import contextlib
+import difflib
 import io
 import os
 import re
@@ -93,7 +94,7 @@ class Page:
     def _command(self, command: str) -> str:
         if command == "echo $?":
             return f"{self.code}\n"
-        name, *words = shlex.split(command, comments=True)
+        name, *words = shlex.split(command.removeprefix("uv run "), comments=True)
         assert name == "tern2lava", f"no rule here for the command `{command}`"
         done = self.run(*words)
         self.code = done.returncode
@@ -107,4 +108,5 @@ def check_page(path: Path, run: Run, names: dict[str, Any] | None = None) -> Non
     if os.environ.get("TERN2LAVA_GOLDEN") == "write":
         path.write_text(page.text, "utf-8")
     else:
-        assert text == page.text
+        difference = "\n".join(difflib.unified_diff(text.splitlines(), page.text.splitlines(), "shown", "printed", n=1))
+        assert not difference, difference

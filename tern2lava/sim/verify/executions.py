@@ -60,7 +60,8 @@ class Ran:
 
 @dataclass(frozen=True, kw_only=True)
 class Executor:
-    """One way to execute a program. name: as in README. what: its line in the report. shows: what it shows, for README.
+    """One way to execute a program. name: as in docs/verification.md. what: its line in the report. shows: what it
+    shows, for that page.
     stage: its words beside the progress bar.
 
     check(program) raises UnsupportedError, before anything runs, for an INTEGER graph that it cannot execute.
