@@ -15,7 +15,7 @@ from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder
 from tern2lava.frontends.modules.known_modules import add_layer
-from tern2lava.frontends.spike_logic import both
+from tern2lava.frontends.spike_logic import fire_above
 from tern2lava.sim.reference.real import run_float, stateless
 
 IMAGE, LINE, VECTOR = (4, 5, 7), (4, 9), (12,)
@@ -169,7 +169,7 @@ def gate(**fields: Any) -> GraphBuilder:
         builder.add(Input(name=name, shape=(2, 2)), name)
     inverse = ChannelAffine(name="not", inputs=("a",), gain=np.full((), -1.0), offset=np.ones(()))
     builder.add(inverse, "not")
-    both(builder, "and", ("not", "b"), "and")
+    fire_above(builder, "and", ("not", "b"), "and", 1.5, "the product of spikes is their AND")
     return builder
 
 
