@@ -156,7 +156,7 @@ def test_an_exporter_writes_from_the_command_line_with_options_of_its_own(
         for words, why in (
             (("--set", "name=mine"), "name: requires an option of toy (title, stage); found name; leave it out"),
             (("--codec", "rans"), "codec: requires the format image; found toy; leave it out"),
-            (("--lossy",), "lossy: requires the format nir; found toy; leave it out"),
+            (("--lossy",), "lossy: requires the format nir or netx; found toy; leave it out"),
             (("--set", "title"), "--set: requires NAME=VALUE; found 'title'; write for example depth=3"),
         ):
             refused = run("export", bundle, "--to", "toy", *words, "-o", out)
@@ -164,7 +164,7 @@ def test_an_exporter_writes_from_the_command_line_with_options_of_its_own(
     gone = run("export", bundle, "--to", "toy", "-o", out)
     assert (gone.returncode, gone.stderr) == (
         2,
-        "tern2lava: --to: requires a known exporter; found 'toy'; choose nir, image, weights or lava\n",
+        "tern2lava: --to: requires a known exporter; found 'toy'; choose nir, image, weights, lava, netx or c\n",
     )
 
 

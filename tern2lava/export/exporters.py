@@ -123,6 +123,15 @@ def _lava(order: Order) -> Written:
     return Written(files=tuple(files))
 
 
+def _c(order: Order) -> Written:
+    from tern2lava.export.c.names import PREFIX
+    from tern2lava.export.c.write import export_c
+
+    assert order.executable is not None
+    prefix = order.options.get("prefix", PREFIX)
+    return Written(files=tuple(export_c(order.executable.program, order.out, version=order.version, prefix=prefix)))
+
+
 _NIR_SAYS = "requires a reset and a comparison that NIR can say; found"
 _NIR_NEURON = "requires a neuron that NIR can say; found"
 _NIR_SCORES = (
@@ -184,5 +193,11 @@ EXPORTERS.add(
             "scores": _NIR_SCORES.replace("(NIR", "(a .net file"),
             "nearest decays": f"{_NETX_NEURON} decays to the nearest whole number",
         },
+    )
+)  # fmt: skip
+EXPORTERS.add(
+    Exporter(
+        name="c", what="a C program without heap, floating point or libraries (docs/c-export.md)", run=_c,
+        options=("prefix",), of_bundle=True,
     )
 )  # fmt: skip

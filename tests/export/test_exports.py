@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from by_path import module_at
+from c_programs import GCC, Program, compile_folders
 from export_nets import NETS, Net
 from nets import variant
 from places import ROOT
@@ -163,6 +164,18 @@ def lava_runs(cases: Cases, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def c_program(cases: Cases, tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """The C of all features, in one program (tests/export/c/ has sanitisers, potentials and scores)."""
+    if GCC is None:
+        pytest.skip("gcc is not installed")
+    root = tmp_path_factory.mktemp("c")
+    programs = {f"feature{number}": cases[feature].program for number, feature in enumerate(FEATURES)}
+    for (name, _), feature in zip(programs.items(), FEATURES, strict=True):
+        api.export(cases[feature].compiled, root / name, to="c", settings={"prefix": name})
+    return compile_folders(programs, root)
+
+
 READERS: dict[str, Callable[[Case, Path], Found | None]] = {
     "nir": from_nir, "image": from_images, "weights": from_weights, "netx": from_netx,
 }  # fmt: skip
@@ -175,7 +188,7 @@ def same(found: Found, expected: Found) -> None:
 
 
 @pytest.mark.parametrize("feature", FEATURES)
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "lava"])
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name not in ("lava", "c")])
 def test_each_format_reads_back_with_the_same_spikes_or_refuses_in_its_words(
     name: str, feature: str, cases: Cases, tmp_path: Path
 ) -> None:
@@ -198,6 +211,12 @@ def test_each_format_reads_back_with_the_same_spikes_or_refuses_in_its_words(
 def test_the_lava_program_of_each_feature_spikes_as_the_integers(feature: str, cases: Cases, lava_runs: Path) -> None:
     with np.load(lava_runs / str(list(FEATURES).index(feature)) / "spikes.npz") as found:
         same(dict(found), cases[feature].spikes)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_the_c_of_each_feature_spikes_as_the_integers(feature: str, cases: Cases, c_program: Program) -> None:
+    found = c_program.run(f"feature{list(FEATURES).index(feature)}", cases[feature].inputs)
+    same(found.spikes, cases[feature].spikes)
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -173,7 +173,7 @@ def test_the_command_line_exports_and_compares(
         run("export", folder, "--to", "weights", "--codec", "rans", "-o", tmp_path / "z")
     with pytest.raises(InputError, match="codec: requires packed2, base3, bitmap, rice, rans,.*; found 'zip'"):
         run("export", folder, "--to", "image", "--codec", "zip", "-o", tmp_path / "z")
-    with pytest.raises(InputError, match="choose nir, image, weights or lava"):
+    with pytest.raises(InputError, match="choose nir, image, weights, lava, netx or c"):
         run("export", folder, "--to", "zip", "-o", tmp_path / "z")
     assert api.report(folder).twins == []
     text = run("report", folder, "--compare-bits", "8")
