@@ -29,6 +29,7 @@ from tern2lava.export.exporters import EXPORTERS, Exporter, Written
 from tern2lava.frontends.load import load
 from tern2lava.frontends.sources import SOURCES, Source
 from tern2lava.hw_profiles import Profile, load_profile
+from tern2lava.registry import one_of
 from tern2lava.report.sections import SECTIONS, Section
 from tern2lava.sim.cores import reference as mapped
 from tern2lava.sim.engines import ENGINES, Engine, Streamed
@@ -164,7 +165,7 @@ def test_an_exporter_writes_from_the_command_line_with_options_of_its_own(
     gone = run("export", bundle, "--to", "toy", "-o", out)
     assert (gone.returncode, gone.stderr) == (
         2,
-        "tern2lava: --to: requires a known exporter; found 'toy'; choose nir, image, weights, lava, netx or c\n",
+        f"tern2lava: --to: requires a known exporter; found 'toy'; choose {one_of(EXPORTERS.names())}\n",
     )
 
 

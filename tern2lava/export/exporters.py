@@ -111,6 +111,15 @@ def _weights(order: Order) -> Written:
     return Written(files=tuple(export_weights(order.executable.program, order.out, version=order.version)))
 
 
+def _mem(order: Order) -> Written:
+    from tern2lava.export.mem import export_mem
+
+    assert order.executable is not None
+    form, word = order.options.get("format", "mem"), order.options.get("word", 32)
+    program = order.executable.program
+    return Written(files=tuple(export_mem(program, order.out, version=order.version, form=form, word=word)))
+
+
 def _lava(order: Order) -> Written:
     from tern2lava.export.lava import export_lava
 
@@ -199,5 +208,11 @@ EXPORTERS.add(
     Exporter(
         name="c", what="a C program without heap, floating point or libraries (docs/c-export.md)", run=_c,
         options=("prefix",), of_bundle=True,
+    )
+)  # fmt: skip
+EXPORTERS.add(
+    Exporter(
+        name="mem", what="memory files for FPGAs, .mem, .coe or .hex (docs/mem-format.md)", run=_mem,
+        options=("format", "word"), of_bundle=True,
     )
 )  # fmt: skip

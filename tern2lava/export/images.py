@@ -52,7 +52,7 @@ def export_images(
         "populations": [
             {"name": node.name, "shape": list(node.shape), "start": node.start} for node in program.of_kind(Population)
         ],
-        "outputs": [_output(node) for node in program.of_kind(Output)],
+        "outputs": [output_document(node) for node in program.of_kind(Output)],
         "images": names,
         "host_image": "host.img",
     }
@@ -67,7 +67,7 @@ def export_images(
     return [*names, "host.img", INDEX]
 
 
-def _output(node: Output) -> dict[str, Any]:
+def output_document(node: Output) -> dict[str, Any]:
     """How the host forms scores (ir.Output), arrays as lists, what there is none of left out."""
     arrays = {"classes": node.classes, "step_weights": node.step_weights, "offset": node.offset}
     said = {name: array.tolist() for name, array in arrays.items() if array is not None}

@@ -122,6 +122,12 @@ def from_netx(case: Case, out: Path) -> Found:
     return dict(zip(case.spikes, found.values(), strict=True))
 
 
+def from_mem(case: Case, out: Path) -> Found:
+    flat = {name: values.reshape(*values.shape[:2], -1).astype(int) for name, values in case.inputs.items()}
+    found: Found = module_at(ROOT / "examples" / "read_mem.py").run(out, flat)
+    return found
+
+
 RUN_LAVA = """
 import json, sys
 from pathlib import Path
@@ -177,7 +183,7 @@ def c_program(cases: Cases, tmp_path_factory: pytest.TempPathFactory) -> Program
 
 
 READERS: dict[str, Callable[[Case, Path], Found | None]] = {
-    "nir": from_nir, "image": from_images, "weights": from_weights, "netx": from_netx,
+    "nir": from_nir, "image": from_images, "weights": from_weights, "netx": from_netx, "mem": from_mem,
 }  # fmt: skip
 
 

@@ -32,8 +32,10 @@ from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import InputError
+from tern2lava.export.exporters import EXPORTERS
 from tern2lava.export.images import INDEX, WEIGHTS, export_images, export_weights, recoded, ternary_codecs
 from tern2lava.hw_profiles import load_profile
+from tern2lava.registry import one_of
 from tern2lava.sim.cores import reference as mapped
 
 
@@ -173,7 +175,7 @@ def test_the_command_line_exports_and_compares(
         run("export", folder, "--to", "weights", "--codec", "rans", "-o", tmp_path / "z")
     with pytest.raises(InputError, match="codec: requires packed2, base3, bitmap, rice, rans,.*; found 'zip'"):
         run("export", folder, "--to", "image", "--codec", "zip", "-o", tmp_path / "z")
-    with pytest.raises(InputError, match="choose nir, image, weights, lava, netx or c"):
+    with pytest.raises(InputError, match=f"choose {one_of(EXPORTERS.names())}"):
         run("export", folder, "--to", "zip", "-o", tmp_path / "z")
     assert api.report(folder).twins == []
     text = run("report", folder, "--compare-bits", "8")
