@@ -14,20 +14,28 @@ MOST_NODES = 400
 
 
 def network_block(report: Report, program: Graph) -> dict[str, Any] | None:
-    """`nodes` [{name, kind, shape, rank, relays}] and `edges` [{from, to, layers, what, back}], relays of a population
-    as one node; None where there are more than MOST_NODES."""
+    """`nodes` [{name, title, kind, shape, rank, relays}] and `edges` [{from, to, layers, what, back}], relays of a
+    population as one node; None where there are more than MOST_NODES."""
     together = {name: _base(name) for name, relay in ((row.name, row.relay) for row in report.populations) if relay}
     nodes: dict[str, dict[str, Any]] = {}
     for node in program.nodes:
         if isinstance(node, Input | Population):
             name = together.get(node.name, node.name)
             known = nodes.setdefault(
-                name, {"name": name, "kind": _kind(node, together), "shape": list(node.shape), "relays": 0}
+                name,
+                {"name": name, "title": name, "kind": _kind(node, together), "shape": list(node.shape), "relays": 0},
             )
             known["relays"] += node.name in together
         elif isinstance(node, Output):
             name = f"{node.name} (output)"
-            nodes[name] = {"name": name, "kind": "output", "shape": [], "relays": 0, "readout": node.readout.value}
+            nodes[name] = {
+                "name": name,
+                "title": node.name,
+                "kind": "output",
+                "shape": [],
+                "relays": 0,
+                "readout": node.readout.value,
+            }
     if len(nodes) > MOST_NODES:
         return None
     edges = _edges(program, together)

@@ -27,6 +27,9 @@ SCRIPTS = (
 )  # fmt: skip
 """The page's script is these files of static/, one after the other, in one function."""
 _IN_SCRIPTS = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_VERDICT = (
+    *(f"verification.verdicts[].{key}" for key in ("name", "status", "required", "sentence")), "verification.met",
+)  # fmt: skip
 _MARKS = {"yes": ("✓", "yes"), "no": ("✗", "no"), "open": ("?", "not known")}
 
 
@@ -46,7 +49,9 @@ def assemble(report: Report, cores: int, document: dict[str, Any]) -> str:
         "POLICY": escape(policy), "TITLE": escape(f"{one_line(report.source or 'graph')} on {report.target}"),
         "STYLE": style, "SCRIPT": script, "MADE": escape(_made(report)),
         "ANSWERS": "".join(map(_answer, three_sentences(report, cores))),
-        "VERDICTS": _verdicts(report.verification), "DATA": json_in_script(document),
+        "VERDICTS": _verdicts(report.verification),
+        "VERDICTS_HELP": _help("the verdicts", _VERDICT),
+        "DATA": json_in_script(document),
     }  # fmt: skip
     before, *rest = _static("page.html").split("{{")
     pieces = [before]
@@ -90,10 +95,32 @@ def _verdicts(found: Verification | None) -> str:
     if found.accuracy_integer is not None and found.accuracy_float is not None:
         accuracy = (
             f"<p>Accuracy on the same samples: compiled {100 * found.accuracy_integer:.2f} %, float model "
-            f"{100 * found.accuracy_float:.2f} %.</p>"
+            f"{100 * found.accuracy_float:.2f} %. "
+            f"{_help('accuracy', ('verification.accuracy_integer', 'verification.accuracy_float'))}</p>"
         )
     table = f'<table class="verdicts"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    return f'<div class="scroll">{table}</div>{accuracy}'
+    return f'<div class="scroll">{table}</div>{accuracy}{_executions(found)}'
+
+
+def _executions(found: Verification) -> str:
+    """What executed the program, and how many of its values were compared; folded away."""
+    if not found.executions:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(row.name)}</th><td>{escape(row.what)}</td><td class="num">{row.samples:,}</td>'
+        f'<td class="num">{f"{row.values:,}" if row.values else ""}</td></tr>'
+        for row in found.executions
+    )
+    head = "".join(
+        f'<th scope="col"{number and " class=num"}>{title}{_help(title, (f"verification.executions[].{key}",))}</th>'
+        for title, key, number in (
+            ("Name", "name", ""), ("What", "what", ""), ("Samples", "samples", "n"), ("Values equal", "values", "n"),
+        )
+    )  # fmt: skip
+    return (
+        '<details class="more"><summary>Executions, each held against the integers in every spike and state</summary>'
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div></details>'
+    )
 
 
 def _verdict(row: VerdictRow) -> str:

@@ -21,7 +21,7 @@ function coreTitle(at) {
 
 function coreText(at) {
   const shares = RESOURCES.map(([, title], resource) => `${title.toLowerCase()} ${percent(shareOf(at, resource))}`);
-  return `${coreTitle(at)}\n${populationsOf(at).join(", ")}\n${shares.join(", ")}`;
+  return `${coreTitle(at)}\n${populationsOf(kindOf(at)).join(", ")}\n${shares.join(", ")}`;
 }
 
 function coresPart() {
@@ -148,14 +148,14 @@ function wires(context, shown) {
       const ends = [...new Set(side.flatMap(([, found]) => found))].filter((at) => at >= 0 && at !== map.chosen);
       ends.forEach((at) => ring(at, name, Math.max(1, Math.min(3, shown.cell / 8))));
       if (ends.length > 200) continue;
-      context.strokeStyle = colour(name);
-      context.lineWidth = 1.25;
-      context.globalAlpha = ends.length > 40 ? 0.35 : 0.75;
-      for (const there of ends.map((at) => middle(shown, at)).filter(Boolean)) {
-        context.beginPath();
-        context.moveTo(here.x, here.y);
-        context.quadraticCurveTo((here.x + there.x) / 2 + bend * (there.y - here.y), (here.y + there.y) / 2 - bend * (there.x - here.x), there.x, there.y);
-        context.stroke();
+      for (const [paint, wide, alpha] of [[colour("surface"), 4, 0.55], [colour(name), 1.5, ends.length > 40 ? 0.5 : 1]]) {
+        [context.strokeStyle, context.lineWidth, context.globalAlpha] = [paint, wide, alpha];
+        for (const there of ends.map((at) => middle(shown, at)).filter(Boolean)) {
+          context.beginPath();
+          context.moveTo(here.x, here.y);
+          context.quadraticCurveTo((here.x + there.x) / 2 + bend * (there.y - here.y), (here.y + there.y) / 2 - bend * (there.x - here.x), there.x, there.y);
+          context.stroke();
+        }
       }
       context.globalAlpha = 1;
     }
@@ -179,7 +179,7 @@ function coreSide(at) {
   if (at < 0) return [h("h3", {}, "No core chosen"), h("p", { class: "hint" }, "Click a square, or go to the map with the Tab key and walk with the arrow keys.")];
   const kind = kindOf(at);
   const rows = RESOURCES.map(([key, title], resource) => [title, key === "synapse_bits" ? bytes(usedOf(at, resource)) : whole(usedOf(at, resource)), percent(shareOf(at, resource))]);
-  return [h("h3", {}, coreTitle(at)), h("p", {}, "Populations:"), h("ul", {}, populationsOf(at).map((name) => h("li", {}, name))),
+  return [h("h3", {}, coreTitle(at)), h("p", {}, "Populations:"), h("ul", {}, populationsOf(kind).map((name) => h("li", {}, name))),
     table("What it uses", [["", false, null], ["Used", true, null], ["Of a core", true, null]], rows),
     h("p", {}, `Image ${bytes(kind[8])}, neuron states ${bytes(kind[7])}. ${num(D.cores.router[at])} spikes a step pass its router.`),
     ...routeLists(at)];
@@ -201,7 +201,7 @@ function coreTable() {
   const kinds = [...number].slice(0, 300);
   const of = (kind, resource) => `${resource === 1 ? bytes(D.cores.kinds[kind][2]) : whole(D.cores.kinds[kind][1 + resource])} (${percent(D.cores.max[resource] ? D.cores.kinds[kind][1 + resource] / D.cores.max[resource] : 0)})`;
   const columns = [["Populations", false, ["cores[].populations"]], ...RESOURCES.map(([key, title]) => [title, true, [`cores[].${key}`]]), ["Image", true, ["cores[].image_bits"]], ["Like cores", true, null]];
-  const rows = kinds.map(([kind, found]) => [D.cores.kinds[kind][0].map((index) => D.populations[index].name).join(" + "),
+  const rows = kinds.map(([kind, found]) => [populationsOf(D.cores.kinds[kind]).join(" + "),
     ...RESOURCES.map((_, resource) => of(kind, resource)), bytes(D.cores.kinds[kind][8]), whole(found)]);
   return h("div", {}, table(`${counted(cores.id.length, "core")} in ${counted(number.size, "kind")}`, columns, rows),
     number.size > kinds.length ? h("p", { class: "hint" }, `${whole(number.size - kinds.length)} more kinds are in report.json (cores).`) : null);

@@ -31,7 +31,13 @@ const cores = (() => {
 
 const usedChips = [...new Set(cores.place.map((place) => place.chip))].sort((a, b) => a - b);
 const kindOf = (at) => D.cores.kinds[cores.kind[at]];
-const populationsOf = (at) => kindOf(at)[0].map((index) => D.populations[index].name);
+
+// The populations on a core, those that have several parts there once, with their number.
+function populationsOf(kind) {
+  const number = new Map();
+  for (const index of kind[0]) number.set(index, (number.get(index) || 0) + 1);
+  return [...number].map(([index, found]) => D.populations[index].name + (found > 1 ? ` (${found} parts)` : ""));
+}
 const usedOf = (at, resource) => kindOf(at)[1 + resource];
 const shareOf = (at, resource) => (D.cores.max[resource] ? usedOf(at, resource) / D.cores.max[resource] : 0);
 

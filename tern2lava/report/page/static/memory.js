@@ -48,7 +48,7 @@ function memoryPart() {
       return [s("text", { x: 0, y: y + 4, "font-size": 13 }, name, s("title", {}, layer.name)),
         s("line", { class: "grid", x1: x(2 ** low), x2: x(2 ** high), y1: y, y2: y }), marks];
     });
-    box.replaceChildren(s("svg", { width: wide, height: tall, role: "img",
+    box.replaceChildren(s("svg", { width: wide, viewBox: `0 0 ${wide} ${tall}`, role: "img",
       "aria-label": `Memory of each layer in ${way === "each" ? "bits per weight" : "bytes"}; the table below has the numbers` }, axis, rows));
   }
 

@@ -26,19 +26,25 @@ function drawing(graph, known, choose) {
   const ranks = [];
   for (const node of graph.nodes) (ranks[node.rank] ??= []).push(node);
   const most = Math.max(...ranks.map((rank) => rank.length));
-  const width = most * (BOX.width + BOX.across) + 40;
+  const width = most * (BOX.width + BOX.across) + 130;
   const height = ranks.length * (BOX.height + BOX.down);
   const place = new Map();
   ranks.forEach((rank, y) => rank.forEach((node, x) => place.set(node.name, {
     x: width / 2 + (x - (rank.length - 1) / 2) * (BOX.width + BOX.across), y: y * (BOX.height + BOX.down) + 2 })));
+  let beside = 0;
   const edges = graph.edges.map((edge) => {
     const [from, to] = [place.get(edge.from), place.get(edge.to)];
-    const far = Math.abs(to.y - from.y) > BOX.height + BOX.down + 1;
-    const [y1, y2] = [from.y + BOX.height, to.y];
-    const out = Math.max(from.x, to.x) + BOX.width / 2 + 16;
-    const path = edge.back ? `M${from.x + BOX.width / 2},${from.y + 26} C${out + 14},${from.y + 26} ${out + 14},${to.y + 26} ${to.x + BOX.width / 2 + 2},${to.y + 26}`
-      : far && from.x === to.x ? `M${from.x + 60},${y1} C${out},${y1 + 40} ${out},${y2 - 40} ${to.x + 60},${y2 - 3}`
-        : `M${from.x},${y1} C${from.x},${y1 + 18} ${to.x},${y2 - 20} ${to.x},${y2 - 3}`;
+    const [y1, y2] = [from.y + BOX.height, to.y - 3];
+    const right = BOX.width / 2;
+    let path = `M${from.x},${y1} C${from.x},${y1 + 18} ${to.x},${y2 - 17} ${to.x},${y2}`;
+    if (edge.from === edge.to) path = `M${from.x + right},${from.y + 12} c34,-8 34,36 2,28`;
+    else if (edge.back || y2 - y1 > BOX.down + 1) {
+      // Round the boxes between, each such edge a little further out.
+      const out = Math.max(from.x, to.x) + right + 12 + 8 * (beside++ % 5);
+      const [start, end] = edge.back ? [from.y + 30, to.y + 30] : [from.y + 38, to.y + 14];
+const turn = 7 * Math.sign(end - start);
+      path = `M${from.x + right},${start} H${out - 7} Q${out},${start} ${out},${start + turn} V${end - turn} Q${out},${end} ${out - 7},${end} H${to.x + right + 3}`;
+    }
     return s("path", { d: path, fill: "none", stroke: "var(--grey1)", "stroke-width": 1.5, "marker-end": "url(#arrow)", class: "edge", "data-ends": JSON.stringify([edge.from, edge.to]) },
       s("title", {}, [...edge.layers, ...edge.what].join(", ")));
   });
@@ -54,11 +60,11 @@ function drawing(graph, known, choose) {
       choose(node);
     };
     const group = s("g", { class: "node", tabindex: "0", role: "button", "aria-pressed": "false", transform: `translate(${at.x - BOX.width / 2},${at.y})`,
-      "aria-label": `${node.name}, ${shape}${row?.verdict ? `, ${row.verdict}` : ""}`, onclick: pick,
+      "aria-label": `${node.title}, ${shape}${row?.verdict ? `, ${row.verdict}` : ""}`, onclick: pick,
       onkeydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); pick(); } } },
     s("rect", { width: BOX.width, height: BOX.height, rx: node.kind === "population" ? 7 : 25, class: "box" }),
     row?.verdict ? s("rect", { x: 0, y: 7, width: 4, height: BOX.height - 14, rx: 2, fill: `var(--${paint})` }) : null,
-    s("text", { x: 16, y: 22, "font-size": 14, "font-weight": 600 }, clipped(node.name, 24), s("title", {}, node.name)),
+    s("text", { x: 16, y: 22, "font-size": 14, "font-weight": 600 }, clipped(node.title, 24), s("title", {}, node.title)),
     s("text", { x: 16, y: 40, "font-size": 12, class: "faint" }, node.relays > 0 ? counted(node.relays, "relay population") : shape),
     row?.verdict ? s("text", { x: BOX.width - 12, y: 40, "font-size": 11, "font-weight": 600, "text-anchor": "end", class: paint }, `${sign} ${row.verdict}`) : null);
     return group;
@@ -93,7 +99,7 @@ function nodeSide(node, graph, known) {
     }
   }
   const weights = reads.map((edge) => h("li", {}, h("b", {}, edge.from), ` ${[edge.layers.join(", "), edge.what.join("; ")].filter(Boolean).join(": ")}`));
-  return [h("h3", {}, node.name), list, ...(weights.length ? [h("p", {}, "It reads:"), h("ul", {}, weights)] : [])];
+  return [h("h3", {}, node.title), list, ...(weights.length ? [h("p", {}, "It reads:"), h("ul", {}, weights)] : [])];
 }
 
 function certificateTable() {

@@ -18,7 +18,7 @@ function potentials(found, population, row, first) {
   const axis = Array.from({ length: Math.ceil(steps / every) }, (_, at) => s("text", { x: x(at * every), y: top + tall + 20, "font-size": 11, "text-anchor": "middle", class: "faint" }, found.begin + at * every + 1));
   const levels = [low, high].map((value) => s("text", { x: left - 8, y: y(value) + 4, "font-size": 11, "text-anchor": "end", class: "faint" }, num(value)));
   const parted = first && first[0] === population.name && first[2] === population.shown[row] ? first[1] - 1 - found.begin : null;
-  return h("figure", {}, s("svg", { width: wide, height: top + tall + 28, role: "img",
+  return h("figure", {}, s("svg", { width: wide, viewBox: `0 0 ${wide} ${top + tall + 28}`, role: "img",
     "aria-label": `Potential of neuron ${population.shown[row]} of ${population.name} in the float model and in integers; the table below has the numbers` },
   s("line", { class: "grid", x1: left, x2: wide - 12, y1: top + tall, y2: top + tall }), axis, levels,
   parted === null ? null : [s("rect", { x: x(parted) - 9, y: 2, width: 18, height: top + tall - 2, fill: "var(--no)", opacity: 0.14 }),
