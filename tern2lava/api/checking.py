@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tern2lava import arguments
-from tern2lava.api.compiling import advised_error, checked_profile, with_effort
+from tern2lava.api.compiling import advised_error, calibration_runs, checked_profile, with_effort
+from tern2lava.api.data import SpikesLike
 from tern2lava.arguments import public
 from tern2lava.compiler.build import build
 from tern2lava.compiler.ir.graph import Graph
@@ -17,7 +18,7 @@ from tern2lava.compiler.place import check_placement
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.effort import Effort
 from tern2lava.errors import CapacityError, InputError, Tern2LavaError
-from tern2lava.findings import alone, collecting, named
+from tern2lava.findings import alone, collecting, named, unseen
 from tern2lava.frontends.load import load_with_run
 from tern2lava.hw_profiles import Profile
 
@@ -69,12 +70,16 @@ def check(
     net: str | Path | None = None,
     options: Options | None = None,
     map_options: MapOptions | None = None,
+    calibrate: SpikesLike | None = None,
+    any_steps: bool = False,
+    pad: bool = False,
     effort: Effort | str | None = None,
     progress: Progress | None = None,
     **load_options: Any,
 ) -> Check:
     """All that `compile` with the same arguments would refuse, node by node: what its readers, passes, rules and mapper
-    say, each finding being the line at which `compile` would stop if it stopped there.
+    say, each finding being the line at which `compile` would stop if it stopped there. calibrate, any_steps, pad: as
+    for `compile`, whose integers they choose.
 
     What a refused node feeds is looked at as if ordinary neurons stood in its place, or is named under `unseen` where
     that cannot be. Where nothing is refused the network was mapped, as `compile` does it: it compiles. The result has
@@ -84,6 +89,7 @@ def check(
     profile = checked_profile(target, "target")
     options, chosen = with_effort(options, map_options, effort), map_options or MapOptions()
     check_placement(chosen.placement)
+    any_steps, pad = arguments.flag(any_steps, "any_steps"), arguments.flag(pad, "pad")
     arguments.callback(progress, "progress", "it is told (stage, done, total)")
     tell = progress or silent
     graph: Graph | None = None
@@ -91,7 +97,10 @@ def check(
         tell("network", 0, 0)
         loaded = load_with_run(source, net, effort=options.effort, **load_options)
         graph = loaded if isinstance(loaded, Graph) else loaded.graph
-        build(graph, profile, options, chosen, None, tell)
+        if found.refused and calibrate is not None:
+            raise unseen("the integers that the samples choose")
+        runs = calibration_runs(calibrate, graph, options, any_steps, pad)
+        build(graph, profile, options, chosen, None, tell, runs)
     refused = found.refused
     if graph is not None and refused and isinstance(refused[0], CapacityError):
         tell("what would fit", 0, 0)

@@ -81,7 +81,7 @@ def compile(
     loaded = load_with_run(source, net, effort=options.effort, **load_options)
     graph = loaded if isinstance(loaded, Graph) else loaded.graph
     measure, measured_on = _measure(data, graph, options, any_steps, pad)
-    runs = _calibrate(calibrate, graph, options, any_steps, pad)
+    runs = calibration_runs(calibrate, graph, options, any_steps, pad)
     kept = None if recorded is None else run_to_keep(_recorded(recorded, graph), graph, options.effort)
     if kept is None and not isinstance(loaded, Graph):
         from tern2lava.frontends.record.keep import keep_run
@@ -147,7 +147,7 @@ def what_if(
     tell("network", 0, 0)
     graph = load(source, net, effort=options.effort, **load_options)
     measure, _ = _measure(data, graph, options, any_steps, pad)
-    runs = _calibrate(calibrate, graph, options, any_steps, pad)
+    runs = calibration_runs(calibrate, graph, options, any_steps, pad)
     tried = try_targets(graph, profiles, options, map_options, measure, tell, runs)
     return Targets((what_if_row(each) for each in tried), graph.source or "graph")
 
@@ -219,7 +219,7 @@ def _measure(
     return measure, (origin_of_data(given, spikes),)
 
 
-def _calibrate(samples: object, graph: Graph, options: Options, any_steps: bool, pad: bool) -> Calibrate | None:
+def calibration_runs(samples: object, graph: Graph, options: Options, any_steps: bool, pad: bool) -> Calibrate | None:
     """What runs the calibration `samples`, which are held against `graph` before that."""
     if samples is None:
         if options.ranges == "calibrated":

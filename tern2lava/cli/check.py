@@ -7,9 +7,11 @@ from pathlib import Path
 import typer
 
 from tern2lava.cli.app import (
+    AnySteps,
     Debug,
     EffortName,
     Json,
+    Pad,
     Source,
     Target,
     Weights,
@@ -19,7 +21,18 @@ from tern2lava.cli.app import (
     said,
     with_plugins,
 )
-from tern2lava.cli.compile import AllowRounding, Assume, Dt, Net, Steps, Ternarize, pass_options
+from tern2lava.cli.compile import (
+    AllowRounding,
+    Assume,
+    CalibrateData,
+    Dt,
+    Net,
+    Ranges,
+    Steps,
+    Ternarize,
+    check_ranges,
+    pass_options,
+)
 from tern2lava.cli.mapping import (
     MaxNeurons,
     ObjectiveName,
@@ -48,6 +61,10 @@ def check(
     ternarize: Ternarize = "refuse",
     steps: Steps = 0,
     allow_rounding: AllowRounding = "5%",
+    calibrate: CalibrateData = None,
+    ranges: Ranges = "steps",
+    any_steps: AnySteps = False,
+    pad: Pad = False,
     max_neurons: MaxNeurons = 0,
     pin: Pins = None,
     spare_cores: SpareCores = 0,
@@ -64,7 +81,8 @@ def check(
     from tern2lava import api
     from tern2lava.report.check import render_check
 
-    options = pass_options(ternarize, steps, allow_rounding, effort)
+    check_ranges(ranges, calibrate)
+    options = pass_options(ternarize, steps, allow_rounding, effort, ranges)
     chosen = map_options(max_neurons, pin, spare_cores, placement, seed, objective, rate)
     with progress_bar(as_json) as progress:
         found = api.check(
@@ -73,6 +91,9 @@ def check(
             net=net,
             options=options,
             map_options=chosen,
+            calibrate=calibrate,
+            any_steps=any_steps,
+            pad=pad,
             progress=progress,
             **said(dt, assume, weights),
         )

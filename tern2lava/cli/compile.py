@@ -62,6 +62,25 @@ AllowRounding = Annotated[
 ]
 
 
+CalibrateData = Annotated[
+    Path | None,
+    typer.Option(
+        help="npz file of spikes of typical inputs: integers are chosen that change the fewest of the network's "
+        "spikes on them (docs/calibration.md). --data, which measures traffic, changes none."
+    ),
+]
+Ranges = Annotated[
+    str,
+    typer.Option(
+        "--range",
+        metavar="RANGES",
+        help="What accumulators have to hold: `proven` (every input, for any number of steps), `steps` (every "
+        "input, for the steps of a sample), `calibrated` (what --calibrate shows, with a margin, for finer "
+        "integers; certificates are then conditional).",
+    ),
+]
+
+
 @app.command(
     cls=with_plugins(SOURCES),
     epilog="Example: tern2lava compile net.pt --net net.yaml --target loihi2 -o build/\n\n"
@@ -82,23 +101,8 @@ def compile(
     ternarize: Ternarize = "refuse",
     steps: Steps = 0,
     allow_rounding: AllowRounding = "5%",
-    calibrate: Annotated[
-        Path | None,
-        typer.Option(
-            help="npz file of spikes of typical inputs: integers are chosen that change the fewest of the network's "
-            "spikes on them (docs/calibration.md). --data, which measures traffic, changes none."
-        ),
-    ] = None,
-    ranges: Annotated[
-        str,
-        typer.Option(
-            "--range",
-            metavar="RANGES",
-            help="What accumulators have to hold: `proven` (every input, for any number of steps), `steps` (every "
-            "input, for the steps of a sample), `calibrated` (what --calibrate shows, with a margin, for finer "
-            "integers; certificates are then conditional).",
-        ),
-    ] = "steps",
+    calibrate: CalibrateData = None,
+    ranges: Ranges = "steps",
     max_neurons: MaxNeurons = 0,
     pin: Pins = None,
     spare_cores: SpareCores = 0,
@@ -122,7 +126,6 @@ def compile(
     """Lower a checkpoint to certified integers, map it onto cores, and write one bundle folder."""
     from tern2lava import api
     from tern2lava.compiler.ir.text import print_graph
-    from tern2lava.compiler.options import RANGES
     from tern2lava.compiler.passes.pipeline import stage_names
     from tern2lava.errors import InputError
     from tern2lava.report.terminal import print_report
@@ -143,13 +146,7 @@ def compile(
             "--out",
             "requires a folder for the bundle; found none; add for example -o build/ (or look only: --print-ir all)",
         )
-    if ranges not in RANGES:
-        known = ", ".join(RANGES)
-        raise InputError("--range", f"requires one of {known}; found '{ranges}'; choose one of them")
-    if ranges == "calibrated" and calibrate is None:
-        raise InputError(
-            "--range", "requires samples for calibrated ranges; found none; add --calibrate FILE, or choose steps"
-        )
+    check_ranges(ranges, calibrate)
     options = pass_options(ternarize, steps, allow_rounding, effort, ranges)
     chosen = map_options(max_neurons, pin, spare_cores, placement, seed, objective, rate)
     if what_if:
@@ -184,6 +181,20 @@ def compile(
         return
     print_report(report, console(), full=False)
     print(f"Bundle written to {out}; all of its report: tern2lava report {quote(str(out))} --full")
+
+
+def check_ranges(ranges: str, calibrate: Path | None) -> None:
+    """Raise InputError for a --range that is none, or that requires samples where none are given."""
+    from tern2lava.compiler.options import RANGES
+    from tern2lava.errors import InputError
+
+    if ranges not in RANGES:
+        known = ", ".join(RANGES)
+        raise InputError("--range", f"requires one of {known}; found '{ranges}'; choose one of them")
+    if ranges == "calibrated" and calibrate is None:
+        raise InputError(
+            "--range", "requires samples for calibrated ranges; found none; add --calibrate FILE, or choose steps"
+        )
 
 
 def pass_options(ternarize: str, steps: int, allow_rounding: str, effort: str, ranges: str = "steps") -> Options:

@@ -248,3 +248,37 @@ def test_inspect_tells_what_reading_a_file_would_refuse_and_shows_the_rest(
     assert [finding.where for finding in found.findings] == ["odd", "lif.v_threshold"]
     assert "fc.weight" in [tensor["name"] for tensor in told["tensors"]]
     assert "compile would refuse odd: requires primitives of NIR" in " ".join(run("inspect", path).stdout.split())
+
+
+def test_calibration_is_taken_into_account_as_compile_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Where no input may overflow, a last bit is too coarse for the reset; these samples need far less.
+    wide, steps = 8000, 250
+    save_npz(tmp_path / "net.npz", **{"fc.weight": np.ones((1, wide))})
+    neuron = "{kind: leaky, beta: 0.9999, threshold: 1.12, reset: subtract, reset_delay: false, fire: ge}"
+    text = f"input: {{shape: [{wide}]}}\nsteps: {steps}\nreadout: spike_count\nlayers:\n  - dense: {{tensors: fc}}\n"
+    (tmp_path / "net.yaml").write_text(f"{text}  - neuron: {neuron}\n")
+    spikes = np.zeros((1, steps, wide), np.uint8)
+    spikes[:, ::5, :3] = 1
+    save_npz(tmp_path / "train.npz", spikes=spikes)
+    save_npz(tmp_path / "short.npz", spikes=spikes[:, :7])
+    run = in_process(monkeypatch, capsys)
+
+    def checked(*more: object) -> Any:
+        return run("check", tmp_path / "net.npz", "--net", tmp_path / "net.yaml", "-t", "tiny", *more)
+
+    assert checked("--calibrate", tmp_path / "train.npz", "--range", "calibrated").returncode == 0
+    done = checked("--calibrate", tmp_path / "short.npz")
+    assert (done.returncode, "short.npz" in done.stdout) == (2, True)
+    assert checked("--range", "calibrated").returncode == 2
+
+
+def test_what_samples_choose_is_not_looked_at_behind_a_refusal(net: Any) -> None:
+    checkpoint, described = net(POOLED)
+    samples = np.zeros((1, 6, 1, 4, 4), np.uint8)
+    found = tern2lava.check(checkpoint, "loihi2", net=described, calibrate=samples)
+    assert [finding.line for finding in found.findings] == [
+        finding.line for finding in tern2lava.check(checkpoint, "loihi2", net=described).findings
+    ]
+    assert "the integers that the samples choose" in found.unseen
