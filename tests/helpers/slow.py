@@ -34,7 +34,7 @@ FILES = frozenset(
         "sim/engine/test_kernels_kept.py", "sim/engine/test_run.py", "sim/lava/test_child.py",
         "sim/lava/test_cores.py", "sim/lava/test_mapped.py", "sim/lava/test_memory.py", "sim/lava/test_processes.py",
         "sim/lava/test_sequential.py", "sim/lava/test_stand_alone.py", "sim/test_overflow.py",
-        "sim/test_delayed_subtraction.py", "sim/test_relays.py", "sim/test_targets.py",
+        "sim/events/test_count.py", "sim/test_delayed_subtraction.py", "sim/test_relays.py", "sim/test_targets.py",
         "sim/verify/test_cover.py", "sim/verify/test_coverage.py", "sim/verify/test_driven.py",
         "sim/verify/test_ray.py", "sim/verify/test_threshold_margin.py", "sim/verify/test_verify.py", "test_api.py",
         "test_hostile_files.py", "files/test_door.py", "files/test_json_text.py", "files/test_npz.py",
