@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_there_are_two_of_them_as_jupyter_writes_them() -> None:
 
 
 def test_what_a_cell_prints_and_its_last_expression_are_its_outputs() -> None:
-    cell = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
+    cell: dict[str, Any] = {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None}
     cells = [cell | {"source": ["x = 2\n", "print(x)\n", "x + 1"]}, cell | {"id": "b", "source": ["x = 3"]}]
     after = json.loads(run_notebook(json.dumps({"cells": cells})))
     printed, value = after["cells"][0]["outputs"]
