@@ -119,7 +119,6 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "engines": {"data", "executable", "reference", "engine", "cores", "lava", "verify"},
         "activity": {"data", "engine", "verify"},
         "neurobench": {"reference", "verify"},
-        "events": {"verify"},
         "calibration": {"data", "reference"},
     },
     "frontends": {

@@ -57,7 +57,7 @@ def export(
 ) -> Export:
     """A network written to `out` in another format: to "nir" a file (docs/nir.md), read back with the same spikes; of a
     compiled one to "image" a new folder of its core images (docs/image-format.md), to "weights" of its codes,
-    entropy-coded; or in the format of a plugin (docs/extending.md).
+    entropy-coded, to "c" of a C program (docs/c-export.md); or in another format (docs/exports.md, docs/extending.md).
 
     source: what `compile` returned, a bundle's folder, or for NIR whatever `load` takes (net and load_options go to
     it). stage: of a compiled network, "imported" (None) as its source said, or "real", with ternary weights. dt: the

@@ -44,13 +44,14 @@ class Program:
 
     def run(self, name: str, inputs: Inputs) -> Run:
         """Run one network on inputs."""
-        made = self.models[name]
-        steps = next(iter(inputs.values())).shape[1]
-        done = subprocess.run(
-            [self.path, name, str(steps), "trace"], input=given(made, inputs), capture_output=True, timeout=60
-        )
+        made, done = self.models[name], self.call(name, inputs)
         assert done.returncode == 0, done.stderr.decode()[-3000:]
-        return read_run(made, done.stdout.decode(), steps)
+        return read_run(made, done.stdout.decode(), next(iter(inputs.values())).shape[1])
+
+    def call(self, name: str, inputs: Inputs) -> subprocess.CompletedProcess[bytes]:
+        """What running one network gives."""
+        steps, data = next(iter(inputs.values())).shape[1], given(self.models[name], inputs)
+        return subprocess.run([self.path, name, str(steps), "trace"], input=data, capture_output=True, timeout=60)
 
 
 def compile_networks(

@@ -114,3 +114,13 @@ def spikes(steps: int = STEPS) -> dict[str, Array]:
 
 
 FIELDS = {name: fields for name, (fields, _) in CASES.items()}
+
+# Sums of 762 times 2^20, 95 M. A decay of d leaves at most (762 2^20 - 2 M) 4096 / d of them, which with another such
+# sum is below 2^31 from d = 2410 on.
+WIDE = 1 << 20
+ALL = np.full((NEURONS, INPUTS), 127, np.int8) * np.where(np.arange(NEURONS) % 2, -1, 1)[:, None].astype(np.int8)
+GROWING: dict[str, dict[str, Any]] = {
+    "fast": {"decay_u": 2600, "threshold": 6_400_000},
+    "slow": {"decay_u": 1, "threshold": 6_400_000},
+    "never": {"decay_u": 0, "threshold": 6_400_000},
+}

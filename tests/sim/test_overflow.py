@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from overflowing import CASES, FIELDS, INPUTS, NEURONS, ROUNDING, SAMPLES, STOCK, TOP, M, network, spikes
+from overflowing import ALL, CASES, FIELDS, GROWING, NEURONS, ROUNDING, SAMPLES, STOCK, TOP, WIDE, M, network, spikes
 from tern2lava.compiler.ir.graph import Decays, Graph, Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.mapped import map_program
@@ -178,17 +178,6 @@ def test_lava_overflows_as_by_hand_in_its_own_neurons_and_in_ours(lava_child: La
         },
         graph,
     )
-
-
-# Sums of 762 times 2^20, 95 M. A decay of d leaves at most (762 2^20 - 2 M) 4096 / d of them, which with another such
-# sum is below 2^31 from d = 2410 on.
-WIDE = 1 << 20
-ALL = np.full((NEURONS, INPUTS), 127, np.int8) * np.where(np.arange(NEURONS) % 2, -1, 1)[:, None].astype(np.int8)
-GROWING: dict[str, dict[str, Any]] = {
-    "fast": {"decay_u": 2600, "threshold": 6_400_000},
-    "slow": {"decay_u": 1, "threshold": 6_400_000},
-    "never": {"decay_u": 0, "threshold": 6_400_000},
-}
 
 
 def test_lavas_own_neuron_is_chosen_only_where_its_32_bits_hold_a_current_that_wraps_twice(

@@ -147,7 +147,7 @@ static int64_t times_64(int64_t x, int64_t y)
 }
 
 HARNESS = """\
-/* Runs samples through ${file}.c on a computer: ${prefix}_main STEPS [trace] < samples > results
+/* Runs samples through ${file}.c on a computer: ./${file} STEPS [trace] < samples > results
 
    A sample is STEPS steps, each of them the values of all inputs in order, in the types of ${prefix}_step. Of each
    sample a line: a digest (FNV-1a) of every spike and potential of every step, then the numbers of every readout. With

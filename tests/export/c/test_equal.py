@@ -100,6 +100,25 @@ def test_a_second_sample_knows_nothing_of_the_first(compiled: Networks) -> None:
     assert len(set(together.digests)) == len(together.digests)
 
 
+def test_values_that_an_input_does_not_have_are_refused(compiled: Networks) -> None:
+    inputs = compiled.inputs["n_graded"]
+    for value, code in ((4, 0), (-3, 0), (5, 1), (-4, 1)):
+        changed = {name: values.copy() for name, values in inputs.items()}
+        changed["x"][0, 2, 3] = value
+        done = compiled.program.call("n_graded", changed)
+        assert done.returncode == code
+        assert done.stderr == b"refused with code 1\n" * code
+        # Of each population a line for each step before.
+        assert code == 0 or done.stdout.count(b"t ") == 2 * 2
+
+
+def test_more_steps_than_a_readout_has_weights_for_are_refused(compiled: Networks) -> None:
+    x = compiled.inputs["readouts"]["x"][:1]
+    done = compiled.program.call("readouts", {"x": np.concatenate([x, x[:, :1]], axis=1)})
+    assert (done.returncode, done.stderr) == (1, b"refused with code 2\n")
+    assert done.stdout.count(b"t ") == 2 * x.shape[1]
+
+
 def test_names_that_are_none_of_c_are_made_so_and_told_apart(compiled: Networks) -> None:
     made = compiled.program.models["hostile"]
     found = [source.id for source in made.sources.values()]
