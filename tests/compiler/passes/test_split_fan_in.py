@@ -107,7 +107,7 @@ def arithmetic_of(profile: Profile) -> Arithmetic:
     return Arithmetic(**profile.arithmetic_values())
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=16, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000))
 def test_random_networks_on_narrow_targets_spike_as_the_whole_ones_do(make_network: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -50,7 +50,7 @@ def force(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@settings(max_examples=150)
+@settings(max_examples=90)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_spikes_and_states_of_random_programs_are_the_references(draw_program: Draw, way: str, seed: int) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
