@@ -119,6 +119,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "engines": {"data", "executable", "reference", "engine", "cores", "lava", "verify"},
         "activity": {"data", "engine", "verify"},
         "neurobench": {"reference", "verify"},
+        "events": {"verify"},
         "calibration": {"data", "reference"},
     },
     "frontends": {

@@ -20,7 +20,9 @@ MOST_DENSE = 1 << 24
 """Weights of a dense layer that a convolution is written out as, at most: 64 MiB."""
 SUM_BITS, CONV_BITS = 24, 23
 WEIGHTS = "weights that netx and Lava keep as they are (9 bits, even beyond 127)"
-NARROWER = "compile for a copy of the target's profile with arithmetic.gain_max_shift 13, or less for wider codes"
+NARROWER = (
+    "compile for a profile that extends the target's with gain_max_shift 13, or less for wider codes (docs/exports.md)"
+)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -8,6 +8,7 @@ from tern2lava.compiler.ir.graph import Population
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.prove.arithmetic.graphs import network_of
 from tern2lava.prove.arithmetic.run import Claim, prove_arithmetic
+from tern2lava.report.energy.build import expected_energy
 from tern2lava.report.integers import calibration_block, integers_rows
 from tern2lava.report.mapping import mapping_block
 from tern2lava.report.memory import axon_bits, image_sections, memory_account, state_bits
@@ -50,6 +51,7 @@ def make_report(compiled: Compiled, version: str) -> Report:
         over_bound=len(cores) / mapped.cores_lower_bound - 1,
         mapping=mapping_block(mapped),
         memory=memory_account(compiled),
+        energy=expected_energy(mapped),
         certificate=certificate_rows(compiled),
         ranges=compiled.options.ranges,
         integers=integers_rows(compiled),

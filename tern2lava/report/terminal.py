@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from tern2lava.compiler.certify.ties import Ties
 from tern2lava.counts import count
 from tern2lava.report.account import memory_table, twin_table
+from tern2lava.report.energy.text import energy_line, energy_text
 from tern2lava.report.headline import assumed_keys, assumed_line, headline
 from tern2lava.report.integers import integers_text
 from tern2lava.report.mapping import mapping_text
@@ -195,6 +196,11 @@ for _section in (
     Section(
         name="mapping", what="what was asked of the mapping, and its traffic", keys=("mapping",),
         render=lambda report: [mapping_text(report.mapping)],
+    ),
+    Section(
+        name="energy", what="what a sample takes in energy and time, as published numbers say", keys=("energy",),
+        render=lambda report: [energy_text(report.energy)] if report.energy else [],
+        short=lambda report: [energy_line(report.energy)] if report.energy else [],
     ),
     Section(
         name="integers", what="which integers were chosen, and what samples bought",

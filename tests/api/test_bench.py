@@ -14,6 +14,7 @@ from command_line import in_process
 from lossy import network, samples
 from tern2lava.api import Bench, CompiledNetwork
 
+FULL = ("--full",)
 KEYS = ["Footprint", "ConnectionSparsity", "ActivationSparsity", "SynapticOperations", "ClassificationAccuracy"]
 
 
@@ -62,11 +63,20 @@ def test_the_encoded_weights_are_those_of_the_report_in_bytes(found: Bench, held
 def test_a_footprint_is_a_modules_and_a_bundle_without_one_says_so(found: Bench, held: CompiledNetwork) -> None:
     assert found.result["Footprint"] is None
     assert found.result["tern2lava"]["not_counted"][0].startswith("Footprint: NeuroBench adds up the parameters")
-    torch = pytest.importorskip("torch", reason="torch is not installed")
-    module = torch.nn.BatchNorm1d(3)
-    with_module = tern2lava.bench(held, samples(), module=module).result
-    # Four float32 vectors and an int64 that counts batches.
-    assert with_module["Footprint"] == 4 * 3 * 4 + 8
+
+    class Tensor:
+        def __init__(self, elements: int, each: int) -> None:
+            self.numel, self.element_size = lambda: elements, lambda: each
+
+    class Module:
+        def parameters(self) -> list[Tensor]:
+            return [Tensor(400, 4), Tensor(24, 2)]
+
+        def buffers(self) -> list[Tensor]:
+            return [Tensor(1, 8)]
+
+    with_module = tern2lava.bench(held, samples(), module=Module()).result
+    assert with_module["Footprint"] == 1600 + 48 + 8
     assert with_module["tern2lava"]["not_counted"] == []
 
 
@@ -77,7 +87,7 @@ def test_data_without_labels_have_no_accuracy(held: CompiledNetwork) -> None:
 def test_the_command_prints_the_json_and_a_table_before_it(
     folder: Path, found: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data: dict[str, Any] = samples()
+    data: dict[str, Any] = dict(samples())
     np.savez(tmp_path / "test.npz", **data)
     run = in_process(monkeypatch, capsys)
     alone = run("bench", str(folder), "--data", str(tmp_path / "test.npz"), "--json")
@@ -88,3 +98,33 @@ def test_the_command_prints_the_json_and_a_table_before_it(
     assert both.stdout.endswith(alone.stdout)
     assert "SynapticOperations Effective_ACs" in both.stdout
     assert "entropy-coded file" in both.stdout
+
+
+def test_energy_is_estimated_from_the_run_and_kept_in_the_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = tern2lava.compile(network(), "loihi1", out=tmp_path / "b")
+    before = held.report.energy
+    assert before is not None
+    assert (before.measured, before.samples, len(before.estimates)) == (False, 0, 2)
+    run = in_process(monkeypatch, capsys)
+    data: dict[str, Any] = dict(samples())
+    np.savez(tmp_path / "test.npz", **data)
+    words = ("bench", str(tmp_path / "b"), "--data", str(tmp_path / "test.npz"))
+    done = run(*words, "--energy", "sanafe_nahuku")
+    assert done.returncode == 0
+    assert "Layers, by sanafe_nahuku, a sample" in done.stdout
+    assert "davies" not in done.stdout
+    after = tern2lava.report(tmp_path / "b").energy
+    assert after is not None
+    assert (after.measured, after.samples) == (True, 6)
+    assert [estimate.table for estimate in after.estimates] == ["davies2018_table2", "sanafe_nahuku"]
+    spikes = tern2lava.simulate(held, samples()).spikes
+    assert {row.name: 6 * row.spikes for row in after.events if row.name != "x"} == pytest.approx(spikes)
+    shown = run("report", str(tmp_path / "b"), *FULL)
+    assert "Energy and time of a sample of 10 steps, estimated; events counted on 6 samples" in shown.stdout
+    wrong = run(*words, "--energy", "davies")
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr.startswith(
+        "tern2lava: energy: requires one of the known words; found 'davies'; choose davies2018_table2, sanafe_nahuku"
+    )

@@ -42,7 +42,7 @@ def test_every_page_is_in_the_navigation_once() -> None:
     docs = ROOT / "docs"
     written = {path.relative_to(docs).as_posix() for path in docs.rglob("*.md")}
     outside = {site for site in hook("outside").OUTSIDE.values() if site.endswith(".md")}
-    generated = {hook("commands").PAGE, hook("functions").PAGE}
+    generated = {hook("commands").PAGE, hook("functions").PAGE, *hook("notebooks").pages()}
     assert sorted(nav) == sorted(written | outside | generated)
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from export_nets import NETS, neurons
 from nets import variant
+from places import ROOT
 from tern2lava import api
 from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output
 from tern2lava.errors import InputError, UnsupportedError
@@ -87,9 +88,21 @@ def test_weights_that_netx_would_change_are_refused_with_what_keeps_the_network(
     with pytest.raises(UnsupportedError, match=r"^n: requires weights that netx and Lava keep .*; found weights of -"):
         api.export(api.compile(graph), tmp_path / "n.net", to="netx")
     leaky = NETS["leak"]()
-    with pytest.raises(UnsupportedError, match=r"found weights of -4,096 to 4,096; compile for a copy .* 13"):
+    with pytest.raises(
+        UnsupportedError, match=r"found weights of -4,096 to 4,096; compile for a profile .* gain_max_shift 13"
+    ):
         api.export(api.compile(leaky.graph), tmp_path / "n.net", to="netx")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_profile_that_the_page_shows_makes_a_leaky_network_one_that_netx_keeps(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "exports.md").read_text("utf-8")
+    profile = text.partition('```yaml title="netx.yaml"\n')[2].partition("```")[0]
+    (tmp_path / "netx.yaml").write_text(profile, encoding="utf-8")
+    compiled = api.compile(NETS["leak"]().graph, tmp_path / "netx.yaml")
+    api.export(compiled, tmp_path / "n.net", to="netx")
+    (read,) = load(tmp_path / "n.net").of_kind(Dense)
+    assert set(np.unique(read.weight)) == {-128, 0, 128}
 
 
 def test_a_threshold_for_each_neuron_is_read_and_another_number_of_them_is_not(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ FILES = frozenset(
         "sim/engine/test_kernels_kept.py", "sim/engine/test_run.py", "sim/lava/test_child.py",
         "sim/lava/test_cores.py", "sim/lava/test_mapped.py", "sim/lava/test_memory.py", "sim/lava/test_processes.py",
         "sim/lava/test_sequential.py", "sim/lava/test_stand_alone.py", "sim/test_overflow.py",
-        "sim/test_delayed_subtraction.py", "sim/test_relays.py", "sim/test_targets.py",
+        "sim/events/test_count.py", "sim/test_delayed_subtraction.py", "sim/test_relays.py", "sim/test_targets.py",
         "sim/verify/test_cover.py", "sim/verify/test_coverage.py", "sim/verify/test_driven.py",
         "sim/verify/test_ray.py", "sim/verify/test_threshold_margin.py", "sim/verify/test_verify.py", "test_api.py",
         "test_hostile_files.py", "files/test_door.py", "files/test_json_text.py", "files/test_npz.py",
@@ -44,7 +44,7 @@ FILES = frozenset(
         "sim/reading/test_compare.py", "sim/lava/test_compat.py", "test_effort.py", "test_extras.py",
         "test_plugins.py", "train/test_regularizer.py", "frontends/test_load.py", "train/test_distill.py",
         "train/test_experiment.py", "train/test_frameworks.py", "train/test_trainer.py",
-        "train/test_training_bench.py", "docs/test_tutorials.py", "docs/test_readme.py",
+        "train/test_training_bench.py", "docs/test_tutorials.py", "docs/test_readme.py", "docs/test_notebooks.py",
     )
 )  # fmt: skip
 

@@ -8,6 +8,7 @@ from tern2lava.report.model.block import Block, Pair
 from tern2lava.report.model.certificate import CertificateRow, PopulationRow, TieRow
 from tern2lava.report.model.cores import BoundRow, CoreRow
 from tern2lava.report.model.coverage import CoverageBlock, CoverageRow, CoverBlock, ThresholdRow, UncoveredRow
+from tern2lava.report.model.energy import EnergyBlock, EnergyEstimate, EventRow, LayerEnergy, TermRow
 from tern2lava.report.model.executions import ExecutionRow, FallbackRow, MappedBlock, MappedPartRow, ProcessRow
 from tern2lava.report.model.integers import CalibrationBlock, IntegersRow, RoundingRow
 from tern2lava.report.model.mapping import MappingBlock, WhatIfRow
@@ -31,9 +32,13 @@ __all__ = [
     "CoverBlock",
     "CoverageBlock",
     "CoverageRow",
+    "EnergyBlock",
+    "EnergyEstimate",
+    "EventRow",
     "ExecutionRow",
     "FallbackRow",
     "IntegersRow",
+    "LayerEnergy",
     "LayerMemory",
     "MappedBlock",
     "MappedPartRow",
@@ -49,6 +54,7 @@ __all__ = [
     "ReadingRow",
     "Report",
     "RoundingRow",
+    "TermRow",
     "ThresholdRow",
     "TieRow",
     "TwinRow",

@@ -11,12 +11,13 @@ from tern2lava.counts import count
 from tern2lava.report.model.block import Block
 from tern2lava.report.model.certificate import CertificateRow, PopulationRow
 from tern2lava.report.model.cores import BoundRow, CoreRow
+from tern2lava.report.model.energy import EnergyBlock
 from tern2lava.report.model.integers import CalibrationBlock, IntegersRow, RoundingRow
 from tern2lava.report.model.mapping import MappingBlock
 from tern2lava.report.model.memory import Memory, TwinRow
 from tern2lava.report.model.verification import Verification
 
-SCHEMA = "1.0"
+SCHEMA = "1.1"
 """The version of the keys: the first number changes where a key goes, is renamed or means or holds something else, the
 second where one is added. Words and order change neither."""
 
@@ -49,6 +50,11 @@ class Report(Block):
     over_bound: float = Field(description="Cores above the lower bound, as a share of it; 0: no mapping is smaller.")
     mapping: MappingBlock = Field(description="How the network was mapped, its traffic and its work per step.")
     memory: Memory = Field(description="Synaptic memory.")
+    energy: EnergyBlock | None = Field(
+        default=None,
+        description="Energy, latency and throughput, estimated from published numbers per event; null: a report of "
+        "before schema 1.1.",
+    )
     certificate: list[CertificateRow] = Field(description="Certificates, one per population.")
     ranges: str = Field(
         description="What was asked of accumulators (--range): proven, steps or calibrated; `integers` says what they "

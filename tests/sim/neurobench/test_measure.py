@@ -14,6 +14,7 @@ import pytest
 
 from lossy import network, samples
 from places import ROOT
+from tern2lava.api.benching import footprint
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim.neurobench.layers import Entering
@@ -64,6 +65,7 @@ def test_sparsities_and_operations_are_those_that_neurobench_reports(
     found, said = measured(bench, name), recorded[name]
     assert found.connection_sparsity == said["ConnectionSparsity"]
     assert found.activation_sparsity == pytest.approx(said["ActivationSparsity"], abs=1e-12)
+    assert footprint(bench.network(name)) == said["Footprint"]
     operations = said["SynapticOperations"]
     assert found.effective_acs == operations["Effective_ACs"] > 0
     assert found.effective_macs == operations["Effective_MACs"]
