@@ -17,12 +17,13 @@ class Addition:
     """Packages, and the lines that add them: `uv` with uv, in a checkout; `pip` without it, where README's
     `pip install .` was given.
 
-    modules: what is imported of them, and the name that users know it by.
+    modules: what is imported of them, and the name that users know it by. purpose: what needs them.
     """
 
     modules: dict[str, str]
     uv: str
     pip: str
+    purpose: str = ""
 
     def missing(self) -> list[str]:
         """Names of the packages that are not installed; imports none but a module's parents."""
@@ -33,9 +34,11 @@ class Addition:
         return f"add it with: {self.uv} (without uv: {self.pip})"
 
 
-def _extra(name: str, **modules: str) -> Addition:
+def _extra(name: str, purpose: str = "", /, **modules: str) -> Addition:
     """The addition that is the extra `name` of pyproject.toml. --inexact leaves what was added before."""
-    return Addition(modules=modules, uv=f"uv sync --inexact --extra {name}", pip=f"pip install '.[{name}]'")
+    return Addition(
+        modules=modules, uv=f"uv sync --inexact --extra {name}", pip=f"pip install '.[{name}]'", purpose=purpose
+    )
 
 
 ADDITIONS: dict[str, Addition] = {
@@ -45,15 +48,18 @@ ADDITIONS: dict[str, Addition] = {
         modules={"lava.magma": "lava-nc (Intel's Lava)"},
         uv="uv sync --inexact --group lava",
         pip="pip install --ignore-requires-python --no-deps lava-nc==0.10.0",
+        purpose="verify and demo in Lava, export --to lava",
     ),
     # A dependency of tern2lava: only an environment that was put together by hand lacks it.
-    "hdf5": Addition(modules={"h5py": "h5py"}, uv="uv sync --inexact", pip="pip install ."),
-    "torch": _extra("torch", torch="torch"),
-    "train": _extra("train", torch="torch", snntorch="snnTorch"),
-    "tensorboard": _extra("tensorboard", tensorboard="TensorBoard"),
-    "pandas": _extra("pandas", pandas="pandas"),
-    "ray": _extra("ray", ray="Ray"),
-    "mapping": _extra("mapping", mtkahypar="Mt-KaHyPar", ortools="OR-tools"),
+    "hdf5": Addition(
+        modules={"h5py": "h5py"}, uv="uv sync --inexact", pip="pip install .", purpose="NIR and lava-dl files, NIRData"
+    ),
+    "torch": _extra("torch", "live modules, record", torch="torch"),
+    "train": _extra("train", "train", torch="torch", snntorch="snnTorch"),
+    "tensorboard": _extra("tensorboard", "TensorBoard's events of a training run", tensorboard="TensorBoard"),
+    "pandas": _extra("pandas", "report.to_frame() and other tables for pandas", pandas="pandas"),
+    "ray": _extra("ray", "verify --engine ray", ray="Ray"),
+    "mapping": _extra("mapping", "the placements exact and mtkahypar", mtkahypar="Mt-KaHyPar", ortools="OR-tools"),
 }
 
 

@@ -3,7 +3,21 @@ two that belong together."""
 
 from __future__ import annotations
 
-from tern2lava.cli import bench, check, compile, conformance, export, inspect, prove, report, run, targets, train, worst  # noqa: F401  (each registers itself)
+from tern2lava.cli import (  # noqa: F401  (each registers itself)
+    bench,
+    check,
+    compile,
+    conformance,
+    doctor,
+    export,
+    inspect,
+    prove,
+    report,
+    run,
+    targets,
+    train,
+    worst,
+)
 from tern2lava.cli.app import app
 
 __all__ = ["app"]

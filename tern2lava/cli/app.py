@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from tern2lava.cli import complete, verbose
 from tern2lava.errors import ClosedOutputError, StoppedError
 from tern2lava.frontends.sources import files
 from tern2lava.registry import Registry
@@ -39,6 +40,7 @@ ORDER = (
     "rules",
     "train",
     "demo",
+    "doctor",
 )
 
 
@@ -47,6 +49,13 @@ class Commands(TyperGroup):
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         return sorted(super().list_commands(ctx), key=ORDER.index)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        """A command, which has -v beside its own options."""
+        found = super().get_command(ctx, cmd_name)
+        if found is not None and not any(param.name == "verbose" for param in found.params):
+            found.params.append(verbose.option())
+        return found
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
@@ -81,7 +90,7 @@ app = typer.Typer(
     cls=Commands,
     help="Compile trained ternary spiking networks for Loihi-style chips: exact integers, core maps, verified in Lava.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     # Rich help would import a Markdown renderer and a highlighter: twice the start-up time of every command.
     rich_markup_mode=None,
@@ -107,6 +116,7 @@ def options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_print_version)
     ] = False,
+    speak: verbose.Verbose = False,
 ) -> None:
     """Options of no command."""
 
@@ -130,13 +140,23 @@ AnySteps = Annotated[
 ]
 Pad = Annotated[bool, typer.Option("--pad", help="Add steps of zeros to samples that have fewer steps (docs/data.md).")]
 Target = Annotated[
-    str, typer.Option("--target", "-t", help="Hardware profile: a name (see `profiles`) or a YAML file.")
+    str,
+    typer.Option(
+        "--target",
+        "-t",
+        help="Hardware profile: a name (see `profiles`) or a YAML file.",
+        autocompletion=complete.targets,
+    ),
 ]
 
 
 EffortName = Annotated[
     str,
-    typer.Option("--effort", help="How much is tried and run: `quick`, `normal` or `thorough` (docs/effort.md)."),
+    typer.Option(
+        "--effort",
+        help="How much is tried and run: `quick`, `normal` or `thorough` (docs/effort.md).",
+        autocompletion=complete.efforts,
+    ),
 ]
 
 

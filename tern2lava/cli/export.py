@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from tern2lava.cli import complete
 from tern2lava.cli.app import Debug, Json, Weights, app, console, print_json, said, with_plugins
 from tern2lava.counts import count
 from tern2lava.export.exporters import EXPORTERS
@@ -28,6 +29,7 @@ def export(
         str,
         typer.Option(
             "--to",
+            autocompletion=complete.exporters,
             help="; ".join(
                 f"`{each.name}`: {'of a bundle, ' * each.of_bundle}{each.what}" for each in EXPORTERS.registered()
             )

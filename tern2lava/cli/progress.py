@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tern2lava.cli.verbose import LOG
 from tern2lava.compiler.progress import COUNTED, UNEVEN, bare, time_left
 from tern2lava.counts import count
 from tern2lava.effort import SAID_EVERY
@@ -111,7 +113,15 @@ class StageLine:
 @contextmanager
 def progress_bar(quiet: bool, every: float = SAID_EVERY) -> Iterator[Progress | None]:
     """A Progress shown as one line on stderr that goes away at the end; where stderr is no terminal, a line that says
-    where the command is after each `every` seconds. None when quiet."""
+    where the command is after each `every` seconds. None when quiet. Where -v was given, a line for each stage instead.
+    """
+    if LOG.isEnabledFor(logging.INFO):
+        stages = _Stages()
+        try:
+            yield stages.tell
+        finally:
+            stages.end()
+        return
     if quiet:
         yield None
         return
@@ -132,6 +142,28 @@ def progress_bar(quiet: bool, every: float = SAID_EVERY) -> Iterator[Progress | 
                 live.refresh()
 
         yield tell
+
+
+class _Stages:
+    """Logs each stage, as it is left for another, with what was counted and the seconds since it was entered."""
+
+    def __init__(self) -> None:
+        self.line = StageLine()
+        self.began = time.monotonic()
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """A Progress."""
+        if stage != self.line.name:
+            self.end()
+            self.began = time.monotonic()
+        self.line.tell(stage, done, total)
+
+    def end(self) -> None:
+        """Log the stage that was told last."""
+        name, counted, *_ = self.line.parts()
+        if name:
+            words = f"{name}: {counted}" if counted else name
+            LOG.info("%s, %.2f s", words, time.monotonic() - self.began)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from tern2lava.cli import complete
 from tern2lava.cli.app import AnySteps, BundleFolder, Data, Debug, EffortName, Json, Pad, app, console, print_json
 from tern2lava.cli.progress import progress_bar
 from tern2lava.counts import count
@@ -36,7 +37,8 @@ def simulate(
         str,
         typer.Option(
             help="; ".join(f"`{engine.name}`: {engine.what}" for engine in ENGINES)
-            + ". All give the same spikes and states."
+            + ". All give the same spikes and states.",
+            autocompletion=complete.engines,
         ),
     ] = "fast",
     states: Annotated[bool, typer.Option("--states", help="Write the membrane potentials and currents too.")] = False,
@@ -139,6 +141,7 @@ def verify(
         str | None,
         typer.Option(
             metavar="VERDICT,...",
+            autocompletion=complete.verdicts,
             help="Verdicts without which the exit code is 1: `execution` (images, Lava and engine equal the integers), "
             "`arithmetic=0.1%` (spikes missing or extra in integers, of the float model's; alone: 1 %; `0`: none), "
             "`reading` (the float model equals the framework's own run), "

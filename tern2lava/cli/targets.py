@@ -6,12 +6,18 @@ from typing import Annotated
 
 import typer
 
+from tern2lava.cli import complete
 from tern2lava.cli.app import Debug, Json, app, console, print_json
 
 
 @app.command(epilog="Example: tern2lava profiles loihi2")
 def profiles(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Show every number of this profile and its source.")] = "",
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="Show every number of this profile and its source.", autocompletion=complete.targets
+        ),
+    ] = "",
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:

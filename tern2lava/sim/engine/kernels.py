@@ -8,6 +8,7 @@ through addresses that the network's tables hold.
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,6 +21,7 @@ from numba.core import cgutils, event, types
 from tern2lava.sim.engine.kept_code import KeptCode
 
 COMPILING = "compiling kernels (once)"
+_KEPT_IN: set[str] = set()
 
 
 @cache
@@ -41,10 +43,21 @@ def kernel(function: Callable[..., Any] | None = None, *, inline: str = "never")
         compiled = njit(nogil=True, cache=True, inline=inline)(function)
         cache = compiled._cache
         cache._cache_file = KeptCode(cache.cache_path, cache._impl.filename_base, _sources())
+        _KEPT_IN.add(cache.cache_path)
     except RuntimeError:
         # No folder to keep it in (no home, a package that cannot be written): compiled anew in each process.
         return njit(nogil=True, inline=inline)(function)
     return compiled
+
+
+def kept_in() -> tuple[str | None, int, int]:
+    """The folder in which compiled kernels are kept, how many there are and their bytes; None: there is none."""
+    importlib.import_module("tern2lava.sim.engine.neuron")
+    if not _KEPT_IN:
+        return None, 0, 0
+    folder = min(_KEPT_IN)
+    sizes = [path.stat().st_size for path in Path(folder).glob("*.nbc")]
+    return folder, len(sizes), sum(sizes)
 
 
 @cache
