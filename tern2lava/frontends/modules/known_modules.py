@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -98,29 +99,15 @@ def is_leaf(module: torch.nn.Module) -> bool:
 
 
 def refuse_unknown(module: torch.nn.Module, source: str) -> None:
-    """Raise UnsupportedError for neurons of the spiking frameworks that are not known, and where no neuron is."""
-    found = False
-    inside: list[str] = []
+    """Raise UnsupportedError for a neuron of the spiking frameworks, not of the user, that is not known."""
     for name, part in module.named_modules():
-        if any(name.startswith(f"{outer}.") for outer in inside):
-            continue
-        if is_layer(part):
-            inside.append(name)
-            found = found or class_path(part) in NEURONS
-        elif any(f"{kind.__module__}.{kind.__qualname__}" in NEURON_BASES for kind in type(part).__mro__):
+        bases = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(part).__mro__)
+        if not is_layer(part) and class_path(part).startswith(FRAMEWORKS) and any(b in NEURON_BASES for b in bases):
             known = ", ".join(sorted({p.rsplit(".", 1)[1] for p in NEURONS}))
             raise UnsupportedError(
-                f"{source}: layer {name}", "neurons of known classes", class_path(part), f"known are {known}"
-            )
-    if not found:
-        own = [type(part).__name__ for part in module.modules() if not is_layer(part) and not list(part.children())]
-        others = f", but {', '.join(dict.fromkeys(own))}" if own else ""
-        raise UnsupportedError(
-            source,
-            "a network that ends in neurons",
-            f"no neuron of snnTorch, SpikingJelly or Norse{others}",
-            "pass the spiking network itself, or a checkpoint with a net.yaml",
-        )
+                f"{source}: layer {name}", "neurons of known classes, or steps that are read", class_path(part),
+                f"known are {known}",
+            )  # fmt: skip
 
 
 def reads_sequences(module: torch.nn.Module) -> bool | None:
@@ -194,7 +181,7 @@ def resting_copy(module: torch.nn.Module, dtype: torch.dtype | None = None) -> t
         result = result.to(dtype)
     if dtype_of(result) is not torch.float32:
         for part in result.modules():
-            if class_path(part) in snntorch.NEURONS:
+            if _is_of("snntorch.", part) and hasattr(part, "spike_grad"):
                 spike = part.spike_grad
                 if "spike_grad" in part._modules:
                     del part._modules["spike_grad"]
@@ -227,13 +214,23 @@ class _SameDtype:
 
 
 def rest(module: torch.nn.Module) -> None:
-    """Puts all neurons at rest: snnTorch's reset_mem, SpikingJelly's reset (Norse keeps no state in modules)."""
+    """Puts all neurons at rest: snnTorch's reset_mem, and, as SpikingJelly's reset_net does, `reset` of every part that
+    has one (Norse keeps no state in modules)."""
     for part in module.modules():
-        path = class_path(part)
-        if path in snntorch.NEURONS:
-            part.reset_mem()  # type: ignore[operator]
-        elif path.startswith("spikingjelly.") and hasattr(part, "reset"):
-            part.reset()  # type: ignore[operator]
+        own = getattr(part, "reset_mem" if _is_of("snntorch.", part) else "reset", None)
+        if inspect.ismethod(own) and all(_optional(p) for p in inspect.signature(own).parameters.values()):
+            own()
+
+
+def _is_of(framework: str, module: torch.nn.Module) -> bool:
+    return any(kind.__module__.startswith(framework) for kind in type(module).__mro__)
+
+
+def _optional(parameter: inspect.Parameter) -> bool:
+    return parameter.default is not parameter.empty or parameter.kind in (
+        parameter.VAR_POSITIONAL,
+        parameter.VAR_KEYWORD,
+    )
 
 
 def _tensors(module: torch.nn.Module) -> list[torch.Tensor]:

@@ -95,8 +95,6 @@ def read_module(
             raise
         except UnsupportedError as error:
             refused = error  # a setting that its reader does not know may be followed function by function
-    if refused is None:
-        refuse_unknown(module, source)
     from tern2lava.frontends.modules.trace.load import load_traced
 
     try:
@@ -104,6 +102,7 @@ def read_module(
     except Tern2LavaError:
         if refused is not None:
             raise refused from None
+        refuse_unknown(module, source)
         raise
 
 

@@ -367,5 +367,5 @@ def test_a_network_inside_data_parallel_is_read() -> None:
 
 
 def test_a_network_without_neurons_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="no neuron of snnTorch, SpikingJelly or Norse"):
+    with pytest.raises(UnsupportedError, match="found torch.multi_head_attention_forward of two tensors"):
         load_module(nn.TransformerEncoderLayer(8, 2), (8,), STEPS)

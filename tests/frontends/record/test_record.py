@@ -291,10 +291,15 @@ def test_what_cannot_be_recorded_is_refused_in_one_line(options: dict[str, Any],
 
 
 def test_modules_that_cannot_be_read_say_what_to_add() -> None:
+    class Unread(PlainNet):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return super().forward(x.softmax(-1))
+
     with pytest.raises(InputError, match="requires how its forward is called.*say call= one of step, time_first"):
-        api.record(PlainNet(), spikes())
+        api.record(Unread(), spikes())
     with pytest.raises(InputError, match="requires neuron layers; found none.*names="):
-        api.record(PlainNet(), spikes(), call="batch_first")
+        api.record(Unread(), spikes(), call="batch_first")
+    assert "spikes.lif" in api.record(PlainNet(), spikes(), call="batch_first")
     with pytest.raises(InputError, match="requires to run once in each of 18 steps"):
         api.record(PlainNet(), spikes(), call="time_first", names={"lif": "hidden"})
 

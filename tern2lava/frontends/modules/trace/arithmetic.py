@@ -44,6 +44,7 @@ def plain(name: str) -> str:
 
 def join(recorder: Recorder, a: Symbol, b: Symbol, at: str) -> Symbol | Foreign | None:
     """The sum of two symbols; one of an earlier step is looked back at."""
+    a, b = recorder.own.pair(a, b)
     if TOTAL in (*a.times, *b.times) and a.times != b.times:
         a, b = total(recorder, a, at), total(recorder, b, at)
     if a.axes != b.axes or len(a.times) != len(b.times):
@@ -194,8 +195,11 @@ def _mul(recorder: Recorder, call: Call) -> Meaning | None:
     return affine(recorder, symbol, b if recorder.meaning(a) is not None else a, 0.0, shape, call.at)
 
 
-def product(recorder: Recorder, a: Symbol, b: Symbol, call: Call) -> Symbol | None:
-    """a * b of spikes of 0 and 1, which is their AND; None for others."""
+def product(recorder: Recorder, a: Symbol, b: Symbol, call: Call) -> Meaning | None:
+    """a * b of spikes of 0 and 1, their AND, or of spikes and the potential that made them; None for others."""
+    gated = recorder.own.gated(a, b, call.at)
+    if gated is not None:
+        return gated
     first, second = (recorder.expressions[s.key] for s in (a, b))
     binary = all(e.values and set(e.values) <= {0.0, 1.0} for e in (first, second))
     if not binary or a.axes != b.axes or a.times != b.times:

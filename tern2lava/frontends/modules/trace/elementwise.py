@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from tern2lava.frontends.modules.trace.arithmetic import affine, operand
+from tern2lava.compiler.ir.graph import Compare
+from tern2lava.frontends.modules.trace.arithmetic import affine, operand, per_item
 from tern2lava.frontends.modules.trace.gates import of_sum, of_two, where
 from tern2lava.frontends.modules.trace.names import CASTS
 from tern2lava.frontends.modules.trace.recorder import Recorder
@@ -35,7 +37,7 @@ def of_values(recorder: Recorder, call: Call) -> Meaning | None:
         return of_two(recorder, first, others[0], lambda x, y: _at(call, tracked, (x, y)), call)
     values = recorder.expressions[first.key].values
     if not values:
-        return None
+        return _fired(recorder, first, call)
     found = [_at(call, tracked, (value,)) for value in values]
     if len(values) == 1:
         return affine(recorder, first, 0.0, found[0], call.result.shape, call.at)
@@ -44,6 +46,43 @@ def of_values(recorder: Recorder, call: Call) -> Meaning | None:
     if any(not torch.equal(gain * value + offset, f) for value, f in zip(values[2:], found[2:], strict=True)):
         return of_sum(recorder, first, lambda value: found[values.index(value)], call)
     return affine(recorder, first, gain, offset, call.result.shape, call.at)
+
+
+_COMPARED = {
+    **dict.fromkeys(("gt", "greater"), (Compare.GT, False)),
+    **dict.fromkeys(("ge", "greater_equal"), (Compare.GE, False)),
+    **dict.fromkeys(("le", "less_equal"), (Compare.GT, True)),
+    **dict.fromkeys(("lt", "less"), (Compare.GE, True)),
+}
+"""What a comparison asks of a potential, and whether its result is the opposite of that."""
+
+
+def _fired(recorder: Recorder, symbol: Symbol, call: Call) -> Meaning | None:
+    """A comparison of what has many values with a constant: the spikes of neurons that the forward writes out."""
+    name = call.name.strip("_")
+    if name == "heaviside":
+        level = torch.as_tensor(call.argument(1, "values"))
+        if (
+            recorder.meaning(level) is not None
+            or level.unique().numel() != 1
+            or float(level.reshape(-1)[0]) not in (0, 1)
+        ):
+            return None
+        rule, other = (Compare.GE if float(level.reshape(-1)[0]) else Compare.GT, False), torch.zeros(())
+    else:
+        other, tracked = call.argument(1, "other"), recorder.meaning(call.args[0]) is not None
+        if name not in _COMPARED or not tracked:
+            return None
+        rule = _COMPARED[name]
+    threshold = per_item(other, call.result.shape, symbol.axes, recorder.codes)
+    if threshold is None:
+        return None
+    compare, opposite = rule
+    spikes = call.result.bool() ^ opposite
+    found = recorder.own.fired(symbol, threshold, compare, spikes.detach().cpu().numpy().astype(np.int8), call.at)
+    if found is None or not opposite:
+        return found
+    return affine(recorder, found, -1.0, 1.0, call.result.shape, call.at)
 
 
 def _at(call: Call, tracked: Sequence[Tensor], numbers: Sequence[float]) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.trace import arithmetic, elementwise, ends, gates, layer_functions, linear, moving
-from tern2lava.frontends.modules.trace.names import in_place
+from tern2lava.frontends.modules.trace.names import CASTS, in_place
 from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning, Moved
 
@@ -21,7 +21,7 @@ _PLAIN = frozenset((
     "zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "new_zeros", "new_ones",
     "new_full", "new_empty", "new_tensor",
 ))  # fmt: skip
-"""Functions that take no numbers from their argument, only its shape."""
+"""Functions that take no numbers from their argument, only its shape; casts to the type of another take none too."""
 
 _OUTSIDE = frozenset((
     "item", "tolist", "numpy", "__bool__", "__float__", "__int__", "__index__", "__array__", "__complex__", "equal",
@@ -53,7 +53,7 @@ def follow(recorder: Recorder, call: Call) -> None:
     """Mark what the result of a torch function stands for. Raises UnsupportedError where numbers leave torch."""
     meanings = [m for value in _flat([*call.args, *call.kwargs.values()]) if (m := recorder.meaning(value)) is not None]
     name = call.name
-    if not meanings or name in _PLAIN:
+    if not meanings or name in _PLAIN or (name in CASTS and recorder.meaning(call.args[0]) is None):
         return
     if name in _OUTSIDE:
         error = UnsupportedError(

@@ -52,8 +52,8 @@ def of_two(recorder: Recorder, a: Symbol, b: Symbol, table: Table, call: Call) -
     parts: list[tuple[Symbol, Tensor]] = [(x, one - base), (y, other - base)]
     if rest.any():
         gate = product(recorder, x, y, call)
-        if gate is None:
-            return None
+        if not isinstance(gate, Symbol):
+            return gate
         parts.append((gate, rest))
     total: Symbol | None = None
     for symbol, gain in parts:

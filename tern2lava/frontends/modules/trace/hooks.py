@@ -32,13 +32,17 @@ def leaves(module: torch.nn.Module, prefix: str = "") -> Iterator[tuple[str, tor
             yield from leaves(child, f"{prefix}{name}.")
 
 
-def small_parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
-    """(dotted name, module) of every module without parts of its own that is followed, not read as a whole."""
+def followed_parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    """(dotted name, module) of every part of a module that is followed, not read as a whole."""
     inside = [f"{name}." for name, _ in leaves(module)]
     for name, part in module.named_modules():
-        small = name and next(part.children(), None) is None and not is_leaf(part)
-        if small and not any(name.startswith(outer) for outer in inside):
+        if name and not is_leaf(part) and not any(name.startswith(outer) for outer in inside):
             yield name, part
+
+
+def small_parts(module: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Those of followed_parts that have no parts of their own."""
+    return ((name, part) for name, part in followed_parts(module) if next(part.children(), None) is None)
 
 
 def refuse_inner_changes(module: torch.nn.Module, source: str) -> None:

@@ -109,7 +109,10 @@ class _Attempt:
         given = not fold.other if first is None else not (first.whole or first.ends) and first.path in ("", "[0]")
         shared = recorder.shared(names)
         places = {f"{name}.{n + 1}" for name, (nodes, _) in shared.items() for n in range(1, len(nodes))} | set(shared)
-        alone = {label: node for label, node in names.items() if label not in places}
+        parts = dict(self.module.named_modules())
+        alone = {
+            label: node for label, node in names.items() if (label not in places and label in parts) or label == "0"
+        }
         return Loaded(graph=graph, call=self.style, names=alone, scores=given, shared=shared)
 
     def record(self, seed: int) -> tuple[Recorder, Inputs, list[Returned]]:

@@ -116,7 +116,7 @@ class Meanings:
     def no_spikes(self, key: int) -> str:
         """What in an expression is no sum of spikes: a potential, or a function that an output alone reads."""
         expression = self.expressions[key]
-        while expression.kind != "state":
+        while expression.kind not in ("state", "pre", "gate"):
             inner = next((arg for arg, _ in expression.args if self.expressions[arg].states), None)
             if inner is None:
                 return f"torch.{expression.label} of earlier layers{expression.at}"

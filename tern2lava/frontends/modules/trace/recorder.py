@@ -23,9 +23,10 @@ from tern2lava.frontends.modules.known_modules import NEURONS, reads_sequences
 from tern2lava.frontends.modules.torch_layers import class_path
 from tern2lava.frontends.modules.trace.constants import Digests
 from tern2lava.frontends.modules.trace.held import Held
-from tern2lava.frontends.modules.trace.hooks import Left, followed, leaves, small_parts
+from tern2lava.frontends.modules.trace.hooks import Left, followed, followed_parts, leaves, small_parts
 from tern2lava.frontends.modules.trace.meanings import POTENTIAL
 from tern2lava.frontends.modules.trace.names import CASTS, WRITES, in_place, name_of
+from tern2lava.frontends.modules.trace.own_neurons import OwnNeurons
 from tern2lava.frontends.modules.trace.places import users_line
 from tern2lava.frontends.modules.trace.populations import STATES, Populations, tensors
 from tern2lava.frontends.modules.trace.symbols import (
@@ -67,6 +68,7 @@ class Recorder(Populations, TorchFunctionMode):
         self.held = held or Held()
         self.digests = Digests(module)
         self.kept: dict[Any, Any] = {}
+        self.own = OwnNeurons(self)
         self.depth = 0
         self.refused: UnsupportedError | None = None
         self.pending: list[tuple[Symbol | None, int]] = []
@@ -87,6 +89,8 @@ class Recorder(Populations, TorchFunctionMode):
             for name, layer in leaves(self.module):
                 handles.append(layer.register_forward_pre_hook(self._before(name, layer), with_kwargs=True))
                 handles.append(layer.register_forward_hook(self._after(name, layer), with_kwargs=True, prepend=True))
+            for name, part in followed_parts(self.module):
+                handles.append(part.register_forward_hook(lambda m, a, out, name=name: self._exit(name, m, out)))
             for name, part in small_parts(self.module):
                 handles.append(part.register_forward_pre_hook(lambda m, a, name=name: self.inside.append(name)))
                 handles.append(part.register_forward_hook(lambda m, a, out: self.inside.pop() and None))
@@ -95,6 +99,7 @@ class Recorder(Populations, TorchFunctionMode):
             if self.refused is not None:
                 raise self.refused  # a forward may catch what is raised in it
             self.refuse_restarts()
+            self.own.finish(self.source)
             # Behind their calls the forward may have put other numbers into layers, as latent weights.
             self.expressions = [
                 e if e.module is None else replace(e, module=self.held.as_called(e.module)) for e in self.expressions
@@ -139,6 +144,10 @@ class Recorder(Populations, TorchFunctionMode):
                 f"parameters written through a reference kept outside of it{users_line()}",
                 "reach them through self in the forward, or put the numbers in place before the module is given",
             )  # fmt: skip
+
+    def _exit(self, name: str, module: torch.nn.Module, output: Any) -> None:
+        if not self.depth:
+            self.own.left(name, module, output)
 
     def _is_outside(self, value: Any) -> bool:
         if not self.outside or not isinstance(value, Tensor) or value.layout is not torch.strided:

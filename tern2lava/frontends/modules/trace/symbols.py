@@ -85,6 +85,8 @@ class Expression:
     input   -
     neuron  -                    spikes of `module`; what it reads is in Recorder.calls
     state   (neuron, 0)          (n,): the n-th state that the neurons give out
+    pre     (neuron, 0)          what neurons that the forward writes out compare, less their threshold
+    gate    (pre, 0), (neuron, 0)  the product of both
     layer   (x, 0)               `module` applied to x
     sparse  (x, steps back), ..  (rows, columns, values) for each: the sum of their products, values () for ones
     add     (x, steps back), ..  the sum

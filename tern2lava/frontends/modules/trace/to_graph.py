@@ -60,7 +60,10 @@ class Fold:
             builder.notes.append(IN_TRAINING)
         read = {key: self.read_by(key) for key in recorder.calls}
         if not read:
-            raise UnsupportedError(self.source, "a forward that calls its neurons", "no call", "pass the whole network")
+            raise UnsupportedError(
+                self.source, "a network that ends in neurons", "no call of one, and no potential that is compared",
+                "pass the whole spiking network, or a checkpoint with a net.yaml",
+            )  # fmt: skip
         for key in recorder.calls:
             expression = recorder.expressions[key]
             self.emitted[key, 0] = self.free(expression.label)
@@ -73,7 +76,11 @@ class Fold:
             sinks -= self.used - {key}
             self.used |= before
             expression = recorder.expressions[key]
-            add_layer(builder, self.emitted[key, 0], source, self.where(expression), expression.module)
+            if expression.module is None:
+                fields = recorder.own.fields[key]
+                builder.neuron(self.emitted[key, 0], (source,), self.where(expression), **fields)
+            else:
+                add_layer(builder, self.emitted[key, 0], source, self.where(expression), expression.module)
         names = {recorder.expressions[key].label: self.emitted[key, 0] for key in recorder.calls}
         if readout is None and self.returned:
             self.chosen = choose(
@@ -102,6 +109,8 @@ class Fold:
 
     def where(self, expression: Expression) -> str:
         """The place of an expression for messages."""
+        if expression.kind == "neuron" and expression.module is None:
+            return f"{self.source}: neurons {expression.label}{expression.at}"
         if expression.module is None:
             return f"{self.source}: torch.{expression.label}{expression.at}"
         return f"{self.source}: layer {expression.label} ({type(expression.module).__name__})"
@@ -223,7 +232,7 @@ class Fold:
     def described(self, key: int, back: int = 0) -> str:
         """What an expression is, for messages: its layer or function, where it stands, and how long ago it was."""
         expression = self.recorder.expressions[key]
-        name = expression.label if expression.module is not None or expression.kind == "input" else (
+        name = expression.label if expression.module is not None or expression.kind in ("input", "neuron") else (
             f"torch.{expression.label}"
         )  # fmt: skip
         ago = f" of {count(back, 'step')} before" if back else ""
