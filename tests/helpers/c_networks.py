@@ -48,6 +48,21 @@ def hostile() -> tuple[Graph, Inputs]:
     return graph, {HOSTILE[0]: rng.integers(0, 2, (2, 6, 5))}
 
 
+def late() -> tuple[Graph, Inputs]:
+    """A population that begins later than its source's spikes need: it receives those of later steps of its source,
+    which spikes by itself, and none once the source's steps are over. The source hears it in turn."""
+    rng = np.random.default_rng(5)
+    one = frozen(1, np.int64)
+    wires = [Projection(name=name, inputs=(source,), weight=codes(rng, 6, 6)) for name, source in
+             (("w", "x"), ("v", "a"), ("back", "b"))]  # fmt: skip
+    wires[2] = replace(wires[2], delay=2)
+    graph = integer_graph(
+        Input(name="x", shape=(6,)), *wires, neurons("a", ("w", "back"), (6,), start=1, bias=one, threshold=one),
+        neurons("b", "v", (6,), start=4, threshold=one),
+    )  # fmt: skip
+    return graph, {"x": rng.integers(0, 2, (4, 7, 6))}
+
+
 OUTPUTS: dict[str, dict[str, Any]] = {
     "counts": {},
     "mean": {"step_weights": frozen(0.25)},
@@ -99,5 +114,5 @@ NETWORKS: dict[str, Callable[[], tuple[Graph, Inputs]]] = {
     **{f"n_{name}": partial(integer_nets.integer_network, name) for name in integer_nets.NETWORKS if name not in LEFT},
     **{f"drawn{seed}": partial(drawn, seed) for seed in range(RANDOM)},
     "overflows": lambda: (overflowing.network(overflowing.FIELDS), overflowing.spikes()),
-    "relays": relays, "hostile": hostile, "readouts": readouts,
+    "relays": relays, "late": late, "hostile": hostile, "readouts": readouts,
 }  # fmt: skip
