@@ -66,3 +66,15 @@ def test_neurons_without_a_threshold_have_none_and_no_spikes_that_differ(readout
     assert np.isinf(one.threshold).all() == (readout is Readout.MEMBRANE_SUM)
     assert not one.differs.any()
     assert np.allclose(one.float_v, one.integer_v)
+
+
+def test_potentials_and_thresholds_are_in_the_units_of_the_source() -> None:
+    weights = 0.37 * np.random.default_rng(5).integers(-1, 2, (4, 6))
+    compiled = build(layers(weights, threshold=frozen(0.9), alpha_v=frozen(0.8)), load_profile("generic-ternary"))
+    spikes = (np.random.default_rng(6).random((1, 8, 6)) < 0.5).astype(np.uint8)
+    run = side_by_side(in_memory(compiled, make_report(compiled, "0")).executable, {"x": spikes})
+    (one,) = run.populations
+    assert one.threshold == pytest.approx(np.full(4, 0.9))
+    # In the first step nothing was kept yet: a potential is the sum of the weights of the inputs that spike.
+    assert one.float_v[0] == pytest.approx(weights @ spikes[0, 0])
+    assert one.integer_v[0] == pytest.approx(weights @ spikes[0, 0], abs=0.01)
