@@ -93,6 +93,8 @@ def test_the_loop_of_the_docs_compiles_and_so_does_a_caller_in_cpp(folders: dict
     run(folder, "gcc", "-std=c11", "-c", "model.c")
     strict = ("-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion")
     run(folder, "g++", "-std=c++17", *strict, "caller.cpp", "model.o", "-o", "caller")
+    (folder / "loop.cpp").write_text(code)
+    run(folder, "g++", "-std=c++17", *strict, "-c", "loop.cpp")
     run(folder, "./caller")
 
 
