@@ -74,8 +74,8 @@ class Effort:
     #: Samples of the cover stimulus that move potentials to thresholds which were not met from both sides, at most.
     #: Measured on VGG-9: see benchmarks/results/cover.md.
     cover_ramps: int = 40
-    #: Samples that Lava's runtime runs with a process for each core (LM) in mixed mode. Chosen: as L1, and it has more
-    #: processes.
+    #: Samples that Lava's runtime runs with a process for each core (LM) in mixed mode; 0: it is left out. Chosen: as
+    #: L1, and it has more processes.
     mapped_samples: int = 1
     #: Cores up to which it runs in mixed mode. Chosen: Lava slows down beyond some sixty processes.
     mapped_cores: int = 32
@@ -122,7 +122,8 @@ class Effort:
                     raise arguments.refused(where, "a tuple of whole numbers", value, f"give them as {field.default}")
                 plain: object = tuple(arguments.whole(number, where, least, "see docs/effort.md") for number in value)
             else:
-                plain = arguments.whole(value, where, 1, "see docs/effort.md")
+                least = 0 if field.name == "mapped_samples" else 1
+                plain = arguments.whole(value, where, least, "see docs/effort.md")
             object.__setattr__(self, field.name, plain)
         if len(self.offset_bits) != 2:
             found = f"found {len(self.offset_bits)}; give the smallest and the largest j of the offsets 2^j"
@@ -154,8 +155,8 @@ SAID_EVERY = 60.0
 EFFORTS: dict[str, Effort] = {
     "quick": replace(
         NORMAL, searched_kinds=12, examined_kinds=1, drawn_sequences=96, least_sequences=16, held_threshold=16,
-        exact_steps=32, advised_size=10_000, own_candidates=4, sequential_samples=4, runtime_samples=1, cover_ramps=10,
-        searched_inputs=64, band_samples=20, waking_runs=1,
+        exact_steps=32, advised_size=10_000, own_candidates=4, sequential_samples=4, runtime_samples=1,
+        mapped_samples=0, cover_ramps=10, searched_inputs=64, band_samples=20, waking_runs=1,
     ),
     "normal": NORMAL,
     "thorough": replace(

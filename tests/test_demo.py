@@ -15,7 +15,9 @@ from nodes import there
 from tern2lava import api
 from tern2lava.bundle import read_bundle
 from tern2lava.demo.run import NETS, DemoResult, run_demo
+from tern2lava.effort import EFFORTS
 from tern2lava.errors import InputError
+from tern2lava.sim.verify.shard import amounts
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +65,11 @@ def test_the_verdict_names_both_networks_and_their_accuracies(result: DemoResult
         for row in there(net.report.verification).verdicts:
             assert f"{row.name.capitalize()} {row.sentence}" in end
         assert f"{100 * net.compiled_accuracy:.2f} %" in text
+    assert "This was the quick proof" in end
+    assert {there(net.report.verification).effort for net in result.nets} == {"quick"}
+    assert {name: dict(amounts("lava", "mixed", 100, EFFORTS["quick"]))[name] for name in ("L1", "L3")} == {
+        "L1": 1, "L3": 4
+    }  # fmt: skip
 
 
 def test_a_folder_that_is_taken_is_named(tmp_path: Path) -> None:

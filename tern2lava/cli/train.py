@@ -39,13 +39,19 @@ def train(
     console().print(render_training(result))
 
 
-@app.command(epilog="Example: tern2lava demo -o demo/")
+@app.command(epilog="Example: tern2lava demo -o demo/\n\nThe whole proof: tern2lava demo --full")
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder that keeps bundles, spikes and report.json.")] = Path(
         "tern2lava-demo"
     ),
     target: Target = "loihi2",
     samples: Annotated[int, typer.Option(min=1, help="Test samples to verify in Lava.")] = 100,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Verify as `verify` does; else as `verify --effort quick`, and the verdict says so."
+        ),
+    ] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -53,7 +59,7 @@ def demo(
     from tern2lava.demo.run import run_demo
 
     with progress_bar(as_json) as progress:
-        result = run_demo(out, target, samples, progress=progress)
+        result = run_demo(out, target, samples, progress=progress, full=full)
     if as_json:
         print_json(result.to_dict())
     else:

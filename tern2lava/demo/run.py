@@ -16,11 +16,11 @@ from tern2lava import api
 from tern2lava.bundle import read_bundle
 from tern2lava.counts import count
 from tern2lava.extras import require
-from tern2lava.report.account import memory_table
+from tern2lava.report.headline import assumed_line, headline
 from tern2lava.report.model import Report
 from tern2lava.report.sheet import Heading, Paragraph
-from tern2lava.report.terminal import certificate_table, core_table
-from tern2lava.report.verdict_tables import verdict_lines, verification_table
+from tern2lava.report.short import short_certificate, short_cores, short_memory, short_roundings
+from tern2lava.report.verdict_tables import verdict_lines
 from tern2lava.sim.verify.verify import Progress
 from tern2lava.train.data import digits
 from tern2lava.train.encode import encode
@@ -42,10 +42,11 @@ class NetResult:
 
 @dataclass(frozen=True, kw_only=True)
 class DemoResult:
-    """What the demonstration found, and where it lies."""
+    """What the demonstration found, and where it lies. full: whether it was verified with the effort normal."""
 
     folder: Path
     nets: tuple[NetResult, ...]
+    full: bool = False
 
     @property
     def met(self) -> bool:
@@ -56,6 +57,7 @@ class DemoResult:
         return {
             "folder": str(self.folder),
             "met": self.met,
+            "full": self.full,
             "nets": {
                 net.name: {
                     "test_samples": net.test_samples,
@@ -68,18 +70,13 @@ class DemoResult:
         }
 
     def render(self) -> RenderableType:
-        """Verification and certificates of each network, its cores and memory; then the verdicts of all."""
+        """Cores, memory, certificate and worst roundings of each network; then the verdicts of all."""
         parts: list[RenderableType] = []
         for net in self.nets:
-            assert net.report.verification is not None
             parts += [
-                Heading(f"{net.name}: {net.report.source} on {net.report.target}"),
-                verification_table(net.report.verification),
-                certificate_table(net.report),
-                core_table(net.report),
-                memory_table(net.report),
-                "",
-            ]
+                Heading(headline(net.report)), *short_cores(net.report), *short_memory(net.report),
+                *short_certificate(net.report), *short_roundings(net.report),
+            ]  # fmt: skip
         parts.append(Heading("Verdicts"))
         for net in self.nets:
             proof = net.report.verification
@@ -92,19 +89,30 @@ class DemoResult:
                 ),
                 verdict_lines(proof),
             ]
+        assumed = assumed_line(self.nets[0].report)
+        parts += [Paragraph(assumed)] if assumed else []
+        if not self.full:
+            parts.append(
+                Paragraph("This was the quick proof; with a process for each core and more samples: demo --full")
+            )
         parts.append(Paragraph(f"To look at in a browser: {self.folder / self.nets[-1].name}.html", style="bold"))
         parts.append(
             Paragraph(
-                f"Bundles, spikes and report.json are in {self.folder}. Every approximation made: "
-                f"tern2lava report {self.folder / self.nets[0].name}"
+                f"Bundles, spikes and report.json are in {self.folder}. Every table and approximation: "
+                f"tern2lava report {self.folder / self.nets[0].name} --full"
             )
         )
         return Group(*parts)
 
 
-def run_demo(folder: Path, target: str, samples: int, progress: Progress | None = None) -> DemoResult:
-    """Compile and verify both networks for `target`, leaving everything in `folder`, a page of each too. Raises
-    MissingPackageError where Lava is not installed."""
+def run_demo(
+    folder: Path, target: str, samples: int, progress: Progress | None = None, *, full: bool = False
+) -> DemoResult:
+    """Compile and verify both networks for `target`, leaving everything in `folder`, a page of each too.
+
+    full: verify with the effort normal; else with quick, whose verdict says what did not run (docs/effort.md). Raises
+    MissingPackageError where Lava is not installed.
+    """
     require("lava")
     data = resources.files("tern2lava.demo")
     metrics = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
@@ -125,7 +133,7 @@ def run_demo(folder: Path, target: str, samples: int, progress: Progress | None 
             )  # fmt: skip
         bundle = read_bundle(folder / name)
         compiled = api.simulate(bundle, arrays, progress=tell)
-        report = api.verify(bundle, arrays, samples=samples, progress=tell)
+        report = api.verify(bundle, arrays, samples=samples, progress=tell, effort="normal" if full else "quick")
         api.report(folder / name, compare_bits=8, html=folder / f"{name}.html", data=arrays)
         assert compiled.accuracy is not None
         results.append(
@@ -137,7 +145,7 @@ def run_demo(folder: Path, target: str, samples: int, progress: Progress | None 
                 compiled_accuracy=compiled.accuracy,
             )
         )
-    result = DemoResult(folder=folder, nets=tuple(results))
+    result = DemoResult(folder=folder, nets=tuple(results), full=full)
     text = json.dumps(result.to_dict(), indent=1) + "\n"
     write_file(folder / "report.json", lambda path: path.write_text(text, encoding="utf-8"))
     return result

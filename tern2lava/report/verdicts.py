@@ -34,8 +34,11 @@ def execution_verdict(proof: Proof, require: Requirements) -> VerdictRow:
         )
         if fewer:
             sentence += f" ({', '.join(fewer)} of them)"
+        left = [entry.name for entry in EXECUTIONS if entry.lava and entry.name not in comparison.chain]
         if not any(EXECUTIONS.get(name).lava for name in comparison.chain):
             sentence += "; Lava was not run"
+        elif left:
+            sentence += f"; {all_of(tuple(left))} {'was' if len(left) == 1 else 'were'} not run"
         if cover is not None:
             sentence += f"; {_cover_words(cover)}"
     else:
@@ -184,6 +187,11 @@ def _arithmetic_words(found: Arithmetic) -> str:
 
 def _of(names: Sequence[str], among: Sized) -> str:
     return f"{len(names)} of {count(len(among), 'population')}"
+
+
+def all_of(names: tuple[str, ...]) -> str:
+    """Names as words: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def percent(share: float) -> str:

@@ -97,7 +97,9 @@ def test_an_execution_that_ran_fewer_samples_is_said_to_have_done_so(proof: tupl
     report = add_verification(proof[0], replace(proof[1], executions=(*runs, lava), comparison=comparison))
     assert report.verification is not None
     sentence = report.verification.verdict("execution").sentence
-    assert sentence.endswith("spikes and states equal, 4 samples x 10 steps (M on 3, L1 on 1 of them)")
+    assert sentence.endswith(
+        "spikes and states equal, 4 samples x 10 steps (M on 3, L1 on 1 of them); LM, L2 and L3 were not run"
+    )
 
 
 def test_spikes_that_are_lost_turn_arithmetic_red_and_leave_execution_verified(tmp_path: Path) -> None:
