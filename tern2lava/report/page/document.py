@@ -33,6 +33,10 @@ _MAPPING = (
 _POPULATION = ("shape", "neurons", "cores", "lag", "relay")
 _CERTIFICATE = ("verdict", "eps_relative", "no_overflow", "first_overflow", "reason", "ties")
 _ROUNDING = ("quantity", "inexact", "worst", "median", "real", "became")
+_ENERGY = (
+    "table", "energy_least", "energy_most", "static_least", "static_most", "latency_least", "latency_most",
+    "throughput_least", "throughput_most",
+)  # fmt: skip
 _RATES = ("rate_float", "rate_integer", "float_spikes", "integer_spikes", "missing", "extra", "share")
 EXPLAINED = (
     "cores_lower_bound", "over_bound", "bounds[].cores", "chips", "target", "assumptions", "notes", "exact_quantities",
@@ -51,6 +55,9 @@ EXPLAINED = (
     *(f"certificate[].{key}" for key in _CERTIFICATE),
     *(f"roundings[].{key}" for key in _ROUNDING),
     *(f"verification.arithmetic.populations[].{key}" for key in _RATES),
+    *(f"energy.{key}" for key in ("measured", "timesteps", "note", "not_modelled")),
+    *(f"energy.estimates[].{key}" for key in _ENERGY),
+    *(f"energy.estimates[].terms[].{key}" for key in ("least", "most", "price", "kind", "source")),
 )  # fmt: skip
 """The keys of report.json whose meaning the page can show."""
 
@@ -84,6 +91,7 @@ def page_document(subject: Subject) -> dict[str, Any]:
         "total": _total(report.memory.total),
         "twins": [twin.model_dump(mode="json") for twin in report.twins],
         "graph": network_block(report, executable.program),
+        "energy": None if report.energy is None else report.energy.model_dump(mode="json", exclude={"events"}),
         "sample": None if subject.sample is None else sample_block(subject.sample),
         "rates": _rates(report),
         "roundings": [row.model_dump(mode="json") for row in report.roundings[:MOST_ROWS]],

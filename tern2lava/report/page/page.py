@@ -22,8 +22,8 @@ from tern2lava.report.page.explained import explanations
 from tern2lava.report.page.sentences import Sentence, three_sentences
 
 SCRIPTS = (
-    "base", "explain", "cores_layout", "cores", "bars", "memory", "network", "traffic", "sample", "potentials", "lists",
-    "main",
+    "base", "explain", "cores_layout", "cores", "bars", "memory", "network", "traffic", "energy", "sample",
+    "potentials", "lists", "main",
 )  # fmt: skip
 """The page's script is these files of static/, one after the other, in one function."""
 _IN_SCRIPTS = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})

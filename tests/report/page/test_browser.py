@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import tern2lava
-from lossy import samples, write_lossy
+from lossy import network, samples, write_lossy
 from pages import HOSTILE, hostile_network, written
 from tern2lava.api import CompiledNetwork
 from tern2lava.bundle import profile_of
@@ -206,13 +206,29 @@ def test_a_verdict_that_is_not_met_is_said_first(parted: Any) -> None:
     assert parted.locator("#verdicts tr.no th").all_inner_texts() == ["Arithmetic"]
 
 
+def test_energy_is_told_by_publication_with_its_interval_or_why_it_is_not(
+    show: Open, page: Any, held: CompiledNetwork, tmp_path: Path
+) -> None:
+    assert held.report.energy is not None
+    assert held.report.energy.note.lower() in page.locator("#energy p").last.inner_text().lower()
+    report = tern2lava.report(tern2lava.compile(network(), "loihi1"), html=tmp_path / "loihi1.html")
+    assert report.energy is not None
+    told = show(tmp_path / "loihi1.html")
+    rows = told.locator("#energy > .scroll tbody tr")
+    assert rows.locator("th").all_inner_texts() == [one.table for one in report.energy.estimates]
+    first = report.energy.estimates[0]
+    low, high = (1e9 * value for value in (first.energy_least, first.energy_most))
+    assert rows.first.locator("td").first.inner_text() == f"{low:.3g}\u00a0nJ to {high:.3g}\u00a0nJ"
+    assert told.faults == []
+
+
 def test_rates_roundings_and_notes_have_a_row_each(page: Any, parted: Any, held: CompiledNetwork) -> None:
     assert page.locator("#rates tbody tr").count() == len(held.report.populations)
     assert page.locator("#rates svg[role=img]").count() == 2 * len(held.report.populations)
     assert "exact" in page.locator("#roundings").inner_text()
     assert "are assumed" in page.locator("#notes").inner_text()
     ids = page.locator("#parts > section").evaluate_all("found => found.map(section => section.id)")
-    order = ["cores", "use", "memory", "network", "traffic", "sample", "rates", "roundings", "notes"]
+    order = ["cores", "use", "memory", "network", "traffic", "energy", "sample", "rates", "roundings", "notes"]
     assert ids == order
     assert page.locator("#contents a").count() == len(order) + 1
 

@@ -1,12 +1,13 @@
 // The page, part by part, and what belongs to all of them: contents, theme, printing.
 
-const SHORT = { use: "Utilisation", memory: "Memory", network: "Network", traffic: "Traffic", sample: "Sample", roundings: "Roundings" };
+const SHORT = { use: "Utilisation", memory: "Memory", network: "Network", traffic: "Traffic", energy: "Energy", sample: "Sample", roundings: "Roundings" };
 
 coresPart();
 barsPart();
 memoryPart();
 networkPart();
 trafficPart();
+energyPart();
 samplePart();
 ratesPart();
 roundingsPart();
