@@ -58,7 +58,8 @@ def _document(executable: Executable, version: str, steps: int, layers: bool) ->
         wiring = layer_wiring(executable.program)
     else:
         wiring = read_wiring(executable.images, executable.host_image, levels)
-    plan = plan_mapped(wiring, 1, steps)
+    # For any number of samples: not for one alone, after which no state would matter.
+    plan = plan_mapped(wiring, 2, steps)
     read = set(readouts(wiring))
     cores = []
     for place, (image, core) in enumerate(zip(wiring.cores, plan.cores, strict=True)):

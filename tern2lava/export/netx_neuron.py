@@ -20,7 +20,7 @@ from tern2lava.compiler.neurons.mechanism import kind_names
 from tern2lava.compiler.options import DEFAULT_STEPS
 from tern2lava.compiler.target.stock_neuron import decays_partly
 from tern2lava.errors import UnsupportedError
-from tern2lava.sim.lava.process_choice import (
+from tern2lava.sim.lava.lif_choice import (
     BIAS_MANTISSA_LIMIT,
     LIF_DECAY_BITS,
     LIF_SHIFT,

@@ -196,7 +196,7 @@ def test_lavas_own_neuron_is_chosen_only_where_its_32_bits_hold_a_current_that_w
         assert "grow beyond LIF's 32-bit integers" in used[name].reason
     agree(expected, {"L3": found.trace, "E": run_engine(graph, given).trace}, graph)
     # What the rule is for: Lava's own neuron in its place makes another current.
-    monkeypatch.setattr("tern2lava.sim.lava.process_choice.largest_current", lambda *of: 0)
+    monkeypatch.setattr("tern2lava.sim.lava.lif_choice.largest_current", lambda *of: 0)
     wrong = run_stock(graph, given, sequential=True, timeout=60, child=lava_child)
     assert {use.process for use in wrong.processes_used if use.name in GROWING} == {"stock LIFReset"}
     difference = compare({"by hand": expected, "L3": wrong.trace}, graph).difference

@@ -45,6 +45,10 @@ def make_neuron(kind: str, values: dict[str, Any], window: Window) -> Any:
         from lava.proc.lif.process import LIFReset
 
         return LIFReset(**values, reset_interval=window.period, reset_offset=window.start + 1)
+    if kind == "TernaryLIF":
+        from lava.proc.lif.process import TernaryLIF
+
+        return TernaryLIF(**values)
     from tern2lava.sim.lava.procs.neuron import TernaryNeuron
 
     return TernaryNeuron(**values, window=window)
@@ -57,6 +61,11 @@ def make_synapse(kind: str, values: dict[str, Any]) -> Any:
         from lava.utils.weightutils import SignMode
 
         return {"Dense": Dense, "DelayDense": DelayDense}[kind](**values, sign_mode=SignMode.MIXED)
+    if kind == "Sparse":
+        from lava.proc.sparse.process import Sparse
+        from lava.utils.weightutils import SignMode
+
+        return Sparse(**values, sign_mode=SignMode.MIXED)
     if kind == "Conv":
         # With it comes scipy's signal processing, half a second of imports.
         from lava.proc.conv.process import Conv

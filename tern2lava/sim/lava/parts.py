@@ -22,6 +22,9 @@ PARAMETERS = (
 
 def neuron_part(chosen: NeuronPlan, population: Population, arithmetic: Arithmetic, count: int) -> Parts:
     """The process of a population of `count` neurons."""
+    if chosen.use.process == "stock TernaryLIF":
+        thresholds = {"vth_hi": chosen.vth, "vth_lo": chosen.vth_low}
+        return ("TernaryLIF", {"shape": (count,), "du": chosen.du, "dv": chosen.dv, **thresholds})
     if chosen.use.stock:
         return (
             "LIFReset",
@@ -68,7 +71,7 @@ def synapse_parts(chosen: SynapsePlan, projection: Projection, sources: int) -> 
 
 
 def _dense(chosen: SynapsePlan, projection: Projection) -> Parts:
-    """Lava's Dense or DelayDense with weights that are exactly codes * 2^exponent."""
+    """Lava's Dense, Sparse or DelayDense with weights that are exactly codes * 2^exponent."""
     spare = 9 - projection.bits
     values: dict[str, Any] = {
         "weights": projection.weight.astype(np.int32) << spare,
@@ -78,7 +81,7 @@ def _dense(chosen: SynapsePlan, projection: Projection) -> Parts:
     }
     if chosen.own_delay == 0 and projection.delay:
         return ("DelayDense", values | {"delays": projection.delay})
-    return ("Dense", values)
+    return (chosen.use.process.removeprefix("stock "), values)
 
 
 def _conv(chosen: SynapsePlan, projection: Projection, geometry: ConvGeometry) -> Parts:

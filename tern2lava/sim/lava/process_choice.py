@@ -1,7 +1,8 @@
 """Which Lava process executes each population and projection of an INTEGER graph, and why. Imports no Lava.
 
 Lava's own processes are chosen wherever their semantics give our result exactly (lava/proc/lif/models.py,
-dense/models.py, conv/models.py of lava-nc 0.10); else ours from sim/lava/procs, with the first reason found.
+dense/models.py, sparse/models.py, conv/models.py of lava-nc 0.10; for neurons see lif_choice.py); else ours from
+sim/lava/procs, with the first reason found.
 
 Time. A Lava step is a hardware timestep. Sample b occupies the steps after b * period: a population is in its window in
 steps b * period + start + 1 .. + steps. The skew of a projection is start of its target - (start of its source + 1 +
@@ -9,35 +10,41 @@ delay). What a source emits in its window reaches the target within its window, 
 period = steps + max |skew| nothing emitted for one sample arrives in the window of another. Our neurons are silent
 outside their windows. Lava's LIFReset is not (a bias can make it fire), but it forgets u and v at the first step of
 each window; where all its outgoing projections have skew 0, whatever it emits outside its windows arrives outside
-those of its targets, which forget it too. Hence stock neurons where that holds, ours elsewhere (recurrence).
+those of its targets, which forget it too. Hence stock neurons where that holds, ours elsewhere (recurrence). TernaryLIF
+forgets nothing: it runs one sample, and only where nothing reaches it before its window.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.certify.ranges import bounds, emitted_range, fits, summed_input
-from tern2lava.compiler.certify.wrapping import largest_current, largest_input, refuse_unbounded
-from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Population, Projection
+from tern2lava.compiler.certify.ranges import emitted_range
+from tern2lava.compiler.certify.wrapping import refuse_unbounded
+from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import Ints, broadcast, size
 from tern2lava.compiler.neurons.mechanism import kind_names
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
-from tern2lava.compiler.target.stock_neuron import decays_partly, why_no_stock_lif
 from tern2lava.counts import count
 from tern2lava.errors import UnsupportedError
+from tern2lava.sim.lava.lif_choice import (
+    LIF_SHIFT,
+    lif_decays,
+    split_bias,
+    why_not_its_widths,
+    why_not_lif,
+    why_not_ternary,
+    worst_sum,
+)
 from tern2lava.sim.lava.run import ProcessUse
 
-LIF_SHIFT = 6
-LIF_DECAY_BITS, LIF_STATE_BITS = 12, 24
-MAX_THRESHOLD_MANTISSA = (1 << 17) - 1
-BIAS_MANTISSA_LIMIT = 1 << 12
-MAX_BIAS_EXPONENT = 7
 MAX_STOCK_DELAY = 62
 # DelayDense rebuilds its (delay + 1) * out x in weight matrix in every step: beyond this size ours is used.
 MAX_STOCK_DELAY_SIZE = 1 << 16
+# Sparse is as fast as Dense or faster from about these on (benchmarks/results/lava_sparse.md).
+LEAST_SPARSE_SIZE, SPARSE_SHARE = 1 << 18, 32
 INT8_MAX = 127
 
 
@@ -50,6 +57,7 @@ class NeuronPlan:
     du: int = 0
     dv: int = 0
     vth: int = 0
+    vth_low: int = 0
     bias_mant: Ints | None = None
     bias_exp: int = 0
 
@@ -111,7 +119,9 @@ def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
     skew = skews(graph)
     period = steps + max((abs(s) for s in skew.values()), default=0)
     populations = graph.of_kind(Population)
-    neurons = {p.name: plan_neuron(graph, p, skew, steps) for p in populations}
+    neurons = {
+        p.name: plan_neuron(graph, p, skew, steps, early=_early(graph, p, skew), samples=samples) for p in populations
+    }
     synapses = {
         name: plan_synapse(graph, graph.projection(name), neurons[p.name].shift)
         for p in populations
@@ -143,30 +153,54 @@ def refuse_unknown_kinds(graph: Graph) -> None:
             )  # fmt: skip
 
 
-def plan_neuron(graph: Graph, population: Population, skew: dict[str, int], steps: int, astray: str = "") -> NeuronPlan:
-    """Lava's LIFReset where it is exact for `population` over `steps` steps, else our TernaryNeuron with the reason.
+def _early(graph: Graph, population: Population, skew: dict[str, int]) -> str:
+    """Why spikes can reach a population before its window; empty where none can."""
+    for name in population.inputs:
+        source = graph[graph.projection(name).inputs[0]]
+        if skew[f"{name}>{population.name}"] > 0:
+            return f"spikes of {source.name} arrive before its window"
+        if isinstance(source, Population) and source.bias.any():
+            return f"{source.name} has a bias, of which it can spike before the sample begins"
+    return ""
+
+
+def plan_neuron(
+    graph: Graph, population: Population, skew: dict[str, int], steps: int, astray: str = "", *, early: str = "",
+    samples: int = 0,
+) -> NeuronPlan:  # fmt: skip
+    """Lava's LIFReset, or of signed neurons TernaryLIF, where it is exact for `population` over `steps` steps, else our
+    TernaryNeuron with the reason.
 
     astray: why spikes that it emits outside its windows, as LIFReset can, would be seen by what is not in `graph`.
+    early: why spikes can reach it before its windows, which TernaryLIF does not forget. samples: how many follow each
+    other (0: not known).
     """
     arithmetic = graph.arithmetic
     assert arithmetic is not None
     incoming = [graph.projection(name) for name in population.inputs]
     shift = LIF_SHIFT if all((p.gain % (1 << LIF_SHIFT) == 0).all() for p in incoming) else 0
     reason = (
-        _why_not_lif(graph, population, incoming, shift, skew)
+        why_not_lif(graph, population, incoming, shift, skew)
         or astray
         or why_not_its_widths(graph, population, arithmetic, steps)
     )
+    signed = kind_names(population) == ("signed",)
+    if signed:
+        reason = why_not_ternary(graph, population, incoming, shift, skew, steps, samples, astray or early)
     if reason:
         return NeuronPlan(use=ProcessUse(name=population.name, process="TernaryNeuron", reason=reason), shift=shift)
-    mantissa, exponent = _split_bias(broadcast(population.bias, population.shape).reshape(-1))
+    mantissa, exponent = split_bias(broadcast(population.bias, population.shape).reshape(-1))
     decay_u, decay_v = (
         int(lif_decays(decay, arithmetic).flat[0]) for decay in (population.decay_u, population.decay_v)
     )
     vth = int(population.threshold.flat[0]) >> LIF_SHIFT
-    detail = f"vth={vth}, du={decay_u - 1}, dv={decay_v}"
+    low = int(population.threshold_low.flat[0]) >> LIF_SHIFT if population.threshold_low is not None else 0
+    detail = f"vth_hi={vth}, vth_lo={low}" if signed else f"vth={vth}"
+    detail += f", du={decay_u - 1}, dv={decay_v}"
+    process = "stock TernaryLIF" if signed else "stock LIFReset"
     return NeuronPlan(
-        use=ProcessUse(name=population.name, process="stock LIFReset", reason=f"exact: {detail}"),
+        use=ProcessUse(name=population.name, process=process, reason=f"exact: {detail}"),
+        vth_low=low,
         shift=shift,
         du=decay_u - 1,
         dv=decay_v,
@@ -176,72 +210,8 @@ def plan_neuron(graph: Graph, population: Population, skew: dict[str, int], step
     )
 
 
-def _why_not_lif(
-    graph: Graph, population: Population, incoming: list[Projection], shift: int, skew: dict[str, int]
-) -> str:
-    """The first reason why Lava's LIFReset cannot execute `population` exactly; empty where it can."""
-    reason = why_no_stock_lif(population)
-    if reason:
-        return reason
-    threshold = int(population.threshold.flat[0])
-    if threshold % (1 << LIF_SHIFT):
-        return f"threshold {threshold} is not a multiple of {1 << LIF_SHIFT}"
-    if not 0 <= threshold >> LIF_SHIFT <= MAX_THRESHOLD_MANTISSA:
-        return f"threshold {threshold} is outside LIF's 17 bits"
-    mantissa, _ = _split_bias(population.bias.reshape(-1))
-    if (mantissa < -BIAS_MANTISSA_LIMIT).any() or (mantissa >= BIAS_MANTISSA_LIMIT).any():
-        return "the bias does not fit a 13-bit mantissa and one exponent below 8"
-    if shift != LIF_SHIFT:
-        return f"a gain is not a multiple of {1 << LIF_SHIFT}"
-    if sum(_worst_sum(graph, p) for p in incoming) >> LIF_SHIFT >= 1 << 24:
-        return "the synaptic sum can leave LIF's 32-bit integers"
-    for projection in graph.consumers(population.name):
-        for target in graph.consumers(projection.name):
-            if skew.get(f"{projection.name}>{target.name}"):
-                return f"{projection.name} leads to {target.name} out of line with its window (recurrent or skipping)"
-    return ""
-
-
-def lif_decays(decay: Ints, arithmetic: Arithmetic) -> Ints:
-    """The decays as LIF's codes of 12 bits; negative where one has no code."""
-    scaled = np.asarray(decay, np.int64) << LIF_DECAY_BITS
-    coded: Ints = scaled >> arithmetic.decay_bits
-    return np.where(coded << arithmetic.decay_bits == scaled, coded, -1)
-
-
-def why_not_its_widths(graph: Graph, population: Population, arithmetic: Arithmetic, steps: int) -> str:
-    """Why LIF's decays and states would make other numbers of `population` within `steps` steps; empty where they make
-    the same.
-
-    Its decays have 12 bits and cut towards zero. Its states have 24: those of another width become the same where no
-    input brings them out of either (ranges.bounds), so that neither wraps or saturates.
-    """
-    decays = (population.decay_u, population.decay_v)
-    if population.decays is Decays.NEAREST and any(decays_partly(decay, arithmetic).any() for decay in decays):
-        return "decays go to the nearest whole number (LIF cuts them towards zero)"
-    if any((lif_decays(decay, arithmetic) < 0).any() for decay in decays):
-        return f"a decay of {count(arithmetic.decay_bits, 'bit')} is none of LIF's {LIF_DECAY_BITS}"
-    if arithmetic.state_bits == LIF_STATE_BITS:
-        return _why_its_integers_overflow(graph, population, arithmetic)
-    narrower = replace(arithmetic, state_bits=min(arithmetic.state_bits, LIF_STATE_BITS))
-    low, high = summed_input(graph, population.inputs, population.shape)
-    if not np.all(fits(population, bounds(population, low, high, arithmetic, steps), narrower)):
-        width = count(arithmetic.state_bits, "bit")
-        return f"states of {width} can leave {narrower.state_bits} (LIF has {LIF_STATE_BITS})"
-    return ""
-
-
-def _why_its_integers_overflow(graph: Graph, population: Population, arithmetic: Arithmetic) -> str:
-    """Why LIF, which wraps once and clips as we do, but in 32-bit integers, would outgrow these; empty where not."""
-    most, half = largest_input(graph, population), 1 << (arithmetic.state_bits - 1)
-    beside = max(most, half + int(np.abs(population.bias).max(initial=0)))
-    if largest_current(population, most, arithmetic) + beside >= 1 << 31:
-        return "the current can wrap twice in a step and grow beyond LIF's 32-bit integers"
-    return ""
-
-
 def plan_synapse(graph: Graph, projection: Projection, shift: int) -> SynapsePlan:
-    """Lava's Dense, DelayDense or Conv where exact for `projection`, else our TernarySynapse with the reason.
+    """Lava's Dense, Sparse, DelayDense or Conv where exact for `projection`, else our TernarySynapse with the reason.
 
     Dense: codes of b bits times 2^(9 - b) with num_weight_bits = b, weight_exp = k - (9 - b), sign mode MIXED is
     exactly codes * 2^k (lava/utils/weightutils.py); for ternary codes 128 * t, 2 bits, k - 7. Conv knows neither
@@ -264,7 +234,7 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Ints, exponent: i
     """Name of the stock process (empty: none is exact) and the reason."""
     if (gain != 1 << exponent).any():
         return "", "the gain differs between channels or is not a power of two"
-    worst = _worst_sum(graph, projection) >> shift
+    worst = worst_sum(graph, projection) >> shift
     geometry = projection.geometry
     delayed = f", after {count(projection.delay, 'step')} in our SpikeDelay" if projection.delay else ""
     if geometry is None:
@@ -279,6 +249,8 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Ints, exponent: i
         if worst << spare >= 1 << 31:
             return "", "a weighted sum can leave Dense's 32-bit integers"
         detail = f"exact: weights codes*{1 << spare}, {count(bits, 'bit')}, weight_exp={exponent - spare}"
+        if _is_sparse(projection):
+            return "stock Sparse", detail + delayed
         cheap = (projection.delay + 1) * projection.weight.size <= MAX_STOCK_DELAY_SIZE
         if 0 < projection.delay <= MAX_STOCK_DELAY and cheap and not _message_bits(graph, projection):
             return "stock DelayDense", f"{detail}, delays={projection.delay}"
@@ -296,19 +268,10 @@ def _stock_synapse(graph: Graph, projection: Projection, gain: Ints, exponent: i
     return "stock Conv", f"exact: weights codes*{1 << exponent}{delayed}"
 
 
-def _split_bias(bias: Ints) -> tuple[Ints, int]:
-    """Mantissa and the largest exponent up to 7 with bias = mantissa * 2^exponent for all neurons."""
-    exponent = 0
-    while exponent < MAX_BIAS_EXPONENT and bias.any() and not (bias & ((2 << exponent) - 1)).any():
-        exponent += 1
-    return bias >> exponent, exponent
-
-
-def _worst_sum(graph: Graph, projection: Projection) -> int:
-    """Largest magnitude a projection can deliver in one step, in the membrane's units."""
-    largest = max(abs(level) for level in emitted_range(graph[projection.inputs[0]]))
-    rows = np.abs(projection.weight.astype(np.int64)).reshape(projection.weight.shape[0], -1).sum(axis=1)
-    return int((rows * np.abs(projection.gain)).max()) * largest
+def _is_sparse(projection: Projection) -> bool:
+    """Whether Sparse runs a matrix faster than Dense: a large one, of zeros but for a few."""
+    size_, few = projection.weight.size, np.count_nonzero(projection.weight) * SPARSE_SHARE
+    return size_ >= LEAST_SPARSE_SIZE and few <= size_
 
 
 def _message_bits(graph: Graph, projection: Projection) -> int:

@@ -149,12 +149,25 @@ def _plan_core(wiring: Wiring, core: int, graph: Graph, skews: list[dict[int, in
         leads = ""
         if astray:
             leads = f"its spikes reach core {wiring.cores[astray[0].target].core} out of line with its window"
-        plan = plan_neuron(graph, population, {}, window.steps, leads)
+        early = _early(wiring, core, skews[core], [int(name[1:]) for name in population.inputs])
+        plan = plan_neuron(graph, population, {}, window.steps, leads, early=early, samples=window.samples)
         neurons[population.name] = plan
         windows[population.name] = replace(window, start=group.local.start)
         for name in population.inputs:
             synapses[name] = plan_synapse(graph, graph.projection(name), plan.shift)
     return CorePlan(core=image.core, graph=graph, synapses=synapses, neurons=neurons, windows=windows)
+
+
+def _early(wiring: Wiring, core: int, skews: dict[int, int], axons: list[int]) -> str:
+    """Why spikes can come through these axon ranges before the window of what reads them; empty where none can."""
+    for number in axons:
+        if skews.get(number, 0) > 0:
+            return f"spikes arrive at axon range {number} before its window"
+        for route in wiring.into(core, number):
+            local = None if route.source is None else wiring.cores[route.source].groups[route.group].local
+            if local is not None and local.bias.any():
+                return f"{local.name} has a bias, of which it can spike before the sample begins"
+    return ""
 
 
 def _use(wiring: Wiring, cores: list[CorePlan], shared: tuple[tuple[int, ...], ...], beside: int) -> MappedUse:
