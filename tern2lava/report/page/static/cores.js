@@ -4,7 +4,7 @@ const WAYS = [["fullest", "Fullest resource"], ["synapse_bits", "Synapse memory"
   ["in_axons", "Input axons"], ["out_axons", "Output axons"], ["router", "Spikes through the router"],
   ["population", "Population, first to last"]];
 const map = { way: "fullest", chosen: -1, chip: null, shown: null };
-const mostRouted = Math.max(0, ...D.cores.router);
+const mostRouted = D.cores.router.reduce((most, found) => Math.max(most, found), 0);
 
 // How far up the ramp a core is, 0 to 1.
 function heat(at) {
