@@ -50,15 +50,16 @@ def hostile() -> tuple[Graph, Inputs]:
 
 def late() -> tuple[Graph, Inputs]:
     """A population that begins later than its source's spikes need: it receives those of later steps of its source,
-    which spikes by itself, and none once the source's steps are over. The source hears it in turn."""
+    which spikes by itself, and none once the source's steps are over. The source hears it in turn; it hears the input
+    of five steps ago."""
     rng = np.random.default_rng(5)
     one = frozen(1, np.int64)
     wires = [Projection(name=name, inputs=(source,), weight=codes(rng, 6, 6)) for name, source in
-             (("w", "x"), ("v", "a"), ("back", "b"))]  # fmt: skip
-    wires[2] = replace(wires[2], delay=2)
+             (("w", "x"), ("v", "a"), ("back", "b"), ("old", "x"))]  # fmt: skip
+    wires[2:] = [replace(wires[2], delay=2), replace(wires[3], delay=6)]
     graph = integer_graph(
         Input(name="x", shape=(6,)), *wires, neurons("a", ("w", "back"), (6,), start=1, bias=one, threshold=one),
-        neurons("b", "v", (6,), start=4, threshold=one),
+        neurons("b", ("v", "old"), (6,), start=4, threshold=one),
     )  # fmt: skip
     return graph, {"x": rng.integers(0, 2, (4, 7, 6))}
 

@@ -100,6 +100,22 @@ def test_a_second_sample_knows_nothing_of_the_first(compiled: Networks) -> None:
     assert len(set(together.digests)) == len(together.digests)
 
 
+def test_a_digest_is_of_every_spike_and_potential_of_a_sample(compiled: Networks) -> None:
+    graph, inputs = compiled.graphs["n_every_kind"], compiled.inputs["n_every_kind"]
+    trace, made = integer.run(graph, inputs), compiled.program.models["n_every_kind"]
+    wanted = []
+    for sample, steps in enumerate(inputs["x"]):
+        digest = 2166136261
+        for step in range(len(steps)):
+            for cells in made.cells:
+                name = cells.source.name
+                for value in [*trace.spikes[name][sample, step].tolist(), *trace.v[name][sample, step].tolist()]:
+                    digest = (digest ^ (value & 0xFFFFFFFF)) * 16777619 & 0xFFFFFFFF
+        wanted.append(f"{digest:08x}")
+    assert all(cells.has_v for cells in made.cells)
+    assert compiled.program.run("n_every_kind", inputs).digests == wanted
+
+
 def test_values_that_an_input_does_not_have_are_refused(compiled: Networks) -> None:
     inputs = compiled.inputs["n_graded"]
     for value, code in ((4, 0), (-3, 0), (5, 1), (-4, 1)):
