@@ -22,7 +22,8 @@ class Image:
     def __init__(self, data):
         assert zlib.crc32(data[:-4]) == field(data[-4:], 0, 32), "the checksum does not match"
         self.data, self.at = data, 0
-        _, _, self.host, self.core, groups, axons, routes, *self.arithmetic = self.get("4sHHIIII8B")
+        _, version, self.host, self.core, groups, axons, routes, *self.arithmetic = self.get("4sHHIIII8B")
+        self.slow = self.get("H")[0] if version == 4 else 1  # hardware timesteps of a step
         self.groups = [self.group() for _ in range(groups)]
         self.axons = [(self.get("IIHH"), self.box()) for _ in range(axons)]
         self.routes = [(self.groups[self.get("I")[0]], *self.get("II"), self.box()) for _ in range(routes)]
@@ -124,22 +125,21 @@ def run(images, inputs):  # spikes {population: (samples, steps, neurons)} of in
         target, delay, matrix = cores[core].blocks[block]
         links.append((source, sent, delay, target, matrix[:, axon[at]].T))
     groups, (samples, steps) = [g for c in cores.values() for g in c.groups], next(iter(inputs.values())).shape[:2]
-    bits, top = images[0].arithmetic[0], 2 ** (images[0].arithmetic[1] - 1) - 1
-    last = steps + max(g["start"] for g in groups)
+    bits, top, slow = images[0].arithmetic[0], 2 ** (images[0].arithmetic[1] - 1) - 1, images[0].slow
+    last = 1 + (steps - 1) * slow + max(g["start"] for g in groups)
     spikes = {g["name"]: np.zeros((samples, steps, g["whole"]), np.int64) for g in groups}
     for g in [g for image in images for g in image.groups]:  # out[:, t]: spikes of hardware timestep t, from 1 on
         g["out"], g["u"] = np.zeros((samples, last + 1, len(g["place"])), np.int64), 0
-        g["out"][:, 1 : steps + 1] = inputs.get(g["name"], 0)
+        g["out"][:, 1 : 2 + (steps - 1) * slow : slow] = inputs.get(g["name"], 0)
     for t in range(1, last + 1):
         sums = {id(g): g["bias_u"] for g in groups}
         for source, sent, delay, target, matrix in (link for link in links if t - 1 - link[2] > 0):
             sums[id(target)] = sums[id(target)] + source["out"][:, t - 1 - delay, sent] @ matrix
-        for g in (g for g in groups if g["start"] < t <= g["start"] + steps):
+        for g in (g for g in groups if (t - 1 - g["start"]) % slow == 0 <= t - 1 - g["start"] < steps * slow):
             u, v = (np.sign(g[k]) * (abs(g[k]) * (2**bits - g[f"decay_{k}"]) + g["half"] >> bits) for k in "uv")
-            u = u + sums[id(g)]
-            g["u"] = u - 2 * (top + 1) * (1 * (u > top + 1) - (u <= -top - 1))
+            g["u"] = (u := u + sums[id(g)]) - 2 * (top + 1) * (1 * (u > top + 1) - (u <= -top - 1))
             v = np.clip(v + g["u"] + g["bias"], -top, top)
-            g["out"][:, t] = spikes[g["name"]][:, t - 1 - g["start"], g["place"]] = v > g["threshold"]
+            g["out"][:, t] = spikes[g["name"]][:, (t - 1 - g["start"]) // slow, g["place"]] = v > g["threshold"]
             g["v"] = np.clip(v - (v, g["reset_amount"], 0)[g["reset"]] * g["out"][:, t], -top, top)
     return spikes
 

@@ -70,8 +70,9 @@ def run(folder, inputs):  # spikes {population: (samples, steps, neurons)} of in
     held = {p["name"]: {k: values(folder, e) for k, e in p["parameters"].items()} for p in index["populations"]}
     for name in state:
         state[name]["v"] = np.zeros((samples, sizes[name]), int) + held[name]["v_init"]
-    for t in range(1, steps + max(starts.values()) + 1):
-        for p in (p for p in index["populations"] if 0 <= t - 1 - p["start"] < steps):
+    slow = index["slowdown"]  # timesteps of a step
+    for t in range(1, (steps - 1) * slow + 2 + max(starts.values())):
+        for p in (p for p in index["populations"] if (t - 1 - p["start"]) / slow in range(steps)):
             s, n, half = state[p["name"]], held[p["name"]], 2 ** (bits - 1) * (p["decays"] == "nearest")
             u, v, b = (
                 np.sign(s[k]) * (abs(s[k]) * (2**bits - n.get(f"decay_{m}", 0)) + half >> bits)
@@ -80,8 +81,8 @@ def run(folder, inputs):  # spikes {population: (samples, steps, neurons)} of in
             u = u + n["bias_u"]
             for number in p["reads"]:
                 link = index["projections"][number]
-                k = t - 2 - link["delay"] - starts[link["source"]]
-                if 0 <= k < steps:
+                k, late = divmod(t - 2 - link["delay"] - starts[link["source"]], slow)
+                if late == 0 <= k < steps:
                     u = u + sent[link["source"]][:, k] @ matrices[number].T
             u = u - 2 * (top + 1) * (1 * (u > top + 1) - (u <= -top - 1))
             v, threshold, amount = v + u + n["bias"], n["threshold"], n["reset_amount"]
@@ -98,7 +99,7 @@ def run(folder, inputs):  # spikes {population: (samples, steps, neurons)} of in
             elif p["reset"] == "subtract" and "gain_a" not in n:
                 v = np.clip(v - amount * spikes, -top, top)
             state[p["name"]] = {"u": u, "v": v, "b": b, "spiked": spikes, "rest": rest}
-            sent[p["name"]][:, t - 1 - p["start"]] = spikes
+            sent[p["name"]][:, (t - 1 - p["start"]) // slow] = spikes
     return {p["name"]: sent[p["name"]] for p in index["populations"]}
 
 

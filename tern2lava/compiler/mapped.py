@@ -203,7 +203,7 @@ def _core_image(
             )  # fmt: skip
     return CoreImage(
         kind=CORE, core=int(placement.core[core]), arithmetic=graph.arithmetic, groups=tuple(groups),
-        axons=tuple(axons), blocks=tuple(blocks), routes=_routes(routing, placement, core),
+        axons=tuple(axons), blocks=tuple(blocks), routes=_routes(routing, placement, core), slowdown=graph.slowdown,
     )  # fmt: skip
 
 
@@ -224,7 +224,7 @@ def _host_image(graph: Graph, placement: Placement, routing: Routing) -> CoreIma
     )
     return CoreImage(
         kind=HOST, core=0, arithmetic=graph.arithmetic, groups=groups, axons=(), blocks=(),
-        routes=_routes(routing, placement, FROM_HOST),
+        routes=_routes(routing, placement, FROM_HOST), slowdown=graph.slowdown,
     )  # fmt: skip
 
 

@@ -187,6 +187,7 @@ EXPORTERS.add(
         of_bundle=True,
         refuses={
             "loop of layers": f"{_NETX_LAYERS} x and n",
+            "long step": f"{_NETX_LAYERS} x and n",
             "skip": f"{_NETX_LAYERS} h and x",
             "two inputs": "requires one input (a .net file); found 2 inputs",
             "bias of the current": f"{_NETX_NEURON} a bias of the current",

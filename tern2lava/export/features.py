@@ -16,6 +16,7 @@ FEATURES: dict[str, str] = {
     "delays of synapses": "synapses of one layer that wait for different numbers of steps",
     "recurrence": "neurons that read their own spikes of the step before through weights",
     "loop of layers": "a layer that reads the spikes of a later one",
+    "long step": "a loop of layers in which spikes wait fewer steps than it has synapses",
     "skip": "a layer that reads two earlier ones",
     "two inputs": "more than one input",
     "bias": "a bias of the membrane",

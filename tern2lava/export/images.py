@@ -45,6 +45,7 @@ def export_images(
         "target": target,
         "codec": codec or "as mapped",
         "steps": program.steps,
+        "slowdown": program.slowdown,
         "inputs": [
             {"name": node.name, "shape": list(node.shape), "levels": list(node.levels)}
             for node in program.of_kind(Input)

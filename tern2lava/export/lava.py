@@ -78,7 +78,8 @@ def _document(executable: Executable, version: str, steps: int, layers: bool) ->
     return {
         "written_by": f"tern2lava {version}",
         "steps": steps,
-        "longest_skew": plan.period - steps,
+        "slowdown": wiring.slowdown,
+        "longest_skew": plan.period - steps * wiring.slowdown,
         "inputs": [{"name": group.name, "neurons": group.box.volume} for group in wiring.host.groups],
         "cores": cores,
         "routes": [

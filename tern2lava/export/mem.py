@@ -50,6 +50,7 @@ def export_mem(program: Graph, folder: Path, *, version: str, form: str = "mem",
         "written_by": f"tern2lava {version}",
         "format": form,
         "steps": program.steps,
+        "slowdown": program.slowdown,
         "arithmetic": {key: getattr(program.arithmetic, key) for key in ("decay_bits", "state_bits")},
         "inputs": [
             {"name": node.name, "shape": list(node.shape), "levels": list(node.levels)}

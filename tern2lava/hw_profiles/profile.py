@@ -220,7 +220,8 @@ class NeuronFeatures(_Strict):
     routing.payload_bits, in the step in which it arrived; inputs beyond a core's are split over them. decay: potentials
     that shrink by a factor in each step. subtracts: what a reset by subtraction takes off, `any` amount or the
     `threshold`, the smallest potential that spikes. initial_potential: other than 0. late_start: which neurons can rest
-    until their input arrives: each population, whole cores, or none. rounding: how what decays becomes a whole number,
+    until their input arrives: each population, whole cores, or none. holds: whether they can keep their state in
+    hardware timesteps that lie between two of their steps. rounding: how what decays becomes a whole number,
     `truncate` towards zero; `programs` that too, but in neurons that no stock LIF of Lava executes, which are programs,
     to the nearest as well (compiler/target/stock_neuron.py says which); `nearest` either way in all."""
 
@@ -232,6 +233,7 @@ class NeuronFeatures(_Strict):
     subtracts: Leaf[Literal["any", "threshold"]]
     initial_potential: Leaf[bool]
     late_start: Leaf[Literal["population", "core", "none"]]
+    holds: Leaf[bool] = Leaf(value=False, unit="flag", kind="assumed", source="not said: every timestep is a step")
     rounding: Leaf[Literal["truncate", "programs", "nearest"]]
 
 

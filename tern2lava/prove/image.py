@@ -13,7 +13,7 @@ from tern2lava.prove.codecs import LISTS, NAMES, decode
 from tern2lava.prove.reader import MOST, MOST_CODES, Box, Codes, Ints, Reader, Shape
 from tern2lava.prove.synapse_lists import kernel_of_lists, matrix_of_lists
 
-VERSION = 3
+VERSION, SLOW_VERSION = 3, 4
 HOST = "host"
 PARAMETERS = ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
 ARITHMETIC = (
@@ -106,7 +106,7 @@ class Block:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Image:
-    """What a core holds, or the host (core None). name: for errors."""
+    """What a core holds, or the host (core None). name: for errors; slowdown: hardware timesteps of a step."""
 
     name: str
     core: int | None
@@ -115,6 +115,7 @@ class Image:
     axons: tuple[Axons, ...]
     routes: tuple[Route, ...]
     blocks: tuple[Block, ...]
+    slowdown: int
 
 
 def read_image(data: bytes, name: str) -> Image:
@@ -126,11 +127,14 @@ def read_image(data: bytes, name: str) -> Image:
         raise read.fail("another checksum, so that it is damaged")
     read.at = 4
     version, kind, core, groups, axons, routes, *widths = read.unpack("HHIIII8B")
-    if version != VERSION or kind > 1 or (kind == 1 and core):
+    if version not in (VERSION, SLOW_VERSION) or kind > 1 or (kind == 1 and core):
         raise read.fail(f"version {version}, kind {kind}, core {core}")
+    slowdown = 1 if version == VERSION else read.unpack("H")[0]
+    if version == SLOW_VERSION and slowdown < 2:
+        raise read.fail(f"a step of {slowdown} hardware timesteps in version {version}")
     image = Image(
         name=HOST if kind else f"core {core}", core=None if kind else core,
-        arithmetic=dict(zip(ARITHMETIC, widths, strict=True)),
+        arithmetic=dict(zip(ARITHMETIC, widths, strict=True)), slowdown=slowdown,
         groups=tuple(_group(read, host=kind == 1) for _ in range(groups)),
         axons=tuple(_axons(read) for _ in range(axons)),
         routes=tuple(_route(read) for _ in range(routes)),

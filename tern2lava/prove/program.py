@@ -79,9 +79,10 @@ class Population:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Program:
-    """populations: by the numbers that images use."""
+    """populations: by the numbers that images use; slowdown: hardware timesteps of a step."""
 
     arithmetic: Mapping[str, int]
+    slowdown: int
     populations: tuple[Population, ...]
 
 
@@ -129,6 +130,7 @@ def program_of(document: Mapping[str, Any], arrays: Arrays) -> Program:
 
     return Program(
         arithmetic={name: document["arithmetic"][name] for name in ARITHMETIC},
+        slowdown=document.get("slowdown", 1),
         populations=tuple(map(population, emits)),
     )
 

@@ -67,6 +67,8 @@ def _prove(
         hold(host == (place == 0) and (bare or not host), image.name, "it here", "a host without synapses, then cores")
         for name, wanted in program.arithmetic.items():
             hold(image.arithmetic[name] == wanted, image.name, f"{name} {image.arithmetic[name]}", str(wanted))
+        length, slow = "a step of {} hardware timesteps", program.slowdown
+        hold(image.slowdown == slow, image.name, length.format(image.slowdown), length.format(slow))
     neurons = prove_neurons(read, program)
     routes = prove_routes(read, program)
     blocks = prove_synapses(read, program, progress)

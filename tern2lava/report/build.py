@@ -42,6 +42,7 @@ def make_report(compiled: Compiled, version: str) -> Report:
         described=compiled.described,
         target=compiled.profile.name,
         steps=program.steps,
+        slowdown=program.slowdown,
         effort=compiled.options.effort.name,
         populations=populations,
         cores=cores,

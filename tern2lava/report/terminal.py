@@ -141,6 +141,12 @@ def certificate_table(report: Report) -> Sheet:
         ),
     )  # fmt: skip
     rows = {row.name: row for row in report.populations}
+    if report.slowdown > 1:
+        last = 1 + (horizon - 1) * report.slowdown + max(row.lag for row in report.populations)
+        table.caption = (
+            f"A step takes {report.slowdown} hardware timesteps, a sample of {count(horizon, 'step')} {last:,}; lags "
+            "count hardware timesteps."
+        )
     for item in report.certificate:
         row = rows[item.population]
         overflow = "never" if item.safe_steps is None else f"not within {count(item.safe_steps, 'step')}"
@@ -178,7 +184,7 @@ for _section in (
         short=_verdicts,
     ),
     Section(
-        name="certificate", what="what is proven of each population", keys=("certificate", "populations"),
+        name="certificate", what="what is proven of each population", keys=("certificate", "populations", "slowdown"),
         render=lambda report: [certificate_table(report)], short=short_certificate,
     ),
     Section(

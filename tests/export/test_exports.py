@@ -144,9 +144,7 @@ for folder in sorted(path for path in root.iterdir() if (path / "network.json").
         rows = [given[each["name"]].astype(np.int32) for each in network["inputs"]]
     samples, steps = rows[0].shape[:2]
     processes, records = stand_alone.build_network(network, rows, samples, steps, lambda core, group: True)
-    last = max(group["start"] for core in network["cores"] for group in core["groups"])
-    period = steps + network["longest_skew"]
-    execute_sequentially(next(iter(processes.values())), (samples - 1) * period + steps + last)
+    execute_sequentially(next(iter(processes.values())), stand_alone.lava_steps(network, samples, steps))
     spikes = {}
     for (place, number), found in records.items():
         group = network["cores"][place]["groups"][number]

@@ -166,6 +166,12 @@ NETS: dict[str, Callable[[], Net]] = {
             first=("w", "r"), second=("v",),
         )
     ),
+    "long step": lambda: Net(
+        graph=several(
+            Delay(name="d", inputs=("n",), steps=1), dense("r", "d", 6, 5), dense("v", "h", 5, 6),
+            first=("w", "r"), second=("v",),
+        )
+    ),
     "skip": lambda: Net(
         graph=several(dense("v", "h", 5, 6), dense("s", "x", 5, 9), first=("w",), second=("v", "s"))
     ),

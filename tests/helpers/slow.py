@@ -7,7 +7,7 @@ from __future__ import annotations
 
 FILES = frozenset(
     (
-        "writing/test_killed.py", "test_interrupted.py",
+        "writing/test_killed.py", "test_interrupted.py", "frontends/test_long_loops.py", "sim/test_long_steps.py",
         "bundle/test_check.py", "api/test_check.py", "api/test_check_random.py", "frontends/inspect/test_draft.py",
         "api/test_bench.py",
         "api/test_compiled.py", "api/test_junk.py", "api/test_spikes.py", "compiler/certify/test_certificate.py",

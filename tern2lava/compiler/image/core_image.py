@@ -28,7 +28,7 @@ from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Ints, broadcast, c
 from tern2lava.errors import InputError
 
 MAGIC = b"T2LC"
-VERSION = 3
+VERSION, SLOW_VERSION = 3, 4
 CORE, HOST = 0, 1
 _HEADER = "4sHHIIII8B"
 _RESETS = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)
@@ -97,7 +97,8 @@ class Route:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CoreImage:
-    """What one core (or the host, which emits the inputs) holds. core: its number on the target."""
+    """What one core (or the host, which emits the inputs) holds. core: its number on the target; slowdown: hardware
+    timesteps of a step of the network."""
 
     kind: int
     core: int
@@ -106,18 +107,23 @@ class CoreImage:
     axons: tuple[Axons, ...]
     blocks: tuple[SynapseBlock, ...]
     routes: tuple[Route, ...]
+    slowdown: int = 1
 
 
 def encode_core(image: CoreImage) -> bytes:
-    """The bytes of an image. Raises InputError for values that its fields cannot hold."""
+    """The bytes of an image, in the oldest version that holds it. Raises InputError for values that its fields cannot
+    hold."""
     out = Writer()
     a = image.arithmetic
+    slow = image.slowdown != 1
     try:
         out.pack(
-            _HEADER, MAGIC, VERSION, image.kind, image.core, len(image.groups), len(image.axons), len(image.routes),
-            a.decay_bits, a.state_bits, a.threshold_bits, a.threshold_shift, a.bias_bits, a.bias_max_exp, a.gain_shift,
-            a.gain_max_shift,
+            _HEADER, MAGIC, SLOW_VERSION if slow else VERSION, image.kind, image.core, len(image.groups),
+            len(image.axons), len(image.routes), a.decay_bits, a.state_bits, a.threshold_bits, a.threshold_shift,
+            a.bias_bits, a.bias_max_exp, a.gain_shift, a.gain_max_shift,
         )  # fmt: skip
+        if slow:
+            out.pack("H", image.slowdown)
         for group in image.groups:
             _write_group(out, group)
         for axons in image.axons:
@@ -146,8 +152,9 @@ def decode_core(data: bytes, name: str = "core image", *, synapses: bool = True)
     _, version, kind, core, groups, axons, routes, *widths = struct.unpack(
         "<" + _HEADER, read.take(struct.calcsize("<" + _HEADER))
     )
-    if version != VERSION or kind not in (CORE, HOST):
-        raise read.fail(f"version {version}, kind {kind}; this program reads version {VERSION}")
+    if version not in (VERSION, SLOW_VERSION) or kind not in (CORE, HOST):
+        raise read.fail(f"version {version}, kind {kind}; this program reads versions {VERSION} and {SLOW_VERSION}")
+    slowdown = _read_slowdown(read, version)
     if not (1 <= widths[1] <= 62 and widths[0] + widths[1] <= 62):
         raise read.fail(f"an arithmetic of {widths[1]} state bits and {widths[0]} decay bits")
     arithmetic = Arithmetic(
@@ -155,7 +162,7 @@ def decode_core(data: bytes, name: str = "core image", *, synapses: bool = True)
         bias_bits=widths[4], bias_max_exp=widths[5], gain_shift=widths[6], gain_max_shift=widths[7],
     )  # fmt: skip
     image = CoreImage(
-        kind=kind, core=core, arithmetic=arithmetic,
+        kind=kind, core=core, arithmetic=arithmetic, slowdown=slowdown,
         groups=tuple(_read_group(read, kind) for _ in range(groups)),
         axons=tuple(_read_axons(read) for _ in range(axons)),
         routes=tuple(_read_route(read) for _ in range(routes)),
@@ -165,6 +172,16 @@ def decode_core(data: bytes, name: str = "core image", *, synapses: bool = True)
         read.finish()
         _check(image, read)
     return image
+
+
+def _read_slowdown(read: Reader, version: int) -> int:
+    """Hardware timesteps of a step, which images of version 3 do not say, for it is one."""
+    if version == VERSION:
+        return 1
+    slowdown: int = read.unpack("H")[0]
+    if slowdown < 2:
+        raise read.fail(f"a step of {slowdown} hardware timesteps in version {version}")
+    return slowdown
 
 
 @dataclass(frozen=True)
@@ -181,7 +198,8 @@ class Sections:
 def sections(data: bytes, name: str = "core image") -> Sections:
     """How the bytes of an image divide, without decoding its synapses. Raises InputError as `decode_core`."""
     read = Reader(data[:-4], name)
-    _, _, kind, _, groups, axons, routes, *_ = read.unpack(_HEADER)
+    _, version, kind, _, groups, axons, routes, *_ = read.unpack(_HEADER)
+    _read_slowdown(read, version)
     first = read.at
     for _ in range(groups):
         _read_group(read, kind)

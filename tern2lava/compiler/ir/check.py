@@ -33,12 +33,15 @@ from tern2lava.compiler.ir.graph import (
 )
 from tern2lava.compiler.ir.linear import target_shape
 from tern2lava.compiler.ir.shapes import Pooling, Shape, conv_out, size
+from tern2lava.compiler.ir.timing import offset_of, starts
 from tern2lava.counts import count
 from tern2lava.errors import InputError, UnsupportedError
 
 _LINEAR: tuple[type[NodeBase], ...] = (
     Dense, Conv2d, Pool2d, SparseLinear, ChannelAffine, Flatten, Identity, Add, Delay,
 )  # fmt: skip
+MOST_SLOWDOWN = (1 << 16) - 1
+"""What a core image holds (docs/image-format.md)."""
 LEGAL: dict[Level, tuple[type[NodeBase], ...]] = {
     Level.IMPORTED: (Input, *_LINEAR, Neuron, Output),
     Level.NORMAL: (Input, Projection, Neuron, Output),
@@ -51,7 +54,8 @@ def check(graph: Graph) -> None:
     """Raise InputError or UnsupportedError for the first thing that is wrong with `graph`; return None if all is well.
 
     Rejected: a node kind that the level forbids, a name twice, an unknown input, a graph without Input or Output, a
-    cycle without a delay, shapes that do not chain, a NaN or infinite number.
+    cycle without a delay, shapes that do not chain, a NaN or infinite number, a slowdown that is none, and synapses
+    that reach neurons between their steps.
     """
     names: set[str] = set()
     for node in graph.nodes:
@@ -74,9 +78,32 @@ def check(graph: Graph) -> None:
     for kind in (Input, Output):
         if not graph.of_kind(kind):
             raise InputError(graph.source or "network", f"requires an {kind.__name__.lower()}; found none; add one")
+    _check_timing(graph)
     known = shapes(graph)
     for output in graph.of_kind(Output):
         _check_output(output, size(known[output.inputs[0]]), graph.steps)
+
+
+def _check_timing(graph: Graph) -> None:
+    """InputError for a slowdown that is none, and for a delay with which spikes arrive between a target's steps."""
+    slow = graph.slowdown
+    if type(slow) is not int or not 1 <= slow <= (MOST_SLOWDOWN if graph.level is Level.INTEGER else 1):
+        raise InputError(
+            graph.source or "network",
+            f"requires a step of 1 to {MOST_SLOWDOWN:,} hardware timesteps, of 1 above the integers; found {slow}; "
+            "compile again",
+        )
+    if slow == 1:
+        return
+    start = starts(graph)
+    for population in graph.of_kind(Population):
+        for projection in graph.projections(population.inputs):
+            if offset_of(projection, population, start) % slow:
+                raise InputError(
+                    projection.name,
+                    f"requires a delay with which spikes reach {population.name} in one of its own hardware timesteps, "
+                    f"one in {slow}; found {projection.delay}; compile again",
+                )
 
 
 def _check_output(node: Output, neurons: int, steps: int) -> None:

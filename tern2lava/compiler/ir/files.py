@@ -66,6 +66,8 @@ def graph_document(graph: Graph) -> tuple[dict[str, Any], dict[str, Any]]:
         "arithmetic": None if graph.arithmetic is None else asdict(graph.arithmetic),
         "nodes": nodes,
     }
+    if graph.slowdown > 1:
+        document["slowdown"] = graph.slowdown
     return document, arrays
 
 
@@ -101,6 +103,7 @@ def read_graph(text: bytes, packed: bytes, stem: Path, level: Level | None = Non
             steps=document["steps"],
             notes=tuple(document["notes"]),
             arithmetic=None if arithmetic is None else Arithmetic(**arithmetic),
+            slowdown=document.get("slowdown", 1),
         )
         check(graph)
     except FileError as error:

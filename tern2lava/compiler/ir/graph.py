@@ -320,7 +320,8 @@ class Projection(NodeBase):
 class Population(NodeBase):
     """A population of neurons in integers; the one definition of our semantics (executed by sim/reference/integer.py).
 
-    Per hardware timestep t > start (before that the population rests: no state changes, no spikes), with
+    Per hardware timestep t = start + 1 + k * slowdown of its graph, k = 0, 1, ... being the steps of the network (in
+    all others the population rests: no state changes, no spikes), with
     a = sum over incoming projections of gain * (weight @ spikes), dec(x, d) = x * (2^D - d) / 2^D made whole as
     `decays` says (TRUNCATE: towards 0), D = decay_bits of the graph's Arithmetic, M = 2^(state_bits - 1), clip into
     [-M + 1, M - 1]:
@@ -461,7 +462,11 @@ class Arithmetic:
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Graph(Shown):
     """A network at one level. `nodes` in definition order; `steps` the time steps of a sample where known (else 0);
-    `notes` every approximation or assumption made on the way, in the order made."""
+    `notes` every approximation or assumption made on the way, in the order made.
+
+    slowdown: at INTEGER, the hardware timesteps that one step of the network takes. An Input gives the values of step k
+    in hardware timestep 1 + k * slowdown, a population makes its step k in start + 1 + k * slowdown; what a synapse
+    brings arrives in such a timestep of its target (check.py refuses other delays)."""
 
     level: Level
     nodes: tuple[Node, ...]
@@ -469,6 +474,7 @@ class Graph(Shown):
     steps: int = 0
     notes: tuple[str, ...] = ()
     arithmetic: Arithmetic | None = None
+    slowdown: int = 1
 
     def _shown(self) -> str:
         places = [node for node in self.nodes if isinstance(node, Input | Neuron | Population)]

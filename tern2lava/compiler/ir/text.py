@@ -19,6 +19,8 @@ def print_graph(graph: Graph) -> str:
     lines = [f"graph {graph.level.name} from {graph.source or 'memory'}, {len(graph.nodes)} nodes"]
     if graph.steps:
         lines[0] += f", {graph.steps} steps"
+    if graph.slowdown > 1:
+        lines[0] += f", {graph.slowdown} hardware timesteps a step"
     if graph.arithmetic is not None:
         lines.append(f"  arithmetic: {graph.arithmetic}")
     for node in graph.nodes:

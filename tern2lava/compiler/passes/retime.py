@@ -2,62 +2,55 @@
 
 from __future__ import annotations
 
-from tern2lava.compiler.ir.graph import Graph, Input, Neuron, Population, Projection
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tern2lava.compiler.ir.graph import Graph, Projection
+from tern2lava.compiler.ir.timing import Loop, latencies
 from tern2lava.counts import count
 from tern2lava.errors import UnsupportedError
 
 
-def pipeline_latencies(graph: Graph) -> dict[str, int]:
-    """The pipeline latency of each population, in hardware timesteps behind the input: the least that every synapse
-    keeps.
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """When populations step on the chip. latency: pipeline latency of each, in hardware timesteps; slowdown: hardware
+    timesteps of a step; loop: what needs as many, None where one is enough."""
 
-    After Leiserson and Saxe, "Retiming synchronous circuitry", Algorithmica 6, 1991: a projection with source delay d
-    needs latency(target) >= latency(source) + 1 - d, for each synapse takes one hardware timestep; inputs have 0. The
-    least solution is the longest path. Raises UnsupportedError, naming the loop, where a loop has fewer steps of delay
-    in the source than synapses on the chip.
+    latency: Mapping[str, int]
+    slowdown: int
+    loop: Loop | None
+
+    def chip_delay(self, projection: Projection, target: str) -> int:
+        """Hardware timesteps beyond the first that a spike must wait so that it arrives in the step its source
+        meant."""
+        meant = self.latency[target] + projection.delay * self.slowdown
+        return meant - self.latency[projection.inputs[0]] - 1
+
+    def note(self) -> tuple[str, ...]:
+        """A line on a step of several hardware timesteps; none where it takes one."""
+        if self.loop is None:
+            return ()
+        return (
+            f"{self.loop}: {count(len(self.loop.names), 'synapse')} and {count(self.loop.waits, 'step')} of delay: a "
+            f"step takes {self.slowdown} hardware timesteps, and neurons hold their state between their own",
+        )
+
+
+def pipeline_latencies(graph: Graph) -> Timing:
+    """The least pipeline latencies that every synapse keeps, at the fewest hardware timesteps a step with which there
+    are any (timing.latencies).
+
+    A loop of n synapses with d steps of delay needs n / d hardware timesteps a step. A feed-forward network, and a loop
+    with a step of delay for each synapse, need one. Raises UnsupportedError, naming the loop, where one has no delay.
     """
-    edges: list[tuple[str, str, int]] = []
-    for node in graph.nodes:
-        if isinstance(node, Neuron | Population):
-            for name in node.inputs:
-                projection = graph.projection(name)
-                edges.append((projection.inputs[0], node.name, 1 - projection.delay))
-    inputs = {node.name for node in graph.of_kind(Input)}
-    latency = {node.name: 0 for node in graph.nodes if isinstance(node, Input | Neuron | Population)}
-    origin: dict[str, str] = {}
-    for _ in range(len(latency) + 1):
-        changed = ""
-        for source, target, length in edges:
-            if latency[source] + length > latency[target] and target not in inputs:
-                latency[target] = latency[source] + length
-                origin[target] = source
-                changed = target
-        if not changed:
-            return latency
-    raise _too_fast(changed, origin, edges)
-
-
-def _too_fast(node: str, origin: dict[str, str], edges: list[tuple[str, str, int]]) -> UnsupportedError:
-    for _ in origin:
-        node = origin[node]
-    loop = [node]
-    while origin[loop[-1]] != node:
-        loop.append(origin[loop[-1]])
-    loop.reverse()
-    # Of parallel synapses between two populations the fastest closes the loop.
-    pairs = set(zip(loop, [*loop[1:], loop[0]], strict=True))
-    steps = sum(
-        min(1 - length for source, target, length in edges if (source, target) == pair) for pair in sorted(pairs)
-    )
-    return UnsupportedError(
-        " -> ".join([*loop, loop[0]]),
-        "at least one step of delay for each synapse of a loop",
-        f"{count(steps, 'step')} of delay over {count(len(loop), 'synapse')}",
-        "a chip takes one step per synapse, and its neurons leak in each, so that no step of the network can take two; "
-        "a longer delay in the loop fits, but is another network, to be trained again",
-    )
-
-
-def chip_delay(projection: Projection, target: str, latency: dict[str, int]) -> int:
-    """Hardware timesteps beyond the first that a spike must wait so that it arrives in the step its source meant."""
-    return latency[target] + projection.delay - latency[projection.inputs[0]] - 1
+    slowdown, loop = 1, None
+    while isinstance(found := latencies(graph, slowdown), Loop):
+        if found.waits < 1:
+            raise UnsupportedError(
+                str(found), "a delay of at least one step in every loop",
+                f"{count(found.waits, 'step')} of delay over {count(len(found.names), 'synapse')}",
+                "say where the loop's spikes wait: a Delay of one step",
+            )  # fmt: skip
+        # More than before: of a loop that is too fast, synapses exceed delays.
+        loop, slowdown = found, found.slowdown
+    return Timing(latency=found, slowdown=slowdown, loop=loop)

@@ -8,13 +8,14 @@ import networkx
 import numpy as np
 
 from tern2lava.compiler.certify.ranges import input_range, payload_width
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Node, Population, Projection, Reset
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Node, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import per_neuron
 from tern2lava.compiler.ir.shapes import ConvGeometry, Ints, compact, frozen, size
 from tern2lava.compiler.ir.slices import incoming, mapped_shape
+from tern2lava.compiler.ir.timing import in_source_time
 from tern2lava.compiler.passes.divide_fan_in import divide, width
 from tern2lava.compiler.passes.expand_pooling import unpooled
-from tern2lava.compiler.passes.retime import chip_delay, pipeline_latencies
+from tern2lava.compiler.passes.retime import pipeline_latencies
 from tern2lava.errors import CapacityError, UnsupportedError
 from tern2lava.findings import alone, replaced
 from tern2lava.hw_profiles import NO_CHIP, Profile, known_profiles
@@ -33,11 +34,12 @@ def split_fan_in(graph: Graph, profile: Profile | None) -> Graph:
     An integer sum does not depend on the order of its terms, and no relay rounds, overflows or keeps anything: its sums
     lie within the payload of a spike and the width of the state, whatever the input. So u and v take the same values in
     the same steps of the source. Each level of relays takes one hardware timestep more, which retime.pipeline_latencies
-    gives to everything behind it. Where the relays are too many themselves, relays of relays follow.
+    gives to everything behind it; in a loop that has none to spare all steps take more of them. Where the relays are
+    too many themselves, relays of relays follow.
 
     Projections that are narrow enough stay, those in loops before others. Unchanged where nothing is too wide, where no
     target is named, and where its neurons do not relay (mapping refuses that with the numbers). Raises CapacityError
-    for what cannot be divided, UnsupportedError for sums wider than a payload and for loops that have no step to spare.
+    for what cannot be divided, UnsupportedError for sums wider than a payload.
     """
     if profile is None or RELAY not in profile.neuron.kinds.value:
         return graph
@@ -48,7 +50,7 @@ def split_fan_in(graph: Graph, profile: Profile | None) -> Graph:
     nodes: list[Node] = []
     splits: list[_Split] = []
     gone: set[str] = set()
-    plain = _in_source_time(graph)
+    plain = in_source_time(graph)
     taken = {node.name for node in graph.nodes}
     for node in plain.nodes:
         if isinstance(node, Population) and node.name in wide:
@@ -63,7 +65,7 @@ def split_fan_in(graph: Graph, profile: Profile | None) -> Graph:
                 nodes.append(node)
         else:
             nodes.append(node)
-    result = _in_chip_time(plain.with_nodes(node for node in nodes if node.name not in gone), list(wide), limit)
+    result = _in_chip_time(plain.with_nodes(node for node in nodes if node.name not in gone))
     return result.with_nodes(result.nodes, notes=[split.note(result) for split in splits])
 
 
@@ -329,30 +331,13 @@ def _in_loops(graph: Graph, population: Population) -> set[str]:
     return {p.name for p in incoming(graph, population) if p.inputs[0] in behind}
 
 
-def _in_source_time(graph: Graph) -> Graph:
-    """The graph with delays that count source steps, as they did before to_integer (see ir.Projection)."""
-    start = {p.name: p.start for p in graph.of_kind(Population)} | {n.name: 0 for n in graph.of_kind(Input)}
-    nodes = {node.name: node for node in graph.nodes}
-    for population in graph.of_kind(Population):
-        for projection in incoming(graph, population):
-            waited = projection.delay + start[projection.inputs[0]] + 1 - population.start
-            nodes[projection.name] = replace(projection, delay=waited)
-    return graph.with_nodes(nodes.values())
-
-
-def _in_chip_time(graph: Graph, wide: list[str], limit: _Limit) -> Graph:
-    """The graph with pipeline latencies and chip delays for all that it holds now. Raises UnsupportedError, naming what
-    was split, where a loop has no step for its relays."""
-    try:
-        latency = pipeline_latencies(graph)
-    except UnsupportedError as error:
-        raise UnsupportedError(
-            error.node, f"a step of delay for each synapse of a loop, relays (of {', '.join(wide)}) included",
-            error.found, f"choose a target of more than {limit.synapses:,} inputs; a longer delay changes the network",
-        ) from None  # fmt: skip
+def _in_chip_time(graph: Graph) -> Graph:
+    """The graph with pipeline latencies, chip delays and slowdown for all that it holds now."""
+    timing = pipeline_latencies(graph)
     nodes: dict[str, Node] = {node.name: node for node in graph.nodes}
     for population in graph.of_kind(Population):
-        nodes[population.name] = replace(population, start=latency[population.name])
+        nodes[population.name] = replace(population, start=timing.latency[population.name])
         for projection in incoming(graph, population):
-            nodes[projection.name] = replace(projection, delay=chip_delay(projection, population.name, latency))
-    return graph.with_nodes(nodes.values())
+            nodes[projection.name] = replace(projection, delay=timing.chip_delay(projection, population.name))
+    slower = timing.note() if timing.slowdown > graph.slowdown else ()
+    return replace(graph.with_nodes(nodes.values(), notes=slower), slowdown=timing.slowdown)

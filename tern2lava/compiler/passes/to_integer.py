@@ -12,7 +12,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Compare, Graph, Level, Neuro
 from tern2lava.compiler.neurons.mechanism import kinds_of
 from tern2lava.compiler.options import DEFAULT_STEPS, Options
 from tern2lava.compiler.passes.choose_integers import choose
-from tern2lava.compiler.passes.retime import chip_delay, pipeline_latencies
+from tern2lava.compiler.passes.retime import pipeline_latencies
 from tern2lava.compiler.passes.search import Choice, Search
 from tern2lava.errors import UnsupportedError
 from tern2lava.findings import alone, unseen
@@ -32,13 +32,13 @@ def to_integer(
         where `profile` (None: any target) lets neurons have a bias of their own, and fit_thresholds, which moves it to
         pay for other roundings
     S, decays' rounding and thresholds are chosen for each population (choose_integers), on the samples of `calibration`
-    where there is one; `told` hears of each choice. Latencies are those of retime.pipeline_latencies. Neurons that
+    where there is one; `told` hears of each choice. Latencies and slowdown are those of retime. Neurons that
     compute in integers already (quantum) keep theirs: their membrane unit is the quantum. Raises UnsupportedError for a
     decay outside [0, 1] and for thresholds that have no code.
     """
     steps = options.steps or graph.steps or DEFAULT_STEPS
-    latency = pipeline_latencies(graph)
-    notes: list[str] = []
+    timing = pipeline_latencies(graph)
+    notes: list[str] = [*timing.note()]
     nodes: dict[str, Node] = {node.name: node for node in graph.nodes}
     whole = True
     for neuron in graph.of_kind(Neuron):
@@ -46,21 +46,22 @@ def to_integer(
             _check(neuron, arithmetic)
             search = Search(
                 graph=graph, neuron=neuron, arithmetic=arithmetic, options=options, profile=profile, steps=steps,
-                start=latency[neuron.name],
+                start=timing.latency[neuron.name],
             )  # fmt: skip
             chosen, choice = choose(search, calibration)
             told(choice)
             notes += chosen.notes
             nodes[neuron.name] = chosen.population
             for projection in chosen.projections:
-                delay = chip_delay(projection, neuron.name, latency)
+                delay = timing.chip_delay(projection, neuron.name)
                 nodes[projection.name] = replace(projection, delay=delay, scale=np.ones(()))
         whole = whole and not each.refused
     if not whole:
         raise unseen("what the integers of the other layers would be refused for")
     return replace(
-        graph.with_nodes(nodes.values(), level=Level.INTEGER, notes=notes), arithmetic=arithmetic, steps=graph.steps
-    )
+        graph.with_nodes(nodes.values(), level=Level.INTEGER, notes=notes), arithmetic=arithmetic, steps=graph.steps,
+        slowdown=timing.slowdown,
+    )  # fmt: skip
 
 
 def _check(neuron: Neuron, arithmetic: Arithmetic) -> None:

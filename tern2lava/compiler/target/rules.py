@@ -14,6 +14,7 @@ import numpy as np
 from tern2lava.compiler.certify.ranges import payload_width
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, NodeBase, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import stored_weights
+from tern2lava.compiler.ir.timing import slowest_loop
 from tern2lava.compiler.neurons.mechanism import MECHANISMS, kind_names
 from tern2lava.compiler.target.stock_neuron import decays_allowed, decays_partly
 from tern2lava.counts import count
@@ -173,6 +174,20 @@ def late_start(profile: Profile) -> tuple[str, Test]:
     return {"population": "yes", "core": "core by core", "none": "no"}[allowed], test
 
 
+def long_step(profile: Profile) -> tuple[str, Test]:
+    """Loops with fewer steps of delay than synapses run on neurons that keep their state between two steps."""
+    allowed = profile.neuron.holds.value
+
+    def test(program: Graph) -> str | None:
+        loop = slowest_loop(program)
+        if allowed or loop is None:
+            return None
+        delay, synapses = count(loop.waits, "step"), count(len(loop.names), "synapse")
+        return f"{delay} of delay over {synapses}, a step of {program.slowdown} hardware timesteps"
+
+    return "yes" if allowed else "no", test
+
+
 def weight_bits(profile: Profile) -> tuple[str, Test]:
     """A projection's codes fit a weight width that the target stores."""
     allowed = profile.synapse.weight_bits.value
@@ -219,6 +234,13 @@ POPULATION_RULES: tuple[tuple[Rule, str], ...] = (
     (rounding, "choose a target that has it{targets}; a network compiled for this one cuts its decays"),
     (late_start, "choose a target that has it{targets}; leaving biases out changes the network"),
 )
+NETWORK_RULES: tuple[tuple[Rule, str], ...] = (
+    (
+        long_step,
+        "choose a target that has them{targets}; a longer delay in the loop fits, but is another network, to be "
+        "trained again",
+    ),
+)
 INPUT_RULES: tuple[tuple[Rule, str], ...] = (
     (input_payload, "choose a target with graded spikes{targets}; an input of spikes (0 or 1) changes the network"),
 )
@@ -232,12 +254,21 @@ PROJECTION_RULES: tuple[tuple[Rule, str], ...] = (
 )
 
 
+RULES: tuple[tuple[type[Graph] | type[NodeBase], tuple[tuple[Rule, str], ...]], ...] = (
+    (Input, INPUT_RULES),
+    (Population, POPULATION_RULES),
+    (Projection, PROJECTION_RULES),
+    (Graph, NETWORK_RULES),
+)
+"""By what they look at: nodes of a kind, or the whole program."""
+
+
 def check_rules(program: Graph, profile: Profile) -> None:
-    """Raise UnsupportedError for the first node of an INTEGER graph that the target cannot execute."""
-    for kind, rules in ((Input, INPUT_RULES), (Population, POPULATION_RULES), (Projection, PROJECTION_RULES)):
+    """Raise UnsupportedError for the first node of an INTEGER graph, or loop, that the target cannot execute."""
+    for kind, rules in RULES:
         for rule, hint in rules:
             allowed, test = rule(profile)
-            for node in program.of_kind(kind):
+            for node in _judged(program, kind):
                 found = test(node)
                 if found is not None:
                     sentence = (rule.__doc__ or rule.__name__).rstrip(".")
@@ -246,12 +277,22 @@ def check_rules(program: Graph, profile: Profile) -> None:
                         names = executing(program, rule, node, profile) or ["none that is shipped"]
                     with alone():
                         raise UnsupportedError(
-                            node.name, f"{sentence} ({profile.name} allows: {allowed})", found,
+                            _called(node), f"{sentence} ({profile.name} allows: {allowed})", found,
                             hint.format(targets=f" ({', '.join(names)})"),
                         )  # fmt: skip
 
 
-def executing(program: Graph, rule: Rule, node: NodeBase, profile: Profile) -> list[str]:
+def _judged(program: Graph, kind: type[Graph] | type[NodeBase]) -> tuple[Graph | NodeBase, ...]:
+    """What rules of a kind look at: the whole program, or its nodes of that kind."""
+    return (program,) if kind is Graph else program.of_kind(kind)
+
+
+def _called(judged: Graph | NodeBase) -> str:
+    """What an error calls it: a node by its name, a program by the loop that makes its steps long."""
+    return str(slowest_loop(judged)) if isinstance(judged, Graph) else judged.name
+
+
+def executing(program: Graph, rule: Rule, node: Graph | NodeBase, profile: Profile) -> list[str]:
     """The shipped targets that execute the whole INTEGER graph; where there are none, those that pass `rule` on `node`.
     Targets that no chip has, and `profile` itself, are left out."""
     others = [each for each in known_profiles() if each.name not in (profile.name, *NO_CHIP)]
@@ -261,10 +302,7 @@ def executing(program: Graph, rule: Rule, node: NodeBase, profile: Profile) -> l
 
 def _passes(program: Graph, profile: Profile) -> bool:
     return all(
-        rule(profile)[1](node) is None
-        for kind, rules in ((Input, INPUT_RULES), (Population, POPULATION_RULES), (Projection, PROJECTION_RULES))
-        for rule, _ in rules
-        for node in program.of_kind(kind)
+        rule(profile)[1](node) is None for kind, rules in RULES for rule, _ in rules for node in _judged(program, kind)
     )
 
 
@@ -277,5 +315,6 @@ def support_table(profiles: list[Profile]) -> list[dict[str, str]]:
             **{profile.name: rule(profile)[0] for profile in profiles},
             "hint": hint.format(targets=""),
         }
-        for rule, hint in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES)
+        for _, rules in RULES
+        for rule, hint in rules
     ]

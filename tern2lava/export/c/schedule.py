@@ -1,9 +1,10 @@
 """When populations run, and how long their spikes are kept: chip time without the latency of its pipeline.
 
-On the chip a spike of hardware timestep t arrives in step t + 1 + delay, and a population runs from step start + 1 on.
-Counted from there, step k of a population receives step k - lag of a source, lag being 1 + delay + the source's start
-- its own. Where every lag is 0 or more, all populations make their step k in one call, sources first; where one is
-negative (it receives what its source sends later in that count), the population begins some calls later.
+On the chip a spike of hardware timestep t arrives in step t + 1 + delay, and a population makes its step k in timestep
+start + 1 + k * slowdown. So step k of a population receives step k - lag of a source, lag * slowdown being 1 + delay +
+the source's start - its own. Where every lag is 0 or more, all populations make their step k in one call, sources
+first; where one is negative (it receives what its source sends later in that count), the population begins some calls
+later.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
+from tern2lava.compiler.ir.timing import starts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +33,11 @@ class Schedule:
 def schedule(graph: Graph) -> Schedule:
     """The schedule of an INTEGER graph: every population as early as its sources allow."""
     populations = graph.of_kind(Population)
-    start = {node.name: 0 for node in graph.of_kind(Input)} | {p.name: p.start for p in populations}
+    start = starts(graph)
     wires = [(graph.projection(name), p.name) for p in populations for name in p.inputs]
-    shift = {(w.name, to): 1 + w.delay + start[w.inputs[0]] - start[to] for w, to in wires}
+    shift = {(w.name, to): (1 + w.delay + start[w.inputs[0]] - start[to]) // graph.slowdown for w, to in wires}
     begins = dict.fromkeys(start, 0)
-    # The sum of 1 + delay around a loop is positive, so that this ends.
+    # The steps of delay around a loop are positive, so that this ends.
     moved = True
     while moved:
         moved = False

@@ -69,11 +69,13 @@ class Node:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Network:
-    """The nodes of a graph by name; arithmetic: widths in bits, of an integer program alone."""
+    """The nodes of a graph by name; arithmetic: widths in bits, slowdown: hardware timesteps of a step, of an integer
+    program alone."""
 
     level: str
     nodes: Mapping[str, Node]
     arithmetic: Mapping[str, int]
+    slowdown: int
 
     def __getitem__(self, name: str) -> Node:
         return self.nodes[name]
@@ -93,7 +95,10 @@ def network_of(document: Mapping[str, Any], arrays: Mapping[str, Array]) -> Netw
     for item in document["nodes"]:
         fields = {key: value(found) for key, found in item.items() if key not in ("node", "name", "inputs")}
         nodes[item["name"]] = Node(kind=item["node"], name=item["name"], inputs=tuple(item["inputs"]), fields=fields)
-    return Network(level=document["level"], nodes=nodes, arithmetic=dict(document["arithmetic"] or {}))
+    return Network(
+        level=document["level"], nodes=nodes, arithmetic=dict(document["arithmetic"] or {}),
+        slowdown=document.get("slowdown", 1),
+    )  # fmt: skip
 
 
 def read_network(text: bytes, packed: bytes, where: object) -> Network:

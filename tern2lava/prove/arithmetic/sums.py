@@ -85,15 +85,17 @@ def _spread(value: Array, projection: Node, target: Node) -> Array:
 
 
 def _check_ways(program: Network, wire: Node, target: Node, source: str, delay: int) -> None:
-    """Every way from `source` over `wire` into `target`, through relays, takes `delay` steps of the source, and relays
-    send what they take in."""
+    """Every way from `source` over `wire` into `target`, through relays, takes `delay` steps of the source, each of
+    as many hardware timesteps as the program says; relays send what they take in."""
+    slow = program.slowdown
     for ways, first in _ways(program, wire, target):
         need(first == source, f"the source of {wire.name}")
-        need(all(way >= 0 for way in ways) and sum(ways) == delay, f"the delay of {wire.name}")
+        whole = all(way >= 0 and way % slow == 0 for way in ways)
+        need(whole and sum(ways) == delay * slow, f"the delay of {wire.name}")
 
 
 def _ways(program: Network, wire: Node, target: Node) -> Iterator[tuple[list[int], str]]:
-    """(steps of each synapse on the way, its first source)."""
+    """(hardware timesteps of each synapse on the way, those of the pipeline left out, its first source)."""
     node = program[wire.inputs[0]]
     begins = 0 if node.kind == "Input" else int(node["start"])
     steps = int(wire["delay"]) + 1 + begins - int(target["start"])

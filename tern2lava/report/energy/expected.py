@@ -15,8 +15,8 @@ from tern2lava.sim.events.counts import CoreSteps, Events, LayerEvents
 
 def expected_events(mapped: Mapped) -> tuple[Events, CoreSteps]:
     """The events of one sample (of one step where the network says no number of steps), and what each core does in a
-    step on average. Spikes on routes are those of the mapping's traffic; each meets as many synapses as a block has for
-    a source neuron on average, and as many that are not 0 as its projection has on average."""
+    hardware timestep on average. Spikes on routes are those of the mapping's traffic; each meets as many synapses as a
+    block has for a source neuron on average, and as many that are not 0 as its projection has on average."""
     graph, routing, cores = mapped.graph, mapped.routing, mapped.partition.cores
     steps = graph.steps or 1
     places = mapped.placement.core
@@ -67,10 +67,11 @@ def expected_events(mapped: Mapped) -> tuple[Events, CoreSteps]:
     found.across[0] = float(across.max(initial=0))
     found.along[0] = float(along.max(initial=0))
     events = Events(
-        samples=1, steps=steps, timesteps=steps + _further(graph), cores=cores, chips=len(set(chip.tolist())) or 1,
+        samples=1, steps=steps, timesteps=(steps - 1) * graph.slowdown + 1 + _further(graph), cores=cores,
+        chips=len(set(chip.tolist())) or 1,
         layers=tuple(layers.values()), measured=False,
     )  # fmt: skip
-    return events, found
+    return events, found.spread(graph.slowdown)
 
 
 def _rates(mapped: Mapped) -> dict[str, float]:
@@ -83,7 +84,7 @@ def _rates(mapped: Mapped) -> dict[str, float]:
 
 
 def _further(graph: Graph) -> int:
-    """Hardware timesteps of a sample beyond its own steps, as sim/events/wiring.py counts them."""
+    """Hardware timesteps of a sample after the last step of its input, as sim/events/wiring.py counts them."""
     starts = {node.name: node.start for node in graph.of_kind(Population)}
     arrive = [starts.get(p.inputs[0], 0) + 1 + p.delay for p in graph.of_kind(Projection)]
     return max([*starts.values(), *arrive], default=0)

@@ -94,7 +94,8 @@ def step_times(table: PriceTable, work: CoreSteps, chips: int) -> tuple[Reals, R
     def most(event: str) -> float:
         return table[event].span[1] if event in table else 0.0
 
-    idle = table.get("neuron_update_inactive", table["neuron_update_active"]).span[0]
+    # Between two steps neurons rest: what that takes is not known, at least nothing.
+    idle = 0.0 if work.rest else table.get("neuron_update_inactive", table["neuron_update_active"]).span[0]
     neurons = work.spikes * least("neuron_update_active") + (work.neurons - work.spikes) * idle
     shortest = np.maximum(neurons, work.nonzero * least("synapse_op")).max(axis=1, initial=0.0)
     one_by_one = (

@@ -17,7 +17,7 @@ from tern2lava.report.model.mapping import MappingBlock
 from tern2lava.report.model.memory import Memory, TwinRow
 from tern2lava.report.model.verification import Verification
 
-SCHEMA = "1.1"
+SCHEMA = "1.2"
 """The version of the keys: the first number changes where a key goes, is renamed or means or holds something else, the
 second where one is added. Words and order change neither."""
 
@@ -37,6 +37,11 @@ class Report(Block):
     )
     target: str = Field(description="Name of the hardware profile.")
     steps: int = Field(description="Time steps per sample; 0: the network does not say.")
+    slowdown: int = Field(
+        default=1,
+        description="Hardware timesteps of a step: 1, or more where a loop of several populations needs them. A sample "
+        "takes 1 + (steps - 1) * slowdown + the largest `lag` of them.",
+    )
     effort: str = Field(
         description="The effort of the compilation (quick, normal, thorough, custom): where no code of a threshold is "
         "proven to keep every spike (a note says so), code, bias and reset amount depend on it, as do the counts of "

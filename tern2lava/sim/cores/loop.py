@@ -27,6 +27,7 @@ class Loop:
         of_axons: dict[tuple[int, int], int],
     ) -> None:  # fmt: skip
         self.members = members
+        self.slowdown = images[0].slowdown
         self.images = {c: _part(images[c], [g for d, g in members if d == c]) for c in sorted({c for c, _ in members})}
         self.starts = {
             (c, g): 0 if group.local is None else group.local.start
@@ -71,23 +72,28 @@ class Loop:
         emitted: dict[int, Spikes] = {
             c: np.zeros((samples, machine.neurons), machine.spike_type) for c, machine in machines.items()
         }
-        for t in range(1, steps + max(self.starts[m] for m in self.members) + 1):
+        for t in range(1, (steps - 1) * self.slowdown + 1 + max(self.starts[m] for m in self.members) + 1):
             before = {member: emitted[member[0]][:, first[member]] for member in self.members}
             for member in before.keys() & driven.keys():
-                k = t - 1 - self.starts[member] - 1
-                before[member] = driven[member][:, k] if 0 <= k < steps else np.zeros_like(before[member])
+                k = self._step_of(member, t - 1, steps)
+                before[member] = np.zeros_like(before[member]) if k is None else driven[member][:, k]
             now = {}
             for c, machine in machines.items():
                 now[c] = machine.step(t, self._arriving(c, t, before, given, samples, steps, machine))
             emitted = now
             for member in groups:
-                k = t - self.starts[member] - 1
-                if 0 <= k < steps:
+                k = self._step_of(member, t, steps)
+                if k is not None:
                     span, result = first[member], results[member]
                     result.spikes[:, k] = emitted[member[0]][:, span]
                     if result.u is not None and result.v is not None:
                         result.u[:, k], result.v[:, k] = machines[member[0]].u[:, span], machines[member[0]].v[:, span]
         yield from results.values()
+
+    def _step_of(self, place: Place, t: int, steps: int) -> int | None:
+        """Which step a group makes in hardware timestep t; None: it rests."""
+        k, late = divmod(t - self.starts[place] - 1, self.slowdown)
+        return k if late == 0 and 0 <= k < steps else None
 
     def _arriving(
         self, c: int, t: int, before: dict[Place, Spikes], given: dict[str, Spikes], samples: int, steps: int,
@@ -98,8 +104,8 @@ class Loop:
         for name, gather, axon_of in self.ranges[c]:
             seen = np.zeros((samples, gather.volume), np.int64)
             if name in given:
-                k = t - 2 - self.starts[gather.feeds[0].source]
-                if 0 <= k < steps:
+                k = self._step_of(gather.feeds[0].source, t - 1, steps)
+                if k is not None:
                     seen += given[name][:, k]
             else:
                 for feed in gather.feeds:

@@ -23,7 +23,7 @@ class CoreMachine:
     """
 
     def __init__(self, image: CoreImage, batch: int = 1, steps: int | None = None) -> None:
-        """steps: each group is active for that many steps after its start, None for ever."""
+        """steps: each group makes that many steps after its start, None for ever."""
         assert image.kind == CORE
         self.image = image
         self.batch = batch
@@ -46,7 +46,7 @@ class CoreMachine:
 
     def step(self, t: int, arriving: Ints) -> Spikes:
         """Spikes (batch, neurons) of hardware timestep t, given `arriving` (batch, axons): what was emitted in the step
-        before. Groups rest outside their window."""
+        before. Groups rest outside their window and between their steps."""
         image = self.image
         sums = [np.zeros(state.u.shape, np.int64) for state in self.groups]
         for index, axons in enumerate(image.axons):
@@ -61,17 +61,18 @@ class CoreMachine:
                 block = image.blocks[axons.block]
                 sums[block.group] += accumulate(block.local, x).astype(np.int64) * self._gains[axons.block]
         spikes: Spikes = np.zeros((self.batch, self.neurons), self.spike_type)
-        for index, (group, state) in enumerate(zip(image.groups, self.groups, strict=True)):
-            if self.active(index, t):
-                assert group.local is not None
+        for index, state in enumerate(self.groups):
+            if self.step_of(index, t) is not None:
                 spikes[:, self.neuron_ends[index] : self.neuron_ends[index + 1]] = state.step(sums[index])
         return spikes
 
-    def active(self, group: int, t: int) -> bool:
-        """Whether a group is past its start (and within its window) at hardware timestep t."""
+    def step_of(self, group: int, t: int) -> int | None:
+        """Which step, from 0, a group makes in hardware timestep t; None: it rests, before its start, behind its window
+        or between two steps."""
         local = self.image.groups[group].local
         assert local is not None
-        return t > local.start and (self.steps is None or t <= local.start + self.steps)
+        k, late = divmod(t - local.start - 1, self.image.slowdown)
+        return k if late == 0 and k >= 0 and (self.steps is None or k < self.steps) else None
 
     @property
     def v(self) -> Ints:

@@ -19,6 +19,7 @@ from tern2lava.compiler.image.core_image import CoreImage
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Projection
 from tern2lava.compiler.ir.shapes import Pooling, Spikes
 from tern2lava.sim.cores.loop import Loop
+from tern2lava.sim.cores.reference import slowdown_of
 from tern2lava.sim.cores.result import Result
 from tern2lava.sim.cores.routes import Gather, Place, fill, gathers
 from tern2lava.sim.engine.program import Program, prepare
@@ -84,6 +85,7 @@ def prepare_cores(images: list[CoreImage], host: CoreImage, levels: list[tuple[i
     Raises InputError where a route leads to a core or axon range that is not there, or one for another population.
     """
     everything = [*images, host]
+    slowdown_of(everything)
     found, of_axons = gathers(everything)
     reads: dict[Place, dict[str, int]] = {}
     for c, image in enumerate(images):
@@ -141,7 +143,10 @@ def _group_graph(
             replace(block, name=f"block {name}", inputs=(name,), delay=block.delay + start, pooling=pooling)
         )
     population = replace(local, name="neurons", inputs=tuple(p.name for p in projections))
-    return Graph(level=Level.INTEGER, arithmetic=image.arithmetic, nodes=(*inputs, *projections, population))
+    return Graph(
+        level=Level.INTEGER, arithmetic=image.arithmetic, nodes=(*inputs, *projections, population),
+        slowdown=image.slowdown,
+    )  # fmt: skip
 
 
 def _source(everything: list[CoreImage], gather: Gather, levels: list[tuple[int, int]]) -> tuple[int, int, int]:

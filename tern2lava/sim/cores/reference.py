@@ -32,6 +32,7 @@ def run(
     check_cover(cores)
     batch, steps = next(iter(inputs.values())).shape[:2]
     emitted_by_host = _host_rows(host, inputs, batch, steps)
+    slow = slowdown_of([*cores, host])
     machines = [CoreMachine(image, batch, steps) for image in cores]
     wires = links([*cores, host])
     starts = [group.local.start for image in cores for group in image.groups if group.local is not None]
@@ -46,9 +47,11 @@ def run(
     forced = {name: values.reshape(batch, steps, -1) for name, values in (driven or {}).items()}
 
     arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
-    for t in range(1, steps + max(starts, default=0) + 1):
+    for t in range(1, (steps - 1) * slow + 1 + max(starts, default=0) + 1):
         out: list[Spikes] = [machine.step(t, x) for machine, x in zip(machines, arriving, strict=True)]
-        out.append(emitted_by_host[:, t - 1] if t <= steps else np.zeros_like(emitted_by_host[:, 0]))
+        given, late = divmod(t - 1, slow)
+        sends = late == 0 and given < steps
+        out.append(emitted_by_host[:, given] if sends else np.zeros_like(emitted_by_host[:, 0]))
         sent = [*(_sent(*each, t, forced) for each in zip(machines, out, places, strict=False)), out[-1]]
         arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
         for wire in wires:
@@ -59,9 +62,9 @@ def run(
                 arriving[wire.target][:, wire.axon] += sent[wire.source][:, wire.neuron]
         for machine, place, fired in zip(machines, places, out, strict=False):
             for index, group in enumerate(machine.image.groups):
-                if machine.active(index, t):
-                    assert group.local is not None
-                    k, mine = t - group.local.start - 1, slice(*machine.neuron_ends[index : index + 2])
+                k = machine.step_of(index, t)
+                if k is not None:
+                    mine = slice(*machine.neuron_ends[index : index + 2])
                     spikes[group.name][:, k, place[index]] = fired[:, mine]
                     if states:
                         v[group.name][:, k, place[index]] = machine.groups[index].v
@@ -76,11 +79,23 @@ def _sent(machine: CoreMachine, fired: Spikes, places: Sequence[Ints], t: int, d
         return fired
     sent = fired.astype(np.int64)
     for index, group in enumerate(machine.image.groups):
-        if group.name in driven and machine.active(index, t):
-            assert group.local is not None
+        k = machine.step_of(index, t)
+        if group.name in driven and k is not None:
             mine = slice(*machine.neuron_ends[index : index + 2])
-            sent[:, mine] = driven[group.name][:, t - group.local.start - 1, places[index]]
+            sent[:, mine] = driven[group.name][:, k, places[index]]
     return sent
+
+
+def slowdown_of(images: Sequence[CoreImage]) -> int:
+    """The hardware timesteps of a step that all images say. Raises InputError where they do not agree."""
+    found = {image.slowdown for image in images}
+    if len(found) != 1:
+        raise InputError(
+            "core images",
+            f"requires one number of hardware timesteps a step; found {' and '.join(map(str, sorted(found)))}; compile "
+            "again",
+        )
+    return found.pop()
 
 
 def check_cover(cores: Sequence[CoreImage]) -> None:

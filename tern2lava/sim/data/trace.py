@@ -14,7 +14,7 @@ from tern2lava.compiler.shown import Shown
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trace(Shown):
     """Activity of a run. Each array is (batch, steps, neurons); step k of a population is its
-    hardware timestep start + k + 1.
+    hardware timestep start + 1 + k * slowdown of its program.
 
     v and u: states after the step, recorded when asked for (else empty dictionaries): int64, or float64 of a run in
     real numbers, which records v alone.

@@ -2,7 +2,8 @@
 
 A group without a loop is one population: its sources' whole spike trains are known, so several steps are summed at a
 time and weights are read once for all of them. Populations that feed each other are executed hardware timestep by
-hardware timestep.
+hardware timestep; where a step of the network takes several of them, round by round of as many, those that step first
+in a round first.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def run_group(
     """Fill the group's part of spikes (samples, steps, places) uint8, and of v_trace and u_trace (same) where their
     first axis is not empty.
 
-    addresses: of the ways of summing and stepping (see columns). span: hardware timesteps before the first and after
-    the last step of a sample that some population of a loop executes, steps at a time, and whether there is a loop.
+    addresses: of the ways of summing and stepping (see columns). span: rounds before the first and after the last step
+    of a sample that some population of a loop executes, steps at a time, and whether there is a loop.
     inputs: (samples, steps, values) uint8, as spikes are; negative values are int8 in its guise. a, u, v, further:
     scratch for sums and states.
     """

@@ -66,6 +66,10 @@ def make_tables(
     """The tables of `nodes`, states in `kind`; places and input_places: where a node's values begin in a row."""
     arithmetic = graph.arithmetic
     assert arithmetic is not None
+    slow = graph.slowdown
+    if recurrent:
+        # Of all that happens in one round of `slow` hardware timesteps the earliest comes first.
+        nodes = sorted(nodes, key=lambda node: node.start % slow)
     rows: list[Ints] = []
     projections: list[Ints] = []
     pools: dict[str, list[Array]] = {"codes": [], "planes": [], "windows_of": [], "gains": [], "parameters": []}
@@ -74,7 +78,7 @@ def make_tables(
         count = size(node.shape)
         row = np.zeros(columns.POPULATION_FIELDS, np.int64)
         parameters = _parameters(node, arithmetic, effort)
-        row[columns.START], row[columns.NEURONS], row[columns.PLACE] = node.start, count, places[node.name]
+        row[columns.START], row[columns.NEURONS], row[columns.PLACE] = node.start // slow, count, places[node.name]
         row[columns.STATES], states = states, states + count
         row[columns.PARAMETERS_AT] = _append(pools["parameters"], parameters)
         row[columns.DISTINCT] = parameters.shape[1]
@@ -95,7 +99,7 @@ def make_tables(
         block = min(max(fitting, dense.ROWS), 32) if has_dense and not recurrent else 1
         rows.append(row)
     joined = {key: np.concatenate([np.zeros(0, np.int64), *arrays]) for key, arrays in pools.items()}
-    starts = [node.start for node in nodes] if recurrent else [0]
+    starts = [node.start // slow for node in nodes] if recurrent else [0]
     return Tables(
         populations=np.stack(rows),
         projections=np.stack(projections) if projections else np.zeros((0, columns.PROJECTION_FIELDS), np.int64),
@@ -173,7 +177,7 @@ def _projection_row(
     row[columns.FROM_INPUT] = from_input
     row[columns.SOURCE_AT] = (input_places if from_input else places)[source.name]
     row[columns.SOURCE_SIZE] = size(source.shape)
-    row[columns.SHIFT] = target.start - start - 1 - projection.delay
+    row[columns.SHIFT] = (target.start - start - 1 - projection.delay) // graph.slowdown
     row[columns.DIGITS] = digits(projection)
     row[columns.PLANES_AT] = _append(pools["planes"], bit_planes(projection))
     row[columns.FLUSH] = np.iinfo(np.int16).max // max(1, largest_code(projection))

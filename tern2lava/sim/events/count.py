@@ -42,7 +42,12 @@ class Counter:
 
     def _counted(self, active: Mapping[str, Reals]) -> CoreSteps:
         """Count what spiked, (samples, steps, neurons) by input and population."""
-        wiring, steps, starts = self.wiring, self.steps, self.wiring.starts
+        wiring, starts = self.wiring, self.wiring.starts
+
+        def window(begin: int) -> slice:
+            """The hardware timesteps of all steps of what makes its first in timestep `begin`, from 0."""
+            return slice(begin, begin + (self.steps - 1) * wiring.slowdown + 1, wiring.slowdown)
+
         samples = len(next(iter(active.values())))
         spikes, leaving, arriving, nonzero, stored = (
             np.zeros((samples, self.timesteps, wiring.cores)) for _ in range(5)
@@ -52,11 +57,11 @@ class Counter:
             self.layers[name] = self.layers[name].plus(spikes=float(values.sum()))
         for seat in wiring.seats:
             fired = active[seat.population][:, :, seat.neuron].sum(axis=2)
-            spikes[:, seat.start : seat.start + steps, seat.core] += fired
+            spikes[:, window(seat.start), seat.core] += fired
         for route in wiring.routes:
             each = active[route.source][:, :, route.neuron] @ route.fan
             begin = starts.get(route.source, 0)
-            sent, met = slice(begin, begin + steps), slice(begin + 1 + route.delay, begin + 1 + route.delay + steps)
+            sent, met = window(begin), window(begin + 1 + route.delay)
             if route.core != HOST:
                 leaving[:, sent, route.core] += each[..., 0]
             arriving[:, met, route.to] += each[..., 0]
@@ -73,13 +78,13 @@ class Counter:
         flat = [found.reshape(-1, wiring.cores) for found in (spikes, leaving, arriving, nonzero, stored)]
         return CoreSteps(
             neurons=self.neurons, spikes=flat[0], leaving=flat[1], arriving=flat[2], nonzero=flat[3], stored=flat[4],
-            across=across.reshape(-1), along=along.reshape(-1),
+            across=across.reshape(-1), along=along.reshape(-1), rest=wiring.slowdown > 1,
         )  # fmt: skip
 
     @property
     def timesteps(self) -> int:
         """Hardware timesteps of a sample."""
-        return self.steps + self.wiring.further
+        return (self.steps - 1) * self.wiring.slowdown + 1 + self.wiring.further
 
     def result(self) -> Events:
         """What was counted so far."""

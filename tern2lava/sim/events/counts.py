@@ -37,7 +37,7 @@ class LayerEvents:
 class CoreSteps:
     """What each core does in hardware timesteps, arrays (timesteps, cores): neurons (cores,) that it updates in each,
     spikes of its own, messages that leave and arrive, synapses met. across, along (timesteps,): links of the longest
-    route that carried a spike."""
+    route that carried a spike. rest: neurons may keep their state in a timestep, which is no update then."""
 
     neurons: Reals
     spikes: Reals
@@ -47,6 +47,16 @@ class CoreSteps:
     stored: Reals
     across: Reals
     along: Reals
+    rest: bool = False
+
+    def spread(self, slowdown: int) -> CoreSteps:
+        """The events of a step shared by the hardware timesteps that it takes."""
+        if slowdown == 1:
+            return self
+        events = {
+            name: getattr(self, name) / slowdown for name in ("spikes", "leaving", "arriving", "nonzero", "stored")
+        }
+        return replace(self, rest=True, **events)
 
     @staticmethod
     def nothing(neurons: Reals, timesteps: int) -> CoreSteps:

@@ -48,12 +48,14 @@ class Seat:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Wiring:
-    """Cores (by the number of images), chips that hold one of them, the neurons on each and their routes."""
+    """Cores (by the number of images), chips that hold one of them, the neurons on each and their routes; slowdown:
+    hardware timesteps of a step of the network."""
 
     cores: int
     chips: int
     seats: tuple[Seat, ...]
     routes: tuple[Route, ...]
+    slowdown: int = 1
 
     @property
     def starts(self) -> dict[str, int]:
@@ -62,8 +64,8 @@ class Wiring:
 
     @property
     def further(self) -> int:
-        """Hardware timesteps that a sample takes beyond its own steps, until the last population had them all and the
-        last spike has arrived."""
+        """Hardware timesteps that a sample takes after the last step of its input, until the last population had all
+        its steps and the last spike has arrived."""
         starts = self.starts
         return max([*starts.values(), *(starts.get(r.source, 0) + 1 + r.delay for r in self.routes)], default=0)
 
@@ -98,7 +100,10 @@ def wiring_of(images: Sequence[bytes], host_image: bytes, profile: Profile) -> W
                     along=abs(begin[0] - int(row[to])), delay=block.local.delay,
                 )
             )  # fmt: skip
-    return Wiring(cores=len(cores), chips=len(set(chip.tolist())), seats=tuple(seats), routes=tuple(routes))
+    return Wiring(
+        cores=len(cores), chips=len(set(chip.tolist())), seats=tuple(seats), routes=tuple(routes),
+        slowdown=host.slowdown,
+    )  # fmt: skip
 
 
 def _sent(

@@ -24,6 +24,8 @@ def why_not_lif(
     graph: Graph, population: Population, incoming: list[Projection], shift: int, skew: dict[str, int]
 ) -> str:
     """The first reason why Lava's LIFReset cannot execute `population` exactly; empty where it can."""
+    if graph.slowdown > 1:
+        return f"it holds its state for {graph.slowdown - 1} in {graph.slowdown} hardware timesteps (LIF leaks in each)"
     reason = why_no_stock_lif(population)
     if reason:
         return reason

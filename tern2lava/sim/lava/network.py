@@ -49,6 +49,7 @@ def build(plan: StockPlan, shared: SharedArrays) -> tuple[Any, dict[Any, Observe
             steps=plan.steps,
             period=plan.period,
             start=node.start if isinstance(node, Population) else 0,
+            slowdown=graph.slowdown,
         )
         for node in (*graph.of_kind(Input), *graph.of_kind(Population))
     }

@@ -4,14 +4,16 @@ Lava's own processes are chosen wherever their semantics give our result exactly
 dense/models.py, sparse/models.py, conv/models.py of lava-nc 0.10; for neurons see lif_choice.py); else ours from
 sim/lava/procs, with the first reason found.
 
-Time. A Lava step is a hardware timestep. Sample b occupies the steps after b * period: a population is in its window in
-steps b * period + start + 1 .. + steps. The skew of a projection is start of its target - (start of its source + 1 +
-delay). What a source emits in its window reaches the target within its window, moved by the skew, so that with
-period = steps + max |skew| nothing emitted for one sample arrives in the window of another. Our neurons are silent
-outside their windows. Lava's LIFReset is not (a bias can make it fire), but it forgets u and v at the first step of
-each window; where all its outgoing projections have skew 0, whatever it emits outside its windows arrives outside
-those of its targets, which forget it too. Hence stock neurons where that holds, ours elsewhere (recurrence). TernaryLIF
-forgets nothing: it runs one sample, and only where nothing reaches it before its window.
+Time. A Lava step is a hardware timestep, and `slowdown` of them are a step of the network. Sample b occupies the Lava
+steps after b * period: a population makes its step k in b * period + start + 1 + k * slowdown. The skew of a projection
+is start of its target - (start of its source + 1 + delay). What a source emits in its window reaches the target within
+its window, moved by the skew, so that with period = steps * slowdown + max |skew| nothing emitted for one sample
+arrives in the window of another. Our neurons are silent outside their windows, and between their steps, in which they
+keep their states. Lava's LIFReset leaks in every Lava step, and is no neuron that rests between its steps; nor is it
+silent outside its windows (a bias can make it fire), but it forgets u and v at the first step of each window; where all
+its outgoing projections have skew 0, whatever it emits outside its windows arrives outside those of its targets, which
+forget it too. Hence stock neurons where that holds, ours elsewhere (recurrence). TernaryLIF forgets nothing: it runs
+one sample, and only where nothing reaches it before its window.
 """
 
 from __future__ import annotations
@@ -117,7 +119,7 @@ def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
     refuse_unbounded(graph, steps)
     graph = unpooled_graph(graph)
     skew = skews(graph)
-    period = steps + max((abs(s) for s in skew.values()), default=0)
+    period = steps * graph.slowdown + max((abs(s) for s in skew.values()), default=0)
     populations = graph.of_kind(Population)
     neurons = {
         p.name: plan_neuron(graph, p, skew, steps, early=_early(graph, p, skew), samples=samples) for p in populations
@@ -132,7 +134,7 @@ def plan_stock(graph: Graph, samples: int, steps: int) -> StockPlan:
         samples=samples,
         steps=steps,
         period=period,
-        lava_steps=(samples - 1) * period + steps + max(p.start for p in populations),
+        lava_steps=(samples - 1) * period + (steps - 1) * graph.slowdown + 1 + max(p.start for p in populations),
         neurons=neurons,
         synapses=synapses,
     )

@@ -64,17 +64,19 @@ class LavaRun:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """When a population executes which sample: sample b in Lava steps b * period + start + 1 to .. + start + steps."""
+    """When a population executes what: step k of sample b in Lava step b * period + start + 1 + k * slowdown."""
 
     samples: int
     steps: int
     period: int
     start: int
+    slowdown: int = 1
 
     def place(self, time_step: int) -> tuple[int, int] | None:
-        """Sample and step (from 0) of a Lava step (from 1); None outside every window."""
-        sample, k = divmod(time_step - self.start - 1, self.period)
-        return (sample, k) if 0 <= sample < self.samples and k < self.steps else None
+        """Sample and step (from 0) of a Lava step (from 1); None outside every window and between two steps."""
+        sample, behind = divmod(time_step - self.start - 1, self.period)
+        k, late = divmod(behind, self.slowdown)
+        return (sample, k) if late == 0 and 0 <= sample < self.samples and k < self.steps else None
 
 
 def samples_and_steps(inputs: Mapping[str, Spikes]) -> tuple[int, int]:

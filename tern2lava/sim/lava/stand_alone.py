@@ -49,7 +49,8 @@ def build_network(
 
     rows: values of each input, (samples, steps, neurons). read(core, group): whether a group has a readout.
     """
-    window = Window(samples=samples, steps=steps, period=steps + network["longest_skew"], start=0)
+    period = steps * network["slowdown"] + network["longest_skew"]
+    window = Window(samples=samples, steps=steps, period=period, start=0, slowdown=network["slowdown"])
     processes: dict[str, Any] = {}
     for core in network["cores"]:
         groups = [
@@ -89,6 +90,13 @@ def build_network(
                 getattr(cores[number], f"spikes_{index}").connect(readout.s_in)
                 processes[readout.name] = readout
     return processes, records
+
+
+def lava_steps(network: dict[str, Any], samples: int, steps: int) -> int:
+    """The Lava steps, one for each hardware timestep, in which the last group ends the last sample."""
+    last = max(group["start"] for core in network["cores"] for group in core["groups"])
+    period = steps * network["slowdown"] + network["longest_skew"]
+    return int((samples - 1) * period + (steps - 1) * network["slowdown"] + 1 + last)
 
 
 def _parts(groups: Sequence[CoreGroup], core: Any) -> list[Any]:
@@ -132,10 +140,8 @@ def run_network(folder: Path, given: dict[str, Any], *, everything: bool = False
 
     processes, records = build_network(network, rows, samples, steps, read)
     first = next(iter(processes.values()))
-    last = max(group["start"] for core in network["cores"] for group in core["groups"])
-    period = steps + network["longest_skew"]
     first.run(
-        condition=RunSteps(num_steps=(samples - 1) * period + steps + last),
+        condition=RunSteps(num_steps=lava_steps(network, samples, steps)),
         run_cfg=Loihi2SimCfg(select_tag="fixed_pt"),
     )
     first.stop()

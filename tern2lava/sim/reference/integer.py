@@ -14,6 +14,7 @@ from tern2lava.compiler.certify.wrapping import refuse_unbounded
 from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Ints, Spikes, broadcast, size
+from tern2lava.compiler.ir.timing import starts
 from tern2lava.compiler.neurons.mechanism import IntegerCell, kinds_of
 from tern2lava.sim.data.trace import Trace
 
@@ -117,18 +118,19 @@ def run(
 ) -> Trace:  # fmt: skip
     """The trace of an INTEGER graph on `inputs`: for every Input, values (batch, steps, *shape).
 
-    A spike of hardware timestep t reaches its targets in step t + 1 + delay. Each population is recorded over its
-    window, hardware timesteps start + 1 to start + steps. make: what executes a population (watch.Watch also
-    notes what its accumulators hold). driven: of some populations, values (batch, steps, *shape) that their targets
-    receive in the place of their spikes, step k of their window being k; they themselves spike, reset and are recorded
-    as ever. Raises UnsupportedError where a current can outgrow 64 bits.
+    A spike of hardware timestep t reaches its targets in hardware timestep t + 1 + delay. Each population steps, and is
+    recorded, in the hardware timesteps start + 1 + k * slowdown of its window, k = 0 to steps - 1, and keeps its state
+    in all others. make: what executes a population (watch.Watch also notes what its accumulators hold). driven: of some
+    populations, values (batch, steps, *shape) that their targets receive in the place of their spikes, step k of their
+    window being k; they themselves spike, reset and are recorded as ever. Raises UnsupportedError where a current can
+    outgrow 64 bits.
     """
     assert graph.arithmetic is not None
     nodes, populations = graph.of_kind(Input), graph.of_kind(Population)
     batch, steps = next(iter(inputs.values())).shape[:2]
     refuse_unbounded(graph, steps)
     state = {p.name: make(p, graph.arithmetic, batch) for p in populations}
-    start = {p.name: p.start for p in populations} | {n.name: 0 for n in nodes}
+    start = starts(graph)
     sizes = {n.name: size(n.shape) for n in nodes} | {p.name: size(p.shape) for p in populations}
     emitted: dict[str, Spikes] = {p.name: np.zeros((batch, steps, sizes[p.name]), spike_type(p)) for p in populations}
     for node in nodes:
@@ -138,16 +140,21 @@ def run(
     v = {p.name: np.zeros((batch, steps, sizes[p.name]), np.int64) for p in populations if states}
     u = {p.name: np.zeros((batch, steps, sizes[p.name]), np.int64) for p in populations if states}
 
-    def arriving(projection: Projection, t: int) -> Spikes | None:
-        """What the source sent 1 + delay steps before hardware timestep t; None outside its window."""
-        source = projection.inputs[0]
-        k = t - 1 - projection.delay - start[source] - 1
-        return sent[source][:, k] if 0 <= k < steps else None
+    def step_at(name: str, t: int) -> int | None:
+        """Which of its steps a population or Input makes in hardware timestep t; None: it rests."""
+        k, late = divmod(t - start[name] - 1, graph.slowdown)
+        return k if late == 0 and 0 <= k < steps else None
 
-    for t in range(1, steps + max(start.values()) + 1):
+    def arriving(projection: Projection, t: int) -> Spikes | None:
+        """What the source sent 1 + delay hardware timesteps before t; None where it rested."""
+        source = projection.inputs[0]
+        k = step_at(source, t - 1 - projection.delay)
+        return None if k is None else sent[source][:, k]
+
+    for t in range(1, (steps - 1) * graph.slowdown + 1 + max(start.values()) + 1):
         for population in populations:
-            k = t - population.start - 1
-            if not 0 <= k < steps:
+            k = step_at(population.name, t)
+            if k is None:
                 continue
             a = np.zeros((batch, sizes[population.name]), np.int64)
             for name in population.inputs:

@@ -91,15 +91,18 @@ def first_difference(reference: Trace, other: Trace, graph: Graph) -> Difference
     """
     first: tuple[int, int] | None = None
     found: Population | None = None
+    at = 0
     populations = graph.of_kind(Population)
     for order, population in enumerate(populations):
         step = _first_differing_step(reference, other, population.name)
-        if step is not None and (first is None or (population.start + step, order) < first):
-            first, found = (population.start + step, order), population
+        if step is None:
+            continue
+        when = population.start + step * graph.slowdown + 1, order
+        if first is None or when < first:
+            first, found, at = when, population, step
     if first is None or found is None:
         return None
-    step = first[0] - found.start
-    return _describe(reference, other, found, step)
+    return _describe(reference, other, found, at, first[0])
 
 
 def compare(executions: Mapping[str, Trace], graph: Graph) -> Comparison:
@@ -141,7 +144,7 @@ def _first_differing_step(reference: Trace, other: Trace, name: str) -> int | No
     return min(steps, default=None)
 
 
-def _describe(reference: Trace, other: Trace, population: Population, step: int) -> Difference:
+def _describe(reference: Trace, other: Trace, population: Population, step: int, chip_step: int) -> Difference:
     """The first differing neuron of `population` in `step`, in the lowest sample."""
     name = population.name
     here = np.any([mask[:, step] for mask in _differences(reference, other, name)], axis=0)
@@ -159,7 +162,7 @@ def _describe(reference: Trace, other: Trace, population: Population, step: int)
         population=name,
         sample=sample,
         step=step + 1,
-        chip_step=population.start + step + 1,
+        chip_step=chip_step,
         neuron=neuron,
         coordinates=_coordinates(neuron, population.shape),
         reference=state(reference, other),

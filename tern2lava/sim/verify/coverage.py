@@ -16,6 +16,7 @@ import numpy as np
 
 from tern2lava.compiler.certify.ranges import emitted_range
 from tern2lava.compiler.image.core_image import CORE, decode_core
+from tern2lava.compiler.ir import timing
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
 from tern2lava.compiler.ir.linear import accumulate, pooled, seen
 from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Spikes, frozen, size
@@ -74,9 +75,7 @@ class Activity:
 
 def offset_of(program: Graph, projection: Projection, target: Population) -> int:
     """Steps by which a spike's place in its source's window is before that of its arrival in the target's."""
-    source = program[projection.inputs[0]]
-    start = source.start if isinstance(source, Population) else 0
-    return start + 1 + projection.delay - target.start
+    return timing.offset_of(projection, target, timing.starts(program)) // program.slowdown
 
 
 def wires_of(program: Graph) -> tuple[tuple[Projection, Population], ...]:

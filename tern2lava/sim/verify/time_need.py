@@ -60,7 +60,7 @@ def expected(setup: Setup, data: SpikeData, amounts: tuple[tuple[str, int], ...]
     for name, amount in amounts:
         entry = EXECUTIONS.get(name)
         if entry.meets:
-            found[name] = amount * data.steps * effort.lava_step_us / 1e6
+            found[name] = amount * data.steps * program.slowdown * effort.lava_step_us / 1e6
         elif not entry.lava:
             found[name] = times * _seconds(partial(entry.run, setup, part, lambda done, total: None))
 

@@ -18,11 +18,13 @@ from tern2lava.compiler.image.core_image import (
     SynapseBlock,
     decode_core,
     encode_core,
+    sections,
 )
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Arithmetic, Decays, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import ConvGeometry, frozen
 from tern2lava.errors import InputError
+from tern2lava.prove.image import read_image
 
 
 def example() -> CoreImage:
@@ -154,7 +156,7 @@ def test_flags_that_say_nothing_and_relays_that_round_are_refused(flags: int) ->
 def test_images_of_the_version_that_knew_no_rounding_are_refused() -> None:
     data = bytearray(encode_core(example())[:-4])
     data[4] = 2
-    with pytest.raises(InputError, match=r"version 2.*reads version 3"):
+    with pytest.raises(InputError, match=r"version 2.*reads versions 3 and 4"):
         decode_core(bytes(data) + struct.pack("<I", zlib.crc32(data)))
 
 
@@ -183,3 +185,20 @@ def test_records_that_disagree_are_refused() -> None:
     ):
         with pytest.raises(InputError):
             decode_core(encode_core(broken))
+
+
+def test_images_of_long_steps_say_so_in_a_version_of_their_own_and_others_are_as_before() -> None:
+    plain = encode_core(example())
+    slow = encode_core(replace(example(), slowdown=3))
+    assert (plain[4], slow[4]) == (3, 4)
+    assert slow[5:32] == plain[5:32]
+    assert slow[34:-4] == plain[32:-4]
+    assert (decode_core(plain).slowdown, decode_core(slow).slowdown) == (1, 3)
+    assert sections(slow) == replace(sections(plain), rest=sections(plain).rest + 2)
+    with pytest.raises(InputError, match="a value does not fit"):
+        encode_core(replace(example(), slowdown=1 << 16))
+    for length in (0, 1):
+        data = slow[:32] + struct.pack("<H", length) + slow[34:-4]
+        for read in (decode_core, lambda data: read_image(data, "image")):
+            with pytest.raises(InputError, match=f"a step of {length} hardware timesteps in version 4"):
+                read(data + struct.pack("<I", zlib.crc32(data)))

@@ -1,4 +1,4 @@
-"""From source time to chip time: pipeline latencies, the delays that balance paths, and loops that are too fast."""
+"""From source time to chip time: pipeline latencies, the delays that balance paths, and loops that need long steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ from tern2lava.compiler.ir.graph import (
     Projection,
 )
 from tern2lava.compiler.ir.shapes import frozen
-from tern2lava.compiler.passes.pipeline import lower
+from tern2lava.compiler.ir.timing import Loop, latencies, slowest_loop
+from tern2lava.compiler.passes.pipeline import lower, lower_until
+from tern2lava.compiler.passes.retime import pipeline_latencies
 from tern2lava.errors import UnsupportedError
 from tern2lava.sim.reference import integer
 from tern2lava.sim.reference.real import run_float
@@ -114,15 +116,39 @@ def test_a_loop_onto_itself_runs_exactly(fine: Arithmetic) -> None:
     assert (node(program, "a", Population).start, node(program, "r", Projection).delay) == (1, 0)
 
 
-def test_a_loop_with_fewer_steps_than_synapses_is_refused_by_its_names(fine: Arithmetic) -> None:
-    graph = network(
-        Delay(name="back", inputs=("b",), steps=1), dense("r", "back"), Delay(name="long", inputs=("b",), steps=5),
-        dense("r2", "long"), dense("w1", "x"), neurons("a", "w1", "r", "r2"), dense("w2", "a"), neurons("b", "w2"),
+def test_a_loop_with_fewer_steps_than_synapses_takes_as_many_timesteps_a_step_as_it_needs(fine: Arithmetic) -> None:
+    program = same_spikes(
+        network(
+            Delay(name="back", inputs=("b",), steps=1), dense("r", "back"), Delay(name="long", inputs=("b",), steps=5),
+            dense("r2", "long"), dense("w1", "x"), neurons("a", "w1", "r", "r2"), dense("w2", "a"), neurons("b", "w2"),
+        ), fine,
     )  # fmt: skip
-    with pytest.raises(UnsupportedError) as raised:
-        lower(graph, fine)
-    assert raised.value.node in ("a -> b -> a", "b -> a -> b")
-    assert "found 1 step of delay over 2 synapses" in str(raised.value)
+    assert program.slowdown == 2
+    assert [node(program, name, Population).start for name in "ab"] == [1, 2]
+    # Of the 10 timesteps that 5 steps take, the latencies take one and the synapse one.
+    assert [node(program, name, Projection).delay for name in ("r", "r2", "w2")] == [0, 8, 0]
+    assert sum("a step takes 2 hardware timesteps" in note for note in program.notes) == 1
+    loop = slowest_loop(program)
+    assert loop is not None
+    assert (set(loop.names), loop.waits) == ({"a", "b"}, 1)
+
+
+@pytest.mark.parametrize(("length", "waits", "slowdown"), [(3, 1, 3), (3, 2, 2), (3, 3, 1), (5, 2, 3), (4, 2, 2)])
+def test_the_slowest_loop_decides_and_no_shorter_step_has_latencies(length: int, waits: int, slowdown: int) -> None:
+    chain = [neurons("p0", "in", "back"), *(neurons(f"p{k}", f"w{k}") for k in range(1, length))]
+    wires = [dense(f"w{k}", f"p{k - 1}") for k in range(1, length)]
+    late = [Delay(name="late", inputs=(f"p{length - 1}",), steps=waits), dense("back", "late")]
+    # A second loop of one synapse and one step, which asks for nothing.
+    self_loop = [Delay(name="late0", inputs=("p1",), steps=1), dense("own", "late0")]
+    chain[1] = neurons("p1", "w1", "own")
+    graph = lower_until(network(*late, *self_loop, dense("in", "x"), *wires, *chain), Level.TERNARY)
+    timing = pipeline_latencies(graph)
+    assert timing.slowdown == slowdown
+    assert (timing.loop is None) == (slowdown == 1)
+    for target in graph.of_kind(Neuron):
+        for projection in graph.projections(target.inputs):
+            assert timing.chip_delay(projection, target.name) >= 0
+    assert slowdown == 1 or isinstance(latencies(graph, slowdown - 1), Loop)
 
 
 def test_a_loop_without_any_delay_is_refused_by_its_names(fine: Arithmetic) -> None:

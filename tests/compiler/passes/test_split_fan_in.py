@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -215,22 +216,31 @@ def test_sums_that_no_spike_carries_are_made_narrower_or_refused() -> None:
         check_rules(wider, profile)
 
 
-def test_a_loop_without_a_step_to_spare_is_refused_by_name_and_one_with_it_is_split() -> None:
+@pytest.mark.parametrize(("delay", "slowdown"), [(1, 2), (2, 1)])
+def test_a_wide_loop_is_split_and_has_longer_steps_where_none_is_to_spare(delay: int, slowdown: int) -> None:
     # The narrow recurrent layer stays as it is: only what comes from outside goes through relays.
     profile = narrow(20)
     program = lower(dense_net(delay=1), arithmetic_of(profile), profile=profile).program
     assert "back" in program["h"].inputs
-    wide_loop = dense_net(inputs=4, hidden=24, delay=1)
-    with pytest.raises(UnsupportedError, match=r"h -> h\.relay\d -> h.*relays \(of h, y\) included"):
-        lower(wide_loop, arithmetic_of(profile), profile=profile)
-    slower = dense_net(inputs=4, hidden=24, delay=2)
-    compiled = build(slower, profile)
+    assert program.slowdown == 1
+    graph = dense_net(inputs=4, hidden=24, delay=delay)
+    compiled = build(graph, profile)
     assert relays_of(compiled.lowered.program)
+    assert compiled.lowered.program.slowdown == slowdown
+    told = [note for note in compiled.lowered.program.notes if "a step takes 2 hardware timesteps" in note]
+    assert len(told) == slowdown - 1
+    assert all(note.startswith("h -> h.relay") or ".relay" in note for note in told)
     inputs = spikes_for(compiled.lowered.program)
-    whole = integer.run(lower(slower, arithmetic_of(profile)).program, inputs)
+    whole = integer.run(lower(graph, arithmetic_of(profile)).program, inputs)
     found = mapped.run(compiled.mapped.images, compiled.mapped.host_image, inputs)
     assert whole.spikes["h"].any()
     assert all(np.array_equal(whole.v[name], found.v[name]) for name in whole.v)
+    with (
+        pytest.raises(UnsupportedError, match=r"\.relay\d -> .*1 step of delay over 2 synapses")
+        if delay == 1
+        else (nullcontext())
+    ):
+        build(graph, narrow(20, neuron__holds=False))
 
 
 def test_without_relays_the_numbers_and_targets_that_hold_the_network_are_named() -> None:

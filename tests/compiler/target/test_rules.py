@@ -15,7 +15,7 @@ from tern2lava.compiler.ir.graph import Arithmetic, Decays, Graph, Input, Level,
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
 from tern2lava.compiler.target import rules
-from tern2lava.compiler.target.rules import INPUT_RULES, POPULATION_RULES, PROJECTION_RULES, check_rules, support_table
+from tern2lava.compiler.target.rules import RULES, check_rules, support_table
 from tern2lava.errors import UnsupportedError
 from tern2lava.hw_profiles import Profile, load_profile, profile_names
 
@@ -45,6 +45,20 @@ def limited(**leaves: Any) -> Profile:
     return Profile.model_validate(document)
 
 
+def in_a_circle() -> Graph:
+    """Two populations in a loop with one step of delay, which takes two hardware timesteps."""
+    square = replace(SYNAPSES, weight=frozen([[1, 0], [0, 1]], np.int8))
+    return Graph(
+        level=Level.INTEGER, arithmetic=Arithmetic(), slowdown=2,
+        nodes=(
+            Input(name="x", shape=(1,)), SYNAPSES, replace(PLAIN, inputs=("w", "back")),
+            replace(square, name="on", inputs=("n",)), replace(PLAIN, name="m", inputs=("on",), start=2),
+            replace(square, name="back", inputs=("m",)), Output(name="y", inputs=("m",)),
+        ),
+    )  # fmt: skip
+
+
+EVERY = tuple(each for _, of_kind in RULES for each in of_kind)
 CASES = [
     ("reset_mode", limited(neuron__resets=["zero"]), program(replace(PLAIN, reset=Reset.SUBTRACT)), "reset subtract"),
     ("neuron_kind", limited(neuron__kinds=["signed"]), program(replace(PLAIN, refractory=2)), "refractory"),
@@ -110,6 +124,10 @@ CASES = [
     ),
     ("input_payload", limited(routing__payload_bits=1), program(levels=(0, 2)), "input values 0 to 2"),
     ("input_payload", limited(routing__payload_bits=2), program(levels=(-2, 3)), "input values -2 to 3"),
+    (
+        "long_step", limited(neuron__holds=False), in_a_circle(),
+        "1 step of delay over 2 synapses, a step of 2 hardware timesteps",
+    ),
 ]  # fmt: skip
 
 
@@ -118,7 +136,7 @@ def test_what_a_target_lacks_is_refused_by_its_rule(rule: str, profile: Profile,
     with pytest.raises(UnsupportedError) as raised:
         check_rules(graph, profile)
     assert raised.value.found == found
-    named = next(r for r, _ in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES) if r.__name__ == rule)
+    named = next(r for r, _ in EVERY if r.__name__ == rule)
     said = there(named.__doc__).rstrip(".")
     assert raised.value.rule.startswith(f"that {said[0].lower()}{said[1:]} (")
     assert f"tiny allows: {named(profile)[0]}" in raised.value.rule
@@ -145,7 +163,7 @@ def test_the_targets_that_a_refusal_names_execute_the_network_and_no_other_does(
 
 
 @pytest.mark.parametrize("target", profile_names())
-@pytest.mark.parametrize("rule", [rule.__name__ for rule, _ in (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES)])
+@pytest.mark.parametrize("rule", [rule.__name__ for rule, _ in EVERY])
 def test_every_target_names_others_only_where_they_pass_the_rule(target: str, rule: str) -> None:
     """Each rule's cases on each shipped target: whatever it refuses, the names in the hint are true."""
     for case, _, graph, _ in CASES:
@@ -176,10 +194,9 @@ def test_a_target_that_has_everything_takes_what_others_refuse() -> None:
 def test_every_rule_is_a_row_of_the_table_with_what_each_target_allows() -> None:
     profiles = [load_profile(name) for name in profile_names()]
     rows = support_table(profiles)
-    rules = (*INPUT_RULES, *POPULATION_RULES, *PROJECTION_RULES)
-    assert [row["rule"] for row in rows] == [rule.__name__ for rule, _ in rules]
+    assert [row["rule"] for row in rows] == [rule.__name__ for rule, _ in EVERY]
     assert {case[0] for case in CASES} == {row["rule"] for row in rows}, "every rule has a case here"
-    for row, (rule, hint) in zip(rows, rules, strict=True):
+    for row, (rule, hint) in zip(rows, EVERY, strict=True):
         assert row["meaning"] == rule.__doc__
         assert row["hint"] == hint.format(targets="")
         assert all(row[profile.name] for profile in profiles)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from nets import codes, geometry, neurons
+from random_loops import draw_loop
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Output, Population, Projection
 from tern2lava.compiler.ir.linear import accumulate
 from tern2lava.compiler.ir.shapes import Pooling, Spikes, frozen, size
 from tern2lava.compiler.mapped import Mapped, map_program
 from tern2lava.compiler.options import MapOptions
+from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.hw_profiles import load_profile
 from tern2lava.report.energy.expected import expected_events
 from tern2lava.sim.activity import measured_rates
@@ -136,3 +138,26 @@ def test_rates_that_were_measured_expect_the_messages_and_links_that_a_run_has(t
         assert mine.spikes == pytest.approx(other.spikes / events.samples)
         for key in ("messages", "across", "along", "nonzero", "stored"):
             assert getattr(mine, key) == pytest.approx(getattr(other, key) / events.samples, rel=0.15, abs=1)
+
+
+def test_in_steps_of_several_timesteps_each_population_spikes_in_its_own_and_the_totals_stay() -> None:
+    graph, inputs = draw_loop(1, "plain")
+    profile = load_profile("generic-ternary")
+    program = lower(graph, Arithmetic(**profile.arithmetic_values()), profile=profile).program
+    assert program.slowdown > 1
+    found = map_program(program, profile)
+    spikes = integer.run(program, inputs).spikes
+    counter = Counter(program, wiring_of(found.images, found.host_image, profile))
+    (work,) = counter.add(inputs, spikes)
+    events, (samples, steps) = counter.result(), inputs["x"].shape[:2]
+    assert events.timesteps > (steps - 1) * program.slowdown + max(p.start for p in program.of_kind(Population))
+    assert expected_events(found)[0].timesteps == events.timesteps
+    fired = work.spikes.reshape(samples, events.timesteps, -1).sum(axis=2)
+    wanted = np.zeros_like(fired)
+    for population in program.of_kind(Population):
+        for k in range(steps):
+            wanted[:, population.start + k * program.slowdown] += spikes[population.name][:, k].sum(axis=1)
+    np.testing.assert_array_equal(fired, wanted)
+    assert work.arriving.sum() == sum(layer.messages for layer in events.layers) > 0
+    assert work.rest
+    assert expected_events(found)[1].rest

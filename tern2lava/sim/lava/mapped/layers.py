@@ -44,12 +44,12 @@ def layer_wiring(program: Graph) -> Wiring:
         cores.append(
             CoreImage(
                 kind=CORE, core=place, arithmetic=program.arithmetic, groups=(group(population),), axons=tuple(axons),
-                blocks=tuple(blocks), routes=(),
+                blocks=tuple(blocks), routes=(), slowdown=program.slowdown,
             )
         )  # fmt: skip
     host = CoreImage(
         kind=HOST, core=0, arithmetic=program.arithmetic, groups=tuple(map(group, inputs)), axons=(), blocks=(),
-        routes=(),
+        routes=(), slowdown=program.slowdown,
     )  # fmt: skip
     levels = tuple(node.levels for node in inputs)
     return Wiring(cores=tuple(cores), host=host, levels=levels, connections=tuple(connections))

@@ -57,7 +57,9 @@ class MappedPlan:
     @property
     def input_window(self) -> Window:
         """When inputs are given."""
-        return Window(samples=self.samples, steps=self.steps, period=self.period, start=0)
+        return Window(
+            samples=self.samples, steps=self.steps, period=self.period, start=0, slowdown=self.wiring.slowdown
+        )  # fmt: skip
 
 
 def plan_mapped(
@@ -74,10 +76,12 @@ def plan_mapped(
         refuse_unknown_kinds(graph)
         refuse_unbounded(graph, steps)
     skews = _skews(wiring)
-    period = steps + max((abs(skew) for each in skews for skew in each.values()), default=0)
+    slow = wiring.slowdown
+    period = steps * slow + max((abs(skew) for each in skews for skew in each.values()), default=0)
+    window = Window(samples=samples, steps=steps, period=period, start=0, slowdown=slow)
     cores = []
     for core, graph in enumerate(graphs):
-        plan = _plan_core(wiring, core, graph, skews, Window(samples=samples, steps=steps, period=period, start=0))
+        plan = _plan_core(wiring, core, graph, skews, window)
         cores.append(plan)
     starts = [group.local.start for image in wiring.cores for group in image.groups if group.local is not None]
     beside = len(wiring.host.groups) + len(readouts(wiring))
@@ -91,7 +95,8 @@ def plan_mapped(
         shared = tuple(tuple(order[k] for k in run) for run in runs)
     return MappedPlan(
         wiring=wiring, cores=tuple(cores), shared=shared, samples=samples, steps=steps, period=period,
-        lava_steps=(samples - 1) * period + steps + max(starts, default=0), use=_use(wiring, cores, shared, beside),
+        lava_steps=(samples - 1) * period + (steps - 1) * slow + 1 + max(starts, default=0),
+        use=_use(wiring, cores, shared, beside),
     )  # fmt: skip
 
 

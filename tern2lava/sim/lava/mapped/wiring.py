@@ -42,6 +42,11 @@ class Wiring:
     levels: tuple[tuple[int, int], ...]
     connections: tuple[Connection, ...]
 
+    @property
+    def slowdown(self) -> int:
+        """Hardware timesteps of a step of the network."""
+        return self.host.slowdown
+
     def source_group(self, connection: Connection) -> Group:
         """The group whose spikes take the connection."""
         image = self.host if connection.source is None else self.cores[connection.source]
@@ -71,7 +76,7 @@ class Wiring:
             names = tuple(f"b{k}" for k, axons in enumerate(image.axons) if image.blocks[axons.block].group == number)
             populations.append(replace(group.local, name=f"g{number}", inputs=names))
         nodes = (*inputs, *projections, *populations)
-        return Graph(level=Level.INTEGER, arithmetic=image.arithmetic, nodes=nodes)
+        return Graph(level=Level.INTEGER, arithmetic=image.arithmetic, nodes=nodes, slowdown=image.slowdown)
 
     def apart(self) -> list[tuple[int | None, int]]:
         """One group, (core or None for the host, group), of each network that no route connects with the others."""
@@ -112,6 +117,10 @@ def read_wiring(images: Sequence[bytes], host_image: bytes, levels: Sequence[tup
     host = decode_core(host_image, "host image")
     if host.kind != HOST or any(image.kind != CORE for image in cores):
         raise InputError("core images", "requires images of cores and one of the host; found others; compile again")
+    if any(image.slowdown != host.slowdown for image in cores):
+        raise InputError(
+            "core images", "requires one number of hardware timesteps a step; found several; compile again"
+        )
     _check_neurons(cores)
     place = {image.core: k for k, image in enumerate(cores)}
     if len(place) != len(cores):
