@@ -59,7 +59,7 @@ def export(
     ] = None,
     more: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="An option of a format that a plugin brings."),
+        typer.Option("--set", metavar="NAME=VALUE", help="An option of a format, as docs/exports.md and plugins say."),
     ] = None,
     as_json: Json = False,
     debug: Debug = False,
