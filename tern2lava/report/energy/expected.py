@@ -6,7 +6,7 @@ import numpy as np
 
 from tern2lava.compiler.connections import HOST
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
-from tern2lava.compiler.ir.shapes import size
+from tern2lava.compiler.ir.shapes import Ints, Reals, size
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.compiler.place import router_positions
 from tern2lava.compiler.traffic import ASSUMED_RELAY_RATE
@@ -22,7 +22,8 @@ def expected_events(mapped: Mapped) -> tuple[Events, CoreSteps]:
     places = mapped.placement.core
     begin = np.where(routing.source == HOST, 0, places[np.maximum(routing.source, 0)] if cores else 0)
     row, col, _ = router_positions(mapped.profile, begin)
-    to_row, to_col, chip = router_positions(mapped.profile, places[routing.target])
+    to_row, to_col, _ = router_positions(mapped.profile, places[routing.target])
+    chips = np.unique(router_positions(mapped.profile, places)[2]).size
     across, along = np.abs(col - to_col), np.abs(row - to_row)
     density = {p.name: float(np.mean(p.weight != 0)) for p in graph.of_kind(Projection)}
     rates = _rates(mapped)
@@ -33,42 +34,61 @@ def expected_events(mapped: Mapped) -> tuple[Events, CoreSteps]:
         )
         for node in nodes
     }
+    names = [node.name for node in nodes]
+    number = {name: index for index, name in enumerate(names)}
     inputs = graph.of_kind(Input)
     found = CoreSteps.nothing(np.zeros(cores), 1)
-    blocks = []
+    # Of each core the number of its first part and of its first block, and of these: layer, synapses behind a spike.
+    first_part, first_block = np.zeros((2, cores), np.int64)
+    senders: list[int] = []
+    readers: list[int] = []
+    behind: list[float] = []
+    thin: list[float] = []
     for core in range(cores):
-        parts = mapped.partition.of_core(core)
-        for part in parts:
+        first_part[core], first_block[core] = len(senders), len(readers)
+        for part in mapped.partition.of_core(core):
             found.neurons[core] += part.box.volume
             found.spikes[0, core] += rates[part.population] * part.box.volume
-        blocks.append([(part.population, block) for part in parts for block in part.blocks])
-    for i, messages in enumerate(routing.traffic.spikes.tolist()):
-        source, target = int(routing.source[i]), int(routing.target[i])
-        population, block = blocks[target][int(routing.axons[i])]
-        projection = graph.projection(block.projection)
-        area = 1 if projection.pooling is None else projection.pooling.area
-        stored = messages * block.synapses * area / max(1, block.source.volume)
-        nonzero = stored * density[projection.name]
-        if mapped.profile.crossbar is not None:
-            stored = nonzero
-        if source == HOST:
-            sender = inputs[int(routing.group[i])].name
-        else:
-            sender = mapped.partition.of_core(source)[int(routing.group[i])].population
-            found.leaving[0, source] += messages
-        found.arriving[0, target] += messages
-        found.nonzero[0, target] += nonzero
-        found.stored[0, target] += stored
-        layers[sender] = layers[sender].plus(
-            messages=steps * messages, local=0.0 if across[i] + along[i] else steps * messages,
-            across=steps * messages * float(across[i]), along=steps * messages * float(along[i]),
-        )  # fmt: skip
-        layers[population] = layers[population].plus(nonzero=steps * nonzero, stored=steps * stored)
+            senders.append(number[part.population])
+            for block in part.blocks:
+                projection = graph.projection(block.projection)
+                area = 1 if projection.pooling is None else projection.pooling.area
+                readers.append(number[part.population])
+                behind.append(block.synapses * area / max(1, block.source.volume))
+                thin.append(density[projection.name])
+    messages, inside = routing.traffic.spikes, routing.source != HOST
+    host = np.array([number[node.name] for node in inputs], np.int64)
+    sender = np.zeros(messages.size, np.int64)
+    sender[inside] = np.array(senders, np.int64)[first_part[routing.source[inside]] + routing.group[inside]]
+    sender[~inside] = host[routing.group[~inside]]
+    at = first_block[routing.target] + routing.axons
+    reader = np.array(readers, np.int64)[at]
+    stored = messages * np.array(behind)[at]
+    nonzero = stored * np.array(thin)[at]
+    if mapped.profile.crossbar is not None:
+        stored = nonzero
+    np.add.at(found.leaving[0], routing.source[inside], messages[inside])
+    for where, what in ((found.arriving, messages), (found.nonzero, nonzero), (found.stored, stored)):
+        np.add.at(where[0], routing.target, what)
+
+    def by_layer(layer: Ints, what: Reals) -> list[float]:
+        total: list[float] = (steps * np.bincount(layer, what, minlength=len(names))).tolist()
+        return total
+
+    summed = {
+        "messages": by_layer(sender, messages), "local": by_layer(sender, messages * (across + along == 0)),
+        "across": by_layer(sender, messages * across), "along": by_layer(sender, messages * along),
+        "nonzero": by_layer(reader, nonzero), "stored": by_layer(reader, stored),
+    }  # fmt: skip
+    layers = {
+        name: layers[name].plus(**{key: values[index] for key, values in summed.items()})
+        for name, index in number.items()
+    }
     found.across[0] = float(across.max(initial=0))
     found.along[0] = float(along.max(initial=0))
     events = Events(
         samples=1, steps=steps, timesteps=(steps - 1) * graph.slowdown + 1 + _further(graph), cores=cores,
-        chips=len(set(chip.tolist())) or 1,
+        chips=max(1, chips),
         layers=tuple(layers.values()), measured=False,
     )  # fmt: skip
     return events, found.spread(graph.slowdown)
