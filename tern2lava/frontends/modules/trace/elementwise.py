@@ -16,7 +16,7 @@ from torch import Tensor
 from tern2lava.compiler.ir.graph import Compare
 from tern2lava.frontends.modules.trace.arithmetic import affine, operand, per_item
 from tern2lava.frontends.modules.trace.gates import of_sum, of_two, where
-from tern2lava.frontends.modules.trace.names import CASTS
+from tern2lava.frontends.modules.trace.names import CASTS, in_place
 from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning, Symbol
 
@@ -95,7 +95,10 @@ def _at(call: Call, tracked: Sequence[Tensor], numbers: Sequence[float]) -> Tens
     def put(value: Any) -> Any:
         return next((new for old, new in zip(tracked, full, strict=True) if old is value), value)
 
-    result: Tensor = call.function(*map(put, call.args), **{k: put(value) for k, value in call.kwargs.items()})
+    args = [put(value) for value in call.args]
+    if in_place(call.name) and args[0] is call.args[0]:
+        args[0] = args[0].clone()  # it is asked for again
+    result: Tensor = call.function(*args, **{k: put(value) for k, value in call.kwargs.items()})
     return result.double()
 
 

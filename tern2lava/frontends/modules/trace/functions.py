@@ -12,6 +12,7 @@ from tern2lava.frontends.modules.trace import arithmetic, elementwise, ends, gat
 from tern2lava.frontends.modules.trace.names import CASTS, in_place
 from tern2lava.frontends.modules.trace.recorder import Recorder
 from tern2lava.frontends.modules.trace.symbols import Call, Foreign, Meaning, Moved
+from tern2lava.frontends.modules.trace.whole_numbers import in_format
 
 Handler = Callable[[Recorder, Call], Any]
 """(recorder, call) -> what the result stands for, None where that cannot be said; a list for several results. A tensor
@@ -78,6 +79,10 @@ def follow(recorder: Recorder, call: Call) -> None:
         found = handled if isinstance(handled, list) else [handled] * len(targets)
         if handled is None:
             found = [Foreign(_unknown(recorder, call))] * len(targets)
+        found = [
+            in_format(recorder, call, plain_name(name), target, meaning)
+            for target, meaning in zip(targets, found, strict=True)
+        ]
     for target, meaning in zip(targets, found, strict=True):
         nothing = isinstance(meaning, Moved) and not in_place(name) and not meaning.codes.any()
         recorder.mark(target, None if meaning is CONSTANT or nothing else meaning)

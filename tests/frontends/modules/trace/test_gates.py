@@ -98,3 +98,64 @@ def test_an_or_is_one_population() -> None:
 def test_a_product_of_what_has_more_than_two_values_is_refused_with_its_line() -> None:
     with pytest.raises(UnsupportedError, match=r"torch.mul of two tensors that depend on the input \(test_gates.py:"):
         load_module(Net(lambda x, y: (x + y) * y), (6,), STEPS)
+
+
+class Rarely(nn.Module):
+    """Spikes where many of the first 30 inputs are 1 and where few of the others are, which no input of one density
+    makes together, and a neuron that reads what `join` makes of them."""
+
+    def __init__(self, join: Join) -> None:
+        super().__init__()
+        self.a, self.c = nn.Linear(60, 2), nn.Linear(1, 1, bias=False)
+        self.a.weight.data = torch.tensor([[1.0] * 30 + [0.0] * 30, [0.0] * 30 + [-1.0] * 30])
+        self.a.bias.data, self.c.weight.data = torch.tensor([0.0, 30.0]), torch.ones(1, 1)
+        self.last = neuron.IFNode(v_threshold=2.0)
+        self.join = join
+
+    def forward(self, x: Tensor) -> Tensor:
+        spikes = (self.a(x) > 20.5).to(x.dtype)
+        found: Tensor = self.last(self.c(self.join(spikes[:, :1], spikes[:, 1:]).to(x.dtype)))
+        return found
+
+
+def written(x: Tensor, values: Tensor) -> Tensor:
+    found = torch.zeros(x.shape, dtype=torch.bool)
+    found[:] = values
+    return found
+
+
+WHOLE: dict[str, Join] = {
+    "bool": lambda x, y: x.bool() + y.bool(),
+    "bool in place": lambda x, y: x.bool().clone().add_(y.bool()),
+    "int8": lambda x, y: x.char() * 100 + y.char() * 100,
+    "mask of bool": lambda x, y: x.bool().masked_fill(y.bool(), True),
+    "int8 that holds it": lambda x, y: torch.stack([x, y]).sum(0, dtype=torch.int8),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_sums_of_booleans_and_small_integers_are_what_torch_makes_of_them_where_no_check_comes(name: str) -> None:
+    net = Rarely(WHOLE[name])
+    graph = load_module(net, (60,), STEPS)
+    inputs = np.zeros((1, STEPS, 60))
+    inputs[0, :, :30] = 1
+    with torch.no_grad():
+        own = torch.cat([net(torch.tensor(row, dtype=torch.float32)[None]) for row in inputs[0]]).numpy()
+    np.testing.assert_array_equal(run_float(graph, {"input": inputs}).spikes["last"][0], own)
+
+
+@pytest.mark.parametrize("join", [
+    lambda x, y: torch.stack([x, y]).sum(0, dtype=torch.bool),
+    lambda x, y: written(x, x + y),
+    lambda x, y: torch.cat([x, y], 1).byte() @ torch.tensor([[200], [100]], dtype=torch.uint8),
+])  # fmt: skip
+def test_what_booleans_and_small_integers_may_not_hold_is_refused_with_its_line(join: Join) -> None:
+    with pytest.raises(UnsupportedError, match=r"in (bool|uint8), which may not hold it \(test_gates.py:"):
+        load_module(Rarely(join), (60,), STEPS, call="step")
+
+
+def test_a_function_in_place_is_asked_for_each_value_of_its_argument_on_the_same_numbers() -> None:
+    def join(x: Tensor, y: Tensor) -> Tensor:
+        return torch.full_like(x, 2.0).pow_(x) * torch.ones(6).bool().expand(x.shape).clone().logical_and_(y.bool())
+
+    assert load_module(Net(join), (6,), STEPS).steps == STEPS
