@@ -89,8 +89,12 @@ def read_module(
     refused: UnsupportedError | None = None
     if is_sequence(module) and call == "auto" and len(shapes) == 1:
         try:
-            graph = _load_sequence(module, source, next(iter(shapes.items())), steps, readout, levels)
-            return Loaded(graph=graph, call=sequence_call(module), names=sequence_names(module))
+            sample = next(iter(shapes.items()))
+            graph = _load_sequence(module, source, sample, steps, readout, levels)
+            loaded = Loaded(graph=graph, call=sequence_call(module), names=sequence_names(module))
+            from tern2lava.frontends.modules.trace.ordered import hold_ordered
+
+            return hold_ordered(module, loaded, sample, levels, source, effort)
         except ModesError:
             raise
         except UnsupportedError as error:

@@ -19,7 +19,10 @@ from nodes import node, part, there
 from tern2lava.compiler.ir.graph import ChannelAffine, Compare, Dense, Graph, Input, Neuron, Output, Readout, Reset
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.frontends.builder import NeuronLayer
+from tern2lava.frontends.modules.known_modules import NEURONS
 from tern2lava.frontends.modules.read import load_module
+from tern2lava.frontends.modules.torch_layers import class_path
 from tern2lava.sim.reference.real import run_float
 
 STEPS = 40
@@ -318,3 +321,20 @@ def test_an_unknown_readout_or_shape_is_refused() -> None:
         load_module(model, (3,), 4, readout="loudest")
     with pytest.raises(InputError, match="positive"):
         load_module(model, (0,), 4)
+
+
+def test_a_container_in_a_known_order_is_held_against_its_own_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, last = nn.Linear(3, 2, bias=False), leaky(threshold=0.75)
+    with torch.no_grad():
+        first.weight.fill_(0.5)
+    net = nn.Sequential(first, last)
+    path = class_path(last)
+    read = NEURONS[path]
+
+    def lower(module: nn.Module, name: str, where: str) -> NeuronLayer:
+        return NeuronLayer(fields={**read(module, name, where).fields, "threshold": np.full((), 0.4)})
+
+    assert load_module(net, (3,), STEPS).notes == ()
+    monkeypatch.setitem(NEURONS, path, lower)
+    with pytest.raises(UnsupportedError, match="Sequential: 1: requires a graph that spikes as the module does"):
+        load_module(net, (3,), STEPS)
