@@ -56,6 +56,10 @@ def follow(recorder: Recorder, call: Call) -> None:
     name = call.name
     if not meanings or name in _PLAIN or (name in CASTS and recorder.meaning(call.args[0]) is None):
         return
+    if name == "__set__":
+        if getattr(call.function, "__self__", None) is Tensor.data:
+            recorder.mark(call.args[0], recorder.meaning(call.args[1]))
+        return
     if name in _OUTSIDE:
         error = UnsupportedError(
             recorder.source,
@@ -87,7 +91,10 @@ def follow(recorder: Recorder, call: Call) -> None:
         nothing = isinstance(meaning, Moved) and not in_place(name) and not meaning.codes.any()
         recorder.mark(target, None if meaning is CONSTANT or nothing else meaning)
         if in_place(name) and isinstance(target, Tensor):
-            recorder.tracked.written(target, f"a tensor that shares its numbers with one written in place{call.at}")
+            what = f"a tensor that shares its numbers with one written in place{call.at}"
+            recorder.tracked.written(target, what)
+            if recorder.meaning(target) is not None:
+                recorder.hold_shared(target, what)
 
 
 CONSTANT = Foreign("a constant")

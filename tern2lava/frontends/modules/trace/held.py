@@ -50,7 +50,7 @@ class Held:
         given: whether the states are arguments of the call; whole: whether the neurons have run all steps, behind which
         they may be put at rest to serve in another place.
         """
-        numbers = dict(_numbers(layer))
+        numbers = dict(numbers_of(layer))
         known = self._numbers.setdefault(id(layer), dict(_copies(numbers.items())))
         other = next((n for n in known if not _same(known.get(n), numbers.get(n))), None)
         if other is not None:
@@ -78,7 +78,7 @@ class Held:
     def as_called(self, layer: torch.nn.Module) -> torch.nn.Module:
         """A layer with the numbers that it had in its calls: a copy, where the forward has put others there since."""
         known = self._numbers.get(id(layer), {})
-        now = dict(_numbers(layer))
+        now = dict(numbers_of(layer))
         if all(_same(value, now.get(name)) for name, value in known.items()):
             return layer
         if id(layer) not in self._altered:
@@ -120,7 +120,7 @@ def _states(layer: torch.nn.Module) -> Iterator[tuple[str, Any]]:
                 yield name, part._buffers[name]
 
 
-def _numbers(layer: torch.nn.Module) -> Iterator[tuple[str, Any]]:
+def numbers_of(layer: torch.nn.Module) -> Iterator[tuple[str, Any]]:
     """Parameters, buffers that are no states, and settings that are numbers or words, of a layer and its parts."""
     for inside, part in layer.named_modules():
         front = f"{inside}." if inside else ""
@@ -136,7 +136,7 @@ def _numbers(layer: torch.nn.Module) -> Iterator[tuple[str, Any]]:
 
 
 def _put(layer: torch.nn.Module, numbers: dict[str, Any]) -> None:
-    """Give a layer these numbers, named as _numbers does."""
+    """Give a layer these numbers, named as numbers_of does."""
     parts = dict(layer.named_modules())
     for full, value in numbers.items():
         front, _, name = full.rpartition(".")

@@ -22,7 +22,7 @@ from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.modules.known_modules import NEURONS, reads_sequences
 from tern2lava.frontends.modules.torch_layers import class_path
 from tern2lava.frontends.modules.trace.constants import Digests
-from tern2lava.frontends.modules.trace.held import Held
+from tern2lava.frontends.modules.trace.held import Held, numbers_of
 from tern2lava.frontends.modules.trace.hooks import Left, followed, followed_parts, leaves, small_parts
 from tern2lava.frontends.modules.trace.meanings import POTENTIAL
 from tern2lava.frontends.modules.trace.names import CASTS, WRITES, in_place, name_of
@@ -149,6 +149,13 @@ class Recorder(Populations, TorchFunctionMode):
         if not self.depth:
             self.own.left(name, module, output)
 
+    def hold_shared(self, written: Tensor, what: str) -> None:
+        """Note which parameter or buffer what was written in place is a part of, as `weight.data` is."""
+        for value in (*self.module.parameters(), *self.module.buffers()):
+            plain = value is not written and value.layout is torch.strided
+            if plain and value.untyped_storage()._cdata == written.untyped_storage()._cdata:
+                self.tracked.hold(value, what)
+
     def _is_outside(self, value: Any) -> bool:
         if not self.outside or not isinstance(value, Tensor) or value.layout is not torch.strided:
             return False
@@ -181,6 +188,7 @@ class Recorder(Populations, TorchFunctionMode):
         are its own of the step before."""
         places = self.places.setdefault(id(layer), [])
         whole = bool(places) and self.complete(places[-1])
+        self._refuse_led(where, layer)
         anew = self.held.check(where, layer, next(tensors(values[1:]), None) is not None, whole)
         neurons = class_path(layer) in NEURONS
         symbol = self.symbol(values[0])
@@ -213,6 +221,15 @@ class Recorder(Populations, TorchFunctionMode):
                 calls = self.calls[key]
                 calls.constants[len(calls.read)] = values[0].detach().clone()
         return symbol, key
+
+    def _refuse_led(self, where: str, layer: torch.nn.Module) -> None:
+        led = next((name for name, value in numbers_of(layer) if self.meaning(value) is not None), None)
+        if led is not None:
+            raise UnsupportedError(
+                where, "layers whose numbers do not depend on the input",
+                f"a {led} that is computed from it{users_line()}",
+                "form it from parameters and buffers alone; what differs with the input is a network of its own",
+            )  # fmt: skip
 
     def _after(self, name: str, layer: torch.nn.Module) -> Callable[..., Any]:
         def hook(module: Any, args: Any, kwargs: Any, output: Any) -> Any:

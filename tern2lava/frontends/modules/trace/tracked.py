@@ -9,6 +9,9 @@ from torch import Tensor
 
 from tern2lava.frontends.modules.trace.symbols import Foreign, Meaning, Symbol
 
+_ALWAYS = -1
+"""In the place of a tensor that is never gone."""
+
 
 @dataclass(eq=False)
 class Tracked:
@@ -61,6 +64,11 @@ class TrackedTensors:
                 found.meaning, found.codes, found.symbols = Foreign(what), None, None
         if tensor._base is not None or id(tensor) not in self._by_id:
             self._written[storage] = what
+
+    def hold(self, tensor: Tensor, what: str) -> None:
+        """Note of a tensor that outlives the run that its numbers were written through another one."""
+        self._written[_storage(tensor)] = what
+        self._by_storage.setdefault(_storage(tensor), set()).add(_ALWAYS)
 
     def _gone(self, key: int, storage: int, gone: weakref.ref[Tensor]) -> None:
         found = self._by_id.get(key)

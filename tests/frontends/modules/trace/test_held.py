@@ -344,3 +344,41 @@ def test_dropout_that_draws_in_evaluation_is_told_what_it_lacks() -> None:
 
     with pytest.raises(UnsupportedError, match=r"draws in evaluation too \(test_held.py:\d+\), for want of training="):
         load_module(Net(lif(), drops), (4,), STEPS)
+
+
+def bright(x: Tensor) -> Tensor:
+    """1 where a step has more spikes than any of the check has, else 0."""
+    return (x.sum() > 1e4).to(x.dtype)
+
+
+def assigned(net: Any, x: Tensor) -> None:
+    net.fc.weight.data = net.latent * (1 + bright(x))
+
+
+def written_in_place(net: Any, x: Tensor) -> None:
+    net.fc.weight.data.mul_(1 - bright(x))
+
+
+def copied_into(net: Any, x: Tensor) -> None:
+    net.fc.weight.data.copy_(net.latent * (1 + bright(x)))
+
+
+def a_threshold(net: Any, x: Tensor) -> None:
+    net.cell.v_threshold = 0.83 + bright(x)
+
+
+@pytest.mark.parametrize("lead", [assigned, written_in_place, copied_into, a_threshold])
+def test_weights_and_thresholds_that_follow_the_input_are_refused_where_no_run_of_the_check_moves_them(
+    lead: Callable[[Any, Tensor], None],
+) -> None:
+    def led(net: Any, x: Tensor) -> Any:
+        spikes = []
+        for row in x:
+            lead(net, row)
+            spikes.append(net.cell(net.fc(row)))
+        return torch.stack(spikes)
+
+    net: Any = Net(lif(), led)
+    net.register_buffer("latent", net.fc.weight.detach().clone())
+    with pytest.raises(UnsupportedError, match=r"a (weight|v_threshold) that is computed from it \(test_held.py"):
+        load_module(net, (4,), STEPS, call="time_first")
