@@ -72,9 +72,15 @@ def circle(names: str, rng: np.random.Generator) -> Any:
     return nir.NIRGraph(nodes, [*edges, (names[-1], "output")], type_check=False)
 
 
+def affine(node: Any) -> torch.nn.Module:
+    made = torch.nn.Linear(COUNT, COUNT, dtype=torch.float64)
+    made.weight.data, made.bias.data = torch.as_tensor(node.weight), torch.as_tensor(node.bias)
+    return made
+
+
 def in_nirtorch(graph: Any, x: Spikes) -> Any:
     """Spikes of the output in nirtorch's own run, a step of all samples after the other."""
-    module = nirtorch.nir_to_torch(graph, {nir.LIF: Lif, nir.Linear: linear}, dtype=torch.float64)
+    module = nirtorch.nir_to_torch(graph, {nir.LIF: Lif, nir.Linear: linear, nir.Affine: affine}, dtype=torch.float64)
     found = np.zeros(x.shape)
     for sample, rows in enumerate(x):
         state = None
@@ -111,6 +117,21 @@ def test_a_nir_loop_over_several_populations_spikes_as_in_nirtorch_in_a_step_eac
     # The loop is heard: without it the same neurons spike otherwise.
     graph.nodes[f"w{len(names)}"].weight[:] = 0
     assert not np.array_equal(in_nirtorch(graph, x), wanted)
+
+
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_a_bias_on_the_edge_that_closes_a_loop_counts_from_the_first_step(
+    names: str, tmp_path: Path, x: Spikes
+) -> None:
+    # nirtorch starts that edge at 0 and leaves its bias out once, but never that of the input's edge.
+    closing, opening = (circle(names, np.random.default_rng(0)) for _ in range(2))
+    bias = np.full(COUNT, 0.75)
+    closing.nodes[f"w{len(names)}"] = nir.Affine(closing.nodes[f"w{len(names)}"].weight, bias)
+    opening.nodes["w0"] = nir.Affine(opening.nodes["w0"].weight, bias)
+    nir.write(tmp_path / "net.nir", closing)
+    wanted = in_nirtorch(opening, x)
+    np.testing.assert_array_equal(run_float(load(tmp_path / "net.nir"), {"input": x}).spikes[names[-1]], wanted)
+    assert np.any(in_nirtorch(closing, x) != wanted)
 
 
 WEIGHTS = {
