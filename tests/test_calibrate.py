@@ -203,7 +203,7 @@ def test_the_command_says_what_samples_bought_and_where_finer_integers_are_to_be
     def printed(*words: object) -> str:
         done = run("compile", folder / "net.npz", "--net", folder / "net.yaml", "-o", tmp_path / "b", *words)
         assert (done.returncode, done.stderr) == (0, "")
-        return " ".join(done.stdout.split())
+        return " ".join(run("report", tmp_path / "b", "--full").stdout.split())
 
     plain = printed()
     assert "chosen without calibration samples." in plain

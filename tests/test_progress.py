@@ -174,7 +174,7 @@ def test_a_real_terminal_of_80_columns_sees_one_line_that_fits(tmp_path: Path) -
     lines = [_PLAIN.sub("", line).rstrip() for line in re.split(r"[\r\n]|\x1b\[2K|\x1b\[1A", seen.decode())]
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("passes") and " of 9 passes  0:0" in line and "elapsed" in line for line in lines)
-    assert [line for line in lines if line][-1] == "Bundle written to b"
+    assert [line for line in lines if line][-1].startswith("Bundle written to b;")
     assert not [line for line in lines if "left" in line and not re.search(r"about \d+:\d\d left$", line)]
 
 

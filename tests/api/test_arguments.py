@@ -106,6 +106,7 @@ TABLE: list[tuple[str, dict[str, Any], str]] = [
     ("worst", {"effort": "x"}, EFFORT),
     ("bench", {"module": 3}, "module: requires a torch module; found 3; give the one that was compiled, or None"),
     ("bench", {"effort": "x"}, EFFORT),
+    ("bench", {"energy": "x"}, "energy: "),
     ("simulate", {"dt": 0}, "dt: requires seconds above 0; found 0; give the time step, as 1e-4"),
     ("simulate", {"keep": "no"}, f"keep: {FLAG}'no'"),
     ("simulate", {"out": b"out.npz"}, "out: requires a path or its text; found b'out.npz'; name the npz file"),

@@ -254,7 +254,7 @@ def test_a_bundle_says_what_is_proven_by_induction_and_prove_says_it_again(
     assert shown.returncode == 0
     said = " ".join(shown.stdout.split())
     assert "Arithmetic EXACT in 1 of 2 populations, PROVEN by induction for every input within 6 steps" in said
-    assert "proven by induction" in " ".join(run("report", tmp_path / "build").stdout.split())
+    assert "proven by induction" in " ".join(run("report", tmp_path / "build", "--full").stdout.split())
     proof = tern2lava.prove(tmp_path / "build")
     assert proof.proven
     assert proof.arithmetic is not None
