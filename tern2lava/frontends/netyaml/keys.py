@@ -253,6 +253,8 @@ LAYERS: Mapping[str, type[Keys]] = {
     "add": PlainKeys,
     "neuron": NeuronKeys,
 }
+BESIDE = ("name", "from")
+"""Keys that stand beside the kind of a layer, not within its own."""
 K = TypeVar("K", bound=Keys)
 
 
@@ -287,6 +289,8 @@ def _known(model: type[Keys]) -> list[str]:
 
 def _instead(model: type[Keys], found: object) -> str:
     known = _known(model)
+    if found in BESIDE and model in LAYERS.values():
+        return f"write it beside the layer: {{KIND: {{...}}, {found}: ...}}"
     return f"{meant(found, known)}choose from {', '.join(known)}" if known else "leave it out, for there are none here"
 
 

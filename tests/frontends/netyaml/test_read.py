@@ -122,6 +122,7 @@ def test_the_example_of_the_documentation_is_accepted(model: nn.Sequential, writ
         ("  - flatten", "  - {flatten: {}, dropout: {}}", r"layers\[4\]: requires exactly one of dense"),
         ("  - flatten", "  - 3", r"layers\[4\]: requires one of dense, conv2d, conv1d, batchnorm,.*; found 3"),
         ("  - flatten", "  - flatten: {axis: 1}", "flatten.axis: requires a known key; found another"),
+        ("  - flatten", "  - flatten: {from: input}", r"write it beside the layer: {KIND: {...}, from: ...}"),
         ("kernel: 2", "kernel: [2, 2, 2]", r"avgpool.kernel: requires a whole number of.*; found \[2, 2, 2\]"),
         ("kernel: 2", "kernel: 30", "larger than its padded input"),
         ("kernel: 2", "kernel: 2, padding: 2", r"avgpool: requires padding of at most.*; found \(2, 2\)"),
