@@ -23,7 +23,7 @@ class Difference(Block):
     key: str = Field(description="Its key in report.json.")
     a: Value = Field(description="In the first report.")
     b: Value = Field(description="In the second.")
-    change: float | None = Field(description="b / a - 1; null: they are no numbers, or a is 0.")
+    change: float | None = Field(description="b / a - 1; null: they are no numbers, of two units, or a is 0.")
 
 
 class Comparison(Block):
@@ -52,7 +52,9 @@ class Comparison(Block):
 BUNDLE = ("source", "target", "version", "steps", "effort", "ranges")
 SIZE = ("chips", "cores_lower_bound")
 MEMORY = ("weights", "stored_bits", "ratio_int8", "axon_bits", "parameter_bits", "state_bits", "image_bits")
-TRAFFIC = ("objective", "measured", "spike_hops", "spikes_off_chip", "link", "busiest_core", "step")
+TRAFFIC = ("objective", "measured", "spike_hops", "spikes_off_chip", "link", "unit", "busiest_core", "step")
+UNITED = ("busiest_core", "step")
+"""Those in the unit of each mapping (ns, or events): of two units, one is no share of the other."""
 VERIFIED = ("met", "samples", "accuracy_integer", "accuracy_float", "spike_exact")
 CERTIFIED = ("verdict", "eps_relative", "safe_steps", "no_overflow", "induction")
 LAYER = ("weights", "code_bits", "cores", "copies", "stored_bits", "encodings")
@@ -63,10 +65,13 @@ def compare(a: Report, b: Report) -> Comparison:
     """What differs between two reports, in the order of BUNDLE to ROUNDED."""
     pairs = list(_pairs(a, b))
     differences = [
-        Difference(about=about, what=what, key=key, a=one, b=other, change=_change(one, other))
+        Difference(
+            about=about, what=what, key=key, a=one, b=other,
+            change=None if key in UNITED and a.mapping.unit != b.mapping.unit else _change(one, other),
+        )
         for about, what, key, one, other in pairs
         if one != other
-    ]
+    ]  # fmt: skip
     return Comparison(
         a=f"{a.source or 'graph'} for {a.target}", b=f"{b.source or 'graph'} for {b.target}",
         same_source=a.source == b.source, same_target=a.target == b.target, same_network=_shapes(a) == _shapes(b),

@@ -14,7 +14,9 @@ from tern2lava.report.verdicts import percent
 
 SHOWN = 12
 """Rows of a group that are shown; more are counted."""
-_SHARES = ("eps_relative", "worst", "accuracy_integer", "accuracy_float")
+_ACCURACIES = ("accuracy_integer", "accuracy_float")
+"""Shares whose change is a difference in percentage points: 2 % more of 97 % would be read as 99 %, and is 98.9 %."""
+_SHARES = ("eps_relative", "worst", *_ACCURACIES)
 
 
 def comparison_text(found: Comparison, *, full: bool = False) -> RenderableType:
@@ -28,7 +30,8 @@ def comparison_text(found: Comparison, *, full: bool = False) -> RenderableType:
         if not same
     ]  # fmt: skip
     if others:
-        lines.append(Paragraph(f"These are of different {' and '.join(others)}.", style="yellow"))
+        named = " and ".join(filter(None, (", ".join(others[:-1]), others[-1])))
+        lines.append(Paragraph(f"These are of different {named}.", style="yellow"))
     if not found.differences:
         return Group(*lines, Paragraph(f"Nothing differs: {count(found.equal, 'value')} are equal.", style="green"))
     table = sheet(
@@ -85,6 +88,8 @@ def _text(key: str, value: Value) -> str:
 def _change(row: Difference) -> str:
     if row.change is None:
         return ""
+    if row.key in _ACCURACIES and isinstance(row.a, float) and isinstance(row.b, float):
+        return f"{100 * (row.b - row.a):+.3g} points"
     if row.change >= 1:
         return f"{row.change + 1:,.1f}x"
     return f"{100 * row.change:+,.1f} %" if abs(row.change) >= 0.0005 else f"{100 * row.change:+.0e} %"

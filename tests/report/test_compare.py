@@ -100,6 +100,23 @@ def test_of_many_rows_those_that_changed_most_are_shown() -> None:
     assert "layer p3 " in check_shown(comparison_text(found, full=True))
 
 
+def test_times_are_no_share_of_events(bundles: Path) -> None:
+    a = of(bundles, "tiny")
+    mapping = a.mapping.model_copy(update={"unit": "ns", "step": 2 * a.mapping.step})
+    rows = {row.key: row for row in compare(a, a.model_copy(update={"mapping": mapping})).differences}
+    assert (rows["unit"].a, rows["unit"].b) == (a.mapping.unit, "ns")
+    assert rows["step"].change is None
+    slower = mapping.model_copy(update={"unit": a.mapping.unit})
+    [row] = compare(a, a.model_copy(update={"mapping": slower})).differences
+    assert row.change == pytest.approx(1)
+
+
+def test_accuracies_change_by_points() -> None:
+    row = Difference(about="verification", what="the data", key="accuracy_integer", a=0.5, b=0.52, change=0.04)
+    found = Comparison(a="a", b="b", same_source=True, same_target=True, same_network=True, equal=0, differences=[row])
+    assert "+2 points" in check_shown(comparison_text(found))
+
+
 def test_the_command_prints_tables_markdown_and_json(run: Run, bundles: Path) -> None:
     both = ("report", bundles / "loihi2", bundles / "tiny")
     done = run(*both)
