@@ -153,7 +153,7 @@ def twin_table(report: Report) -> RenderableType:
     for row in report.twins:
         table.add_row(row.name, str(row.weight_bits), *_twin_cells(row, first))
     reasons = [Paragraph(f"{row.name}: {row.reason}", style="yellow") for row in report.twins if row.reason]
-    return Group(Paragraph(""), table, *reasons)
+    return Group(table, *reasons)
 
 
 def _twin_cells(row: TwinRow, first: TwinRow) -> list[str]:

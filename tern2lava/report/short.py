@@ -115,7 +115,8 @@ def short_roundings(report: Report) -> list[RenderableType]:
     """The worst roundings."""
     if not report.roundings:
         return [Paragraph("Rounded to integers: nothing"), ""]
-    return [rounding_rows_table(report.roundings[:WORST], f"Rounded most, {WORST} worst of {len(report.roundings):,}")]
+    shown = report.roundings[:WORST]
+    return [rounding_rows_table(shown, f"Rounded most, {len(shown)} worst of {len(report.roundings):,}")]
 
 
 def short_notes(report: Report) -> list[RenderableType]:

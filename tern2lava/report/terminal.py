@@ -57,7 +57,15 @@ def _verdicts(report: Report) -> list[RenderableType]:
     return [verdict_summary(report.verification), ""]
 
 
+def _energy(report: Report) -> list[RenderableType]:
+    return [] if report.energy is None else [energy_line(report.energy, report.mapping.rate), ""]
+
+
 def _twins(report: Report) -> list[RenderableType]:
+    return ["", *_short_twins(report)] if report.twins else []
+
+
+def _short_twins(report: Report) -> list[RenderableType]:
     return [twin_table(report)] if report.twins else []
 
 
@@ -197,7 +205,8 @@ for _section in (
         short=short_memory,
     ),
     Section(
-        name="twins", what="the same network with 8-bit weights", keys=("twins",), render=_twins, short=_twins,
+        name="twins", what="the same network with 8-bit weights", keys=("twins",), render=_twins,
+        short=_short_twins,
     ),
     Section(
         name="mapping", what="what was asked of the mapping, and its traffic", keys=("mapping",),
@@ -206,7 +215,7 @@ for _section in (
     Section(
         name="energy", what="what a sample takes in energy and time, as published numbers say", keys=("energy",),
         render=lambda report: [energy_text(report.energy)] if report.energy else [],
-        short=lambda report: [energy_line(report.energy)] if report.energy else [],
+        short=_energy,
     ),
     Section(
         name="integers", what="which integers were chosen, and what samples bought",

@@ -10,7 +10,7 @@ from tern2lava.compiler.build import build
 from tern2lava.hw_profiles import load_profile
 from tern2lava.report.build import make_report
 from tern2lava.report.headline import assumed_keys, headline, modelled
-from tern2lava.report.model import Report, RoundingRow
+from tern2lava.report.model import Report, RoundingRow, TwinRow
 from tern2lava.report.short import ROWS, WORST
 from tern2lava.report.terminal import render, render_short
 
@@ -65,6 +65,17 @@ def test_a_row_stands_for_all_cores_of_the_same_populations_and_marks_what_is_ne
     assert row.split()[-4:] == words
 
 
+def test_one_empty_line_stands_between_its_parts(report: Report) -> None:
+    row = TwinRow(
+        name="as compiled", weight_bits=2, cores=1, chips=1, cores_lower_bound=1, stored_bits=8, image_bits=8,
+        reason=None,
+    )  # fmt: skip
+    text = shown(render_short(report.model_copy(update={"twins": [row]})), 80)
+    assert "\n\n\n" not in text
+    assert report.energy is not None
+    assert f"{report.energy.note}\n\nRounded " in text
+
+
 def test_rows_beyond_a_screen_are_counted(report: Report) -> None:
     layer = report.memory.layers[0]
     rows = [layer.model_copy(update={"projection": f"p{n}", "stored_bits": n}) for n in range(40)]
@@ -84,6 +95,8 @@ def test_the_three_worst_roundings_are_shown_of_how_many(report: Report) -> None
     text = shown(render_short(report.model_copy(update={"roundings": rows})), 80)
     assert "3 worst of 7" in text
     assert [f"pop{n}" in text for n in range(7)] == [n < WORST for n in range(7)]
+    two = shown(render_short(report.model_copy(update={"roundings": rows[:2]})), 80)
+    assert "Rounded most, 2 worst of 2" in two
     assert "Rounded to integers: nothing" in shown(render_short(report.model_copy(update={"roundings": []})), 80)
 
 

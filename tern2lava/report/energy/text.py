@@ -20,17 +20,21 @@ def energy_text(block: EnergyBlock) -> RenderableType:
     return Group(energy_table(block), *(Paragraph(line) for line in _largest(block)))
 
 
-def energy_line(block: EnergyBlock) -> RenderableType:
-    """The same in a line or two."""
+def energy_line(block: EnergyBlock, rate: float | None) -> RenderableType:
+    """The same in a line or two, with what the events rest on. rate: spikes per neuron and step that the mapping
+    assumes of its traffic; None: it was measured."""
     if not block.estimates:
         return Paragraph(f"Energy: {block.note}")
+    events = "measured rates" if rate is None else f"assumed {rate:g} spikes per neuron and step"
+    if block.measured:
+        events = f"events counted on {count(block.samples, 'sample')}"
     said = []
     for row in block.estimates:
         numbers = [f"{span(row.energy_least, row.energy_most, 'J')} dynamic"]
         numbers += [] if row.static_least is None else [f"{span(row.static_least, row.static_most, 'J')} static"]
         numbers += [] if row.latency_least is None else [span(row.latency_least, row.latency_most, "s")]
         said.append(f"{row.table} {', '.join(numbers)}")
-    return Paragraph(f"A sample, estimated: {'; '.join(said)}")
+    return Paragraph(f"A sample, estimated ({events}): {'; '.join(said)}")
 
 
 def energy_table(block: EnergyBlock) -> Sheet:

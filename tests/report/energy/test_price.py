@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from nets import variant
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.report.energy.build import energy_block
 from tern2lava.report.energy.price import Latency, step_times
-from tern2lava.report.energy.text import energy_text
+from tern2lava.report.energy.text import energy_line, energy_text
 from tern2lava.report.sheet import Paragraph
 from tern2lava.sim.events.counts import CoreSteps, Events, LayerEvents
 
@@ -127,3 +128,19 @@ def test_static_power_needs_times_and_what_has_no_price_is_named() -> None:
 
 def test_the_reports_step_is_by_the_published_times_still() -> None:
     assert variant("loihi1").latency["davies2018_table2"]["synapse_op"].span == (3.5e-9, 3.5e-9)
+
+
+@pytest.mark.parametrize(
+    ("measured", "rate", "words"),
+    [
+        (True, 0.1, "(events counted on 2 samples)"),
+        (False, 0.1, "(assumed 0.1 spikes per neuron and step)"),
+        (False, None, "(measured rates)"),
+    ],
+)
+def test_the_line_says_what_its_events_rest_on(measured: bool, rate: float | None, words: str) -> None:
+    profile = priced({"one": {"synapse_op": (2.0, None)}}, {})
+    block = energy_block(replace(EVENTS, measured=measured), profile, Latency(profile, chips=1), {"x"})
+    line = energy_line(block, rate)
+    assert isinstance(line, Paragraph)
+    assert f"A sample, estimated {words}: one " in line.text
