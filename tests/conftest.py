@@ -47,7 +47,7 @@ from tern2lava.sim.verify.threshold_margin import Tracker
 # The same examples in every run of the same code and the same files; TERN2LAVA_FUZZ=1 draws new ones. An edit anywhere
 # may bring others, since hypothesis also draws numbers that it finds in the modules that are loaded: a property must
 # hold for whatever comes, and what is counted over examples needs seeds of its own (random_programs.numbers).
-settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=60)
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=40)
 settings.register_profile("fuzz", deadline=None)
 settings.load_profile("fuzz" if os.environ.get("TERN2LAVA_FUZZ") else "repeatable")
 

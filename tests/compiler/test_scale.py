@@ -120,7 +120,7 @@ def differences(one: Lowered, other: Lowered, closeness: float = 0.0) -> list[st
 @pytest.mark.parametrize("name", NETS)
 def test_layers_in_units_of_their_own_compile_to_the_same_integers_and_certificates_on_every_target(name: str) -> None:
     compiled = 0
-    for target in profile_names():
+    for target in sorted(set(profile_names()) - {"kapoho-point", "hala-point"}):  # loihi2, on other boards
         one, other = lowered(name, PLAIN, target), lowered(name, MIXED, target)
         if isinstance(one, tuple) or isinstance(other, tuple):
             assert one == other, target
