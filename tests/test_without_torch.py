@@ -72,7 +72,7 @@ def test_the_fingerprints_hold(tmp_path: Path) -> None:
     code = f"""
 import pytest
 tests = {str(ROOT / "tests" / "test_fingerprints.py")!r}
-chosen = "nothing_that and generic-ternary and (kinds or chips or quantum)"
+chosen = "nothing_that and generic-ternary and (kinds or quantum)"
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", tests, "-k", chosen]))
 """
     run_python(code, tmp_path)
