@@ -65,10 +65,25 @@ def right(report: Report) -> Sentence:
         return Sentence(question=question, mark="open", answer="Not checked yet", text=text, keys=("verification",))
     failed = [row for row in found.verdicts if row.met is False]
     if failed:
-        more = f"; also not met: {', '.join(row.name for row in failed[1:])}" if len(failed) > 1 else ""
-        text = f"The verdict on {failed[0].name} is not met: {failed[0].sentence}{more}."
+        said = "; ".join(_not_met(row, found) for row in failed)
+        where = f"On {count(found.samples, 'sample')}, " if found.samples else ""
+        text = f"{where}{said}. The verdicts below give the numbers and what is required."
         return Sentence(question=question, mark="no", answer="No: a check failed", text=text, keys=keys)
     return _passed(found, question, (*keys, "verification.arithmetic.share"))
+
+
+def _not_met(row: VerdictRow, found: Verification) -> str:
+    """What a verdict that is not met says of the user's network."""
+    if row.status == "not compared":
+        return f"{row.name} is required and was not compared"
+    if row.name == "arithmetic":
+        return f"the integers change more than is allowed: {_arithmetic(found)}"
+    return {
+        "execution": "core images, Lava and the integers do not compute the same",
+        "reading": _reading(row),
+        "ranges": "an accumulator left the range that its certificate states",
+        "images": "the core images are not the program",
+    }[row.name]
 
 
 def _passed(found: Verification, question: str, keys: tuple[str, ...]) -> Sentence:

@@ -101,7 +101,7 @@ def test_a_network_that_was_not_run_is_not_said_to_be_right() -> None:
     assert fit(report, 32).mark == "yes"
 
 
-def test_a_verdict_that_is_not_met_is_the_sentence(tmp_path: Path) -> None:
+def test_a_verdict_that_is_not_met_is_said_in_plain_words_with_its_numbers(tmp_path: Path) -> None:
     from lossy import samples
 
     folder = write_lossy(tmp_path / "lossy", {"h": 64, "y": 64})
@@ -109,7 +109,13 @@ def test_a_verdict_that_is_not_met_is_the_sentence(tmp_path: Path) -> None:
     found = right(report)
     assert found.mark == "no"
     assert report.verification is not None
-    assert report.verification.verdict("arithmetic").sentence in found.text
+    changed = report.verification.arithmetic
+    said = f"{changed.missing + changed.extra:,} spikes differ from the float model's {changed.float_spikes:,} ("
+    assert f"samples, the integers change more than is allowed: {said}" in found.text
+    assert "EXCEEDS" not in found.text
+    assert "reading" not in found.text
+    required = tern2lava.verify(folder, samples(), backend="reference", require="execution,reading")
+    assert "reading is required and was not compared" in right(required).text
 
 
 def test_what_ternary_saved_is_held_against_the_twin_that_is_mapped_alike() -> None:
