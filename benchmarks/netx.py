@@ -1,8 +1,8 @@
 """lava-dl files of `export --to netx`, loaded by Intel's netx and run in Lava, against the integer programs.
 
-    uv pip install --no-deps --target /tmp/lava-dl lava-dl==0.6.0
-    uv run --group dev python benchmarks/netx.py /tmp/lava-dl          # a few minutes; writes results/netx.md
-    uv run --group dev python benchmarks/netx.py /tmp/lava-dl --check  # exit code 1 where a spike differs; prints only
+    uv pip install --no-deps --target build/lava-dl lava-dl==0.6.0
+    uv run --group dev python benchmarks/netx.py build/lava-dl          # a few minutes; writes results/netx.md
+    uv run --group dev python benchmarks/netx.py build/lava-dl --check  # exit code 1 where a spike differs; prints only
 
 netx itself needs h5py and Lava alone; what it imports of slayer, for resonate-and-fire neurons, is left out. Each
 network is one of tests/helpers/export_nets.py, a small one for each feature; every sample of each layer is a run of its
