@@ -79,7 +79,7 @@ def test_an_interruption_beside_a_command_is_one_line_and_the_same_exit_code(
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "tern2lava: interrupted; nothing was written\n")
 
 
-def test_a_closed_pipe_is_no_verdict_that_is_not_met(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_no_verdict_that_is_not_met_and_a_full_output_says_so(tmp_path: Path) -> None:
     subprocess.run(command(*COMPILE), cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     reading, writing = os.pipe()
     os.close(reading)
@@ -88,7 +88,17 @@ def test_a_closed_pipe_is_no_verdict_that_is_not_met(tmp_path: Path) -> None:
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
-    closed = f"exec {' '.join(command('profiles', 'loihi2'))} <&- >&- 2>&-"
+    if Path("/dev/full").exists():
+        with open("/dev/full", "w") as full:
+            done = subprocess.run(
+                command("report", "build"), cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        assert done.returncode == 2
+        assert done.stderr == (
+            "tern2lava: standard output: requires room for what is printed; found No space left on device; nothing was "
+            "written\n"
+        )
+    closed = f"exec {' '.join(command('report', 'build'))} <&- >&- 2>&-"
     assert subprocess.run(["sh", "-c", closed], cwd=tmp_path, check=False).returncode == 0
     read_bundle(tmp_path / "build")
 

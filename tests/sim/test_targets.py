@@ -24,10 +24,6 @@ layers:
 """
 
 
-# Cores and numbers of loihi2, on other boards.
-SAME_AS_LOIHI2 = ("loihi1", "kapoho-point", "hala-point")
-
-
 def build(folder: Path, target: str, net: str = NET) -> None:
     rng = np.random.default_rng(3)
     codes = {"one.weight": rng.integers(-1, 2, (30, 24)), "two.weight": rng.integers(-1, 2, (5, 30))}
@@ -36,7 +32,7 @@ def build(folder: Path, target: str, net: str = NET) -> None:
     api.compile(folder / "net.npz", target, net=folder / "net.yaml", out=folder / "build")
 
 
-@pytest.mark.parametrize("target", [name for name in profile_names() if name not in SAME_AS_LOIHI2])
+@pytest.mark.parametrize("target", [name for name in profile_names() if name != "loihi1"])
 def test_a_small_network_verifies_in_lava_on_every_target(target: str, tmp_path: Path) -> None:
     build(tmp_path, target)
     rng = np.random.default_rng(4)
