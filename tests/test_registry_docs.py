@@ -20,11 +20,13 @@ from tern2lava.report.model import Report
 from tern2lava.report.sections import NOT_SHOWN, SECTIONS
 from tern2lava.sim.engines import ENGINES
 from tern2lava.sim.verify.executions import EXECUTIONS
+from tern2lava.train.data.sets import SETS
 
 ROOT = Path(__file__).parents[1]
 REGISTRIES: dict[str, Registry[Any]] = {
     "SOURCES": SOURCES, "EXECUTIONS": EXECUTIONS, "ENGINES": ENGINES, "CODECS": CODECS, "EXPORTERS": EXPORTERS,
     "MECHANISMS": MECHANISMS, "SECTIONS": SECTIONS, "TARGETS": TARGETS,
+    "SETS": SETS,
 }  # fmt: skip
 
 
@@ -39,8 +41,11 @@ def table(file: str, head: str) -> list[list[str]]:
 
 @pytest.mark.parametrize(
     ("registry", "head"),
-    [(SOURCES, "| source | what |"), (EXPORTERS, "| exporter | what |"), (ENGINES, "| engine | what |")],
-)
+    [
+        (SOURCES, "| source | what |"), (EXPORTERS, "| exporter | what |"), (ENGINES, "| engine | what |"),
+        (SETS, "| data set | what |"),
+    ],
+)  # fmt: skip
 def test_the_tables_of_extending_are_the_registries(registry: Registry[Any], head: str) -> None:
     expected = [[f"`{entry.name}`", entry.what] for entry in registry.registered()]
     assert table("docs/extending.md", head) == expected

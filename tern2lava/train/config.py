@@ -7,7 +7,17 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+)
 
 from tern2lava.errors import InputError
 from tern2lava.files.yaml_text import read_yaml
@@ -20,9 +30,16 @@ def _number(value: Any) -> Any:
     return value  # pydantic reads the texts that YAML makes of 1e-3 as numbers
 
 
+def _fraction_or_number(value: float) -> float:
+    if value >= 1 and value != int(value):
+        raise ValueError("expected a fraction below 1 or a whole number of samples")
+    return value
+
+
 Real = Annotated[float, BeforeValidator(_number)]
 Count = Annotated[StrictInt, Field(ge=1, le=10_000_000)]
 Fraction = Annotated[Real, Field(ge=0, lt=1)]
+Held = Annotated[Real, Field(gt=0, le=10_000_000), AfterValidator(_fraction_or_number)]
 Weight = Annotated[Real, Field(ge=0)]
 PositiveReal = Annotated[Real, Field(gt=0)]
 
@@ -36,14 +53,14 @@ class Keys(BaseModel):
 class DataKeys(Keys):
     """Which samples are used.
 
-    train, test: the number of samples, counted from the first (None: all). hold_out: the fraction of the training
-    samples that is tested on instead of the test samples.
+    hold_out: the fraction of all training samples, or their number, that is tested on instead of the test samples.
+    train, test: the number of samples of what is left, counted from the first (None: all).
     """
 
     name: StrictStr
     train: Count | None = None
     test: Count | None = None
-    hold_out: Fraction | None = None
+    hold_out: Held | None = None
 
 
 class NetworkKeys(Keys):

@@ -21,7 +21,7 @@ from tern2lava.errors import InputError, Interrupted
 from tern2lava.extras import require
 from tern2lava.files.json_text import read_json
 from tern2lava.train import checkpoint
-from tern2lava.train.config import Experiment
+from tern2lava.train.config import DataKeys, Experiment
 from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
 from tern2lava.train.describe import describe
 from tern2lava.train.distill import Distillation
@@ -191,6 +191,14 @@ def merged(graph: Graph) -> Graph:
     return lower_until(graph, Level.NORMAL)
 
 
+def chosen(keys: DataKeys, folder: Path | None) -> Dataset:
+    """The samples that an experiment's `data` names. What is held out does not depend on how many are trained on."""
+    dataset = load_dataset(keys.name, folder)
+    if keys.hold_out is not None:
+        dataset = hold_out(dataset, keys.hold_out)
+    return limit(dataset, keys.train, keys.test)
+
+
 def run_experiment(
     experiment: Experiment, out: Path, *, data_dir: Path | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
@@ -217,9 +225,7 @@ def run_experiment(
         raise InputError(
             done, "requires a folder of this experiment; found one of another; choose another folder or remove it"
         )
-    dataset = limit(load_dataset(experiment.data.name, data_dir), experiment.data.train, experiment.data.test)
-    if experiment.data.hold_out:
-        dataset = hold_out(dataset, experiment.data.hold_out)
+    dataset = chosen(experiment.data, data_dir)
     run = Run(experiment=experiment, dataset=dataset, out=out, progress=progress)
     began = time.perf_counter()
     options = experiment.options()

@@ -18,14 +18,18 @@ FILE = Kind("an idx file", 2 * GIB, larger="get the file again")
 UINT8 = 0x08
 
 
+def names(stem: str) -> list[str]:
+    """What the file `stem` may be called: plain or gzipped, and with .idx instead of -idx, as some copies are."""
+    return [name + suffix for name in (stem, stem.replace("-idx", ".idx")) for suffix in ("", ".gz")]
+
+
 def find(folder: Path, stem: str) -> Path:
-    """The file `stem` or `stem`.gz in `folder` (also with .idx instead of -idx, as some copies are named)."""
-    names = [name + suffix for name in (stem, stem.replace("-idx", ".idx")) for suffix in ("", ".gz")]
-    for name in names:
+    """The file `stem` in `folder`, by one of its names."""
+    for name in names(stem):
         if (folder / name).is_file():
             return folder / name
     raise InputError(
-        folder, f"requires {names[0]} or {names[1]}; found neither; give the folder of the idx files with --data-dir"
+        folder, f"requires {stem} or {stem}.gz; found neither; give the folder of the idx files with --data-dir"
     )
 
 
