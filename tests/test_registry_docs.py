@@ -21,12 +21,14 @@ from tern2lava.report.sections import NOT_SHOWN, SECTIONS
 from tern2lava.sim.engines import ENGINES
 from tern2lava.sim.verify.executions import EXECUTIONS
 from tern2lava.train.data.sets import SETS
+from tern2lava.train.neurons.runner import NEURONS
 
 ROOT = Path(__file__).parents[1]
 REGISTRIES: dict[str, Registry[Any]] = {
     "SOURCES": SOURCES, "EXECUTIONS": EXECUTIONS, "ENGINES": ENGINES, "CODECS": CODECS, "EXPORTERS": EXPORTERS,
     "MECHANISMS": MECHANISMS, "SECTIONS": SECTIONS, "TARGETS": TARGETS,
     "SETS": SETS,
+    "NEURONS": NEURONS,
 }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from tern2lava.compiler.ir.shapes import Shape
 from tern2lava.errors import UnsupportedError
-from tern2lava.train.unroll import RESETS, is_leaky
+from tern2lava.train.neurons.leaky import RESETS, is_leaky
 
 
 def describe_layer(name: str, module: Any) -> dict[str, dict[str, Any]]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from tern2lava.errors import UnsupportedError
-from tern2lava.train.surrogate import ArcTangent, leaky_run
-
-RESETS = {0: "subtract", 1: "zero", 2: "none"}
+from tern2lava.train.constant import is_steady, run_steady
+from tern2lava.train.neurons.runner import NEURONS, Ran, Runner, runner_of
 
 
 @dataclass(eq=False, kw_only=True)
@@ -19,8 +16,9 @@ class Activity:
     """What the neurons of a run did; arrays (steps, batch, *shape), with gradients where the run has them.
 
     spikes of every neuron layer by name; met: the membrane potential compared with the threshold, minus the
-    threshold, so that a neuron spikes where met > 0; threshold: as the layer holds it. reads_potential: the classes
-    are read from the last layer's potentials and not from its spikes (a last layer without reset).
+    threshold, so that a neuron spikes where met > 0; threshold: what was compared with, which broadcasts to met.
+    reads_potential: the classes are read from the last layer's potentials and not from its spikes (a last layer without
+    reset).
     """
 
     spikes: dict[str, Tensor] = field(default_factory=dict)
@@ -48,79 +46,50 @@ class Activity:
         return next(reversed(self.spikes.values()))
 
 
-def is_leaky(module: nn.Module) -> bool:
-    """Whether the module is snnTorch's Leaky (told by name, so that snnTorch need not be installed)."""
-    return any(cls.__module__.startswith("snntorch.") and cls.__name__ == "Leaky" for cls in type(module).__mro__)
-
-
-def reset_of(layer: Any) -> str:
-    """How a snnTorch Leaky resets: subtract, zero or none."""
-    return RESETS[int(layer.reset_mechanism_val)]
-
-
-def run_leaky(name: str, layer: Any, x: Tensor) -> tuple[Tensor, Tensor]:
-    """(spikes, met) of a snnTorch Leaky for input currents x (steps, batch, *shape), starting from zero.
-
-    The arithmetic of snntorch.Leaky.forward in its order, so equal to stepping it, bit for bit; the gradient differs in
-    that it does not pass through the reset when reset_delay is False. Layers with our ArcTangent surrogate and fixed
-    beta and threshold take the faster LeakyRun, of the same numbers. Raises UnsupportedError for its options
-    inhibition, state_quant and graded spikes.
-    """
-    for option, used in (
-        ("inhibition", bool(layer.inhibition)),
-        ("state_quant", bool(layer.state_quant)),
-        ("graded_spikes_factor", bool((layer.graded_spikes_factor != 1).any())),
-    ):
-        if used:
-            raise UnsupportedError(name, "a plain snnTorch Leaky", option, "leave this option at its default")
-    beta, threshold = layer.beta.clamp(0, 1), layer.threshold
-    mode = int(layer.reset_mechanism_val)
-    if isinstance(layer.spike_grad, ArcTangent) and not (beta.requires_grad or threshold.requires_grad):
-        slope, delay = layer.spike_grad.slope, bool(layer.reset_delay)
-        return leaky_run(x, beta, threshold, slope, reset=RESETS[mode], delay=delay)
-    mem = torch.zeros_like(x[0])
-    spikes, met = [], []
-    for current in x.unbind(0):
-        reset = (mem.detach() > threshold.detach()).to(mem.dtype)
-        if mode == 1:
-            mem = (1 - reset) * mem
-        mem = beta * mem + current
-        if mode == 0:
-            mem = mem - reset * threshold
-        shift = mem - threshold
-        spike = layer.spike_grad(shift)
-        spikes.append(spike)
-        met.append(shift)
-        if not layer.reset_delay and mode != 2:
-            late = spike.detach() - reset
-            mem = mem - late * (threshold if mode == 0 else mem)
-    return torch.stack(spikes), torch.stack(met)
-
-
-def unroll(model: nn.Sequential, x: Tensor) -> Activity:
+def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None) -> Activity:
     """Activity of `model` for x (steps, batch, *shape): layers without state see all steps at once, as one batch.
 
-    BatchNorm in training mode therefore takes its statistics over batch and time. A later layer sees the spikes of
-    the same step. Raises UnsupportedError where a module is neither stateless nor a Leaky, or the last is no Leaky.
+    With `steps`, x is (batch, *shape) and the same in every step (direct encoding): what comes before the first layer
+    of neurons runs once, up to a module that is random (dropout in training). Its numbers are those of one step; batch
+    norm's running variance is that of all steps (constant.run_steady).
+
+    BatchNorm in training mode takes its statistics over batch and time. A later layer sees the spikes of the same
+    step. Raises UnsupportedError where a module is neither stateless nor in neurons.runner.NEURONS, or the last is no
+    layer of neurons.
     """
     activity = Activity()
     for name, module in model.named_children():
-        if is_leaky(module):
-            x, activity.met[name] = run_leaky(name, module, x)
-            activity.spikes[name] = x
-            threshold = module.threshold
-            assert isinstance(threshold, Tensor)
-            activity.threshold[name] = threshold
-            activity.reads_potential = reset_of(module) == "none"
-        elif type(module).__module__.startswith("torch.nn."):
-            x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
-        else:
+        runner = runner_of(name, module)
+        if runner is not None:
+            ran = _run(runner, name, module, x, steps)
+            activity.met[name], activity.spikes[name], activity.threshold[name] = ran.met, ran.spikes, ran.threshold
+            activity.reads_potential = runner.reads_potential(module)
+            x, steps = ran.spikes, None
+        elif not type(module).__module__.startswith("torch.nn."):
             raise UnsupportedError(
                 name,
                 "layers that training knows",
                 type(module).__name__,
-                "use an nn.Sequential of torch.nn layers and snnTorch Leaky",
+                f"use an nn.Sequential of torch.nn layers and {', '.join(NEURONS.names())}",
             )
+        elif steps is not None and is_steady(module, x):
+            x = run_steady(module, x, steps)
+        else:
+            x, steps = _over_time(x, steps), None
+            x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
     if not activity.spikes or x is not activity.output:
-        raise UnsupportedError("model", "a last layer of neurons", "one without spikes", "end it with a snnTorch Leaky")
+        raise UnsupportedError(
+            "model", "a last layer of neurons", "one without spikes", f"end it with a {NEURONS.names()[0]}"
+        )
     return activity
+
+
+def _run(runner: Runner, name: str, layer: nn.Module, x: Tensor, steps: int | None) -> Ran:
+    if steps is not None and runner.run_constant is not None:
+        return runner.run_constant(name, layer, x, steps=steps)
+    return runner.run(name, layer, _over_time(x, steps))
+
+
+def _over_time(x: Tensor, steps: int | None) -> Tensor:
+    """x with a time axis: itself where it has one."""
+    return x if steps is None else x.expand(steps, *x.shape)

@@ -1,47 +1,14 @@
+import copy
+
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from nodes import part, there
+from nodes import part
 from tern2lava.errors import UnsupportedError
-from tern2lava.train.unroll import run_leaky, unroll
+from tern2lava.train.unroll import unroll
 
 snntorch = pytest.importorskip("snntorch")
-
-
-def stepped(layer: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    mem, spikes, memories = torch.zeros_like(x[0]), [], []
-    for current in x:
-        spike, mem = layer(current, mem)
-        spikes.append(spike)
-        memories.append(mem)
-    return torch.stack(spikes), torch.stack(memories)
-
-
-@pytest.mark.parametrize("reset", ["subtract", "zero", "none"])
-@pytest.mark.parametrize("delay", [True, False])
-def test_a_leaky_layer_spikes_as_snntorch_steps_it(reset: str, delay: bool) -> None:
-    torch.manual_seed(0)
-    layer = snntorch.Leaky(beta=0.9, threshold=0.7, reset_mechanism=reset, reset_delay=delay)
-    x = 1.5 * torch.randn(40, 16, 12)
-    spikes, met = run_leaky("lif", layer, x)
-    expected, memories = stepped(layer, x)
-    assert torch.equal(spikes, expected)
-    assert 0.1 < float(spikes.mean()) < 0.9
-    assert torch.equal(met > 0, spikes > 0)
-    if delay or reset == "none":
-        assert torch.equal(met, memories - layer.threshold)
-
-
-def test_gradients_equal_those_of_snntorch_with_delayed_reset() -> None:
-    layer = snntorch.Leaky(beta=0.9)
-    x = torch.randn(20, 4, 6, generator=torch.Generator().manual_seed(1))
-    ours, theirs = x.clone().requires_grad_(), x.clone().requires_grad_()
-    weight = torch.randn(20, 4, 6, generator=torch.Generator().manual_seed(2))
-    (run_leaky("lif", layer, ours)[0] * weight).sum().backward()
-    (stepped(layer, theirs)[0] * weight).sum().backward()
-    assert float(there(ours.grad).abs().sum()) > 0
-    torch.testing.assert_close(ours.grad, theirs.grad)
 
 
 def test_a_network_runs_as_its_steps_do() -> None:
@@ -68,7 +35,76 @@ def test_what_cannot_be_unrolled_is_refused() -> None:
     x = torch.zeros(2, 1, 3)
     with pytest.raises(UnsupportedError, match="Synaptic"):
         unroll(nn.Sequential(nn.Linear(3, 3), snntorch.Synaptic(alpha=0.9, beta=0.9)), x)
-    with pytest.raises(UnsupportedError, match="end it with a snnTorch Leaky"):
+    with pytest.raises(UnsupportedError, match=r"end it with a snntorch\.Leaky"):
         unroll(nn.Sequential(snntorch.Leaky(beta=0.9), nn.Linear(3, 3)), x)
     with pytest.raises(UnsupportedError, match="inhibition"), pytest.warns(UserWarning, match="Inhibition"):
         unroll(nn.Sequential(snntorch.Leaky(beta=0.9, inhibition=True)), x)
+
+
+def constant_net() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), snntorch.Leaky(beta=0.9, threshold=0.5), nn.Flatten(), nn.Linear(48, 5),
+        nn.BatchNorm1d(5), snntorch.Leaky(beta=0.8),
+    )  # fmt: skip
+
+
+def test_a_constant_input_runs_as_its_repetition_does() -> None:
+    once, repeated = constant_net(), constant_net()
+    x = torch.rand(4, 1, 6, 6)
+    for training in (True, False):
+        once.train(training)
+        repeated.train(training)
+        ours, theirs = unroll(once, x, 5), unroll(repeated, x.repeat(5, 1, 1, 1, 1))
+        for name, met in ours.met.items():
+            torch.testing.assert_close(met, theirs.met[name])
+            assert torch.equal(ours.spikes[name], theirs.spikes[name])
+        for (key, a), (_, b) in zip(once.state_dict().items(), repeated.state_dict().items(), strict=True):
+            torch.testing.assert_close(a, b, msg=key, rtol=1e-6, atol=1e-7)
+    assert 0.05 < ours.spikes["2"].mean().item() < 0.95
+
+
+def test_a_constant_input_runs_as_its_steps_do_bit_for_bit() -> None:
+    model = constant_net().eval()
+    x = torch.rand(4, 1, 6, 6)
+    activity = unroll(model, x, 5)
+    memory: dict[int, torch.Tensor | None] = {2: None, 6: None}
+    for t in range(5):
+        y = x
+        for index, module in enumerate(model):
+            if index in memory:
+                y, memory[index] = module(y, memory[index])
+                assert torch.equal(activity.spikes[str(index)][t], y)
+            else:
+                y = module(y)
+
+
+def test_what_is_random_is_drawn_for_every_step_of_a_constant_input() -> None:
+    model = nn.Sequential(
+        nn.Dropout(0.5), nn.Identity(), snntorch.Leaky(beta=0.0, reset_mechanism="none", threshold=0.5)
+    )
+    activity = unroll(model, torch.ones(1, 400), 3)
+    first, second, third = activity.output
+    assert not torch.equal(first, second)
+    assert not torch.equal(second, third)
+    assert 0.4 < float(activity.output.mean()) < 0.6
+    steady = unroll(model.eval(), torch.ones(1, 400), 3).met["2"]
+    assert torch.equal(steady, torch.full_like(steady, 0.5))
+
+
+def test_batch_norm_of_one_sample_takes_its_statistics_over_all_steps() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(3), snntorch.Leaky(beta=0.9))
+    other = copy.deepcopy(model)
+    x = torch.rand(1, 3)
+    met, expected = unroll(model, x, 4).met["1"], unroll(other, x.repeat(4, 1, 1)).met["1"]
+    torch.testing.assert_close(met, expected, rtol=0, atol=1e-4)
+    torch.testing.assert_close(model.state_dict()["0.running_var"], other.state_dict()["0.running_var"])
+
+
+def test_a_neuron_that_steps_in_its_own_way_is_refused() -> None:
+    class Own(snntorch.Leaky):  # type: ignore[misc, name-defined]
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x
+
+    with pytest.raises(UnsupportedError, match=r"the steps of snntorch\.Leaky.*Own, whose forward is its own"):
+        unroll(nn.Sequential(Own(beta=0.9)), torch.zeros(2, 1, 3))
