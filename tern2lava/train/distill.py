@@ -1,8 +1,8 @@
 """Ternarisation-aware distillation: a ternary student learns from its full-precision twin while it is being quantised.
 
-Our own reading of the idea's published blocks (confidence-aware KL as in BitDistiller, arXiv 2402.10631; a frozen
-full-precision teacher of the student's architecture as in TernaryCLIP, arXiv 2510.21879), moved to spiking networks by
-matching firing rates, the quantity a spiking layer hands on.
+Our own reading of the idea's published blocks (losses.kd_loss by confidence; a frozen full-precision teacher of the
+student's architecture as in TernaryCLIP, arXiv 2510.21879), moved to spiking networks by matching firing rates, the
+quantity a spiking layer hands on.
 """
 
 from __future__ import annotations
@@ -13,32 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from tern2lava.errors import InputError
+from tern2lava.train.losses import kd_loss
 from tern2lava.train.trainer import Step, logits_of
 from tern2lava.train.unroll import Activity, unroll
 
 MATCHES = ("rate", "potential", "none")
-
-
-def confidence(log_p: Tensor) -> Tensor:
-    """1 - H(p) / log(classes) per sample, in [0, 1], from log probabilities (batch, classes)."""
-    entropy = -(log_p.exp() * log_p).sum(1)
-    return 1.0 - entropy / torch.log(torch.tensor(float(log_p.shape[1])))
-
-
-def confidence_weighted_kl(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """tau^2 * mean over samples of g KL(S || T) + (1 - g) KL(T || S), for logits (batch, classes).
-
-    S and T are the softmax at temperature tau. g = 1 - H(T)/log(classes), the teacher's confidence in this sample:
-    where it is sure, the student is drawn to its mode (backward KL), where it is not, to cover all classes it
-    considers (forward KL). tau^2 keeps the gradient's size (Hinton et al., arXiv 1503.02531).
-    """
-    log_s = nn.functional.log_softmax(student / temperature, dim=1)
-    log_t = nn.functional.log_softmax(teacher / temperature, dim=1)
-    g = confidence(log_t)
-    difference = log_s - log_t
-    backward = (log_s.exp() * difference).sum(1)
-    forward = -(log_t.exp() * difference).sum(1)
-    return temperature**2 * (g * backward + (1.0 - g) * forward).mean()
 
 
 def match_rates(student: Activity, teacher: Activity) -> Tensor:
@@ -61,7 +40,7 @@ def match_potentials(student: Activity, teacher: Activity) -> Tensor:
 class Distillation:
     """An Objective: the teacher's logits and hidden activity as further targets (add it to cross_entropy).
 
-        L = weight * confidence_weighted_kl(logits) + match_weight * match(hidden layers)
+        L = weight * kd_loss(logits, by_confidence=True) + match_weight * match(hidden layers)
     The teacher sees the same input spikes, in evaluation mode and without gradient.
     """
 
@@ -87,7 +66,7 @@ class Distillation:
                 "teacher", "requires the layers of the student; found others; give a teacher of the same architecture"
             )
         logits = logits_of(target, self.gain)
-        terms = {"distil": self.weight * confidence_weighted_kl(step.logits, logits, self.temperature)}
+        terms = {"distil": self.weight * kd_loss(step.logits, logits, temperature=self.temperature, by_confidence=True)}
         if self.match == "rate":
             terms["match"] = self.match_weight * match_rates(step.activity, target)
         elif self.match == "potential":

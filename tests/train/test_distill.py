@@ -2,11 +2,11 @@ import copy
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from nodes import gradient
 from tern2lava.errors import InputError
-from tern2lava.train.distill import Distillation, confidence, confidence_weighted_kl, match_potentials, match_rates
+from tern2lava.train.distill import Distillation, match_potentials, match_rates
 from tern2lava.train.network import network
 from tern2lava.train.ternarize import ternarize
 from tern2lava.train.trainer import Step, logits_of
@@ -24,25 +24,6 @@ def step_of(model: nn.Sequential) -> Step:
     x = (torch.rand(6, 10, 8, generator=torch.Generator().manual_seed(5)) < 0.7).float() * 2
     activity = unroll(model, x)
     return Step(x=x, labels=torch.zeros(10, dtype=torch.long), activity=activity, logits=logits_of(activity, 5.0))
-
-
-def kl(p: Tensor, q: Tensor) -> Tensor:
-    return (p * (p / q).log()).sum(1)
-
-
-def test_confidence_is_zero_for_a_uniform_and_one_for_a_sure_prediction() -> None:
-    logits = torch.tensor([[0.0, 0.0, 0.0], [60.0, 0.0, 0.0]])
-    torch.testing.assert_close(confidence(torch.log_softmax(logits, 1)), torch.tensor([0.0, 1.0]))
-
-
-def test_the_divergence_is_the_weighted_sum_of_both_directions() -> None:
-    torch.manual_seed(0)
-    student, teacher = torch.randn(5, 4), torch.randn(5, 4) * 2
-    s, t = torch.softmax(student / 2, 1), torch.softmax(teacher / 2, 1)
-    g = 1 + (t * t.log()).sum(1) / torch.log(torch.tensor(4.0))
-    expected = 4 * (g * kl(s, t) + (1 - g) * kl(t, s)).mean()
-    torch.testing.assert_close(confidence_weighted_kl(student, teacher, 2.0), expected)
-    assert confidence_weighted_kl(teacher, teacher, 2.0).item() == pytest.approx(0.0, abs=1e-6)
 
 
 def test_a_student_equal_to_its_teacher_has_nothing_to_learn() -> None:
