@@ -54,13 +54,20 @@ class DataKeys(Keys):
     """Which samples are used.
 
     hold_out: the fraction of all training samples, or their number, that is tested on instead of the test samples.
-    train, test: the number of samples of what is left, counted from the first (None: all).
+    train, test: the number of samples of what is left, counted from the first (None: all). time: whether samples of an
+    npz have a time axis (data.arrays).
     """
 
     name: StrictStr
     train: Count | None = None
     test: Count | None = None
     hold_out: Held | None = None
+    time: StrictBool | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What only some data sets take, as far as it is given."""
+        return self.model_dump(exclude={"name", "train", "test", "hold_out"}, exclude_none=True)
 
 
 class NetworkKeys(Keys):
@@ -81,7 +88,7 @@ class TrainingKeys(Keys):
     """trainer.TrainingOptions, but for seed and ramp."""
 
     steps: Annotated[StrictInt, Field(ge=1, le=4096)] = 8
-    encoding: Literal["rate", "bernoulli", "latency", "direct"] = "rate"
+    encoding: Literal["rate", "bernoulli", "latency", "direct", "none"] = "rate"
     epochs: Count = 10
     batch: Count = 64
     learning_rate: PositiveReal = 2e-3

@@ -1,4 +1,4 @@
-"""Spike trains from values in [0, 1]: rate, latency and direct coding, in integers and so equal on every machine."""
+"""Spike trains from values in [0, 1], in integers and so equal on every machine; or samples that are spikes already."""
 
 from __future__ import annotations
 
@@ -44,26 +44,40 @@ def direct(values: Array, top: int, steps: int, seed: int) -> Spikes:
     return np.repeat(values[:, None], steps, axis=1).astype(np.uint8)
 
 
+def none(values: Array, top: int, steps: int, seed: int) -> Spikes:
+    """The values themselves (batch, steps, *shape): spikes, or graded spikes of 0 to top. InputError where they are of
+    another number of steps."""
+    if values.ndim < 3 or values.shape[1] != steps:
+        raise InputError(
+            "samples", f"requires (batch, {steps}, *shape), the steps of the training; found {values.shape}; give as "
+            "many steps as the samples have",
+        )  # fmt: skip
+    return values.astype(np.uint8)
+
+
 ENCODERS: dict[str, Callable[[Array, int, int, int], Spikes]] = {
     "rate": regular,
     "bernoulli": bernoulli,
     "latency": latency,
     "direct": direct,
+    "none": none,
 }
+GRADED = ("direct", "none")
+"""Encodings that hand on values of 0 to top, which training divides by top."""
 
 
 def encode(values: Array, steps: int, *, method: str = "rate", top: int | None = None, seed: int = 0) -> Spikes:
     """Spikes (batch, steps, *shape) uint8 for integers 0 to `top`, or for floats in [0, 1] where `top` is None.
 
-    Floats are first rounded to multiples of 2^-16 (of 1/255 for method direct). Raises InputError for an unknown
-    method, values outside their range, or steps < 1.
+    Floats are first rounded to multiples of 2^-16 (of 1/255 for methods direct and none). With method none they have
+    a time axis themselves. Raises InputError for an unknown method, values outside their range, or steps < 1.
     """
     if method not in ENCODERS:
         raise InputError("encoding", f"requires one of {', '.join(ENCODERS)}; found {method!r}; choose one of them")
     if steps < 1:
         raise InputError("steps", f"requires one time step at least; found {steps}; give for example 8")
     if top is None:
-        top = 255 if method == "direct" else 1 << FRACTION_BITS
+        top = 255 if method in GRADED else 1 << FRACTION_BITS
         if not (np.isfinite(values).all() and values.min(initial=0) >= 0 and values.max(initial=0) <= 1):
             raise InputError(
                 "values", "requires values within [0, 1]; found others; scale them, or give `top` for integers 0 to top"
@@ -77,6 +91,8 @@ def encode(values: Array, steps: int, *, method: str = "rate", top: int | None =
         raise InputError(
             "values", f"requires values of 0 to {top}; found {values.min()} to {values.max()}; scale them or raise top"
         )
-    if method == "direct" and top > 255:
-        raise InputError("values", f"requires values up to 255 for direct coding; found top {top}; scale them first")
+    if method in GRADED and top > 255:
+        raise InputError(
+            "values", f"requires values up to 255 for encoding {method}; found top {top}; scale them first"
+        )
     return ENCODERS[method](values.astype(np.int64), top, steps, seed)

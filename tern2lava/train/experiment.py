@@ -21,10 +21,11 @@ from tern2lava.errors import InputError, Interrupted
 from tern2lava.extras import require
 from tern2lava.files.json_text import read_json
 from tern2lava.train import checkpoint
-from tern2lava.train.config import DataKeys, Experiment
+from tern2lava.train.config import DataKeys, Experiment, TrainingKeys
 from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
 from tern2lava.train.describe import describe
 from tern2lava.train.distill import Distillation
+from tern2lava.train.encode import GRADED
 from tern2lava.train.evaluate import evaluate
 from tern2lava.train.log import Log
 from tern2lava.train.network import NeuronModel, network
@@ -50,7 +51,7 @@ class Run:
     @property
     def top(self) -> int:
         """The largest value the network's input takes in checkpoints; training itself scales it to 1."""
-        return self.dataset.top if self.experiment.training.encoding == "direct" else 1
+        return self.dataset.top if self.experiment.training.encoding in GRADED else 1
 
     def build(self) -> nn.Sequential:
         """The plain network with fresh weights, the same for one seed."""
@@ -191,9 +192,22 @@ def merged(graph: Graph) -> Graph:
     return lower_until(graph, Level.NORMAL)
 
 
-def chosen(keys: DataKeys, folder: Path | None) -> Dataset:
-    """The samples that an experiment's `data` names. What is held out does not depend on how many are trained on."""
-    dataset = load_dataset(keys.name, folder)
+def chosen(keys: DataKeys, training: TrainingKeys, folder: Path | None) -> Dataset:
+    """The samples that an experiment's `data` names. What is held out does not depend on how many are trained on.
+
+    Raises InputError where their time axis, or that they have none, does not fit the training's steps and encoding.
+    """
+    dataset = load_dataset(keys.name, folder, steps=training.steps, **keys.options)
+    if dataset.time != (training.encoding == "none"):
+        rule, hint = ("none, since the data have a time axis", "write encoding: none") if dataset.time else (
+            "another than none, since the data have no time axis", "write encoding: rate, or data.time: true where "
+            "the second axis of an npz is time")  # fmt: skip
+        raise InputError("training.encoding", f"requires {rule}; found {training.encoding}; {hint}")
+    if dataset.steps not in (None, training.steps):
+        raise InputError(
+            "training.steps", f"requires the steps of the data, {dataset.steps}; found {training.steps}; write steps: "
+            f"{dataset.steps}",
+        )  # fmt: skip
     if keys.hold_out is not None:
         dataset = hold_out(dataset, keys.hold_out)
     return limit(dataset, keys.train, keys.test)
@@ -225,7 +239,7 @@ def run_experiment(
         raise InputError(
             done, "requires a folder of this experiment; found one of another; choose another folder or remove it"
         )
-    dataset = chosen(experiment.data, data_dir)
+    dataset = chosen(experiment.data, experiment.training, data_dir)
     run = Run(experiment=experiment, dataset=dataset, out=out, progress=progress)
     began = time.perf_counter()
     options = experiment.options()

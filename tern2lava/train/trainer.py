@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
 from tern2lava.train.data import Dataset, random_words
-from tern2lava.train.encode import encode
+from tern2lava.train.encode import GRADED, encode
 from tern2lava.train.ternarize import set_blend
 from tern2lava.train.unroll import Activity, unroll
 
@@ -83,11 +83,11 @@ def logits_of(activity: Activity, gain: float) -> Tensor:
 
 
 def spikes_in(x: Array, dataset: Dataset, options: TrainingOptions, seed: int, *, folded: bool = False) -> Tensor:
-    """Encoded samples as float32 (steps, batch, *shape); direct values are divided by the data set's top, unless that
+    """Encoded samples as float32 (steps, batch, *shape); graded values are divided by the data set's top, unless that
     division is folded into the network's first weights."""
     spikes = encode(x, options.steps, method=options.encoding, top=dataset.top, seed=seed)
     tensor = torch.from_numpy(np.ascontiguousarray(np.swapaxes(spikes, 0, 1))).float()
-    return tensor / dataset.top if options.encoding == "direct" and not folded else tensor
+    return tensor / dataset.top if options.encoding in GRADED and not folded else tensor
 
 
 def learning_rate(options: TrainingOptions, progress: float) -> float:

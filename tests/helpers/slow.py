@@ -44,7 +44,7 @@ FILES = frozenset(
         "api/test_conforming.py", "frontends/nir/test_traces.py",
         "test_oracle.py", "test_package.py", "test_progress.py", "test_what_if.py", "test_without_torch.py",
         "sim/reading/test_compare.py", "sim/lava/test_compat.py", "test_effort.py", "test_extras.py",
-        "test_plugins.py", "frontends/test_load.py", "train/test_experiment.py",
+        "test_plugins.py", "frontends/test_load.py", "train/test_experiment.py", "train/test_time.py",
         "train/test_frameworks.py", "train/test_trainer.py", "train/test_training_bench.py",
         "docs/test_tutorials.py", "docs/test_readme.py", "docs/test_notebooks.py",
     )

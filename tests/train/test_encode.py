@@ -61,10 +61,19 @@ def test_direct_repeats_the_value() -> None:
 
 
 def test_spikes_have_the_samples_shape_after_batch_and_time() -> None:
-    for method in ENCODERS:
+    for method in set(ENCODERS) - {"none"}:
         spikes = encode(np.zeros((2, 1, 4, 5), np.uint8), 7, method=method, top=16)
         assert spikes.shape == (2, 7, 1, 4, 5)
         assert spikes.dtype == np.uint8
+
+
+def test_encoding_none_hands_on_spikes_of_as_many_steps_and_refuses_others() -> None:
+    spikes = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    assert np.array_equal(encode(spikes, 4, method="none", top=23), spikes)
+    with pytest.raises(InputError, match=r"samples: requires \(batch, 3, \*shape\), .*found \(2, 4, 3\)"):
+        encode(spikes, 3, method="none", top=23)
+    with pytest.raises(InputError, match="requires values of 0 to 22"):
+        encode(spikes, 4, method="none", top=22)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +86,7 @@ def test_spikes_have_the_samples_shape_after_batch_and_time() -> None:
         (
             np.array([[1]]),
             {"top": 16, "method": "phase"},
-            "encoding: requires one of rate, bernoulli, latency, direct; found 'phase'",
+            "encoding: requires one of rate, bernoulli, latency, direct, none; found 'phase'",
         ),
         (np.array([[1]]), {"top": 1000, "method": "direct"}, "up to 255"),
     ],

@@ -21,21 +21,23 @@ KERAS = ("x_train", "y_train", "x_test", "y_test")
 """The names that Keras's mnist.npz has."""
 
 
-def npz_arrays(path: Path) -> Dataset:
+def npz_arrays(path: Path, time: bool | None = None) -> Dataset:
     """Any data set in an npz file: train_x, test_x (samples, *shape) uint8, train_y, test_y integer labels from 0.
 
-    The arrays may have the names of Keras's mnist.npz instead. An optional integer `top` says the largest value a
-    sample may hold (else the largest of train_x is taken).
+    time: whether the samples are spikes (bool or uint8) or graded spikes (uint8) of several steps, (samples, steps,
+    *shape), which no shape tells; None: as the file's own `time` says (0 or 1), or no. The arrays may have the names of
+    Keras's mnist.npz instead. An optional integer `top` says the largest value a sample may hold (else the largest of
+    train_x is taken).
     """
     with open_npz(path, NPZ) as npz:
-        keys = _keys(npz, path)
+        keys, time = _keys(npz, path), _time(npz, path, time)
         # What they are is looked at before any of them is read.
         for x, y in (keys[:2], keys[2:]):
             samples, labels = npz[x], npz[y]
-            _check_samples(f"{path}: {x}", samples.dtype, samples.shape, npz[keys[0]].shape)
+            _check_samples(f"{path}: {x}", samples.dtype, samples.shape, npz[keys[0]].shape, time)
             _check_labels(f"{path}: {y}", labels.dtype, labels.shape, samples.shape[:1])
         arrays = {key: npz.read(key) for key in keys}
-        top = _top(npz.read("top", 8), path) if "top" in npz else int(arrays[keys[0]].max(initial=1))
+        top = _whole(npz, "top", path) if "top" in npz else int(arrays[keys[0]].max(initial=1))
     for x, y in (keys[:2], keys[2:]):
         check_label_values(f"{path}: {y}", arrays[y])
         if arrays[x].max() > top:
@@ -44,8 +46,9 @@ def npz_arrays(path: Path) -> Dataset:
             )
     train_x, train_y, test_x, test_y = (arrays[key] for key in keys)
     return Dataset(
-        name=path.stem, train_x=frozen(train_x), train_y=frozen(train_y, np.int64), test_x=frozen(test_x),
-        test_y=frozen(test_y, np.int64), top=max(1, top), classes=int(max(train_y.max(), test_y.max())) + 1,
+        name=path.stem, train_x=frozen(train_x, np.uint8), train_y=frozen(train_y, np.int64),
+        test_x=frozen(test_x, np.uint8), test_y=frozen(test_y, np.int64), top=max(1, top),
+        classes=int(max(train_y.max(), test_y.max())) + 1, time=time,
     )  # fmt: skip
 
 
@@ -57,9 +60,24 @@ def _keys(npz: Npz, path: Path) -> tuple[str, ...]:
     return keys
 
 
-def _check_samples(where: str, dtype: np.dtype[Any], shape: Shape, like: Shape) -> None:
-    if dtype != np.uint8 or len(shape) < 2 or shape[1:] != like[1:] or 0 in shape:
-        raise InputError(where, f"requires uint8 of (samples, *shape); found {dtype} of {shape}; convert the array")
+def _time(npz: Npz, path: Path, asked: bool | None) -> bool:
+    """Whether the second axis is time, as data.time or the file itself says."""
+    if "time" not in npz:
+        return bool(asked)
+    found = _whole(npz, "time", path)
+    if found not in (0, 1) or asked not in (None, bool(found)):
+        raise InputError(
+            f"{path}: time", f"requires 1 or 0, as data.time says where it is given ({asked}); found {found}; mend the "
+            "one that is wrong",
+        )  # fmt: skip
+    return bool(found)
+
+
+def _check_samples(where: str, dtype: np.dtype[Any], shape: Shape, like: Shape, time: bool) -> None:
+    kinds, axes, words = ((np.uint8, np.bool_), 3, "(samples, steps, *shape)") if time else (
+        (np.uint8,), 2, "(samples, *shape)")  # fmt: skip
+    if dtype not in kinds or len(shape) < axes or shape[1:] != like[1:] or 0 in shape:
+        raise InputError(where, f"requires uint8 of {words}; found {dtype} of {shape}; convert the array")
 
 
 def _check_labels(where: str, dtype: np.dtype[Any], shape: Shape, samples: Shape) -> None:
@@ -81,9 +99,10 @@ def check_label_values(where: str, labels: Array) -> None:
         )
 
 
-def _top(value: Array, path: Path) -> int:
-    if value.size != 1 or value.dtype.kind not in "iu":
+def _whole(npz: Npz, key: str, path: Path) -> int:
+    value = npz.read(key, 8)
+    if value.size != 1 or value.dtype.kind not in "biu":
         raise InputError(
-            f"{path}: top", f"requires one whole number; found {value.dtype} of {value.shape}; give the largest value"
+            f"{path}: {key}", f"requires one whole number; found {value.dtype} of {value.shape}; give a number"
         )
     return int(value.reshape(()).item())

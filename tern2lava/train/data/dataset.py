@@ -13,7 +13,10 @@ from tern2lava.errors import InputError
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
-    """Samples x (count, *shape) with values 0 to `top`, and labels y (count,) in 0 to classes - 1."""
+    """Samples x (count, *shape) with values 0 to `top`, and labels y (count,) in 0 to classes - 1.
+
+    time: samples are spike trains (or graded spikes) already, (count, steps, *shape).
+    """
 
     name: str
     train_x: Bytes
@@ -22,11 +25,17 @@ class Dataset:
     test_y: Ints
     top: int
     classes: int
+    time: bool = False
 
     @property
     def shape(self) -> Shape:
-        """Shape of one sample."""
-        return tuple(self.train_x.shape[1:])
+        """Shape of one sample, at one step where it has several."""
+        return tuple(self.train_x.shape[2 if self.time else 1 :])
+
+    @property
+    def steps(self) -> int | None:
+        """Time steps of a sample; None where it has no time axis."""
+        return int(self.train_x.shape[1]) if self.time else None
 
 
 def random_words(seed: int, count: int) -> Words:

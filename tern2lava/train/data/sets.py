@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tern2lava.errors import InputError
 from tern2lava.registry import Registry
@@ -19,45 +20,70 @@ SUFFIX = ".npz"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked of a data set. name: its name, or its path in `folder`. steps: how many a sample shall have, where
+    the data set makes spikes of them itself. options: keys of an experiment's `data` by name."""
+
+    name: str
+    folder: Path
+    steps: int | None = None
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class NamedSet:
-    """A data set by its name. what: what it is and which files it is read from, in words. load: the Dataset from a
-    folder; without files: is given None. folder: where its files are looked for without --data-dir."""
+    """A data set by its name. what: what it is and which files it is read from, in words. load: the Dataset of what is
+    asked for. folder: where its files are looked for without --data-dir. options: the keys of an experiment's `data`
+    that it takes besides those of all."""
 
     name: str
     what: str
-    load: Callable[[Path], Dataset]
+    load: Callable[[Asked], Dataset]
     folder: Path | None = None
     needs_files: bool = True
+    options: frozenset[str] = frozenset()
 
 
 SETS: Registry[NamedSet] = Registry("data set")
 
 SETS.add(
     NamedSet(
-        name="digits", what="1,797 images of 8 x 8, bundled with scikit-learn", load=lambda folder: digits(),
+        name="digits", what="1,797 images of 8 x 8, bundled with scikit-learn", load=lambda asked: digits(),
         needs_files=False,
     )
 )  # fmt: skip
 SETS.add(
     NamedSet(
         name="fashion-mnist", what="70,000 images of 28 x 28: idx files (Debian's) or fashion-mnist.npz",
-        load=lambda folder: images("fashion-mnist", folder), folder=FASHION_FOLDER,
+        load=lambda asked: images(asked.name, asked.folder), folder=FASHION_FOLDER,
     )
 )  # fmt: skip
 SETS.add(
     NamedSet(
         name="mnist", what="70,000 images of 28 x 28: idx files or mnist.npz",
-        load=lambda folder: images("mnist", folder),
+        load=lambda asked: images(asked.name, asked.folder),
     )
 )  # fmt: skip
 
 
-def load_dataset(name: str, folder: Path | None = None) -> Dataset:
-    """The data set `name`, its files in `folder`, or an npz file by its path. InputError for what is none."""
-    if name.endswith(SUFFIX):
-        return npz_arrays((folder or Path()) / name)
-    entry = SETS.get(name, f"data set {name!r}")
+NPZ = NamedSet(
+    name=f"NAME{SUFFIX}", what="any arrays in an npz file",
+    load=lambda asked: npz_arrays(asked.folder / asked.name, asked.options.get("time")), needs_files=False,
+    options=frozenset({"time"}),
+)  # fmt: skip
+
+
+def load_dataset(name: str, folder: Path | None = None, *, steps: int | None = None, **options: Any) -> Dataset:
+    """The data set `name`, its files in `folder`, or an npz file by its path. steps, options: see Asked. InputError for
+    what is none, and for an option that it does not take."""
+    entry = NPZ if name.endswith(SUFFIX) else SETS.get(name, f"data set {name!r}")
+    for key in options:
+        if key not in entry.options:
+            takers = [each.name for each in (*SETS, NPZ) if key in each.options]
+            raise InputError(
+                f"data.{key}", f"requires a data set that takes it, {', '.join(takers)}; found {name}; leave it out"
+            )
     folder = folder or entry.folder
     if folder is None and entry.needs_files:
         raise InputError(name, "requires the folder of its files; found none; add --data-dir")
-    return entry.load(folder or Path())
+    return entry.load(Asked(name=name, folder=folder or Path(), steps=steps, options=options))

@@ -61,7 +61,9 @@ def test_a_corruption_follows_its_seed_and_the_samples_before_a_limit_stay(kind:
     data = digits()
     first, again = (corrupted(data, kind, 3, seed=5).test_x for _ in range(2))
     assert np.array_equal(first, again)
-    assert (first.dtype, first.shape, int(first.max()) <= data.top) == (np.uint8, data.test_x.shape, True)
+    assert first.dtype == np.uint8
+    assert first.shape == data.test_x.shape
+    assert first.max() <= data.top
     assert np.array_equal(corrupt(data.test_x[:9], kind, 3, top=data.top, seed=5), first[:9])
     assert (kind == "blur") == np.array_equal(first, corrupted(data, kind, 3, seed=6).test_x)
     assert not np.array_equal(first, data.test_x)

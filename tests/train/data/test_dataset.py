@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tern2lava.errors import InputError
-from tern2lava.train.config import DataKeys
+from tern2lava.train.config import DataKeys, TrainingKeys
 from tern2lava.train.data import digits, hold_out, limit
 from tern2lava.train.data.dataset import stratified_split
 from tern2lava.train.experiment import chosen
@@ -33,7 +33,9 @@ def test_what_leaves_no_samples_or_is_no_number_of_them_is_refused(held: float) 
 
 
 def test_the_samples_held_out_are_the_same_however_many_are_trained_on() -> None:
-    few, many = (chosen(DataKeys(name="digits", hold_out=100, train=train), None) for train in (20, 500))
+    few, many = (
+        chosen(DataKeys(name="digits", hold_out=100, train=train), TrainingKeys(), None) for train in (20, 500)
+    )
     assert np.array_equal(few.test_x, many.test_x)
     assert (len(few.test_y), len(few.train_y), len(many.train_y)) == (100, 20, 500)
     assert np.array_equal(few.test_x, hold_out(digits(), 100).test_x)
