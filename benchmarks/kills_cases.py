@@ -28,7 +28,7 @@ layers:
 TRAIN = """data: {name: digits, train: 48, test: 16}
 network: {layers: 8-10, beta: 0.875}
 training: {steps: 2, encoding: rate, epochs: 3, learning_rate: 0.01}
-algorithm: ternary
+algorithm: direct
 seed: 0
 """
 Content = dict[str, Any]

@@ -20,6 +20,7 @@ from tern2lava.report.model import Report
 from tern2lava.report.sections import NOT_SHOWN, SECTIONS
 from tern2lava.sim.engines import ENGINES
 from tern2lava.sim.verify.executions import EXECUTIONS
+from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.data.sets import SETS
 from tern2lava.train.neurons.runner import NEURONS
 
@@ -29,6 +30,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "MECHANISMS": MECHANISMS, "SECTIONS": SECTIONS, "TARGETS": TARGETS,
     "SETS": SETS,
     "NEURONS": NEURONS,
+    "ALGORITHMS": ALGORITHMS,
 }  # fmt: skip
 
 

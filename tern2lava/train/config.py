@@ -18,9 +18,12 @@ from pydantic import (
     StrictStr,
     ValidationError,
 )
+from pydantic_core import PydanticCustomError
 
 from tern2lava.errors import InputError
 from tern2lava.files.yaml_text import read_yaml
+from tern2lava.registry import one_of
+from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.trainer import TrainingOptions
 
 
@@ -34,6 +37,21 @@ def _fraction_or_number(value: float) -> float:
     if value >= 1 and value != int(value):
         raise ValueError("expected a fraction below 1 or a whole number of samples")
     return value
+
+
+WHOLE = "whole_line"
+"""The type of errors whose message is the whole of what is said."""
+# What the algorithms of earlier versions are called.
+RENAMED = {"ternary": "algorithm: direct", "distil": "algorithm: direct with distillation: {}"}
+
+
+def _algorithm(name: str) -> str:
+    if name in ALGORITHMS:
+        return name
+    known = one_of(ALGORITHMS.names())
+    hint = f"write {RENAMED[name]}" if name in RENAMED else "choose one of them"
+    words = {"known": known, "name": name, "hint": hint}
+    raise PydanticCustomError(WHOLE, "requires {known}; found {name}; {hint}", words)
 
 
 Real = Annotated[float, BeforeValidator(_number)]
@@ -94,16 +112,29 @@ class TrainingKeys(Keys):
     learning_rate: PositiveReal = 2e-3
     weight_decay: Weight = 0.0
     logit_gain: PositiveReal = 10.0
+    reestimate: Count | None = None
 
 
 class TernaryKeys(Keys):
-    """How weights become ternary (ternarize.ternarize), and over which fraction of the epochs."""
+    """How weights become ternary (ternarize.ternarize), over which fraction of the epochs, and in how many of the last
+    epochs codes stand still (schedule.Schedule; None: as the algorithm has it)."""
 
     method: Literal["twn", "absmean", "learned"] = "learned"
     per: Literal["tensor", "channel"] = "channel"
     sparsity: Fraction | None = None
     layers: list[StrictStr] | None = None
     ramp: Fraction = 0.25
+    frozen: Annotated[StrictInt, Field(ge=0, le=10_000_000)] | None = None
+
+
+class IndirectKeys(Keys):
+    """The schedule of the algorithm indirect (algorithms.indirect): how and after how many epochs weights are
+    projected; of ADMM, rho in the first phase and what it is multiplied by from phase to phase."""
+
+    projection: Literal["plain", "admm"] = "admm"
+    phase: Count = 1
+    rho: PositiveReal = 1e-3
+    growth: Annotated[Real, Field(ge=1)] = 2.0
 
 
 class TeacherKeys(Keys):
@@ -142,17 +173,18 @@ class IntegerKeys(Keys):
 
 
 class Experiment(Keys):
-    """One training. algorithm: full (full precision), post (TWN after training), ternary (ternarisation-aware
-    training, from scratch or from the trained teacher's weights), distil (that, with the teacher's guidance)."""
+    """One training. algorithm: an entry of algorithms.ALGORITHMS; start: with fresh weights or those of the trained
+    teacher. distillation: with the teacher's guidance; None: without."""
 
     data: DataKeys
     network: NetworkKeys
-    algorithm: Literal["full", "post", "ternary", "distil"]
+    algorithm: Annotated[StrictStr, AfterValidator(_algorithm)]
     training: TrainingKeys = TrainingKeys()
     ternary: TernaryKeys = TernaryKeys()
+    indirect: IndirectKeys = IndirectKeys()
     start: Literal["scratch", "teacher"] = "scratch"
     teacher: TeacherKeys = TeacherKeys()
-    distillation: DistillationKeys = DistillationKeys()
+    distillation: DistillationKeys | None = None
     regularizer: RegularizerKeys | None = None
     integer: IntegerKeys | None = None
     seed: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
@@ -161,7 +193,12 @@ class Experiment(Keys):
     @property
     def needs_teacher(self) -> bool:
         """Whether a full-precision twin must be there first."""
-        return self.algorithm in ("post", "distil") or (self.algorithm == "ternary" and self.start == "teacher")
+        return self.starts_from_teacher or self.distillation is not None
+
+    @property
+    def starts_from_teacher(self) -> bool:
+        """Whether training starts from the twin's weights."""
+        return ALGORITHMS.get(self.algorithm).after or self.start == "teacher"
 
     @property
     def digest(self) -> str:
@@ -169,13 +206,32 @@ class Experiment(Keys):
         text = json.dumps(self.model_dump(exclude={"tensorboard", "integer"}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def conflict(self) -> tuple[tuple[str, ...], str] | None:
+        """(the key, what is wrong) of the first key that does not go with the others; None where all do."""
+        algorithm = ALGORITHMS.get(self.algorithm)
+        for path in (tuple(key.split(".")) for key in algorithm.unused):
+            keys: BaseModel = self
+            for name in path[:-1]:
+                keys = getattr(keys, name)
+            if path[-1] in keys.model_fields_set:
+                within = {".".join(path[: end + 1]) for end in range(len(path))}
+                others = [other.name for other in ALGORITHMS.registered() if not within & set(other.unused)]
+                return path, (
+                    f"requires the algorithm {one_of(tuple(others))}; found {algorithm.name}, to which it means "
+                    "nothing; leave it out"
+                )
+        if (frozen := self.ternary.frozen or 0) > self.training.epochs:
+            return ("ternary", "frozen"), (
+                f"requires at most the training's {self.training.epochs} epochs; found {frozen}; freeze fewer"
+            )
+        return None
+
     def options(self, *, teacher: bool = False) -> TrainingOptions:
         """Training options of the network itself, or of its teacher."""
-        values = self.training.model_dump()
+        values = self.training.model_dump(exclude={"reestimate"})
         if teacher:
             return TrainingOptions(**values | {"epochs": self.teacher.epochs or values["epochs"]}, seed=self.seed)
-        ramp = self.ternary.ramp if self.algorithm in ("ternary", "distil") else 0.0
-        return TrainingOptions(**values, ramp=ramp, seed=self.seed)
+        return TrainingOptions(**values, seed=self.seed)
 
 
 def read_experiment(path: Path) -> Experiment:
@@ -186,13 +242,18 @@ def read_experiment(path: Path) -> Experiment:
             path, f"requires keys and values ({', '.join(Experiment.model_fields)}); found others; write KEY: VALUE"
         )
     try:
-        return Experiment.model_validate(file.data)
+        experiment = Experiment.model_validate(file.data)
     except ValidationError as errors:
         first = errors.errors(include_url=False)[0]
         raise file.error(first["loc"], _why(first["type"], str(first["msg"]), repr(first["input"]))) from None
+    if (conflict := experiment.conflict()) is not None:
+        raise file.error(*conflict)
+    return experiment
 
 
 def _why(kind: str, message: str, found: str) -> str:
+    if kind == WHOLE:
+        return message
     if kind == "missing":
         return "requires a value; found none; add it (docs/training.md)"
     if kind == "extra_forbidden":

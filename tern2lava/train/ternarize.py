@@ -6,7 +6,7 @@ so that any optimiser and any surrogate-gradient trainer works unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
@@ -97,6 +97,11 @@ class Ternary(nn.Module):
             return magnitude.mean(1, keepdim=True) / 2
         return TWN_FACTOR * magnitude.mean(1, keepdim=True)
 
+    def freeze(self) -> None:
+        """Leaves the scale as all that is learned: codes no longer change where the weight does not."""
+        if hasattr(self, "log_delta"):
+            self.log_delta.requires_grad_(False)
+
     def codes_and_scale(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """(t (groups, weights) in {-1, 0, +1}, alpha (groups, 1)), with the gradients of what is learned."""
         w = rows(weight, self.per)
@@ -158,6 +163,12 @@ def ternarize(
             "sparsity",
             f"requires a fraction of zero weights, at least 0 and below 1; found {sparsity}; give for example 0.6",
         )
+    return parametrized(model, layers, lambda weight: Ternary(weight, method, per, sparsity))
+
+
+def parametrized(model: nn.Module, layers: Iterable[str] | None, make: Callable[[Tensor], Ternary]) -> nn.Module:
+    """`model` itself, each of its layers (all, or those named) now with what `make` makes of its weight. Raises
+    InputError."""
     chosen = layers_with_weights(model, layers)
     if not chosen:
         raise InputError(
@@ -172,7 +183,7 @@ def ternarize(
     for module in chosen.values():
         weight = module.weight
         assert isinstance(weight, Tensor)
-        parametrize.register_parametrization(module, "weight", Ternary(weight, method, per, sparsity))
+        parametrize.register_parametrization(module, "weight", make(weight))
     return model
 
 
@@ -194,6 +205,14 @@ def set_blend(model: nn.Module, blend: float) -> None:
     """Sets the ternary part of every ternarised layer (1: fully ternary)."""
     for _, _, ternary in ternaries(model):
         ternary.blend = blend
+
+
+def freeze(model: nn.Module) -> None:
+    """Lets the codes of every ternarised layer stand still: only scales (where learned), and all that is no weight of
+    these layers, still get gradients."""
+    for _, module, ternary in ternaries(model):
+        parametrizations(module).original.requires_grad_(False)
+        ternary.freeze()
 
 
 def finalize(model: nn.Module) -> dict[str, Tensor]:

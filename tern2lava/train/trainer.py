@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from tern2lava.compiler.ir.shapes import Array
+from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.errors import InputError
 from tern2lava.train.data import Dataset, random_words
 from tern2lava.train.encode import GRADED, encode
+from tern2lava.train.schedule import Schedule
 from tern2lava.train.ternarize import set_blend
 from tern2lava.train.unroll import Activity, unroll
 
@@ -51,13 +52,14 @@ class TrainingOptions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Step:
-    """One batch in training: input spikes x (steps, batch, *shape), labels (batch,), what the network did, and its
-    logits (batch, classes)."""
+    """One batch in training: input spikes x (steps, batch, *shape), labels (batch,), what the network did, its logits
+    (batch, classes), and which of the training samples these are (batch,)."""
 
     x: Tensor
     labels: Tensor
     activity: Activity
     logits: Tensor
+    members: Tensor | None = None
 
 
 Objective = Callable[[Step], dict[str, Tensor]]
@@ -90,6 +92,12 @@ def spikes_in(x: Array, dataset: Dataset, options: TrainingOptions, seed: int, *
     return tensor / dataset.top if options.encoding in GRADED and not folded else tensor
 
 
+def batches_of(dataset: Dataset, options: TrainingOptions, epoch: int) -> list[Ints]:
+    """The training samples of each batch of an epoch, in an order that follows from the seed."""
+    order = np.argsort(random_words(options.seed * 100_003 + epoch, len(dataset.train_y)), kind="stable")
+    return [order[i : i + options.batch] for i in range(0, len(order), options.batch)]
+
+
 def learning_rate(options: TrainingOptions, progress: float) -> float:
     """The learning rate at `progress` in [0, 1] of the training: half a cosine."""
     return options.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
@@ -99,9 +107,11 @@ class Trainer:
     """A model in training, epoch by epoch; its whole state can be saved between epochs and loaded again."""
 
     def __init__(
-        self, model: nn.Sequential, dataset: Dataset, options: TrainingOptions, objective: Objective = cross_entropy
-    ) -> None:
+        self, model: nn.Sequential, dataset: Dataset, options: TrainingOptions, objective: Objective = cross_entropy,
+        schedule: Schedule | None = None,
+    ) -> None:  # fmt: skip
         self.model, self.dataset, self.options, self.objective = model, dataset, options, objective
+        self.schedule = schedule or Schedule(options.epochs, ramp=options.ramp * options.epochs)
         self.optimiser = torch.optim.Adam(
             model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
         )
@@ -116,15 +126,14 @@ class Trainer:
         options, data = self.options, self.dataset
         self.model.train()
         device = next(self.model.parameters()).device
-        order = np.argsort(random_words(options.seed * 100_003 + self.epoch, len(data.train_y)), kind="stable")
-        batches = [order[i : i + options.batch] for i in range(0, len(order), options.batch)]
+        self.schedule.begin_epoch(self.model, self.epoch)
+        batches = batches_of(data, options, self.epoch)
         sums: dict[str, float] = {}
         for index, members in enumerate(batches):
             progress = self.epoch + index / len(batches)
             for group in self.optimiser.param_groups:
                 group["lr"] = learning_rate(options, progress / options.epochs)
-            ramp = options.ramp * options.epochs
-            set_blend(self.model, min(1.0, progress / ramp) if ramp else 1.0)
+            self.schedule.before_batch(self.model, progress)
             seed = options.seed * 1_000_003 + self.epoch * len(batches) + index
             x = spikes_in(data.train_x[members], data, options, seed).to(device)
             activity = unroll(self.model, x)
@@ -133,18 +142,21 @@ class Trainer:
                 labels=torch.from_numpy(data.train_y[members]).to(x.device),
                 activity=activity,
                 logits=logits_of(activity, options.logit_gain),
+                members=torch.from_numpy(members),
             )
-            terms = self.objective(step)
+            terms = self.objective(step) | self.schedule.terms(self.model, self.epoch)
             loss = torch.stack(list(terms.values())).sum()
             self.optimiser.zero_grad()
-            loss.backward()
-            self.optimiser.step()
+            if loss.requires_grad:  # not where codes stand still and nothing else is learned
+                loss.backward()
+                self.optimiser.step()
             for name, term in terms.items():
                 sums[name] = sums.get(name, 0.0) + float(term.detach()) * len(members)
             if on_batch:
                 on_batch(index + 1, len(batches))
         self.epoch += 1
-        means = {name: total / len(order) for name, total in sums.items()}
+        self.schedule.end_epoch(self.model, self.epoch)
+        means = {name: total / len(data.train_y) for name, total in sums.items()}
         self.history.append(means)
         return means
 
@@ -170,9 +182,10 @@ def fit(
     options: TrainingOptions,
     objective: Objective = cross_entropy,
     on_epoch: Callable[[Trainer], None] | None = None,
+    schedule: Schedule | None = None,
 ) -> list[dict[str, float]]:
     """The loss terms of every epoch; `model` is trained in place and left in evaluation mode, fully ternary."""
-    trainer = Trainer(model, dataset, options, objective)
+    trainer = Trainer(model, dataset, options, objective, schedule)
     while trainer.epoch < options.epochs:
         trainer.run_epoch()
         if on_epoch:

@@ -31,6 +31,6 @@ def test_the_example_experiment_is_valid() -> None:
     from tern2lava.train.config import read_experiment
 
     experiment = read_experiment(ROOT / "examples" / "train_digits.yaml")
-    assert experiment.algorithm == "distil"
+    assert experiment.algorithm == "direct"
     with pytest.raises(ValueError, match="frozen"):
         setattr(experiment, "seed", 3)  # noqa: B010

@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {
     "data": {"name": "digits", "train": 200, "test": 60},
     "network": {"layers": "4c3-p2-10", "beta": 0.875},
     "training": {"steps": 8, "epochs": 2, "learning_rate": 0.02, "batch": 10},
-    "algorithm": "ternary",
+    "algorithm": "direct",
 }
 
 
@@ -37,7 +37,7 @@ def experiment(**change: Any) -> Experiment:
 
 def test_distillation_with_regulariser_ends_in_files_that_compile(tmp_path: Path) -> None:
     integers = {"target": "loihi2", "mapped": 20}
-    settings = experiment(algorithm="distil", start="teacher", regularizer={}, integer=integers)
+    settings = experiment(distillation={}, start="teacher", regularizer={}, integer=integers)
     told: list[tuple[str, int, int]] = []
     result = run_experiment(settings, tmp_path, progress=lambda *what: told.append(what))
     assert [line for line, done, _ in told if done in (20, 40)] == [
@@ -123,7 +123,7 @@ def test_a_finished_experiment_is_read_and_another_one_is_refused_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = run_experiment(experiment(), tmp_path)
-    monkeypatch.setattr(module.Run, "student", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(module, "trained_student", lambda *_: pytest.fail("trained again"))
     assert run_experiment(experiment(), tmp_path) == first
     with pytest.raises(InputError, match=r"metrics\.json: requires a folder of this experiment; found one of another"):
         run_experiment(experiment(seed=1), tmp_path)
@@ -141,11 +141,11 @@ def test_post_training_ternarisation_keeps_the_teachers_signs(tmp_path: Path) ->
 def test_a_teacher_may_come_from_a_checkpoint(tmp_path: Path) -> None:
     run_experiment(experiment(algorithm="full"), tmp_path / "full")
     keys = {"checkpoint": str(tmp_path / "full" / "net.pt")}
-    result = run_experiment(experiment(algorithm="distil", teacher=keys), tmp_path / "ternary")
+    result = run_experiment(experiment(distillation={}, teacher=keys), tmp_path / "ternary")
     assert not (tmp_path / "ternary" / "teacher-state.pt").exists()
     full = json.loads((tmp_path / "full" / "metrics.json").read_text())
     assert result["teacher"]["nll"] == full["model"]["nll"]
-    other = experiment(algorithm="distil", teacher=keys, network={"layers": "6c3-p2-10"})
+    other = experiment(distillation={}, teacher=keys, network={"layers": "6c3-p2-10"})
     with pytest.raises(
         InputError,
         match=r"net\.pt: requires a checkpoint that fits the network; found ",
@@ -179,7 +179,7 @@ def test_a_teacher_of_direct_coding_is_the_network_its_checkpoint_was(tmp_path: 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("data: {name: digits}\nalgorithm: distil\n", "network"),
+        ("data: {name: digits}\nalgorithm: direct\n", "network"),
         ("data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: magic\n", "e.yaml:3: algorithm"),
         ("data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: full\nepochs: 3\n", "e.yaml:4: epochs"),
         (

@@ -38,7 +38,7 @@ def test_what_is_told_by_time_alone_is_learned_and_its_integers_tell_it_too(tmp_
         "data": {"name": "s.npz"},
         "network": {"layers": "16-2", "beta": 0.75, "readout": "membrane_sum"},
         "training": {"steps": STEPS, "encoding": "none", "epochs": 8, "learning_rate": 0.05, "batch": 16},
-        "algorithm": "ternary",
+        "algorithm": "direct",
         "integer": {"mapped": 10},
     }
     result = run_experiment(Experiment.model_validate(keys), tmp_path / "run", data_dir=tmp_path)

@@ -1,0 +1,127 @@
+"""An experiment in its folder: its networks, and trainings that go on where they were interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tern2lava.compiler.progress import Progress
+from tern2lava.counts import count
+from tern2lava.errors import InputError, Interrupted
+from tern2lava.train import checkpoint
+from tern2lava.train.config import Experiment
+from tern2lava.train.data import Dataset
+from tern2lava.train.encode import GRADED
+from tern2lava.train.log import Log
+from tern2lava.train.network import NeuronModel, network
+from tern2lava.train.schedule import Schedule
+from tern2lava.train.ternarize import layers_with_weights, set_blend
+from tern2lava.train.trainer import Objective, Trainer, TrainingOptions, batches_of, cross_entropy, spikes_in
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Run:
+    """An experiment in its folder."""
+
+    experiment: Experiment
+    dataset: Dataset
+    out: Path
+    progress: Progress | None = None
+    kept: dict[str, int] = field(default_factory=dict)
+    """Epochs whose state is kept in the folder, by stage."""
+
+    @property
+    def top(self) -> int:
+        """The largest value the network's input takes in checkpoints; training itself scales it to 1."""
+        return self.dataset.top if self.experiment.training.encoding in GRADED else 1
+
+    def build(self) -> nn.Sequential:
+        """The plain network with fresh weights, the same for one seed."""
+        keys = self.experiment.network
+        neuron = NeuronModel(
+            beta=keys.beta, threshold=keys.threshold, reset=keys.reset, reset_delay=keys.reset_delay, slope=keys.slope
+        )
+        torch.manual_seed(self.experiment.seed)
+        return network(
+            keys.layers,
+            self.dataset.shape,
+            neuron=neuron,
+            batch_norm=keys.batch_norm,
+            bias=keys.bias,
+            readout=keys.readout,
+        )
+
+    def train(
+        self, stage: str, model: nn.Sequential, options: TrainingOptions, objective: Objective = cross_entropy,
+        schedule: Schedule | None = None,
+    ) -> None:  # fmt: skip
+        """Trains `model` in place to the end of `options`, from the saved state of this stage where there is one."""
+        trainer = Trainer(model, self.dataset, options, objective, schedule)
+        path = self.out / f"{stage}-state.pt"
+        if path.exists():
+            saved = checkpoint.load(path)
+            if saved.get("digest") != self.experiment.digest:
+                raise InputError(
+                    path,
+                    "requires a folder of this experiment; found one of another; choose another folder or remove it",
+                )
+            trainer.load_state(saved["trainer"])
+        with (
+            self._goes_on(stage, trainer, options),
+            Log(self.out, stage, self.experiment.tensorboard, trainer.epoch) as log,
+        ):
+            while trainer.epoch < options.epochs:
+                epoch = trainer.epoch
+
+                def report(done: int, batches: int, epoch: int = epoch) -> None:
+                    if self.progress:
+                        what = f"{stage}, epoch {epoch + 1} of {options.epochs}"
+                        self.progress(what, epoch * batches + done, options.epochs * batches)
+
+                log.write(trainer.epoch + 1, trainer.run_epoch(report))
+                checkpoint.save(path, {"digest": self.experiment.digest, "trainer": trainer.state()})
+                self.kept[stage] = trainer.epoch
+        set_blend(model, 1.0)
+        model.eval()
+
+    @contextmanager
+    def _goes_on(self, stage: str, trainer: Trainer, options: TrainingOptions) -> Iterator[None]:
+        """What an interruption within it says: how much is kept, from which the same command goes on."""
+        self.kept[stage] = trainer.epoch
+        try:
+            yield
+        except KeyboardInterrupt:
+            done = f"{self.kept[stage]:,} of {count(options.epochs, 'epoch')} of the {stage} are kept in {self.out}"
+            raise Interrupted(f"interrupted: {done}; the same command goes on from there") from None
+
+    def inputs(self, batches: int) -> Iterator[Tensor]:
+        """The input spikes of the first training batches, in the order of an epoch after the last."""
+        options = self.experiment.options()
+        device = torch.device("cpu")
+        for index, members in enumerate(batches_of(self.dataset, options, options.epochs)[:batches]):
+            yield spikes_in(self.dataset.train_x[members], self.dataset, options, options.seed + index).to(device)
+
+
+def load_weights(model: nn.Sequential, path: Path) -> None:
+    """Puts a plain state_dict into `model`; InputError where it does not fit."""
+    try:
+        model.load_state_dict(checkpoint.load(path))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:160]
+        raise InputError(
+            path, f"requires a checkpoint that fits the network; found {reason}; give one of the same layers"
+        ) from None
+
+
+def scale_input(model: nn.Sequential, state: dict[str, Tensor], factor: float) -> dict[str, Tensor]:
+    """`state` with the first layer's weights times `factor`: 1 / top lets it take integers 0 to top instead of 0 to 1.
+
+    Every checkpoint on disk takes what the net.yaml says and the hardware feeds it: integers.
+    """
+    first = next(iter(layers_with_weights(model)))
+    return state | {f"{first}.weight": state[f"{first}.weight"] * factor}
