@@ -73,7 +73,8 @@ class DataKeys(Keys):
 
     hold_out: the fraction of all training samples, or their number, that is tested on instead of the test samples.
     train, test: the number of samples of what is left, counted from the first (None: all). time: whether samples of an
-    npz have a time axis (data.arrays).
+    npz have a time axis (data.arrays). speaker, code: who is left out of the spoken digits, and their spikes
+    (data.spoken).
     """
 
     name: StrictStr
@@ -81,6 +82,8 @@ class DataKeys(Keys):
     test: Count | None = None
     hold_out: Held | None = None
     time: StrictBool | None = None
+    speaker: Annotated[StrictInt, Field(ge=0, le=1000)] | None = None
+    code: Literal["levels", "thresholds"] | None = None
 
     @property
     def options(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tern2lava.train.data.arrays import npz_arrays
 from tern2lava.train.data.dataset import Dataset
 from tern2lava.train.data.digits import digits
 from tern2lava.train.data.images import images
+from tern2lava.train.data.spoken import spoken_digits
 
 # Where Debian's package dataset-fashion-mnist puts its files.
 FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
@@ -65,6 +66,14 @@ SETS.add(
     )
 )  # fmt: skip
 
+
+SETS.add(
+    NamedSet(
+        name="spoken-digits", what="3,000 recordings as spikes over time: fsdd.npz (docs/training-data.md)",
+        load=lambda asked: spoken_digits(asked.folder, asked.steps or 40, **asked.options),
+        options=frozenset({"code", "speaker"}),
+    )
+)  # fmt: skip
 
 NPZ = NamedSet(
     name=f"NAME{SUFFIX}", what="any arrays in an npz file",
