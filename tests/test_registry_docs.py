@@ -22,7 +22,10 @@ from tern2lava.sim.engines import ENGINES
 from tern2lava.sim.verify.executions import EXECUTIONS
 from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.data.sets import SETS
+from tern2lava.train.families import FAMILIES
+from tern2lava.train.network import WORDS
 from tern2lava.train.neurons.runner import NEURONS
+from tern2lava.train.surrogate import SURROGATES
 
 ROOT = Path(__file__).parents[1]
 REGISTRIES: dict[str, Registry[Any]] = {
@@ -30,6 +33,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "MECHANISMS": MECHANISMS, "SECTIONS": SECTIONS, "TARGETS": TARGETS,
     "SETS": SETS,
     "NEURONS": NEURONS,
+    "FAMILIES": FAMILIES, "WORDS": WORDS, "SURROGATES": SURROGATES,
     "ALGORITHMS": ALGORITHMS,
 }  # fmt: skip
 
@@ -53,6 +57,19 @@ def table(file: str, head: str) -> list[list[str]]:
 def test_the_tables_of_extending_are_the_registries(registry: Registry[Any], head: str) -> None:
     expected = [[f"`{entry.name}`", entry.what] for entry in registry.registered()]
     assert table("docs/extending.md", head) == expected
+
+
+def test_the_page_of_networks_has_every_word_neuron_and_surrogate() -> None:
+    words = [[f"`{word.name}`", word.what] for word in WORDS.registered()]
+    assert table("docs/networks.md", "| word | what |") == words
+    assert all(word.pattern.fullmatch(word.name) for word in WORDS.registered())
+    families = [
+        [f"`{f.name}`", f.what, ", ".join(f"`{key}` {str(value).lower()}" for key, value in f.defaults.items())]
+        for f in FAMILIES.registered()
+    ]
+    assert table("docs/networks.md", "| neuron | what | keys and their defaults |") == families
+    curves = [[f"`{curve.name}`", curve.what] for curve in SURROGATES.registered()]
+    assert table("docs/networks.md", "| surrogate | derivative |") == curves
 
 
 def test_the_table_of_report_sections_is_the_registry_and_every_key_is_shown_or_said_not_to_be() -> None:

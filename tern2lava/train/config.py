@@ -24,6 +24,7 @@ from tern2lava.errors import InputError
 from tern2lava.files.yaml_text import read_yaml
 from tern2lava.registry import one_of
 from tern2lava.train.algorithms import ALGORITHMS
+from tern2lava.train.families import NeuronModel
 from tern2lava.train.trainer import TrainingOptions
 
 
@@ -59,6 +60,7 @@ Count = Annotated[StrictInt, Field(ge=1, le=10_000_000)]
 Fraction = Annotated[Real, Field(ge=0, lt=1)]
 Held = Annotated[Real, Field(gt=0, le=10_000_000), AfterValidator(_fraction_or_number)]
 Weight = Annotated[Real, Field(ge=0)]
+Decay = Annotated[Real, Field(ge=0, le=1)]
 PositiveReal = Annotated[Real, Field(gt=0)]
 
 
@@ -92,17 +94,33 @@ class DataKeys(Keys):
 
 
 class NetworkKeys(Keys):
-    """The architecture (network.network) and its neurons (network.NeuronModel)."""
+    """The architecture (network.network) and its neurons (families.NeuronModel): None takes the family's default."""
 
     layers: StrictStr
     readout: Literal["spike_count", "membrane_sum"] = "spike_count"
     batch_norm: StrictBool = True
     bias: StrictBool = False
-    beta: Annotated[Real, Field(ge=0, le=1)] = 0.9375
-    threshold: PositiveReal = 1.0
-    reset: Literal["subtract", "zero", "none"] = "subtract"
-    reset_delay: StrictBool = True
+    neuron: StrictStr = "leaky"
+    beta: Decay | None = None
+    alpha: Decay | None = None
+    tau: PositiveReal | None = None
+    rho: Decay | None = None
+    jump: Weight | None = None
+    decay_input: StrictBool | None = None
+    learn: StrictBool | None = None
+    threshold: PositiveReal | None = None
+    reset: Literal["subtract", "zero", "none"] | None = None
+    reset_delay: StrictBool | None = None
+    surrogate: StrictStr = "arctan"
     slope: PositiveReal = 2.0
+
+    def model(self) -> NeuronModel:
+        """What the layers of neurons are; InputError for a family or surrogate that there is not, and for a key that
+        the family does not take."""
+        values = self.model_dump(exclude={"layers", "readout", "batch_norm", "bias", "neuron"})
+        result = NeuronModel(kind=self.neuron, **values)
+        result.values()
+        return result
 
 
 class TrainingKeys(Keys):
@@ -246,6 +264,9 @@ def read_experiment(path: Path) -> Experiment:
         )
     try:
         experiment = Experiment.model_validate(file.data)
+        experiment.network.model()
+    except InputError as error:
+        raise file.error(tuple(error.where.split(".")), error.why) from None
     except ValidationError as errors:
         first = errors.errors(include_url=False)[0]
         raise file.error(first["loc"], _why(first["type"], str(first["msg"]), repr(first["input"]))) from None

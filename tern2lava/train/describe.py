@@ -10,15 +10,14 @@ from torch import nn
 
 from tern2lava.compiler.ir.shapes import Shape
 from tern2lava.errors import UnsupportedError
-from tern2lava.train.neurons.leaky import RESETS, is_leaky
+from tern2lava.train.neurons.runner import runner_of
 
 
 def describe_layer(name: str, module: Any) -> dict[str, dict[str, Any]]:
     """One entry of the `layers` of a net.yaml; UnsupportedError for a module that has none."""
-    if is_leaky(module):
-        reset = RESETS[int(module.reset_mechanism_val)]
-        keys = {"kind": "leaky", "tensors": name, "reset": reset, "reset_delay": bool(module.reset_delay), "fire": "gt"}
-        return {"neuron": keys}
+    runner = runner_of(name, module)
+    if runner is not None:
+        return {"neuron": runner.entry(name, module)}
     if isinstance(module, nn.Linear):
         return {"dense": {"tensors": name}}
     if isinstance(module, nn.Conv2d) and not isinstance(module.padding, str) and module.padding_mode == "zeros":
@@ -36,6 +35,8 @@ def describe_layer(name: str, module: Any) -> dict[str, dict[str, Any]]:
         return {"avgpool": {"kernel": module.kernel_size, "stride": module.stride}}
     if isinstance(module, nn.Flatten):
         return {"flatten": {}}
+    if isinstance(module, nn.Dropout):
+        return {"dropout": {}}
     found = type(module).__name__
     raise UnsupportedError(name, "a layer that net.yaml can say", found, "describe the network in a net.yaml by hand")
 

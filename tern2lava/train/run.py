@@ -18,7 +18,7 @@ from tern2lava.train.config import Experiment
 from tern2lava.train.data import Dataset
 from tern2lava.train.encode import GRADED
 from tern2lava.train.log import Log
-from tern2lava.train.network import NeuronModel, network
+from tern2lava.train.network import network
 from tern2lava.train.schedule import Schedule
 from tern2lava.train.ternarize import layers_with_weights, set_blend
 from tern2lava.train.trainer import Objective, Trainer, TrainingOptions, batches_of, cross_entropy, spikes_in
@@ -43,14 +43,11 @@ class Run:
     def build(self) -> nn.Sequential:
         """The plain network with fresh weights, the same for one seed."""
         keys = self.experiment.network
-        neuron = NeuronModel(
-            beta=keys.beta, threshold=keys.threshold, reset=keys.reset, reset_delay=keys.reset_delay, slope=keys.slope
-        )
         torch.manual_seed(self.experiment.seed)
         return network(
             keys.layers,
             self.dataset.shape,
-            neuron=neuron,
+            neuron=keys.model(),
             batch_norm=keys.batch_norm,
             bias=keys.bias,
             readout=keys.readout,

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.errors import InputError
 from tern2lava.train.data import Dataset, random_words
+from tern2lava.train.dropout import drawn_from
 from tern2lava.train.encode import GRADED, encode
 from tern2lava.train.schedule import Schedule
 from tern2lava.train.ternarize import set_blend
@@ -136,7 +137,8 @@ class Trainer:
             self.schedule.before_batch(self.model, progress)
             seed = options.seed * 1_000_003 + self.epoch * len(batches) + index
             x = spikes_in(data.train_x[members], data, options, seed).to(device)
-            activity = unroll(self.model, x)
+            with drawn_from(self.model, seed):
+                activity = unroll(self.model, x)
             step = Step(
                 x=x,
                 labels=torch.from_numpy(data.train_y[members]).to(x.device),

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tern2lava.errors import UnsupportedError
 from tern2lava.train.constant import is_steady, run_steady
+from tern2lava.train.dropout import RANDOM
 from tern2lava.train.neurons.runner import NEURONS, Ran, Runner, runner_of
 
 
@@ -65,7 +66,7 @@ def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None) -> Activit
             activity.met[name], activity.spikes[name], activity.threshold[name] = ran.met, ran.spikes, ran.threshold
             activity.reads_potential = runner.reads_potential(module)
             x, steps = ran.spikes, None
-        elif not type(module).__module__.startswith("torch.nn."):
+        elif not type(module).__module__.startswith("torch.nn.") and not isinstance(module, RANDOM):
             raise UnsupportedError(
                 name,
                 "layers that training knows",
@@ -79,7 +80,10 @@ def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None) -> Activit
             x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
     if not activity.spikes or x is not activity.output:
         raise UnsupportedError(
-            "model", "a last layer of neurons", "one without spikes", f"end it with a {NEURONS.names()[0]}"
+            "model",
+            "a last layer of neurons",
+            "one without spikes",
+            "end it with one, as snntorch.Leaky",
         )
     return activity
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import snntorch
 import torch
@@ -5,6 +7,7 @@ from torch import nn
 
 from nodes import part
 from tern2lava.errors import InputError
+from tern2lava.train.dropout import DropConnectLinear
 from tern2lava.train.network import NeuronModel, network
 from tern2lava.train.unroll import unroll
 
@@ -37,7 +40,40 @@ def test_neurons_get_their_parameters() -> None:
     assert model.fc1.bias is not None
 
 
-@pytest.mark.parametrize("line", ["16c4-10", "10-3c3", "3c3g2-10", "p9-10", "16k3", "", "0c3"])
+def test_dropout_dropconnect_and_recurrent_weights_stand_where_the_line_says() -> None:
+    model = network("d0.1-dc0.2-2c3-p2-p2-d0.3-dc0.4-8r-6-3", (1, 8, 8), bias=True)
+    names = [f"{name}:{type(module).__name__}" for name, module in model.named_children()]
+    assert names == [
+        "drop0:Dropout", "conv1:DropConnectConv2d", "bn1:BatchNorm2d", "lif1:Leaky", "pool1:AvgPool2d",
+        "pool1_2:AvgPool2d", "drop1:Dropout", "flatten:Flatten", "fc2:DropConnectLinear", "lif2:RLeaky", "fc3:Linear",
+        "lif3:Leaky", "fc4:Linear", "lif4:Leaky",
+    ]  # fmt: skip
+    random: Any = model
+    assert [random.drop0.p, random.conv1.p, random.drop1.p, random.fc2.p] == [0.1, 0.2, 0.3, 0.4]
+    recurrent = part(model, "lif2.recurrent", DropConnectLinear)
+    assert (recurrent.p, recurrent.weight.shape, recurrent.bias is None) == (0.4, (8, 8), False)
+    assert part(network("8r-3", (4,)), "lif1.recurrent", nn.Linear).bias is None
+    assert unroll(model.eval(), torch.zeros(3, 2, 1, 8, 8)).output.shape == (3, 2, 3)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "16c4-10",
+        "10-3c3",
+        "3c3g2-10",
+        "p9-10",
+        "16k3",
+        "",
+        "0c3",
+        "0",
+        "d1.2-10",
+        "dc0-10",
+        "10-d0.2",
+        "10-dc0.2",
+        "4c3r-10",
+    ],
+)
 def test_a_line_that_does_not_fit_is_refused(line: str) -> None:
     with pytest.raises(InputError, match="layer"):
         network(line, (1, 8, 8))

@@ -33,9 +33,9 @@ def test_a_network_runs_as_its_steps_do() -> None:
 
 def test_what_cannot_be_unrolled_is_refused() -> None:
     x = torch.zeros(2, 1, 3)
-    with pytest.raises(UnsupportedError, match="Synaptic"):
-        unroll(nn.Sequential(nn.Linear(3, 3), snntorch.Synaptic(alpha=0.9, beta=0.9)), x)
-    with pytest.raises(UnsupportedError, match=r"end it with a snntorch\.Leaky"):
+    with pytest.raises(UnsupportedError, match="Alpha"):
+        unroll(nn.Sequential(nn.Linear(3, 3), snntorch.Alpha(alpha=0.9, beta=0.8)), x)
+    with pytest.raises(UnsupportedError, match=r"as snntorch\.Leaky"):
         unroll(nn.Sequential(snntorch.Leaky(beta=0.9), nn.Linear(3, 3)), x)
     with pytest.raises(UnsupportedError, match="inhibition"), pytest.warns(UserWarning, match="Inhibition"):
         unroll(nn.Sequential(snntorch.Leaky(beta=0.9, inhibition=True)), x)

@@ -1,4 +1,5 @@
-"""The modules of torch, snnTorch, SpikingJelly and Norse that are known: told by class path, never imported here."""
+"""The modules that are known, of torch, snnTorch, SpikingJelly, Norse and our training: told by class path, never
+imported here."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.errors import UnsupportedError
 from tern2lava.frontends.builder import GraphBuilder, NeuronLayer
-from tern2lava.frontends.modules import norse, snntorch, spikingjelly
+from tern2lava.frontends.modules import norse, own, snntorch, spikingjelly
 from tern2lava.frontends.modules.torch_layers import ANY_AXES, READERS, WEIGHTED, class_path
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ NEURONS: dict[str, Callable[[Any, str, str], NeuronLayer]] = {
     **snntorch.NEURONS,
     **spikingjelly.NEURONS,
     **norse.NEURONS,
+    **own.NEURONS,
 }
 """The reader of each neuron class, by its dotted path."""
 

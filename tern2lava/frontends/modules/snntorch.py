@@ -116,7 +116,7 @@ def _feedback(module: Any, where: str) -> Feed:
     """What a recurrent neuron's own spikes pass: nn.Linear, nn.Conv2d, or an element-wise V."""
     inner, place = module.recurrent, f"{where}.recurrent"
     match class_path(inner).rsplit(".", 1)[1]:
-        case "Linear":
+        case "Linear" | "DropConnectLinear":
             weight, bias = weight_and_bias(inner, place)
             return Feed(weight=weight, bias=bias)
         case "Conv2d":

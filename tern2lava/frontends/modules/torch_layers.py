@@ -1,4 +1,4 @@
-"""The layers of torch, and SpikingJelly's wrappers of them, each added to a GraphBuilder by its class."""
+"""The layers of torch, and SpikingJelly's and our wrappers of them, each added to a GraphBuilder by its class."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def class_name(module: torch.nn.Module) -> str:
 
 def _is_known(kind: type[object]) -> bool:
     """Whether a class is one of torch or of a framework, and not of a user."""
-    return kind.__module__.partition(".")[0] in ("torch", "snntorch", "spikingjelly", "norse")
+    return kind.__module__.partition(".")[0] in ("torch", "snntorch", "spikingjelly", "norse", "tern2lava")
 
 
 def weight_and_bias(layer: Any, where: str) -> tuple[Reals, Reals | None]:
@@ -152,6 +152,7 @@ _OWN: dict[str, Reader] = {
     **{f"dropout.{name}": _identity for name in DROPOUTS},
 }
 _SPIKINGJELLY = "spikingjelly.activation_based.layer"
+_DROPCONNECT = "tern2lava.train.dropout.DropConnect"
 _BY_NAME = {path.rsplit(".", 1)[1]: reader for path, reader in _OWN.items()}
 READERS: dict[str, Reader] = {
     **{f"torch.nn.modules.{path}": reader for path, reader in _OWN.items()},
@@ -159,13 +160,15 @@ READERS: dict[str, Reader] = {
     **{f"{_SPIKINGJELLY}.{path}": reader for path, reader in linear_layers.SPIKINGJELLY.items()},
     **{f"{_SPIKINGJELLY}.bn.BatchNorm{n}d": _batchnorm for n in (1, 2)},
     **{f"{_SPIKINGJELLY}.dropout.{name}": _identity for name in ("Dropout", "Dropout2d")},
+    **{f"{_DROPCONNECT}{name}": _BY_NAME[name] for name in ("Linear", "Conv2d")},
 }
 """The reader of each layer class, by its dotted path."""
 
-TRAINED = frozenset(path for path in READERS if "BatchNorm" in path or "Dropout" in path)
+TRAINED = frozenset(path for path in READERS if any(word in path for word in ("BatchNorm", "Drop")))
 """Layers that compute something else in training."""
 
-WEIGHTED = frozenset(path for path in READERS if path.rsplit(".", 1)[1].startswith(("Linear", "Conv", "BatchNorm")))
+_NUMBERED = ("Linear", "Conv", "BatchNorm", "DropConnect")
+WEIGHTED = frozenset(path for path in READERS if path.rsplit(".", 1)[1].startswith(_NUMBERED))
 """Layers that have numbers of their own."""
 
 IN_TRAINING = "dropout and batch normalisation are read as in evaluation (the module is in training mode)"

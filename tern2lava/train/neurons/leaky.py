@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tern2lava.errors import UnsupportedError
 from tern2lava.train.neurons.leaky_run import leaky_run
-from tern2lava.train.neurons.runner import NEURONS, Ran, Runner, is_called
+from tern2lava.train.neurons.runner import NEURONS, Ran, Runner
 from tern2lava.train.surrogate import ArcTangent
 
 RESETS = {0: "subtract", 1: "zero", 2: "none"}
-
-
-def is_leaky(module: nn.Module) -> bool:
-    """Whether the module is snnTorch's Leaky (told by name, so that snnTorch need not be installed)."""
-    return any(is_called(cls, "snntorch.Leaky") for cls in type(module).__mro__)
 
 
 def reset_of(layer: Any) -> str:
@@ -70,11 +66,19 @@ def run_leaky(name: str, layer: Any, x: Tensor) -> Ran:
     return Ran(spikes=torch.stack(spikes), met=torch.stack(met), threshold=threshold)
 
 
+def snntorch_entry(kind: str, name: str, layer: Any) -> dict[str, Any]:
+    """The `neuron` of a net.yaml for a snnTorch neuron: what its checkpoint does not say."""
+    return {
+        "kind": kind, "tensors": name, "reset": reset_of(layer), "reset_delay": bool(layer.reset_delay), "fire": "gt",
+    }  # fmt: skip
+
+
 LEAKY = NEURONS.add(
     Runner(
         name="snntorch.Leaky",
         what="leaky integrate-and-fire",
         run=run_leaky,
+        entry=partial(snntorch_entry, "leaky"),
         reads_potential=lambda layer: reset_of(layer) == "none",
     )
 )

@@ -38,17 +38,19 @@ class RunConstant(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Runner:
-    """How the layers of one class run.
+    """How the layers of one class run, and what a net.yaml says of them.
 
     name: "package.Class", as in "snntorch.Leaky"; the class may be anywhere in the package. run(name, layer, x): what
     `layer`, called `name` in messages, does for input currents x (steps, batch, *shape), starting from rest, equal bit
     for bit to stepping it. run_constant: the same for a constant input, where that saves work. reads_potential(layer):
-    whether the classes are read from its potentials where it is the last (a layer without reset).
+    whether the classes are read from its potentials where it is the last (a layer without reset). entry(name, layer):
+    the keys of its `neuron` in a net.yaml (docs/net-yaml.md) beside a checkpoint that calls it `name`.
     """
 
     name: str
     what: str
     run: Callable[[str, Any, Tensor], Ran]
+    entry: Callable[[str, Any], dict[str, Any]]
     run_constant: RunConstant | None = None
     reads_potential: Callable[[Any], bool] = never
 

@@ -1,0 +1,177 @@
+"""Networks of each family of neurons: trained, written, read again, compiled, and compared with their integers."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tern2lava.compiler.build import build
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population, Projection
+from tern2lava.compiler.ir.shapes import Bytes, Ints
+from tern2lava.compiler.options import Options
+from tern2lava.compiler.passes.pipeline import lower
+from tern2lava.effort import EFFORTS
+from tern2lava.errors import InputError
+from tern2lava.frontends.load import load
+from tern2lava.frontends.modules.read import load_module
+from tern2lava.hw_profiles import load_profile
+from tern2lava.sim.reference.integer import run as run_integers
+from tern2lava.train import checkpoint
+from tern2lava.train.config import read_experiment
+from tern2lava.train.data import Dataset
+from tern2lava.train.describe import describe
+from tern2lava.train.evaluate import evaluate, evaluate_program
+from tern2lava.train.families import FAMILIES
+from tern2lava.train.network import NeuronModel, network
+from tern2lava.train.ternarize import finalize, ternarize
+from tern2lava.train.trainer import TrainingOptions, fit
+
+pytest.importorskip("snntorch")
+
+SHAPE = (16,)
+LINE = "d0.1-dc0.1-12r-4"
+OPTIONS = TrainingOptions(steps=6, epochs=5, batch=20, learning_rate=0.05)
+MODELS = {
+    "leaky": NeuronModel(learn=True, threshold=0.5),
+    "plif": NeuronModel(kind="plif", threshold=0.25),
+    "cuba": NeuronModel(kind="cuba", reset_delay=True, surrogate="slayer", slope=1.0),
+    "alif": NeuronModel(kind="alif", learn=True, threshold=0.5),
+}
+LEARNED = {"leaky": ("beta",), "plif": ("w",), "cuba": (), "alif": ("alpha_w", "rho_w")}
+
+
+def built(kind: str) -> nn.Sequential:
+    torch.manual_seed(0)
+    return network(LINE, SHAPE, neuron=MODELS[kind])
+
+
+def lights(samples: int, seed: int) -> tuple[Bytes, Ints]:
+    """Samples of class c, whose inputs 4 c to 4 c + 3 are brighter than the others."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, samples)
+    values = rng.integers(0, 6, (samples, 16)) + 9 * (np.arange(16) // 4 == labels[:, None])
+    return values.astype(np.uint8), labels
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trained:
+    kind: str
+    losses: list[float]
+    plain: nn.Sequential
+    data: Dataset
+    folder: Path
+
+    @property
+    def graph(self) -> Graph:
+        return load(self.folder / "net.pt", self.folder / "net.yaml")
+
+
+@pytest.fixture(scope="module", params=FAMILIES.names())
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    kind, folder = request.param, tmp_path_factory.mktemp(request.param)
+    (train_x, train_y), (test_x, test_y) = lights(160, 0), lights(30, 1)
+    data = Dataset(name="lights", train_x=train_x, train_y=train_y, test_x=test_x, test_y=test_y, top=15, classes=4)
+    model = built(kind)
+    ternarize(model, "twn")
+    losses = [epoch["task"] for epoch in fit(model, data, OPTIONS)]
+    plain = built(kind)
+    plain.load_state_dict(finalize(model))
+    plain.eval()
+    checkpoint.save(folder / "net.pt", plain.state_dict())
+    (folder / "net.yaml").write_text(describe(plain, SHAPE, OPTIONS.steps))
+    return Trained(kind=kind, losses=losses, plain=plain, data=data, folder=folder)
+
+
+def test_every_family_is_tried() -> None:
+    assert set(MODELS) == set(LEARNED) == set(FAMILIES.names())
+
+
+def test_training_lowers_the_loss_and_moves_what_is_learned(trained: Trained) -> None:
+    assert trained.losses[-1] < 0.9 * trained.losses[0]
+    fresh = built(trained.kind).state_dict()
+    for name, value in trained.plain.state_dict().items():
+        if name.rpartition(".")[2] in ("beta", "alpha", "w", "alpha_w", "rho_w"):
+            moved = not torch.equal(value, fresh[name])
+            assert moved == (name.rpartition(".")[2] in LEARNED[trained.kind]), name
+
+
+def test_what_is_written_is_read_as_the_module_is(trained: Trained) -> None:
+    graphs = [trained.graph, load_module(trained.plain, SHAPE, OPTIONS.steps)]
+    written, live = (lower(graph, Arithmetic()).program for graph in graphs)
+    assert [type(node) for node in written.nodes] == [type(node) for node in live.nodes]
+    for a, b in zip(written.nodes, live.nodes, strict=True):
+        for field in vars(a):
+            if isinstance(getattr(a, field), np.ndarray):
+                assert np.array_equal(getattr(a, field), getattr(b, field)), f"{a.name}.{field}"
+    assert "recurrent" in " ".join(node.name for node in trained.graph.nodes)
+    assert len(trained.graph.of_kind(Neuron)) == len(written.of_kind(Population)) == 2
+
+
+@pytest.mark.parametrize("target", ["loihi2", "generic-ternary"])
+def test_it_compiles_and_its_integers_do_what_the_trained_network_does(trained: Trained, target: str) -> None:
+    lowered = build(trained.graph, load_profile(target), Options(effort=EFFORTS["quick"])).lowered
+    assert {np.unique(abs(node.weight)).tolist()[-1] for node in lowered.program.of_kind(Projection)} == {1}
+    integers = evaluate_program(
+        lowered.program, lambda program, inputs: run_integers(program, inputs), trained.data, OPTIONS
+    )
+    model = evaluate(trained.plain, trained.data, OPTIONS)
+    assert model.scores[:, -1].max() > 0
+    total = sum(float(spikes.sum()) for spikes in model.spikes.values())
+    apart = sum(
+        float(np.abs(a - b).sum()) for a, b in zip(model.spikes.values(), integers.spikes.values(), strict=True)
+    )
+    assert apart <= 0.01 * total
+    assert np.abs(model.scores - integers.scores).mean() <= 0.05
+
+
+def test_every_neuron_and_reset_can_be_written_for_both_targets_recurrent_and_not() -> None:
+    tried = 0
+    profiles = [load_profile(target) for target in ("loihi2", "generic-ternary")]
+    for family, reset, delay in itertools.product(FAMILIES, ("subtract", "zero", "none", None), (True, False, None)):
+        given: dict[str, Any] = {"reset": reset, "reset_delay": delay}
+        if any((value is None) == (key in family.defaults) for key, value in given.items()):
+            continue
+        line = "3-2" if family.name == "cuba" and not delay else "3r-2"  # as snnTorch's RSynaptic can be
+        torch.manual_seed(0)
+        model = network(line, (4,), neuron=NeuronModel(kind=family.name, threshold=0.2, **given))
+        ternarize(model, "twn")
+        graph = load_module(model.eval(), (4,), 4)
+        for profile in profiles:
+            lower(graph, Arithmetic(**profile.arithmetic_values()), Options(), profile)
+        tried += 1
+    assert tried == 6 + 3 + 6 + 1
+
+
+def test_a_layer_read_by_its_potential_neither_resets_nor_adapts() -> None:
+    for kind in FAMILIES.names():
+        last = network("4r-3r", (2,), neuron=MODELS[kind], readout="membrane_sum").lif2
+        entry: Any = describe(network("3", (2,), neuron=MODELS[kind], readout="membrane_sum"), (2,), 4)
+        assert "reset: none" in entry, kind
+        assert getattr(last, "reset_mode", getattr(last, "reset_mechanism", "")) == "none"
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ("neuron: plif, beta: 0.9", r"e\.yaml:2: network\.beta: requires a key of neuron plif; found another; .*tau"),
+        ("neuron: iaf", r"e\.yaml:2: network\.neuron: requires a known neuron; found 'iaf'; .*plif"),
+        ("surrogate: box", r"e\.yaml:2: network\.surrogate: requires a known surrogate; found 'box'"),
+        ("neuron: plif, reset_delay: true", r"network\.reset_delay: requires a key of neuron plif"),
+    ],
+)
+def test_a_key_that_a_family_does_not_take_is_refused_with_its_line(tmp_path: Path, keys: str, says: str) -> None:
+    (tmp_path / "e.yaml").write_text(f"data: {{name: digits}}\nnetwork: {{layers: '10', {keys}}}\nalgorithm: full\n")
+    with pytest.raises(InputError, match=says):
+        read_experiment(tmp_path / "e.yaml")
+
+
+def test_recurrent_synaptic_neurons_need_the_reset_that_snntorch_runs() -> None:
+    with pytest.raises(InputError, match=r"network\.reset_delay: requires true for recurrent layers of neuron cuba"):
+        network("4r-3", (2,), neuron=NeuronModel(kind="cuba"))
