@@ -71,6 +71,12 @@ class Npz(Mapping[str, NpyHeader]):
 
         Raises FileError, before any memory is taken where the array is larger.
         """
+        self.bound(name, most)
+        with self.stream(name) as stream:
+            return read_body(stream, self[name], self.where(name))
+
+    def bound(self, name: str, most: int | None = None) -> None:
+        """Raise FileError where an array is larger than `read` would take."""
         header = self[name]
         allowed = max(UNPACKED, RATIO * self.packed(name)) if most is None else most
         if header.size > allowed:
@@ -79,8 +85,6 @@ class Npz(Mapping[str, NpyHeader]):
                 if most is None else f"an array of at most {allowed:,} bytes",
                 f"{header.size:,}", "save it uncompressed, with np.savez" if most is None else "save what is needed",
             )  # fmt: skip
-        with self.stream(name) as stream:
-            return read_body(stream, header, self.where(name))
 
     def stream(self, name: str) -> IO[bytes]:
         """The bytes of an array's numbers, in the order of the file."""
@@ -89,10 +93,12 @@ class Npz(Mapping[str, NpyHeader]):
         stream.read(header.begin)
         return stream
 
-    def pieces(self, name: str) -> Iterator[NDArray[Any]]:
-        """The numbers of an array, flat and in the order of the file, some 4 MiB at a time."""
+    def pieces(self, name: str, each: int | None = None) -> Iterator[NDArray[Any]]:
+        """The numbers of an array, flat and in the order of the file, some 4 MiB at a time, or `each` numbers."""
+        header = self[name]
+        most = 4 * MIB if each is None else each * max(1, header.dtype.itemsize)
         with self.stream(name) as stream:
-            yield from pieces(stream, self[name], self.where(name))
+            yield from pieces(stream, header, self.where(name), most)
 
     def close(self) -> None:
         self.archive.close()

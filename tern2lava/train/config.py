@@ -70,13 +70,21 @@ class Keys(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class EventKeys(Keys):
+    """How event lists become steps (data.events.Binning)."""
+
+    microseconds: Count | None = None
+    downsample: Annotated[StrictInt, Field(ge=1, le=1024)] = 1
+    counts: Annotated[StrictInt, Field(ge=1, le=255)] = 1
+
+
 class DataKeys(Keys):
     """Which samples are used.
 
     hold_out: the fraction of all training samples, or their number, that is tested on instead of the test samples.
     train, test: the number of samples of what is left, counted from the first (None: all). time: whether samples of an
     npz have a time axis (data.arrays). speaker, code: who is left out of the spoken digits, and their spikes
-    (data.spoken).
+    (data.spoken). events: how event lists of an npz become spikes.
     """
 
     name: StrictStr
@@ -86,6 +94,7 @@ class DataKeys(Keys):
     time: StrictBool | None = None
     speaker: Annotated[StrictInt, Field(ge=0, le=1000)] | None = None
     code: Literal["levels", "thresholds"] | None = None
+    events: EventKeys | None = None
 
     @property
     def options(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from archive import save_npz
 from hostile_making import LAUGHS, USES, Hostile, Words, fifo, folder, npy_header, write_zeros, zip_of
 
 # Checkpoints.
@@ -208,12 +209,22 @@ def idx_claim(here: Path) -> None:
     (here / "train-images-idx3-ubyte").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, *[0xFFFFFFFF] * 3))
 
 
+EVENTS: dict[str, Any] = {"width": 4, "height": 4} | {
+    f"{part}.{key}": value
+    for part in ("train", "test")
+    for key, value in (*((key, np.zeros(4, np.int64)) for key in "xyp"), ("start", np.array([0, 4])), ("label", np.array([0])))
+} | {"test.t": np.arange(4)}  # fmt: skip
 TRAINING = [
     training("a gzip file of 1 GB of zeros as images", "mnist", idx_bomb, slow=True),
     training("images that claim 2^96 bytes", "mnist", idx_claim),
     training("a pipe as images", "mnist", lambda here: fifo(here / "train-images-idx3-ubyte")),
     training("8 GB of labels", "x.npz", lambda here: write_zeros(here / "x.npz", {"train_y": ((1_000_000_000,), "<i8")}, {"train_x": np.zeros((4, 64), np.uint8), "test_x": np.zeros((4, 64), np.uint8), "test_y": np.zeros(4, np.int64)}), slow=True),
     training("4 GB of samples", "x.npz", lambda here: write_zeros(here / "x.npz", {"train_x": ((62_500_000, 64), "|u1")}, {"test_x": np.zeros((4, 64), np.uint8), "test_y": np.zeros(4, np.int64), "train_y": np.zeros(4, np.int64)}), slow=True),
+    training("8 GB of times of events", "x.npz", lambda here: write_zeros(here / "x.npz", {"train.t": ((1_000_000_000,), "<i8")}, EVENTS), slow=True),
+    training("events of a sensor of 2^28 pixels", "x.npz", lambda here: save_npz(here / "x.npz", **EVENTS | {"width": 1 << 14, "height": 1 << 14, "train.t": np.arange(4)})),
+    training("a sample that begins at event 2^62", "x.npz", lambda here: save_npz(here / "x.npz", **EVENTS | {"train.start": np.array([1 << 62, 4]), "train.t": np.arange(4)})),
+    training("a recording that begins at sample 2^62", "spoken-digits", lambda here: save_npz(here / "fsdd.npz", samples=np.zeros(9, np.int16), start=np.array([1 << 62, 9]), digit=[0], speaker=[0], take=[0], rate=8000)),
+    training("a pipe as recordings", "spoken-digits", lambda here: fifo(here / "fsdd.npz")),
     training("a pipe as data set", "x.npz", lambda here: fifo(here / "x.npz")),
     training("a pipe as experiment", "digits", lambda here: fifo(here / "train.yaml")),
     training("an experiment of aliases", "digits", lambda here: (here / "train.yaml").write_text(LAUGHS)),

@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from places import ROOT
 from tern2lava.report.training import ROWS
-from tern2lava.train.config import Experiment
+from tern2lava.train.config import EventKeys, Experiment
 
 TEXT = (ROOT / "docs" / "training.md").read_text()
 
@@ -20,6 +20,11 @@ def test_every_key_of_an_experiment_is_explained() -> None:
             first = f"`{name}." if model is not None else f"`{name}`"
             found = [cell for cell in rows if first in cell and re.search(rf"[`.]{key}`", cell)]
             assert found, f"{name}.{key} is not in docs/training.md"
+
+
+def test_every_key_of_event_lists_is_explained() -> None:
+    (row,) = [line for line in TEXT.splitlines() if line.startswith("| `data.events`")]
+    assert all(f"`{key}`" in row for key in EventKeys.model_fields)
 
 
 def test_every_metric_is_explained() -> None:

@@ -37,7 +37,7 @@ def npz_arrays(path: Path, time: bool | None = None) -> Dataset:
             _check_samples(f"{path}: {x}", samples.dtype, samples.shape, npz[keys[0]].shape, time)
             _check_labels(f"{path}: {y}", labels.dtype, labels.shape, samples.shape[:1])
         arrays = {key: npz.read(key) for key in keys}
-        top = _whole(npz, "top", path) if "top" in npz else int(arrays[keys[0]].max(initial=1))
+        top = whole(npz, "top", path) if "top" in npz else int(arrays[keys[0]].max(initial=1))
     for x, y in (keys[:2], keys[2:]):
         check_label_values(f"{path}: {y}", arrays[y])
         if arrays[x].max() > top:
@@ -64,7 +64,7 @@ def _time(npz: Npz, path: Path, asked: bool | None) -> bool:
     """Whether the second axis is time, as data.time or the file itself says."""
     if "time" not in npz:
         return bool(asked)
-    found = _whole(npz, "time", path)
+    found = whole(npz, "time", path)
     if found not in (0, 1) or asked not in (None, bool(found)):
         raise InputError(
             f"{path}: time", f"requires 1 or 0, as data.time says where it is given ({asked}); found {found}; mend the "
@@ -99,7 +99,8 @@ def check_label_values(where: str, labels: Array) -> None:
         )
 
 
-def _whole(npz: Npz, key: str, path: Path) -> int:
+def whole(npz: Npz, key: str, path: Path) -> int:
+    """The one whole number of an array. Raises InputError for anything else."""
     value = npz.read(key, 8)
     if value.size != 1 or value.dtype.kind not in "biu":
         raise InputError(

@@ -12,6 +12,7 @@ from tern2lava.registry import Registry
 from tern2lava.train.data.arrays import npz_arrays
 from tern2lava.train.data.dataset import Dataset
 from tern2lava.train.data.digits import digits
+from tern2lava.train.data.events import Binning, event_lists, holds_events
 from tern2lava.train.data.images import images
 from tern2lava.train.data.spoken import spoken_digits
 
@@ -75,10 +76,26 @@ SETS.add(
     )
 )  # fmt: skip
 
+
+def _npz(asked: Asked) -> Dataset:
+    """An npz file's arrays, or its event lists where it has such."""
+    path, options = asked.folder / asked.name, asked.options
+    if not holds_events(path):
+        if "events" in options:
+            raise InputError(
+                "data.events",
+                f"requires event lists, an npz with train.t and others; found none in {path}; leave it out",
+            )
+        return npz_arrays(path, options.get("time"))
+    if options.get("time") is False:
+        raise InputError("data.time", f"requires true for event lists; found false with {path}; leave it out")
+    return event_lists(path, Binning(steps=asked.steps or 16, **options.get("events", {})))
+
+
 NPZ = NamedSet(
-    name=f"NAME{SUFFIX}", what="any arrays in an npz file",
-    load=lambda asked: npz_arrays(asked.folder / asked.name, asked.options.get("time")), needs_files=False,
-    options=frozenset({"time"}),
+    name=f"NAME{SUFFIX}", what="any arrays or event lists in an npz file",
+    load=_npz, needs_files=False,
+    options=frozenset({"time", "events"}),
 )  # fmt: skip
 
 
