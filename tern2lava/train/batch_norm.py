@@ -11,9 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tern2lava.train.unroll import unroll
 
 
-def reestimate(model: nn.Sequential, batches: Iterable[Tensor]) -> None:
+def reestimate(model: nn.Sequential, batches: Iterable[tuple[Tensor, int | None]]) -> None:
     """Replaces the running means and variances of every batch norm of `model` by their plain means over `batches`, each
-    x (steps, batch, *shape), taken with the weights as they are; all else runs as in evaluation.
+    an input as unroll takes it after the model (x, steps); the weights are as they are, all else is as in evaluation.
 
     The running statistics of training are an exponential mean over weights and codes that were still changing.
     """
@@ -27,8 +27,8 @@ def reestimate(model: nn.Sequential, batches: Iterable[Tensor]) -> None:
         layer.momentum = None  # the mean of all batches that follow
         layer.train()
     with torch.no_grad():
-        for x in batches:
-            unroll(model, x)
+        for x, steps in batches:
+            unroll(model, x, steps)
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum
     model.eval()

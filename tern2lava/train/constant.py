@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -42,8 +41,8 @@ def run_steady(module: nn.Module, x: Tensor, steps: int) -> Tensor:
     momentum = module.momentum if module.momentum is not None else 1.0 / float(tracked or 1)
     kept = before * (1.0 - momentum)
     unbiased = (count - 1) / count * (steps * count / (steps * count - 1))
-    with torch.no_grad():
-        module.running_var.copy_(kept + (module.running_var - kept) * unbiased)
+    # .data: autograd holds the buffer for the backward pass, which in training does not read it.
+    module.running_var.data.copy_(kept + (module.running_var - kept) * unbiased)
     return result
 
 

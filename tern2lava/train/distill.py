@@ -60,7 +60,7 @@ class Distillation:
     def __call__(self, step: Step) -> dict[str, Tensor]:
         self.teacher.eval()
         with torch.no_grad():
-            target = unroll(self.teacher, step.x)
+            target = unroll(self.teacher, step.x, step.steps)
         if list(target.spikes) != list(step.activity.spikes):
             raise InputError(
                 "teacher", "requires the layers of the student; found others; give a teacher of the same architecture"

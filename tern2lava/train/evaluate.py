@@ -16,7 +16,7 @@ from tern2lava.sim.data.trace import Trace
 from tern2lava.train.data import Dataset
 from tern2lava.train.encode import encode
 from tern2lava.train.metrics import prediction_metrics, synaptic_operations
-from tern2lava.train.trainer import TrainingOptions, spikes_in
+from tern2lava.train.trainer import TrainingOptions, input_of
 from tern2lava.train.unroll import unroll
 
 BATCH = 250
@@ -70,9 +70,9 @@ def evaluate(model: nn.Sequential, dataset: Dataset, options: TrainingOptions, *
     with torch.no_grad():
         for begin in range(0, len(dataset.test_y), BATCH):
             samples = dataset.test_x[begin : begin + BATCH]
-            x = spikes_in(samples, dataset, options, options.seed + begin, folded=folded).to(device)
-            activity = unroll(model, x)
-            add("input", (x != 0).cpu().numpy())
+            x, steps = input_of(samples, dataset, options, options.seed + begin, folded=folded)
+            activity = unroll(model, x.to(device), steps)
+            add("input", (x != 0).expand(steps or -1, *x.shape[0 if steps else 1 :]).numpy())
             for name, spikes in activity.spikes.items():
                 add(name, spikes.cpu().numpy())
             for name in activity.firing:

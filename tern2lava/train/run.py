@@ -21,7 +21,7 @@ from tern2lava.train.log import Log
 from tern2lava.train.network import network
 from tern2lava.train.schedule import Schedule
 from tern2lava.train.ternarize import layers_with_weights, set_blend
-from tern2lava.train.trainer import Objective, Trainer, TrainingOptions, batches_of, cross_entropy, spikes_in
+from tern2lava.train.trainer import Objective, Trainer, TrainingOptions, batches_of, cross_entropy, input_of
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -96,12 +96,13 @@ class Run:
             done = f"{self.kept[stage]:,} of {count(options.epochs, 'epoch')} of the {stage} are kept in {self.out}"
             raise Interrupted(f"interrupted: {done}; the same command goes on from there") from None
 
-    def inputs(self, batches: int) -> Iterator[Tensor]:
-        """The input spikes of the first training batches, in the order of an epoch after the last."""
+    def inputs(self, batches: int) -> Iterator[tuple[Tensor, int | None]]:
+        """The inputs, as unroll takes them, of the first training batches, in the order of an epoch after the last."""
         options = self.experiment.options()
         device = torch.device("cpu")
         for index, members in enumerate(batches_of(self.dataset, options, options.epochs)[:batches]):
-            yield spikes_in(self.dataset.train_x[members], self.dataset, options, options.seed + index).to(device)
+            x, steps = input_of(self.dataset.train_x[members], self.dataset, options, options.seed + index)
+            yield x.to(device), steps
 
 
 def load_weights(model: nn.Sequential, path: Path) -> None:

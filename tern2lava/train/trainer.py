@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.errors import InputError
@@ -53,10 +54,12 @@ class TrainingOptions:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Step:
-    """One batch in training: input spikes x (steps, batch, *shape), labels (batch,), what the network did, its logits
-    (batch, classes), and which of the training samples these are (batch,)."""
+    """One batch in training: the input as unroll takes it (x with a time axis, or `steps` in which it is the same),
+    labels (batch,), what the network did, its logits (batch, classes), and which of the training samples these are
+    (batch,)."""
 
     x: Tensor
+    steps: int | None = None
     labels: Tensor
     activity: Activity
     logits: Tensor
@@ -99,6 +102,27 @@ def batches_of(dataset: Dataset, options: TrainingOptions, epoch: int) -> list[I
     return [order[i : i + options.batch] for i in range(0, len(order), options.batch)]
 
 
+def input_of(
+    x: Array, dataset: Dataset, options: TrainingOptions, seed: int, *, folded: bool = False
+) -> tuple[Tensor, int | None]:
+    """What unroll takes after the model: spikes_in and None, or for direct encoding (batch, *shape), the same in every
+    step, and the number of steps. Channels come last in memory, as convolutions run fastest."""
+    if options.encoding != "direct":
+        return channels_last(spikes_in(x, dataset, options, seed, folded=folded), 2), None
+    values = spikes_in(x, dataset, replace(options, steps=1), seed, folded=folded)[0]
+    return channels_last(values, 1), options.steps
+
+
+def channels_last(x: Tensor, leading: int) -> Tensor:
+    """x (so many leading axes, then channels, height, width) with the channels last in memory; others as they are."""
+    if x.dim() != leading + 3:
+        return x
+    *outer, channels, height, width = x.shape
+    strides = [channels * height * width * math.prod(outer[i + 1 :]) for i in range(leading)]
+    last = torch.empty_strided(x.shape, (*strides, 1, width * channels, channels), dtype=x.dtype)
+    return last.copy_(x)
+
+
 def learning_rate(options: TrainingOptions, progress: float) -> float:
     """The learning rate at `progress` in [0, 1] of the training: half a cosine."""
     return options.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
@@ -136,17 +160,16 @@ class Trainer:
                 group["lr"] = learning_rate(options, progress / options.epochs)
             self.schedule.before_batch(self.model, progress)
             seed = options.seed * 1_000_003 + self.epoch * len(batches) + index
-            x = spikes_in(data.train_x[members], data, options, seed).to(device)
-            with drawn_from(self.model, seed):
-                activity = unroll(self.model, x)
-            step = Step(
-                x=x,
-                labels=torch.from_numpy(data.train_y[members]).to(x.device),
-                activity=activity,
-                logits=logits_of(activity, options.logit_gain),
-                members=torch.from_numpy(members),
-            )
-            terms = self.objective(step) | self.schedule.terms(self.model, self.epoch)
+            x, steps = input_of(data.train_x[members], data, options, seed)
+            x, labels = x.to(device), torch.from_numpy(data.train_y[members]).to(device)
+            with parametrize.cached():
+                with drawn_from(self.model, seed):
+                    activity = unroll(self.model, x, steps)
+                step = Step(
+                    x=x, steps=steps, labels=labels, activity=activity, members=torch.from_numpy(members),
+                    logits=logits_of(activity, options.logit_gain),
+                )  # fmt: skip
+                terms = self.objective(step) | self.schedule.terms(self.model, self.epoch)
             loss = torch.stack(list(terms.values())).sum()
             self.optimiser.zero_grad()
             if loss.requires_grad:  # not where codes stand still and nothing else is learned

@@ -77,7 +77,7 @@ def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None) -> Activit
             x = run_steady(module, x, steps)
         else:
             x, steps = _over_time(x, steps), None
-            x = module(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+            x = module(_as_batch(x)).unflatten(0, x.shape[:2])
     if not activity.spikes or x is not activity.output:
         raise UnsupportedError(
             "model",
@@ -97,3 +97,12 @@ def _run(runner: Runner, name: str, layer: nn.Module, x: Tensor, steps: int | No
 def _over_time(x: Tensor, steps: int | None) -> Tensor:
     """x with a time axis: itself where it has one."""
     return x if steps is None else x.expand(steps, *x.shape)
+
+
+def _as_batch(x: Tensor) -> Tensor:
+    """x (steps, batch, *shape) as (steps * batch, *shape) in the same memory order."""
+    flat = x.flatten(0, 1)
+    if x.dim() == 5 and x.shape[2] == x.stride(2) == 1 and flat.stride(1) != 1:
+        # torch forgets of a single channel that it is last in memory, and convolutions would not run so.
+        return flat.as_strided(flat.shape, (flat.stride(0), 1, *flat.stride()[2:]))
+    return flat

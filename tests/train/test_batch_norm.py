@@ -17,7 +17,7 @@ def test_running_statistics_become_the_mean_of_the_batches_and_all_else_stays() 
     unroll(model, torch.rand(2, 5, 1, 4, 4))  # statistics of other inputs
     before = copy.deepcopy(model.state_dict())
     batches = [torch.rand(2, 6, 1, 4, 4) for _ in range(3)]
-    reestimate(model, batches)
+    reestimate(model, ((x, None) for x in batches))
     means, variances = [], []
     for x in batches:
         y = torch.nn.functional.conv2d(x.flatten(0, 1), before["conv1.weight"], padding=1).transpose(0, 1).flatten(1)

@@ -18,10 +18,12 @@ from tern2lava.train.trainer import (
     TrainingOptions,
     cross_entropy,
     fit,
+    input_of,
     learning_rate,
     spikes_in,
     together,
 )
+from tern2lava.train.unroll import unroll
 
 pytest.importorskip("snntorch")
 OPTIONS = TrainingOptions(steps=8, epochs=4, ramp=0.5, learning_rate=2e-2, batch=20)
@@ -114,6 +116,26 @@ def test_direct_values_are_scaled_to_one_unless_folded(data: Dataset) -> None:
     assert scaled.shape == (3, 2, 1, 8, 8)
     np.testing.assert_array_equal(scaled[0].numpy() * 16, data.test_x[:2])
     np.testing.assert_array_equal(spikes_in(data.test_x[:2], data, options, 0, folded=True)[2].numpy(), data.test_x[:2])
+
+
+def test_direct_values_pass_once_and_images_have_their_channels_last(data: Dataset) -> None:
+    options = TrainingOptions(steps=3, encoding="direct")
+    x, steps = input_of(data.test_x[:2], data, options, 0)
+    assert steps == 3
+    assert torch.equal(x, spikes_in(data.test_x[:2], data, options, 0)[2])
+    spikes, none = input_of(data.test_x[:2], data, OPTIONS, 0)
+    assert none is None
+    assert torch.equal(spikes, spikes_in(data.test_x[:2], data, OPTIONS, 0))
+    model = network("6c3-10", data.shape)
+    for start in (x, spikes):
+        met = unroll(model, start, steps if start is x else None).met["lif1"]
+        assert met.stride()[2:] == (1, 48, 6)
+
+
+def test_evaluation_of_direct_values_counts_them_in_every_step(data: Dataset) -> None:
+    options = TrainingOptions(steps=3, encoding="direct")
+    found = evaluate(ternary_net(data), data, options)
+    np.testing.assert_array_equal(found.spikes["input"], 3 * (data.test_x != 0).sum(0).reshape(-1))
 
 
 def test_evaluation_counts_what_the_network_does(data: Dataset) -> None:

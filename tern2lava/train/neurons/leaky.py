@@ -33,8 +33,9 @@ def refuse_options(name: str, layer: Any) -> None:
             raise UnsupportedError(name, "a plain snnTorch Leaky", option, "leave this option at its default")
 
 
-def run_leaky(name: str, layer: Any, x: Tensor) -> Ran:
-    """What a snnTorch Leaky does for input currents x (steps, batch, *shape), starting from zero.
+def run_leaky(name: str, layer: Any, x: Tensor, *, steps: int | None = None) -> Ran:
+    """What a snnTorch Leaky does for input currents x (steps, batch, *shape), starting from zero; with `steps`, x is
+    (batch, *shape) and the same in every step.
 
     The arithmetic of snntorch.Leaky.forward in its order, so equal to stepping it, bit for bit; the gradient differs in
     that it does not pass through the reset when reset_delay is False. Layers with our ArcTangent surrogate and fixed
@@ -45,8 +46,9 @@ def run_leaky(name: str, layer: Any, x: Tensor) -> Ran:
     mode = int(layer.reset_mechanism_val)
     if isinstance(layer.spike_grad, ArcTangent) and not (beta.requires_grad or threshold.requires_grad):
         slope, delay = layer.spike_grad.slope, bool(layer.reset_delay)
-        fast, shifts = leaky_run(x, beta, threshold, slope, reset=RESETS[mode], delay=delay)
+        fast, shifts = leaky_run(x, beta, threshold, slope, reset=RESETS[mode], delay=delay, steps=steps)
         return Ran(spikes=fast, met=shifts, threshold=threshold)
+    x = x if steps is None else x.expand(steps, *x.shape)
     mem = torch.zeros_like(x[0])
     spikes, met = [], []
     for current in x.unbind(0):
@@ -79,6 +81,7 @@ LEAKY = NEURONS.add(
         what="leaky integrate-and-fire",
         run=run_leaky,
         entry=partial(snntorch_entry, "leaky"),
+        run_constant=run_leaky,
         reads_potential=lambda layer: reset_of(layer) == "none",
     )
 )

@@ -1,4 +1,4 @@
-"""A Leaky layer over all time steps, forward and backward in one pass each."""
+"""A Leaky layer over all time steps as one autograd function: in torch operations, or fused (leaky_fused.py)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tern2lava.train.neurons.leaky_fused import FusedLeaky, is_fused
 from tern2lava.train.surrogate import slope_of
 
 
@@ -23,7 +24,7 @@ class LeakyRun(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, beta: Tensor, threshold: Tensor, slope: float, zero: bool, subtract: bool, delay: bool
     ) -> tuple[Tensor, Tensor]:
-        spikes, met = torch.empty_like(x), torch.empty_like(x)
+        spikes, met = x.new_empty(x.shape), x.new_empty(x.shape)
         mem = torch.zeros_like(x[0])
         for t in range(len(x)):
             reset = (mem > threshold).to(x.dtype) if zero or subtract else None
@@ -63,10 +64,15 @@ class LeakyRun(torch.autograd.Function):
 
 
 def leaky_run(
-    x: Tensor, beta: Tensor, threshold: Tensor, slope: float, *, reset: str, delay: bool
+    x: Tensor, beta: Tensor, threshold: Tensor, slope: float, *, reset: str, delay: bool, steps: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    """(spikes, met) of LeakyRun; reset is "zero", "subtract" or "none"."""
-    result: tuple[Tensor, Tensor] = LeakyRun.apply(
-        x, beta, threshold, slope, reset == "zero", reset == "subtract", delay
-    )
+    """(spikes, met) of LeakyRun; reset is "zero", "subtract" or "none". With `steps`, x is (batch, *shape) and the same
+    in every step."""
+    zero, subtract = reset == "zero", reset == "subtract"
+    result: tuple[Tensor, Tensor]
+    if is_fused(x, beta, threshold):
+        result = FusedLeaky.apply(x, steps, beta.item(), threshold.item(), slope, zero, subtract, delay)
+    else:
+        x = x if steps is None else x.expand(steps, *x.shape)
+        result = LeakyRun.apply(x, beta, threshold, slope, zero, subtract, delay)
     return result
