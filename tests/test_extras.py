@@ -22,6 +22,7 @@ from tern2lava.compiler.options import MapOptions
 from tern2lava.errors import MissingPackageError
 from tern2lava.extras import ADDITIONS, Addition, installed, require
 from tern2lava.report.frames import frame
+from tern2lava.train.data import load_dataset
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -31,7 +32,7 @@ else:
 PACKAGE = Path(tern2lava.__file__).parent
 ROOT = PACKAGE.parent
 # What is imported of a package that has another name.
-MODULES = {"lava-nc": "lava.magma"}
+MODULES = {"lava-nc": "lava.magma", "pillow": "PIL"}
 NO_NETWORK = re.compile(r"dns error|client error \(Connect\)|network|timed out|offline", re.IGNORECASE)
 
 
@@ -190,6 +191,7 @@ ACTIONS: dict[str, tuple[str, str, Action]] = {
     "compile a live module": (
         "torch", "torch", lambda folder: api.compile(LiveModule(), out=folder / "out", input_shape=(3,), steps=2)  # type: ignore[arg-type]
     ),
+    "images of JPEG files": ("PIL", "images", lambda folder: load_dataset("cifar10-jpeg75", folder)),
     "a table as a frame": ("pandas", "pandas", lambda _: frame([])),
     "record": ("torch", "torch", lambda folder: api.record(LiveModule(), "no.npz", out=folder / "out")),  # type: ignore[arg-type]
     "simulate on Ray": ("ray", "ray", command("simulate", *RUN, "--engine", "ray", "-o", "OUT")),

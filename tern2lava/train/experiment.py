@@ -109,7 +109,10 @@ def run_experiment(
     run = Run(experiment=experiment, dataset=dataset, out=out, progress=progress)
     began = time.perf_counter()
     options = experiment.options()
-    result: dict[str, Any] = {"digest": experiment.digest, "config": experiment.model_dump(), "teacher": None}
+    samples = {"train": len(dataset.train_y), "test": len(dataset.test_y), "digest": dataset.digest}
+    result: dict[str, Any] = {
+        "digest": experiment.digest, "config": experiment.model_dump(), "data": samples, "teacher": None,
+    }  # fmt: skip
     teacher = trained_teacher(run) if experiment.needs_teacher else None
     if teacher is not None:
         result["teacher"] = evaluate(teacher, dataset, options).metrics(

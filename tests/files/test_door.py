@@ -53,6 +53,7 @@ MAY = {
     "sim/lava/stand_alone.py": "runs outside tern2lava: it reads what `export` wrote, and a spike file",
     "export/lava_source.py": "its own source files",
     "report/page/page.py": "its own styles and scripts",
+    "train/data/cifar.py": "Pillow decodes images, one by one, that the door has read and bounded",
     "train/checkpoint.py": "torch reads its own states, weights only, from a file that the door opened",
     "sim/lava/child.py": "what tern2lava's own child process writes, and the system's own files",
     "sim/lava/child_main.py": "what tern2lava's own parent process writes",

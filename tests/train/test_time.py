@@ -13,6 +13,7 @@ from tern2lava.frontends.load import load
 from tern2lava.sim.data.readout import running_scores
 from tern2lava.sim.reference.integer import run
 from tern2lava.train.config import Experiment
+from tern2lava.train.data import load_dataset
 from tern2lava.train.experiment import run_experiment
 
 pytest.importorskip("snntorch")
@@ -43,6 +44,7 @@ def test_what_is_told_by_time_alone_is_learned_and_its_integers_tell_it_too(tmp_
     }
     result = run_experiment(Experiment.model_validate(keys), tmp_path / "run", data_dir=tmp_path)
     assert result["model"]["accuracy"] > 0.75
+    assert result["data"] == {"train": 160, "test": 40, "digest": load_dataset("s.npz", tmp_path).digest}
     graph = load(tmp_path / "run" / "net.pt", tmp_path / "run" / "net.yaml")
     assert (graph.steps, graph.of_kind(Input)[0].levels) == (STEPS, (0, TOP))
     program = lower(graph, Arithmetic()).program

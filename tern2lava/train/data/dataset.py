@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,15 @@ class Dataset:
     def shape(self) -> Shape:
         """Shape of one sample, at one step where it has several."""
         return tuple(self.train_x.shape[2 if self.time else 1 :])
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all samples and labels, their shapes included: data sets of the same digest are the same."""
+        found = hashlib.sha256()
+        for array in (self.train_x, self.train_y, self.test_x, self.test_y):
+            found.update(f"{array.dtype.str}{array.shape}{self.time}".encode())
+            found.update(np.ascontiguousarray(array).data)
+        return found.hexdigest()
 
     @property
     def steps(self) -> int | None:

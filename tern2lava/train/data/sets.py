@@ -10,6 +10,7 @@ from typing import Any
 from tern2lava.errors import InputError
 from tern2lava.registry import Registry
 from tern2lava.train.data.arrays import npz_arrays
+from tern2lava.train.data.cifar import cifar10
 from tern2lava.train.data.dataset import Dataset
 from tern2lava.train.data.digits import digits
 from tern2lava.train.data.events import Binning, event_lists, holds_events
@@ -68,6 +69,12 @@ SETS.add(
 )  # fmt: skip
 
 
+SETS.add(
+    NamedSet(
+        name="cifar10-jpeg75", what="60,000 images of 3 x 32 x 32, lossy: cifar10-jpeg75.zip of JPEGs, read by Pillow",
+        load=lambda asked: cifar10(asked.folder),
+    )
+)  # fmt: skip
 SETS.add(
     NamedSet(
         name="spoken-digits", what="3,000 recordings as spikes over time: fsdd.npz (docs/training-data.md)",

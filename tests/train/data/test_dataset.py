@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,19 @@ def test_a_number_of_samples_is_held_out_exactly_and_in_the_shares_of_the_classe
         assert len(test) == number
         assert sorted([*train, *test]) == list(range(100))
         assert np.abs(np.bincount(labels[test], minlength=3) - number * np.array([0.5, 0.31, 0.19])).max() < 1
+
+
+def test_the_digest_of_a_data_set_is_that_of_its_samples_labels_and_shapes() -> None:
+    data = digits()
+    assert data.digest == digits().digest
+    assert data.digest == replace(data, name="other").digest
+    changed = data.test_x.copy()
+    changed[0, 0, 0, 0] ^= 1
+    for other in (
+        replace(data, test_x=changed), replace(data, test_y=data.test_y[::-1]), limit(data, None, 538),
+        replace(data, train_x=data.train_x.reshape(-1, 64)), replace(data, time=True),
+    ):  # fmt: skip
+        assert other.digest != data.digest
 
 
 @pytest.mark.parametrize("held", [0, -1, 2.5, 1258, float("nan")])
