@@ -114,7 +114,7 @@ def input_of(
 
 
 def channels_last(x: Tensor, leading: int) -> Tensor:
-    """x (so many leading axes, then channels, height, width) with the channels last in memory; others as they are."""
+    """x (any leading axes, then channels, height, width) with the channels last in memory; others as they are."""
     if x.dim() != leading + 3:
         return x
     *outer, channels, height, width = x.shape
