@@ -156,7 +156,7 @@ def refuse(stage: str, done: int, total: int) -> None:
 
 
 def experiment(folder: Path) -> object:
-    from tern2lava.train.config import read_experiment
+    from tern2lava.train.experiment_file import read_experiment
 
     text = "{data: {name: digits}, network: {layers: '10'}, algorithm: full, tensorboard: true}"
     (folder / "e.yaml").write_text(text)

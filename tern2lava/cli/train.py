@@ -25,8 +25,8 @@ def train(
     from tern2lava.extras import require
 
     require("train")
-    from tern2lava.train.config import read_experiment
     from tern2lava.train.experiment import run_experiment
+    from tern2lava.train.experiment_file import read_experiment
 
     experiment = read_experiment(config)
     with progress_bar(as_json) as progress:

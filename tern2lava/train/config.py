@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,12 +15,9 @@ from pydantic import (
     StrictBool,
     StrictInt,
     StrictStr,
-    ValidationError,
 )
 from pydantic_core import PydanticCustomError
 
-from tern2lava.errors import InputError
-from tern2lava.files.yaml_text import read_yaml
 from tern2lava.registry import one_of
 from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.families import NeuronModel
@@ -168,19 +164,25 @@ class IndirectKeys(Keys):
 
 
 class TeacherKeys(Keys):
-    """The full-precision twin: a checkpoint of the same architecture, or (without one) trained first."""
+    """The full-precision teacher: a checkpoint, or (without one) trained first. layers: its architecture, where it is
+    not the network's. folds: this number of teachers, each trained without the fold that it labels
+    (soft_labels.SoftLabels)."""
 
     checkpoint: StrictStr | None = None
     epochs: Count | None = None
+    layers: StrictStr | None = None
+    folds: Annotated[StrictInt, Field(ge=2, le=100)] | None = None
 
 
 class DistillationKeys(Keys):
-    """distill.Distillation."""
+    """distill.Distillation (match: None is rate, or none where the teacher has other layers); share: with folds, of
+    soft_labels.SoftLabels."""
 
     temperature: PositiveReal = 2.0
     weight: Weight = 1.0
-    match: Literal["rate", "potential", "none"] = "rate"
+    match: Literal["rate", "potential", "none"] | None = None
     match_weight: Weight = 1.0
+    share: Annotated[Real, Field(gt=0, le=1)] = 0.5
 
 
 class RegularizerKeys(Keys):
@@ -221,11 +223,6 @@ class Experiment(Keys):
     tensorboard: StrictBool = False
 
     @property
-    def needs_teacher(self) -> bool:
-        """Whether a full-precision twin must be there first."""
-        return self.starts_from_teacher or self.distillation is not None
-
-    @property
     def starts_from_teacher(self) -> bool:
         """Whether training starts from the twin's weights."""
         return ALGORITHMS.get(self.algorithm).after or self.start == "teacher"
@@ -236,61 +233,9 @@ class Experiment(Keys):
         text = json.dumps(self.model_dump(exclude={"tensorboard", "integer"}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def conflict(self) -> tuple[tuple[str, ...], str] | None:
-        """(the key, what is wrong) of the first key that does not go with the others; None where all do."""
-        algorithm = ALGORITHMS.get(self.algorithm)
-        for path in (tuple(key.split(".")) for key in algorithm.unused):
-            keys: BaseModel = self
-            for name in path[:-1]:
-                keys = getattr(keys, name)
-            if path[-1] in keys.model_fields_set:
-                within = {".".join(path[: end + 1]) for end in range(len(path))}
-                others = [other.name for other in ALGORITHMS.registered() if not within & set(other.unused)]
-                return path, (
-                    f"requires the algorithm {one_of(tuple(others))}; found {algorithm.name}, to which it means "
-                    "nothing; leave it out"
-                )
-        if (frozen := self.ternary.frozen or 0) > self.training.epochs:
-            return ("ternary", "frozen"), (
-                f"requires at most the training's {self.training.epochs} epochs; found {frozen}; freeze fewer"
-            )
-        return None
-
     def options(self, *, teacher: bool = False) -> TrainingOptions:
         """Training options of the network itself, or of its teacher."""
         values = self.training.model_dump(exclude={"reestimate"})
         if teacher:
             return TrainingOptions(**values | {"epochs": self.teacher.epochs or values["epochs"]}, seed=self.seed)
         return TrainingOptions(**values, seed=self.seed)
-
-
-def read_experiment(path: Path) -> Experiment:
-    """The experiment a YAML file describes; InputError with file, line and key for what is not allowed in one."""
-    file = read_yaml(path)
-    if not isinstance(file.data, dict):
-        raise InputError(
-            path, f"requires keys and values ({', '.join(Experiment.model_fields)}); found others; write KEY: VALUE"
-        )
-    try:
-        experiment = Experiment.model_validate(file.data)
-        experiment.network.model()
-    except InputError as error:
-        raise file.error(tuple(error.where.split(".")), error.why) from None
-    except ValidationError as errors:
-        first = errors.errors(include_url=False)[0]
-        raise file.error(first["loc"], _why(first["type"], str(first["msg"]), repr(first["input"]))) from None
-    if (conflict := experiment.conflict()) is not None:
-        raise file.error(*conflict)
-    return experiment
-
-
-def _why(kind: str, message: str, found: str) -> str:
-    if kind == WHOLE:
-        return message
-    if kind == "missing":
-        return "requires a value; found none; add it (docs/training.md)"
-    if kind == "extra_forbidden":
-        return "requires a known key; found another; leave it out (docs/training.md lists them)"
-    rule = message.removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")
-    found = found if len(found) <= 60 else f"{found[:57]}..."
-    return f"requires {rule[0].lower()}{rule[1:]}; found {found}; mend the value (docs/training.md)"

@@ -7,6 +7,7 @@ quantity a spiking layer hands on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -14,24 +15,25 @@ from torch import Tensor, nn
 
 from tern2lava.errors import InputError
 from tern2lava.train.losses import kd_loss
-from tern2lava.train.trainer import Step, logits_of
-from tern2lava.train.unroll import Activity, unroll
+from tern2lava.train.teacher_outputs import Ask, ask_anew
+from tern2lava.train.trainer import Step
+from tern2lava.train.unroll import Activity
 
 MATCHES = ("rate", "potential", "none")
 
 
-def match_rates(student: Activity, teacher: Activity) -> Tensor:
-    """Mean over hidden layers of the mean squared difference of firing rates (spikes / steps) per neuron and sample."""
-    names = list(student.spikes)[:-1]
-    parts = [((student.spikes[n].mean(0) - teacher.spikes[n].mean(0)) ** 2).mean() for n in names]
+def match_rates(student: Activity, rates: Mapping[str, Tensor]) -> Tensor:
+    """Mean over hidden layers of the mean squared difference of firing rates (spikes / steps) per neuron and sample;
+    rates: the teacher's."""
+    parts = [((student.spikes[name].mean(0) - rate) ** 2).mean() for name, rate in rates.items()]
     return torch.stack(parts).mean() if parts else student.output.new_zeros(())
 
 
-def match_potentials(student: Activity, teacher: Activity) -> Tensor:
-    """Mean over hidden layers of the squared difference of mean (v - threshold), relative to the teacher's variance."""
+def match_potentials(student: Activity, potentials: Mapping[str, Tensor]) -> Tensor:
+    """Mean over hidden layers of the squared difference of mean (v - threshold), relative to the variance of
+    `potentials`, the teacher's."""
     parts = []
-    for name in list(student.met)[:-1]:
-        target = teacher.met[name].mean(0)
+    for name, target in potentials.items():
         parts.append(((student.met[name].mean(0) - target) ** 2).mean() / target.var().clamp(min=1e-6))
     return torch.stack(parts).mean() if parts else student.output.new_zeros(())
 
@@ -41,11 +43,13 @@ class Distillation:
     """An Objective: the teacher's logits and hidden activity as further targets (add it to cross_entropy).
 
         L = weight * kd_loss(logits, by_confidence=True) + match_weight * match(hidden layers)
-    The teacher sees the same input spikes, in evaluation mode and without gradient.
+    The teacher sees the same input spikes, in evaluation mode and without gradient. ask: what has its answers already
+    (teacher_outputs.ask_once); None: it is run in each step. A teacher of other layers goes with match "none" alone.
     """
 
     teacher: nn.Sequential
     gain: float
+    ask: Ask | None = None
     temperature: float = 2.0
     weight: float = 1.0
     match: str = "rate"
@@ -58,17 +62,17 @@ class Distillation:
             raise InputError("temperature", f"requires a number above 0; found {self.temperature}; give for example 2")
 
     def __call__(self, step: Step) -> dict[str, Tensor]:
-        self.teacher.eval()
-        with torch.no_grad():
-            target = unroll(self.teacher, step.x, step.steps)
-        if list(target.spikes) != list(step.activity.spikes):
+        answers = (self.ask or ask_anew(self.teacher, self.gain, self.match))(step)
+        if self.match != "none" and list(answers.hidden) != list(step.activity.spikes)[:-1]:
             raise InputError(
-                "teacher", "requires the layers of the student; found others; give a teacher of the same architecture"
+                "teacher",
+                "requires the layers of the student; found others; give a teacher of the same architecture, or match "
+                "none",
             )
-        logits = logits_of(target, self.gain)
-        terms = {"distil": self.weight * kd_loss(step.logits, logits, temperature=self.temperature, by_confidence=True)}
+        kl = kd_loss(step.logits, answers.logits, temperature=self.temperature, by_confidence=True)
+        terms = {"distil": self.weight * kl}
         if self.match == "rate":
-            terms["match"] = self.match_weight * match_rates(step.activity, target)
+            terms["match"] = self.match_weight * match_rates(step.activity, answers.hidden)
         elif self.match == "potential":
-            terms["match"] = self.match_weight * match_potentials(step.activity, target)
+            terms["match"] = self.match_weight * match_potentials(step.activity, answers.hidden)
         return terms

@@ -64,6 +64,8 @@ ENCODERS: dict[str, Callable[[Array, int, int, int], Spikes]] = {
 }
 GRADED = ("direct", "none")
 """Encodings that hand on values of 0 to top, which training divides by top."""
+RANDOM = ("bernoulli",)
+"""Encodings whose spikes depend on a seed."""
 
 
 def encode(values: Array, steps: int, *, method: str = "rate", top: int | None = None, seed: int = 0) -> Spikes:

@@ -18,11 +18,13 @@ from tern2lava.files.json_text import read_json
 from tern2lava.train import checkpoint
 from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.config import DataKeys, Experiment, TrainingKeys
+from tern2lava.train.conflicts import conflict
 from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
 from tern2lava.train.describe import describe
 from tern2lava.train.evaluate import evaluate
 from tern2lava.train.run import Run, scale_input
-from tern2lava.train.student import trained_student, trained_teacher
+from tern2lava.train.student import trained_student
+from tern2lava.train.teachers import CrossFitted, cross_fitted, needs_teacher, trained_teacher
 from tern2lava.train.ternarize import finalize, layers_with_weights
 from tern2lava.writing import write_file
 
@@ -89,8 +91,8 @@ def run_experiment(
     require("train")
     if experiment.tensorboard:
         require("tensorboard", why="the key tensorboard needs it")
-    if (conflict := experiment.conflict()) is not None:
-        raise InputError(".".join(conflict[0]), conflict[1])
+    if (found := conflict(experiment)) is not None:
+        raise InputError(".".join(found[0]), found[1])
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -99,9 +101,9 @@ def run_experiment(
         ) from None
     done = out / "metrics.json"
     if done.exists():
-        found = read_json(done)
-        if isinstance(found, dict) and found.get("digest") == experiment.digest:
-            return found
+        held = read_json(done)
+        if isinstance(held, dict) and held.get("digest") == experiment.digest:
+            return held
         raise InputError(
             done, "requires a folder of this experiment; found one of another; choose another folder or remove it"
         )
@@ -113,13 +115,17 @@ def run_experiment(
     result: dict[str, Any] = {
         "digest": experiment.digest, "config": experiment.model_dump(), "data": samples, "teacher": None,
     }  # fmt: skip
-    teacher = trained_teacher(run) if experiment.needs_teacher else None
+    teacher = trained_teacher(run) if needs_teacher(experiment) else None
     if teacher is not None:
         result["teacher"] = evaluate(teacher, dataset, options).metrics(
             options.logit_gain, merged(imported(teacher, run))
         )
         checkpoint.save(out / "teacher.pt", scale_input(teacher, teacher.state_dict(), 1 / run.top))
-    trained = trained_student(run, teacher)
+    fitted: CrossFitted | None = None
+    if experiment.teacher.folds is not None and experiment.distillation is not None:
+        fitted = cross_fitted(run, experiment.teacher.folds, experiment.distillation.share)
+        result["out_of_fold"] = fitted.judged
+    trained = trained_student(run, teacher, fitted.objective if fitted is not None else None)
     plain, state = run.build(), finalize(trained)
     plain.load_state_dict(scale_input(plain, state, 1 / run.top))
     plain.eval()

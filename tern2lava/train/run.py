@@ -40,12 +40,12 @@ class Run:
         """The largest value the network's input takes in checkpoints; training itself scales it to 1."""
         return self.dataset.top if self.experiment.training.encoding in GRADED else 1
 
-    def build(self) -> nn.Sequential:
-        """The plain network with fresh weights, the same for one seed."""
+    def build(self, layers: str | None = None) -> nn.Sequential:
+        """The plain network (or one of other `layers`) with fresh weights, the same for one seed."""
         keys = self.experiment.network
         torch.manual_seed(self.experiment.seed)
         return network(
-            keys.layers,
+            layers or keys.layers,
             self.dataset.shape,
             neuron=keys.model(),
             batch_norm=keys.batch_norm,

@@ -1,8 +1,6 @@
-"""The networks of an experiment: its full-precision teacher and the one that is trained by its algorithm."""
+"""The network that an experiment trains by its algorithm."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from torch import nn
 
@@ -10,24 +8,15 @@ from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.batch_norm import reestimate
 from tern2lava.train.distill import Distillation
 from tern2lava.train.regularizer import UncertaintyRegularizer
-from tern2lava.train.run import Run, load_weights, scale_input
+from tern2lava.train.run import Run
+from tern2lava.train.soft_labels import SoftLabels
+from tern2lava.train.teacher_outputs import ask_once
 from tern2lava.train.trainer import Objective, cross_entropy, together
 
 
-def trained_teacher(run: Run) -> nn.Sequential:
-    """The trained full-precision twin."""
-    model, keys = run.build(), run.experiment.teacher
-    if keys.checkpoint is not None:
-        load_weights(model, Path(keys.checkpoint))
-        if run.top > 1:
-            model.load_state_dict(scale_input(model, model.state_dict(), run.top))
-    else:
-        run.train("teacher", model, run.experiment.options(teacher=True))
-    return model.eval().requires_grad_(False)
-
-
-def trained_student(run: Run, teacher: nn.Sequential | None) -> nn.Sequential:
-    """The network trained by the experiment's algorithm, ternarised where that makes it ternary."""
+def trained_student(run: Run, teacher: nn.Sequential | None = None, labels: SoftLabels | None = None) -> nn.Sequential:
+    """The network trained by the experiment's algorithm, ternarised where that makes it ternary: from the teacher's
+    weights or with its guidance, or on the soft labels of several, where the experiment asks for it."""
     experiment = run.experiment
     algorithm, model = ALGORITHMS.get(experiment.algorithm), run.build()
     if experiment.starts_from_teacher:
@@ -35,20 +24,28 @@ def trained_student(run: Run, teacher: nn.Sequential | None) -> nn.Sequential:
         model.load_state_dict(teacher.state_dict())
     algorithm.prepare(model, experiment)
     if algorithm.schedule is not None:
-        objective = together(*objectives(run, teacher))
+        objective = together(*objectives(run, teacher, labels))
         run.train("student", model, experiment.options(), objective, algorithm.schedule(experiment))
     if experiment.training.reestimate is not None:
         reestimate(model, run.inputs(experiment.training.reestimate))
     return model.eval()
 
 
-def objectives(run: Run, teacher: nn.Sequential | None) -> list[Objective]:
+def objectives(run: Run, teacher: nn.Sequential | None, labels: SoftLabels | None) -> list[Objective]:
     """What the network is trained for."""
-    experiment, gain = run.experiment, run.experiment.training.logit_gain
-    found: list[Objective] = [cross_entropy]
-    if experiment.distillation is not None:
+    experiment, options = run.experiment, run.experiment.options()
+    found: list[Objective] = [labels or cross_entropy]
+    if experiment.distillation is not None and labels is None:
         assert teacher is not None
-        found.append(Distillation(teacher=teacher, gain=gain, **experiment.distillation.model_dump()))
+        keys, other = experiment.distillation, experiment.teacher.layers not in (None, experiment.network.layers)
+        match = keys.match or ("none" if other else "rate")
+        ask = ask_once(teacher, run.dataset, options, match)
+        found.append(
+            Distillation(
+                teacher=teacher, ask=ask, gain=options.logit_gain, temperature=keys.temperature, weight=keys.weight,
+                match=match, match_weight=keys.match_weight,
+            )
+        )  # fmt: skip
     if experiment.regularizer is not None:
-        found.append(UncertaintyRegularizer(gain=gain, **experiment.regularizer.model_dump()))
+        found.append(UncertaintyRegularizer(gain=options.logit_gain, **experiment.regularizer.model_dump()))
     return found

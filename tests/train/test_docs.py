@@ -33,7 +33,7 @@ def test_every_metric_is_explained() -> None:
 
 
 def test_the_example_experiment_is_valid() -> None:
-    from tern2lava.train.config import read_experiment
+    from tern2lava.train.experiment_file import read_experiment
 
     experiment = read_experiment(ROOT / "examples" / "train_digits.yaml")
     assert experiment.algorithm == "direct"

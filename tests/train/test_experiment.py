@@ -15,10 +15,11 @@ from tern2lava.frontends.load import load
 from tern2lava.report.training import render_training
 from tern2lava.train import compiled as compiled_module
 from tern2lava.train import experiment as module
-from tern2lava.train.config import Experiment, read_experiment
+from tern2lava.train.config import Experiment
 from tern2lava.train.data import digits, limit
 from tern2lava.train.encode import encode
 from tern2lava.train.experiment import run_experiment
+from tern2lava.train.experiment_file import read_experiment
 from tern2lava.train.trainer import Trainer
 
 pytest.importorskip("snntorch")

@@ -24,10 +24,10 @@ from tern2lava.frontends.modules.read import load_module
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.reference.integer import run as run_integers
 from tern2lava.train import checkpoint
-from tern2lava.train.config import read_experiment
 from tern2lava.train.data import Dataset
 from tern2lava.train.describe import describe
 from tern2lava.train.evaluate import evaluate, evaluate_program
+from tern2lava.train.experiment_file import read_experiment
 from tern2lava.train.families import FAMILIES
 from tern2lava.train.network import NeuronModel, network
 from tern2lava.train.ternarize import finalize, ternarize

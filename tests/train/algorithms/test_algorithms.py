@@ -7,17 +7,18 @@ import torch
 from places import ROOT
 from tern2lava.errors import InputError
 from tern2lava.train.algorithms import ALGORITHMS
-from tern2lava.train.config import Experiment, read_experiment
+from tern2lava.train.config import Experiment
 from tern2lava.train.data import digits, limit
 from tern2lava.train.encode import encode
 from tern2lava.train.experiment import run_experiment
+from tern2lava.train.experiment_file import read_experiment
 from tern2lava.train.network import network
 from tern2lava.train.ternarize import finalize, ternarize
 
 pytest.importorskip("snntorch")
 SMALL: dict[str, Any] = {
     "data": {"name": "digits", "train": 60, "test": 20},
-    "network": {"layers": "8-10"},
+    "network": {"layers": "8-10", "threshold": 0.2},
     "training": {"steps": 2, "epochs": 2, "learning_rate": 0.02, "batch": 20},
 }
 

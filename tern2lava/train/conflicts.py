@@ -1,0 +1,80 @@
+"""Keys of an experiment that do not go with each other."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from tern2lava.registry import one_of
+from tern2lava.train.algorithms import ALGORITHMS
+from tern2lava.train.config import Experiment
+
+Conflict = tuple[tuple[str, ...], str]
+"""(the place of the key, what is wrong with it)."""
+
+
+def conflict(experiment: Experiment) -> Conflict | None:
+    """The first key that does not go with the others; None where all do."""
+    return _unused(experiment) or _frozen(experiment) or _teacher(experiment)
+
+
+def is_given(experiment: Experiment, path: tuple[str, ...]) -> bool:
+    """Whether the file itself says the key."""
+    keys: BaseModel | None = experiment
+    for name in path[:-1]:
+        keys = getattr(keys, name)
+    return keys is not None and path[-1] in keys.model_fields_set
+
+
+def _unused(experiment: Experiment) -> Conflict | None:
+    algorithm = ALGORITHMS.get(experiment.algorithm)
+    for path in (tuple(key.split(".")) for key in algorithm.unused):
+        if is_given(experiment, path):
+            within = {".".join(path[: end + 1]) for end in range(len(path))}
+            others = [other.name for other in ALGORITHMS.registered() if not within & set(other.unused)]
+            return path, (
+                f"requires the algorithm {one_of(tuple(others))}; found {algorithm.name}, to which it means nothing; "
+                "leave it out"
+            )
+    return None
+
+
+def _frozen(experiment: Experiment) -> Conflict | None:
+    frozen, epochs = experiment.ternary.frozen or 0, experiment.training.epochs
+    if frozen <= epochs:
+        return None
+    return ("ternary", "frozen"), f"requires at most the training's {epochs} epochs; found {frozen}; freeze fewer"
+
+
+def _teacher(experiment: Experiment) -> Conflict | None:
+    teacher, distillation = experiment.teacher, experiment.distillation
+    if teacher.layers not in (None, experiment.network.layers):
+        if experiment.starts_from_teacher:
+            return ("teacher", "layers"), (
+                f"requires the layers of the network, which starts from the teacher's weights; found {teacher.layers}; "
+                "leave it out, or write start: scratch"
+            )
+        if distillation is not None and distillation.match not in (None, "none"):
+            return ("distillation", "match"), (
+                f"requires none, since the teacher's layers are others; found {distillation.match}; leave it out"
+            )
+    if teacher.folds is None:
+        if is_given(experiment, ("distillation", "share")):
+            return ("distillation", "share"), (
+                "requires teacher.folds, whose soft labels it weighs; found none; add it, or leave share out"
+            )
+        return None
+    if distillation is None:
+        return ("teacher", "folds"), (
+            "requires distillation, which their labels are for; found none; add distillation: {}, or leave it out"
+        )
+    if teacher.checkpoint is not None:
+        return ("teacher", "checkpoint"), (
+            "requires one teacher; found folds, whose teachers are trained each without its own; leave one out"
+        )
+    for name in ("temperature", "weight", "match", "match_weight"):
+        if is_given(experiment, ("distillation", name)):
+            return ("distillation", name), (
+                "requires one teacher; found folds, whose soft labels take a fitted temperature and share alone; leave "
+                "it out"
+            )
+    return None
