@@ -25,6 +25,7 @@ from tern2lava.train.data.sets import SETS
 from tern2lava.train.families import FAMILIES
 from tern2lava.train.network import WORDS
 from tern2lava.train.neurons.runner import NEURONS
+from tern2lava.train.quantisers import QUANTISERS
 from tern2lava.train.surrogate import SURROGATES
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "NEURONS": NEURONS,
     "FAMILIES": FAMILIES, "WORDS": WORDS, "SURROGATES": SURROGATES,
     "ALGORITHMS": ALGORITHMS,
+    "QUANTISERS": QUANTISERS,
 }  # fmt: skip
 
 

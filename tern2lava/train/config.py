@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from tern2lava.registry import one_of
 from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.families import NeuronModel
+from tern2lava.train.quantisers import QUANTISERS
 from tern2lava.train.trainer import TrainingOptions
 
 
@@ -49,6 +50,13 @@ def _algorithm(name: str) -> str:
     hint = f"write {RENAMED[name]}" if name in RENAMED else "choose one of them"
     words = {"known": known, "name": name, "hint": hint}
     raise PydanticCustomError(WHOLE, "requires {known}; found {name}; {hint}", words)
+
+
+def _quantiser(name: str) -> str:
+    if name in QUANTISERS:
+        return name
+    words = {"known": one_of(QUANTISERS.names()), "name": name}
+    raise PydanticCustomError(WHOLE, "requires {known}; found {name}; choose one of them", words)
 
 
 Real = Annotated[float, BeforeValidator(_number)]
@@ -145,7 +153,7 @@ class TernaryKeys(Keys):
     """How weights become ternary (ternarize.ternarize), over which fraction of the epochs, and in how many of the last
     epochs codes stand still (schedule.Schedule; None: as the algorithm has it)."""
 
-    method: Literal["twn", "absmean", "learned"] = "learned"
+    method: Annotated[StrictStr, AfterValidator(_quantiser)] = "learned"
     per: Literal["tensor", "channel"] = "channel"
     sparsity: Fraction | None = None
     layers: list[StrictStr] | None = None

@@ -7,123 +7,20 @@ so that any optimiser and any surrogate-gradient trainer works unchanged.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils import parametrize
 
 from tern2lava.errors import InputError
+from tern2lava.registry import one_of
+from tern2lava.train.quantisers import QUANTISERS
+from tern2lava.train.quantisers.quantiser import SCOPES, Ternary
 
-METHODS = ("twn", "absmean", "learned")
-SCOPES = ("tensor", "channel")
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
-TWN_FACTOR = 0.7
-
-
-class StraightThrough(torch.autograd.Function):
-    """Forward: `hard`, bit for bit. Backward: the gradient goes to `soft` (Bengio et al., arXiv 1308.3432)."""
-
-    @staticmethod
-    def forward(ctx: Any, hard: Tensor, soft: Tensor) -> Tensor:
-        return hard.clone()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
-        return None, gradients[0]
-
-
-def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
-    """`hard` with the gradient of `soft`."""
-    result: Tensor = StraightThrough.apply(hard, soft)
-    return result
-
-
-def rows(weight: Tensor, per: str) -> Tensor:
-    """View (groups, weights): one group for the tensor, or one per output channel."""
-    return weight.reshape(1, -1) if per == "tensor" else weight.reshape(weight.shape[0], -1)
-
-
-def threshold_for_sparsity(magnitude: Tensor, sparsity: float) -> Tensor:
-    """(groups, 1): the magnitude at or below which a fraction `sparsity` (rounded to whole weights) of a group lies."""
-    zeros = round(sparsity * magnitude.shape[1])
-    if zeros == 0:
-        return magnitude.new_zeros((magnitude.shape[0], 1))
-    return magnitude.kthvalue(zeros, dim=1, keepdim=True).values
-
-
-def mean_above(magnitude: Tensor, delta: Tensor) -> Tensor:
-    """(groups, 1): mean of the magnitudes above delta, the scale of least squared error for that support; 0 if none."""
-    kept = magnitude > delta
-    return (magnitude * kept).sum(1, keepdim=True) / kept.sum(1, keepdim=True).clamp(min=1)
-
-
-def signs_above(w: Tensor, delta: Tensor) -> Tensor:
-    """Codes in {-1, 0, +1} without gradient: the sign of w where |w| > delta (never -0.0)."""
-    w, delta = w.detach(), delta.detach()
-    return (w > delta).to(w.dtype) - (w < -delta).to(w.dtype)
-
-
-class Ternary(nn.Module):
-    """weight -> alpha * t per tensor or output channel, t = sign(w) where |w| > delta else 0.
-
-    twn      delta = 0.7 * mean|w|, alpha = mean of |w| above delta (Li et al., arXiv 1605.04711, eqs. 5 and 6)
-    absmean  alpha = mean|w|, t = clamp(round(w / alpha), -1, 1), so delta = alpha / 2 (Ma et al., arXiv 2402.17764)
-    learned  alpha and delta are parameters, started at TWN's (symmetric, unlike TTQ, arXiv 1612.01064); to delta, t
-             has the gradient of clamp(w / (2 delta), -1, 1), the line whose value at +-delta is +-1/2 (our choice)
-    A `sparsity` replaces delta by the quantile of |w| that leaves this fraction at zero; absmean then takes alpha as
-    TWN does, as its own would be too small for the few weights kept.
-    The gradient reaches the full-precision weight unchanged, wherever the weight stands: one that was masked beyond
-    2 delta, as in LSQ (arXiv 1902.08153), would leave weights stuck there.
-
-    `blend` in [0, 1] is the ternary part of what the layer computes with: (1 - blend) * w + blend * alpha * t.
-    """
-
-    def __init__(self, weight: Tensor, method: str, per: str, sparsity: float | None) -> None:
-        super().__init__()
-        self.method, self.per, self.sparsity = method, per, sparsity
-        self.blend = 1.0
-        if method == "learned":
-            magnitude = rows(weight.detach(), per).abs()
-            delta = self._delta(magnitude)
-            self.log_alpha = nn.Parameter(mean_above(magnitude, delta).clamp(min=1e-8).log())
-            if sparsity is None:
-                self.log_delta = nn.Parameter(delta.clamp(min=1e-8).log())
-
-    def _delta(self, magnitude: Tensor) -> Tensor:
-        if self.sparsity is not None:
-            return threshold_for_sparsity(magnitude, self.sparsity)
-        if self.method == "absmean":
-            return magnitude.mean(1, keepdim=True) / 2
-        return TWN_FACTOR * magnitude.mean(1, keepdim=True)
-
-    def freeze(self) -> None:
-        """Leaves the scale as all that is learned: codes no longer change where the weight does not."""
-        if hasattr(self, "log_delta"):
-            self.log_delta.requires_grad_(False)
-
-    def codes_and_scale(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """(t (groups, weights) in {-1, 0, +1}, alpha (groups, 1)), with the gradients of what is learned."""
-        w = rows(weight, self.per)
-        magnitude = w.detach().abs()
-        if self.method == "learned":
-            delta = self._delta(magnitude) if self.sparsity is not None else self.log_delta.exp()
-            soft = (w.detach() / (2 * delta).clamp(min=1e-8)).clamp(-1, 1)
-            return straight_through(signs_above(w, delta), soft), self.log_alpha.exp()
-        delta = self._delta(magnitude)
-        scale = 2 * delta if self.method == "absmean" and self.sparsity is None else mean_above(magnitude, delta)
-        return signs_above(w, delta), scale
-
-    def ternary(self, weight: Tensor) -> Tensor:
-        """alpha * t in the shape of `weight`, every element bit-identical to -alpha, 0 or +alpha of its group."""
-        t, alpha = self.codes_and_scale(weight)
-        hard = (t * alpha).reshape(weight.shape)
-        return straight_through(hard.detach(), weight + hard if self.method == "learned" else weight)
-
-    def forward(self, weight: Tensor) -> Tensor:
-        if self.blend >= 1.0:
-            return self.ternary(weight)
-        return (1.0 - self.blend) * weight + self.blend * self.ternary(weight)
 
 
 def layers_with_weights(model: nn.Module, names: Iterable[str] | None = None) -> dict[str, nn.Module]:
@@ -148,14 +45,21 @@ def ternarize(
     per: str = "tensor",
     layers: Iterable[str] | None = None,
     sparsity: float | None = None,
+    before_norm: Iterable[str] | None = None,
 ) -> nn.Module:
-    """`model` itself, its layers (all, or those named) now with ternary weights; see Ternary for the methods.
+    """`model` itself, its layers (all, or those named) now with ternary weights; the methods are quantisers.QUANTISERS.
+
+    before_norm: the layers whose output goes straight to a batch norm, whose learned scales are kept fixed
+    (quantiser.Ternary); without it, those that are followed by one in an nn.Sequential.
 
     Works on any torch module: Linear, Conv1d and Conv2d inside snnTorch, SpikingJelly (whose layers subclass torch's)
     or Norse networks. Biases stay as they are. Make the optimiser after this call. Raises InputError.
     """
-    if method not in METHODS:
-        raise InputError("method", f"requires one of {', '.join(METHODS)}; found {method!r}; choose one of them")
+    if method not in QUANTISERS:
+        raise InputError(
+            "method", f"requires one of {', '.join(QUANTISERS.names())}; found {method!r}; choose one of them"
+        )
+    quantiser = QUANTISERS.get(method)
     if per not in SCOPES:
         raise InputError("per", f"requires one of {', '.join(SCOPES)}; found {per!r}; choose one of them")
     if sparsity is not None and not 0.0 <= sparsity < 1.0:
@@ -163,12 +67,29 @@ def ternarize(
             "sparsity",
             f"requires a fraction of zero weights, at least 0 and below 1; found {sparsity}; give for example 0.6",
         )
-    return parametrized(model, layers, lambda weight: Ternary(weight, method, per, sparsity))
+    if sparsity is not None and not quantiser.takes_sparsity:
+        others = one_of(tuple(each.name for each in QUANTISERS.registered() if each.takes_sparsity))
+        raise InputError(
+            "sparsity", f"requires a method with a threshold of its own; found {method}; leave it out, or take {others}"
+        )
+    fixed = set(followed_by_norm(model) if before_norm is None else layers_with_weights(model, before_norm))
+    return parametrized(model, layers, lambda name, weight: quantiser.make(weight, per, sparsity, fixed=name in fixed))
 
 
-def parametrized(model: nn.Module, layers: Iterable[str] | None, make: Callable[[Tensor], Ternary]) -> nn.Module:
-    """`model` itself, each of its layers (all, or those named) now with what `make` makes of its weight. Raises
-    InputError."""
+def followed_by_norm(model: nn.Module) -> list[str]:
+    """Names of the layers that are followed by a batch norm in an nn.Sequential, so that nothing else reads them."""
+    found = []
+    for prefix, module in model.named_modules():
+        if isinstance(module, nn.Sequential):
+            for (name, layer), (_, after) in pairwise(module.named_children()):
+                if isinstance(layer, LAYERS) and isinstance(after, _BatchNorm):
+                    found.append(f"{prefix}.{name}" if prefix else name)
+    return found
+
+
+def parametrized(model: nn.Module, layers: Iterable[str] | None, make: Callable[[str, Tensor], Ternary]) -> nn.Module:
+    """`model` itself, each of its layers (all, or those named) now with what `make` makes of its name and
+    weight. Raises InputError."""
     chosen = layers_with_weights(model, layers)
     if not chosen:
         raise InputError(
@@ -180,10 +101,10 @@ def parametrized(model: nn.Module, layers: Iterable[str] | None, make: Callable[
                 f"layer {name!r}",
                 "requires a plain weight; found one that is parametrised already; ternarise a model once",
             )
-    for module in chosen.values():
+    for name, module in chosen.items():
         weight = module.weight
         assert isinstance(weight, Tensor)
-        parametrize.register_parametrization(module, "weight", make(weight))
+        parametrize.register_parametrization(module, "weight", make(name, weight))
     return model
 
 

@@ -17,6 +17,7 @@ from tern2lava.errors import InputError
 from tern2lava.train.data import Dataset, random_words
 from tern2lava.train.dropout import drawn_from
 from tern2lava.train.encode import GRADED, encode
+from tern2lava.train.groups import parameter_groups
 from tern2lava.train.schedule import Schedule
 from tern2lava.train.ternarize import set_blend
 from tern2lava.train.unroll import Activity, unroll
@@ -114,7 +115,7 @@ def input_of(
 
 
 def channels_last(x: Tensor, leading: int) -> Tensor:
-    """x (any leading axes, then channels, height, width) with the channels last in memory; others as they are."""
+    """x (`leading` axes, then channels, height, width) with the channels last in memory; other shapes as they are."""
     if x.dim() != leading + 3:
         return x
     *outer, channels, height, width = x.shape
@@ -137,9 +138,8 @@ class Trainer:
     ) -> None:  # fmt: skip
         self.model, self.dataset, self.options, self.objective = model, dataset, options, objective
         self.schedule = schedule or Schedule(options.epochs, ramp=options.ramp * options.epochs)
-        self.optimiser = torch.optim.Adam(
-            model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
-        )
+        groups = parameter_groups(model, lr=options.learning_rate, weight_decay=options.weight_decay)
+        self.optimiser = torch.optim.Adam(groups)
         self.epoch = 0
         self.history: list[dict[str, float]] = []
 

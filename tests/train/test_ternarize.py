@@ -5,11 +5,12 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import parametrize
 
-from nodes import gradient, part, there
+from nodes import gradient, part
 from tern2lava.errors import InputError
-from tern2lava.train.ternarize import Ternary, finalize, set_blend, ternaries, ternarize
+from tern2lava.train.quantisers import QUANTISERS
+from tern2lava.train.ternarize import finalize, followed_by_norm, set_blend, ternaries, ternarize
 
-METHODS = ["twn", "absmean", "learned"]
+METHODS = list(QUANTISERS.names())
 SCOPES = ["tensor", "channel"]
 
 
@@ -49,7 +50,9 @@ def test_finalized_weights_are_one_magnitude_or_zero_and_load_into_the_plain_mod
 )
 def test_any_weight_becomes_exactly_ternary(seed: int, method: str, per: str, sparsity: float | None) -> None:
     weight = torch.randn(7, 11, generator=torch.Generator().manual_seed(seed))
-    hard = Ternary(weight, method, per, sparsity).ternary(weight)
+    if not QUANTISERS.get(method).takes_sparsity:
+        sparsity = None
+    hard = QUANTISERS.get(method).make(weight, per, sparsity).ternary(weight)
     assert is_exactly_ternary(hard, per)
     kept = hard != 0
     assert torch.equal(torch.sign(hard)[kept], torch.sign(weight)[kept])
@@ -57,39 +60,6 @@ def test_any_weight_becomes_exactly_ternary(seed: int, method: str, per: str, sp
         groups = hard.reshape(1, -1) if per == "tensor" else hard
         zeros = round(sparsity * groups.shape[1])
         assert (groups == 0).sum(1).tolist() == [zeros] * len(groups)
-
-
-def test_twn_threshold_and_scale_are_the_papers() -> None:
-    weight = torch.tensor([[0.1, -0.5, 1.0, -2.0]])
-    delta = 0.7 * 0.9
-    assert delta == pytest.approx(0.63)
-    expected = torch.tensor([[0.0, 0.0, 1.5, -1.5]])
-    torch.testing.assert_close(Ternary(weight, "twn", "tensor", None).ternary(weight), expected)
-
-
-def test_absmean_rounds_to_multiples_of_the_mean_magnitude() -> None:
-    weight = torch.tensor([[0.1, -0.5, 1.0, -2.0]])
-    expected = torch.clamp(torch.round(weight / 0.9), -1, 1) * 0.9
-    torch.testing.assert_close(Ternary(weight, "absmean", "tensor", None).ternary(weight), expected)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_gradients_reach_the_full_precision_weight(method: str) -> None:
-    model = ternarize(nn.Sequential(nn.Linear(6, 4, bias=False)), method, per="channel")
-    target = torch.randn(4, 6)
-    layer = part(model, "0", nn.Linear)
-    (layer.weight * target).sum().backward()
-    original = model.get_parameter("0.parametrizations.weight.original")
-    assert torch.equal(there(original.grad), target)
-    if method != "learned":
-        return
-    ((_, _, ternary),) = ternaries(model)
-    alpha, delta = ternary.log_alpha.exp(), ternary.log_delta.exp()
-    x = original.detach() / delta.detach()
-    slope = torch.where(x.abs() < 2, -x / 2, 0.0)
-    torch.testing.assert_close(ternary.log_delta.grad, (target * slope).sum(1, keepdim=True) * alpha.detach())
-    t = torch.sign(layer.weight.detach())
-    torch.testing.assert_close(ternary.log_alpha.grad, (target * t).sum(1, keepdim=True) * alpha.detach())
 
 
 def test_training_lowers_the_loss_of_a_ternary_layer() -> None:
@@ -129,7 +99,7 @@ def test_a_row_of_zeros_stays_finite() -> None:
     weight = torch.zeros(2, 5)
     weight[1] = torch.arange(5.0)
     for method in METHODS:
-        ternary = Ternary(weight, method, "channel", None)
+        ternary = QUANTISERS.get(method).make(weight, "channel", None)
         assert torch.isfinite(ternary.ternary(weight)).all()
         assert (ternary.ternary(weight)[0] == 0).all()
 
@@ -137,7 +107,12 @@ def test_a_row_of_zeros_stays_finite() -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"method": "ttq"}, "method: requires one of twn, absmean, learned; found 'ttq'"),
+        ({"method": "inq"}, "method: requires one of twn, absmean, ttq, lsq, learned; found 'inq'"),
+        (
+            {"method": "lsq", "sparsity": 0.5},
+            "sparsity: requires a method with a threshold of its own; found lsq; leave it out, or take twn, absmean, "
+            "ttq or learned",
+        ),
         ({"per": "row"}, "per: requires one of tensor, channel; found 'row'"),
         ({"sparsity": 1.0}, "below 1"),
         ({"layers": ["fc9"]}, "layer 'fc9': requires the name of a Linear or convolution; found another"),
@@ -165,3 +140,25 @@ def test_layers_inside_other_frameworks_are_ternarised() -> None:
     model[1](model[0](torch.rand(4, 8) * 4)).sum().backward()
     assert float(gradient(model, "0.parametrizations.weight.original").abs().sum()) > 0
     assert is_exactly_ternary(finalize(model)["0.weight"], "channel")
+
+
+def test_a_scale_in_front_of_a_batch_norm_is_not_learned() -> None:
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5))
+    model = nn.Sequential(block, nn.Linear(5, 5), nn.ReLU(), nn.BatchNorm1d(5), nn.Linear(5, 3))
+    assert followed_by_norm(model) == ["0.0"]
+    ternarize(model, "learned")
+    scales = {name: isinstance(ternary.log_alpha, nn.Parameter) for name, _, ternary in ternaries(model)}
+    assert scales == {"0.0": False, "1": True, "4": True}
+    model(torch.randn(8, 6)).sum().backward()
+    other = nn.Sequential(nn.Linear(6, 5), nn.BatchNorm1d(5), nn.Linear(5, 3))
+    ternarize(other, "learned", before_norm=["2"])
+    assert [isinstance(t.log_alpha, nn.Parameter) for _, _, t in ternaries(other)] == [True, False]
+
+
+def test_a_fixed_scale_is_saved_and_loaded_with_the_layer() -> None:
+    model, other = ternarize(small_net(), "learned"), ternarize(small_net(1), "learned")
+    key = "0.parametrizations.weight.0.log_alpha"
+    assert not torch.equal(model.state_dict()[key], other.state_dict()[key])
+    other.load_state_dict(model.state_dict())
+    assert torch.equal(finalize(model)["0.weight"], finalize(other)["0.weight"])

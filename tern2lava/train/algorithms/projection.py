@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
-from tern2lava.train.ternarize import Ternary, parametrizations, parametrized, rows, ternaries
+from tern2lava.train.quantisers.quantiser import Ternary
+from tern2lava.train.quantisers.rows import rows
+from tern2lava.train.ternarize import parametrizations, parametrized, ternaries
 
 
 def nearest(w: Tensor, sparsity: float | None) -> tuple[Tensor, Tensor]:
@@ -44,7 +46,7 @@ class Projected(Ternary):
     dual: Tensor
 
     def __init__(self, weight: Tensor, per: str, sparsity: float | None) -> None:
-        super().__init__(weight, "twn", per, sparsity)
+        super().__init__(weight, per, sparsity)
         self.blend = 0.0
         groups = len(rows(weight, per))
         self.log_alpha = nn.Parameter(weight.new_zeros(groups, 1))
@@ -80,7 +82,7 @@ def project_layers(
     model: nn.Module, *, per: str, layers: Iterable[str] | None = None, sparsity: float | None = None
 ) -> nn.Module:
     """`model` itself, its layers (all, or those named) now with Projected weights. Raises InputError as ternarize."""
-    return parametrized(model, layers, lambda weight: Projected(weight, per, sparsity))
+    return parametrized(model, layers, lambda name, weight: Projected(weight, per, sparsity))
 
 
 def projections(model: nn.Module) -> Iterator[tuple[Projected, Tensor]]:
