@@ -16,7 +16,7 @@ def train(
     config: Annotated[Path, typer.Option("--config", "-c", help="The experiment (see docs/training.md).")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for checkpoint, net.yaml and metrics.json.")],
     data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="Folder of the data set's idx or npz files (digits need none).")
+        Path | None, typer.Option("--data-dir", help="Folder of the data set's files (digits need none).")
     ] = None,
     as_json: Json = False,
     debug: Debug = False,

@@ -1,8 +1,10 @@
 import hashlib
+import re
 
 import numpy as np
 import pytest
 
+from places import ROOT
 from tern2lava.compiler.ir.shapes import Bytes
 from tern2lava.errors import InputError
 from tern2lava.train.data import digits
@@ -85,6 +87,13 @@ def test_what_is_no_image_or_no_corruption_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=says):
         corrupt(np.zeros(shape, np.uint8), kind, strength, top=16)
+
+
+def test_the_page_has_every_corruption_and_the_strengths_of_the_noise() -> None:
+    page = (ROOT / "docs" / "training-data.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", page.partition("| corruption |")[2].partition("\n\n")[0], re.M))
+    assert set(rows) == set(CORRUPTIONS)
+    assert ", ".join(map(str, NOISE)) + " % of the largest" in rows["noise"]
 
 
 DIGESTS = {"noise": "9629a0877c718ef1", "blur": "b560ebe5b8eb1e44", "translation": "c2abfd22ef176f52"}
