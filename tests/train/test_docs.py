@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
@@ -32,10 +33,12 @@ def test_every_metric_is_explained() -> None:
         assert f"`{key}`" in TEXT
 
 
-def test_the_example_experiment_is_valid() -> None:
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("train_*.yaml")), ids=lambda path: path.stem)
+def test_an_example_experiment_is_valid_and_begins_with_its_command(path: Path) -> None:
     from tern2lava.train.experiment_file import read_experiment
 
-    experiment = read_experiment(ROOT / "examples" / "train_digits.yaml")
+    experiment = read_experiment(path)
     assert experiment.algorithm == "direct"
+    assert f"tern2lava train --config examples/{path.name}" in path.read_text(encoding="utf-8").splitlines()[0]
     with pytest.raises(ValueError, match="frozen"):
         setattr(experiment, "seed", 3)  # noqa: B010

@@ -13,6 +13,8 @@ from tern2lava.errors import InputError
 from tern2lava.train.data import load_dataset
 from tern2lava.train.data.filterbank import OCTAVE, WINDOW
 from tern2lava.train.data.spoken import BANDS, HOP, frames, levels, thresholds
+from tern2lava.train.experiment import chosen
+from tern2lava.train.experiment_file import read_experiment
 
 
 def recordings() -> dict[str, Any]:
@@ -46,6 +48,14 @@ def test_a_speaker_is_left_out_whole_and_one_that_is_not_there_is_named(tmp_path
     assert (len(data.train_y), len(data.test_y)) == (14, 14)
     with pytest.raises(InputError, match=r"data\.speaker: requires one of the speakers 0, 1, and others; found 7"):
         load_dataset("spoken-digits", tmp_path, steps=4, speaker=7)
+
+
+def test_the_example_experiment_takes_the_official_split_as_spikes(tmp_path: Path) -> None:
+    save_npz(tmp_path / "fsdd.npz", **recordings())
+    experiment = read_experiment(ROOT / "examples" / "train_spoken_digits.yaml")
+    data = chosen(experiment.data, experiment.training, tmp_path)
+    assert data.train_x.shape == (8, 40, 3 * BANDS)
+    assert data.train_x.max() == data.top == 1
 
 
 def test_the_first_samples_hold_every_digit(tmp_path: Path) -> None:
