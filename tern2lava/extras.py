@@ -58,6 +58,7 @@ ADDITIONS: dict[str, Addition] = {
     "train": _extra("train", "train", torch="torch", snntorch="snnTorch"),
     "tensorboard": _extra("tensorboard", "TensorBoard's events of a training run", tensorboard="TensorBoard"),
     "images": _extra("images", "images of JPEG files to train on", PIL="Pillow"),
+    "plots": _extra("plots", "train --plots", matplotlib="matplotlib"),
     "pandas": _extra("pandas", "report.to_frame() and other tables for pandas", pandas="pandas"),
     "ray": _extra("ray", "verify --engine ray", ray="Ray"),
     "mapping": _extra("mapping", "the placements exact and mtkahypar", mtkahypar="Mt-KaHyPar", ortools="OR-tools"),

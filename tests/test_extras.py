@@ -187,6 +187,7 @@ ACTIONS: dict[str, tuple[str, str, Action]] = {
     "train": ("torch", "train", command("train", "--config", "no.yaml", "-o", "OUT")),
     "train without its framework": ("snntorch", "train", command("train", "--config", "no.yaml", "-o", "OUT")),
     "train with events": ("tensorboard", "tensorboard", experiment),
+    "train with pictures": ("matplotlib", "plots", command("train", "--config", "no.yaml", "-o", "OUT", "--plots")),
     "a live module": ("torch", "torch", lambda _: api.load(LiveModule(), input_shape=(3,), steps=2)),  # type: ignore[arg-type]
     "compile a live module": (
         "torch", "torch", lambda folder: api.compile(LiveModule(), out=folder / "out", input_shape=(3,), steps=2)  # type: ignore[arg-type]

@@ -81,6 +81,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
     "ray": ("sim/verify/ray",),
     "h5py": ("frontends/", "export/"),
     "nir": (),
+    "matplotlib": ("train/uncertainty/plots",),
     "mtkahypar": ("compiler/",),
     "ortools": ("compiler/",),
 }

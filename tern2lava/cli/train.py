@@ -18,6 +18,9 @@ def train(
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="Folder of the data set's files (digits need none).")
     ] = None,
+    plots: Annotated[
+        bool, typer.Option("--plots", help="Also draw losses and what `judge` measured, as PNG and SVG in that folder.")
+    ] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -25,12 +28,18 @@ def train(
     from tern2lava.extras import require
 
     require("train")
+    if plots:
+        require("plots", why="--plots needs it")
     from tern2lava.train.experiment import run_experiment
     from tern2lava.train.experiment_file import read_experiment
 
     experiment = read_experiment(config)
     with progress_bar(as_json) as progress:
         result = run_experiment(experiment, out, data_dir=data_dir, progress=progress)
+    if plots:
+        from tern2lava.train.uncertainty.plots import plot
+
+        plot(out)
     if as_json:
         print_json(result)
         return

@@ -22,6 +22,7 @@ ROWS = (
     ("near_threshold", "neuron-timesteps within 2 % of the threshold", "{:.4%}"),
     ("in_band", "neuron-timesteps within the certificate's band", "{:.4%}"),
 )
+SCORE_NAMES = {"max_probability": "largest probability", "entropy": "entropy"}
 NAMES = {
     "teacher": "full-precision teacher", "model": "trained network", "integer": "its integers",
     "compiled": "its core images",
@@ -40,7 +41,30 @@ def render_training(result: dict[str, Any]) -> RenderableType:
     for key, heading, text in ROWS:
         if any(key in values for _, values in columns):
             table.add_row(heading, *(text.format(values[key]) if key in values else NOTHING for _, values in columns))
-    return Group(table, *(Paragraph(line) for line in _storage(result)))
+    return Group(table, *(Paragraph(line) for line in [*_judged(result), *_storage(result)]))
+
+
+def _judged(result: dict[str, Any]) -> list[str]:
+    """Lines on what `judge` measured."""
+    judged = result.get("judge") or {}
+    lines = []
+    if scaled := judged.get("scaled"):
+        lines.append(
+            f"at the temperature {scaled['temperature']:.2f} of {count(scaled['held_out'], 'held-out sample')}: NLL "
+            f"{scaled['nll']:.4f}, calibration error {scaled['ece']:.4f}"
+        )
+    if other := judged.get("out_of_distribution"):
+        areas = ", ".join(f"{other[key]['auroc']:.4f} by {name}" for key, name in SCORE_NAMES.items())
+        lines.append(f"{count(other['samples'], 'sample')} of {other['name']} told from its own: AUROC {areas}")
+    for kind, rows in judged.get("corruptions", {}).items():
+        cells = ", ".join(f"{row['accuracy']:.3f}/{row['nll']:.2f}" for row in rows)
+        lines.append(f"{kind} of strengths 1 to {len(rows)}, accuracy/NLL: {cells}")
+    if dropout := judged.get("dropout"):
+        lines.append(
+            f"mean of {count(dropout['passes'], 'pass')} with dropout: accuracy "
+            f"{dropout['mean']['accuracy']:.4f}, NLL {dropout['mean']['nll']:.4f}"
+        )
+    return lines
 
 
 def _storage(result: dict[str, Any]) -> list[str]:

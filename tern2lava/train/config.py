@@ -212,6 +212,18 @@ class IntegerKeys(Keys):
     mapped: Count = 100
 
 
+class JudgeKeys(Keys):
+    """uncertainty.judge: whether a temperature is fitted, and on which fraction (or number) of the training samples,
+    which are then not trained on; the out-of-distribution data set; whether test images are corrupted; how many passes
+    draw dropout masks."""
+
+    temperature: StrictBool = False
+    held_out: Held = 0.1
+    ood: StrictStr | None = None
+    corruptions: StrictBool = False
+    passes: Annotated[StrictInt, Field(ge=2, le=10_000)] | None = None
+
+
 class Experiment(Keys):
     """One training. algorithm: an entry of algorithms.ALGORITHMS; start: with fresh weights or those of the trained
     teacher. distillation: with the teacher's guidance; None: without."""
@@ -227,6 +239,7 @@ class Experiment(Keys):
     distillation: DistillationKeys | None = None
     regularizer: RegularizerKeys | None = None
     integer: IntegerKeys | None = None
+    judge: JudgeKeys | None = None
     seed: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
     tensorboard: StrictBool = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tern2lava.train.run import Run, scale_input
 from tern2lava.train.student import trained_student
 from tern2lava.train.teachers import CrossFitted, cross_fitted, needs_teacher, trained_teacher
 from tern2lava.train.ternarize import finalize, layers_with_weights
+from tern2lava.train.uncertainty.judge import prepared
 from tern2lava.writing import write_file
 
 
@@ -109,6 +111,11 @@ def run_experiment(
         )
     dataset = chosen(experiment.data, experiment.training, data_dir)
     run = Run(experiment=experiment, dataset=dataset, out=out, progress=progress)
+    judge = None
+    if experiment.judge is not None:
+        judge = prepared(experiment.judge, dataset, run.build(), data_dir)
+        dataset = judge.dataset
+        run = replace(run, dataset=dataset)
     began = time.perf_counter()
     options = experiment.options()
     samples = {"train": len(dataset.train_y), "test": len(dataset.test_y), "digest": dataset.digest}
@@ -131,6 +138,8 @@ def run_experiment(
     plain.eval()
     graph = imported(plain, run)
     result["model"] = evaluate(plain, dataset, options, folded=True).metrics(options.logit_gain, merged(graph))
+    if judge is not None:
+        result["judge"] = judge.judge(plain, options, folded=True)
     result["storage"] = weight_storage(plain, state)
     checkpoint.save(out / "net.pt", plain.state_dict())
     if experiment.integer is not None and ALGORITHMS.get(experiment.algorithm).ternary:

@@ -45,6 +45,19 @@ class Log:
                 self.writer.add_scalar(name, value, epoch)
 
 
+def read_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a folder's log.jsonl that are whole, none where there is none."""
+    found = []
+    for line in _lines(folder / "log.jsonl"):
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict) and {"stage", "epoch"} <= set(value):
+            found.append(value)
+    return found
+
+
 def _lines(path: Path) -> list[str]:
     """The lines of a log, none where there is none."""
     try:

@@ -47,6 +47,7 @@ FILES = frozenset(
         "test_plugins.py", "frontends/test_load.py", "train/test_experiment.py", "train/test_time.py",
         "train/test_frameworks.py", "train/test_trainer.py", "train/test_training_bench.py",
         "docs/test_own_loop.py", "train/test_potentials.py", "train/uncertainty/test_ensembles.py",
+        "train/uncertainty/test_judge.py",
         "docs/test_tutorials.py", "docs/test_readme.py", "docs/test_notebooks.py",
     )
 )  # fmt: skip
