@@ -1,5 +1,6 @@
 import itertools
 import re
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,17 @@ def test_events_are_counted_in_their_bins_whatever_is_read_at_once(
     assert np.array_equal(data.test_x, by_hand(found, "test", binning))
     assert (data.time, data.steps, data.top, data.classes) == (True, binning.steps, binning.counts, 3)
     assert data.test_y.tolist() == [0, 1, 2, 0]
+
+
+def test_memory_holds_the_samples_and_a_piece_of_the_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "EACH", 1 << 12)
+    save_npz(tmp_path / "e.npz", **lists(counts=(200_000, 0, 1, 100_000)))
+    tracemalloc.start()
+    data = event_lists(tmp_path / "e.npz", Binning(steps=4))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert data.train_x.any()
+    assert most < 2_000_000 < (tmp_path / "e.npz").stat().st_size
 
 
 def test_an_event_on_an_edge_is_the_later_steps_and_one_after_the_end_is_left_out(tmp_path: Path) -> None:
