@@ -33,6 +33,8 @@ def describe_layer(name: str, module: Any) -> dict[str, dict[str, Any]]:
         return {"batchnorm": {"tensors": name, "eps": module.eps}}
     if isinstance(module, nn.AvgPool2d) and module.padding == 0 and not module.ceil_mode:
         return {"avgpool": {"kernel": module.kernel_size, "stride": module.stride}}
+    if isinstance(module, nn.MaxPool2d) and (module.padding, module.dilation, module.ceil_mode) == (0, 1, False):
+        return {"maxpool": {"kernel": module.kernel_size, "stride": module.stride}}
     if isinstance(module, nn.Flatten):
         return {"flatten": {}}
     if isinstance(module, nn.Dropout):

@@ -40,6 +40,8 @@ class Line:
     """The word that is being read, and whether it is the last of all."""
     fires: bool = False
     """Whether what was added last are neurons."""
+    spikes: bool = False
+    """Whether the last module gives spikes."""
 
     def refuse(self, rule: str, found: str, hint: str) -> InputError:
         """The error of the word that is being read."""
@@ -61,7 +63,7 @@ class Line:
         """Adds the layer's neurons."""
         integrates = self.last and self.integrates_last
         self.add(f"lif{self.layers}", neurons(self.neuron, recurrent=recurrent, integrates=integrates))
-        self.fires, self.dropconnect = True, 0.0
+        self.fires, self.spikes, self.dropconnect = True, True, 0.0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -140,7 +142,10 @@ def _pool(line: Line, found: dict[str, str]) -> None:
     kernel, shape = int(found["kernel"]), line.shape
     if len(shape) != 3 or kernel < 1 or min(shape[1:]) < kernel:
         raise line.refuse(f"a layer that fits its input {shape}", "another", "make the pooling smaller")
-    line.add(f"pool{line.layers}", nn.AvgPool2d(kernel))
+    if found["maximum"] and not line.spikes:
+        raise line.refuse("a maximum of spikes", "one of other numbers", "put it behind neurons, or take an average")
+    line.add(f"pool{line.layers}", nn.MaxPool2d(kernel) if found["maximum"] else nn.AvgPool2d(kernel))
+    line.spikes = bool(found["maximum"])
     line.shape = (shape[0], *(length // kernel for length in shape[1:]))
 
 
@@ -179,7 +184,13 @@ for _word in (
         pattern=re.compile(r"(?P<out>\d+)c(?P<kernel>\d+)(?:s(?P<stride>\d+))?(?:g(?P<groups>\d+))?"),
         add=_conv,
     ),
-    Word(name="p2", what="average pooling 2x2", pattern=re.compile(r"p(?P<kernel>\d+)"), add=_pool),
+    Word(name="p2", what="average pooling 2x2", pattern=re.compile(r"p(?P<kernel>\d+)(?P<maximum>)"), add=_pool),
+    Word(
+        name="m2",
+        what="maximum pooling 2x2 of spikes, their OR: compiled to neurons of its own, a hardware timestep more",
+        pattern=re.compile(r"(?P<maximum>m)(?P<kernel>\d+)"),
+        add=_pool,
+    ),
     Word(
         name="128",
         what="dense layer of 128 neurons (flattened before it where needed)",

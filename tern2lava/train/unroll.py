@@ -16,10 +16,10 @@ from tern2lava.train.neurons.runner import NEURONS, Ran, Runner, runner_of
 class Activity:
     """What the neurons of a run did; arrays (steps, batch, *shape), with gradients where the run has them.
 
-    spikes of every neuron layer by name; met: the membrane potential compared with the threshold, minus the
-    threshold, so that a neuron spikes where met > 0; threshold: what was compared with, which broadcasts to met.
-    reads_potential: the classes are read from the last layer's potentials and not from its spikes (a last layer without
-    reset).
+    spikes of every neuron layer by name, and of every max pool behind one, which is compiled to neurons; met: the
+    membrane potential compared with the threshold, minus the threshold, so that a neuron spikes where met > 0;
+    threshold: what was compared with, which broadcasts to met. reads_potential: the classes are read from the last
+    layer's potentials and not from its spikes (a last layer without reset).
     """
 
     spikes: dict[str, Tensor] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Activity:
     @property
     def output(self) -> Tensor:
         """Spikes of the last layer."""
-        return next(reversed(self.spikes.values()))
+        return self.spikes[next(reversed(self.met))]
 
 
 def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None) -> Activity:
@@ -78,7 +78,9 @@ def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None) -> Activit
         else:
             x, steps = _over_time(x, steps), None
             x = module(_as_batch(x)).unflatten(0, x.shape[:2])
-    if not activity.spikes or x is not activity.output:
+            if isinstance(module, nn.MaxPool2d) and activity.spikes:
+                activity.spikes[name] = x
+    if not activity.met or x is not activity.output:
         raise UnsupportedError(
             "model",
             "a last layer of neurons",

@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from tern2lava.compiler.build import build
-from tern2lava.compiler.ir.graph import Arithmetic, Graph, Neuron, Population, Projection
+from tern2lava.compiler.ir.graph import Arithmetic, Graph, Level, Neuron, Population, Projection
 from tern2lava.compiler.ir.shapes import Bytes, Ints
 from tern2lava.compiler.options import Options
-from tern2lava.compiler.passes.pipeline import lower
+from tern2lava.compiler.passes.pipeline import lower, lower_until
 from tern2lava.effort import EFFORTS
 from tern2lava.errors import InputError
 from tern2lava.frontends.load import load
@@ -32,6 +32,7 @@ from tern2lava.train.families import FAMILIES
 from tern2lava.train.network import NeuronModel, network
 from tern2lava.train.ternarize import finalize, ternarize
 from tern2lava.train.trainer import TrainingOptions, fit
+from tern2lava.train.unroll import unroll
 
 pytest.importorskip("snntorch")
 
@@ -147,6 +148,30 @@ def test_every_neuron_and_reset_can_be_written_for_both_targets_recurrent_and_no
             lower(graph, Arithmetic(**profile.arithmetic_values()), Options(), profile)
         tried += 1
     assert tried == 6 + 3 + 6 + 1
+
+
+def test_a_maximum_of_spikes_is_a_population_of_the_compiled_network() -> None:
+    torch.manual_seed(0)
+    model = network("2c3-m2-d0.5-6", (1, 4, 4), neuron=NeuronModel(threshold=0.05)).eval()
+    ternarize(model, "twn")
+    x = (np.random.default_rng(0).random((3, 4, 1, 4, 4)) < 0.6).astype(np.uint8)
+    with torch.no_grad():
+        activity = unroll(model, torch.from_numpy(x).float().swapaxes(0, 1))
+    assert list(activity.spikes) == ["lif1", "pool1", "lif2"]
+    assert list(activity.met) == ["lif1", "lif2"]
+    graph = load_module(model, (1, 4, 4), 4)
+    trace = run_integers(lower(graph, Arithmetic()).program, {"input": x})
+    for name, spikes in activity.spikes.items():
+        expected = spikes.swapaxes(0, 1).flatten(2).numpy()
+        assert 0.1 < expected.mean() < 0.9
+        assert np.array_equal(trace.spikes[name], expected), name
+    plain = network("2c3-m2-d0.5-6", (1, 4, 4))
+    assert "- maxpool: {kernel: 2, stride: 2}\n" in describe(plain, (1, 4, 4), 4)
+    data = Dataset(
+        name="", train_x=x[:, 0], train_y=np.zeros(3, int), test_x=x[:, 0], test_y=np.zeros(3, int), top=1, classes=6
+    )
+    counted = evaluate(model, data, OPTIONS).metrics(10.0, lower_until(graph, Level.NORMAL))
+    assert counted["synops_per_sample"] > 0
 
 
 def test_a_layer_read_by_its_potential_neither_resets_nor_adapts() -> None:

@@ -60,6 +60,9 @@ def test_dropout_dropconnect_and_recurrent_weights_stand_where_the_line_says() -
     "line",
     [
         "16c4-10",
+        "m2-10",
+        "4c3-p2-m2-10",
+        "4c3-m2",
         "10-3c3",
         "3c3g2-10",
         "p9-10",

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import numpy as np
@@ -67,6 +68,16 @@ def test_its_decays_have_the_gradient_of_finite_differences() -> None:
     for decay in (layer.alpha_w, layer.rho_w):
         assert float(there(decay.grad).abs()) > 0.01
         torch.testing.assert_close(there(decay.grad), by_differences(value, decay), rtol=1e-5, atol=1e-7)
+
+
+def test_the_rise_of_the_threshold_carries_the_gradient_of_the_spike() -> None:
+    x = torch.tensor([1.7, 0.0, 0.0]).reshape(3, 1, 1).requires_grad_()
+    ran = run_own("lif", alif(), x)
+    ran.threshold[2].sum().backward()
+    slope = 1.0 / (1.0 + (math.pi * 1.2) ** 2)  # of an arc tangent of slope 2, at 1.7 - 0.5
+    later = 1.0 / (1.0 + (math.pi * float(ran.met[1].detach())) ** 2)
+    rise = 0.3 * slope  # of the threshold in step 1, which the potential of step 1 falls by, too, and is compared with
+    assert there(x.grad)[0].item() == pytest.approx(0.9 * rise + 0.3 * later * (0.8 - 2 * rise), rel=1e-4)
 
 
 def test_numbers_that_are_no_decays_are_refused() -> None:

@@ -33,6 +33,12 @@ def test_it_computes_what_spikingjellys_parametric_neuron_does(decay_input: bool
     )  # fmt: skip
     ours = plif(decay_input=decay_input, reset=reset)
     assert torch.equal(ours.w, theirs.w)
+    with torch.no_grad():
+        for current in currents():
+            ours(current)
+            theirs(current)
+            assert torch.equal(getattr(ours, "v"), theirs.v)  # noqa: B009
+    theirs.reset()
     weight, found = torch.randn(20, 4, 5, generator=torch.Generator().manual_seed(1)), []
     for layer in (ours, theirs):
         x = currents().requires_grad_()
