@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_PLURALS = {"axis": "axes", "index": "indices", "matrix": "matrices"}
+_PLURALS = {"axis": "axes", "epoch": "epochs", "index": "indices", "matrix": "matrices"}
 
 
 def count(number: int, noun: str) -> str:
