@@ -1,174 +1,164 @@
-"""Trains full-precision, post-training ternary and trained ternary spiking networks and judges each: accuracy, NLL,
-calibration, operations, energy, bytes, the compiled integers on the whole test set, a proof in Lava.
+"""Trains full-precision and ternary spiking networks by several methods over several seeds and judges each: accuracy,
+NLL, calibration before and after temperature scaling, another data set and corrupted samples, its integers.
 
-    uv run python benchmarks/training.py                        # everything that is not in the results file yet
-    uv run python benchmarks/training.py --only fashion-conv    # one data set and network
-    uv run python benchmarks/training.py --table --check        # trains nothing: table and bars of the results file
-    uv run python benchmarks/training.py --quick --check        # digits only, one seed, under a minute; writes nothing
-    uv run python benchmarks/training.py --hold-out --only fashion-conv --regularizer 1 2 2 0.1    # choosing settings
+    uv run python benchmarks/training.py                           # everything that is not in the results file yet
+    uv run python benchmarks/training.py --only fashion-29k-pair   # one case
+    uv run python benchmarks/training.py --table --check           # trains nothing: tables and bars of the results file
+    uv run python benchmarks/training.py --quick --check           # digits, one seed, under a minute; writes nothing
 
-Fashion-MNIST comes from Debian's package dataset-fashion-mnist, or from the folder --data-dir names. Every finished
-network is stored at once in benchmarks/results/training.json (-o): a run that was stopped goes on where it was.
---hold-out judges on held-out training samples and writes nothing. --check ends with exit code 1 and names every bar
-that falls short or was not measured.
+Each network is an experiment of `tern2lava train`. Fashion-MNIST comes from Debian's package dataset-fashion-mnist, or
+from the folder --data-dir names; MNIST, which a network must tell from its own data, from mnist.npz there. Every
+finished network is stored at once in benchmarks/results/training.json (-o), and kept in the folder --keep: a run that
+was stopped goes on where it was. --check ends with exit code 1 and names every bar that falls short or is not measured.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
-from training_cases import ABLATED, ABLATION, CASES, METHODS, Case, build, quickened, samples_of, settings_of, train
-from training_judge import Judgement, judge, over_seeds
-from training_store import Kept, Store
+from training_cases import CASES, METHODS, Case, experiment_of, settings_of
+from training_judge import Sets, judge
+from training_store import Store
 from training_table import check, markdown
 
-from tern2lava.compiler.ir.shapes import Array
 from tern2lava.errors import InputError
-from tern2lava.train.data import Dataset
-from tern2lava.train.evaluate import evaluate
-from tern2lava.train.metrics import softmax
+from tern2lava.train.config import Experiment
+from tern2lava.train.data import hold_out, load_dataset
+from tern2lava.train.experiment import run_experiment
 from tern2lava.writing import write_file
 
 RESULTS = Path(__file__).resolve().parent / "results" / "training.json"
 LAVA_SAMPLES = 5
+DONE = "metrics.json"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Bench:
-    """One case with its data, and where its networks are kept."""
+    """One case with its data, and the folder that keeps its networks."""
 
     name: str
     case: Case
-    dataset: Dataset
-    spare: Dataset | None
-    kept: Kept
-    held_out: bool
+    sets: Sets
+    keep: Path
+    data_dir: Path | None
 
-    def network(self, method: str, seed: int) -> tuple[nn.Sequential, float]:
-        """(the trained network, seconds that its training took), from the folder where it is kept there."""
-        key, settings = f"{self.name}/{method}/{seed}", settings_of(self.case, method, self.held_out)
-        if (found := self.kept.get(key, settings)) is not None:
-            model = build(self.case, self.dataset, seed)
-            model.load_state_dict(found[0])
-            return model.eval().requires_grad_(False), found[1]
-        teacher = None if method == "full" else self.network("full", seed)[0]
-        began = time.perf_counter()
-        model = train(self.case, self.dataset, method, seed, teacher)
-        seconds = time.perf_counter() - began
-        self.kept.put(key, settings, model.state_dict(), seconds)
-        return model, seconds
+    def folder(self, method: str, seed: int) -> Path:
+        return self.keep / self.name / f"{method}-{seed}"
 
-    def probabilities(self, method: str, seed: int) -> Array:
-        """Those of a network that is trained already, on the test samples."""
-        chosen = replace(self.case.options, seed=seed)
-        evaluation = evaluate(self.network(method, seed)[0], self.dataset, chosen)
-        return softmax(chosen.logit_gain * evaluation.scores[:, -1] / chosen.steps)
+    def experiment(self, method: str, seed: int) -> Experiment:
+        """The method's experiment; what it builds on is trained first: the network that it starts from, and for all
+        seeds the teachers' labels of the first."""
+        start, labels = None, None
+        if method not in ("start", "full"):
+            self.train("start", seed)
+            start = str(self.folder("start", seed) / "net.pt")
+            first = self.folder(method, 0) / "soft-labels.npz"
+            labels = str(first) if seed and first.exists() else None
+        return experiment_of(self.case, method, seed, start, labels)
 
-    def judge(self, method: str, seed: int, lava: int) -> tuple[Judgement, float]:
-        """(what is measured of one network, seconds that its training took)."""
-        model, seconds = self.network(method, seed)
-        return judge(self.case, self.dataset, self.spare, model, method, seed, lava), seconds
+    def train(self, method: str, seed: int) -> tuple[Experiment, float]:
+        """(the experiment, the CPU seconds of this process that its training took)."""
+        folder, experiment = self.folder(method, seed), self.experiment(method, seed)
+        taken = folder / "cpu-seconds.txt"
+        if not (folder / DONE).exists() or not taken.exists():
+            began = time.process_time()
+            run_experiment(experiment, folder, data_dir=self.data_dir)
+            taken.write_text(f"{time.process_time() - began:.1f}\n")
+        return experiment, float(taken.read_text())
 
 
-def case_of(name: str, arguments: argparse.Namespace) -> Case:
-    """The case as the arguments change it."""
-    case = quickened(CASES[name]) if arguments.quick else CASES[name]
-    if arguments.regularizer:
-        names = ("time", "margin", "confidence", "doubt")
-        case = replace(case, regularizer=case.regularizer | dict(zip(names, arguments.regularizer, strict=True)))
-    return case
+def sets_of(case: Case, data_dir: Path | None) -> Sets:
+    """The data of a case: the held-out samples, the test samples, MNIST where it is at hand."""
+    test = load_dataset(case.data["name"], data_dir)
+    held = hold_out(test, case.data["hold_out"]) if "hold_out" in case.data else test
+    other = None
+    if case.data["name"] == "fashion-mnist":
+        try:
+            other = load_dataset("mnist", data_dir).test_x
+        except InputError:
+            print("no MNIST in --data-dir: AUROC is not measured", file=sys.stderr)
+    return Sets(held=held, test=test, other=other)
 
 
-def run(arguments: argparse.Namespace, store: Store) -> Iterator[str]:
+def quickened(case: Case) -> Case:
+    """A case of a quick run."""
+    return replace(case, start=3, epochs=3, seeds={"regularised": 1}, regularizer={**case.regularizer, "epochs": 3})
+
+
+def run(arguments: argparse.Namespace, store: Store, keep: Path) -> Iterator[str]:
     """Trains and judges what the store does not hold yet; yields a line for each network."""
-    torch.set_num_threads(1)  # small networks gain nothing from more, and sums keep one order
+    torch.set_num_threads(1)  # small networks gain little from more, and sums keep one order
     for name in arguments.only:
-        case = case_of(name, arguments)
-        data = samples_of(case, arguments.data_dir, arguments.hold_out)
-        bench = Bench(name, case, *data, Kept(arguments.keep), arguments.hold_out)
-        methods = arguments.methods or [*METHODS, *(ABLATION if name in ABLATED else ())]
-        seeds = arguments.seeds or list(case.seeds)
-        for seed in seeds:
+        case = quickened(CASES[name]) if arguments.quick else CASES[name]
+        bench = Bench(name=name, case=case, sets=sets_of(case, arguments.data_dir), keep=keep, data_dir=None)
+        every = "else" in case.seeds
+        methods = arguments.methods or [m for m in METHODS if m in case.seeds or (every and m != "start")]
+        most = max(case.seeds.values())
+        for seed in arguments.seeds or range(most):
             for method in methods:
-                key, settings = f"{name}/{method}/{seed}", settings_of(case, method, arguments.hold_out)
-                if store.get(key, settings) is not None:
+                key, settings = f"{name}/{method}/{seed}", settings_of(case, method)
+                if store.get(key, settings) is not None or seed >= case.seeds.get(method, case.seeds.get("else", most)):
                     continue
-                lava = arguments.lava if method == "distil+reg" else 0
-                judgement, seconds = bench.judge(method, seed, lava)
-                record = judgement.record
+                experiment, seconds = bench.train(method, seed)
+                lava = arguments.lava if method == "regularised" and seed == 0 else 0
+                record = judge(bench.folder(method, seed), experiment, bench.sets, lava)
                 store.records[key] = {"settings": settings, "seconds": seconds, **record}
                 store.write()
-                yield f"{key}: accuracy {record['accuracy']:.4f}, NLL {record['nll']:.4f}, ECE {record['ece']:.4f}"
-        if len(seeds) > 1:
-            yield from run_over_seeds(bench, methods, seeds, store)
+                found = record["held"]
+                yield f"{key}: accuracy {found['accuracy']:.4f}, NLL {found['nll']:.4f}, ECE {found['ece']:.4f}"
 
 
-def run_over_seeds(bench: Bench, methods: list[str], seeds: list[int], store: Store) -> Iterator[str]:
-    """Judges the seeds of each method together where the store does not hold that yet; yields a line for each."""
-    for method in methods:
-        key, settings = f"{bench.name}/{method}", settings_of(bench.case, method, bench.held_out)
-        if store.together(key, settings, seeds) is not None:
-            continue
-        found = over_seeds([bench.probabilities(method, seed) for seed in seeds], bench.dataset.test_y)
-        store.over_seeds[key] = {"settings": settings, "seeds": seeds, **found}
-        store.write()
-        yield f"{key}, {len(seeds)} seeds: disagreement {found['disagreement_over_seeds']:.4f}"
-
-
-def current(arguments: argparse.Namespace, records: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def current(arguments: argparse.Namespace, store: Store) -> dict[str, dict[str, object]]:
     """The records of today's settings, in the order of the cases and methods: what was measured with others counts as
     not measured."""
-    methods, found = [*METHODS, *ABLATION], {}
+    found: dict[str, dict[str, object]] = {}
     for name in CASES:
-        for method in methods:
-            settings = settings_of(case_of(name, arguments), method, arguments.hold_out)
-            for key in sorted(records):
-                if key.split("/")[:2] == [name, method] and records[key]["settings"] == settings:
-                    found[key] = records[key]
+        case = quickened(CASES[name]) if arguments.quick else CASES[name]
+        for method in METHODS:
+            settings = settings_of(case, method)
+            keys = sorted(key for key in store.records if key.split("/")[:2] == [name, method])
+            found |= {key: store.records[key] for key in keys if store.get(key, settings) is not None}
     return found
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=Path, help="results file (default: benchmarks/results/training.json)")
-    parser.add_argument("--data-dir", type=Path, help="folder of Fashion-MNIST's idx files")
+    parser.add_argument("--data-dir", type=Path, help="folder of mnist.npz, and of Fashion-MNIST where not installed")
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), help="these cases only")
-    parser.add_argument("--seeds", nargs="+", type=int, help="these only (default: what each case is trained with)")
+    parser.add_argument("--seeds", nargs="+", type=int, help="these only (default: all of each method)")
     parser.add_argument("--lava", type=int, default=LAVA_SAMPLES, help="samples to verify in Lava; 0: none")
-    parser.add_argument("--methods", nargs="+", choices=[*METHODS, *ABLATION], help="these only (default: all)")
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), help="these only (default: all)")
     parser.add_argument("--keep", type=Path, default=Path("build/training"), help="folder that keeps trained networks")
-    parser.add_argument("--hold-out", action="store_true", help="judge on held-out training samples")
-    parser.add_argument(
-        "--regularizer", nargs=4, type=float, metavar=("TIME", "MARGIN", "CONFIDENCE", "DOUBT"),
-        help="other settings, to choose them with --hold-out",
-    )  # fmt: skip
     parser.add_argument("--table", action="store_true", help="train nothing; print what the results file holds")
-    parser.add_argument("--quick", action="store_true", help="the digits MLP, one seed, few epochs; writes nothing")
+    parser.add_argument("--quick", action="store_true", help="digits, one seed, few epochs; writes nothing")
     parser.add_argument("--check", action="store_true", help="exit code 1 if a bar is missed")
     arguments = parser.parse_args()
+    keep = arguments.keep
     if arguments.quick:
-        arguments.only, arguments.seeds, arguments.keep = ["digits-mlp"], [0], None
-    if arguments.regularizer and not arguments.hold_out:
-        parser.error("--regularizer goes with --hold-out: settings are not chosen on the test samples")
-    path = arguments.out or (None if arguments.quick or arguments.hold_out else RESULTS)
+        arguments.only, keep = ["digits"], Path(tempfile.mkdtemp())
+    path = arguments.out or (None if arguments.quick else RESULTS)
     store = Store(path)
     try:
         if not arguments.table:
-            for line in run(arguments, store):
+            for line in run(arguments, store, keep):
                 print(line, flush=True)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    records, together = current(arguments, store.records), current(arguments, store.over_seeds)
-    text = markdown(records, together, methods=METHODS, ablation=ABLATION, quick=arguments.quick)
+    finally:
+        if arguments.quick:
+            shutil.rmtree(keep, ignore_errors=True)
+    records = current(arguments, store)
+    text = markdown(records, quick=arguments.quick)
     if path is not None:
         write_file(path.with_suffix(".md"), lambda path: path.write_text(text, encoding="utf-8"))
     print(text)

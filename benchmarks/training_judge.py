@@ -1,157 +1,134 @@
-"""What benchmarks/training.py measures of one trained network, and of the seeds of one method together."""
+"""What benchmarks/training.py measures of one trained network, in the folder that `tern2lava train` left."""
 
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
-from training_cases import READOUT, Case
 
 from tern2lava import api
-from tern2lava.compiler.ir.graph import Arithmetic, Graph
+from tern2lava.compiler.ir.graph import Arithmetic
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.passes.pipeline import lower
-from tern2lava.frontends.load import load
 from tern2lava.hw_profiles import load_profile
 from tern2lava.sim.data.readout import needs_states
 from tern2lava.sim.data.spike_file import SpikeData
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine
-from tern2lava.sim.verify.threshold_margin import measure_band
+from tern2lava.train import checkpoint
+from tern2lava.train.config import Experiment
 from tern2lava.train.data import Dataset
+from tern2lava.train.data.corrupt import CORRUPTIONS, corrupted
 from tern2lava.train.encode import encode
-from tern2lava.train.evaluate import Evaluation, evaluate, evaluate_program
-from tern2lava.train.experiment import merged
-from tern2lava.train.metrics import accuracy, disagreement, ece, entropy, nll, softmax
+from tern2lava.train.evaluate import evaluate, evaluate_program
+from tern2lava.train.experiment import imported, merged
+from tern2lava.train.metrics import accuracy, ece, nll, softmax
+from tern2lava.train.run import Run
+from tern2lava.train.uncertainty.calibration import fit_temperature
+from tern2lava.train.uncertainty.detection import auroc
 
-TARGET = "generic-ternary"
-ENERGY_PROFILE, ENERGY_TABLE = "loihi1", "davies2018_table2"
-# Whose integers are coarse enough for the band to hold potentials.
-BAND_TARGET = "loihi2"
-BAND_SAMPLES = 1000
-BAND_BATCH = 250
-SCALE_BYTES = 4
+TARGET = "loihi2"
+SHIFTED = 2000
+"""Test samples that are corrupted, and as many of the other data set that a network must tell from its own."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Judgement:
-    """All that was measured, and the probabilities of the test samples (samples, classes)."""
+class Sets:
+    """held: trained on all but the held-out samples, which stand in for the test samples; test: the real ones; other:
+    samples of another data set, None where it is not at hand."""
 
-    record: dict[str, Any]
-    probabilities: Array
-
-
-def energy(evaluation: Evaluation, synops: float, steps: int) -> float:
-    """Estimated energy per sample (J) from ENERGY_TABLE's events, without hops between cores:
-
-    synaptic operations * synapse_op + spikes * (neuron_update_active + spike_within_tile)
-    + (neurons * steps - spikes) * neuron_update_inactive.
-    """
-    table = {key: leaf.value for key, leaf in load_profile(ENERGY_PROFILE).energy[ENERGY_TABLE].items()}
-    layers = list(evaluation.spikes.values())[1:]
-    spikes = sum(float(layer.sum()) for layer in layers) / len(evaluation.labels)
-    quiet = sum(len(layer) for layer in layers) * steps - spikes
-    per_spike = table["neuron_update_active"] + table["spike_within_tile"]
-    return float(synops * table["synapse_op"] + spikes * per_spike + quiet * table["neuron_update_inactive"])
+    held: Dataset
+    test: Dataset
+    other: Array | None
 
 
-def temperature(evaluation: Evaluation, gain: float, steps: int) -> float:
-    """The temperature, 0.5 to 4 in 2 % steps, of least NLL on calibration samples (Guo et al., arXiv 1706.04599)."""
-    grid = 0.5 * 1.02 ** np.arange(106)
-    logits = gain * evaluation.scores[:, -1] / steps
-    return float(min(grid, key=lambda t: nll(softmax(logits / t), evaluation.labels)))
-
-
-def engine(program: Graph) -> Callable[[Graph, dict[str, Any]], Any]:
-    """Runs of `program` by the fast engine on one thread."""
-    ready, states = prepare(program), needs_states(program)
-    return lambda _, inputs: run_engine(ready, inputs, states=states, threads=1).trace
-
-
-def in_band(graph: Graph, name: str, spikes: Array) -> dict[str, Any]:
-    """The share of neuron-timesteps inside the error bound of BAND_TARGET's integers, in all and by layer, the last
-    layer (read by its potentials) left out."""
-    lowered = lower(graph, Arithmetic(**load_profile(BAND_TARGET).arithmetic_values()))
-    near, steps = Counter[str](), Counter[str]()
-    for begin in range(0, len(spikes), BAND_BATCH):
-        part = {name: spikes[begin : begin + BAND_BATCH]}
-        for band in measure_band(lowered.real, lowered.program, part)[:-1]:
-            near[band.population] += band.near
-            steps[band.population] += band.neuron_steps
-    layers = {layer: near[layer] / steps[layer] for layer in steps}
-    return {"in_band": near.total() / steps.total(), "in_band_layers": layers}
-
-
-def judge(
-    case: Case, dataset: Dataset, spare: Dataset | None, model: nn.Sequential, method: str, seed: int, lava: int
-) -> Judgement:
-    """A trained network on the test samples of `dataset`; `lava` of them also run in Lava."""
-    chosen = replace(case.options, seed=seed)
-    gain, steps = chosen.logit_gain, chosen.steps
-    graph = load(model, input_shape=dataset.shape, steps=steps, readout=READOUT)
-    evaluation = evaluate(model, dataset, chosen)
-    logits = gain * evaluation.scores[:, -1] / steps
-    found: dict[str, Any] = dict(evaluation.metrics(gain, merged(graph)))
-    found["energy"] = energy(evaluation, found["synops_per_sample"], steps)
-    weights = [layer.weight for layer in model if isinstance(layer, nn.Conv2d | nn.Linear)]
-    found["weights"] = sum(weight.numel() for weight in weights)
-    found["fp32_bytes"] = 4 * found["weights"]
-    found["zeros"] = sum(int((weight == 0).sum()) for weight in weights) / found["weights"]
-    if spare is not None:
-        found["temperature"] = temperature(evaluate(model, spare, chosen), gain, steps)
-        p = softmax(logits / found["temperature"])
-        found["nll_scaled"], found["ece_scaled"] = nll(p, evaluation.labels), ece(p, evaluation.labels)
-    if method != "full":
-        found["scale_bytes"] = SCALE_BYTES * sum(len(weight) for weight in weights)
-        found |= compiled(case, dataset, graph, next(iter(evaluation.spikes)), seed, lava)
-    return Judgement(record=found, probabilities=softmax(logits))
-
-
-def compiled(case: Case, dataset: Dataset, graph: Graph, name: str, seed: int, lava: int) -> dict[str, Any]:
-    """What is measured of the network compiled for TARGET: bytes in its core images and as entropy-coded files, its
-    integers on all test samples, the band, the proof in Lava."""
-    chosen = replace(case.options, seed=seed)
-    few = dataset.test_x[:BAND_SAMPLES]
-    spikes = encode(few, chosen.steps, method=chosen.encoding, top=dataset.top, seed=seed)
-    with tempfile.TemporaryDirectory() as folder:
-        bundle = Path(folder) / "bundle"
-        program = api.compile(graph, TARGET, out=bundle).lowered.program
-        memory = api.report(bundle).memory
-        found: dict[str, Any] = {
-            "stored_bytes": memory.total.stored_bits / 8,
-            "coded_bytes": memory.total.transport_bits / 8,
-            "entropy_bytes": memory.total.entropy_bits / 8,
-            "layers": {
-                layer.projection: {
-                    "weights": layer.weights, "zeros": layer.zeros, "stored_bytes": layer.stored_bits / 8,
-                    "coded_bytes": layer.transport_bits / 8, "entropy_bytes": layer.entropy_bits / 8,
-                    "copies": layer.copies, "encodings": layer.encodings,
-                }
-                for layer in memory.layers
-            },
-            "integer": evaluate_program(program, engine(program), dataset, chosen).metrics(chosen.logit_gain),
-            **in_band(graph, name, spikes),
-        }  # fmt: skip
-        if lava:
-            data = SpikeData(inputs={name: spikes[:lava]}, labels=dataset.test_y[:lava])
-            proof = api.verify(bundle, data, samples=lava).verification
-            assert proof is not None
-            found["lava"] = {"samples": lava, "equal": proof.equal}
-    return found
-
-
-def over_seeds(members: list[Array], labels: Array) -> dict[str, Any]:
-    """Uncertainty over seeds, from the probabilities (samples, classes) of each: the mutual information between
-    prediction and seed, and how the mean of their probabilities does."""
-    stacked = np.stack(members)
-    mean = stacked.mean(axis=0)
-    return {
-        "disagreement_over_seeds": disagreement(stacked), "accuracy_together": accuracy(mean, labels),
-        "nll_together": nll(mean, labels), "entropy_together": float(entropy(mean).mean()),
+def judge(folder: Path, experiment: Experiment, sets: Sets, lava: int) -> dict[str, Any]:
+    """The record of the network in `folder`; lava: test samples that are also run in Lava."""
+    run = Run(experiment=experiment, dataset=sets.held, out=folder)
+    plain = run.build()
+    plain.load_state_dict(checkpoint.load(folder / "net.pt"))
+    plain.eval()
+    held, test = (logits_on(plain, data, experiment) for data in (sets.held, sets.test))
+    temperature = fit_temperature(held, sets.held.test_y)
+    record: dict[str, Any] = {
+        "held": scores(held, sets.held.test_y) | {"nll_scaled": halves(held, sets.held.test_y)},
+        "test": scores(test, sets.test.test_y) | scaled(test, sets.test.test_y, temperature),
+        "temperature": temperature,
     }  # fmt: skip
+    few = replace(sets.test, test_x=sets.test.test_x[:SHIFTED], test_y=sets.test.test_y[:SHIFTED])
+    if len(few.test_x.shape) == 4 and few.test_x.shape[-1] > 8:
+        record["shifted"] = {
+            f"{kind} {strength}": scores(logits_on(plain, corrupted(few, kind, strength), experiment), few.test_y)
+            for kind in CORRUPTIONS for strength in range(1, 6)
+        }  # fmt: skip
+    if sets.other is not None:
+        others = replace(few, test_x=sets.other[:SHIFTED], test_y=np.zeros(len(sets.other[:SHIFTED]), np.int64))
+        strange = softmax(logits_on(plain, others, experiment)).max(axis=1)
+        record["auroc"] = auroc(softmax(test[:SHIFTED]).max(axis=1), strange)
+    weights = [layer.weight for layer in plain if isinstance(layer, nn.Conv2d | nn.Linear)]
+    record["weights"] = sum(weight.numel() for weight in weights)
+    record["zeros"] = sum(int((weight == 0).sum()) for weight in weights) / record["weights"]
+    if experiment.algorithm != "full":
+        record |= integers(plain, run, sets.test, lava)
+    return record
+
+
+def logits_on(model: nn.Sequential, data: Dataset, experiment: Experiment) -> Array:
+    """Logits (samples, classes) on the test samples of `data`."""
+    options = experiment.options()
+    found = evaluate(model, data, options, folded=True)
+    result: Array = options.logit_gain * found.scores[:, -1] / options.steps
+    return result
+
+
+def scores(logits: Array, labels: Array) -> dict[str, float]:
+    """Accuracy, NLL and ECE of raw logits."""
+    p = softmax(logits)
+    return {"accuracy": accuracy(p, labels), "nll": nll(p, labels), "ece": ece(p, labels)}
+
+
+def scaled(logits: Array, labels: Array, temperature: float) -> dict[str, float]:
+    """NLL and ECE after temperature scaling."""
+    p = softmax(logits / temperature)
+    return {"nll_scaled": nll(p, labels), "ece_scaled": ece(p, labels)}
+
+
+def halves(logits: Array, labels: Array) -> float:
+    """NLL after temperature scaling where there are no other samples: each half with the temperature of the other."""
+    even = np.arange(len(labels)) % 2 == 0
+    parts = [
+        nll(softmax(logits[part] / fit_temperature(logits[~part], labels[~part])), labels[part])
+        for part in (even, ~even)
+    ]
+    return float(np.average(parts, weights=[even.sum(), (~even).sum()]))
+
+
+def integers(plain: nn.Sequential, run: Run, data: Dataset, lava: int) -> dict[str, Any]:
+    """The network compiled for TARGET: its integers on all test samples, memory, cores, the proof in Lava."""
+    options, graph = run.experiment.options(), imported(plain, run)
+    lowered = lower(graph, Arithmetic(**load_profile(TARGET).arithmetic_values()))
+    ready, states = prepare(lowered.program), needs_states(lowered.program)
+    found = evaluate_program(
+        lowered.program, lambda _, inputs: run_engine(ready, inputs, states=states, threads=1).trace, data, options
+    )
+    metrics = found.metrics(options.logit_gain, merged(graph))
+    result: dict[str, Any] = {
+        "integer": {key: metrics[key] for key in ("accuracy", "nll", "spikes_per_sample", "synops_per_sample")}
+    }
+    if lava:
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = Path(folder) / "bundle"
+            api.compile(graph, TARGET, out=bundle)
+            name = next(iter(found.spikes))
+            spikes = encode(data.test_x[:lava], options.steps, method=options.encoding, top=data.top, seed=options.seed)
+            proof = api.verify(bundle, SpikeData(inputs={name: spikes}, labels=data.test_y[:lava]), samples=lava)
+            report: Mapping[str, Any] = proof.model_dump(mode="json")
+            assert proof.verification is not None
+            result["lava"] = {"samples": lava, "equal": proof.verification.equal}
+            result["cores"] = report["cores"]["used"] if "used" in report.get("cores", {}) else None
+    return result

@@ -1,77 +1,70 @@
-"""The table and the bars of benchmarks/training.py, from its records alone."""
+"""The tables and the bars of benchmarks/training.py, from its records alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from statistics import mean, stdev
 from typing import Any
 
+from training_cases import CASES, METHODS
+
+from tern2lava.train.uncertainty.paired import paired
+
 Record = Mapping[str, Any]
 Value = Callable[[Record], float | None]
+Runs = Mapping[str, Mapping[int, Record]]
+"""By method and seed."""
 
 
-def scaled(record: Record, key: str) -> float | None:
-    """fp32 bytes over the bytes under `key` and those of the scales (4 for each output channel)."""
-    if key not in record:
-        return None
-    return float(record["fp32_bytes"] / (record[key] + record["scale_bytes"]))
+def value(*keys: str, times: float = 1.0) -> Value:
+    """`times` what stands under these keys of a record; None where nothing does."""
 
-
-def percent(key: str, *inner: str) -> Value:
-    """100 times a value of a record; None where it has none."""
-
-    def value(record: Record) -> float | None:
-        found: Any = record
-        for name in (key, *inner):
-            if name not in found:
+    def found(record: Record) -> float | None:
+        at: Any = record
+        for key in keys:
+            if not isinstance(at, Mapping) or key not in at:
                 return None
-            found = found[name]
-        return 100 * float(found)
+            at = at[key]
+        return times * float(at)
 
-    return value
-
-
-def banded(record: Record, layer: int) -> float | None:
-    """% of the neuron-timesteps of a hidden layer that are in the band."""
-    shares = list(record.get("in_band_layers", {}).values())
-    return 100.0 * shares[layer] if layer < len(shares) else None
+    return found
 
 
-# (heading, value of a record, format)
 COLUMNS: tuple[tuple[str, Value, str], ...] = (
-    ("accuracy %", percent("accuracy"), "{:.2f}"),
-    ("NLL", lambda r: r["nll"], "{:.4f}"),
-    ("Brier", lambda r: r["brier"], "{:.4f}"),
-    ("ECE %", percent("ece"), "{:.2f}"),
-    ("NLL scaled", lambda r: r.get("nll_scaled"), "{:.4f}"),
-    ("ECE scaled %", percent("ece_scaled"), "{:.2f}"),
-    ("entropy", lambda r: r["entropy"], "{:.3f}"),
-    ("over time", lambda r: r["disagreement_over_time"], "{:.4f}"),
-    ("integer accuracy %", percent("integer", "accuracy"), "{:.2f}"),
+    ("held-out accuracy %", value("held", "accuracy", times=100), "{:.2f}"),
+    ("NLL", value("held", "nll"), "{:.4f}"),
+    ("scaled", value("held", "nll_scaled"), "{:.4f}"),
+    ("test accuracy %", value("test", "accuracy", times=100), "{:.2f}"),
+    ("NLL", value("test", "nll"), "{:.4f}"),
+    ("ECE %", value("test", "ece", times=100), "{:.2f}"),
+    ("NLL scaled", value("test", "nll_scaled"), "{:.4f}"),
+    ("ECE scaled %", value("test", "ece_scaled", times=100), "{:.2f}"),
+    ("AUROC %", value("auroc", times=100), "{:.2f}"),
+    ("integers %", value("integer", "accuracy", times=100), "{:.2f}"),
+    ("zeros %", value("zeros", times=100), "{:.1f}"),
+    ("synops", value("integer", "synops_per_sample"), "{:,.0f}"),
+    ("CPU s", value("seconds"), "{:,.0f}"),
 )
-COSTS: tuple[tuple[str, Value, str], ...] = (
-    ("spikes", lambda r: r["spikes_per_sample"], "{:,.0f}"),
-    ("synops", lambda r: r["synops_per_sample"], "{:,.0f}"),
-    ("energy nJ", lambda r: 1e9 * r["energy"], "{:,.0f}"),
-    ("zeros %", percent("zeros"), "{:.1f}"),
-    ("stored bytes", lambda r: r.get("stored_bytes", r["fp32_bytes"]), "{:,.0f}"),
-    ("fp32 / stored", lambda r: scaled(r, "stored_bytes"), "{:.1f}"),
-    ("coded bytes", lambda r: r.get("coded_bytes"), "{:,.0f}"),
-    ("fp32 / coded", lambda r: scaled(r, "coded_bytes"), "{:.1f}"),
-    ("near threshold %", percent("near_threshold"), "{:.3f}"),
-    ("in band, layer 1 %", lambda r: banded(r, 0), "{:.4f}"),
-    ("layer 2 %", lambda r: banded(r, 1), "{:.4f}"),
-)
-TOGETHER = (("disagreement_over_seeds", 1.0, "{:.4f}"), ("accuracy_together", 100.0, "{:.2f}"))
-# Points of accuracy (percent) that ternary (b) + regulariser may lose to its teacher, and integers to the float model.
-TEACHER_BAR = 1.0
-INTEGER_BAR = 0.2
-STORAGE_BAR = 16.0
-CODEC_BAR = 20.0
-QUICK_BAR = 0.85
-# Cases with bars on accuracy, and the one with all bars.
-BARRED = ("digits-mlp", "digits-conv", "fashion-mlp", "fashion-conv")
-WHOLE = "fashion-conv"
+PAIR, SMALL, LARGE = "fashion-29k-pair", "fashion-29k", "fashion-421k"
+OURS = "regularised"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """A bar: what is measured (None: not yet), and the most or least it may be."""
+
+    name: str
+    measured: float | None
+    sign: str
+    limit: float
+    note: str = ""
+
+    @property
+    def met(self) -> bool:
+        if self.measured is None:
+            return False
+        return self.measured <= self.limit if self.sign == "<=" else self.measured >= self.limit
 
 
 def groups(records: Mapping[str, Record]) -> dict[str, dict[str, dict[int, Record]]]:
@@ -83,181 +76,213 @@ def groups(records: Mapping[str, Record]) -> dict[str, dict[str, dict[int, Recor
     return found
 
 
-def average(runs: Mapping[int, Record], value: Value) -> float:
-    """Mean of a value over the seeds."""
-    return mean(float(v) for record in runs.values() if (v := value(record)) is not None)
+def average(runs: Runs, method: str, wanted: Value) -> float | None:
+    """Mean over the seeds; None where one was not measured, or none is there."""
+    values = [wanted(record) for record in runs.get(method, {}).values()]
+    return None if not values or any(v is None for v in values) else mean(float(v) for v in values if v is not None)
 
 
-def cell(runs: Mapping[int, Record], value: Value, text: str) -> str:
-    """Mean and sample standard deviation over the seeds, or nothing where it was not measured."""
-    values = [v for record in runs.values() if (v := value(record)) is not None]
-    if not values:
-        return ""
-    spread = f" ± {text.format(stdev(values))}" if len(values) > 1 else ""
-    return text.format(mean(values)) + spread
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Paired difference over the common seeds: mean, and the limits of its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
 
 
-def bars(records: Mapping[str, Record], *, quick: bool = False) -> list[tuple[str, float | None, str, float]]:
-    """(bar, measured or None, "<=" or ">=", limit), of means over seeds."""
+def difference(runs: Runs, one: str, other: str, wanted: Value, least: int = 2) -> Pair | None:
+    """one - other; None where fewer than `least` seeds have both."""
+    both = sorted(set(runs.get(one, {})) & set(runs.get(other, {})))
+    values = [(wanted(runs[one][seed]), wanted(runs[other][seed])) for seed in both]
+    if len(both) < least or any(a is None or b is None for a, b in values):
+        return None
+    found = paired([float(a) for a, _ in values if a is not None], [float(b) for _, b in values if b is not None])
+    return Pair(mean=found.mean, low=found.low, high=found.high, seeds=len(both))
+
+
+def bars(records: Mapping[str, Record], *, quick: bool = False) -> list[Bar]:
+    """The bars of docs/training.md."""
     found = groups(records)
     if quick:
-        runs = found.get("digits-mlp", {}).get("distil+reg", {})
-        accuracy = average(runs, lambda r: r["accuracy"]) if runs else None
-        gap = average(runs, integer_gap) if runs else None
-        return [
-            ("digits-mlp: accuracy of (b) + regulariser", accuracy, ">=", QUICK_BAR),
-            ("digits-mlp: points between float and integer accuracy", gap, "<=", INTEGER_BAR),
-        ]
-    result: list[tuple[str, float | None, str, float]] = []
-    for case in BARRED:
-        by_method: dict[str, dict[int, Mapping[str, Any]]] = {
-            name: found.get(case, {}).get(name, {}) for name in ("full", "distil", "distil+reg")
-        }
-        whole = len(set.intersection(*map(set, by_method.values()))) >= 3
-        ours = by_method["distil+reg"]
+        runs = found.get("digits", {})
+        accuracy = average(runs, OURS, value("test", "accuracy"))
+        return [Bar(name="digits: accuracy of the regularised network", measured=accuracy, sign=">=", limit=0.85)]
+    return [*_regulariser(found.get(PAIR, {})), *_others(found.get(SMALL, {})), *_precision(found), *_shift(found)] + [
+        Bar(
+            name=f"{case}: points between float and integer accuracy, worst network",
+            measured=max(gaps_of(methods), default=None),
+            sign="<=", limit=0.2,
+        )
+        for case, methods in found.items()
+    ]  # fmt: skip
 
-        def mean_of(method: str, value: Value, runs: Any = by_method, whole: bool = whole) -> float | None:
-            return average(runs[method], value) if whole else None
 
-        def above(value: Value, method: str, sign: float = 1.0, mean_of: Any = mean_of) -> float | None:
-            one, other = mean_of("distil+reg", value), mean_of(method, value)
-            return None if one is None or other is None else sign * (one - other)
+def gaps_of(runs: Runs) -> list[float]:
+    """The integer_gap of all networks that have one."""
+    gaps = (integer_gap(record) for by_seed in runs.values() for record in by_seed.values())
+    return [gap for gap in gaps if gap is not None]
 
-        behind = above(percent("accuracy"), "full", -1.0)
-        result.append((f"{case}: points of accuracy behind the teacher", behind, "<=", TEACHER_BAR))
-        gap = max(integer_gap(record) for record in ours.values()) if whole else None
-        result.append((f"{case}: points between float and integer accuracy, worst seed", gap, "<=", INTEGER_BAR))
-        if case != WHOLE:
-            continue
-        for key, limit, words in (
-            ("stored_bytes", STORAGE_BAR, "in the core images"), ("coded_bytes", CODEC_BAR, "entropy-coded")
-        ):  # fmt: skip
-            ratio = mean_of("distil+reg", lambda r, key=key: scaled(r, key))  # type: ignore[misc]
-            result.append((f"{case}: fp32 bytes / bytes {words}, scales counted", ratio, ">=", limit))
-        for key in ("nll", "ece"):
-            for name, method in (("(b) without the regulariser", "distil"), ("the teacher", "full")):
-                over = above(lambda r, key=key: r[key], method)  # type: ignore[misc]
-                result.append((f"{case}: {key.upper()} above that of {name}", over, "<=", 0.0))
-        for key, words in (("near_threshold", "near the threshold"), ("in_band", "in the certificate's band")):
-            over = above(percent(key), "distil")
-            result.append((f"{case}: % of neuron-timesteps {words} above that of (b) alone", over, "<=", 0.0))
+
+def integer_gap(record: Record) -> float | None:
+    """Points between float and integer accuracy on the test samples."""
+    if "integer" not in record:
+        return None
+    return float(100.0 * abs(record["integer"]["accuracy"] - record["test"]["accuracy"]))
+
+
+def _regulariser(runs: Runs) -> list[Bar]:
+    """With the regulariser against the same without."""
+    result = []
+    for name, wanted, sign, limit in (
+        ("points of accuracy gained", value("held", "accuracy", times=100), ">=", 0.2),
+        ("NLL gained", value("held", "nll"), "<=", -0.005),
+    ):
+        pair = difference(runs, OURS, "direct", wanted, 20)
+        up = sign == ">="
+        mean_, near = (None, None) if pair is None else (pair.mean, pair.low if up else pair.high)
+        text = "" if pair is None else f"{pair.seeds} seeds, 95 %: {pair.low:+.4f} to {pair.high:+.4f}"
+        result += [
+            Bar(name=f"regulariser, held-out samples: {name}", measured=mean_, sign=sign, limit=limit, note=text),
+            Bar(name=f"regulariser, held-out samples: end of the interval nearer 0, {name}", measured=near, sign=sign,
+                limit=0.0),
+        ]  # fmt: skip
+    for name, wanted, sign in (
+        ("points of accuracy gained", value("test", "accuracy", times=100), ">="),
+        ("NLL gained", value("test", "nll"), "<="),
+    ):
+        pair = difference(runs, OURS, "direct", wanted, 20)
+        result.append(Bar(name=f"regulariser, test samples: {name}", measured=pair and pair.mean, sign=sign, limit=0.0))
+    ece = average(runs, OURS, value("test", "ece", times=100))
+    result.append(Bar(name="regulariser, test samples: ECE %", measured=ece, sign="<=", limit=1.5))
+    scaled = difference(runs, OURS, "direct", value("held", "nll_scaled"), 20)
+    result.append(
+        Bar(name="regulariser: NLL after temperature scaling", measured=scaled and scaled.mean, sign="<=", limit=0.0)
+    )
     return result
 
 
-def integer_gap(record: Record) -> float:
-    """Points between float and integer accuracy."""
-    return float(100.0 * abs(record["integer"]["accuracy"] - record["accuracy"]))
+def _others(runs: Runs) -> list[Bar]:
+    """Against what takes as much CPU time."""
+    result = []
+    for method in ("direct", "smoothed", "mixed", "tet"):
+        accuracy = difference(runs, OURS, method, value("test", "accuracy", times=100), 5)
+        nll = difference(runs, OURS, method, value("test", "nll"), 5)
+        half = None if accuracy is None else min((accuracy.high - accuracy.low) / 2, 0.4)
+        title = METHODS[method].title
+        result += [
+            Bar(name=f"regularised against {title}: points of accuracy", measured=accuracy and accuracy.mean, sign=">=",
+                limit=-half if half is not None else 0.0, note="limit: minus half the interval, at most 0.4"),
+            Bar(name=f"regularised against {title}: upper end of the interval of NLL", measured=nll and nll.high,
+                sign="<=", limit=0.0),
+        ]  # fmt: skip
+    return result
+
+
+def _precision(found: Mapping[str, Runs]) -> list[Bar]:
+    """Ternary against full precision of equal length."""
+    result = []
+    for case, least in ((SMALL, 90.0), (LARGE, 91.5)):
+        runs, accuracy = found.get(case, {}), value("test", "accuracy", times=100)
+        ours, full = average(runs, OURS, accuracy), average(runs, "full", accuracy)
+        behind = None if ours is None or full is None else full - ours
+        result += [
+            Bar(name=f"{case}: points behind full precision of equal length", measured=behind, sign="<=", limit=0.8),
+            Bar(name=f"{case}: accuracy %", measured=ours, sign=">=", limit=least),
+        ]
+    return result
+
+
+def _shift(found: Mapping[str, Runs]) -> list[Bar]:
+    """On samples of another data set, and corrupted ones."""
+    runs = found.get(PAIR, {})
+    auroc = difference(runs, OURS, "direct", value("auroc", times=100))
+    cells = [record["shifted"] for record in runs.get(OURS, {}).values() if "shifted" in record]
+    better = None
+    if cells:
+        pairs = [difference(runs, OURS, "direct", value("shifted", cell, "nll")) for cell in cells[0]]
+        better = None if None in pairs else float(sum(pair.mean < 0 for pair in pairs if pair is not None))
+    return [
+        Bar(name="AUROC of MNIST gained, points", measured=auroc and auroc.mean, sign=">=", limit=1.0),
+        Bar(name="corruptions of 15 with lower NLL", measured=better, sign=">=", limit=12),
+    ]
 
 
 def check(records: Mapping[str, Record], *, quick: bool = False) -> list[str]:
     """One line for each bar that is missed or was not measured; one for each proof in Lava that failed."""
-    short = []
-    for name, found, sign, limit in bars(records, quick=quick):
-        if found is None:
-            short.append(f"{name}: not measured" + ("" if quick else " on three seeds"))
-        elif not (found <= limit if sign == "<=" else found >= limit):
-            short.append(f"{name}: {found:.4f}, the bar is {sign} {limit}")
+    short = [
+        f"{bar.name}: not measured" if bar.measured is None
+        else f"{bar.name}: {bar.measured:.4f}, the bar is {bar.sign} {bar.limit:.4g}"
+        for bar in bars(records, quick=quick) if not bar.met
+    ]  # fmt: skip
     for key, record in records.items():
         if "lava" in record and not record["lava"]["equal"]:
             short.append(f"{key}: Lava differs from the integer program")
     return short
 
 
-def rows(
-    found: Mapping[str, Mapping[int, Record]],
-    names: Mapping[str, str],
-    columns: tuple[tuple[str, Value, str], ...],
-    more: Mapping[str, Record] | None = None,
-) -> list[str]:
-    """A Markdown table: a row per method, mean ± standard deviation over its seeds. more: by method, what its seeds do
-    together."""
-    heads = [heading for heading, _, _ in columns] + (["over seeds", "accuracy together %"] if more else [])
-    lines = ["| method | seeds | " + " | ".join(heads) + " |", "|---" * (len(heads) + 2) + "|"]
-    for method, label in names.items():
-        if runs := found.get(method):
-            cells = [cell(runs, value, text) for _, value, text in columns]
-            if more:
-                both = more.get(method, {})
-                for name, factor, text in TOGETHER:
-                    cells.append(text.format(factor * both[name]) if both else "")
-            lines.append(f"| {label} | {', '.join(map(str, sorted(runs)))} | " + " | ".join(cells) + " |")
-    return lines
+def cell(runs: Mapping[int, Record], wanted: Value, text: str) -> str:
+    """Mean and sample standard deviation over the seeds, or nothing where it was not measured."""
+    values = [v for record in runs.values() if (v := wanted(record)) is not None]
+    if not values:
+        return ""
+    return text.format(mean(values)) + (f" ± {text.format(stdev(values))}" if len(values) > 1 else "")
 
 
-def weights_in(found: Mapping[str, Mapping[int, Record]]) -> str:
-    """What the regulariser of a case was set to, as a sentence; empty where no network had one."""
-    for record in found.get("distil+reg", {}).values():
-        values = ", ".join(f"{key} {value:g}" for key, value in record["settings"]["regularizer"].items())
-        return f" Regulariser: {values}."
-    return ""
-
-
-def about(settings: Record) -> str:
-    """The first sentence on a case, from the settings of any of its records."""
-    options = settings["options"]
-    train = f"the first {settings['train']:,}" if settings["train"] else "all"
-    share = settings.get("sparsity")
-    return (
-        f"`{settings['layers']}` on {settings['dataset']}, {train} training samples, "
-        f"{'held-out training' if settings['held_out'] else 'all test'} samples; T = {options['steps']}, "
-        f"{options['encoding']} coding, {options['epochs']} epochs of batches of {options['batch']}, "
-        f"read by {settings['readout']}"
-        + (f"; trained ternary networks have {share:.0%} zeros a channel." if share else ".")
-    )
-
-
-def section(
-    case: str, found: dict[str, dict[int, Record]], more: Mapping[str, Record], methods: Mapping[str, str],
-    ablation: Mapping[str, Any],
-) -> list[str]:  # fmt: skip
+def section(case: str, runs: Runs) -> list[str]:
     """The lines of one case."""
-    settings = [record["settings"] for runs in found.values() for record in runs.values()]
+    settings: Record = CASES[case].training
     lines = [
-        f"## {case}", "", about(max(settings, key=len)), "",
-        f"Command: `uv run python benchmarks/training.py --only {case}`.{weights_in(found)}", "",
-        *rows(found, methods, COLUMNS, more), "", *rows(found, methods, COSTS), "",
+        f"## {case}", "",
+        f"`{CASES[case].layers}` on {CASES[case].data['name']}; T = {settings['steps']}, {settings['encoding']} "
+        f"coding; full precision for {CASES[case].start} epochs, from which all others go on for {CASES[case].epochs}"
+        + (f" ({CASES[case].more} more where there are no teachers to pay for)" if CASES[case].more else "")
+        + f". Command: `uv run python benchmarks/training.py --only {case}`.", "",
+        "| method | seeds | " + " | ".join(head for head, _, _ in COLUMNS) + " |",
+        "|---" * (len(COLUMNS) + 2) + "|",
     ]  # fmt: skip
-    if any(name in found for name in ablation):
-        only = {name: f"only {', '.join(terms)}" for name, terms in ablation.items()}
-        names = {"distil": "no regulariser", **only, "distil+reg": "all terms"}
-        columns = (*COLUMNS, *COSTS[-3:])
-        lines += [f"### {case}: the regulariser's terms", "", *rows(found, names, columns, more), ""]
-    for method, runs in found.items():
-        for seed, record in runs.items():
+    for method in METHODS:
+        if by_seed := runs.get(method):
+            cells = [cell(by_seed, wanted, text) for _, wanted, text in COLUMNS]
+            lines.append(f"| {METHODS[method].title} | {len(by_seed)} | " + " | ".join(cells) + " |")
+    lines += ["", "Regularised minus the other, over common seeds, with 95 % intervals:", ""]
+    lines += ["| other | seeds | held-out accuracy | NLL | test accuracy | NLL | AUROC |", "|---" * 7 + "|"]
+    for method in METHODS:
+        pairs = [
+            (difference(runs, OURS, method, wanted), text)
+            for wanted, text in (
+                (value("held", "accuracy", times=100), "{:+.2f}"), (value("held", "nll"), "{:+.4f}"),
+                (value("test", "accuracy", times=100), "{:+.2f}"), (value("test", "nll"), "{:+.4f}"),
+                (value("auroc", times=100), "{:+.2f}"),
+            )
+        ]  # fmt: skip
+        if method != OURS and pairs[0][0] is not None:
+            shown = [
+                "" if p is None else f"{text.format(p.mean)} ({text.format(p.low)} to {text.format(p.high)})"
+                for p, text in pairs
+            ]
+            lines.append(f"| {METHODS[method].title} | {pairs[0][0].seeds} | " + " | ".join(shown) + " |")
+    for method, by_seed in runs.items():
+        for seed, record in by_seed.items():
             if proof := record.get("lava"):
-                words = "equal in every" if proof["equal"] else "NOT equal in every"
-                lines.append(
-                    f"{methods.get(method, method)}, seed {seed}: {proof['samples']} samples in Lava are {words} "
-                    f"compared spike and state."
-                )
+                words = "equal" if proof["equal"] else "NOT equal"
+                lines += ["", f"{METHODS[method].title}, seed {seed}: {proof['samples']} samples in Lava are {words}."]
     return [*lines, ""]
 
 
-def markdown(
-    records: Mapping[str, Record], over_seeds: Mapping[str, Record], *, methods: Mapping[str, str],
-    ablation: Mapping[str, Any], quick: bool = False,
-) -> str:  # fmt: skip
+def markdown(records: Mapping[str, Record], *, quick: bool = False) -> str:
     """The results as a Markdown page."""
     lines = [
         "# Training: what was measured", "",
         "Written by `uv run python benchmarks/training.py`, which trains what is not in training.json yet. "
-        "Mean ± sample standard deviation over the seeds named; docs/training.md says what each column is.", "",
+        "Mean ± sample standard deviation over seeds; docs/training.md says what each column is.", "",
     ]  # fmt: skip
-    for case, found in groups(records).items():
-        more = {key.split("/")[1]: value for key, value in over_seeds.items() if key.split("/")[0] == case}
-        lines += section(case, found, more, methods, ablation)
-    have = groups(records)
-    missing = [
-        f"{case} {method}"
-        for case in (() if quick else BARRED) for method in methods if len(have.get(case, {}).get(method, {})) < 3
-    ]  # fmt: skip
-    if missing:
-        lines += ["## Not finished", "", "Fewer than three seeds: " + ", ".join(missing) + ".", ""]
-    lines += ["## Bars", "", "| bar | measured | limit | met |", "|---|---|---|---|"]
-    for name, value, sign, limit in bars(records, quick=quick):
-        if value is None:
-            lines.append(f"| {name} | not measured on three seeds | {sign} {limit} | no |")
-        else:
-            met = value <= limit if sign == "<=" else value >= limit
-            lines.append(f"| {name} | {value:.4f} | {sign} {limit} | {'yes' if met else '**no**'} |")
+    for case, runs in groups(records).items():
+        lines += section(case, runs)
+    lines += ["## Bars", "", "| bar | measured | limit | met | |", "|---|---|---|---|---|"]
+    for bar in bars(records, quick=quick):
+        measured = "not measured" if bar.measured is None else f"{bar.measured:.4f}"
+        met = "yes" if bar.met else "**no**"
+        lines.append(f"| {bar.name} | {measured} | {bar.sign} {bar.limit:.4g} | {met} | {bar.note} |")
     return "\n".join(lines) + "\n"

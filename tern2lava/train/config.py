@@ -18,9 +18,10 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from tern2lava.errors import InputError
 from tern2lava.registry import one_of
 from tern2lava.train.algorithms import ALGORITHMS
-from tern2lava.train.families import NeuronModel
+from tern2lava.train.families import FAMILIES, NeuronModel
 from tern2lava.train.quantisers import QUANTISERS
 from tern2lava.train.trainer import TrainingOptions
 
@@ -133,11 +134,16 @@ class NetworkKeys(Keys):
         values = self.model_dump(exclude={"layers", "readout", "batch_norm", "bias", "neuron"})
         result = NeuronModel(kind=self.neuron, **values)
         result.values()
+        if not FAMILIES.get(self.neuron).spiking:
+            raise InputError(
+                "network.neuron",
+                f"requires neurons that spike; found {self.neuron}, which is for teachers; choose another",
+            )
         return result
 
 
 class TrainingKeys(Keys):
-    """trainer.TrainingOptions, but for seed and ramp."""
+    """trainer.TrainingOptions, but for seed and ramp; label_smoothing, every_step: of task.Task."""
 
     steps: Annotated[StrictInt, Field(ge=1, le=4096)] = 8
     encoding: Literal["rate", "bernoulli", "latency", "direct", "none"] = "rate"
@@ -147,6 +153,9 @@ class TrainingKeys(Keys):
     weight_decay: Weight = 0.0
     logit_gain: PositiveReal = 10.0
     reestimate: Count | None = None
+    label_smoothing: Fraction = 0.0
+    mixup: Weight = 0.0
+    every_step: Annotated[Real, Field(ge=0, le=1)] = 0.0
 
 
 class TernaryKeys(Keys):
@@ -173,34 +182,34 @@ class IndirectKeys(Keys):
 
 class TeacherKeys(Keys):
     """The full-precision teacher: a checkpoint, or (without one) trained first. layers: its architecture, where it is
-    not the network's. folds: this number of teachers, each trained without the fold that it labels
-    (soft_labels.SoftLabels)."""
+    not the network's."""
 
     checkpoint: StrictStr | None = None
     epochs: Count | None = None
     layers: StrictStr | None = None
-    folds: Annotated[StrictInt, Field(ge=2, le=100)] | None = None
 
 
 class DistillationKeys(Keys):
-    """distill.Distillation (match: None is rate, or none where the teacher has other layers); share: with folds, of
-    soft_labels.SoftLabels."""
+    """distill.Distillation (match: None is rate, or none where the teacher has other layers)."""
 
     temperature: PositiveReal = 2.0
     weight: Weight = 1.0
     match: Literal["rate", "potential", "none"] | None = None
     match_weight: Weight = 1.0
-    share: Annotated[Real, Field(gt=0, le=1)] = 0.5
 
 
 class RegularizerKeys(Keys):
-    """regularizer.UncertaintyRegularizer."""
+    """The uncertainty regulariser (regularizer.soft_labels): its teachers' number, and their layers, neurons, epochs
+    and learning rate where they are not the network's; or the file of labels that an earlier run made."""
 
-    time: Weight = 1.0
-    margin: Weight = 2.0
-    confidence: Weight = 2.0
-    width: PositiveReal = 0.1
-    doubt: Annotated[Real, Field(gt=0, lt=0.5)] = 0.1
+    folds: Annotated[StrictInt, Field(ge=2, le=100)] = 2
+    weight: Weight = 1.0
+    temperature: PositiveReal = 2.0
+    layers: StrictStr | None = None
+    neuron: StrictStr | None = None
+    epochs: Count | None = None
+    learning_rate: PositiveReal | None = None
+    labels: StrictStr | None = None
 
 
 class IntegerKeys(Keys):
@@ -254,9 +263,7 @@ class Experiment(Keys):
         text = json.dumps(self.model_dump(exclude={"tensorboard", "integer"}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def options(self, *, teacher: bool = False) -> TrainingOptions:
-        """Training options of the network itself, or of its teacher."""
-        values = self.training.model_dump(exclude={"reestimate"})
-        if teacher:
-            return TrainingOptions(**values | {"epochs": self.teacher.epochs or values["epochs"]}, seed=self.seed)
-        return TrainingOptions(**values, seed=self.seed)
+    def options(self, **change: Any) -> TrainingOptions:
+        """Training options of the network itself; `change`: those of a teacher that are others (None: none)."""
+        values = self.training.model_dump(exclude={"reestimate", "label_smoothing", "every_step"})
+        return TrainingOptions(**values | {k: v for k, v in change.items() if v is not None}, seed=self.seed)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from tern2lava.errors import InputError
 from tern2lava.registry import one_of
 from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.config import Experiment
+from tern2lava.train.families import FAMILIES
 
 Conflict = tuple[tuple[str, ...], str]
 """(the place of the key, what is wrong with it)."""
@@ -14,7 +16,7 @@ Conflict = tuple[tuple[str, ...], str]
 
 def conflict(experiment: Experiment) -> Conflict | None:
     """The first key that does not go with the others; None where all do."""
-    return _unused(experiment) or _frozen(experiment) or _teacher(experiment)
+    return _unused(experiment) or _frozen(experiment) or _teacher(experiment) or _regularizer(experiment)
 
 
 def is_given(experiment: Experiment, path: tuple[str, ...]) -> bool:
@@ -57,24 +59,31 @@ def _teacher(experiment: Experiment) -> Conflict | None:
             return ("distillation", "match"), (
                 f"requires none, since the teacher's layers are others; found {distillation.match}; leave it out"
             )
-    if teacher.folds is None:
-        if is_given(experiment, ("distillation", "share")):
-            return ("distillation", "share"), (
-                "requires teacher.folds, whose soft labels it weighs; found none; add it, or leave share out"
-            )
+    return None
+
+
+def _regularizer(experiment: Experiment) -> Conflict | None:
+    keys = experiment.regularizer
+    if keys is None:
         return None
-    if distillation is None:
-        return ("teacher", "folds"), (
-            "requires distillation, which their labels are for; found none; add distillation: {}, or leave it out"
+    if keys.labels is not None:
+        for name in ("folds", "layers", "neuron", "epochs", "learning_rate"):
+            if is_given(experiment, ("regularizer", name)):
+                return ("regularizer", name), (
+                    "requires teachers to train; found labels, the file of those of an earlier run; leave one out"
+                )
+    if experiment.training.mixup:
+        return ("training", "mixup"), (
+            "requires no regularizer, whose teachers label samples and not mixtures of them; found one; leave one out"
         )
-    if teacher.checkpoint is not None:
-        return ("teacher", "checkpoint"), (
-            "requires one teacher; found folds, whose teachers are trained each without its own; leave one out"
-        )
-    for name in ("temperature", "weight", "match", "match_weight"):
-        if is_given(experiment, ("distillation", name)):
-            return ("distillation", name), (
-                "requires one teacher; found folds, whose soft labels take a fitted temperature and share alone; leave "
-                "it out"
+    if keys.neuron is not None:
+        try:
+            family = FAMILIES.get(keys.neuron, "regularizer.neuron")
+        except InputError as error:
+            return ("regularizer", "neuron"), error.why
+        if not family.spiking and experiment.network.readout != "membrane_sum":
+            return ("regularizer", "neuron"), (
+                f"requires network.readout membrane_sum, since {keys.neuron} has no spikes to count; found "
+                f"{experiment.network.readout}; write another neuron, or readout: membrane_sum"
             )
     return None

@@ -23,9 +23,10 @@ from tern2lava.train.conflicts import conflict
 from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
 from tern2lava.train.describe import describe
 from tern2lava.train.evaluate import evaluate
+from tern2lava.train.regularizer import SoftLabels, soft_labels
 from tern2lava.train.run import Run, scale_input
 from tern2lava.train.student import trained_student
-from tern2lava.train.teachers import CrossFitted, cross_fitted, needs_teacher, trained_teacher
+from tern2lava.train.teachers import needs_teacher, trained_teacher
 from tern2lava.train.ternarize import finalize, layers_with_weights
 from tern2lava.train.uncertainty.judge import prepared
 from tern2lava.writing import write_file
@@ -128,11 +129,11 @@ def run_experiment(
             options.logit_gain, merged(imported(teacher, run))
         )
         checkpoint.save(out / "teacher.pt", scale_input(teacher, teacher.state_dict(), 1 / run.top))
-    fitted: CrossFitted | None = None
-    if experiment.teacher.folds is not None and experiment.distillation is not None:
-        fitted = cross_fitted(run, experiment.teacher.folds, experiment.distillation.share)
-        result["out_of_fold"] = fitted.judged
-    trained = trained_student(run, teacher, fitted.objective if fitted is not None else None)
+    labels: SoftLabels | None = None
+    if experiment.regularizer is not None:
+        labels = soft_labels(run, experiment.regularizer)
+        result["out_of_fold"] = labels.judged
+    trained = trained_student(run, teacher, labels)
     plain, state = run.build(), finalize(trained)
     plain.load_state_dict(scale_input(plain, state, 1 / run.top))
     plain.eval()

@@ -22,13 +22,15 @@ class Family:
     """Neurons of one kind. defaults: the numbers it takes (fields of NeuronModel) with what they are if not given.
 
     build(values, spike_grad, recurrent, integrates): a layer that keeps its own state. recurrent: what its spikes pass
-    back to it. integrates: without reset, to be read by its potential.
+    back to it. integrates: without reset, to be read by its potential. spiking: False for what no chip of ours runs,
+    which can teach a network but not be one.
     """
 
     name: str
     what: str
     defaults: Mapping[str, Any]
     build: Callable[[Mapping[str, Any], SpikeFunction, nn.Linear | None, bool], nn.Module]
+    spiking: bool = True
 
 
 FAMILIES: Registry[Family] = Registry("neuron")
@@ -145,6 +147,16 @@ def _alif(values: Mapping[str, Any], spike: SpikeFunction, recurrent: nn.Linear 
     return ALIF(**values, spike_grad=spike, recurrent=recurrent)
 
 
+def _relu(values: Mapping[str, Any], spike: SpikeFunction, recurrent: nn.Linear | None, integrates: bool) -> nn.Module:
+    if recurrent is not None:
+        raise InputError(
+            "teacher.layers", "requires layers without recurrence of neuron relu; found a recurrent one; drop its r"
+        )
+    # The last layer is read by what arrives: a potential that keeps nothing of the step before.
+    last = {"beta": 0.0, "threshold": 1.0, "reset_delay": True, "learn": False}
+    return _leaky(last, spike, None, True) if integrates else nn.ReLU()
+
+
 for _family in (
     Family(
         name="leaky",
@@ -173,6 +185,13 @@ for _family in (
             "alpha": 0.9375, "rho": 0.95, "jump": 0.1, "decay_input": False, "threshold": 1.0, "learn": False,
         },
         build=_alif,
+    ),
+    Family(
+        name="relu",
+        what="max(0, x), no spikes: for teachers alone; with direct encoding it runs once and not in every step",
+        defaults={},
+        build=_relu,
+        spiking=False,
     ),
 ):  # fmt: skip
     FAMILIES.add(_family)

@@ -1,11 +1,10 @@
-"""Losses on plain tensors, for any training loop: distillation, the uncertainty terms, a margin about the threshold.
+"""Losses on plain tensors, for any training loop: distillation, the uncertainty regulariser, a margin about thresholds.
 
 Logits have the classes on their last axis; what goes before it (batch, or steps and batch) is averaged over.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -66,47 +65,22 @@ def kd_loss(
     return temperature**2 * (g * backward + (1.0 - g) * forward).mean()
 
 
-def running_logits(reading: Tensor, gain: float) -> Tensor:
-    """Logits after every step, gain * the mean of `reading` so far, of what the classes are read from in each step
-    (steps, ..., classes): output spikes or potentials."""
-    t = torch.arange(1, len(reading) + 1, dtype=reading.dtype, device=reading.device)
-    return gain * reading.cumsum(0) / t.reshape(-1, *([1] * (reading.dim() - 1)))
+def uncertainty(
+    logits: Tensor, labels: Tensor, soft: Tensor, *, weight: float = 1.0, temperature: float = 2.0
+) -> Tensor:
+    """Cross entropy with labels (batch,), plus `weight` times kd_loss of soft labels at a temperature, for logits and
+    soft labels (batch, classes): the uncertainty regulariser.
 
-
-def time_loss(logits: Tensor) -> Tensor:
-    """Mean over samples of KL(p_mean || p_T), for logits after every step (steps, batch, classes).
-
-    p_t = softmax(logits_t), T the last step, p_mean = mean_t p_t taken as a constant. The network is its own teacher:
-    the steps of one sample are an ensemble of ever better informed predictions, and the last one must not be surer
-    than they are together. A sample on which they disagree keeps its doubt, spread over the classes that the early
-    steps considered, where label smoothing would spread it over all classes of all samples alike. Our design.
+    The soft labels must come from teachers that were not trained on these samples, and be tempered on them
+    (regularizer.py says why and how); those of a teacher that was are distillation. Raises InputError for shapes that
+    differ, or soft labels that are no probabilities.
     """
-    log_p = torch.log_softmax(logits, dim=-1)
-    mean = log_p.exp().mean(0).detach()
-    result: Tensor = (torch.special.xlogy(mean, mean) - mean * log_p[-1]).sum(-1).mean()
-    return result
-
-
-def entropy_floor(doubt: float, classes: int) -> float:
-    """Entropy (nats) of 1 - doubt on one class and doubt spread evenly over the others."""
-    return -(1 - doubt) * math.log(1 - doubt) - doubt * math.log(doubt / (classes - 1))
-
-
-def confidence_loss(logits: Tensor, doubt: float = 0.1) -> Tensor:
-    """Mean over samples of max(0, H_0 - H(p))^2, H_0 = entropy_floor(doubt), for logits (..., classes).
-
-    A confidence penalty with a floor, after Pereyra et al. (arXiv 1701.06548). Cross entropy alone keeps lowering the
-    entropy of samples that are already right; on new samples that is overconfidence. Take for `doubt` about the share
-    of errors on held-out samples: a floor above it makes predictions too unsure, and NLL rises.
-    """
-    entropy = _entropy(torch.log_softmax(logits, dim=-1))
-    return ((entropy_floor(doubt, logits.shape[-1]) - entropy).clamp(min=0) ** 2).mean()
-
-
-def uncertainty(logits: Tensor, *, time: float = 1.0, confidence: float = 2.0, doubt: float = 0.1) -> Tensor:
-    """time * time_loss + confidence * confidence_loss of the last step, for logits after every step (steps, batch,
-    classes), as running_logits gives them."""
-    return time * time_loss(logits) + confidence * confidence_loss(logits[-1], doubt)
+    if not torch.allclose(soft.sum(-1), soft.new_ones(()), atol=1e-3):
+        raise InputError(
+            "soft", "requires probabilities that sum to 1; found others; give softmax(logits / temperature)"
+        )
+    softly = kd_loss(logits, soft, temperature=temperature, probabilities=True)
+    return torch.nn.functional.cross_entropy(logits, labels) + weight * softly
 
 
 def bell(met: Tensor, threshold: Tensor | float, width: float) -> Tensor:

@@ -18,7 +18,7 @@ from tern2lava.train.config import Experiment
 from tern2lava.train.data import Dataset
 from tern2lava.train.encode import GRADED
 from tern2lava.train.log import Log
-from tern2lava.train.network import network
+from tern2lava.train.network import NeuronModel, network
 from tern2lava.train.schedule import Schedule
 from tern2lava.train.ternarize import layers_with_weights, set_blend
 from tern2lava.train.trainer import Objective, Trainer, TrainingOptions, batches_of, cross_entropy, input_of
@@ -40,14 +40,15 @@ class Run:
         """The largest value the network's input takes in checkpoints; training itself scales it to 1."""
         return self.dataset.top if self.experiment.training.encoding in GRADED else 1
 
-    def build(self, layers: str | None = None) -> nn.Sequential:
-        """The plain network (or one of other `layers`) with fresh weights, the same for one seed."""
+    def build(self, layers: str | None = None, neuron: str | None = None) -> nn.Sequential:
+        """The plain network (or one of other `layers`, or of another family of neurons at its defaults) with fresh
+        weights, the same for one seed."""
         keys = self.experiment.network
         torch.manual_seed(self.experiment.seed)
         return network(
             layers or keys.layers,
             self.dataset.shape,
-            neuron=keys.model(),
+            neuron=keys.model() if neuron in (None, keys.neuron) else NeuronModel(kind=neuron or keys.neuron),
             batch_norm=keys.batch_norm,
             bias=keys.bias,
             readout=keys.readout,

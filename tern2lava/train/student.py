@@ -7,16 +7,16 @@ from torch import nn
 from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.batch_norm import reestimate
 from tern2lava.train.distill import Distillation
-from tern2lava.train.regularizer import UncertaintyRegularizer
+from tern2lava.train.regularizer import SoftLabels
 from tern2lava.train.run import Run
-from tern2lava.train.soft_labels import SoftLabels
+from tern2lava.train.task import Task
 from tern2lava.train.teacher_outputs import ask_once
-from tern2lava.train.trainer import Objective, cross_entropy, together
+from tern2lava.train.trainer import Objective, together
 
 
 def trained_student(run: Run, teacher: nn.Sequential | None = None, labels: SoftLabels | None = None) -> nn.Sequential:
     """The network trained by the experiment's algorithm, ternarised where that makes it ternary: from the teacher's
-    weights or with its guidance, or on the soft labels of several, where the experiment asks for it."""
+    weights, with its guidance, on soft labels, where the experiment asks for it."""
     experiment = run.experiment
     algorithm, model = ALGORITHMS.get(experiment.algorithm), run.build()
     if experiment.starts_from_teacher:
@@ -34,8 +34,11 @@ def trained_student(run: Run, teacher: nn.Sequential | None = None, labels: Soft
 def objectives(run: Run, teacher: nn.Sequential | None, labels: SoftLabels | None) -> list[Objective]:
     """What the network is trained for."""
     experiment, options = run.experiment, run.experiment.options()
-    found: list[Objective] = [labels or cross_entropy]
-    if experiment.distillation is not None and labels is None:
+    task = experiment.training
+    found: list[Objective] = [Task(gain=options.logit_gain, smoothing=task.label_smoothing, every_step=task.every_step)]
+    if labels is not None:
+        found.append(labels)
+    if experiment.distillation is not None:
         assert teacher is not None
         keys, other = experiment.distillation, experiment.teacher.layers not in (None, experiment.network.layers)
         match = keys.match or ("none" if other else "rate")
@@ -46,6 +49,4 @@ def objectives(run: Run, teacher: nn.Sequential | None, labels: SoftLabels | Non
                 match=match, match_weight=keys.match_weight,
             )
         )  # fmt: skip
-    if experiment.regularizer is not None:
-        found.append(UncertaintyRegularizer(gain=options.logit_gain, **experiment.regularizer.model_dump()))
     return found

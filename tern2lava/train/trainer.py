@@ -29,7 +29,8 @@ class TrainingOptions:
 
     The class logits are logit_gain * the mean over time of Activity.reading (output spikes, or potentials). The
     learning rate follows a half cosine to zero. ramp is the fraction of the epochs over which ternarised layers go from
-    full precision to ternary.
+    full precision to ternary. mixup: each batch is mixed with itself in another order, input and (by task.Task) labels,
+    in a ratio drawn from Beta(mixup, mixup) (Zhang et al., arXiv 1710.09412); 0: not.
     """
 
     steps: int = 16
@@ -40,6 +41,7 @@ class TrainingOptions:
     weight_decay: float = 0.0
     logit_gain: float = 10.0
     ramp: float = 0.0
+    mixup: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -57,7 +59,7 @@ class TrainingOptions:
 class Step:
     """One batch in training: the input as unroll takes it (x with a time axis, or `steps` in which it is the same),
     labels (batch,), what the network did, its logits (batch, classes), and which of the training samples these are
-    (batch,)."""
+    (batch,). mixed: the ratio in which x is the samples themselves, and which of the batch are the rest."""
 
     x: Tensor
     steps: int | None = None
@@ -65,6 +67,7 @@ class Step:
     activity: Activity
     logits: Tensor
     members: Tensor | None = None
+    mixed: tuple[float, Tensor] | None = None
 
 
 Objective = Callable[[Step], dict[str, Tensor]]
@@ -124,6 +127,14 @@ def channels_last(x: Tensor, leading: int) -> Tensor:
     return last.copy_(x)
 
 
+def mix(x: Tensor, steps: int | None, alpha: float, seed: int) -> tuple[Tensor, tuple[float, Tensor]]:
+    """(x as unroll takes it, mixed with itself in another order; the ratio of x, the order), drawn from `seed`."""
+    draw, batch = np.random.default_rng(seed), 0 if steps is not None else 1
+    ratio = float(draw.beta(alpha, alpha))
+    order = torch.from_numpy(draw.permutation(x.shape[batch])).to(x.device)
+    return torch.lerp(x.index_select(batch, order), x, ratio), (ratio, order)
+
+
 def learning_rate(options: TrainingOptions, progress: float) -> float:
     """The learning rate at `progress` in [0, 1] of the training: half a cosine."""
     return options.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
@@ -162,12 +173,13 @@ class Trainer:
             seed = options.seed * 1_000_003 + self.epoch * len(batches) + index
             x, steps = input_of(data.train_x[members], data, options, seed)
             x, labels = x.to(device), torch.from_numpy(data.train_y[members]).to(device)
+            x, mixed = mix(x, steps, options.mixup, seed) if options.mixup else (x, None)
             with parametrize.cached():
                 with drawn_from(self.model, seed):
                     activity = unroll(self.model, x, steps)
                 step = Step(
                     x=x, steps=steps, labels=labels, activity=activity, members=torch.from_numpy(members),
-                    logits=logits_of(activity, options.logit_gain),
+                    logits=logits_of(activity, options.logit_gain), mixed=mixed,
                 )  # fmt: skip
                 terms = self.objective(step) | self.schedule.terms(self.model, self.epoch)
             loss = torch.stack(list(terms.values())).sum()

@@ -45,6 +45,7 @@ MODELS = {
     "cuba": NeuronModel(kind="cuba", reset_delay=True, surrogate="slayer", slope=1.0),
     "alif": NeuronModel(kind="alif", learn=True, threshold=0.5),
 }
+SPIKING = [family.name for family in FAMILIES if family.spiking]
 LEARNED = {"leaky": ("beta",), "plif": ("w",), "cuba": (), "alif": ("alpha_w", "rho_w")}
 
 
@@ -74,7 +75,7 @@ class Trained:
         return load(self.folder / "net.pt", self.folder / "net.yaml")
 
 
-@pytest.fixture(scope="module", params=FAMILIES.names())
+@pytest.fixture(scope="module", params=SPIKING)
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     kind, folder = request.param, tmp_path_factory.mktemp(request.param)
     (train_x, train_y), (test_x, test_y) = lights(160, 0), lights(30, 1)
@@ -91,7 +92,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_every_family_is_tried() -> None:
-    assert set(MODELS) == set(LEARNED) == set(FAMILIES.names())
+    assert set(MODELS) == set(LEARNED) == set(SPIKING)
 
 
 def test_training_lowers_the_loss_and_moves_what_is_learned(trained: Trained) -> None:
@@ -135,7 +136,8 @@ def test_it_compiles_and_its_integers_do_what_the_trained_network_does(trained: 
 def test_every_neuron_and_reset_can_be_written_for_both_targets_recurrent_and_not() -> None:
     tried = 0
     profiles = [load_profile(target) for target in ("loihi2", "generic-ternary")]
-    for family, reset, delay in itertools.product(FAMILIES, ("subtract", "zero", "none", None), (True, False, None)):
+    spiking, resets = map(FAMILIES.get, SPIKING), ("subtract", "zero", "none", None)
+    for family, reset, delay in itertools.product(spiking, resets, (True, False, None)):
         given: dict[str, Any] = {"reset": reset, "reset_delay": delay}
         if any((value is None) == (key in family.defaults) for key, value in given.items()):
             continue
@@ -175,7 +177,7 @@ def test_a_maximum_of_spikes_is_a_population_of_the_compiled_network() -> None:
 
 
 def test_a_layer_read_by_its_potential_neither_resets_nor_adapts() -> None:
-    for kind in FAMILIES.names():
+    for kind in SPIKING:
         last = network("4r-3r", (2,), neuron=MODELS[kind], readout="membrane_sum").lif2
         entry: Any = describe(network("3", (2,), neuron=MODELS[kind], readout="membrane_sum"), (2,), 4)
         assert "reset: none" in entry, kind
@@ -200,3 +202,22 @@ def test_a_key_that_a_family_does_not_take_is_refused_with_its_line(tmp_path: Pa
 def test_recurrent_synaptic_neurons_need_the_reset_that_snntorch_runs() -> None:
     with pytest.raises(InputError, match=r"network\.reset_delay: requires true for recurrent layers of neuron cuba"):
         network("4r-3", (2,), neuron=NeuronModel(kind="cuba"))
+
+
+def test_a_network_of_rates_is_a_teacher_s_alone_and_runs_once_for_all_steps(tmp_path: Path) -> None:
+    (tmp_path / "e.yaml").write_text("data: {name: digits}\nnetwork: {layers: '10', neuron: relu}\nalgorithm: full\n")
+    with pytest.raises(InputError, match=r"e\.yaml:2: network\.neuron: requires neurons that spike; found relu"):
+        read_experiment(tmp_path / "e.yaml")
+    with pytest.raises(InputError, match=r"teacher\.layers: requires layers without recurrence"):
+        network("8r-3", (2,), neuron=NeuronModel(kind="relu"), readout="membrane_sum")
+    torch.manual_seed(0)
+    model = network("8c3-p2-6-3", (1, 4, 4), neuron=NeuronModel(kind="relu"), readout="membrane_sum")
+    calls: list[int] = []
+    model.get_submodule("conv1").register_forward_hook(lambda module, args, out: calls.append(len(out)))
+    x = torch.rand(5, 1, 4, 4)
+    reading = unroll(model.eval(), x, steps=7).reading
+    by_hand = x
+    for layer in list(model.children())[:-1]:
+        by_hand = layer(by_hand)
+    assert calls == [5, 5]
+    assert torch.allclose(reading, by_hand.detach().expand(7, 5, 3), atol=1e-6)  # read as (x - threshold) + threshold

@@ -11,12 +11,8 @@ from torch import Tensor, nn
 from tern2lava.errors import InputError
 from tern2lava.train.losses import (
     confidence,
-    confidence_loss,
-    entropy_floor,
     kd_loss,
     margin_loss,
-    running_logits,
-    time_loss,
     uncertainty,
 )
 
@@ -28,11 +24,6 @@ def kl(p: Tensor, q: Tensor) -> Tensor:
 def pair() -> tuple[Tensor, Tensor]:
     torch.manual_seed(0)
     return torch.randn(5, 4, requires_grad=True), torch.randn(5, 4) * 2
-
-
-def spikes_of(*trains: list[float]) -> Tensor:
-    """Logits of one sample after every step, gain 4, from a train of spikes for each class."""
-    return running_logits(torch.tensor(trains).T.unsqueeze(1), 4.0)
 
 
 def test_confidence_is_zero_for_a_uniform_and_one_for_a_sure_prediction() -> None:
@@ -88,47 +79,20 @@ def test_targets_that_do_not_fit_are_refused() -> None:
         kd_loss(student, teacher, temperature=0)
 
 
-def test_running_logits_are_the_gain_times_the_rate_so_far() -> None:
-    expected = 4 * torch.tensor([[[1.0, 0.0]], [[0.5, 0.5]], [[2 / 3, 1 / 3]]])
-    torch.testing.assert_close(spikes_of([1, 0, 1], [0, 1, 0]), expected)
+def test_uncertainty_is_the_cross_entropy_and_the_divergence_from_what_teachers_say() -> None:
+    logits, _ = pair()
+    labels, soft = torch.tensor([0, 1, 2, 3, 0]), torch.softmax(torch.randn(5, 4), 1)
+    hard = -torch.log_softmax(logits, 1)[torch.arange(5), labels].mean()
+    apart = kl(torch.softmax(soft.log() / 3, 1), torch.softmax(logits / 3, 1)).mean()
+    torch.testing.assert_close(uncertainty(logits, labels, soft, weight=0.25, temperature=3), hard + 0.25 * 9 * apart)
 
 
-def test_the_time_loss_is_zero_for_a_settled_answer_and_grows_with_the_doubt_of_earlier_steps() -> None:
-    settled = time_loss(spikes_of([1, 1, 1, 1], [0, 0, 0, 0]))
-    doubt = time_loss(spikes_of([0, 1, 1, 1], [0, 0, 0, 0]))
-    contrary = time_loss(spikes_of([0, 1, 1, 1], [1, 0, 0, 0]))
-    assert settled.item() == pytest.approx(0.0, abs=1e-6)
-    assert 0.01 < doubt.item() < contrary.item()
-
-
-def test_the_time_loss_is_its_formula() -> None:
-    logits = spikes_of([1, 0, 1], [0, 1, 0])
-    p = torch.softmax(logits[:, 0], 1)
-    torch.testing.assert_close(time_loss(logits), kl(p.mean(0), p[2]))
-
-
-def test_the_time_loss_makes_an_answer_less_sure_that_earlier_steps_doubted() -> None:
-    logits = torch.tensor([[[0.0, 0.0]], [[3.0, 0.0]]], requires_grad=True)
-    time_loss(logits).backward()
-    assert logits.grad is not None
-    assert logits.grad[1, 0, 0] > 0 > logits.grad[1, 0, 1]
-    assert not logits.grad[0].any()
-
-
-def test_the_confidence_loss_spares_doubtful_predictions_and_softens_sure_ones() -> None:
-    floor = entropy_floor(0.1, 3)
-    assert floor == pytest.approx(-0.9 * math.log(0.9) - 2 * 0.05 * math.log(0.05))
-    assert confidence_loss(torch.zeros(1, 3), 0.1).item() == 0.0
-    sure = torch.tensor([[8.0, 0.0, 0.0]], requires_grad=True)
-    confidence_loss(sure, 0.1).backward()
-    assert sure.grad is not None
-    assert sure.grad[0, 0] > 0
-
-
-def test_uncertainty_is_the_weighted_sum_of_its_terms() -> None:
-    logits = torch.randn(3, 6, 4, generator=torch.Generator().manual_seed(1)) * 3
-    expected = 2 * time_loss(logits) + 3 * confidence_loss(logits[-1], 0.2)
-    torch.testing.assert_close(uncertainty(logits, time=2, confidence=3, doubt=0.2), expected)
+def test_labels_of_teachers_that_are_no_probabilities_are_refused() -> None:
+    logits, labels = torch.zeros(2, 3), torch.tensor([0, 1])
+    with pytest.raises(InputError, match=r"targets: requires the shape of the logits, \(2, 3\); found \(2, 2\)"):
+        uncertainty(logits, labels, torch.full((2, 2), 0.5))
+    with pytest.raises(InputError, match="soft: requires probabilities that sum to 1"):
+        uncertainty(logits, labels, torch.zeros(2, 3))
 
 
 def test_the_margin_pushes_potentials_away_from_the_threshold_on_both_sides() -> None:

@@ -16,7 +16,6 @@ from tern2lava.errors import UnsupportedError
 from tern2lava.train.losses import margin_loss
 from tern2lava.train.network import network
 from tern2lava.train.potentials import NORSE, SNNTORCH, SPIKINGJELLY, record_potentials
-from tern2lava.train.regularizer import margin_term
 from tern2lava.train.unroll import unroll
 
 STEPS, SAMPLES, INPUTS = 6, 3, 5
@@ -143,7 +142,8 @@ def test_a_stepped_network_has_the_margin_and_the_gradients_of_the_unrolled_one(
     model = network("12-3", (INPUTS,))
     x = torch.rand(STEPS, SAMPLES, INPUTS) * 3
     activity = unroll(model, x)
-    expected = margin_term(activity, 0.5)
+    before = {name: met + activity.threshold[name] for name, met in activity.met.items()}
+    expected = margin_loss(before, activity.threshold, 0.5)
     weights = list(model.parameters())
     wanted = torch.autograd.grad(expected, weights)
     with record_potentials(model) as potentials:

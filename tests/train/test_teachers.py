@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tern2lava.errors import InputError
-from tern2lava.train import teachers
+from tern2lava.train import regularizer
 from tern2lava.train.config import Experiment
 from tern2lava.train.experiment import run_experiment
 from tern2lava.train.run import Run
@@ -31,7 +31,7 @@ def test_each_fold_is_labelled_by_a_teacher_that_was_not_trained_on_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: dict[str, np.ndarray[Any, Any]] = {}
-    train, on = Run.train, teachers.logits_on
+    train, on = Run.train, regularizer.logits_on
     labelled: list[np.ndarray[Any, Any]] = []
 
     def watched(self: Run, stage: str, *rest: Any) -> None:
@@ -43,8 +43,8 @@ def test_each_fold_is_labelled_by_a_teacher_that_was_not_trained_on_it(
         return on(model, dataset, members, options)
 
     monkeypatch.setattr(Run, "train", watched)
-    monkeypatch.setattr(teachers, "logits_on", seen)
-    result = run_experiment(experiment(teacher={"folds": 3}), tmp_path)
+    monkeypatch.setattr(regularizer, "logits_on", seen)
+    result = run_experiment(experiment(distillation=None, regularizer={"folds": 3}), tmp_path)
     assert list(trained) == ["teacher-1", "teacher-2", "teacher-3", "student"]
     every = trained["student"]
     assert sorted(np.concatenate(labelled).tolist()) == list(range(60))
@@ -54,6 +54,14 @@ def test_each_fold_is_labelled_by_a_teacher_that_was_not_trained_on_it(
     judged = result["out_of_fold"]
     assert (judged["folds"], judged["samples"]) == (3, 60)
     assert judged["nll_scaled"] < judged["nll"]
+    again = experiment(distillation=None, regularizer={"labels": str(tmp_path / "soft-labels.npz")})
+    run_experiment(again, tmp_path / "again")
+    assert list(trained) == ["teacher-1", "teacher-2", "teacher-3", "student"]
+    first, second = (torch.load(path / "net.pt", weights_only=True) for path in (tmp_path, tmp_path / "again"))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    fewer = experiment(data=SMALL["data"] | {"train": 50}, regularizer=again.regularizer)
+    with pytest.raises(InputError, match=r"soft-labels\.npz: requires float32 logits of \(50, 10\); found "):
+        run_experiment(fewer, tmp_path / "few")
     assert result["teacher"] is None
     log = (tmp_path / "log.jsonl").read_text()
     assert '"distil"' not in log
@@ -63,7 +71,7 @@ def test_each_fold_is_labelled_by_a_teacher_that_was_not_trained_on_it(
 def test_an_interrupted_experiment_with_folds_ends_as_an_uninterrupted_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = experiment(teacher={"folds": 2})
+    settings = experiment(distillation=None, regularizer={})
     run_experiment(settings, tmp_path / "whole")
     run_epoch, left = Trainer.run_epoch, [3]
 
@@ -118,16 +126,10 @@ def test_training_does_not_run_a_teacher_whose_answers_are_kept(
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (
-            {"teacher": {"folds": 2}, "distillation": None},
-            r"teacher\.folds: requires distillation, .*; found none; add",
-        ),
-        ({"teacher": {"folds": 2, "checkpoint": "a.pt"}}, r"teacher\.checkpoint: requires one teacher; found folds"),
-        (
-            {"teacher": {"folds": 2}, "distillation": {"match": "rate"}},
-            r"distillation\.match: requires one teacher; fo",
-        ),
-        ({"distillation": {"share": 0.5}}, r"distillation\.share: requires teacher\.folds, .*; found none; add it"),
+        ({"regularizer": {"labels": "a.npz", "folds": 2}}, r"regularizer\.folds: requires teachers to train"),
+        ({"regularizer": {}, "training": {"mixup": 0.2}}, r"training\.mixup: requires no regularizer"),
+        ({"regularizer": {"neuron": "iaf"}}, r"regularizer\.neuron: requires a known neuron; found 'iaf'"),
+        ({"regularizer": {"neuron": "relu"}}, r"regularizer\.neuron: requires network\.readout membrane_sum"),
         ({"teacher": {"layers": "10"}, "start": "teacher"}, r"teacher\.layers: requires the layers of the network, "),
         (
             {"teacher": {"layers": "10"}, "distillation": {"match": "rate"}},
