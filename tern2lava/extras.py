@@ -60,7 +60,7 @@ ADDITIONS: dict[str, Addition] = {
     "images": _extra("images", "images of JPEG files to train on", PIL="Pillow"),
     "plots": _extra("plots", "train --plots", matplotlib="matplotlib"),
     "pandas": _extra("pandas", "report.to_frame() and other tables for pandas", pandas="pandas"),
-    "ray": _extra("ray", "verify --engine ray", ray="Ray"),
+    "ray": _extra("ray", "verify --engine ray, train --engine ray", ray="Ray"),
     "mapping": _extra("mapping", "the placements exact and mtkahypar", mtkahypar="Mt-KaHyPar", ortools="OR-tools"),
 }
 

@@ -67,6 +67,26 @@ def _judged(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def render_seeds(summary: dict[str, Any]) -> RenderableType:
+    """One row per metric, its mean over seeds and its interval; a column for each of what render_training shows."""
+    columns = [(key, summary[key]) for key in NAMES if key in summary]
+    config, seeds = summary["config"], summary["seeds"]
+    title = f"{config['data']['name']}: {config['network']['layers']}, {count(len(seeds), 'seed')}"
+    table = sheet(title, ("On the test samples", *(NAMES[key] for key, _ in columns)))
+    for key, heading, text in ROWS:
+        if any(key in values for _, values in columns):
+            table.add_row(heading, *(_over_seeds(values.get(key), text) for _, values in columns))
+    interval = f"mean [{summary['level']:.0%} interval of the mean, Student's t]; " if len(seeds) > 1 else ""
+    return Group(table, Paragraph(f"{interval}{summary['seconds']:.0f} s in all"))
+
+
+def _over_seeds(found: dict[str, Any] | None, text: str) -> str:
+    if found is None:
+        return NOTHING
+    mean = text.format(found["mean"])
+    return mean if found["low"] is None else f"{mean} [{text.format(found['low'])}, {text.format(found['high'])}]"
+
+
 def _storage(result: dict[str, Any]) -> list[str]:
     """Lines on what the weights take, and why the network was not compiled where it was not."""
     storage, compiled = result["storage"], result.get("compiled") or {}

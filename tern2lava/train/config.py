@@ -251,6 +251,7 @@ class Experiment(Keys):
     judge: JudgeKeys | None = None
     seed: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
     tensorboard: StrictBool = False
+    device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @property
     def starts_from_teacher(self) -> bool:
@@ -260,7 +261,7 @@ class Experiment(Keys):
     @property
     def digest(self) -> str:
         """SHA-256 of all settings: two experiments with the same digest are the same."""
-        text = json.dumps(self.model_dump(exclude={"tensorboard", "integer"}), sort_keys=True)
+        text = json.dumps(self.model_dump(exclude={"tensorboard", "integer", "device"}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def options(self, **change: Any) -> TrainingOptions:

@@ -16,6 +16,7 @@ from tern2lava.errors import InputError, Interrupted
 from tern2lava.train import checkpoint
 from tern2lava.train.config import Experiment
 from tern2lava.train.data import Dataset
+from tern2lava.train.device import device_of
 from tern2lava.train.encode import GRADED
 from tern2lava.train.log import Log
 from tern2lava.train.network import NeuronModel, network
@@ -58,7 +59,10 @@ class Run:
         self, stage: str, model: nn.Sequential, options: TrainingOptions, objective: Objective = cross_entropy,
         schedule: Schedule | None = None,
     ) -> None:  # fmt: skip
-        """Trains `model` in place to the end of `options`, from the saved state of this stage where there is one."""
+        """Trains `model` in place to the end of `options`, from the saved state of this stage where there is one.
+
+        It is moved to the experiment's device, and back when it is trained."""
+        model.to(device_of(self.experiment.device))
         trainer = Trainer(model, self.dataset, options, objective, schedule)
         path = self.out / f"{stage}-state.pt"
         if path.exists():
@@ -85,7 +89,7 @@ class Run:
                 checkpoint.save(path, {"digest": self.experiment.digest, "trainer": trainer.state()})
                 self.kept[stage] = trainer.epoch
         set_blend(model, 1.0)
-        model.eval()
+        model.cpu().eval()
 
     @contextmanager
     def _goes_on(self, stage: str, trainer: Trainer, options: TrainingOptions) -> Iterator[None]:

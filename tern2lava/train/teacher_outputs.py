@@ -47,7 +47,7 @@ def ask_anew(teacher: nn.Sequential, gain: float, match: str) -> Ask:
     """What runs the teacher, in evaluation mode and without gradient, on the input spikes of each step."""
 
     def ask(step: Step) -> Answers:
-        teacher.eval()
+        teacher.eval().to(step.x.device)
         with torch.no_grad():
             return answers_of(unroll(teacher, step.x, step.steps), gain, match)
 

@@ -27,3 +27,10 @@ def refuse(common: None, part: int) -> int:
 
 def divide(common: int, part: int) -> float:
     return part / common
+
+
+def dies_on_one(common: object, part: int) -> int:
+    """The part; the process dies of 1."""
+    if part == 1:
+        os._exit(9)
+    return part

@@ -42,7 +42,7 @@ def map_on_ray(
             raise BackendError(f"Ray did not start: {reason}; see RAY_ADDRESS, or leave --engine ray out") from None
     waiting: deque[Any] = deque()
     try:
-        task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(_run)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(answer)
         shared = ray.put(common)
         most = 2 * max(1, int(ray.cluster_resources().get("CPU", 1)))
         for part in parts:
@@ -59,7 +59,7 @@ def map_on_ray(
 
 
 @dataclass(frozen=True)
-class _Refusal:
+class Refusal:
     """An error that a task raised on purpose: errors that take several arguments do not survive pickling."""
 
     kind: type[Tern2LavaError]
@@ -72,12 +72,12 @@ class _Refusal:
         return error
 
 
-def _run(function: Callable[[Common, Part], Result], common: Common, part: Part) -> Result | _Refusal:
+def answer(function: Callable[[Common, Part], Result], common: Common, part: Part) -> Result | Refusal:
     """What the function returns, or the error that it raised on purpose."""
     try:
         return function(common, part)
     except Tern2LavaError as error:
-        return _Refusal(type(error), str(error), dict(vars(error)))
+        return Refusal(type(error), str(error), dict(vars(error)))
 
 
 def _result(ray: Any, reference: Any) -> Any:
@@ -86,7 +86,7 @@ def _result(ray: Any, reference: Any) -> Any:
     except ray.exceptions.RayError as error:
         reason = " ".join(str(error).split())[:300]
         raise BackendError(f"a shard of samples did not finish on Ray after {RETRIES} retries: {reason}") from None
-    if isinstance(result, _Refusal):
+    if isinstance(result, Refusal):
         raise result.error()
     return result
 
