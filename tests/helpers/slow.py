@@ -48,7 +48,7 @@ FILES = frozenset(
         "train/neurons/test_leaky_fused.py", "train/test_time.py", "train/test_families.py",
         "train/test_frameworks.py", "train/test_trainer.py", "train/test_training_bench.py",
         "docs/test_own_loop.py", "train/test_potentials.py", "train/uncertainty/test_ensembles.py",
-        "train/uncertainty/test_judge.py",
+        "train/uncertainty/test_judge.py", "train/test_ternarize_zoo.py",
         "docs/test_tutorials.py", "docs/test_readme.py", "docs/test_notebooks.py",
     )
 )  # fmt: skip
