@@ -26,7 +26,7 @@ from tern2lava.train.data import Dataset
 from tern2lava.train.data.corrupt import CORRUPTIONS, corrupted
 from tern2lava.train.encode import encode
 from tern2lava.train.evaluate import evaluate, evaluate_program
-from tern2lava.train.experiment import imported, merged
+from tern2lava.train.graphs import imported, merged
 from tern2lava.train.metrics import accuracy, ece, nll, softmax
 from tern2lava.train.run import Run
 from tern2lava.train.uncertainty.calibration import fit_temperature

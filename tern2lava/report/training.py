@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -23,6 +24,7 @@ ROWS = (
     ("in_band", "neuron-timesteps within the certificate's band", "{:.4%}"),
 )
 SCORE_NAMES = {"max_probability": "largest probability", "entropy": "entropy"}
+UNITS = {"cores": "cores", "bytes": "bytes of synaptic memory", "fan_in": "synapses of a neuron"}
 NAMES = {
     "teacher": "full-precision teacher", "model": "trained network", "integer": "its integers",
     "compiled": "its core images",
@@ -87,10 +89,22 @@ def _over_seeds(found: dict[str, Any] | None, text: str) -> str:
     return mean if found["low"] is None else f"{mean} [{text.format(found['low'])}, {text.format(found['high'])}]"
 
 
+def _target(target: dict[str, Any] | None) -> Iterator[str]:
+    """A line on what the network takes of the target that it was trained for, beside what it may take."""
+    if target is None or not target["limits"]:
+        return
+    pairs = [
+        f"{target['took'].get(name, NOTHING)} of {most:,} {UNITS[name]}" for name, most in target["limits"].items()
+    ]
+    verdict = "within what was asked of it" if target["met"] else "MORE than was asked of it"
+    yield f"{target['profile']}: {', '.join(pairs)}: {verdict}"
+
+
 def _storage(result: dict[str, Any]) -> list[str]:
     """Lines on what the weights take, and why the network was not compiled where it was not."""
     storage, compiled = result["storage"], result.get("compiled") or {}
-    lines = [f"{storage['weights']:,} weights, {storage['zeros']:.1%} of them zero; {result['seconds']:.0f} s"]
+    weights = f"{storage['weights']:,} weights, {storage['zeros']:.1%} of them zero; {result['seconds']:.0f} s"
+    lines = [*_target(result.get("target")), weights]
     if "refused" in compiled:
         lines.append(f"not compiled: {compiled['refused']}")
     elif compiled:

@@ -18,6 +18,7 @@ from tern2lava.sim.data.readout import needs_states
 from tern2lava.sim.engine.program import prepare
 from tern2lava.sim.engine.run import run as run_engine
 from tern2lava.sim.verify.threshold_margin import measure_band
+from tern2lava.train.chip.answers import taken
 from tern2lava.train.config import IntegerKeys
 from tern2lava.train.data import Dataset, limit
 from tern2lava.train.encode import encode
@@ -80,6 +81,7 @@ def image_metrics(compiled: Compiled, data: Dataset, options: TrainingOptions) -
     )
     values: dict[str, Any] = dict(evaluation.metrics(options.logit_gain, program))
     values["samples"] = len(data.test_y)
+    values |= taken(compiled)
     values["stored_bits"] = int(made.partition.used["synapse_bits"].sum())
     values["image_bits"] = 8 * (sum(map(len, made.images)) + len(made.host_image))
     values["coded_bits"] = 8 * sum(coded_bytes(node) for node in program.of_kind(Projection))

@@ -38,6 +38,18 @@ def _fraction_or_number(value: float) -> float:
     return value
 
 
+def _zeros(value: Any) -> Any:
+    """A fraction of zeros, or one for each layer that is named."""
+    given = value if isinstance(value, dict) else {"": value}
+    try:
+        found = {str(name): float(_number(fraction)) for name, fraction in given.items()}
+    except (TypeError, ValueError):
+        found = {"": -1.0}
+    if not all(0 <= fraction < 1 for fraction in found.values()):
+        raise ValueError("expected a fraction of zeros, at least 0 and below 1, or one for each layer that is named")
+    return found if isinstance(value, dict) else found[""]
+
+
 WHOLE = "whole_line"
 """The type of errors whose message is the whole of what is said."""
 # What the algorithms of earlier versions are called.
@@ -63,6 +75,7 @@ def _quantiser(name: str) -> str:
 Real = Annotated[float, BeforeValidator(_number)]
 Count = Annotated[StrictInt, Field(ge=1, le=10_000_000)]
 Fraction = Annotated[Real, Field(ge=0, lt=1)]
+Zeros = Annotated[float | dict[str, float], BeforeValidator(_zeros)]
 Held = Annotated[Real, Field(gt=0, le=10_000_000), AfterValidator(_fraction_or_number)]
 Weight = Annotated[Real, Field(ge=0)]
 Decay = Annotated[Real, Field(ge=0, le=1)]
@@ -164,7 +177,7 @@ class TernaryKeys(Keys):
 
     method: Annotated[StrictStr, AfterValidator(_quantiser)] = "learned"
     per: Literal["tensor", "channel"] = "channel"
-    sparsity: Fraction | None = None
+    sparsity: Zeros | None = None
     layers: list[StrictStr] | None = None
     ramp: Fraction = 0.25
     frozen: Annotated[StrictInt, Field(ge=0, le=10_000_000)] | None = None
@@ -233,6 +246,23 @@ class JudgeKeys(Keys):
     passes: Annotated[StrictInt, Field(ge=2, le=10_000)] | None = None
 
 
+class TargetKeys(Keys):
+    """What the network is trained for: a target; the most cores, bytes of synaptic memory and non-zero synapses of a
+    neuron that the compiled network may take (chip.answers; ternary.sparsity is then the least fraction of zeros); in
+    how many of the last epochs it runs through the target's integers (chip.through)."""
+
+    profile: StrictStr
+    cores: Count | None = None
+    bytes: Count | None = None
+    fan_in: Count | None = None
+    epochs: Annotated[StrictInt, Field(ge=0, le=10_000_000)] = 1
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """The limits that are given, by their keys."""
+        return {name: most for name in ("cores", "bytes", "fan_in") if (most := getattr(self, name)) is not None}
+
+
 class Experiment(Keys):
     """One training. algorithm: an entry of algorithms.ALGORITHMS; start: with fresh weights or those of the trained
     teacher. distillation: with the teacher's guidance; None: without."""
@@ -249,6 +279,7 @@ class Experiment(Keys):
     regularizer: RegularizerKeys | None = None
     integer: IntegerKeys | None = None
     judge: JudgeKeys | None = None
+    target: TargetKeys | None = None
     seed: Annotated[StrictInt, Field(ge=0, le=1_000_000)] = 0
     tensorboard: StrictBool = False
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -16,7 +16,13 @@ Conflict = tuple[tuple[str, ...], str]
 
 def conflict(experiment: Experiment) -> Conflict | None:
     """The first key that does not go with the others; None where all do."""
-    return _unused(experiment) or _frozen(experiment) or _teacher(experiment) or _regularizer(experiment)
+    return (
+        _unused(experiment)
+        or _frozen(experiment)
+        or _teacher(experiment)
+        or _regularizer(experiment)
+        or _target(experiment)
+    )
 
 
 def is_given(experiment: Experiment, path: tuple[str, ...]) -> bool:
@@ -86,4 +92,28 @@ def _regularizer(experiment: Experiment) -> Conflict | None:
                 f"requires network.readout membrane_sum, since {keys.neuron} has no spikes to count; found "
                 f"{experiment.network.readout}; write another neuron, or readout: membrane_sum"
             )
+    return None
+
+
+def _target(experiment: Experiment) -> Conflict | None:
+    target, integer = experiment.target, experiment.integer
+    if target is None:
+        return None
+    if integer is not None and is_given(experiment, ("integer", "target")) and integer.target != target.profile:
+        return ("integer", "target"), (
+            f"requires the target that the network is trained for, {target.profile}; found {integer.target}; leave it "
+            "out"
+        )
+    if target.epochs and experiment.training.mixup:
+        return ("training", "mixup"), (
+            "requires no epochs through the target's integers, which take no mixtures of samples; found "
+            f"{target.epochs}; leave mixup out, or write target.epochs: 0"
+        )
+    schedule = ALGORITHMS.get(experiment.algorithm).schedule
+    ternary = schedule(experiment).ternary if schedule is not None else target.epochs
+    if target.epochs > ternary:
+        return ("target", "epochs"), (
+            f"requires at most the {ternary} epochs in which weights are ternary; found {target.epochs}; lower it, or "
+            "raise ternary.frozen or training.epochs"
+        )
     return None

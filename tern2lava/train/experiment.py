@@ -10,24 +10,24 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from tern2lava.compiler.ir.graph import Graph, Level
-from tern2lava.compiler.passes.pipeline import lower_until
 from tern2lava.compiler.progress import Progress
 from tern2lava.errors import InputError
 from tern2lava.extras import require
 from tern2lava.files.json_text import read_json
 from tern2lava.train import checkpoint
 from tern2lava.train.algorithms import ALGORITHMS
-from tern2lava.train.config import DataKeys, Experiment, TrainingKeys
+from tern2lava.train.chip.target import judged, with_zeros, zeros_for
+from tern2lava.train.config import DataKeys, Experiment, IntegerKeys, TrainingKeys
 from tern2lava.train.conflicts import conflict
 from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
 from tern2lava.train.describe import describe
 from tern2lava.train.evaluate import evaluate
+from tern2lava.train.graphs import imported, merged, plain_copy
 from tern2lava.train.regularizer import SoftLabels, soft_labels
 from tern2lava.train.run import Run, scale_input
 from tern2lava.train.student import trained_student
 from tern2lava.train.teachers import needs_teacher, trained_teacher
-from tern2lava.train.ternarize import finalize, layers_with_weights
+from tern2lava.train.ternarize import layers_with_weights
 from tern2lava.train.uncertainty.judge import prepared
 from tern2lava.writing import write_file
 
@@ -41,24 +41,6 @@ def weight_storage(model: nn.Sequential, state: dict[str, Tensor]) -> dict[str, 
         "weights": count, "fp32_bits": 32 * count, "int8_bits": 8 * count, "ternary_bits": 2 * count,
         "zeros": zeros / count,
     }  # fmt: skip
-
-
-def imported(model: nn.Sequential, run: Run) -> Graph:
-    """The IMPORTED graph of a plain model."""
-    from tern2lava.frontends.modules.read import load_module
-
-    return load_module(
-        model,
-        run.dataset.shape,
-        run.experiment.training.steps,
-        levels=(0, run.top),
-        readout=run.experiment.network.readout,
-    )
-
-
-def merged(graph: Graph) -> Graph:
-    """The NORMAL graph of an IMPORTED one: one real-valued projection per wire, whose synapses can be counted."""
-    return lower_until(graph, Level.NORMAL)
 
 
 def chosen(keys: DataKeys, training: TrainingKeys, folder: Path | None) -> Dataset:
@@ -123,6 +105,9 @@ def run_experiment(
     result: dict[str, Any] = {
         "digest": experiment.digest, "config": experiment.model_dump(), "data": samples, "teacher": None,
     }  # fmt: skip
+    if experiment.target is not None:
+        zeros, result["target"] = zeros_for(run)
+        run = replace(run, experiment=with_zeros(experiment, zeros))
     teacher = trained_teacher(run) if needs_teacher(experiment) else None
     if teacher is not None:
         result["teacher"] = evaluate(teacher, dataset, options).metrics(
@@ -134,19 +119,22 @@ def run_experiment(
         labels = soft_labels(run, experiment.regularizer)
         result["out_of_fold"] = labels.judged
     trained = trained_student(run, teacher, labels)
-    plain, state = run.build(), finalize(trained)
-    plain.load_state_dict(scale_input(plain, state, 1 / run.top))
-    plain.eval()
+    plain = plain_copy(trained, run)
     graph = imported(plain, run)
     result["model"] = evaluate(plain, dataset, options, folded=True).metrics(options.logit_gain, merged(graph))
     if judge is not None:
         result["judge"] = judge.judge(plain, options, folded=True)
-    result["storage"] = weight_storage(plain, state)
+    result["storage"] = weight_storage(plain, plain.state_dict())
     checkpoint.save(out / "net.pt", plain.state_dict())
-    if experiment.integer is not None and ALGORITHMS.get(experiment.algorithm).ternary:
+    integer = experiment.integer
+    if (target := experiment.target) is not None:
+        integer = (integer or IntegerKeys()).model_copy(update={"target": target.profile})
+    if integer is not None and ALGORITHMS.get(experiment.algorithm).ternary:
         from tern2lava.train.compiled import compiled_metrics
 
-        result |= compiled_metrics(graph, dataset, options, experiment.integer)
+        result |= compiled_metrics(graph, dataset, options, integer)
+    if target is not None:
+        result["target"] = judged(result["target"], result["compiled"])
     result["seconds"] = time.perf_counter() - began
     net = describe(plain, dataset.shape, options.steps, levels=(0, run.top), readout=experiment.network.readout)
     write_file(out / "net.yaml", lambda path: path.write_text(net, encoding="utf-8"))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 from tern2lava.train.ternarize import freeze, set_blend
+from tern2lava.train.unroll import Activity, unroll
 
 
 class Schedule:
@@ -25,6 +28,11 @@ class Schedule:
         """The number of epochs in which codes may change."""
         return self.epochs - self.frozen
 
+    @property
+    def ternary(self) -> int:
+        """The number of whole epochs at the end in which all weights are ternary."""
+        return self.epochs - math.ceil(min(self.ramp, self.moving))
+
     def begin_epoch(self, model: nn.Module, epoch: int) -> None:
         """Called before each epoch, counted from 0."""
         if self.frozen and epoch >= self.moving:
@@ -41,3 +49,7 @@ class Schedule:
 
     def end_epoch(self, model: nn.Module, done: int) -> None:
         """Called after each epoch with the number of those done."""
+
+    def activity(self, model: nn.Sequential, x: Tensor, steps: int | None) -> Activity:
+        """What the network does on a batch, as unroll takes it."""
+        return unroll(model, x, steps)

@@ -6,6 +6,7 @@ from torch import nn
 
 from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.batch_norm import reestimate
+from tern2lava.train.chip.target import through_integers
 from tern2lava.train.distill import Distillation
 from tern2lava.train.regularizer import SoftLabels
 from tern2lava.train.run import Run
@@ -25,7 +26,9 @@ def trained_student(run: Run, teacher: nn.Sequential | None = None, labels: Soft
     algorithm.prepare(model, experiment)
     if algorithm.schedule is not None:
         objective = together(*objectives(run, teacher, labels))
-        run.train("student", model, experiment.options(), objective, algorithm.schedule(experiment))
+        run.train(
+            "student", model, experiment.options(), objective, through_integers(run, algorithm.schedule(experiment))
+        )
     if experiment.training.reestimate is not None:
         reestimate(model, run.inputs(experiment.training.reestimate))
     return model.eval()

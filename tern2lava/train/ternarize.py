@@ -6,7 +6,7 @@ so that any optimiser and any surrogate-gradient trainer works unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +21,8 @@ from tern2lava.train.quantisers import QUANTISERS
 from tern2lava.train.quantisers.quantiser import SCOPES, Ternary
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d)
+Sparsity = float | Mapping[str, float] | None
+"""The fraction of zeros: of every layer, by layer (as the quantiser has it where one is not named), or none given."""
 
 
 def layers_with_weights(model: nn.Module, names: Iterable[str] | None = None) -> dict[str, nn.Module]:
@@ -44,7 +46,7 @@ def ternarize(
     *,
     per: str = "tensor",
     layers: Iterable[str] | None = None,
-    sparsity: float | None = None,
+    sparsity: Sparsity = None,
     before_norm: Iterable[str] | None = None,
 ) -> nn.Module:
     """`model` itself, its layers (all, or those named) now with ternary weights; the methods are quantisers.QUANTISERS.
@@ -62,18 +64,30 @@ def ternarize(
     quantiser = QUANTISERS.get(method)
     if per not in SCOPES:
         raise InputError("per", f"requires one of {', '.join(SCOPES)}; found {per!r}; choose one of them")
-    if sparsity is not None and not 0.0 <= sparsity < 1.0:
-        raise InputError(
-            "sparsity",
-            f"requires a fraction of zero weights, at least 0 and below 1; found {sparsity}; give for example 0.6",
-        )
+    of = sparsity_of(model, sparsity)
     if sparsity is not None and not quantiser.takes_sparsity:
         others = one_of(tuple(each.name for each in QUANTISERS.registered() if each.takes_sparsity))
         raise InputError(
             "sparsity", f"requires a method with a threshold of its own; found {method}; leave it out, or take {others}"
         )
     fixed = set(followed_by_norm(model) if before_norm is None else layers_with_weights(model, before_norm))
-    return parametrized(model, layers, lambda name, weight: quantiser.make(weight, per, sparsity, fixed=name in fixed))
+    return parametrized(model, layers, lambda name, weight: quantiser.make(weight, per, of(name), fixed=name in fixed))
+
+
+def sparsity_of(model: nn.Module, sparsity: Sparsity) -> Callable[[str], float | None]:
+    """What says the fraction of zeros of a layer by its name; None: as the quantiser has it. InputError for fractions
+    that are none, and names of no layer."""
+    by_name = isinstance(sparsity, Mapping)
+    given = dict(sparsity) if isinstance(sparsity, Mapping) else {} if sparsity is None else {"": sparsity}
+    for fraction in given.values():
+        if not 0.0 <= fraction < 1.0:
+            raise InputError(
+                "sparsity",
+                f"requires a fraction of zero weights, at least 0 and below 1; found {fraction}; give for example 0.6",
+            )
+    if by_name:
+        layers_with_weights(model, given)
+    return given.get if by_name else lambda name: given.get("")
 
 
 def followed_by_norm(model: nn.Module) -> list[str]:

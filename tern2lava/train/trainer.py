@@ -20,7 +20,7 @@ from tern2lava.train.encode import GRADED, encode
 from tern2lava.train.groups import parameter_groups
 from tern2lava.train.schedule import Schedule
 from tern2lava.train.ternarize import set_blend
-from tern2lava.train.unroll import Activity, unroll
+from tern2lava.train.unroll import Activity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +176,7 @@ class Trainer:
             x, mixed = mix(x, steps, options.mixup, seed) if options.mixup else (x, None)
             with parametrize.cached():
                 with drawn_from(self.model, seed):
-                    activity = unroll(self.model, x, steps)
+                    activity = self.schedule.activity(self.model, x, steps)
                 step = Step(
                     x=x, steps=steps, labels=labels, activity=activity, members=torch.from_numpy(members),
                     logits=logits_of(activity, options.logit_gain), mixed=mixed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
@@ -47,12 +48,19 @@ class Activity:
         return self.spikes[next(reversed(self.met))]
 
 
-def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None) -> Activity:
+Through = Callable[[str, Ran, bool], Ran]
+"""What takes the name of a layer of neurons, what it did, and whether the classes are read from its potentials, and
+returns what it is to have done."""
+
+
+def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None, through: Through | None = None) -> Activity:
     """Activity of `model` for x (steps, batch, *shape): layers without state see all steps at once, as one batch.
 
     With `steps`, x is (batch, *shape) and the same in every step (direct encoding): what comes before the first layer
     of neurons runs once, up to a module that is random (dropout in training). Its numbers are those of one step; batch
     norm's running variance is that of all steps (constant.run_steady).
+
+    through: what may put other numbers in the place of those of each layer of neurons before they are handed on.
 
     BatchNorm in training mode takes its statistics over batch and time. A later layer sees the spikes of the same
     step. Raises UnsupportedError where a module is neither stateless nor in neurons.runner.NEURONS, or the last is no
@@ -63,8 +71,10 @@ def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None) -> Activit
         runner = runner_of(name, module)
         if runner is not None:
             ran = _run(runner, name, module, x, steps)
+            reads_potential = runner.reads_potential(module)
+            ran = through(name, ran, reads_potential) if through is not None else ran
             activity.met[name], activity.spikes[name], activity.threshold[name] = ran.met, ran.spikes, ran.threshold
-            activity.reads_potential = runner.reads_potential(module)
+            activity.reads_potential = reads_potential
             x, steps = ran.spikes, None
         elif not type(module).__module__.startswith("torch.nn.") and not isinstance(module, RANDOM):
             raise UnsupportedError(

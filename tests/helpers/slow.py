@@ -47,6 +47,8 @@ FILES = frozenset(
         "test_plugins.py", "frontends/test_load.py", "train/test_experiment.py", "train/test_seeds.py",
         "train/neurons/test_leaky_fused.py", "train/test_time.py", "train/test_families.py",
         "train/test_frameworks.py", "train/test_trainer.py", "train/test_training_bench.py",
+        "train/chip/test_target.py", "train/chip/test_through.py", "train/algorithms/test_algorithms.py",
+        "train/test_teachers.py",
         "docs/test_own_loop.py", "train/test_potentials.py", "train/uncertainty/test_ensembles.py",
         "train/uncertainty/test_judge.py", "train/test_ternarize_zoo.py",
         "docs/test_tutorials.py", "docs/test_readme.py", "docs/test_notebooks.py",

@@ -11,5 +11,5 @@ FULL = Algorithm(
     prepare=lambda model, experiment: None,
     schedule=lambda experiment: Schedule(experiment.training.epochs),
     ternary=False,
-    unused=("ternary", "indirect", "integer"),
+    unused=("ternary", "indirect", "integer", "target"),
 )

@@ -44,6 +44,11 @@ class Alternation(Schedule):
         super().__init__(epochs, frozen=frozen)
         self.phase, self.rho, self.growth = phase, rho, growth
 
+    @property
+    def ternary(self) -> int:
+        """Those with frozen codes."""
+        return self.frozen
+
     def before_batch(self, model: nn.Module, progress: float) -> None:
         """Full precision as long as codes may change, ternary afterwards."""
         set_blend(model, 0.0 if progress < self.moving else 1.0)

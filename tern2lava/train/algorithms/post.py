@@ -28,5 +28,14 @@ POST = Algorithm(
     prepare=_prepare,
     schedule=None,
     after=True,
-    unused=("ternary.method", "ternary.ramp", "ternary.frozen", "indirect", "start", "distillation", "regularizer"),
+    unused=(
+        "ternary.method",
+        "ternary.ramp",
+        "ternary.frozen",
+        "indirect",
+        "start",
+        "distillation",
+        "regularizer",
+        "target.epochs",
+    ),
 )

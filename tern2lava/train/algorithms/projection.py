@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tern2lava.train.quantisers.quantiser import Ternary
 from tern2lava.train.quantisers.rows import rows
-from tern2lava.train.ternarize import parametrizations, parametrized, ternaries
+from tern2lava.train.ternarize import Sparsity, followed_by_norm, parametrizations, parametrized, sparsity_of, ternaries
 
 
 def nearest(w: Tensor, sparsity: float | None) -> tuple[Tensor, Tensor]:
@@ -38,18 +38,20 @@ def nearest(w: Tensor, sparsity: float | None) -> tuple[Tensor, Tensor]:
 class Projected(Ternary):
     """A weight of full precision (blend 0) or ternary (blend 1), whose codes change in `project` alone.
 
-    Buffers `codes` (in {-1, 0, +1}, int8) and `dual` (U of ADMM) have the weight's shape; log_alpha is a parameter,
-    which has a gradient where the layer is ternary.
+    Buffers `codes` (in {-1, 0, +1}, int8) and `dual` (U of ADMM) have the weight's shape; log_alpha has a gradient
+    where the layer is ternary and its scale not fixed (in front of a batch norm, quantiser.Ternary).
     """
 
+    learns_scale = True
     codes: Tensor
     dual: Tensor
+    log_alpha: Tensor
 
-    def __init__(self, weight: Tensor, per: str, sparsity: float | None) -> None:
-        super().__init__(weight, per, sparsity)
+    def __init__(self, weight: Tensor, per: str, sparsity: float | None, *, fixed: bool = False) -> None:
+        super().__init__(weight, per, sparsity, fixed=fixed)
         self.blend = 0.0
         groups = len(rows(weight, per))
-        self.log_alpha = nn.Parameter(weight.new_zeros(groups, 1))
+        self.hold("log_alpha", weight.new_zeros(groups, 1))
         self.register_buffer("codes", torch.zeros_like(weight, dtype=torch.int8))
         self.register_buffer("dual", torch.zeros_like(weight))
         self.project(weight)
@@ -79,10 +81,11 @@ class Projected(Ternary):
 
 
 def project_layers(
-    model: nn.Module, *, per: str, layers: Iterable[str] | None = None, sparsity: float | None = None
+    model: nn.Module, *, per: str, layers: Iterable[str] | None = None, sparsity: Sparsity = None
 ) -> nn.Module:
     """`model` itself, its layers (all, or those named) now with Projected weights. Raises InputError as ternarize."""
-    return parametrized(model, layers, lambda name, weight: Projected(weight, per, sparsity))
+    of, fixed = sparsity_of(model, sparsity), set(followed_by_norm(model))
+    return parametrized(model, layers, lambda name, weight: Projected(weight, per, of(name), fixed=name in fixed))
 
 
 def projections(model: nn.Module) -> Iterator[tuple[Projected, Tensor]]:
