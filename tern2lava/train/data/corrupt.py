@@ -99,5 +99,9 @@ def corrupt(x: Bytes, kind: str, strength: int, *, top: int, seed: int = 0) -> B
 
 
 def corrupted(dataset: Dataset, kind: str, strength: int, *, seed: int = 0) -> Dataset:
-    """`dataset` with its test images corrupted."""
+    """`dataset` with its test images corrupted. InputError where its samples have a time axis."""
+    if dataset.time:
+        raise InputError(
+            "images", f"requires samples without a time axis; found {dataset.name}, which has one; corrupt images alone"
+        )
     return replace(dataset, test_x=corrupt(dataset.test_x, kind, strength, top=dataset.top, seed=seed))

@@ -1,5 +1,6 @@
 import hashlib
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,6 +88,12 @@ def test_what_is_no_image_or_no_corruption_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=says):
         corrupt(np.zeros(shape, np.uint8), kind, strength, top=16)
+
+
+def test_samples_with_a_time_axis_are_no_images() -> None:
+    data = digits()
+    with pytest.raises(InputError, match="images: requires samples without a time axis; found digits, which has one"):
+        corrupted(replace(data, time=True), "blur", 1)
 
 
 def test_the_page_has_every_corruption_and_the_strengths_of_the_noise() -> None:
