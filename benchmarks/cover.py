@@ -22,7 +22,6 @@ cover stimulus begins with the first steps of its first sample alone, of which a
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections import Counter
@@ -30,7 +29,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +41,6 @@ from tern2lava.compiler.image.core_image import decode_core
 from tern2lava.compiler.ir.graph import Graph, Input
 from tern2lava.compiler.ir.shapes import Spikes
 from tern2lava.compiler.mapped import map_program
-from tern2lava.demo.run import test_spikes
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import Tern2LavaError
 from tern2lava.hw_profiles import load_profile
@@ -56,6 +53,8 @@ from tern2lava.sim.verify.cover import Covered, cover, stimuli
 from tern2lava.sim.verify.driven import Stimulus
 from tern2lava.sim.verify.stimulus import frame_of, sources_of
 from tern2lava.sim.verify.thresholds import SideWatch
+from tern2lava.zoo import ZOO
+from tern2lava.zoo.samples import samples_of
 
 STIMULI = ("cover", "data", "all ones")
 
@@ -145,12 +144,12 @@ def all_ones(program: Graph) -> Stimulus:
 
 def demonstration(name: str, folder: Path) -> Subject:
     """A network of the demonstration on loihi2, and 100 of its test samples."""
-    files = Path(str(resources.files("tern2lava.demo")))
-    metrics = json.loads((files / "metrics.json").read_text(encoding="utf-8"))
-    api.compile(files / f"{name}.pt", "loihi2", net=files / f"{name}.yaml", out=folder / name)
+    net = ZOO.get(name)
+    with net.files() as files:
+        api.compile(files.weights, "loihi2", net=files.net, out=folder / name)
     bundle = read_bundle(folder / name)
     program = bundle.executable.program
-    spikes = np.asarray(test_spikes(metrics[name])["spikes"])[:100]
+    spikes = samples_of(net).spikes[:100]
     (node,) = program.of_kind(Input)
     return Subject(
         name=name, program=program, data=[*bundle.executable.images, bundle.executable.host_image],

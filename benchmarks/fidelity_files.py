@@ -7,7 +7,6 @@ network that is absent is left out, and the results say so.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from tern2lava.frontends.load import load
 from tern2lava.sim.reference.real import run_float
 from tern2lava.train.data import digits
 from tern2lava.train.encode import encode
+from tern2lava.zoo import ZOO
 
 PUBLISHED = Path(__file__).parents[1] / "examples" / "published"
 DEMO = Path(str(resources.files("tern2lava.demo")))
@@ -33,15 +33,15 @@ CALIBRATING = 32
 
 def _demo(name: str) -> Samples:
     """Digits as the demo encodes them: its test set is counted, the first of its training set calibrate."""
-    recorded = json.loads((DEMO / "metrics.json").read_text(encoding="utf-8"))[name]
-    options = recorded["options"]
+    config = ZOO.get(name).metrics()["config"]
+    keys, seed = config["training"], config["seed"]
 
     def part(wanted: str) -> tuple[Array, Array]:
-        data = digits(seed=recorded["split_seed"])
+        data = digits()
         x, y = (
             (data.test_x, data.test_y) if wanted == COUNT else (data.train_x[:CALIBRATING], data.train_y[:CALIBRATING])
         )
-        return encode(x, options["steps"], method=options["encoding"], top=data.top, seed=options["seed"]), y
+        return encode(x, keys["steps"], method=keys["encoding"], top=data.top, seed=seed), y
 
     return part
 

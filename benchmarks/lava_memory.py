@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import os
 import sys
 import tempfile
@@ -24,13 +23,14 @@ import numpy as np
 
 from tern2lava import api
 from tern2lava.bundle import Bundle, read_bundle
-from tern2lava.demo.run import test_spikes
 from tern2lava.sim.data.spike_file import SpikeData, make_spikes
 from tern2lava.sim.lava.child import LavaChild
 from tern2lava.sim.lava.cores import run_cores
 from tern2lava.sim.lava.processes import run_stock
 from tern2lava.sim.lava.shared_arrays import SharedArrays
 from tern2lava.sim.verify.shard import LavaMode
+from tern2lava.zoo import ZOO
+from tern2lava.zoo.samples import samples_of
 
 RESULTS = Path(__file__).resolve().parent / "results" / "lava_memory.md"
 # Bytes that a run may add: the allocator's arenas wander by some MiB, a kept copy of one run's arrays would show.
@@ -70,7 +70,7 @@ def demo_bundle(folder: Path) -> tuple[Bundle, SpikeData]:
     data = resources.files("tern2lava.demo")
     api.compile(str(data / "mlp.pt"), "loihi2", net=str(data / "mlp.yaml"), out=folder / "mlp")
     bundle = read_bundle(folder / "mlp")
-    arrays = test_spikes(json.loads((data / "metrics.json").read_text(encoding="utf-8"))["mlp"])
+    arrays = samples_of(ZOO.get("mlp")).arrays
     return bundle, make_spikes({key: value[:4] for key, value in arrays.items()}, bundle.executable.program)
 
 

@@ -128,20 +128,17 @@ def growth(budget: float) -> list[tuple[str, str, float, float]]:
 def verification(samples: int) -> list[tuple[str, float]]:
     """(network, seconds) of tern2lava.verify on `samples` test samples of each demonstration network: the engine on
     all, reference and core images on 10; compiled kernels loaded before."""
-    import json
-    from importlib import resources
-
     from tern2lava import api
-    from tern2lava.demo.run import NETS, test_spikes
+    from tern2lava.zoo import DIGITS, chosen
+    from tern2lava.zoo.samples import samples_of
 
-    data = resources.files("tern2lava.demo")
-    metrics = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
     found = []
-    for name in NETS:
-        with tempfile.TemporaryDirectory() as folder:
-            api.compile(str(data / f"{name}.pt"), "loihi2", net=str(data / f"{name}.yaml"), out=Path(folder) / name)
+    for net in chosen(DIGITS):
+        name = net.name
+        with tempfile.TemporaryDirectory() as folder, net.files() as files:
+            api.compile(files.weights, "loihi2", net=files.net, out=Path(folder) / name)
             bundle = read_bundle(Path(folder) / name)
-            arrays = test_spikes(metrics[name])
+            arrays = samples_of(net).arrays
             once = len(arrays["labels"])
             many = {key: np.concatenate([value] * -(-samples // once))[:samples] for key, value in arrays.items()}
             node = bundle.executable.program.of_kind(Input)[0]

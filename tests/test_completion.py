@@ -1,4 +1,4 @@
-"""Shells complete commands, options, targets, formats, engines, efforts and verdicts; nothing heavy is imported."""
+"""Shells complete commands, options and names (targets, networks, verdicts, ...); nothing heavy is imported."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ def test_a_target_is_completed_without_numpy() -> None:
         (complete.exporters, "", list(EXPORTERS.names())),
         (complete.efforts, "t", ["thorough"]),
         (complete.engines, "f", ["fast"]),
+        (complete.networks, "co", ["conv"]),
         (complete.verdicts, "exec", ["execution"]),
         (complete.verdicts, "execution,arithmetic=1%,", [
             f"execution,arithmetic=1%,{name}" for name in ("reading", "ranges", "images")

@@ -1,4 +1,4 @@
-"""The demonstration on both committed networks."""
+"""The demonstration on networks of the zoo."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from rich.console import Console
 from nodes import there
 from tern2lava import api
 from tern2lava.bundle import read_bundle
-from tern2lava.demo.run import NETS, DemoResult, run_demo
+from tern2lava.demo.run import DemoResult, run_demo
 from tern2lava.effort import EFFORTS
 from tern2lava.errors import InputError
 from tern2lava.sim.verify.shard import amounts
+
+NETS = ("mlp", "conv")
 
 
 @pytest.fixture(scope="module")

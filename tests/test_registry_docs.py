@@ -27,6 +27,7 @@ from tern2lava.train.network import WORDS
 from tern2lava.train.neurons.runner import NEURONS
 from tern2lava.train.quantisers import QUANTISERS
 from tern2lava.train.surrogate import SURROGATES
+from tern2lava.zoo import ZOO
 
 ROOT = Path(__file__).parents[1]
 REGISTRIES: dict[str, Registry[Any]] = {
@@ -35,7 +36,7 @@ REGISTRIES: dict[str, Registry[Any]] = {
     "SETS": SETS,
     "NEURONS": NEURONS,
     "FAMILIES": FAMILIES, "WORDS": WORDS, "SURROGATES": SURROGATES,
-    "ALGORITHMS": ALGORITHMS,
+    "ALGORITHMS": ALGORITHMS, "ZOO": ZOO,
     "QUANTISERS": QUANTISERS,
 }  # fmt: skip
 

@@ -9,8 +9,8 @@ from slow import FILES, TESTS, is_slow
 
 HERE = Path(__file__).parent
 PACKAGE = HERE.parent / "tern2lava"
-# Rooms whose tests have another name than they; the demonstration is trained, run and shown by tests of their own.
-ELSEWHERE = {"cli": "test_startup.py", "demo": "train", "sim/lava/procs": "sim/lava"}
+# Rooms whose tests have another name than they; the demonstration shows networks of the zoo.
+ELSEWHERE = {"cli": "test_startup.py", "demo": "zoo", "sim/lava/procs": "sim/lava"}
 
 
 def functions_of(file: str) -> set[str]:

@@ -26,6 +26,13 @@ def engines(incomplete: str) -> list[str]:
     return _beginning(incomplete, ENGINES.names())
 
 
+def networks(incomplete: str) -> list[str]:
+    """The networks of the zoo and their groups."""
+    from tern2lava.zoo import ZOO
+
+    return _beginning(incomplete, dict.fromkeys((*(net.group for net in ZOO.registered()), *ZOO.names())))
+
+
 def efforts(incomplete: str) -> list[str]:
     """The presets of --effort."""
     return _beginning(incomplete, EFFORTS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tern2lava.cli import complete
 from tern2lava.cli.app import Debug, Json, Target, app, console, print_json
 from tern2lava.cli.progress import progress_bar
 from tern2lava.errors import InputError
@@ -93,7 +94,10 @@ def _train_seeds(common: Seeded, text: str, workers: int, engine: str, *, plots:
         console().print(render_seeds(summary))
 
 
-@app.command(epilog="Example: tern2lava demo -o demo/\n\nThe whole proof: tern2lava demo --full")
+@app.command(
+    epilog="Example: tern2lava demo -o demo/\n\nThe whole proof: tern2lava demo --full\n\n"
+    "Other networks: tern2lava demo --list, tern2lava demo --net NAME"
+)
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder that keeps bundles, spikes and report.json.")] = Path(
         "tern2lava-demo"
@@ -106,14 +110,33 @@ def demo(
             "--full", help="Verify as `verify` does; else as `verify --effort quick`, and the verdict says so."
         ),
     ] = False,
+    net: Annotated[
+        str,
+        typer.Option(
+            "--net", help="A network of the zoo, or a group of them (see --list).", autocompletion=complete.networks
+        ),
+    ] = "digits",
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="Folder of its data: all test samples, not those that ship with it."),
+    ] = None,
+    lists: Annotated[bool, typer.Option("--list", help="List the networks of the zoo, and run none.")] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Two ternary networks trained on 8x8 digits: compile, map, verify in Lava, report."""
+    """Two ternary networks trained on 8x8 digits, or others: compile, map, verify in Lava, report."""
+    if lists:
+        from tern2lava.zoo.listing import listed, listing
+
+        if as_json:
+            print_json(listed())
+        else:
+            console().print(listing())
+        return
     from tern2lava.demo.run import run_demo
 
     with progress_bar(as_json) as progress:
-        result = run_demo(out, target, samples, progress=progress, full=full)
+        result = run_demo(out, target, samples, progress=progress, net=net, data_dir=data_dir, full=full)
     if as_json:
         print_json(result.to_dict())
     else:

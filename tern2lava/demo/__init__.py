@@ -1,1 +1,1 @@
-"""The two demonstration networks, trained by benchmarks/train_demo.py, and the samples they are tested on."""
+"""The demonstration: its two networks, of the group digits of the zoo, and its command."""

@@ -1,11 +1,10 @@
-"""The demonstration: both committed networks compiled, mapped, verified in Lava and reported."""
+"""The demonstration: networks of the zoo compiled, mapped, verified in Lava and reported."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,22 +21,30 @@ from tern2lava.report.sheet import Heading, Paragraph
 from tern2lava.report.short import short_certificate, short_cores, short_memory, short_roundings
 from tern2lava.report.verdict_tables import verdict_lines
 from tern2lava.sim.verify.verify import Progress
-from tern2lava.train.data import digits
-from tern2lava.train.encode import encode
 from tern2lava.writing import write_file
-
-NETS = ("mlp", "conv")
+from tern2lava.zoo import DIGITS, ZooNet, chosen
+from tern2lava.zoo.samples import samples_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetResult:
-    """One network: its report, and accuracies on the whole test set (trained model as recorded, compiled program)."""
+    """One network: its report, and accuracies on the same test samples (trained model as recorded, compiled program).
+    whole: the number of test samples that there are."""
 
     name: str
     report: Report
     test_samples: int
+    whole: int
     trained_accuracy: float
     compiled_accuracy: float
+
+    def accuracies(self) -> str:
+        """The line of the accuracies."""
+        on = f"all {count(self.whole, 'test sample')}"
+        if self.test_samples < self.whole:
+            on = f"{self.test_samples:,} of {count(self.whole, 'test sample')}"
+        compiled, trained = f"{100 * self.compiled_accuracy:.2f} %", f"{100 * self.trained_accuracy:.2f} %"
+        return f"{self.name}: accuracy on {on}: compiled {compiled}, as trained {trained}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +57,7 @@ class DemoResult:
 
     @property
     def met(self) -> bool:
-        """Whether every verdict that is required is met, for both networks."""
+        """Whether every verdict that is required is met, for each network."""
         return all(net.report.verification is not None and net.report.verification.met for net in self.nets)
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,6 +68,7 @@ class DemoResult:
             "nets": {
                 net.name: {
                     "test_samples": net.test_samples,
+                    "whole": net.whole,
                     "trained_accuracy": net.trained_accuracy,
                     "compiled_accuracy": net.compiled_accuracy,
                     "report": net.report.model_dump(mode="json"),
@@ -81,14 +89,7 @@ class DemoResult:
         for net in self.nets:
             proof = net.report.verification
             assert proof is not None
-            parts += [
-                Paragraph(
-                    f"{net.name}: accuracy on all {count(net.test_samples, 'test sample')}: compiled "
-                    f"{100 * net.compiled_accuracy:.2f} %, as trained {100 * net.trained_accuracy:.2f} %",
-                    style="bold",
-                ),
-                verdict_lines(proof),
-            ]
+            parts += [Paragraph(net.accuracies(), style="bold"), verdict_lines(proof)]
         assumed = assumed_line(self.nets[0].report)
         parts += [Paragraph(assumed)] if assumed else []
         if not self.full:
@@ -106,56 +107,57 @@ class DemoResult:
 
 
 def run_demo(
-    folder: Path, target: str, samples: int, progress: Progress | None = None, *, full: bool = False
+    folder: Path,
+    target: str,
+    samples: int,
+    progress: Progress | None = None,
+    *,
+    net: str = DIGITS,
+    data_dir: Path | None = None,
+    full: bool = False,
 ) -> DemoResult:
-    """Compile and verify both networks for `target`, leaving everything in `folder`, a page of each too.
+    """Compile and verify the networks that `net` names (a network of the zoo, or a group of them) for `target`, leaving
+    everything in `folder`, a page of each too.
 
-    full: verify with the effort normal; else with quick, whose verdict says what did not run (docs/effort.md). Raises
+    data_dir: the files of their data; without it, the samples that ship with them are run. full: verify with the effort
+    normal; else with quick, whose verdict says what did not run (docs/effort.md). Raises InputError,
     MissingPackageError where Lava is not installed.
     """
+    nets = chosen(net)
     require("lava")
-    data = resources.files("tern2lava.demo")
-    metrics = json.loads((data / "metrics.json").read_text(encoding="utf-8"))
-    results = []
-    for name in NETS:
-
-        def tell(what: str, done: int, total: int, net: str = name) -> None:
-            if progress is not None:
-                progress(f"{net}: {what}", done, total)
-
-        arrays = test_spikes(metrics[name])
-        spikes = folder / f"{name}-test.npz"
-        write_file(spikes, _writer(arrays))
-        with resources.as_file(data) as files:
-            api.compile(
-                files / f"{name}.pt", target, net=files / f"{name}.yaml", out=folder / name,
-                recorded=files / f"{name}-run.npz", progress=tell,
-            )  # fmt: skip
-        bundle = read_bundle(folder / name)
-        compiled = api.simulate(bundle, arrays, progress=tell)
-        report = api.verify(bundle, arrays, samples=samples, progress=tell, effort="normal" if full else "quick")
-        api.report(folder / name, compare_bits=8, html=folder / f"{name}.html", data=arrays)
-        assert compiled.accuracy is not None
-        results.append(
-            NetResult(
-                name=name,
-                report=report,
-                test_samples=len(compiled.predictions),
-                trained_accuracy=metrics[name]["test_accuracy"],
-                compiled_accuracy=compiled.accuracy,
-            )
-        )
-    result = DemoResult(folder=folder, nets=tuple(results), full=full)
+    results = tuple(_shown(each, folder, target, samples, progress, data_dir, full) for each in nets)
+    result = DemoResult(folder=folder, nets=results, full=full)
     text = json.dumps(result.to_dict(), indent=1) + "\n"
     write_file(folder / "report.json", lambda path: path.write_text(text, encoding="utf-8"))
     return result
 
 
-def test_spikes(recorded: dict[str, Any]) -> dict[str, Any]:
-    """The whole test set of the digits, encoded as the network was trained: `spikes` and `labels`."""
-    dataset, options = digits(seed=recorded["split_seed"]), recorded["options"]
-    spikes = encode(dataset.test_x, options["steps"], method=options["encoding"], top=dataset.top, seed=options["seed"])
-    return {"spikes": spikes, "labels": dataset.test_y}
+def _shown(
+    net: ZooNet, folder: Path, target: str, samples: int, progress: Progress | None, data_dir: Path | None, full: bool
+) -> NetResult:
+    """What the demonstration finds of one network."""
+
+    def tell(what: str, done: int, total: int) -> None:
+        if progress is not None:
+            progress(f"{net.name}: {what}", done, total)
+
+    tested = samples_of(net, data_dir)
+    write_file(folder / f"{net.name}-test.npz", _writer(tested.arrays))
+    with net.files() as files:
+        api.compile(files.weights, target, net=files.net, out=folder / net.name, recorded=files.run, progress=tell)
+    bundle = read_bundle(folder / net.name)
+    compiled = api.simulate(bundle, tested.arrays, progress=tell)
+    report = api.verify(bundle, tested.arrays, samples=samples, progress=tell, effort="normal" if full else "quick")
+    api.report(folder / net.name, compare_bits=8, html=folder / f"{net.name}.html", data=tested.arrays)
+    assert compiled.accuracy is not None
+    return NetResult(
+        name=net.name,
+        report=report,
+        test_samples=len(tested.labels),
+        whole=tested.whole,
+        trained_accuracy=tested.accuracy,
+        compiled_accuracy=compiled.accuracy,
+    )
 
 
 def _writer(arrays: dict[str, Any]) -> Callable[[Path], None]:

@@ -64,7 +64,7 @@ MAY = {
     "export/nirdata.py": "writes",
     "train/log.py": "what it writes itself",
     "api/recording.py": "writes",
-    "demo/run.py": "files of the package itself, and files that it writes",
+    "demo/run.py": "writes",
     "hw_profiles/loader.py": "profiles that lie in a package, which may be packed; held against the same bounds",
 }
 

@@ -57,6 +57,7 @@ FILES = frozenset(
 
 TESTS = frozenset(
     (
+        "zoo/test_nets.py::test_the_integers_have_the_stated_accuracy_on_the_samples_that_are_at_hand",
         "train/neurons/test_plif.py::test_it_computes_what_spikingjellys_parametric_neuron_does",
         "docs/test_site.py::test_the_reference_of_functions_has_every_public_name",
         "prove/arithmetic/test_exhaustion.py::"

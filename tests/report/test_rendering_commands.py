@@ -117,7 +117,9 @@ def test_a_proof_in_lava_names_its_processes(run: Run, conv: Path) -> None:
         assert execution.what in whole
     result = DemoResult(
         folder=conv,
-        nets=(NetResult(name="mlp", report=report, test_samples=3, trained_accuracy=1.0, compiled_accuracy=0.5),),
+        nets=(
+            NetResult(name="mlp", report=report, test_samples=3, whole=3, trained_accuracy=1.0, compiled_accuracy=0.5),
+        ),
     )
     assert "50.00 %" in check_shown(result.render())
 

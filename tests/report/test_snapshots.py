@@ -8,7 +8,6 @@ run, are put in by hand.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -25,7 +24,6 @@ from tern2lava import api
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.target.rules import support_table
 from tern2lava.demo.run import DemoResult, NetResult
-from tern2lava.demo.run import test_spikes as demo_spikes
 from tern2lava.frontends.inspect.read import inspect_file
 from tern2lava.hw_profiles import load_profile, profile_names
 from tern2lava.report.build import make_report
@@ -47,6 +45,8 @@ from tern2lava.report.terminal import render, render_short
 from tern2lava.report.training import render_training
 from tern2lava.report.verdict_tables import verification_table
 from tern2lava.report.what_if import what_if_table
+from tern2lava.zoo import ZOO
+from tern2lava.zoo.samples import samples_of
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 WIDTHS = (80, 120, 200)
@@ -69,7 +69,7 @@ def compiled() -> Report:
 @cache
 def verified() -> Report:
     """The same network for loihi2, verified without Lava on a few samples; what only Lava shows is written here."""
-    data = demo_spikes(json.loads((DEMO / "metrics.json").read_text(encoding="utf-8"))["conv"])
+    data = samples_of(ZOO.get("conv")).arrays
     with tempfile.TemporaryDirectory() as folder:
         where = Path(folder) / "conv"
         api.compile(DEMO / "conv.pt", "loihi2", net=DEMO / "conv.yaml", out=where, recorded=DEMO / "conv-run.npz")
@@ -158,7 +158,9 @@ def trained() -> RenderableType:
 def demonstrated() -> RenderableType:
     report = verified()
     nets = tuple(
-        NetResult(name=name, report=report, test_samples=539, trained_accuracy=0.9667, compiled_accuracy=0.9685)
+        NetResult(
+            name=name, report=report, test_samples=539, whole=539, trained_accuracy=0.9667, compiled_accuracy=0.9685
+        )
         for name in ("mlp", "conv")
     )
     return DemoResult(folder=Path("tern2lava-demo"), nets=nets).render()
