@@ -32,6 +32,7 @@ from training_table import check, markdown
 from tern2lava.errors import InputError
 from tern2lava.train.config import Experiment
 from tern2lava.train.data import hold_out, load_dataset
+from tern2lava.train.data.sets import FASHION_FOLDER
 from tern2lava.train.experiment import run_experiment
 from tern2lava.writing import write_file
 
@@ -70,14 +71,20 @@ class Bench:
         taken = folder / "cpu-seconds.txt"
         if not (folder / DONE).exists() or not taken.exists():
             began = time.process_time()
-            run_experiment(experiment, folder, data_dir=self.data_dir)
+            run_experiment(experiment, folder, data_dir=folder_of(self.case, self.data_dir))
             taken.write_text(f"{time.process_time() - began:.1f}\n")
         return experiment, float(taken.read_text())
 
 
+def folder_of(case: Case, data_dir: Path | None) -> Path | None:
+    """Where a case's data are: the installed Fashion-MNIST goes before data_dir."""
+    installed = case.data["name"] == "fashion-mnist" and FASHION_FOLDER.exists()
+    return None if installed else data_dir
+
+
 def sets_of(case: Case, data_dir: Path | None) -> Sets:
     """The data of a case: the held-out samples, the test samples, MNIST where it is at hand."""
-    test = load_dataset(case.data["name"], data_dir)
+    test = load_dataset(case.data["name"], folder_of(case, data_dir))
     held = hold_out(test, case.data["hold_out"]) if "hold_out" in case.data else test
     other = None
     if case.data["name"] == "fashion-mnist":
@@ -98,7 +105,7 @@ def run(arguments: argparse.Namespace, store: Store, keep: Path) -> Iterator[str
     torch.set_num_threads(1)  # small networks gain little from more, and sums keep one order
     for name in arguments.only:
         case = quickened(CASES[name]) if arguments.quick else CASES[name]
-        bench = Bench(name=name, case=case, sets=sets_of(case, arguments.data_dir), keep=keep, data_dir=None)
+        bench = Bench(name=name, case=case, sets=sets_of(case, arguments.data_dir), keep=keep, data_dir=arguments.data_dir)
         every = "else" in case.seeds
         methods = arguments.methods or [m for m in METHODS if m in case.seeds or (every and m != "start")]
         most = max(case.seeds.values())

@@ -92,11 +92,16 @@ class Pair:
     seeds: int
 
 
+def having(runs: Runs, method: str, wanted: Value) -> list[int]:
+    """The seeds of which a value was measured."""
+    return [seed for seed, record in runs.get(method, {}).items() if wanted(record) is not None]
+
+
 def difference(runs: Runs, one: str, other: str, wanted: Value, least: int = 2) -> Pair | None:
-    """one - other; None where fewer than `least` seeds have both."""
-    both = sorted(set(runs.get(one, {})) & set(runs.get(other, {})))
+    """one - other over the seeds that have both; None where fewer than `least` have."""
+    both = sorted(set(having(runs, one, wanted)) & set(having(runs, other, wanted)))
     values = [(wanted(runs[one][seed]), wanted(runs[other][seed])) for seed in both]
-    if len(both) < least or any(a is None or b is None for a, b in values):
+    if len(both) < least:
         return None
     found = paired([float(a) for a, _ in values if a is not None], [float(b) for _, b in values if b is not None])
     return Pair(mean=found.mean, low=found.low, high=found.high, seeds=len(both))
@@ -197,11 +202,11 @@ def _precision(found: Mapping[str, Runs]) -> list[Bar]:
 def _shift(found: Mapping[str, Runs]) -> list[Bar]:
     """On samples of another data set, and corrupted ones."""
     runs = found.get(PAIR, {})
-    auroc = difference(runs, OURS, "direct", value("auroc", times=100))
+    auroc = difference(runs, OURS, "direct", value("auroc", times=100), 5)
     cells = [record["shifted"] for record in runs.get(OURS, {}).values() if "shifted" in record]
     better = None
     if cells:
-        pairs = [difference(runs, OURS, "direct", value("shifted", cell, "nll")) for cell in cells[0]]
+        pairs = [difference(runs, OURS, "direct", value("shifted", cell, "nll"), 5) for cell in cells[0]]
         better = None if None in pairs else float(sum(pair.mean < 0 for pair in pairs if pair is not None))
     return [
         Bar(name="AUROC of MNIST gained, points", measured=auroc and auroc.mean, sign=">=", limit=1.0),
