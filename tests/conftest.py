@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,8 +79,18 @@ def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> 
 Shape = tuple[int, ...]
 
 
+FORKS = ("tests/writing/test_killed.py",)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks each test as slow (helpers/slow.py) or fast."""
+    """Marks each test as slow (helpers/slow.py) or fast. Files that fork go first, since a fork takes four times as
+    long in a process that other tests have filled; then slow ones, then those of most tests, so that workers end
+    together."""
+    tests = Counter(item.nodeid.partition("::")[0] for item in items)
+    files = {
+        file: (file not in FORKS, not is_slow(file.removeprefix("tests/")), -number) for file, number in tests.items()
+    }
+    items.sort(key=lambda item: files[item.nodeid.partition("::")[0]])
     for item in items:
         name = item.nodeid.partition("[")[0].removeprefix("tests/")
         item.add_marker(pytest.mark.slow if is_slow(name) else pytest.mark.fast)
