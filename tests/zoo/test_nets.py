@@ -122,3 +122,10 @@ def test_other_data_than_those_trained_on_are_refused(monkeypatch: pytest.Monkey
     monkeypatch.setattr(ZooNet, "metrics", lambda self: changed)
     with pytest.raises(InputError, match=r"requires the data of mlp, SHA-256 000000000000; found [0-9a-f]{12}; get"):
         samples_of(net, tmp_path)
+
+
+def test_a_network_whose_recordings_do_not_ship_asks_for_their_folder() -> None:
+    with pytest.raises(
+        InputError, match=r"requires the folder of its files; found none; add --data-dir"
+    ):
+        samples_of(ZOO.get("spoken-digits"))
