@@ -34,6 +34,11 @@ def test_apart_alike_and_reversed() -> None:
     assert fpr_at_recall(low, high) == 1
 
 
+def test_a_threshold_that_accepts_just_the_recall_is_taken() -> None:
+    # 19 of 20 are 95 %: the one at 1.0 may be lost, and with it the others at 1.5 are not accepted.
+    assert fpr_at_recall(np.r_[np.full(19, 2.0), 1.0], np.array([1.5, 1.5, 3.0, 3.0])) == 0.5
+
+
 def test_a_surer_sample_scores_higher() -> None:
     p = np.array([[0.98, 0.01, 0.01], [0.5, 0.3, 0.2], [1 / 3] * 3])
     for score in SCORES.values():

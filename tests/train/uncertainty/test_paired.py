@@ -28,8 +28,10 @@ def test_it_excludes_zero_where_the_paired_test_rejects() -> None:
 
 
 def test_the_bootstrap_is_the_same_for_a_seed_and_covers_about_its_level() -> None:
-    assert paired(A, B, method="bootstrap") == paired(A, B, method="bootstrap")
     rng = np.random.default_rng(1)
+    few = rng.normal(size=12).tolist()
+    once, again, other = (paired(few, [0.0] * 12, method="bootstrap", seed=seed) for seed in (0, 0, 1))
+    assert once == again != other
     covered = 0
     for _ in range(20):
         a = rng.normal(1.0, 2.0, 30)
