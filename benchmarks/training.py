@@ -105,7 +105,8 @@ def run(arguments: argparse.Namespace, store: Store, keep: Path) -> Iterator[str
     torch.set_num_threads(1)  # small networks gain little from more, and sums keep one order
     for name in arguments.only:
         case = quickened(CASES[name]) if arguments.quick else CASES[name]
-        bench = Bench(name=name, case=case, sets=sets_of(case, arguments.data_dir), keep=keep, data_dir=arguments.data_dir)
+        sets = sets_of(case, arguments.data_dir)
+        bench = Bench(name=name, case=case, sets=sets, keep=keep, data_dir=arguments.data_dir)
         every = "else" in case.seeds
         methods = arguments.methods or [m for m in METHODS if m in case.seeds or (every and m != "start")]
         most = max(case.seeds.values())

@@ -125,7 +125,5 @@ def test_other_data_than_those_trained_on_are_refused(monkeypatch: pytest.Monkey
 
 
 def test_a_network_whose_recordings_do_not_ship_asks_for_their_folder() -> None:
-    with pytest.raises(
-        InputError, match=r"requires the folder of its files; found none; add --data-dir"
-    ):
+    with pytest.raises(InputError, match=r"requires the folder of its files; found none; add --data-dir"):
         samples_of(ZOO.get("spoken-digits"))

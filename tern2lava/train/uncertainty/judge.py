@@ -14,8 +14,8 @@ from torch import nn
 from tern2lava.compiler.ir.shapes import Array, Ints, Reals
 from tern2lava.errors import InputError
 from tern2lava.train.config import JudgeKeys
-from tern2lava.train.data import Dataset, hold_out, load_dataset
-from tern2lava.train.data.corrupt import CORRUPTIONS, STRENGTHS, corrupt, corrupted
+from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
+from tern2lava.train.data.corrupt import CORRUPTIONS, STRENGTHS, corrupted
 from tern2lava.train.dropout import RANDOM
 from tern2lava.train.evaluate import BATCH
 from tern2lava.train.metrics import accuracy, brier, disagreement, ece, nll, softmax
@@ -125,7 +125,7 @@ def prepared(keys: JudgeKeys, dataset: Dataset, model: nn.Module, data_dir: Path
         )  # fmt: skip
     if keys.corruptions:
         for kind in CORRUPTIONS:
-            corrupt(dataset.test_x[:1], kind, STRENGTHS[-1], top=dataset.top)
+            corrupted(limit(dataset, None, 1), kind, STRENGTHS[-1])
     other = None if keys.ood is None else _other(keys.ood, dataset, data_dir)
     if not keys.temperature:
         return Judge(keys=keys, dataset=dataset, other=other)
