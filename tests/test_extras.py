@@ -104,6 +104,12 @@ def test_uv_can_execute_the_line(name: str, project: dict[str, Any]) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_page_on_installation_names_every_extra() -> None:
+    page = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+    for name in set(ADDITIONS) - {"lava", "hdf5"}:  # in every environment that is put together as the page says
+        assert f"--extra {name} " in page or f"--extra {name}`" in page
+
+
 def test_no_other_place_says_how_to_install_anything() -> None:
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text(encoding="utf-8")

@@ -70,7 +70,7 @@ def _judged(result: dict[str, Any]) -> list[str]:
 
 
 def render_seeds(summary: dict[str, Any]) -> RenderableType:
-    """One row per metric, its mean over seeds and its interval; a column for each of what render_training shows."""
+    """One row per metric, its mean over seeds and half its interval; columns as render_training has them."""
     columns = [(key, summary[key]) for key in NAMES if key in summary]
     config, seeds = summary["config"], summary["seeds"]
     title = f"{config['data']['name']}: {config['network']['layers']}, {count(len(seeds), 'seed')}"
@@ -78,7 +78,7 @@ def render_seeds(summary: dict[str, Any]) -> RenderableType:
     for key, heading, text in ROWS:
         if any(key in values for _, values in columns):
             table.add_row(heading, *(_over_seeds(values.get(key), text) for _, values in columns))
-    interval = f"mean [{summary['level']:.0%} interval of the mean, Student's t]; " if len(seeds) > 1 else ""
+    interval = f"mean ± half the width of its {summary['level']:.0%} interval (Student's t); " if len(seeds) > 1 else ""
     return Group(table, Paragraph(f"{interval}{summary['seconds']:.0f} s in all"))
 
 
@@ -86,7 +86,7 @@ def _over_seeds(found: dict[str, Any] | None, text: str) -> str:
     if found is None:
         return NOTHING
     mean = text.format(found["mean"])
-    return mean if found["low"] is None else f"{mean} [{text.format(found['low'])}, {text.format(found['high'])}]"
+    return mean if found["high"] is None else f"{mean} ± {text.format(found['high'] - found['mean'])}"
 
 
 def _target(target: dict[str, Any] | None) -> Iterator[str]:

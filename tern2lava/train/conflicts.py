@@ -18,10 +18,12 @@ def conflict(experiment: Experiment) -> Conflict | None:
     """The first key that does not go with the others; None where all do."""
     return (
         _unused(experiment)
+        or _indirect(experiment)
         or _frozen(experiment)
         or _teacher(experiment)
         or _regularizer(experiment)
         or _target(experiment)
+        or _judge(experiment)
     )
 
 
@@ -46,6 +48,13 @@ def _unused(experiment: Experiment) -> Conflict | None:
     return None
 
 
+def _indirect(experiment: Experiment) -> Conflict | None:
+    for name in ("rho", "growth"):
+        if experiment.indirect.projection == "plain" and is_given(experiment, ("indirect", name)):
+            return ("indirect", name), "requires projection: admm; found plain, to which it means nothing; leave it out"
+    return None
+
+
 def _frozen(experiment: Experiment) -> Conflict | None:
     frozen, epochs = experiment.ternary.frozen or 0, experiment.training.epochs
     if frozen <= epochs:
@@ -55,6 +64,13 @@ def _frozen(experiment: Experiment) -> Conflict | None:
 
 def _teacher(experiment: Experiment) -> Conflict | None:
     teacher, distillation = experiment.teacher, experiment.distillation
+    if not (experiment.starts_from_teacher or distillation is not None) and teacher.model_fields_set:
+        return ("teacher",), (
+            "requires start: teacher, distillation or the algorithm post, which have a teacher; found none; add one "
+            "of them, or leave it out"
+        )
+    if teacher.checkpoint is not None and is_given(experiment, ("teacher", "epochs")):
+        return ("teacher", "epochs"), "requires a teacher to train; found the checkpoint of one; leave one out"
     if teacher.layers not in (None, experiment.network.layers):
         if experiment.starts_from_teacher:
             return ("teacher", "layers"), (
@@ -117,3 +133,12 @@ def _target(experiment: Experiment) -> Conflict | None:
             "raise ternary.frozen or training.epochs"
         )
     return None
+
+
+def _judge(experiment: Experiment) -> Conflict | None:
+    judge = experiment.judge
+    if judge is None or judge.temperature or not is_given(experiment, ("judge", "held_out")):
+        return None
+    return ("judge", "held_out"), (
+        "requires temperature: true, for which samples are held out; found none; add it, or leave held_out out"
+    )

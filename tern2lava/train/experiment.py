@@ -14,6 +14,7 @@ from tern2lava.compiler.progress import Progress
 from tern2lava.errors import InputError
 from tern2lava.extras import require
 from tern2lava.files.json_text import read_json
+from tern2lava.hw_profiles import load_profile
 from tern2lava.train import checkpoint
 from tern2lava.train.algorithms import ALGORITHMS
 from tern2lava.train.chip.target import judged, with_zeros, zeros_for
@@ -23,7 +24,8 @@ from tern2lava.train.data import Dataset, hold_out, limit, load_dataset
 from tern2lava.train.describe import describe
 from tern2lava.train.evaluate import evaluate
 from tern2lava.train.graphs import imported, merged, plain_copy
-from tern2lava.train.regularizer import SoftLabels, soft_labels
+from tern2lava.train.outputs import check_outputs
+from tern2lava.train.regularizer import SoftLabels, check_labels, soft_labels
 from tern2lava.train.run import Run, scale_input
 from tern2lava.train.student import trained_student
 from tern2lava.train.teachers import needs_teacher, trained_teacher
@@ -69,9 +71,10 @@ def run_experiment(
 ) -> dict[str, Any]:
     """The content of the metrics.json written to `out`, beside net.pt, net.yaml, and the teacher's teacher.pt.
 
-    A folder that holds the finished experiment is read, not trained again; an interrupted one goes on from its last
-    epoch and ends in the same weights. Raises InputError, and MissingPackageError where snnTorch is not installed, or
-    TensorBoard where the experiment asks for its events.
+    A folder that holds the finished experiment is read, not trained again (where other `integer` keys are given, its
+    network is measured again); an interrupted one goes on from its last epoch and ends in the same weights. Raises
+    InputError, and MissingPackageError where snnTorch is not installed, or TensorBoard where the experiment asks for
+    its events.
     """
     require("train")
     if experiment.tensorboard:
@@ -87,11 +90,13 @@ def run_experiment(
     done = out / "metrics.json"
     if done.exists():
         held = read_json(done)
-        if isinstance(held, dict) and held.get("digest") == experiment.digest:
+        if not isinstance(held, dict) or held.get("digest") != experiment.digest:
+            raise InputError(
+                done, "requires a folder of this experiment; found one of another; choose another folder or remove it"
+            )
+        if experiment.integer is None or held.get("config", {}).get("integer") == experiment.integer.model_dump():
             return held
-        raise InputError(
-            done, "requires a folder of this experiment; found one of another; choose another folder or remove it"
-        )
+        # The states of all stages are kept: nothing is trained again, and what is asked of its integers is measured.
     dataset = chosen(experiment.data, experiment.training, data_dir)
     run = Run(experiment=experiment, dataset=dataset, out=out, progress=progress)
     judge = None
@@ -99,6 +104,11 @@ def run_experiment(
         judge = prepared(experiment.judge, dataset, run.build(), data_dir)
         dataset = judge.dataset
         run = replace(run, dataset=dataset)
+    if experiment.integer is not None:
+        load_profile(experiment.integer.target)
+    check_outputs(run)
+    if experiment.regularizer is not None:
+        check_labels(experiment.regularizer, dataset)
     began = time.perf_counter()
     options = experiment.options()
     samples = {"train": len(dataset.train_y), "test": len(dataset.test_y), "digest": dataset.digest}

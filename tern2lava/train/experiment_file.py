@@ -19,6 +19,10 @@ def read_experiment(path: Path) -> Experiment:
         raise InputError(
             path, f"requires keys and values ({', '.join(Experiment.model_fields)}); found others; write KEY: VALUE"
         )
+    for name, field in Experiment.model_fields.items():
+        # An empty key would otherwise be the same as none.
+        if name in file.data and file.data[name] is field.default is None:
+            raise file.error((name,), "requires keys and values; found none; write {} for defaults, or leave it out")
     try:
         experiment = Experiment.model_validate(file.data)
         experiment.network.model()
@@ -37,6 +41,8 @@ def _why(kind: str, message: str, found: str) -> str:
         return message
     if kind == "missing":
         return "requires a value; found none; add it (docs/training.md)"
+    if kind == "model_type":
+        return f"requires keys and values; found {found}; write {{KEY: VALUE}}, or {{}} for defaults (docs/training.md)"
     if kind == "extra_forbidden":
         return "requires a known key; found another; leave it out (docs/training.md lists them)"
     rule = message.removeprefix("Value error, ").removeprefix("Input should be ").removeprefix("expected ")

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from tern2lava.compiler.ir.shapes import Array, Ints, Reals
+from tern2lava.counts import count
 from tern2lava.errors import InputError
 from tern2lava.files.npz import open_npz
 from tern2lava.files.opening import GIB, Kind
@@ -66,6 +67,18 @@ def folds_of(labels: Ints, folds: int, seed: int) -> Ints:
     result: Ints = np.empty(len(labels), np.int64)
     result[order] = np.arange(len(labels)) % folds
     return result
+
+
+def check_labels(keys: RegularizerKeys, dataset: Dataset) -> None:
+    """Raise InputError, before anything is trained, where `keys` name a file that has not the labels of these samples,
+    or more folds than there are samples."""
+    if keys.labels is not None:
+        read_logits(Path(keys.labels), dataset)
+    elif keys.folds > len(dataset.train_y):
+        raise InputError(
+            "regularizer.folds", f"requires a sample at least in each; found {keys.folds} folds of "
+            f"{count(len(dataset.train_y), 'sample')}; lower it",
+        )  # fmt: skip
 
 
 def soft_labels(run: Run, keys: RegularizerKeys) -> SoftLabels:

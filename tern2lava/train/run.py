@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -85,7 +86,9 @@ class Run:
                         what = f"{stage}, epoch {epoch + 1} of {options.epochs}"
                         self.progress(what, epoch * batches + done, options.epochs * batches)
 
-                log.write(trainer.epoch + 1, trainer.run_epoch(report))
+                terms = trainer.run_epoch(report)
+                _check_finite(stage, trainer, terms)
+                log.write(trainer.epoch, terms)
                 checkpoint.save(path, {"digest": self.experiment.digest, "trainer": trainer.state()})
                 self.kept[stage] = trainer.epoch
         set_blend(model, 1.0)
@@ -108,6 +111,19 @@ class Run:
         for index, members in enumerate(batches_of(self.dataset, options, options.epochs)[:batches]):
             x, steps = input_of(self.dataset.train_x[members], self.dataset, options, options.seed + index)
             yield x.to(device), steps
+
+
+def _check_finite(stage: str, trainer: Trainer, terms: dict[str, float]) -> None:
+    """Raise InputError where the epoch that is done left a loss or a parameter that is not finite: neurons fed with NaN
+    do not spike, and so the loss alone does not tell."""
+    wild = [f"{name} {value}" for name, value in terms.items() if not math.isfinite(value)]
+    wild += [f"others in {name}" for name, value in trainer.model.named_parameters() if not value.isfinite().all()]
+    if wild:
+        raise InputError(
+            "training.learning_rate",
+            f"requires one at which loss and weights stay finite; found {wild[0]} after epoch {trainer.epoch} of the "
+            f"{stage}; lower it",
+        )
 
 
 def load_weights(model: nn.Sequential, path: Path) -> None:

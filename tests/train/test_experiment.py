@@ -10,7 +10,7 @@ from shown import shown
 from tern2lava.api import compile, report
 from tern2lava.compiler.ir.graph import Arithmetic, Input
 from tern2lava.compiler.passes.pipeline import lower
-from tern2lava.errors import CapacityError, InputError, MissingPackageError
+from tern2lava.errors import CapacityError, InputError, MissingPackageError, Tern2LavaError
 from tern2lava.frontends.load import load
 from tern2lava.report.training import render_training
 from tern2lava.train import compiled as compiled_module
@@ -131,6 +131,17 @@ def test_a_finished_experiment_is_read_and_another_one_is_refused_its_folder(
         run_experiment(experiment(seed=1), tmp_path)
 
 
+def test_a_finished_experiment_is_measured_again_where_its_integers_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run_experiment(experiment(), tmp_path)
+    monkeypatch.setattr(Trainer, "run_epoch", lambda *_: pytest.fail("trained again"))
+    second = run_experiment(experiment(integer={"target": "generic-ternary", "mapped": 20}), tmp_path)
+    assert (second["integer"]["target"], second["compiled"]["samples"]) == ("generic-ternary", 20)
+    assert second["model"] == first["model"]
+    assert json.loads((tmp_path / "metrics.json").read_text()) == second
+
+
 def test_post_training_ternarisation_keeps_the_teachers_signs(tmp_path: Path) -> None:
     result = run_experiment(experiment(algorithm="post"), tmp_path)
     net, teacher = (torch.load(tmp_path / name, weights_only=True) for name in ("net.pt", "teacher.pt"))
@@ -178,6 +189,9 @@ def test_a_teacher_of_direct_coding_is_the_network_its_checkpoint_was(tmp_path: 
     assert full["model"]["nll"] < 2.0
 
 
+HEAD = "data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: direct\n"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -189,6 +203,18 @@ def test_a_teacher_of_direct_coding_is_the_network_its_checkpoint_was(tmp_path: 
             "network.beta: requires a number; found True",
         ),
         ("data: {name: digits}\nnetwork: {layers: '10'}\nalgorithm: full\ntraining: {epochs: 0}\n", "training.epochs"),
+        (HEAD + "regularizer:\n", "e.yaml:4: regularizer: requires keys and values; found none; write {} for defaults"),
+        (HEAD + "judge: true\n", "e.yaml:4: judge: requires keys and values; found True"),
+        (HEAD + "judge: {held_out: 0.2}\n", "e.yaml:4: judge.held_out: requires temperature: true"),
+        (HEAD + "teacher: {epochs: 3}\n", "e.yaml:4: teacher: requires start: teacher, distillation"),
+        (
+            HEAD + "start: teacher\nteacher: {epochs: 3, checkpoint: net.pt}\n",
+            "e.yaml:5: teacher.epochs: requires a teacher to train",
+        ),
+        (
+            HEAD.replace("direct", "indirect") + "indirect: {projection: plain, rho: 0.1}\n",
+            "e.yaml:4: indirect.rho: requires projection: admm",
+        ),
         ("- 1\n", r"e\.yaml: requires keys and values \(data, network, algorithm,.*; found others"),
     ],
 )
@@ -223,3 +249,37 @@ def test_tensorboard_events_are_written_or_the_package_is_named(tmp_path: Path) 
         return
     run_experiment(experiment(tensorboard=True), tmp_path)
     assert list((tmp_path / "tensorboard" / "student").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            {"network": {"layers": "8-5"}},
+            "network.layers: requires 10 neurons in the last layer, one for each class of",
+        ),
+        ({"start": "scratch", "distillation": {}, "teacher": {"layers": "12"}}, "teacher.layers: requires 10 neurons"),
+        ({"regularizer": {"layers": "8-12"}}, "regularizer.layers: requires 10 neurons in the last layer, .* found 12"),
+        (
+            {"regularizer": {"folds": 21}, "data": {"name": "digits", "train": 20}},
+            "regularizer.folds: requires a sample",
+        ),
+        ({"regularizer": {"labels": "none.npz"}, "start": "teacher"}, "none.npz: requires an npz file of soft labels"),
+        ({"integer": {"target": "none"}}, "none: name: found no such profile"),
+    ],
+)
+def test_what_cannot_be_trained_to_its_end_is_refused_before_anything_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], says: str
+) -> None:
+    monkeypatch.setattr(Trainer, "run_epoch", lambda *_: pytest.fail("training began"))
+    with pytest.raises(Tern2LavaError, match=says):
+        run_experiment(experiment(**change), tmp_path)
+
+
+def test_what_is_not_finite_ends_a_training_and_its_epoch_is_not_kept(tmp_path: Path) -> None:
+    wild = experiment(training=SMALL["training"] | {"learning_rate": 1e30})
+    with pytest.raises(
+        InputError, match=r"training\.learning_rate: requires one at which loss and weights stay finite"
+    ):
+        run_experiment(wild, tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -92,7 +92,9 @@ def test_trained_seeds_are_read_and_not_trained_again(
     assert json.loads(done.stdout)["model"] == summary["model"]
     table = run(*command(common, "--seeds", "0,3,5")).stdout
     assert "3 seeds" in table
-    assert f"{summary['model']['accuracy']['mean']:.4f} [" in table
+    accuracy = summary["model"]["accuracy"]
+    assert f"{accuracy['mean']:.4f} ± {accuracy['high'] - accuracy['mean']:.4f}" in table
+    assert f"{accuracy['mean']:.4f} ± {accuracy['mean'] - accuracy['low']:.4f}" in table
 
 
 @pytest.mark.parametrize(

@@ -84,15 +84,20 @@ def limit(dataset: Dataset, train: int | None, test: int | None) -> Dataset:
     )  # fmt: skip
 
 
-def hold_out(dataset: Dataset, held: float, seed: int = 0) -> Dataset:
+def hold_out(dataset: Dataset, held: float, seed: int = 0, *, where: str = "data.hold_out") -> Dataset:
     """The training part alone, a stratified part of it in the place of the test samples: to choose settings without
-    looking at these. held: the fraction that is held out (below 1), or the number of samples. InputError where none
-    would be left to train on."""
+    looking at these. held: the fraction that is held out (below 1), or the number of samples. InputError (at `where`)
+    where none would be left to train on, or none held out."""
     if not 0 < held < len(dataset.train_y) or (held > 1 and held != int(held)):
         raise InputError(
-            "hold_out", f"requires a fraction below 1, or a whole number of samples below the "
-            f"{count(len(dataset.train_y), 'sample')} there are; found {held}; lower it",
+            where, f"requires a fraction below 1, or a whole number of samples below the "
+            f"{count(len(dataset.train_y), 'sample')} there are; found {held:g}; lower it",
         )  # fmt: skip
     train, test = stratified_split(dataset.train_y, held, seed)
+    if not len(train) or not len(test):
+        raise InputError(
+            where, f"requires a fraction that leaves samples on both sides; found {held:g}, which holds out "
+            f"{len(test)} of {count(len(dataset.train_y), 'sample')}; write a number of samples",
+        )  # fmt: skip
     x, y = dataset.train_x, dataset.train_y
     return replace(dataset, train_x=x[train], train_y=y[train], test_x=x[test], test_y=y[test])

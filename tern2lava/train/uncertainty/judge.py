@@ -129,7 +129,7 @@ def prepared(keys: JudgeKeys, dataset: Dataset, model: nn.Module, data_dir: Path
     other = None if keys.ood is None else _other(keys.ood, dataset, data_dir)
     if not keys.temperature:
         return Judge(keys=keys, dataset=dataset, other=other)
-    held = hold_out(dataset, keys.held_out, HELD_SEED)
+    held = hold_out(dataset, keys.held_out, HELD_SEED, where="judge.held_out")
     rest = replace(dataset, train_x=held.train_x, train_y=held.train_y)
     return Judge(keys=keys, dataset=rest, held=held, other=other)
 

@@ -30,7 +30,8 @@ def losses(axes: Any, metrics: dict[str, Any], log: list[dict[str, Any]]) -> boo
                 values.append(value)
     for (stage, term), (epochs, values) in series.items():
         axes.plot(epochs, values, marker=".", label=f"{stage}: {term}")
-    axes.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
+    top = max((value for _, values in series.values() for value in values), default=0.0)
+    axes.set(xlabel="epoch", ylabel="loss", ylim=(0, 1.2 * top or 1))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize="small")
     return bool(series)

@@ -47,6 +47,12 @@ def test_what_leaves_no_samples_or_is_no_number_of_them_is_refused(held: float) 
         hold_out(digits(), held)
 
 
+@pytest.mark.parametrize(("held", "out"), [(0.0001, 0), (0.9999, 1258)])
+def test_a_fraction_that_leaves_one_side_empty_is_refused(held: float, out: int) -> None:
+    with pytest.raises(InputError, match=rf"there: .* found {held:g}, which holds out {out} of 1,258 samples"):
+        hold_out(digits(), held, where="there")
+
+
 def test_the_samples_held_out_are_the_same_however_many_are_trained_on() -> None:
     few, many = (
         chosen(DataKeys(name="digits", hold_out=100, train=train), TrainingKeys(), None) for train in (20, 500)

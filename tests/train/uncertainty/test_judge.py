@@ -161,7 +161,7 @@ def test_what_cannot_be_judged_is_told_before_training(folder: Path, data: Datas
     for change, message in (
         ({"judge": {"passes": 2}, "network": {"layers": "10"}}, "judge.passes: requires a network with dropout"),
         ({"judge": {"ood": "none.npz"}}, "none.npz"),
-        ({"judge": {"temperature": True, "held_out": 200}}, "hold_out: requires a fraction below 1"),
+        ({"judge": {"temperature": True, "held_out": 200}}, r"judge\.held_out: requires a fraction below 1"),
     ):
         with pytest.raises(InputError, match=message):
             run_experiment(experiment(**change), tmp_path, data_dir=folder, progress=begun)
