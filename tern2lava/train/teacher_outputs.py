@@ -58,11 +58,12 @@ def ask_once(
     teacher: nn.Sequential, dataset: Dataset, options: TrainingOptions, match: str, most: int = KEPT_BYTES
 ) -> Ask | None:
     """What looks up the answers to all training samples, for which the teacher is run once, here; None where the
-    encoding draws random spikes, so that they differ from step to step, or the answers take more than `most` bytes.
+    encoding draws random spikes or samples are mixed, so that inputs differ from step to step, or where the answers
+    take more than `most` bytes.
 
     Rates are kept as numbers of spikes, logits and potentials as float32: nothing is rounded.
     """
-    if options.encoding in RANDOM:
+    if options.encoding in RANDOM or options.mixup:
         return None
     counted = match == "rate" and options.steps <= 255
     kept: list[Answers] = []

@@ -29,8 +29,8 @@ class TrainingOptions:
 
     The class logits are logit_gain * the mean over time of Activity.reading (output spikes, or potentials). The
     learning rate follows a half cosine to zero. ramp is the fraction of the epochs over which ternarised layers go from
-    full precision to ternary. mixup: each batch is mixed with itself in another order, input and (by task.Task) labels,
-    in a ratio drawn from Beta(mixup, mixup) (Zhang et al., arXiv 1710.09412); 0: not.
+    full precision to ternary. mixup: each batch is mixed with itself in another order, input and (by the objective)
+    labels, in a ratio drawn from Beta(mixup, mixup) (Zhang et al., arXiv 1710.09412); 0: not.
     """
 
     steps: int = 16
@@ -74,8 +74,13 @@ Objective = Callable[[Step], dict[str, Tensor]]
 
 
 def cross_entropy(step: Step) -> dict[str, Tensor]:
-    """The mean cross entropy of the logits, the task's own loss."""
-    return {"task": nn.functional.cross_entropy(step.logits, step.labels)}
+    """The mean cross entropy of the logits, the task's own loss; of a batch that was mixed (Step.mixed) with its labels
+    mixed alike."""
+    loss = nn.functional.cross_entropy(step.logits, step.labels)
+    if step.mixed is not None:
+        ratio, order = step.mixed
+        loss = ratio * loss + (1.0 - ratio) * nn.functional.cross_entropy(step.logits, step.labels[order])
+    return {"task": loss}
 
 
 def together(*objectives: Objective) -> Objective:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from tern2lava.train.config import Experiment
 from tern2lava.train.experiment import run_experiment
 from tern2lava.train.task import Task
-from tern2lava.train.trainer import Step, mix
+from tern2lava.train.trainer import Step, cross_entropy, mix
 from tern2lava.train.unroll import Activity
 
 LABELS = torch.tensor([0, 2, 1])
@@ -18,8 +18,8 @@ LABELS = torch.tensor([0, 2, 1])
 def step_of(spikes: Tensor, mixed: tuple[float, Tensor] | None = None) -> Step:
     """A step of gain 4 whose last layer spiked so, (steps, batch, classes)."""
     return Step(
-        x=torch.zeros(0), labels=LABELS, activity=Activity(spikes={"out": spikes}), logits=4 * spikes.mean(0),
-        members=torch.arange(3), mixed=mixed,
+        x=torch.zeros(0), labels=LABELS, activity=Activity(spikes={"out": spikes}, met={"out": spikes - 0.5}),
+        logits=4 * spikes.mean(0), members=torch.arange(3), mixed=mixed,
     )  # fmt: skip
 
 
@@ -27,6 +27,12 @@ def test_without_options_it_is_the_cross_entropy_with_the_labels() -> None:
     torch.manual_seed(0)
     step = step_of(torch.rand(2, 3, 4).round())
     torch.testing.assert_close(Task(gain=4.0)(step)["task"], nn.functional.cross_entropy(step.logits, LABELS))
+
+
+def test_the_plain_cross_entropy_mixes_labels_alike() -> None:
+    torch.manual_seed(3)
+    step = step_of(torch.rand(2, 3, 4).round(), mixed=(0.3, torch.tensor([2, 0, 1])))
+    torch.testing.assert_close(cross_entropy(step)["task"], Task(gain=4.0)(step)["task"])
 
 
 def test_smoothed_labels_are_torchs_own() -> None:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -54,8 +56,9 @@ def test_kept_answers_are_those_of_a_run_on_the_same_samples(
     assert set(objective(step)) == ({"distil"} if match == "none" else {"distil", "match"})
 
 
-def test_random_spikes_and_answers_beyond_the_bound_are_asked_for_anew(data: Dataset) -> None:
+def test_random_spikes_mixed_samples_and_answers_beyond_the_bound_are_asked_for_anew(data: Dataset) -> None:
     teacher = net(data, 1)
+    assert ask_once(teacher, data, replace(OPTIONS, mixup=0.4), "rate") is None
     assert ask_once(teacher, data, TrainingOptions(steps=3, epochs=1, encoding="bernoulli"), "rate") is None
     # logits of 10 float32, rates of 3 x 8 x 8 + 6 neurons in a byte each
     size = 50 * (40 + 192 + 6)

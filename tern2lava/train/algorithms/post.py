@@ -36,6 +36,8 @@ POST = Algorithm(
         "start",
         "distillation",
         "regularizer",
+        "training.label_smoothing",
+        "training.every_step",
         "target.epochs",
     ),
 )
