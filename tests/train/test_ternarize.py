@@ -95,6 +95,16 @@ def test_only_named_layers_are_ternarised() -> None:
     assert torch.equal(state["0.weight"], part(model, "0", nn.Conv2d).weight)
 
 
+@pytest.mark.parametrize("method", [each.name for each in QUANTISERS.registered() if each.takes_sparsity])
+def test_a_fraction_of_zeros_leaves_of_each_row_the_largest_weights(method: str) -> None:
+    few = torch.tensor([[0.1, -0.4, 0.2], [0.3, 0.2, 0.1]])  # 95 % of three are three
+    equal = torch.tensor([[0.5, 0.0, -0.5, 0.5, 0.0]])  # ternary already: 70 % of five are four
+    for weight, kept in ((few, few.abs() == few.abs().amax(1, keepdim=True)), (equal, equal != 0)):
+        ternary = QUANTISERS.get(method).make(weight, "channel", 0.95 if weight is few else 0.7).ternary(weight)
+        assert torch.equal(ternary != 0, kept)
+        assert torch.equal(torch.sign(ternary), torch.sign(weight) * kept)
+
+
 def test_a_row_of_zeros_stays_finite() -> None:
     weight = torch.zeros(2, 5)
     weight[1] = torch.arange(5.0)

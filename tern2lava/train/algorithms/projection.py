@@ -26,7 +26,7 @@ def nearest(w: Tensor, sparsity: float | None) -> tuple[Tensor, Tensor]:
     if sparsity is None:
         kept = (sums**2 / count).argmax(1, keepdim=True) + 1
     else:
-        kept = torch.full((len(w), 1), w.shape[1] - round(sparsity * w.shape[1]), device=w.device)
+        kept = torch.full((len(w), 1), max(1, w.shape[1] - round(sparsity * w.shape[1])), device=w.device)
     mask = torch.zeros_like(magnitude, dtype=torch.bool)
     mask.scatter_(1, ordered.indices, count.expand_as(sums) <= kept)
     mask &= magnitude > 0

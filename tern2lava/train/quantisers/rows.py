@@ -32,11 +32,17 @@ def rows(weight: Tensor, per: str) -> Tensor:
 
 
 def threshold_for_sparsity(magnitude: Tensor, sparsity: float) -> Tensor:
-    """(groups, 1): the magnitude at or below which a fraction `sparsity` (rounded to whole weights) of a group lies."""
+    """(groups, 1): the magnitude at or below which a fraction `sparsity` (rounded to whole weights) of a group lies.
+
+    The largest magnitudes of a group, where they are not zero, lie above it in any case: a few weights whose fraction
+    rounds to all of them, or weights of one magnitude (as ternary ones are), do not all become zero.
+    """
     zeros = round(sparsity * magnitude.shape[1])
     if zeros == 0:
         return magnitude.new_zeros((magnitude.shape[0], 1))
-    return magnitude.kthvalue(zeros, dim=1, keepdim=True).values
+    found = magnitude.kthvalue(zeros, dim=1, keepdim=True).values
+    largest = magnitude.amax(1, keepdim=True)
+    return torch.minimum(found, magnitude.where(magnitude < largest, 0.0).amax(1, keepdim=True))
 
 
 def mean_above(magnitude: Tensor, delta: Tensor) -> Tensor:
