@@ -95,7 +95,10 @@ def soft_labels(run: Run, keys: RegularizerKeys) -> SoftLabels:
         packed = io.BytesIO()
         np.savez_compressed(packed, logits=logits, digest=np.array(dataset.digest))
         write_file(run.out / FILE, lambda path: path.write_bytes(packed.getvalue()))
-    return softened(logits, dataset.train_y, keys)
+    result = softened(logits, dataset.train_y, keys)
+    if keys.labels is not None:
+        del result.judged["folds"]  # of the earlier run, whose file does not say them
+    return result
 
 
 def softened(logits: Reals, labels: Ints, keys: RegularizerKeys) -> SoftLabels:

@@ -65,7 +65,7 @@ class Run:
         It is moved to the experiment's device, and back when it is trained."""
         model.to(device_of(self.experiment.device))
         trainer = Trainer(model, self.dataset, options, objective, schedule)
-        path = self.out / f"{stage}-state.pt"
+        path, samples = self.out / f"{stage}-state.pt", self.dataset.digest
         if path.exists():
             saved = checkpoint.load(path)
             if saved.get("digest") != self.experiment.digest:
@@ -73,6 +73,11 @@ class Run:
                     path,
                     "requires a folder of this experiment; found one of another; choose another folder or remove it",
                 )
+            if saved.get("data", samples) != samples:
+                raise InputError(
+                    path, "requires the samples that this training began on; found others; choose another folder or "
+                    "remove it",
+                )  # fmt: skip
             trainer.load_state(saved["trainer"])
         with (
             self._goes_on(stage, trainer, options),
@@ -89,7 +94,8 @@ class Run:
                 terms = trainer.run_epoch(report)
                 _check_finite(stage, trainer, terms)
                 log.write(trainer.epoch, terms)
-                checkpoint.save(path, {"digest": self.experiment.digest, "trainer": trainer.state()})
+                state = {"digest": self.experiment.digest, "data": samples, "trainer": trainer.state()}
+                checkpoint.save(path, state)
                 self.kept[stage] = trainer.epoch
         set_blend(model, 1.0)
         model.cpu().eval()

@@ -142,6 +142,22 @@ def test_a_finished_experiment_is_measured_again_where_its_integers_are_asked_fo
     assert json.loads((tmp_path / "metrics.json").read_text()) == second
 
 
+def test_a_training_does_not_go_on_with_other_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_epoch = Trainer.run_epoch
+
+    def killed(self: Trainer, *rest: Any) -> dict[str, float]:
+        if self.epoch == 1:
+            raise KeyboardInterrupt
+        return run_epoch(self, *rest)
+
+    monkeypatch.setattr(Trainer, "run_epoch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(experiment(), tmp_path)
+    monkeypatch.setattr(module, "chosen", lambda *_: limit(digits(), 199, 60))
+    with pytest.raises(InputError, match=r"student-state\.pt: requires the samples that this training began on; "):
+        run_experiment(experiment(), tmp_path)
+
+
 def test_post_training_ternarisation_keeps_the_teachers_signs(tmp_path: Path) -> None:
     result = run_experiment(experiment(algorithm="post"), tmp_path)
     net, teacher = (torch.load(tmp_path / name, weights_only=True) for name in ("net.pt", "teacher.pt"))

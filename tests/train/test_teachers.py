@@ -55,7 +55,8 @@ def test_each_fold_is_labelled_by_a_teacher_that_was_not_trained_on_it(
     assert (judged["folds"], judged["samples"]) == (3, 60)
     assert judged["nll_scaled"] < judged["nll"]
     again = experiment(distillation=None, regularizer={"labels": str(tmp_path / "soft-labels.npz")})
-    run_experiment(again, tmp_path / "again")
+    read = run_experiment(again, tmp_path / "again")["out_of_fold"]
+    assert read == {key: value for key, value in judged.items() if key != "folds"}
     assert list(trained) == ["teacher-1", "teacher-2", "teacher-3", "student"]
     first, second = (torch.load(path / "net.pt", weights_only=True) for path in (tmp_path, tmp_path / "again"))
     assert all(torch.equal(first[key], second[key]) for key in first)
