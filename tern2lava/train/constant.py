@@ -21,7 +21,7 @@ def is_steady(module: nn.Module, x: Tensor) -> bool:
     if isinstance(module, nn.modules.dropout._DropoutNd):
         return not module.training or module.p == 0
     if isinstance(module, _BatchNorm):
-        return not _uses_batch(module) or x.numel() > x.shape[1]
+        return not has_one_value(module, x)
     return isinstance(module, STEADY)
 
 
@@ -44,6 +44,11 @@ def run_steady(module: nn.Module, x: Tensor, steps: int) -> Tensor:
     # .data: autograd holds the buffer for the backward pass, which in training does not read it.
     module.running_var.data.copy_(kept + (module.running_var - kept) * unbiased)
     return result
+
+
+def has_one_value(module: nn.Module, x: Tensor) -> bool:
+    """Whether the module is a batch norm that would take its statistics over one value of each channel of x."""
+    return isinstance(module, _BatchNorm) and _uses_batch(module) and x.numel() == x.shape[1]
 
 
 def _uses_batch(module: _BatchNorm) -> bool:

@@ -17,8 +17,8 @@ Thresholds = Mapping[str, Tensor | float] | Tensor | float
 
 
 def confidence(log_p: Tensor) -> Tensor:
-    """1 - H(p) / log(classes), in [0, 1], of log probabilities (..., classes)."""
-    return 1.0 - _entropy(log_p) / torch.log(torch.tensor(float(log_p.shape[-1])))
+    """1 - H(p) / log(classes), in [0, 1], of log probabilities (..., classes); 1 where there is one class."""
+    return 1.0 - _entropy(log_p) / torch.log(torch.tensor(float(max(2, log_p.shape[-1]))))
 
 
 def kd_loss(

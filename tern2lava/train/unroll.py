@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from tern2lava.errors import UnsupportedError
-from tern2lava.train.constant import is_steady, run_steady
+from tern2lava.errors import InputError, UnsupportedError
+from tern2lava.train.constant import has_one_value, is_steady, run_steady
 from tern2lava.train.dropout import RANDOM
 from tern2lava.train.neurons.runner import NEURONS, Ran, Runner, runner_of
 
@@ -64,7 +64,7 @@ def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None, through: T
 
     BatchNorm in training mode takes its statistics over batch and time. A later layer sees the spikes of the same
     step. Raises UnsupportedError where a module is neither stateless nor in neurons.runner.NEURONS, or the last is no
-    layer of neurons.
+    layer of neurons; InputError where a batch norm would take its statistics over one value of a channel.
     """
     activity = Activity()
     for name, module in model.named_children():
@@ -87,7 +87,13 @@ def unroll(model: nn.Sequential, x: Tensor, steps: int | None = None, through: T
             x = run_steady(module, x, steps)
         else:
             x, steps = _over_time(x, steps), None
-            x = module(_as_batch(x)).unflatten(0, x.shape[:2])
+            flat = _as_batch(x)
+            if has_one_value(module, flat):
+                raise InputError(
+                    name, "requires more than one value of each channel in a batch to take its variance; found one; "
+                    "choose a training.batch that leaves no sample alone",
+                )  # fmt: skip
+            x = module(flat).unflatten(0, x.shape[:2])
             if isinstance(module, nn.MaxPool2d) and activity.spikes:
                 activity.spikes[name] = x
     if not activity.met or x is not activity.output:

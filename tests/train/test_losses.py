@@ -29,6 +29,7 @@ def pair() -> tuple[Tensor, Tensor]:
 def test_confidence_is_zero_for_a_uniform_and_one_for_a_sure_prediction() -> None:
     logits = torch.tensor([[0.0, 0.0, 0.0], [60.0, 0.0, 0.0]])
     torch.testing.assert_close(confidence(torch.log_softmax(logits, 1)), torch.tensor([0.0, 1.0]))
+    torch.testing.assert_close(confidence(torch.zeros(2, 1)), torch.ones(2))
 
 
 def test_distillation_is_torchs_own_divergence_times_the_squared_temperature() -> None:

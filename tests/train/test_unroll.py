@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nodes import part
-from tern2lava.errors import UnsupportedError
+from tern2lava.errors import InputError, UnsupportedError
 from tern2lava.train.unroll import unroll
 
 snntorch = pytest.importorskip("snntorch")
@@ -99,6 +99,14 @@ def test_batch_norm_of_one_sample_takes_its_statistics_over_all_steps() -> None:
     met, expected = unroll(model, x, 4).met["1"], unroll(other, x.repeat(4, 1, 1)).met["1"]
     torch.testing.assert_close(met, expected, rtol=0, atol=1e-4)
     torch.testing.assert_close(model.state_dict()["0.running_var"], other.state_dict()["0.running_var"])
+
+
+def test_batch_norm_of_one_value_is_refused_in_training_alone() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(3), snntorch.Leaky(beta=0.9))
+    for x, steps in ((torch.rand(1, 3), 1), (torch.rand(1, 1, 3), None)):
+        with pytest.raises(InputError, match="0: requires more than one value of each channel in a batch"):
+            unroll(model.train(), x, steps)
+        assert unroll(model.eval(), x, steps).output.shape == (1, 1, 3)
 
 
 def test_a_neuron_that_steps_in_its_own_way_is_refused() -> None:

@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 
 from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.errors import InputError
-from tern2lava.train.metrics import ECE_BINS, nll, softmax
+from tern2lava.train.metrics import ECE_BINS
 
 RANGE = 100.0
 """Temperatures are looked for between 1 / RANGE and RANGE."""
@@ -26,10 +26,16 @@ def fit_temperature(logits: Reals, labels: Ints) -> float:
         raise InputError("held-out samples", "requires one at least; found none; hold more samples out")
     bound = float(np.log(RANGE))
     found = minimize_scalar(
-        lambda log_t: nll(softmax(logits / np.exp(log_t)), labels), bounds=(-bound, bound), method="bounded",
+        lambda log_t: _nll(logits / np.exp(log_t), labels), bounds=(-bound, bound), method="bounded",
         options={"xatol": 1e-6},
     )  # fmt: skip
     return float(np.exp(found.x))
+
+
+def _nll(logits: Reals, labels: Ints) -> float:
+    """NLL of logits, convex however large they are: metrics.nll counts a probability that vanishes as the smallest."""
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return float((np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]).mean())
 
 
 def adaptive_ece(probabilities: Reals, labels: Ints, bins: int = ECE_BINS) -> float:

@@ -37,6 +37,17 @@ def test_at_the_temperature_the_nll_no_longer_falls() -> None:
     assert all(least <= nll(softmax(logits / t), labels) for t in np.geomspace(0.1, 10, 50))
 
 
+def test_the_temperature_grows_with_the_logits_also_where_probabilities_vanish() -> None:
+    logits, labels = overconfident()
+    once = fit_temperature(logits, labels)
+    far = 90 / once  # to a temperature of 90
+    assert fit_temperature(logits * far, labels) == pytest.approx(90, rel=1e-3)
+    # Three of ten wrong by 10^5: no temperature up to 100 makes them probable, and the largest is the best.
+    logits = np.zeros((10, 2))
+    logits[:, 0] = 1e5
+    assert fit_temperature(logits, np.array([0] * 7 + [1] * 3)) == pytest.approx(100, rel=1e-3)
+
+
 def test_a_temperature_without_samples_is_refused() -> None:
     with pytest.raises(InputError, match="held-out samples: requires one at least; found none"):
         fit_temperature(np.zeros((0, 3)), np.zeros(0, np.int64))
