@@ -4,7 +4,8 @@ A module whose weight is parametrised (torch.nn.utils.parametrize) saves PREFIX.
 quantiser's own tensors PREFIX.parametrizations.weight.0.*. The quantiser of tern2lava.train with method "learned"
 stores log_alpha and log_delta, one number or one per output channel:
     w = exp(log_alpha) t,  t = sign(original) where |original| > exp(log_delta), else 0       (train/ternarize.py)
-Others store no numbers (their delta and alpha are computed from the latent weight), so that a file cannot say them.
+Others store no threshold (it is computed from the latent weight, by a rule that the file does not name), so that a file
+cannot say their codes.
 """
 
 from __future__ import annotations
