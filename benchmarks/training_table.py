@@ -92,6 +92,11 @@ class Pair:
     seeds: int
 
 
+def mean_of(pair: Pair | None) -> float | None:
+    """The mean of a difference that was measured."""
+    return None if pair is None else pair.mean
+
+
 def having(runs: Runs, method: str, wanted: Value) -> list[int]:
     """The seeds of which a value was measured."""
     return [seed for seed, record in runs.get(method, {}).items() if wanted(record) is not None]
@@ -158,12 +163,12 @@ def _regulariser(runs: Runs) -> list[Bar]:
         ("NLL gained", value("test", "nll"), "<="),
     ):
         pair = difference(runs, OURS, "direct", wanted, 20)
-        result.append(Bar(name=f"regulariser, test samples: {name}", measured=pair and pair.mean, sign=sign, limit=0.0))
+        result.append(Bar(name=f"regulariser, test samples: {name}", measured=mean_of(pair), sign=sign, limit=0.0))
     ece = average(runs, OURS, value("test", "ece", times=100))
     result.append(Bar(name="regulariser, test samples: ECE %", measured=ece, sign="<=", limit=1.5))
     scaled = difference(runs, OURS, "direct", value("held", "nll_scaled"), 20)
     result.append(
-        Bar(name="regulariser: NLL after temperature scaling", measured=scaled and scaled.mean, sign="<=", limit=0.0)
+        Bar(name="regulariser: NLL after temperature scaling", measured=mean_of(scaled), sign="<=", limit=0.0)
     )
     return result
 
@@ -177,10 +182,10 @@ def _others(runs: Runs) -> list[Bar]:
         half = None if accuracy is None else min((accuracy.high - accuracy.low) / 2, 0.4)
         title = METHODS[method].title
         result += [
-            Bar(name=f"regularised against {title}: points of accuracy", measured=accuracy and accuracy.mean, sign=">=",
+            Bar(name=f"regularised against {title}: points of accuracy", measured=mean_of(accuracy), sign=">=",
                 limit=-half if half is not None else 0.0, note="limit: minus half the interval, at most 0.4"),
-            Bar(name=f"regularised against {title}: upper end of the interval of NLL", measured=nll and nll.high,
-                sign="<=", limit=0.0),
+            Bar(name=f"regularised against {title}: upper end of the interval of NLL",
+                measured=None if nll is None else nll.high, sign="<=", limit=0.0),
         ]  # fmt: skip
     return result
 
@@ -209,7 +214,7 @@ def _shift(found: Mapping[str, Runs]) -> list[Bar]:
         pairs = [difference(runs, OURS, "direct", value("shifted", cell, "nll"), 5) for cell in cells[0]]
         better = None if None in pairs else float(sum(pair.mean < 0 for pair in pairs if pair is not None))
     return [
-        Bar(name="AUROC of MNIST gained, points", measured=auroc and auroc.mean, sign=">=", limit=1.0),
+        Bar(name="AUROC of MNIST gained, points", measured=mean_of(auroc), sign=">=", limit=1.0),
         Bar(name="corruptions of 15 with lower NLL", measured=better, sign=">=", limit=12),
     ]
 

@@ -15,6 +15,7 @@ from tern2lava.compiler.ir.graph import Dense
 from tern2lava.errors import InputError
 from tern2lava.frontends.inspect.ternary import Form, ternary_facts
 from tern2lava.frontends.netyaml.read import load_checkpoint
+from tern2lava.train.quantisers.learned import Learned
 from tern2lava.train.ternarize import finalize, ternaries, ternarize
 
 Write = Callable[[str, str | bytes], Path]
@@ -34,6 +35,7 @@ def test_the_learned_quantiser_is_applied(write: Write, tmp_path: Path, per: str
     model = ternarize(nn.Sequential(nn.Linear(12, 5)), "learned", per=per)
     with torch.no_grad():
         for _, _, quantiser in ternaries(model):
+            assert isinstance(quantiser, Learned)
             quantiser.log_alpha.add_(torch.rand_like(quantiser.log_alpha))
             quantiser.log_delta.sub_(0.3 * torch.rand_like(quantiser.log_delta))
     torch.save(model.state_dict(), tmp_path / "latent.pt")

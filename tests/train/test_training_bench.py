@@ -72,3 +72,11 @@ def test_every_method_is_an_experiment_that_can_be_run(bench: ModuleType) -> Non
     epochs = {m: bench.experiment_of(case, m, 0).training.epochs for m in bench.METHODS}
     assert epochs["direct"] == epochs["tet"] == epochs["regularised"] + case.more
     assert epochs["full"] == epochs["start"] + epochs["regularised"]
+
+
+def test_the_committed_page_is_that_of_the_records_of_todays_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    module = importlib.import_module("training")
+    records = module.current(arguments(), module.Store(module.RESULTS))
+    assert records
+    assert module.RESULTS.with_suffix(".md").read_text(encoding="utf-8") == module.markdown(records)
