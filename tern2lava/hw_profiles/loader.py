@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -154,9 +156,15 @@ def _validated(data: dict[str, Any], origin: str) -> Profile:
         raise ProfileError(origin, key, *_explain(first)) from None
 
 
+@lru_cache(maxsize=64)
+def _read_once(text: str, origin: str) -> Any:
+    """What a YAML text says; a refusal looks through all targets, whose texts are the same each time."""
+    return parse_yaml(text, origin).data
+
+
 def _parsed(text: str, origin: str) -> dict[str, Any]:
     try:
-        data = parse_yaml(text, origin).data
+        data = deepcopy(_read_once(text, origin))
     except FileError as error:
         raise _refused(origin, error) from None
     if not isinstance(data, dict):
