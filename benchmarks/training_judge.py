@@ -34,7 +34,7 @@ from tern2lava.train.uncertainty.detection import auroc
 
 TARGET = "loihi2"
 SHIFTED_SEEDS = 5
-"""Of so many seeds also other samples than the data set's own are judged."""
+"""The number of seeds whose networks are also judged on other samples than the data set's own."""
 SHIFTED = 2000
 """Test samples that are corrupted, and as many of the other data set that a network must tell from its own."""
 
