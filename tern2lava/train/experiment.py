@@ -87,16 +87,13 @@ def run_experiment(
         raise InputError(
             out, f"requires a folder that can be made; found {error.strerror}; choose another with -o"
         ) from None
-    done = out / "metrics.json"
+    done, held = out / "metrics.json", None
     if done.exists():
         held = read_json(done)
         if not isinstance(held, dict) or held.get("digest") != experiment.digest:
             raise InputError(
                 done, "requires a folder of this experiment; found one of another; choose another folder or remove it"
             )
-        if experiment.integer is None or held.get("config", {}).get("integer") == experiment.integer.model_dump():
-            return held
-        # The states of all stages are kept: nothing is trained again, and what is asked of its integers is measured.
     dataset = chosen(experiment.data, experiment.training, data_dir)
     run = Run(experiment=experiment, dataset=dataset, out=out, progress=progress)
     judge = None
@@ -104,6 +101,16 @@ def run_experiment(
         judge = prepared(experiment.judge, dataset, run.build(), data_dir)
         dataset = judge.dataset
         run = replace(run, dataset=dataset)
+    if held is not None:
+        if held.get("data", {}).get("digest", dataset.digest) != dataset.digest:
+            raise InputError(
+                done, "requires the samples that this folder's network was trained on; found others; choose another "
+                "folder or remove it",
+            )  # fmt: skip
+        if experiment.integer is None or held.get("config", {}).get("integer") == experiment.integer.model_dump():
+            finished: dict[str, Any] = held
+            return finished
+        # The states of all stages are kept: nothing is trained again, and what is asked of its integers is measured.
     if experiment.integer is not None:
         load_profile(experiment.integer.target)
     check_outputs(run)

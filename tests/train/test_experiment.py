@@ -131,6 +131,15 @@ def test_a_finished_experiment_is_read_and_another_one_is_refused_its_folder(
         run_experiment(experiment(seed=1), tmp_path)
 
 
+def test_a_finished_experiment_is_not_read_for_other_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_experiment(experiment(), tmp_path)
+    monkeypatch.setattr(module, "chosen", lambda *_: limit(digits(), 200, 59))
+    with pytest.raises(
+        InputError, match=r"metrics\.json: requires the samples that this folder's network was trained on"
+    ):
+        run_experiment(experiment(), tmp_path)
+
+
 def test_a_finished_experiment_is_measured_again_where_its_integers_are_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
