@@ -34,7 +34,7 @@ from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.image.codecs.loihi import decode_lists, encode_lists, stored_words
 from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, optimal, split
 from tern2lava.compiler.image.codecs.stream import write_stream
-from tern2lava.compiler.nxtf import list_words
+from tern2lava.compiler.mapper.cost.nxtf import list_words
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 1 / 3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 QUICK_SHARES = (0.0, 0.2, 1 / 3, 0.5, 0.7, 0.9, 0.95, 1.0)

@@ -9,22 +9,22 @@ from itertools import product
 
 import numpy as np
 
-from tern2lava.compiler.cost import Block, CostModel, PartCost, limits, parameter_sets
-from tern2lava.compiler.crossbar import axons_per_source, bits_of, crossbar_of, fold_of, window_sources
-from tern2lava.compiler.crossbar_cores import Core, Filler, Segment
-from tern2lava.compiler.crossbar_fill import on_cores
-from tern2lava.compiler.crossbar_plan import Planner
-from tern2lava.compiler.crossbar_refine import settled
-from tern2lava.compiler.cutting import fits
-from tern2lava.compiler.feeds import Feeds
-from tern2lava.compiler.grids import Cuts, ranges
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.compiler.ir.shapes import Array, Shape
 from tern2lava.compiler.ir.slices import cut, fan_in, group_sizes, incoming, mapped_shape
+from tern2lava.compiler.mapper.cost.core_cost import Block, CostModel, PartCost, limits, parameter_sets
+from tern2lava.compiler.mapper.crossbar.first_fit import Core, Filler, Segment
+from tern2lava.compiler.mapper.crossbar.local_search import settled
+from tern2lava.compiler.mapper.crossbar.parts import on_cores
+from tern2lava.compiler.mapper.crossbar.window_search import Planner
+from tern2lava.compiler.mapper.crossbar.windows import axons_per_source, bits_of, crossbar_of, fold_of, window_sources
+from tern2lava.compiler.mapper.packing.first_fit import Part
+from tern2lava.compiler.mapper.partition import Partition, renumbered
+from tern2lava.compiler.mapper.tiling.fan_out import Feeds
+from tern2lava.compiler.mapper.tiling.grids import Cuts, ranges
+from tern2lava.compiler.mapper.tiling.tile_population import fits
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.pack import Part
-from tern2lava.compiler.partition import Partition, renumbered
 from tern2lava.hw_profiles import Profile
 
 FREE = 1 << 60
@@ -51,7 +51,7 @@ def sequential(graph: Graph, profile: Profile) -> Partition:
     An image goes by channels, then rows: in as few bands of rows (and then of columns) as let one channel fit, as many
     channels as fit. Output axons are looked at only where cores have too few without: then readers are cut first, since
     axons go to their parts, and where one chip is too small all axons count as leaving it. On a crossbar, bands are the
-    windows that neurons are copied for (compiler/crossbar.py), in as few as let one channel of neurons fit without
+    windows that neurons are copied for (crossbar/windows.py), in as few as let one channel of neurons fit without
     copies. Raises ValueError or CapacityError where that fits nowhere.
     """
     if profile.crossbar is not None:
@@ -216,7 +216,7 @@ def _whole(low: int, high: int, per_group: int) -> bool:
 
 
 def _cost(model: CostModel, population: Population, box: Box, limit: dict[str, int]) -> PartCost | None:
-    """What a part takes if a core can hold it. On a crossbar (compiler/crossbar.py) no neuron is copied: its readers
+    """What a part takes if a core can hold it. On a crossbar (crossbar/windows.py) no neuron is copied: its readers
     have a core each."""
     profile, crossbar = model.profile, model.profile.crossbar
     if crossbar is None:

@@ -13,15 +13,15 @@ from typing import Any
 from mapping_baselines import one_a_core, sequential
 from networks import NEURONS, SYNAPSES, network
 
-from tern2lava.compiler.connections import connections
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.mapped import Mapped, map_program
+from tern2lava.compiler.mapper.partition import Partition
+from tern2lava.compiler.mapper.placement.exact import LARGEST, prove
+from tern2lava.compiler.mapper.placement.problem import Problem
+from tern2lava.compiler.mapper.placement.slots import place, problem
+from tern2lava.compiler.mapper.routing.connections import connections
+from tern2lava.compiler.mapper.routing.traffic import traffic
 from tern2lava.compiler.options import MapOptions, Objective
-from tern2lava.compiler.partition import Partition
-from tern2lava.compiler.place import place, problem
-from tern2lava.compiler.placement.exact import LARGEST, prove
-from tern2lava.compiler.placement.problem import Problem
-from tern2lava.compiler.traffic import traffic
 from tern2lava.errors import CapacityError, Tern2LavaError
 from tern2lava.hw_profiles import Profile, load_profile
 

@@ -16,7 +16,7 @@ Rows = dict[tuple[str, str], Row]
 
 
 def stores_once(target: str) -> bool:
-    """Whether the objective `cores` puts memory before traffic on that target (compiler/plan.py)."""
+    """Whether the objective `cores` puts memory before traffic on that target (mapper/search/objectives.py)."""
     return load_profile(target).routing.out_axon_model.value == "ranges"
 
 

@@ -39,16 +39,16 @@ import numpy as np
 from networks import NETWORKS, vgg
 
 from tern2lava.compiler.build import build
-from tern2lava.compiler.connections import connections
-from tern2lava.compiler.cost import CostModel
 from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs.stream import write_stream
 from tern2lava.compiler.image.layout import codes_groups
 from tern2lava.compiler.ir.graph import Graph, Population, Projection
 from tern2lava.compiler.ir.shapes import size
 from tern2lava.compiler.ir.slices import cut, mapped_shape
+from tern2lava.compiler.mapper.cost.core_cost import CostModel
+from tern2lava.compiler.mapper.partition import partition
+from tern2lava.compiler.mapper.routing.connections import connections
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.partition import partition
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
 from tern2lava.errors import CapacityError
 from tern2lava.frontends.load import load

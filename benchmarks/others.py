@@ -41,8 +41,8 @@ from others_oracle import TARGET, WIDTHS, compare
 
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import ConvGeometry, frozen
+from tern2lava.compiler.mapper.partition import partition
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.partition import partition
 from tern2lava.compiler.target.rules import check_rules
 from tern2lava.hw_profiles import Profile, load_profile
 

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.compiler.cost import CostModel
-from tern2lava.compiler.feeds import Feeds
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import frozen
+from tern2lava.compiler.mapper.cost.core_cost import CostModel
+from tern2lava.compiler.mapper.tiling.fan_out import Feeds
 from tern2lava.hw_profiles import load_profile
 
 PROFILE = load_profile("loihi2")

@@ -20,8 +20,8 @@ import numpy as np
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.shapes import Array, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
+from tern2lava.compiler.mapper.placement.slots import router_positions
 from tern2lava.compiler.options import MapOptions
-from tern2lava.compiler.place import router_positions
 from tern2lava.hw_profiles import Profile, load_profile
 from tern2lava.sim.reference import integer
 

@@ -13,8 +13,8 @@ from tern2lava.api.data import SpikesLike
 from tern2lava.arguments import public
 from tern2lava.compiler.build import build
 from tern2lava.compiler.ir.graph import Graph
+from tern2lava.compiler.mapper.placement.slots import check_placement
 from tern2lava.compiler.options import MapOptions, Options
-from tern2lava.compiler.place import check_placement
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.effort import Effort
 from tern2lava.errors import CapacityError, InputError, Tern2LavaError

@@ -18,9 +18,9 @@ from tern2lava.compiler.build import Compiled, Origin, build
 from tern2lava.compiler.certify.calibration import Calibration
 from tern2lava.compiler.ir.graph import Graph
 from tern2lava.compiler.ir.shapes import Reals
+from tern2lava.compiler.mapper.placement.slots import check_placement
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.compiler.passes.pipeline import Calibrate
-from tern2lava.compiler.place import check_placement
 from tern2lava.compiler.progress import Progress, silent
 from tern2lava.effort import Effort, effort_of
 from tern2lava.errors import CapacityError

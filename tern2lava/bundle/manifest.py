@@ -12,7 +12,7 @@ from tern2lava.bundle.seal import seal
 from tern2lava.bundle.versions import versions
 from tern2lava.compiler.build import Compiled
 from tern2lava.compiler.ir.graph import Input
-from tern2lava.compiler.placement.algorithms import NEEDS
+from tern2lava.compiler.mapper.placement.algorithms import NEEDS
 
 FORMAT = 3
 TOOL = "tern2lava"

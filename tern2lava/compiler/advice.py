@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tern2lava.compiler.build import build
-from tern2lava.compiler.cost import LIST_WORDS
 from tern2lava.compiler.ir.check import shapes
 from tern2lava.compiler.ir.graph import Arithmetic, Conv2d, Dense, Graph, Neuron
 from tern2lava.compiler.ir.shapes import size
+from tern2lava.compiler.mapper.cost.core_cost import LIST_WORDS
+from tern2lava.compiler.mapper.partition import least_cores
 from tern2lava.compiler.options import MapOptions, Options
-from tern2lava.compiler.partition import least_cores
 from tern2lava.compiler.passes.pipeline import lower
 from tern2lava.compiler.target.rules import check_rules
 from tern2lava.errors import CapacityError, Tern2LavaError

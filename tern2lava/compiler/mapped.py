@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tern2lava.compiler.connections import HOST as FROM_HOST
-from tern2lava.compiler.cost import allowed_encodings, stored_projection
-from tern2lava.compiler.crossbar import stored, unrolled
 from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.image.core_image import (
     CORE,
@@ -25,14 +22,17 @@ from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Level, Population, Projection
 from tern2lava.compiler.ir.shapes import Reals
 from tern2lava.compiler.ir.slices import cut, incoming, sources
+from tern2lava.compiler.mapper.cost.core_cost import allowed_encodings, stored_projection
+from tern2lava.compiler.mapper.crossbar.windows import stored, unrolled
+from tern2lava.compiler.mapper.partition import Partition, least_cores
+from tern2lava.compiler.mapper.placement.slots import Placement, location
+from tern2lava.compiler.mapper.quality import Quality
+from tern2lava.compiler.mapper.routing.connections import HOST as FROM_HOST
+from tern2lava.compiler.mapper.routing.routes import Routing
+from tern2lava.compiler.mapper.search.objectives import make_plan
 from tern2lava.compiler.options import MapOptions, check_map_options
-from tern2lava.compiler.partition import Partition, least_cores
 from tern2lava.compiler.passes.expand_pooling import unpooled_graph
-from tern2lava.compiler.place import Placement, location
-from tern2lava.compiler.plan import make_plan
 from tern2lava.compiler.progress import Progress, silent
-from tern2lava.compiler.quality import Quality
-from tern2lava.compiler.route import Routing
 from tern2lava.compiler.shown import Shown
 from tern2lava.compiler.target.rules import check_rules
 from tern2lava.counts import count

@@ -73,7 +73,7 @@ class MapOptions:
     parts of several populations may lie on one core. encodings: only these of the profile's, None for all. seed: of
     algorithms that draw random numbers. pins: (population, chip) pairs; these populations share no core with others
     that are pinned elsewhere. spare_cores: cores left free on each chip. objective: what the mapping minimises (see
-    plan.py). rate: spikes per neuron and step assumed where none were measured.
+    mapper/search/objectives.py). rate: spikes per neuron and step assumed where none were measured.
     """
 
     max_neurons_per_core: int | None = None

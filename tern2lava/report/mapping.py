@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rich.console import Group, RenderableType
 
-from tern2lava.compiler.links import LinkLoads
 from tern2lava.compiler.mapped import Mapped
-from tern2lava.compiler.quality import event_times
+from tern2lava.compiler.mapper.quality import event_times
+from tern2lava.compiler.mapper.routing.link_loads import LinkLoads
 from tern2lava.counts import count
 from tern2lava.report.model import MappingBlock
 from tern2lava.report.sheet import Paragraph

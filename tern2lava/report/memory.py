@@ -7,7 +7,6 @@ from collections import defaultdict
 import numpy as np
 
 from tern2lava.compiler.build import Compiled
-from tern2lava.compiler.cost import Block
 from tern2lava.compiler.image.code_rows import code_rows
 from tern2lava.compiler.image.codecs import PLAIN, STORAGE
 from tern2lava.compiler.image.codecs.stream import write_stream
@@ -16,6 +15,7 @@ from tern2lava.compiler.image.synapse_lists import synapse_lists
 from tern2lava.compiler.ir.graph import Arithmetic, Population, Projection
 from tern2lava.compiler.ir.shapes import Codes
 from tern2lava.compiler.ir.slices import cut
+from tern2lava.compiler.mapper.cost.core_cost import Block
 from tern2lava.hw_profiles import Profile
 from tern2lava.report.model import LayerMemory, Memory, MemoryTotal, NeuronArithmetic
 

@@ -18,10 +18,10 @@ from nets import variant
 from tern2lava import api
 from tern2lava.compiler import advice
 from tern2lava.compiler.build import build
-from tern2lava.compiler.cost import LIST_WORDS
 from tern2lava.compiler.ir.graph import Dense, Graph, Input, Level, Neuron, Output, Reset
 from tern2lava.compiler.ir.shapes import frozen
 from tern2lava.compiler.mapped import map_program
+from tern2lava.compiler.mapper.cost.core_cost import LIST_WORDS
 from tern2lava.compiler.options import MapOptions, Options
 from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import CapacityError

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from nets import codes, convolution, geometry, neurons, variant
-from tern2lava.compiler.crossbar import fold_of
 from tern2lava.compiler.image.codecs.bit_planes import width
 from tern2lava.compiler.image.core_image import decode_core
 from tern2lava.compiler.ir.graph import Arithmetic, Graph, Input, Level, Node, Output, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import accumulate, per_neuron
 from tern2lava.compiler.ir.shapes import Array, frozen, size
 from tern2lava.compiler.mapped import Mapped
+from tern2lava.compiler.mapper.crossbar.windows import fold_of
 from tern2lava.hw_profiles import Profile
 from walk import walk
 

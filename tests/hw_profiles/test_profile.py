@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tern2lava.compiler.ir.graph import Arithmetic
-from tern2lava.compiler.place import location, router_positions
+from tern2lava.compiler.mapper.placement.slots import location, router_positions
 from tern2lava.errors import ProfileError
 from tern2lava.hw_profiles import Profile, load_profile, profile_files, profile_names
 

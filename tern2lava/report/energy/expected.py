@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tern2lava.compiler.connections import HOST
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
 from tern2lava.compiler.ir.shapes import Ints, Reals, size
 from tern2lava.compiler.mapped import Mapped
-from tern2lava.compiler.place import router_positions
-from tern2lava.compiler.traffic import ASSUMED_RELAY_RATE
+from tern2lava.compiler.mapper.placement.slots import router_positions
+from tern2lava.compiler.mapper.routing.connections import HOST
+from tern2lava.compiler.mapper.routing.traffic import ASSUMED_RELAY_RATE
 from tern2lava.sim.events.counts import CoreSteps, Events, LayerEvents
 
 

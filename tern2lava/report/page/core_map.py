@@ -13,9 +13,9 @@ import numpy as np
 from tern2lava.compiler.image.core_image import CoreImage, decode_core
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.shapes import Ints
-from tern2lava.compiler.links import DIRECTIONS, LinkLoads, link_loads
-from tern2lava.compiler.place import router_positions
-from tern2lava.compiler.traffic import ASSUMED_RELAY_RATE
+from tern2lava.compiler.mapper.placement.slots import router_positions
+from tern2lava.compiler.mapper.routing.link_loads import DIRECTIONS, LinkLoads, link_loads
+from tern2lava.compiler.mapper.routing.traffic import ASSUMED_RELAY_RATE
 from tern2lava.hw_profiles import Profile
 from tern2lava.report.model import Report
 

@@ -11,7 +11,7 @@ from tern2lava.compiler.image.core_image import CoreImage, SynapseBlock, decode_
 from tern2lava.compiler.ir.graph import Projection
 from tern2lava.compiler.ir.linear import target_shape
 from tern2lava.compiler.ir.shapes import Ints, Reals, frozen, size
-from tern2lava.compiler.place import router_positions
+from tern2lava.compiler.mapper.placement.slots import router_positions
 from tern2lava.hw_profiles import Profile
 from tern2lava.sim.verify.adjoint import votes
 

@@ -21,7 +21,7 @@ from tern2lava.compiler.image.codecs.loihi_entries import ENCODINGS, delay_bits,
 from tern2lava.compiler.image.synapse_lists import decode_slice, encode_slice, plan_lists
 from tern2lava.compiler.ir.graph import Projection
 from tern2lava.compiler.ir.shapes import Array, ConvGeometry, conv_out, frozen
-from tern2lava.compiler.nxtf import list_words
+from tern2lava.compiler.mapper.cost.nxtf import list_words
 from tern2lava.errors import InputError
 
 SETTINGS = settings(max_examples=40, deadline=None)

@@ -1,4 +1,4 @@
-"""Synapse lists of Loihi 1: entries packed into 64-bit words, bit for bit as NxTF accounts for them (compiler/nxtf.py).
+"""Synapse lists of Loihi 1: entries packed into 64-bit words, bit for bit as NxTF accounts for them (cost/nxtf.py).
 
 The order of the fields within an entry is ours; their widths are NxTF's. A list is one row. An entry, lowest bit first:
 

@@ -1,6 +1,6 @@
 """How synapse lists of Loihi 1 are cut into entries: as NxTF does, or with the fewest bits.
 
-An entry holds at most 60 synapses in one encoding. NxTF (compiler/nxtf.py) fills entries from the first target to the
+An entry holds at most 60 synapses in one encoding. NxTF (cost/nxtf.py) fills entries from the first target to the
 last, in one encoding for all lists. `optimal` finds, for each list by itself, the cut and the encodings with the fewest
 bits, by dynamic programming over its synapses from the last to the first; no list takes more bits than in any of
 NxTF's encodings.

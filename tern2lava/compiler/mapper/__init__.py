@@ -1,0 +1,1 @@
+"""Mapping a program onto cores: tiles, packing, placement, routes, images."""

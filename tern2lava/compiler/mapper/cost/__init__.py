@@ -1,0 +1,1 @@
+"""What a part takes of a core."""

@@ -1,0 +1,1 @@
+"""Cores whose synapses are the cells of a crossbar."""

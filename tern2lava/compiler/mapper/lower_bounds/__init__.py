@@ -1,0 +1,1 @@
+"""Cores that no mapping can go below."""

@@ -1,0 +1,1 @@
+"""Putting parts on cores."""

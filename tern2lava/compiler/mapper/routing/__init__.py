@@ -1,0 +1,1 @@
+"""Which spikes go where, and what they load."""

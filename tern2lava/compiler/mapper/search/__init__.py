@@ -1,0 +1,1 @@
+"""Whole mappings to choose from, by objective."""

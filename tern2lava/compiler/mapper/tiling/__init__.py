@@ -1,0 +1,1 @@
+"""Cutting populations into tiles."""
