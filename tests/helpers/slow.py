@@ -57,6 +57,8 @@ FILES = frozenset(
 
 TESTS = frozenset(
     (
+        "compiler/mapper/regroup/test_groups.py::"
+        "test_clusters_of_a_core_are_found_again_under_random_connections",
         "zoo/test_nets.py::test_the_integers_have_the_stated_accuracy_on_the_samples_that_are_at_hand",
         "train/neurons/test_plif.py::test_it_computes_what_spikingjellys_parametric_neuron_does",
         "docs/test_site.py::test_the_reference_of_functions_has_every_public_name",

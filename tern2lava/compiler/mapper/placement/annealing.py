@@ -7,6 +7,7 @@ from numba import njit
 
 from tern2lava.compiler.ir.shapes import Ints, Reals
 from tern2lava.compiler.mapper.placement.problem import Problem, hops, host_hops
+from tern2lava.compiler.mapper.xorshift import first_state, following
 
 # Table entries read in one search, which bounds its time: about 1.5 s on one core of a laptop.
 BUDGET = 200_000_000
@@ -29,19 +30,10 @@ def improve(problem: Problem, slot: Ints, seed: int, budget: int = BUDGET, heat:
         _anneal(
             problem.first, problem.neighbour, problem.weight, problem.host, problem.coordinates, problem.host_at,
             problem.chip_hops, problem.chip, problem.allowed, slot.astype(np.int64), moves, heat,
-            np.uint64(seed * 2654435761 + 88172645463325252),
+            first_state(seed),
         )
     )  # fmt: skip
     return found if problem.cost(found) < problem.cost(slot) else slot
-
-
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _next(state: np.uint64) -> np.uint64:
-    """xorshift64 (G. Marsaglia, J. Stat. Soft. 8(14), 2003)."""
-    state ^= state << np.uint64(13)
-    state ^= state >> np.uint64(7)
-    state ^= state << np.uint64(17)
-    return state
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]
@@ -83,15 +75,15 @@ def _anneal(
     best = slot.copy()
     cost, best_cost, scale, seen = 0.0, 0.0, 0.0, 0
     for move in range(moves):
-        state = _next(state)
+        state = following(state)
         core = int(state >> np.uint64(11)) % cores
         begin = slot[core]
-        state = _next(state)
+        state = following(state)
         draw = int(state >> np.uint64(11))
         end = -1
         if draw % 4 != 0 and first[core + 1] > first[core]:
             place = slot[neighbour[first[core] + (draw // 4) % (first[core + 1] - first[core])]]
-            state = _next(state)
+            state = following(state)
             step = int(state >> np.uint64(11))
             row = at[place, 0] - low_row + step % 5 - 2
             col = at[place, 1] - low_col + (step // 5) % 5 - 2
@@ -101,7 +93,7 @@ def _anneal(
                 if there > 0:
                     end = listed[start[cell] + (step // 25) % there]
         if end < 0:
-            state = _next(state)
+            state = following(state)
             end = int(state >> np.uint64(11)) % slots
         other = occupant[end]
         if end == begin or (allowed[core] >= 0 and chip[end] != allowed[core]):
@@ -117,7 +109,7 @@ def _anneal(
         if delta > 0:
             if temperature <= 0 or seen < 50:
                 continue
-            state = _next(state)
+            state = following(state)
             if float(state >> np.uint64(11)) / 9007199254740992.0 >= np.exp(-delta / temperature):
                 continue
         slot[core], occupant[end], occupant[begin] = end, core, other
