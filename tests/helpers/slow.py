@@ -7,6 +7,7 @@ from __future__ import annotations
 
 FILES = frozenset(
     (
+        "compiler/mapper/regroup/test_on_mesh.py",
         "writing/test_killed.py", "test_interrupted.py", "frontends/test_long_loops.py", "sim/test_long_steps.py",
         "bundle/test_check.py", "api/test_check.py", "api/test_check_random.py", "frontends/inspect/test_draft.py",
         "api/test_bench.py",
