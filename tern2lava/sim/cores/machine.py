@@ -87,14 +87,22 @@ class CoreMachine:
 
 @dataclass(frozen=True, eq=False)
 class Link:
-    """Spikes of neurons `neuron` of image `source` arrive at axons `axon` of image `target` (equal-length indices).
-    shared: several neurons may share an axon, which then stands once for each."""
+    """Spikes of neurons `neuron` of image `source` arrive at axons `axon` of image `target`, each at its own; with
+    `first`, those of neuron[first[k] : first[k + 1]] add up at axon[k]."""
 
     source: int
     target: int
     neuron: Ints
     axon: Ints
-    shared: bool = False
+    first: Ints | None = None
+
+    def bring(self, sent: Spikes, arriving: Ints) -> None:
+        """Adds what image `source` sent, (batch, neurons), to what arrives at `target`, (batch, axons)."""
+        spikes = sent[:, self.neuron]
+        # Added, not assigned: a spike that arrives twice counts twice.
+        if self.first is not None:
+            spikes = np.add.reduceat(spikes, self.first, axis=1, dtype=np.int64)
+        arriving[:, self.axon] += spikes
 
 
 def links(images: list[CoreImage]) -> list[Link]:
@@ -106,6 +114,7 @@ def links(images: list[CoreImage]) -> list[Link]:
     position = {image.core: index for index, image in enumerate(images) if image.kind == CORE}
     if len(position) != sum(image.kind == CORE for image in images):
         raise InputError("core images", "two images for one core")
+    first_axons = [np.cumsum([0] + [axons.count for axons in image.axons]).tolist() for image in images]
     result = []
     for source, image in enumerate(images):
         first_neuron = np.cumsum([0] + [group.box.volume for group in image.groups])
@@ -117,10 +126,13 @@ def links(images: list[CoreImage]) -> list[Link]:
             group, axons = image.groups[route.group], images[target].axons[route.axons]
             if axons.source != group.number or axons.box != route.box:
                 raise InputError(where, "leads to axons of another population or range")
-            first_axon = sum(a.count for a in images[target].axons[: route.axons])
+            first_axon = first_axons[target][route.axons]
             sent, seen = group.box.flat(), route.box.flat()
             _, neuron, place = np.intersect1d(sent, seen, assume_unique=True, return_indices=True)
-            axon = axons.axon_of()[place]
-            shared = axons.window != (1, 1)
-            result.append(Link(source, target, first_neuron[route.group] + neuron, first_axon + axon, shared))
+            neuron, axon, first = first_neuron[route.group] + neuron, first_axon + axons.axon_of()[place], None
+            if axons.window != (1, 1):
+                order = np.argsort(axon, kind="stable")
+                axon, first = np.unique(axon[order], return_index=True)
+                neuron = neuron[order]
+            result.append(Link(source, target, neuron, axon, first))
     return result

@@ -5,14 +5,16 @@ Compared with sim.reference.integer it proves codec, partition and routing at on
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 
+from tern2lava.compiler.image.codecs import CODECS
 from tern2lava.compiler.image.core_image import CORE, CoreImage, decode_core
 from tern2lava.compiler.ir.shapes import Ints, Spikes, size
 from tern2lava.errors import InputError
-from tern2lava.sim.cores.machine import CoreMachine, links
+from tern2lava.sim.cores.machine import CoreMachine, Link, links
 from tern2lava.sim.data.trace import Trace
 from tern2lava.sim.reference.integer import spike_type
 
@@ -27,14 +29,12 @@ def run(
     sim.reference.integer defines it. Raises InputError for damaged images, and where their groups do not cover every
     population exactly once.
     """
-    cores = [decode_core(data, f"image of core {k}") for k, data in enumerate(images)]
-    host = decode_core(host_image, "host image")
-    check_cover(cores)
+    decoders = tuple(codec.decode for codec in CODECS)
+    cores, host, wires = _resolved(tuple(images), host_image, decoders)
     batch, steps = next(iter(inputs.values())).shape[:2]
     emitted_by_host = _host_rows(host, inputs, batch, steps)
-    slow = slowdown_of([*cores, host])
+    slow = host.slowdown
     machines = [CoreMachine(image, batch, steps) for image in cores]
-    wires = links([*cores, host])
     starts = [group.local.start for image in cores for group in image.groups if group.local is not None]
 
     sizes = {group.name: size(group.box.shape) for image in cores for group in image.groups}
@@ -55,11 +55,7 @@ def run(
         sent = [*(_sent(*each, t, forced) for each in zip(machines, out, places, strict=False)), out[-1]]
         arriving = [np.zeros((batch, machine.axons), np.int64) for machine in machines]
         for wire in wires:
-            # Added, not assigned: a spike that arrives twice counts twice.
-            if wire.shared:
-                np.add.at(arriving[wire.target].T, wire.axon, sent[wire.source][:, wire.neuron].T)
-            else:
-                arriving[wire.target][:, wire.axon] += sent[wire.source][:, wire.neuron]
+            wire.bring(sent[wire.source], arriving[wire.target])
         for machine, place, fired in zip(machines, places, out, strict=False):
             for index, group in enumerate(machine.image.groups):
                 k = machine.step_of(index, t)
@@ -70,6 +66,19 @@ def run(
                         v[group.name][:, k, place[index]] = machine.groups[index].v
                         u[group.name][:, k, place[index]] = machine.groups[index].u
     return Trace(spikes=spikes, v=v, u=u)
+
+
+@lru_cache(maxsize=1)
+def _resolved(
+    images: tuple[bytes, ...], host_image: bytes, decoders: tuple[Callable[..., object], ...]
+) -> tuple[list[CoreImage], CoreImage, list[Link]]:
+    """The images decoded, and their routes; those of the last run are kept, for samples come shard by shard. decoders:
+    of all codecs, plugins among them, with which the images were decoded."""
+    cores = [decode_core(data, f"image of core {k}") for k, data in enumerate(images)]
+    host = decode_core(host_image, "host image")
+    check_cover(cores)
+    slowdown_of([*cores, host])
+    return cores, host, links([*cores, host])
 
 
 def _sent(machine: CoreMachine, fired: Spikes, places: Sequence[Ints], t: int, driven: Mapping[str, Spikes]) -> Spikes:
