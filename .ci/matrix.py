@@ -36,7 +36,7 @@ TESTS = {
     "fingerprints": ["tests/test_fingerprints.py"],
     "tests": [
         "tests/sim", "tests/test_cli.py", "tests/test_api.py", "tests/bundle", "tests/test_bundle_bytes.py",
-        "tests/compiler/test_store.py", "tests/test_extras.py",
+        "tests/compiler/ir/test_files.py", "tests/test_extras.py",
     ],
 }  # fmt: skip
 SHOWN = ("numpy", "scipy", "networkx", "numba")

@@ -1,40 +1,31 @@
-"""Measures groups of neurons on networks whose structure, or whose hops by other mappers, is known.
+"""Measures groups of neurons against what was planted and against Mt-KaHyPar.
 
-    uv run python benchmarks/mapping_anchors.py --potjans potjans_80.json     # some 4 minutes
-    uv run python benchmarks/mapping_anchors.py --quick --check               # under a minute, small networks
+    uv run --extra mapping python benchmarks/mapping_anchors.py     # under a minute
+    uv run python benchmarks/mapping_anchors.py --quick --check     # small networks
 
-Two tables. `groups`: axons of all groups of tern2lava.compiler.mapper.regroup, beside those of neurons in their own
-order, of what was planted, and of Mt-KaHyPar's partition (KM1, its default preset) into as many groups of at most as
-many neurons, where it is installed. `mesh`: 80 neurons of a cortical column (amineux/HySMap, MIT,
-examples/net_potjans_80.json, as JSON of `activity` and `targets`; no file, no table) on meshes under the cost of
-docs/algorithm.md there: activity times links of the union of a source's XY routes, 15 % slack. Beside it a bound that
-no mapping comes under. Random networks are drawn from a seed. CPU seconds are one process's.
+Axons of all groups of tern2lava.compiler.mapper.regroup, beside those of neurons in their own order, of what was
+planted, and of Mt-KaHyPar's partition (KM1, its default preset) into as many groups of at most as many neurons, where
+it is installed. Random networks are drawn from a seed. CPU seconds are one process's. Whole mappings of such networks:
+benchmarks/sparse_mapping.py.
 
 --check ends with exit code 1 and names the bars that were missed: planted structure comes back; axons at most 1.05 x
-Mt-KaHyPar's; at most 3,050, 3,500 and 4,200 hops on 4 x 4, 5 x 5 and 6 x 6 cores, each in 60 CPU seconds.
+Mt-KaHyPar's.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from tern2lava.compiler.ir.shapes import Array, Ints
 from tern2lava.compiler.mapper.regroup.groups import regroup
-from tern2lava.compiler.mapper.regroup.on_mesh import on_mesh, union_hops
 from tern2lava.compiler.mapper.regroup.task import Capacity
-from tern2lava.compiler.mapper.routing.route_union import Mesh, hops_bound
 from tern2lava.extras import installed
 
-# Side of the mesh, least and most neurons on a core, hops at most.
-MESHES = ((4, 4, 5, 3_050), (5, 2, 4, 3_500), (6, 1, 3, 4_200))
-SECONDS = 60.0
 OVER_MTKAHYPAR = 1.05
 
 
@@ -120,46 +111,13 @@ def group_table(quick: bool) -> list[str]:
     return missed
 
 
-def mesh_table(path: Path) -> list[str]:
-    """Prints the table; the bars that were missed."""
-    net = json.loads(path.read_text(encoding="utf-8"))
-    activity = np.array(net["activity"], np.float64)
-    own = np.arange(activity.size)
-    pairs = [(target, int(source)) for source, targets in net["targets"].items() for target in targets]
-    target, source = np.array(pairs).T
-    reads = csr_matrix((np.ones(target.size, np.int8), (target, source)), shape=(own.size, own.size))
-    reached = np.bincount(source[source != target], minlength=own.size)
-    missed = []
-    print("\n| mesh | neurons a core | hops | at most | bound | CPU seconds |\n|" + "---|" * 6)
-    for side, least, most, bar in MESHES:
-        begin = time.process_time()
-        mesh = Mesh(side, side)
-        core = on_mesh(reads, own, activity, mesh, least=least, most=most)
-        seconds = time.process_time() - begin
-        hops = union_hops(reads, own, activity, mesh, core)
-        bound = hops_bound(reached, activity, most)
-        held = np.bincount(core, minlength=mesh.cores)
-        assert least <= held.min()
-        assert held.max() <= most
-        row = f"| {side} x {side} | {least} to {most} | {hops:,.1f} | {bar:,} | {bound:,.1f} | {seconds:.1f} |"
-        print(row, flush=True)
-        if not bound <= hops <= bar:
-            missed.append(f"{side} x {side}: {hops:,.1f} hops")
-        if seconds > SECONDS:
-            missed.append(f"{side} x {side}: {seconds:.0f} CPU seconds")
-    return missed
-
-
 def main() -> int:
     """Measure, print the tables, and check the bars where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small networks, under a minute, no mesh")
+    parser.add_argument("--quick", action="store_true", help="small networks, under a minute")
     parser.add_argument("--check", action="store_true", help="exit code 1, naming what fell short")
-    parser.add_argument("--potjans", type=Path, help="JSON of the cortical column: `activity` and `targets`")
     options = parser.parse_args()
     missed = group_table(options.quick)
-    if options.potjans is not None and not options.quick:
-        missed += mesh_table(options.potjans)
     if options.check and missed:
         print("missed: " + "; ".join(missed), file=sys.stderr)
         return 1

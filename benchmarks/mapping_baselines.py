@@ -226,7 +226,9 @@ def _cost(model: CostModel, population: Population, box: Box, limit: dict[str, i
     columns = box.volume * bits_of(model.graph, population, profile) * fold
     if fold > crossbar.fold.value or columns > crossbar.columns.value:
         return None
-    pieces = [(wire, piece) for wire in incoming(model.graph, population) if (piece := cut(wire, box)) is not None]
+    whole = model.profile.crossbar is not None
+    cuts = [(wire, cut(wire, box, whole=whole)) for wire in incoming(model.graph, population)]
+    pieces = [(wire, piece) for wire, piece in cuts if piece is not None]
     blocks = tuple(
         Block(wire.name, piece.source, "", "", 0, piece.axons * each, fan_in(piece.local), 0) for wire, piece in pieces
     )

@@ -131,7 +131,7 @@ def measure(graph: Graph, profile: Profile) -> tuple[int, int, list[Row]]:
             names.append(block.projection)
             projection = graph[block.projection]
             assert isinstance(projection, Projection)
-            piece = cut(projection, part.box)
+            piece = cut(projection, part.box, whole=profile.crossbar is not None)
             assert piece is not None
             stored[block.projection] += block.synapse_bits
             held[block.projection] += int(piece.local.weight.size)

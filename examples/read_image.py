@@ -23,7 +23,7 @@ class Image:
         assert zlib.crc32(data[:-4]) == field(data[-4:], 0, 32), "the checksum does not match"
         self.data, self.at = data, 0
         _, version, self.host, self.core, groups, axons, routes, *self.arithmetic = self.get("4sHHIIII8B")
-        self.slow = self.get("H")[0] if version == 4 else 1  # hardware timesteps of a step
+        self.slow = self.get("H")[0] if version > 3 else 1  # hardware timesteps of a step
         self.groups = [self.group() for _ in range(groups)]
         self.axons = [(self.get("IIHH"), self.box()) for _ in range(axons)]
         self.routes = [(self.groups[self.get("I")[0]], *self.get("II"), self.box()) for _ in range(routes)]
@@ -41,8 +41,10 @@ class Image:
         return struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
 
     def box(self):  # the numbers of a box's neurons in their population, in the box's shape, filled to three axes
-        _, *v = self.get("10I")
-        return np.arange(np.prod(v[:3])).reshape(v[:3])[tuple(map(slice, v[3:6], v[6:]))]
+        axes, *v = self.get("10I")
+        place = np.arange(np.prod(v[:3])).reshape(v[:3])[tuple(map(slice, v[3:6], v[6:]))]
+        listed = self.take((len(place) + 7) // 8) if axes > 255 else b"\xff" * len(place)  # a bit for each index
+        return place[np.unpackbits(np.frombuffer(listed, np.uint8), bitorder="little", count=len(place)) > 0]
 
     def group(self):
         g = {"name": self.take(*self.get("H")).decode(), "number": self.get("I")}
@@ -122,8 +124,7 @@ def run(images, inputs):  # spikes {population: (samples, steps, neurons)} of in
         axon = np.arange(seen.size // (wy * wx)).reshape(len(seen), seen.shape[1] // wy, seen.shape[2] // wx)
         axon = axon.repeat(wy, axis=1).repeat(wx, axis=2).ravel()  # the neurons of a window share one
         _, sent, at = np.intersect1d(source["place"], seen, return_indices=True)
-        target, delay, matrix = cores[core].blocks[block]
-        links.append((source, sent, delay, target, matrix[:, axon[at]].T))
+        links.append((source, sent, cores[core].blocks[block], axon[at]))
     groups, (samples, steps) = [g for c in cores.values() for g in c.groups], next(iter(inputs.values())).shape[:2]
     bits, top, slow = images[0].arithmetic[0], 2 ** (images[0].arithmetic[1] - 1) - 1, images[0].slow
     last = 1 + (steps - 1) * slow + max(g["start"] for g in groups)
@@ -133,8 +134,8 @@ def run(images, inputs):  # spikes {population: (samples, steps, neurons)} of in
         g["out"][:, 1 : 2 + (steps - 1) * slow : slow] = inputs.get(g["name"], 0)
     for t in range(1, last + 1):
         sums = {id(g): g["bias_u"] for g in groups}
-        for source, sent, delay, target, matrix in (link for link in links if t - 1 - link[2] > 0):
-            sums[id(target)] = sums[id(target)] + source["out"][:, t - 1 - delay, sent] @ matrix
+        for source, sent, (target, delay, matrix), at in (link for link in links if t - 1 - link[2][1] > 0):
+            sums[id(target)] = sums[id(target)] + source["out"][:, t - 1 - delay, sent] @ matrix[:, at].T
         for g in (g for g in groups if (t - 1 - g["start"]) % slow == 0 <= t - 1 - g["start"] < steps * slow):
             u, v = (np.sign(g[k]) * (abs(g[k]) * (2**bits - g[f"decay_{k}"]) + g["half"] >> bits) for k in "uv")
             g["u"] = (u := u + sums[id(g)]) - 2 * (top + 1) * (1 * (u > top + 1) - (u <= -top - 1))

@@ -56,6 +56,9 @@ class Effort:
     #: Runs of a traced module with stronger inputs, beyond the two of every check, in search of spikes of populations
     #: that were silent. Chosen: as long as the others, only where there are such.
     waking_runs: int = 4
+    #: Moves of each neuron of a sparse layer between cores that have their places, where the mapping is for the least
+    #: traffic. Measured: docs/effort.md; 80 neurons on 16 cores take 2 s of one core.
+    neuron_moves: int = 10_000
     #: Samples of a recorded run that a bundle keeps. Chosen for small bundles.
     kept_samples: int = 16
     #: Samples of a live module's own run that a bundle keeps. Chosen for small bundles.
@@ -156,7 +159,7 @@ EFFORTS: dict[str, Effort] = {
     "quick": replace(
         NORMAL, searched_kinds=12, examined_kinds=1, drawn_sequences=96, least_sequences=16, held_threshold=16,
         exact_steps=32, advised_size=10_000, own_candidates=4, sequential_samples=4, runtime_samples=1,
-        mapped_samples=0, cover_ramps=10, searched_inputs=64, band_samples=20, waking_runs=1,
+        mapped_samples=0, cover_ramps=10, searched_inputs=64, band_samples=20, waking_runs=1, neuron_moves=1000,
     ),
     "normal": NORMAL,
     "thorough": replace(
@@ -164,6 +167,7 @@ EFFORTS: dict[str, Effort] = {
         exact_steps=128, shortfalls=(0, 1, 2, 3, 4, 6, 8), advised_size=1_000_000, kept_samples=64,
         own_samples=8, own_candidates=48, sequential_samples=320, runtime_samples=80, mapped_samples=10,
         cover_ramps=160, searched_inputs=4096, band_samples=1000, waking_runs=16,
+        neuron_moves=100_000,
     ),
 }  # fmt: skip
 """The presets of --effort."""

@@ -90,8 +90,7 @@ CONFINED: dict[str, tuple[str, ...]] = {
 
 
 # What each room of a part may import of that part besides itself. A room is a folder, with the folders in it, or a file
-# that lies beside them; in compiler/ the files that are not named here are the mapper.
-MAPPER = "mapper"
+# that lies beside them.
 ROOMS: dict[str, dict[str, set[str]]] = {
     "compiler": {
         "shown": set(),
@@ -99,16 +98,16 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "neurons": {"shown", "ir"},
         "progress": set(),
         "options": {"shown", "ir"},
-        "placement": {"shown", "ir"},
         "image": {"shown", "ir"},
         "certify": {"shown", "ir", "options", "neurons"},
         "target": {"shown", "ir", "neurons", "certify"},
         "passes": {"shown", "ir", "options", "progress", "neurons", "certify", "target"},
-        MAPPER: {"shown", "ir", "options", "progress", "placement", "image", "target", "passes"},
-        "build": {"shown", "ir", "options", "progress", "passes", MAPPER},
-        "twin": {"shown", "ir", "options", "progress", "certify", MAPPER, "build"},
-        "what_if": {"shown", "ir", "options", "progress", "passes", MAPPER, "build", "twin"},
-        "advice": {"shown", "ir", "options", "target", "passes", MAPPER, "build"},
+        "mapper": {"shown", "ir", "options", "progress", "image"},
+        "mapped": {"shown", "ir", "options", "progress", "image", "target", "passes", "mapper"},
+        "build": {"shown", "ir", "options", "progress", "passes", "mapper", "mapped"},
+        "twin": {"shown", "ir", "options", "progress", "certify", "mapper", "mapped", "build"},
+        "what_if": {"shown", "ir", "options", "progress", "passes", "mapper", "mapped", "build", "twin"},
+        "advice": {"shown", "ir", "options", "target", "passes", "mapper", "mapped", "build"},
     },
     "sim": {
         "data": set(),
@@ -179,11 +178,6 @@ def part(path: Path) -> str:
     return path.relative_to(ROOT).parts[0].removesuffix(".py")
 
 
-def room(part: str, name: str) -> str:
-    """The room of a part in which a file or folder of this name lies."""
-    return name if name in ROOMS[part] or part != "compiler" else MAPPER
-
-
 def faults_of_parts(path: Path) -> Iterator[str]:
     """A line for each import of a part or room that this file must not know, and for each relative import."""
     where, here = path.relative_to(ROOT), part(path)
@@ -196,7 +190,7 @@ def faults_of_parts(path: Path) -> Iterator[str]:
         if there not in {here} | COMMON | ALLOWED[here]:
             yield f"{where}: {here} must not import {name}"
         if there == here and here in ROOMS and inside and len(where.parts) > 1 and where.name != "__init__.py":
-            own, other = room(here, where.parts[1].removesuffix(".py")), room(here, inside[0])
+            own, other = where.parts[1].removesuffix(".py"), inside[0]
             if other not in {own} | ROOMS[here][own]:
                 yield f"{where}: {here}/{own} must not import {name}"
 
@@ -221,7 +215,7 @@ def test_every_part_and_room_has_its_rule() -> None:
     assert {part(path) for path in modules()} == set(ALLOWED)
     for name, rules in ROOMS.items():
         there = {path.name.removesuffix(".py") for path in (ROOT / name).iterdir() if not path.name.startswith("__")}
-        assert {room(name, inner) for inner in there} == set(rules), name
+        assert there == set(rules), name
 
 
 @pytest.mark.parametrize("rules", [ALLOWED, *ROOMS.values()], ids=["parts", *ROOMS])

@@ -73,5 +73,5 @@ def build(
     if measure:
         progress("activity on data", 0, 0)
         rates = measure(lowered.program)
-    mapped = map_program(lowered.program, profile, map_options, rates, progress)
+    mapped = map_program(lowered.program, profile, map_options, rates, progress, chosen.effort)
     return Compiled(lowered=lowered, mapped=mapped, profile=profile, options=chosen)

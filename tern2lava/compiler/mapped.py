@@ -36,6 +36,7 @@ from tern2lava.compiler.progress import Progress, silent
 from tern2lava.compiler.shown import Shown
 from tern2lava.compiler.target.rules import check_rules
 from tern2lava.counts import count
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.findings import any_refused, unseen
 from tern2lava.hw_profiles import Profile
 
@@ -134,7 +135,7 @@ class Mapped(Shown):
 
 def map_program(
     graph: Graph, profile: Profile, options: MapOptions | None = None, rates: dict[str, Reals] | None = None,
-    progress: Progress = silent,
+    progress: Progress = silent, effort: Effort = NORMAL,
 ) -> Mapped:  # fmt: skip
     """The program on the cores of a target, with its core images.
 
@@ -153,7 +154,7 @@ def map_program(
         raise unseen("the mapping onto cores")
     if not profile.routing.axon_sums.value:
         graph = unpooled_graph(graph)
-    plan = make_plan(graph, profile, options, rates, progress)
+    plan = make_plan(graph, profile, options, rates, progress, effort)
     cores, placement, routing = plan.partition, plan.placement, plan.routing
     encodings = allowed_encodings(profile, options.encodings)
     images = []
@@ -184,7 +185,7 @@ def _core_image(
         groups.append(Group(name=population.name, number=number[population.name], box=part.box, local=local))
         for block in part.blocks:
             projection = graph.projection(block.projection)
-            piece = cut(projection, part.box)
+            piece = cut(projection, part.box, whole=profile.crossbar is not None)
             assert piece is not None
             assert piece.source == block.source
             axons.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,7 @@ def export_weights(program: Graph, folder: Path, *, version: str) -> list[str]:
                 "projection": node.name, "file": name, "codec": codec, "shape": list(node.weight.shape),
                 "groups": groups, "bits": node.bits, "delay": node.delay, "gain": np.asarray(node.gain).tolist(),
             }
-            | ({} if node.reads is None else {"reads": asdict(node.reads), "part_of": node.part_of})
+            | ({} if node.reads is None else {"reads": node.reads.ranges(), "part_of": node.part_of})
         )  # fmt: skip
 
     def write(aside: Path) -> None:

@@ -79,7 +79,7 @@ def _projection(node: Projection, place: str, word: int, put: Any) -> dict[str, 
     words = pack_codes(codes, node.bits, word)
     return {
         "source": node.inputs[0], "delay": node.delay, "shape": list(node.weight.shape),
-        "reads": None if node.reads is None else asdict(node.reads),
+        "reads": None if node.reads is None else node.reads.ranges(),
         "pooling": None if node.pooling is None else asdict(node.pooling),
         "geometry": None if node.geometry is None else asdict(node.geometry),
         "codes": put(f"codes_{place}", words) | {"bits": node.bits, "words_per_row": len(words.values) // len(codes)},

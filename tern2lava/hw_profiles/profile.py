@@ -188,8 +188,9 @@ class Routing(_Strict):
     axon of several cores. Under the last two a neuron with more targets is copied on its core. An edge into shared
     synapse lists costs `shared_cost`, one that leaves the chip `offchip_cost` more. axon_sums: spikes of several
     neurons that meet in one input axon in a step add up there; where they do not, the neurons of a pooling window need
-    an axon each. order: routes go along x (columns) first and then along y, or the other way. chip_hops: how many hops
-    on a chip a chip border counts when cores are placed."""
+    an axon each. multicast: routers copy a spike on its way, so that its routes to several cores pass a link once; else
+    each copy goes all the way by itself. order: routes go along x (columns) first and then along y, or the other way.
+    chip_hops: how many hops on a chip a chip border counts when cores are placed."""
 
     out_axon_model: Leaf[Literal["edges", "ranges", "single", "multicast"]]
     shared_cost: Leaf[Size]
@@ -197,6 +198,9 @@ class Routing(_Strict):
     payload_bits: Leaf[Count]
     axon_sums: Leaf[bool]
     order: Leaf[Literal["xy", "yx"]]
+    multicast: Leaf[bool] = Leaf(
+        value=False, unit="flag", kind="assumed", source="not said: each copy of a spike goes all the way by itself"
+    )
     chip_hops: Leaf[Quantity]
 
 

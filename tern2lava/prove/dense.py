@@ -27,7 +27,8 @@ def prove_dense(
         known[place] = _pairs(projection, axons, ends[0].size)
     columns, of_axons, neurons = known[place]
     # A view where the neurons follow each other.
-    rows = slice(box.neuron(0), box.neuron(0) + box.volume) if box.whole or len(box.shape) == 1 else box.flat()
+    follow = box.whole or (len(box.shape) == 1 and not box.bits)
+    rows = slice(box.neuron(0), box.neuron(0) + box.volume) if follow else box.flat()
     gain = projection.gain if projection.gain.size == 1 else projection.gain[rows]
     weights = projection.weight[rows] * gain.astype(np.int64)[:, None], block.codes() * block.gain[:, None]
     # What leads to no column or axon has the weight 0.

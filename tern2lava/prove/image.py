@@ -13,7 +13,7 @@ from tern2lava.prove.codecs import LISTS, NAMES, decode
 from tern2lava.prove.reader import MOST, MOST_CODES, Box, Codes, Ints, Reader, Shape
 from tern2lava.prove.synapse_lists import kernel_of_lists, matrix_of_lists
 
-VERSION, SLOW_VERSION = 3, 4
+VERSION, SLOW_VERSION, LISTED_VERSION = 3, 4, 5
 HOST = "host"
 PARAMETERS = ("decay_u", "decay_v", "bias_u", "bias", "threshold", "reset_amount", "v_init")
 ARITHMETIC = (
@@ -127,17 +127,18 @@ def read_image(data: bytes, name: str) -> Image:
         raise read.fail("another checksum, so that it is damaged")
     read.at = 4
     version, kind, core, groups, axons, routes, *widths = read.unpack("HHIIII8B")
-    if version not in (VERSION, SLOW_VERSION) or kind > 1 or (kind == 1 and core):
+    if version not in (VERSION, SLOW_VERSION, LISTED_VERSION) or kind > 1 or (kind == 1 and core):
         raise read.fail(f"version {version}, kind {kind}, core {core}")
     slowdown = 1 if version == VERSION else read.unpack("H")[0]
-    if version == SLOW_VERSION and slowdown < 2:
+    lists = version == LISTED_VERSION
+    if slowdown < (1 if lists or version == VERSION else 2):
         raise read.fail(f"a step of {slowdown} hardware timesteps in version {version}")
     image = Image(
         name=HOST if kind else f"core {core}", core=None if kind else core,
         arithmetic=dict(zip(ARITHMETIC, widths, strict=True)), slowdown=slowdown,
-        groups=tuple(_group(read, host=kind == 1) for _ in range(groups)),
-        axons=tuple(_axons(read) for _ in range(axons)),
-        routes=tuple(_route(read) for _ in range(routes)),
+        groups=tuple(_group(read, host=kind == 1, lists=lists) for _ in range(groups)),
+        axons=tuple(_axons(read, lists=lists) for _ in range(axons)),
+        routes=tuple(_route(read, lists=lists) for _ in range(routes)),
         blocks=tuple(_block(read) for _ in range(read.unpack("I")[0])),
     )  # fmt: skip
     if read.at != len(read.data):
@@ -145,8 +146,8 @@ def read_image(data: bytes, name: str) -> Image:
     return image
 
 
-def _group(read: Reader, *, host: bool) -> Group:
-    name, (number,), box = read.text(), read.unpack("I"), read.box()
+def _group(read: Reader, *, host: bool, lists: bool) -> Group:
+    name, (number,), box = read.text(), read.unpack("I"), read.box(lists=lists)
     if host:
         return Group(name=name, number=number, box=box)
     start, reset, refractory, flags = read.unpack("IBHB")
@@ -168,18 +169,18 @@ def _group(read: Reader, *, host: bool) -> Group:
     return Group(name=name, number=number, box=box, modes=modes, values=values)
 
 
-def _axons(read: Reader) -> Axons:
+def _axons(read: Reader, *, lists: bool) -> Axons:
     source, block, y, x = read.unpack("IIHH")
-    box = read.box()
+    box = read.box(lists=lists)
     tiles = (y, x) == (1, 1) or (len(box.shape) == 3 and y and x and not box.extent[1] % y and not box.extent[2] % x)
     if not tiles:
         raise read.fail(f"windows of {y} x {x} on {box}")
     return Axons(source=source, block=block, window=(y, x), box=box)
 
 
-def _route(read: Reader) -> Route:
+def _route(read: Reader, *, lists: bool) -> Route:
     group, core, axons = read.unpack("III")
-    return Route(group=group, core=core, axons=axons, box=read.box())
+    return Route(group=group, core=core, axons=axons, box=read.box(lists=lists))
 
 
 def _block(read: Reader) -> Block:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tern2lava.prove.failure import fail, hold
+from tern2lava.prove.failure import ImageError, fail, hold
 from tern2lava.prove.image import Axons, Block
 from tern2lava.prove.program import Population, Projection
 from tern2lava.prove.reader import Box, Codes, Ints
@@ -34,16 +34,21 @@ def prove_kernel(
     sizes = block.in_shape, block.out_shape
     hold(sizes == shapes, where, f"a convolution of {sizes[0]} to {sizes[1]}", f"one of {shapes[0]} to {shapes[1]}")
     out, inner = block.shape[:2]
-    own = channel_starts(axons.box.lo[0], out, 0, out, block.groups, inner)
-    alike = inner == projection.weight.shape[1] and (own == starts).all()
-    hold(alike, where, f"groups of {inner} channels", f"{projection.weight.shape[1]} from {starts.tolist()} on")
+    kernels = projection.weight[box.lo[0] : box.hi[0]]
+    channels = axons.box.first
+    if inner == kernels.shape[1] and not axons.box.bits:
+        own = channel_starts(axons.box.lo[0], out, 0, out, block.groups, inner)
+        hold(bool((own == starts).all()), where, f"channels from {own.tolist()} on", f"channels from {starts.tolist()}")
+    else:
+        kernels = _some_channels(where, kernels, starts, channels, block)
     tables = [(required_taps(projection, box, axis), found_taps(axons, block, axis)) for axis in (1, 2)]
     pairs, examples = zip(*(classes(*table) for table in tables), strict=True)
-    proven = ("kernel", key, box.lo[0], box.hi[0], block.digest(), pairs[0].tobytes(), pairs[1].tobytes())
+    places = pairs[0].tobytes(), pairs[1].tobytes()
+    proven = ("kernel", key, box.lo[0], box.hi[0], channels.tobytes(), block.digest(), *places)
     if proven in known:
         return
     weights = (
-        _scaled(projection.weight[box.lo[0] : box.hi[0]], projection.gain, box),
+        _scaled(kernels, projection.gain, box),
         _scaled(block.codes(), block.gain),
     )
     required, found = (_at_pairs(values, pairs, side) for side, values in enumerate(weights))
@@ -52,9 +57,25 @@ def prove_kernel(
         o, c, y, x = differ[0].tolist()
         (oy, iy), (ox, ix) = examples[0][y].tolist(), examples[1][x].tolist()
         target = np.ravel_multi_index((box.lo[0] + o, box.lo[1] + oy, box.lo[2] + ox), box.shape)
-        source = np.ravel_multi_index((starts[o] + c, iy, ix), axons.box.shape)
+        channel = starts[o] + c if block.groups > 1 else channels[c]
+        source = np.ravel_multi_index((channel, iy, ix), axons.box.shape)
         fail(where, ends, int(source), int(target), found[o, c, y, x], required[o, c, y, x])
     known[proven] = True
+
+
+def _some_channels(where: str, kernels: Codes, starts: Ints, channels: Ints, block: Block) -> Codes:
+    """The kernels of those source channels that have axons. ImageError unless all outputs read one group of channels,
+    these are some of it, and the others have no synapse."""
+    alike, inner = len(set(starts.tolist())) == 1 and block.groups == 1, kernels.shape[1]
+    hold(alike, where, f"groups of {block.shape[1]} channels", f"{inner} from {starts.tolist()} on")
+    mine = channels - starts[0]
+    hold(bool((mine >= 0).all() and (mine < inner).all()), where, f"axons of channels {channels.tolist()}",
+         f"{inner} channels from {starts[0]} on")  # fmt: skip
+    left = np.setdiff1d(np.arange(inner), mine)
+    if kernels[:, left].any():
+        channel = starts[0] + int(left[np.argwhere(kernels[:, left])[0][1]])
+        raise ImageError(where, f"no axons of channel {channel}", "them, for it has synapses")
+    return kernels[:, mine]
 
 
 def prove_unrolled(where: str, ends: Ends, projection: Projection, box: Box, axons: Axons, block: Block) -> None:

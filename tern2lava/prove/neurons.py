@@ -25,11 +25,12 @@ def prove_neurons(images: Sequence[Image], program: Program) -> int:
             hold(group.name == population.name, where, f"the name {group.name}", population.name)
             hold((population.modes is None) == host, where, "it here", "inputs on the host and populations on cores")
             hold(size == population.size, where, f"the shape {group.box.shape}", f"{population.size} neurons")
-            inside = seen[group.number].reshape(group.box.shape)[group.box.slices]
+            marks = seen[group.number].reshape(group.box.shape)
+            inside = marks[group.box.slices]
             if inside.any():
                 first = group.box.neuron(int(np.flatnonzero(np.ravel(inside))[0]))
                 raise ImageError(where, f"neuron {neuron_of(population, first)} again", "it once")
-            inside += 1
+            marks[group.box.slices] = 1
             if population.modes is not None:
                 _prove_parameters(where, group, population)
     for population, reached in zip(program.populations, seen, strict=True):
@@ -68,5 +69,5 @@ def _required(values: Ints, group: Group, population: Population) -> Ints:
     if values.ndim == 1 and len(shape) > 1 and values.size == shape[0]:
         values = values.reshape(-1, *[1] * (len(shape) - 1))
     if values.size == shape[0] and values.shape[:1] == shape[:1] and box.shape == shape:
-        return values.reshape(-1)[box.lo[0] : box.hi[0]]
+        return values.reshape(-1)[box.slices[0]]
     return np.ravel(np.broadcast_to(values, shape).reshape(box.shape)[box.slices])

@@ -22,16 +22,26 @@ MOST, MOST_CODES = 1 << 24, 1 << 28
 
 @dataclass(frozen=True)
 class Box:
-    """Neurons with lo <= index < hi along each axis of a population that is seen as `shape`."""
+    """Neurons with lo <= index < hi along each axis of a population that is seen as `shape`; of the indices along the
+    first axis only those with a 1 in `bits`, one byte for each from lo on, where there are bits."""
 
     shape: Shape
     lo: Shape
     hi: Shape
+    bits: bytes = b""
 
     @property
     def extent(self) -> Shape:
         """Length along each axis."""
-        return tuple(high - low for low, high in zip(self.lo, self.hi, strict=True))
+        lengths = tuple(high - low for low, high in zip(self.lo, self.hi, strict=True))
+        return (self.bits.count(1), *lengths[1:]) if self.bits else lengths
+
+    @property
+    def first(self) -> Ints:
+        """Indices along the first axis, ascending."""
+        if not self.bits:
+            return np.arange(self.lo[0], self.hi[0])
+        return self.lo[0] + np.flatnonzero(np.frombuffer(self.bits, np.uint8))
 
     @property
     def volume(self) -> int:
@@ -44,9 +54,10 @@ class Box:
         return self.extent == self.shape
 
     @property
-    def slices(self) -> tuple[slice, ...]:
+    def slices(self) -> tuple[slice | Ints, ...]:
         """The box as an index of an array over `shape`."""
-        return tuple(slice(low, high) for low, high in zip(self.lo, self.hi, strict=True))
+        inner = (slice(low, high) for low, high in zip(self.lo[1:], self.hi[1:], strict=True))
+        return (self.first if self.bits else slice(self.lo[0], self.hi[0]), *inner)
 
     def flat(self) -> Ints:
         """Numbers of its neurons in the population, (volume,), ascending."""
@@ -54,11 +65,13 @@ class Box:
 
     def neuron(self, place: int) -> int:
         """The number in the population of the box's neuron `place`."""
-        index = np.unravel_index(place, self.extent)
-        return int(np.ravel_multi_index(tuple(int(i) + low for i, low in zip(index, self.lo, strict=True)), self.shape))
+        first, *inner = np.unravel_index(place, self.extent)
+        index = (int(i) + low for i, low in zip(inner, self.lo[1:], strict=True))
+        return int(np.ravel_multi_index((int(self.first[first]), *index), self.shape))
 
     def __str__(self) -> str:
-        return "[" + ", ".join(f"{low}:{high}" for low, high in zip(self.lo, self.hi, strict=True)) + "]"
+        ranges = ", ".join(f"{low}:{high}" for low, high in zip(self.lo, self.hi, strict=True))
+        return f"[{self.bits.count(1)} of {ranges}]" if self.bits else f"[{ranges}]"
 
 
 class Reader:
@@ -89,9 +102,12 @@ class Reader:
         except UnicodeDecodeError:
             raise self.fail("a name that is not UTF-8") from None
 
-    def box(self) -> Box:
-        """Forty bytes: axes, then shape, lo and hi, filled to three with 1, 0 and 1."""
+    def box(self, *, lists: bool) -> Box:
+        """Forty bytes: axes, then shape, lo and hi, filled to three with 1, 0 and 1. lists: 256 more axes say that a
+        bit for each index along the first follows."""
         axes, *rest = self.unpack("10I")
+        listed = lists and axes > 256
+        axes -= 256 * listed
         shape, lo, hi = (tuple(rest[first : first + min(axes, 3)]) for first in (0, 3, 6))
         fill = [rest[first + axes : first + 3] for first in (0, 3, 6)]
         lies = all(0 <= low < high <= size for size, low, high in zip(shape, lo, hi, strict=True))
@@ -99,7 +115,14 @@ class Reader:
             raise self.fail(f"a box from {lo} to {hi} in {shape}")
         if any(any(value != one for value in part) for part, one in zip(fill, (1, 0, 1), strict=True)):
             raise self.fail("a box that is filled with other numbers than 1, 0 and 1")
-        return Box(shape, lo, hi)
+        if not listed:
+            return Box(shape, lo, hi)
+        length = hi[0] - lo[0]
+        bits = np.unpackbits(np.frombuffer(self.take(-(-length // 8)), np.uint8), bitorder="little")
+        mine = bits[:length]
+        if bits[length:].any() or not mine[0] or not mine[-1] or mine.all():
+            raise self.fail(f"a list of indices from {lo[0]} to {hi[0]} that lists another range, or all")
+        return Box(shape, lo, hi, mine.tobytes())
 
     def integers(self) -> Ints:
         """An integer list."""

@@ -54,7 +54,7 @@ def prove_routes(images: Sequence[Image], program: Program) -> int:
 
 def common(one: Box, other: Box) -> int:
     """Number of neurons in both boxes of one population, which may see it in different shapes."""
-    if one.shape == other.shape:
+    if one.shape == other.shape and not (one.bits or other.bits):
         lengths = (max(0, min(a, b) - max(c, d)) for a, b, c, d in zip(one.hi, other.hi, one.lo, other.lo, strict=True))
         return int(np.prod(list(lengths)))
     if one.whole or other.whole:

@@ -31,7 +31,7 @@ def memory_account(compiled: Compiled) -> Memory:
     for part in mapped.partition.parts:
         for block in part.blocks:
             projection = mapped.graph.projection(block.projection)
-            piece = cut(projection, part.box)
+            piece = cut(projection, part.box, whole=compiled.profile.crossbar is not None)
             assert piece is not None
             blocks[block.projection].append(block)
             cores[block.projection].add(part.core)

@@ -37,7 +37,7 @@ def dense_net(*sizes: int, values: str = "ternary", threshold: float = 1.5, **ne
     source = "x"
     fields: dict[str, Any] = {"alpha_v": frozen(1.0), "reset": Reset.ZERO} | neuron
     for index, (before, count) in enumerate(pairwise(sizes)):
-        codes = rng.integers(-1, 2, (count, before)) if values == "ternary" else rng.integers(-90, 91, (count, before))
+        codes = rng.choice([-1, 1], (count, before)) if values == "ternary" else rng.integers(-90, 91, (count, before))
         nodes.append(Dense(name=f"w{index}", inputs=(source,), weight=frozen(codes.astype(float))))
         nodes.append(
             Neuron(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nets import convolution, integer_graph, neurons, same, variant
+from nets import convolution, full_codes, integer_graph, neurons, same, variant
 from random_programs import wide_codes
 from tern2lava.compiler.image.core_image import decode_core, encode_core
 from tern2lava.compiler.ir.box import Box
@@ -97,6 +97,7 @@ def test_inputs_of_the_wrong_size_are_refused() -> None:
 
 def test_a_layer_with_too_many_inputs_names_layer_resource_and_limits() -> None:
     graph = mlp(np.random.default_rng(0), hidden=70)
+    graph = changed(graph, "w2", weight=full_codes(np.random.default_rng(0), 10, 70))
     with pytest.raises(CapacityError) as caught:
         map_program(graph, variant("tiny", core__in_axons=64))
     assert (caught.value.node, caught.value.resource) == ("o", "in_axons")
@@ -201,6 +202,7 @@ def test_memory_counts_a_shared_kernel_once_per_core() -> None:
 
 def test_xy_hops_and_chip_borders_are_those_of_the_mesh() -> None:
     graph = mlp(np.random.default_rng(0), hidden=80)
+    graph = changed(graph, "w2", weight=full_codes(np.random.default_rng(0), 10, 80))
     profile = variant("tiny", system__mesh_rows=2, system__mesh_cols=2, system__chip_cols=40, core__neurons=8)
     program = map_program(graph, profile, MapOptions(share_cores=False, placement="linear"))
     uses = program.core_use()

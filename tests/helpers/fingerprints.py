@@ -22,6 +22,7 @@ import numpy as np
 from sample_nets import SAMPLES
 from tern2lava.compiler.build import Compiled, build
 from tern2lava.compiler.certify.certificate import Certificate
+from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Decays, Graph, Output
 from tern2lava.compiler.mapped import Mapped
 from tern2lava.errors import Tern2LavaError
@@ -133,6 +134,8 @@ def _plain(value: object) -> object:
         return (value.dtype.str, value.shape, digest(np.ascontiguousarray(value).tobytes()))
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, Box):
+        return tuple(_plain(item) for item in value.ranges().values())
     if is_dataclass(value):
         return tuple(_plain(getattr(value, f.name)) for f in fields(value))
     if isinstance(value, tuple):

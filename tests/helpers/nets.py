@@ -34,6 +34,11 @@ def codes(rng: np.random.Generator, *shape: int) -> Array:
     return frozen(rng.integers(-1, 2, shape), np.int8)
 
 
+def full_codes(rng: np.random.Generator, *shape: int) -> Array:
+    """Codes of -1 and 1: every source has a synapse into every neuron."""
+    return frozen(rng.choice([-1, 1], shape), np.int8)
+
+
 def sparse_codes(rng: np.random.Generator, *shape: int, zeros: float = 1 / 3) -> Array:
     """Ternary codes with this share of zeros."""
     return frozen(rng.choice([-1, 0, 1], shape, p=[(1 - zeros) / 2, zeros, (1 - zeros) / 2]), np.int8)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 FILES = frozenset(
     (
-        "compiler/mapper/regroup/test_on_mesh.py",
         "writing/test_killed.py", "test_interrupted.py", "frontends/test_long_loops.py", "sim/test_long_steps.py",
         "bundle/test_check.py", "api/test_check.py", "api/test_check_random.py", "frontends/inspect/test_draft.py",
         "api/test_bench.py",
@@ -16,13 +15,16 @@ FILES = frozenset(
         "compiler/image/test_core_image.py", "compiler/image/test_synapse_lists.py",
         "compiler/neurons/test_mechanisms.py", "compiler/passes/test_pipeline.py",
         "compiler/passes/test_rounding_limits.py", "compiler/passes/test_split_fan_in.py", "compiler/test_advice.py",
-        "compiler/test_axons.py", "compiler/test_by_chip.py", "compiler/test_cost.py", "compiler/test_crossbar.py",
+        "compiler/mapper/cost/test_output_axons.py", "compiler/mapper/search/test_chip_first.py",
+        "compiler/mapper/cost/test_core_cost.py", "compiler/mapper/crossbar/test_windows.py",
+        "compiler/test_sparse_tiles.py", "compiler/mapper/regroup/test_placed.py",
         "compiler/test_fidelity_benchmark.py", "compiler/passes/test_choose_integers.py",
         "compiler/certify/test_conditional.py", "report/test_integers.py", "sim/test_adaptive_at_zero.py",
-        "sim/test_calibration.py", "test_calibrate.py", "compiler/test_scale.py",
+        "sim/test_calibration.py", "test_calibrate.py", "compiler/mapper/test_scale.py",
         "frontends/netyaml/test_combinations.py", "frontends/test_scale.py", "test_memory_need.py",
-        "compiler/test_crossbar_refine.py", "compiler/test_mapped.py", "compiler/test_partition.py",
-        "compiler/test_place.py", "compiler/test_plan.py", "compiler/test_refine.py", "compiler/test_route.py",
+        "compiler/mapper/crossbar/test_local_search.py", "compiler/test_mapped.py", "compiler/mapper/test_partition.py",
+        "compiler/mapper/placement/test_slots.py", "compiler/mapper/search/test_objectives.py",
+        "compiler/mapper/packing/test_retile_search.py", "compiler/mapper/routing/test_routes.py",
         "examples/test_read_image.py", "export/c/test_equal.py", "export/c/test_memory.py", "export/test_exports.py",
         "export/test_nir.py", "frontends/files/test_hdf5.py",
         "frontends/files/test_pickle_reader.py", "frontends/modules/test_returned.py",
@@ -58,8 +60,7 @@ FILES = frozenset(
 
 TESTS = frozenset(
     (
-        "compiler/mapper/regroup/test_groups.py::"
-        "test_clusters_of_a_core_are_found_again_under_random_connections",
+        "compiler/mapper/regroup/test_groups.py::test_clusters_of_a_core_are_found_again_under_random_connections",
         "zoo/test_nets.py::test_the_integers_have_the_stated_accuracy_on_the_samples_that_are_at_hand",
         "train/neurons/test_plif.py::test_it_computes_what_spikingjellys_parametric_neuron_does",
         "docs/test_site.py::test_the_reference_of_functions_has_every_public_name",
@@ -73,18 +74,18 @@ TESTS = frozenset(
         "compiler/ir/test_files.py::test_every_kind_of_node_comes_back_as_it_was",
         "compiler/passes/test_expand_pooling.py::test_the_neurons_of_a_window_share_an_axon_where_its_spikes_add_up",
         "frontends/record/test_record.py::test_each_framework_is_recorded_and_read_without_misreading",
-        "compiler/test_choose.py::test_pooled_output_axons_are_fewer_and_no_box_has_more_than_its_share",
-        "compiler/test_crossbar_choice.py::"
+        "compiler/mapper/tiling/test_joint_search.py::test_pooled_output_axons_are_fewer_and_no_box_has_more_than_its_share",
+        "compiler/mapper/crossbar/test_joint_search.py::"
         "test_cores_are_filled_by_the_better_of_windows_chosen_together_and_one_by_one",
-        "compiler/test_crossbar_choice.py::test_the_columns_that_are_counted_are_those_that_cores_hold",
-        "compiler/test_crossbar_contents.py::test_no_mapping_takes_fewer_cores_than_the_bound",
-        "compiler/test_crossbar_copies.py::test_no_windows_take_fewer_columns_than_the_bound",
-        "compiler/test_crossbar_cores.py::test_each_segment_lies_on_the_first_core_of_its_kind_that_has_room",
-        "compiler/test_crossbar_random.py::test_random_networks_on_random_crossbars_are_mapped_whole_and_spike_alike",
-        "compiler/test_join.py::test_joining_loses_no_neuron_and_takes_no_more_of_anything",
-        "compiler/test_lower_bound.py::test_no_partition_of_a_small_network_takes_fewer_cores_than_the_bounds",
+        "compiler/mapper/crossbar/test_joint_search.py::test_the_columns_that_are_counted_are_those_that_cores_hold",
+        "compiler/mapper/crossbar/test_bound_contents.py::test_no_mapping_takes_fewer_cores_than_the_bound",
+        "compiler/mapper/crossbar/test_bound_copies.py::test_no_windows_take_fewer_columns_than_the_bound",
+        "compiler/mapper/crossbar/test_first_fit.py::test_each_segment_lies_on_the_first_core_of_its_kind_that_has_room",
+        "compiler/mapper/crossbar/test_random.py::test_random_networks_on_random_crossbars_are_mapped_whole_and_spike_alike",
+        "compiler/mapper/packing/test_merge_parts.py::test_joining_loses_no_neuron_and_takes_no_more_of_anything",
+        "compiler/mapper/lower_bounds/test_totals.py::test_no_partition_of_a_small_network_takes_fewer_cores_than_the_bounds",
         "compiler/test_mapped_random.py::test_random_networks_on_random_targets_are_mapped_whole_and_spike_alike",
-        "compiler/test_mapping_baselines.py::test_filling_of_crossbars_holds_every_neuron_and_its_copies",
+        "compiler/mapper/test_mapping_baselines.py::test_filling_of_crossbars_holds_every_neuron_and_its_copies",
         "compiler/target/test_rules.py::test_every_target_names_others_only_where_they_pass_the_rule",
         "compiler/target/test_rules.py::test_the_targets_that_a_refusal_names_execute_the_network_and_no_other_does",
         "frontends/files/test_checkpoint.py::"

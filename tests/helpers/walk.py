@@ -116,7 +116,7 @@ def _router(profile: Profile, core: int) -> Router:
 
 def _count(seen: Box, group: Box, reached: Array) -> int:
     """How many neurons of `seen` are also in `group`; one is added to `reached`, (neurons of `seen`,), at each."""
-    if seen.shape == group.shape:
+    if seen.shape == group.shape and not (seen.kept or group.kept):
         inside = tuple(
             slice(max(0, low - first), max(0, high - first))
             for first, low, high in zip(seen.lo, group.lo, group.hi, strict=True)

@@ -78,7 +78,7 @@ def check_contents(text: str, report: Report, feature: Feature) -> None:
         weights, ratio = (layer.weights, layer.ratio_fp32)
         assert any(f"{weights:,}" in each for each in line)
         assert any((f"{ratio:,.1f}x" if ratio is not None else " - ") in each for each in line)
-        assert (ratio is None) == (weights == 0)
+        assert (ratio is None) == (0 in (weights, layer.stored_bits))
     for item in report.certificate:
         assert item.verdict in text
         assert item.reason in text

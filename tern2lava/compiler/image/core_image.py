@@ -28,7 +28,7 @@ from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Ints, broadcast, c
 from tern2lava.errors import InputError
 
 MAGIC = b"T2LC"
-VERSION, SLOW_VERSION = 3, 4
+VERSION, SLOW_VERSION, LISTED_VERSION = 3, 4, 5
 CORE, HOST = 0, 1
 _HEADER = "4sHHIIII8B"
 _RESETS = (Reset.ZERO, Reset.SUBTRACT, Reset.NONE)
@@ -115,14 +115,14 @@ def encode_core(image: CoreImage) -> bytes:
     hold."""
     out = Writer()
     a = image.arithmetic
-    slow = image.slowdown != 1
+    version = _version(image)
     try:
         out.pack(
-            _HEADER, MAGIC, SLOW_VERSION if slow else VERSION, image.kind, image.core, len(image.groups),
+            _HEADER, MAGIC, version, image.kind, image.core, len(image.groups),
             len(image.axons), len(image.routes), a.decay_bits, a.state_bits, a.threshold_bits, a.threshold_shift,
             a.bias_bits, a.bias_max_exp, a.gain_shift, a.gain_max_shift,
         )  # fmt: skip
-        if slow:
+        if version > VERSION:
             out.pack("H", image.slowdown)
         for group in image.groups:
             _write_group(out, group)
@@ -140,6 +140,15 @@ def encode_core(image: CoreImage) -> bytes:
     return bytes(out.data) + struct.pack("<I", zlib.crc32(out.data))
 
 
+def _version(image: CoreImage) -> int:
+    """The oldest version that holds an image: steps of several hardware timesteps came with one, lists of indices with
+    the next."""
+    boxes = [each.box for records in (image.groups, image.axons, image.routes) for each in records]
+    if any(box.kept for box in boxes):
+        return LISTED_VERSION
+    return VERSION if image.slowdown == 1 else SLOW_VERSION
+
+
 def decode_core(data: bytes, name: str = "core image", *, synapses: bool = True) -> CoreImage:
     """The image in `data`, without its blocks unless `synapses`. Raises InputError where the checksum or any record
     that is read is not as docs/image-format.md says."""
@@ -152,8 +161,9 @@ def decode_core(data: bytes, name: str = "core image", *, synapses: bool = True)
     _, version, kind, core, groups, axons, routes, *widths = struct.unpack(
         "<" + _HEADER, read.take(struct.calcsize("<" + _HEADER))
     )
-    if version not in (VERSION, SLOW_VERSION) or kind not in (CORE, HOST):
-        raise read.fail(f"version {version}, kind {kind}; this program reads versions {VERSION} and {SLOW_VERSION}")
+    if version not in (VERSION, SLOW_VERSION, LISTED_VERSION) or kind not in (CORE, HOST):
+        raise read.fail(f"version {version}, kind {kind}; this program reads versions {VERSION} to {LISTED_VERSION}")
+    listed = version == LISTED_VERSION
     slowdown = _read_slowdown(read, version)
     if not (1 <= widths[1] <= 62 and widths[0] + widths[1] <= 62):
         raise read.fail(f"an arithmetic of {widths[1]} state bits and {widths[0]} decay bits")
@@ -163,9 +173,9 @@ def decode_core(data: bytes, name: str = "core image", *, synapses: bool = True)
     )  # fmt: skip
     image = CoreImage(
         kind=kind, core=core, arithmetic=arithmetic, slowdown=slowdown,
-        groups=tuple(_read_group(read, kind) for _ in range(groups)),
-        axons=tuple(_read_axons(read) for _ in range(axons)),
-        routes=tuple(_read_route(read) for _ in range(routes)),
+        groups=tuple(_read_group(read, kind, listed) for _ in range(groups)),
+        axons=tuple(_read_axons(read, listed) for _ in range(axons)),
+        routes=tuple(_read_route(read, listed) for _ in range(routes)),
         blocks=tuple(_read_block(read) for _ in range(read.unpack("I")[0])) if synapses else (),
     )  # fmt: skip
     if synapses:
@@ -179,7 +189,7 @@ def _read_slowdown(read: Reader, version: int) -> int:
     if version == VERSION:
         return 1
     slowdown: int = read.unpack("H")[0]
-    if slowdown < 2:
+    if slowdown < (1 if version == LISTED_VERSION else 2):
         raise read.fail(f"a step of {slowdown} hardware timesteps in version {version}")
     return slowdown
 
@@ -200,14 +210,15 @@ def sections(data: bytes, name: str = "core image") -> Sections:
     read = Reader(data[:-4], name)
     _, version, kind, _, groups, axons, routes, *_ = read.unpack(_HEADER)
     _read_slowdown(read, version)
+    listed = version == LISTED_VERSION
     first = read.at
     for _ in range(groups):
-        _read_group(read, kind)
+        _read_group(read, kind, listed)
     neurons = read.at - first
     for _ in range(axons):
-        _read_axons(read)
+        _read_axons(read, listed)
     for _ in range(routes):
-        _read_route(read)
+        _read_route(read, listed)
     wires = read.at - first - neurons
     read.unpack("I")
     return Sections(neurons, wires, len(data) - 4 - read.at, read.at - neurons - wires + 4)
@@ -266,10 +277,10 @@ def _by_channel(values: Ints, box: Box) -> Ints:
     return values
 
 
-def _read_group(read: Reader, kind: int) -> Group:
+def _read_group(read: Reader, kind: int, listed: bool) -> Group:
     name = read.text()
     (number,) = read.unpack("I")
-    box = read.box()
+    box = read.box(listed=listed)
     if kind == HOST:
         return Group(name=name, number=number, box=box, local=None)
     start, reset, refractory, flags = read.unpack("IBHB")
@@ -309,9 +320,9 @@ def _read_parameter(read: Reader, key: str, box: Box) -> Ints:
     return frozen(array.reshape(()) if array.size == 1 else array)
 
 
-def _read_axons(read: Reader) -> Axons:
+def _read_axons(read: Reader, listed: bool) -> Axons:
     source, block, py, px = read.unpack("IIHH")
-    box = read.box()
+    box = read.box(listed=listed)
     if (py, px) != (1, 1):
         extent = box.extent
         if min(py, px) < 1 or len(extent) != 3 or extent[1] % py or extent[2] % px:
@@ -319,9 +330,9 @@ def _read_axons(read: Reader) -> Axons:
     return Axons(source=source, block=block, box=box, window=(py, px))
 
 
-def _read_route(read: Reader) -> Route:
+def _read_route(read: Reader, listed: bool) -> Route:
     group, core, axons = read.unpack("III")
-    return Route(group=group, core=core, axons=axons, box=read.box())
+    return Route(group=group, core=core, axons=axons, box=read.box(listed=listed))
 
 
 def _write_block(out: Writer, block: SynapseBlock) -> None:

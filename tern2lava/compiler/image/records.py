@@ -15,6 +15,8 @@ from tern2lava.errors import InputError
 _WIDTHS = {1: "<i1", 2: "<i2", 4: "<i4", 8: "<i8"}
 _BOX = "10I"
 MAX_NEURONS = 1 << 24
+# Of a box's number of axes: a list of indices along the first follows.
+LISTED = 256
 
 
 class Writer:
@@ -27,13 +29,19 @@ class Writer:
         self.data += struct.pack("<" + form, *values)
 
     def box(self, box: Box) -> None:
-        """Number of axes, then shape, lo and hi, each filled to three axes with 1, 0 and 1. InputError for shapes of
-        more neurons than a reader takes."""
+        """Number of axes, then shape, lo and hi, each filled to three axes with 1, 0 and 1; where the box lists
+        indices along its first axis, LISTED more axes and a bit for each from lo to hi, lowest first, in whole bytes.
+        InputError for shapes of more neurons than a reader takes."""
         rank = len(box.shape)
         if size(box.shape) > MAX_NEURONS:
             raise InputError("core image", f"a population of {size(box.shape):,} neurons; images hold {MAX_NEURONS:,}")
         fill = 3 - rank
-        self.pack(_BOX, rank, *box.shape, *[1] * fill, *box.lo, *[0] * fill, *box.hi, *[1] * fill)
+        axes = rank | LISTED if box.kept else rank
+        self.pack(_BOX, axes, *box.shape, *[1] * fill, *box.lo, *[0] * fill, *box.hi, *[1] * fill)
+        if box.kept:
+            among = np.zeros(box.hi[0] - box.lo[0], bool)
+            among[box.first - box.lo[0]] = True
+            self.data += np.packbits(among, bitorder="little").tobytes()
 
     def text(self, value: str) -> None:
         raw = value.encode()
@@ -72,8 +80,11 @@ class Reader:
         values: tuple[int, ...] = struct.unpack("<" + form, self.take(struct.calcsize("<" + form)))
         return values
 
-    def box(self) -> Box:
+    def box(self, *, listed: bool) -> Box:
+        """A box; listed: whether it may list indices."""
         rank, *rest = self.unpack(_BOX)
+        has_list = listed and bool(rank & LISTED)
+        rank &= ~(LISTED * has_list)
         if not 1 <= rank <= 3:
             raise self.fail(f"a box of {rank} axes")
         shape, lo, hi = tuple(rest[0:rank]), tuple(rest[3 : 3 + rank]), tuple(rest[6 : 6 + rank])
@@ -81,7 +92,16 @@ class Reader:
         whole = math.prod(shape)
         if not all(a < b <= n for a, b, n in zip(lo, hi, shape, strict=True)) or whole > MAX_NEURONS:
             raise self.fail(f"a box {box.text()} that does not lie in a population of shape {shape}")
-        return box
+        return self._listed(box) if has_list else box
+
+    def _listed(self, box: Box) -> Box:
+        """The box with the list of indices that follows."""
+        length = box.hi[0] - box.lo[0]
+        bits = np.unpackbits(np.frombuffer(self.take((length + 7) // 8), np.uint8), bitorder="little")
+        inside = bits[:length]
+        if bits[length:].any() or not (inside[0] and inside[-1]) or inside.all():
+            raise self.fail(f"a list of indices that is not one of {box.text()}")
+        return box.listed(box.lo[0] + np.flatnonzero(inside))
 
     def text(self) -> str:
         (count,) = self.unpack("H")

@@ -133,7 +133,9 @@ def _node_to_json(node: Node, arrays: dict[str, Array]) -> dict[str, Any]:
                 arrays |= {f"{node.name}/{name}": array for name, array in value.items()}
         elif value is None and isinstance(node, Output):
             continue
-        elif isinstance(value, ConvGeometry | Pooling | Box):
+        elif isinstance(value, Box):
+            item[f.name] = value.ranges()
+        elif isinstance(value, ConvGeometry | Pooling):
             item[f.name] = asdict(value)
         else:
             item[f.name] = value.value if isinstance(value, Enum) else value
@@ -163,6 +165,8 @@ def _value(value: Any, hint: Any, arrays: dict[str, Array]) -> Any:
     for option in options:
         if option in (ConvGeometry, Pooling, Box):
             parts: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items()}
+            if option is Box and set(parts) != {"shape", "lo", "hi"}:
+                raise TypeError(f"a box of {', '.join(parts)}")
             return option(**parts)
         if isinstance(option, type) and issubclass(option, Enum):
             return option(value)

@@ -8,8 +8,11 @@ import numpy as np
 
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
-from tern2lava.compiler.ir.shapes import ConvGeometry, Ints, Shape, size
+from tern2lava.compiler.ir.shapes import Array, Bools, ConvGeometry, Ints, Shape, size
 from tern2lava.errors import UnsupportedError
+
+# Rows that are looked at before the others.
+_FEW = 64
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -64,12 +67,15 @@ def mapped_shape(graph: Graph, population: Population) -> Shape:
     return shapes.pop() if shapes else (size(population.shape),)
 
 
-def cut(projection: Projection, box: Box) -> Slice | None:
-    """The slice of `projection` into `box`; None where no source neuron lies in any receptive field of the box.
+def cut(projection: Projection, box: Box, *, whole: bool = False) -> Slice | None:
+    """The slice of `projection` into `box`; None where it has no synapse there.
 
-    A convolution's box holds whole channel groups or lies within one (see channel_cuts). Weights are views, not copies.
+    A source without a synapse into the box is left out: a neuron of a dense layer's source, a whole channel of a
+    convolution's or of a pooled source. A convolution's box holds whole channel groups or lies within one (see
+    channel_cuts). Weights are views, not copies, where nothing is left out. whole: nothing is, as in a crossbar, whose
+    neurons share axons.
     """
-    piece = _cut_seen(projection, box)
+    piece = _cut_seen(projection, box, whole)
     if piece is None or (projection.pooling is None and projection.reads is None):
         return piece
     window = (1, 1) if projection.pooling is None else projection.pooling.window
@@ -87,30 +93,44 @@ def in_source(projection: Projection, seen: Box) -> Box:
         return seen
     lo = tuple(first + low for first, low in zip(reads.lo, seen.lo, strict=True))
     hi = tuple(first + high for first, high in zip(reads.lo, seen.hi, strict=True))
-    return Box(reads.shape, lo, hi)
+    inside = Box(reads.shape, lo, hi)
+    return inside.listed(seen.first + reads.lo[0]) if seen.kept else inside
 
 
-def _cut_seen(projection: Projection, box: Box) -> Slice | None:
+def _cut_seen(projection: Projection, box: Box, whole: bool) -> Slice | None:
     """`cut` with the source as the weights see it."""
     if projection.geometry is not None:
-        return _cut_conv(projection, projection.geometry, box)
+        return _cut_conv(projection, projection.geometry, box, whole)
     weight, gain = box.rows(projection.weight), box.rows(projection.gain)
     shape = source_shape(projection) if projection.pooling is None else projection.pooling.out_shape
-    return Slice(source=Box.full(shape), local=replace(projection, weight=weight, gain=gain))
+    source = Box.full(shape)
+    reached = None if whole else reached_sources(projection, box)
+    if reached is not None:
+        if not reached.any():
+            return None
+        source = source.listed(np.flatnonzero(reached))
+        weight = weight[:, np.repeat(reached, size(shape) // shape[0])]
+    return Slice(source=source, local=replace(projection, weight=weight, gain=gain))
 
 
-def _cut_conv(projection: Projection, geometry: ConvGeometry, box: Box) -> Slice | None:
+def _cut_conv(projection: Projection, geometry: ConvGeometry, box: Box, whole: bool) -> Slice | None:
     window = conv_window(geometry, box, projection.weight.shape[2:])
     if window is None:
         return None
     source, padding, groups = window
     c0, c1 = box.lo[0], box.hi[0]
     gain = projection.gain if projection.gain.ndim == 0 else projection.gain[c0:c1]
+    weight = projection.weight[c0:c1]
+    reached = None if whole else reached_sources(projection, box)
+    if reached is not None:
+        if not reached.any():
+            return None
+        source, weight = source.listed(source.first[reached]), weight[:, reached]
     in_c, in_h, in_w = source.extent
     out_c, out_h, out_w = box.extent
     local = replace(
         projection,
-        weight=projection.weight[c0:c1],
+        weight=weight,
         gain=gain,
         geometry=ConvGeometry(
             in_shape=(in_c, in_h, in_w), out_shape=(out_c, out_h, out_w), stride=geometry.stride,
@@ -118,6 +138,36 @@ def _cut_conv(projection: Projection, geometry: ConvGeometry, box: Box) -> Slice
         ),
     )  # fmt: skip
     return Slice(source=source, local=local)
+
+
+def reached_sources(projection: Projection, box: Box) -> Bools | None:
+    """Along the first axis of what the weights see of a box (neurons of a dense layer's source; channels of a pooled
+    one, or of the group or groups that a convolution's box reads): whether there is a synapse into the box. None where
+    all have one; so do the channels of several groups, whose kernels stay together."""
+    if projection.geometry is not None:
+        if not _in_one_group(projection.geometry, box):
+            return None
+        weight = projection.weight[box.lo[0] : box.hi[0]].swapaxes(0, 1)
+        return _any_of(weight.reshape(weight.shape[0], -1).T)
+    weight = box.rows(projection.weight)
+    channels = weight.shape[1] if projection.pooling is None else projection.pooling.out_shape[0]
+    if channels == weight.shape[1]:
+        return _any_of(weight)
+    return _any_of(np.asarray(weight.reshape(weight.shape[0], channels, -1).any(axis=2)))
+
+
+def _in_one_group(geometry: ConvGeometry, box: Box) -> bool:
+    per_group = geometry.out_shape[0] // geometry.groups
+    return box.lo[0] // per_group == (box.hi[0] - 1) // per_group
+
+
+def _any_of(weight: Array) -> Bools | None:
+    """Whether each column has a value other than 0; None where all have. Mostly a few rows are enough to see that."""
+    reached: Bools = np.asarray(weight[:_FEW].any(axis=0))
+    if not reached.all() and len(weight) > _FEW:
+        left = np.flatnonzero(~reached)
+        reached[left] = weight[_FEW:, left].any(axis=0)
+    return None if reached.all() else reached
 
 
 def conv_window(

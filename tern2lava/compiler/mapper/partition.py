@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tern2lava.compiler.ir.box import Box
-from tern2lava.compiler.ir.graph import Graph, Population, Projection
+from tern2lava.compiler.ir.graph import Graph, Population
 from tern2lava.compiler.ir.shapes import Ints
 from tern2lava.compiler.ir.slices import cut, fan_in, incoming, mapped_shape
 from tern2lava.compiler.mapper.cost.core_cost import LARGEST, RESOURCES, CostModel, PartCost, limits
@@ -22,7 +22,7 @@ from tern2lava.compiler.mapper.crossbar.bound_totals import total_crossbar_resou
 from tern2lava.compiler.mapper.crossbar.first_fit import Filler
 from tern2lava.compiler.mapper.crossbar.parts import Filled, fill, fill_by_estimate
 from tern2lava.compiler.mapper.lower_bounds.tile_program import DensityBound, density_bound
-from tern2lava.compiler.mapper.lower_bounds.totals import fan_in_axons, least_row_bits, total_resources
+from tern2lava.compiler.mapper.lower_bounds.totals import fan_in_axons, total_resources
 from tern2lava.compiler.mapper.packing.first_fit import Item, Packing, Part, pack
 from tern2lava.compiler.mapper.packing.merge_parts import join_parts
 from tern2lava.compiler.mapper.packing.retile_search import Refiner, cuts_of
@@ -135,8 +135,7 @@ def partition(
     best = cutter.packing(limit)
     least, density = _least_cores(total, limit), None
     if best.cores > _GOOD * least:
-        row_bits = {p.name: least_row_bits(p, profile, model.encodings) for p in graph.of_kind(Projection)}
-        density = density_bound(graph, profile, limit, row_bits)
+        density = density_bound(graph, profile, limit, model.encodings)
         least = max(least, math.ceil(density.cores - 1e-6)) if density else least
     tries = max(_TRIES if best.cores <= _REFINED else 1, _PATIENCE // best.cores) if options.share_cores else 0
     for fractions in _FRACTIONS[:tries]:
@@ -218,7 +217,13 @@ def _check_single_neurons(
     store): no cut helps, and where the target has relay neurons their sums are split before (passes.split_fan_in)."""
     for population in reversed(populations):
         shape = mapped_shape(model.graph, population)
-        middle = Box(shape, tuple((n - 1) // 2 for n in shape), tuple((n - 1) // 2 + 1 for n in shape))
+        # Away from the borders, the row with the most synapses.
+        rows = np.zeros(shape[0], np.int64)
+        for projection in incoming(model.graph, population):
+            each = np.count_nonzero(projection.weight.reshape(len(projection.weight), -1), axis=1)
+            rows += each if each.size == rows.size else 0
+        at = (int(np.argmax(rows)), *((n - 1) // 2 for n in shape[1:]))
+        middle = Box(shape, at, tuple(n + 1 for n in at))
         used = model.shape_of(population, middle)
         pieces = [cut(projection, middle) for projection in incoming(model.graph, population)]
         inputs = sum(fan_in(piece.local) for piece in pieces if piece is not None)

@@ -8,7 +8,8 @@ from numba import njit
 
 def first_state(seed: int) -> np.uint64:
     """A state other than 0 for each seed."""
-    return np.uint64((seed * 2654435761 + 88172645463325252) % (1 << 64) or 1)
+    state: np.uint64 = np.uint64((seed * 2654435761 + 88172645463325252) % (1 << 64) or 1)
+    return state
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator]

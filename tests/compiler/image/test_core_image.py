@@ -156,7 +156,7 @@ def test_flags_that_say_nothing_and_relays_that_round_are_refused(flags: int) ->
 def test_images_of_the_version_that_knew_no_rounding_are_refused() -> None:
     data = bytearray(encode_core(example())[:-4])
     data[4] = 2
-    with pytest.raises(InputError, match=r"version 2.*reads versions 3 and 4"):
+    with pytest.raises(InputError, match=r"version 2.*reads versions 3 to 5"):
         decode_core(bytes(data) + struct.pack("<I", zlib.crc32(data)))
 
 

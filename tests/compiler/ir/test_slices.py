@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,10 +105,39 @@ def test_a_cut_dense_projection_keeps_the_rows_of_the_box(seed: int) -> None:
         for b in range(lo[1], hi[1])
         for c in range(lo[2], hi[2])
     ]
-    np.testing.assert_array_equal(piece.local.weight, weight[rows])
-    np.testing.assert_array_equal(piece.local.gain, gain[rows])
-    assert piece.source == Box((7,), (0,), (7,))
-    assert fan_in(piece.local) == 7
+    whole = cut(dense, box, whole=True)
+    assert whole is not None
+    np.testing.assert_array_equal(whole.local.weight, weight[rows])
+    np.testing.assert_array_equal(whole.local.gain, gain[rows])
+    assert whole.source == Box((7,), (0,), (7,))
+    assert fan_in(whole.local) == 7
+    # Only sources with a synapse into the box.
+    reached = [column for column in range(7) if any(weight[row, column] for row in rows)]
+    assert piece.source.flat().tolist() == reached
+    np.testing.assert_array_equal(piece.local.weight, weight[rows][:, reached])
+    assert fan_in(piece.local) == piece.axons == len(reached)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_a_cut_of_pruned_kernels_reads_the_channels_that_have_a_synapse(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    conv = random_conv(rng)
+    kept = rng.random(conv.weight.shape[:2]) < 0.4
+    conv = replace(conv, weight=frozen(conv.weight * kept[..., None, None], np.int8))
+    box, geometry = random_box(rng, conv), conv.geometry
+    assert geometry is not None
+    whole = accumulate(conv, np.eye(int(np.prod(geometry.in_shape)))).T[box.flat()]
+    piece = cut(conv, box)
+    if piece is None:
+        assert not whole.any()
+        return
+    found = np.zeros_like(whole)
+    found[:, piece.source.flat()] = accumulate(piece.local, np.eye(piece.source.volume)).T
+    np.testing.assert_array_equal(found, whole)
+    kernels = conv.weight[box.lo[0] : box.hi[0]]
+    if geometry.groups == 1:
+        assert piece.source.first.tolist() == np.flatnonzero(kernels.any(axis=(0, 2, 3))).tolist()
 
 
 @given(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nets import convolution, integer_graph, neurons, same, sparse_codes, variant
+from nets import convolution, full_codes, integer_graph, neurons, same, variant
 from tern2lava.compiler.image.codecs.rans_model import SCALE, SHARE, model
 from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
 from tern2lava.compiler.ir.shapes import Array, frozen
@@ -21,7 +21,8 @@ from tern2lava.hw_profiles import load_profile
 
 
 def ternary(*shape: int) -> Array:
-    return sparse_codes(np.random.default_rng(0), *shape)
+    """Codes without a zero: every source has an axon on every core."""
+    return full_codes(np.random.default_rng(0), *shape)
 
 
 def chain(*widths: int, bits: int = 2) -> Graph:

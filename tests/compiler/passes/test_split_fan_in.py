@@ -245,7 +245,7 @@ def test_a_wide_loop_is_split_and_has_longer_steps_where_none_is_to_spare(delay:
 
 def test_without_relays_the_numbers_and_targets_that_hold_the_network_are_named() -> None:
     profile = narrow(16, neuron__kinds=("plain",))
-    with pytest.raises(CapacityError, match=r"h: needs 40 in_axons, the target has 16; prune its neurons to 40 %"):
+    with pytest.raises(CapacityError, match=r"h: needs 31 in_axons, the target has 16; prune its neurons to 51 %"):
         build(dense_net(), profile)
     with pytest.raises(CapacityError, match=r"the target has 16; use loihi2 \(\d+ cores?\) or kapoho-point.*prune"):
         api.compile(dense_net(), profile)

@@ -8,8 +8,9 @@ codec  the synapse blocks of our core images, byte for byte (image/core_image.py
        differs by row, and the codes in the cheapest codec that the profile allows. Where the profile shares nothing, a
        convolution is counted unrolled: per synapse its code and the index of its target.
 
-In-axons are source neurons, once per block; the neurons of a pooling window share one.
-Fan-in counts synapses with zeros, without padding.
+In-axons are source neurons with a synapse, once per block (whole channels where a convolution or pooling reads them);
+the neurons of a pooling window share one.
+Fan-in counts synapses with the zeros between these sources, without padding.
 """
 
 from __future__ import annotations
@@ -27,9 +28,19 @@ from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Population, Projection, Reset
 from tern2lava.compiler.ir.linear import stored_weights
 from tern2lava.compiler.ir.shapes import Ints, broadcast, frozen, size
-from tern2lava.compiler.ir.slices import Slice, conv_window, cut, fan_in, in_source, incoming, synapse_count
+from tern2lava.compiler.ir.slices import (
+    Slice,
+    conv_window,
+    cut,
+    fan_in,
+    in_source,
+    incoming,
+    reached_sources,
+    synapse_count,
+)
 from tern2lava.compiler.mapper.cost.nxtf import delay_bits, list_words
 from tern2lava.compiler.mapper.cost.output_axons import NO_EDGES, Edges, single_edges
+from tern2lava.compiler.mapper.regroup.layers import Regrouper
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 
@@ -87,26 +98,44 @@ def allowed_encodings(profile: Profile, wanted: tuple[str, ...] | None) -> tuple
 
 
 class CostModel:
-    """Costs of boxes of one graph on one profile; remembers blocks that differ in position only."""
+    """Costs of boxes of one graph on one profile; remembers blocks that differ in position only. regrouper: which
+    neurons of its sparse layers belong together."""
 
     def __init__(self, graph: Graph, profile: Profile, encodings: tuple[str, ...] | None = None) -> None:
         self.graph = graph
         self.profile = profile
         self.encodings = allowed_encodings(profile, encodings)
         self._memory: dict[object, tuple[str, str, int]] = {}
-        self._blocks: dict[object, Block] = {}
+        self._blocks: dict[object, Block | None] = {}
+        self._reached: dict[object, int] = {}
         self._parameters: dict[object, tuple[int, int]] = {}
+        self.regrouper = Regrouper(graph)
 
     def shape_of(self, population: Population, box: Box) -> dict[str, int]:
-        """The resources of a part that follow from shapes alone, without looking at a weight: neurons, in_axons."""
+        """The resources of a part that do not depend on how its synapses are stored: neurons, in_axons."""
         axons = 0
         for projection in incoming(self.graph, population):
-            if projection.geometry is None:
-                axons += int(projection.weight.shape[1])
+            g = projection.geometry
+            if g is None:
+                axons += self._share_of(projection, int(projection.weight.shape[1]), box)
             else:
-                window = conv_window(projection.geometry, box, projection.weight.shape[2:])
-                axons += window[0].volume if window is not None else 0
+                window = conv_window(g, box, projection.weight.shape[2:])
+                axons += self._share_of(projection, window[0].volume, box) if window is not None else 0
         return {"neurons": box.volume, "in_axons": axons}
+
+    def _share_of(self, projection: Projection, axons: int, box: Box) -> int:
+        """Those of `axons` that have a synapse into the box. Channels of a convolution are looked up."""
+        key = (projection.name, box.lo[0], box.hi[0]) if projection.geometry is not None else None
+        if key not in self._reached:
+            reached = reached_sources(projection, box)
+            found = axons if reached is None else int(reached.sum()) * (axons // reached.size)
+            if key is None:
+                return found
+            self._reached[key] = -1 if reached is None else int(reached.sum())
+            return found
+        count = self._reached[key]
+        assert projection.geometry is not None
+        return axons if count < 0 else axons // (projection.geometry.in_shape[0] // projection.geometry.groups) * count
 
     def part(self, population: Population, box: Box, *, as_stored: bool = False) -> PartCost:
         """Cost of the neurons of `population` in `box`. as_stored: what the core image holds, where that is less than
@@ -135,13 +164,15 @@ class CostModel:
             return None
         seen, padding, _ = window
         key = (projection.name, box.lo[0], box.hi[0], box.extent, seen.extent, padding, as_stored)
-        known = self._blocks.get(key)
-        if known is None:
+        if key not in self._blocks:
             piece = cut(projection, box)
-            assert piece is not None
-            known = self._blocks[key] = self.block(population, projection, piece, box, as_stored=as_stored)
+            known = None if piece is None else self.block(population, projection, piece, box, as_stored=as_stored)
+            self._blocks[key] = known
             return known
-        return replace(known, source=in_source(projection, seen))
+        known = self._blocks[key]
+        if known is None:
+            return None
+        return replace(known, source=in_source(projection, seen).listed(known.source.first))
 
     def _sets(self, population: Population, box: Box) -> tuple[int, int]:
         """parameter_sets, looked up for channels where no parameter differs within one."""
@@ -162,7 +193,7 @@ class CostModel:
         self, population: Population, projection: Projection, piece: Slice, box: Box, *, as_stored: bool = False
     ) -> Block:
         """Cost of one slice."""
-        where = (box.lo, box.hi) if piece.local.geometry is None else (box.lo[0], box.hi[0], _shape_key(piece.local))
+        where = box if piece.local.geometry is None else (box.lo[0], box.hi[0], _shape_key(piece.local))
         lists = self.profile.synapse.memory_model.value == "nxtf"
         key = (projection.name, where, lists and as_stored)
         stored = self._memory.get(key)

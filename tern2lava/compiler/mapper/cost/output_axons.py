@@ -11,7 +11,7 @@ import numpy as np
 
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Projection
-from tern2lava.compiler.ir.shapes import ConvGeometry, Ints
+from tern2lava.compiler.ir.shapes import Bools, ConvGeometry, Ints
 from tern2lava.compiler.ir.slices import source_window, tap_patterns
 from tern2lava.hw_profiles import Profile
 
@@ -40,6 +40,17 @@ def single_edges(profile: Profile, projection: Projection, box: Box) -> Edges:
         first, last = single_ends(g, int(projection.weight.shape[2 + axis]), axis, box.lo[axis + 1], box.hi[axis + 1])
         ends += [first * window[axis], last * window[axis]]
     return (ends[0], ends[1], ends[2], ends[3])
+
+
+def single_of(seen: Box, single: Edges) -> Bools:
+    """Whether each neuron of a block's source box (volume,) has a list of its own; single: see `single_edges`."""
+    if len(seen.shape) != 3 or not any(single):
+        return np.zeros(seen.volume, bool)
+    channels, height, width = seen.extent
+    row, column = np.arange(height), np.arange(width)
+    alone_y = (row < single[0]) | (row >= height - single[1])
+    alone_x = (column < single[2]) | (column >= width - single[3])
+    return np.tile((alone_y[:, None] & alone_x).reshape(-1), channels)
 
 
 def single_ends(geometry: ConvGeometry, kernel: int, axis: int, low: int, high: int) -> tuple[int, int]:

@@ -24,12 +24,12 @@ def total_crossbar_resources(graph: Graph, profile: Profile) -> dict[str, int]:
     for population in populations:
         for wire in incoming(graph, population):
             source = wire.inputs[0]
-            read[source] = max(read.get(source, 0), used_sources(wire))
+            read[source] = max(read.get(source, 0), used_sources(wire, whole=True))
     for population in populations:
         count = size(population.shape) + ((each - 1) * read.get(population.name, 0) if single else 0)
         neurons += count
         if planes == "columns":
-            fold = fold_of(profile, sum(least_field(p) for p in incoming(graph, population)))
+            fold = fold_of(profile, sum(least_field(p, whole=True) for p in incoming(graph, population)))
             bits += count * bits_of(graph, population, profile) * fold * crossbar.inputs.value
     if planes == "columns" and not single:
         bits = max(bits, least_columns(graph, profile) * crossbar.inputs.value)

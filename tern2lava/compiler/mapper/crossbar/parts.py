@@ -92,7 +92,7 @@ def _parts(filler: Filler, segment: Segment, core: int, copies: dict[str, Ints])
     result: list[Part] = []
     units = group_sizes(graph, population)
     for box in (b for place, low, high in segment.ranges for b in boxes_of(place, low, high, units)):
-        pieces = [(p, piece) for p in incoming(graph, population) if (piece := cut(p, box)) is not None]
+        pieces = [(p, piece) for p in incoming(graph, population) if (piece := cut(p, box, whole=True)) is not None]
         taken = int(box.select(copies[population.name]).sum())
         axons = 0 if result else segment.axons
         if planes == "columns":

@@ -198,7 +198,7 @@ def windows(graph: Graph, population: Population, grid: tuple[Cuts, ...]) -> lis
         box = Box(shape, tuple(low for low, _ in cell), tuple(high for _, high in cell))
         reads = []
         for projection in incoming(graph, population):
-            piece = cut(projection, box)
+            piece = cut(projection, box, whole=True)
             if piece is not None:
                 reads.append((projection.name, piece.source))
         result.append(Window(box, tuple(reads)))

@@ -7,7 +7,7 @@ each neuron; output axons are charged to the box that reads, where they arise. W
 
 because the weighted shares of all parts on one core are at most 1. The largest such bound over all w is a linear
 program (the dual of packing boxes by fractions). It holds for every partition into boxes, in contrast to
-lower_bound.total_resources, which holds for any partition at all and is weaker.
+totals.total_resources, which holds for any partition at all and is weaker.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import numpy as np
 from scipy.optimize import linprog
 
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Reals, Shape, size
+from tern2lava.compiler.ir.shapes import Array, ConvGeometry, Ints, Reals, Shape, size
 from tern2lava.compiler.ir.slices import incoming, mapped_shape, source_window, tap_patterns
+from tern2lava.compiler.mapper.lower_bounds.totals import least_kept_codes, least_row_bits
 from tern2lava.hw_profiles import Profile
 
 RESOURCES = ("neurons", "synapse_bits", "in_axons", "out_axons")
@@ -28,6 +29,10 @@ _TOLERANCE = 1e-7
 # Pixels of the largest image of which every extent is looked at.
 _LARGEST_IMAGE = 4096
 _CLASSES = 6
+# Levels of sources at which bits of rows are looked at. Multiplications that all rows of a layer may take to be held
+# against each other.
+_LEVELS = 16
+_MOST_SHARED = 2e10
 
 
 @dataclass(frozen=True)
@@ -49,13 +54,11 @@ class _Axis:
 
 
 def density_bound(
-    graph: Graph, profile: Profile, limit: dict[str, int], row_bits: dict[str, Array]
-) -> DensityBound | None:
-    """The bound; row_bits: by projection, what the synapses of each row (neuron or output channel) take at least each
-    time that they are stored (see lower_bound.least_row_bits).
-
-    None where an image is too large to look at every extent.
-    """
+    graph: Graph, profile: Profile, limit: dict[str, int], encodings: tuple[str, ...]
+) -> DensityBound | None:  # fmt: skip
+    """The bound; encodings: those that synapses may be stored in. None where an image is too large to look at every
+    extent."""
+    sources: dict[str, Reals] = {}
     tables: list[Array] = []
     neurons: list[float] = []
     for population in graph.of_kind(Population):
@@ -63,14 +66,28 @@ def density_bound(
         if len(shape) == 3 and shape[1] * shape[2] > _LARGEST_IMAGE:
             return None
         projections = incoming(graph, population)
-        largest = max(projections, key=lambda p: float(row_bits[p.name].sum())).name
-        rows = {p.name: np.sort(row_bits[p.name]) for p in projections}
+        sources |= {p.name: least_sources(p) for p in projections}
+        row_bits = {p.name: least_row_bits(p, profile, encodings) for p in projections}
+        largest = max(projections, key=lambda p: float(row_bits[p.name].sum()))
         # Rows differ in what they take; a class of rows is counted by its least.
-        classes = np.array_split(np.arange(rows[largest].size), min(_CLASSES, rows[largest].size))
-        least = [{n: float(v[0]) for n, v in rows.items()} | {largest: float(rows[largest][c[0]])} for c in classes]
-        table = _image_tables if len(shape) == 3 else _rows_tables
-        tables += table(graph, profile, shape, projections, limit, least)
-        neurons += [size(shape) * part.size / rows[largest].size for part in classes]
+        order = np.argsort(row_bits[largest.name], kind="stable")
+        classes = np.array_split(order, min(_CLASSES, order.size))
+        every = [np.arange(p.weight.shape[0]) for p in projections]
+        if len(shape) == 3:
+            one = {p.name: float(row_bits[p.name].min()) for p in projections}
+            least = [one | {largest.name: float(row_bits[largest.name][c].min())} for c in classes]
+            tables += _image_tables(graph, profile, shape, projections, limit, least, sources)
+        else:
+            most = min(shape[0], limit["neurons"])
+            taken = [
+                {
+                    p.name: _bits_of_boxes(p, profile, encodings, sources[p.name][:most], c if p is largest else rows)
+                    for p, rows in zip(projections, every, strict=True)
+                }
+                for c in classes
+            ]
+            tables += _rows_tables(graph, profile, projections, limit, taken, sources)
+        neurons += [size(shape) * part.size / order.size for part in classes]
     return _maximise(tables, np.array(neurons, np.float64))
 
 
@@ -104,7 +121,7 @@ def _maximise(tables: list[Reals], neurons: Reals) -> DensityBound:
 
 def _image_tables(
     graph: Graph, profile: Profile, shape: Shape, projections: tuple[Projection, ...], limit: dict[str, int],
-    classes: list[dict[str, float]],
+    classes: list[dict[str, float]], sources: dict[str, Reals],
 ) -> list[Reals]:  # fmt: skip
     """For each class of rows (bits of a row, by projection), (extents, resources): the least share of a core that a
     neuron takes in a box of each extent."""
@@ -121,13 +138,16 @@ def _image_tables(
     for p in projections:
         g = p.geometry
         if g is None:
-            axons += float(p.weight.shape[1])
-            out += _dense_out(graph, profile, p, volume)
+            seen = sources[p.name][np.minimum(wide * y * x, p.weight.shape[0]) - 1]
+            axons += seen
+            out += _dense_out(graph, profile, p, seen)
             each = volume
         else:
             rows, columns = _axis(profile, p, 0), _axis(profile, p, 1)
             # The fewest groups in which `wide` channels lie.
             seen = np.ceil(wide / (g.out_shape[0] // g.groups)) * (g.in_shape[0] // g.groups)
+            if g.groups == 1:
+                seen = sources[p.name][wide - 1]
             axons += seen * rows.axons[y] * columns.axons[x]
             edges = np.zeros((shape[1] + 1, shape[2] + 1))
             for a, b in np.unique(np.stack([y, x], axis=1), axis=0).tolist():
@@ -140,16 +160,18 @@ def _image_tables(
 
 
 def _rows_tables(
-    graph: Graph, profile: Profile, shape: Shape, projections: tuple[Projection, ...], limit: dict[str, int],
-    classes: list[dict[str, float]],
+    graph: Graph, profile: Profile, projections: tuple[Projection, ...], limit: dict[str, int],
+    classes: list[dict[str, Reals]], sources: dict[str, Reals],
 ) -> list[Reals]:  # fmt: skip
-    """The same for a population that only dense layers feed: boxes of any number of neurons."""
-    volume = np.arange(1, min(shape[0], limit["neurons"]) + 1, dtype=np.float64)
-    axons = np.full_like(volume, sum(float(p.weight.shape[1]) for p in projections))
-    out = np.zeros_like(volume)
+    """The same for a population that only dense layers feed: boxes of any number of neurons. classes: bits of a row in
+    a box of each number, by projection."""
+    volume = np.arange(1, len(next(iter(classes[0].values()))) + 1, dtype=np.float64)
+    axons, out = np.zeros_like(volume), np.zeros_like(volume)
     for p in projections:
-        out += _dense_out(graph, profile, p, volume)
-    return [_shares(volume, sum(bits.values()) * volume, axons, out, limit) for bits in classes]
+        seen = sources[p.name][: volume.size]
+        axons += seen
+        out += _dense_out(graph, profile, p, seen)
+    return [_shares(volume, np.sum(list(bits.values()), axis=0) * volume, axons, out, limit) for bits in classes]
 
 
 def _shares(volume: Reals, memory: Reals, axons: Reals, out: Reals, limit: dict[str, int]) -> Reals:
@@ -160,13 +182,61 @@ def _shares(volume: Reals, memory: Reals, axons: Reals, out: Reals, limit: dict[
     return result[fits] if fits.any() else np.zeros((1, len(RESOURCES)))
 
 
-def _dense_out(graph: Graph, profile: Profile, projection: Projection, volume: Reals) -> Reals:
-    """Output axons that a block of a dense layer costs its sources at least."""
+def least_sources(projection: Projection) -> Reals:
+    """By number of rows (neurons of a dense layer, output channels) in a box, less 1: the fewest sources (axons, input
+    channels) that have a synapse into one of them. Of n rows one has no fewer than the n-th smallest of all."""
+    if projection.geometry is not None:
+        counts: Reals = np.sort(least_kept_codes(projection) // projection.weight[0, 0].size).astype(np.float64)
+        return counts
+    return np.maximum(np.sort(least_kept_codes(projection)), _fewest_together(projection.weight))
+
+
+def _fewest_together(weight: Array) -> Reals:
+    """By number n of rows, less 1: columns that any n rows have at least one synapse in, together.
+
+    Of n rows let d_j have a synapse in column j. (sum d_j)^2 <= columns * sum d_j^2 (Cauchy and Schwarz), the sum of
+    d_j is that of the rows' synapses, and that of d_j^2 the same and the columns that each two rows share. 0 where the
+    rows are too many to be held against each other.
+    """
+    rows, columns = weight.shape
+    if float(rows) * rows * columns > _MOST_SHARED:
+        return np.zeros(rows)
+    synapses = (weight != 0).astype(np.float32)
+    shared = synapses @ synapses.T
+    counts = np.sort(np.diagonal(shared).astype(np.float64))
+    np.fill_diagonal(shared, 0)
+    # Most columns that a row shares with n - 1 others, over all rows.
+    most = np.cumsum(-np.sort(-shared, axis=1), axis=1, dtype=np.float64).max(axis=0)
+    others = np.concatenate([[0.0], most[: rows - 1]])
+    number = np.arange(1, rows + 1)
+    squares = np.cumsum(counts[::-1]) + number * others
+    together: Reals = np.ceil(np.cumsum(counts) ** 2 / np.maximum(squares, 1.0) - 1e-6)
+    return np.maximum.accumulate(together)
+
+
+def _bits_of_boxes(
+    projection: Projection, profile: Profile, encodings: tuple[str, ...], sources: Reals, rows: Ints
+) -> Reals:  # fmt: skip
+    """By number of rows in a box, less 1: what the least of `rows` takes in it; sources: axons that the box has at
+    least, of which each row holds a code."""
+    own = least_kept_codes(projection)
+    # Few levels are looked at; a box counts by the one below.
+    levels = np.unique(np.floor(np.linspace(sources[0], sources[-1], _LEVELS)))
+    bits = [
+        float(least_row_bits(projection, profile, encodings, np.maximum(own, int(level)))[rows].min())
+        for level in levels
+    ]
+    result: Reals = np.array(bits)[np.searchsorted(levels, sources, side="right") - 1]
+    return result
+
+
+def _dense_out(graph: Graph, profile: Profile, projection: Projection, seen: Reals) -> Reals:
+    """Output axons that a block of a dense layer costs its sources at least; seen: the axons that it has at least."""
     if isinstance(graph[projection.inputs[0]], Input):
-        return np.zeros_like(volume)
+        return np.zeros_like(seen)
     area = 1 if projection.pooling is None else projection.pooling.area
     edges = profile.routing.out_axon_model.value == "edges"
-    return np.full_like(volume, float(projection.weight.shape[1] * area) if edges else 1.0)
+    return seen * area if edges else np.minimum(seen, 1.0)
 
 
 def _edges(graph: Graph, profile: Profile, projection: Projection, rows: Reals, cols: Reals) -> float:

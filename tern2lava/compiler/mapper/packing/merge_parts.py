@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Population
 from tern2lava.compiler.ir.slices import group_sizes, whole_groups
@@ -80,9 +82,14 @@ def _both(model: CostModel, population: Population, one: Part, two: Part, units:
 
 def union(one: Box, two: Box) -> Box | None:
     """The box that two boxes form together, None where they form none: they agree along all axes but one, and meet
-    along that one."""
+    along that one, or list their neurons along the first."""
+    if one.shape != two.shape:
+        return None
+    if one.kept or two.kept:
+        alike = (one.lo[1:], one.hi[1:]) == (two.lo[1:], two.hi[1:])
+        return one.listed(np.union1d(one.first, two.first)) if alike else None
     differ = [axis for axis in range(len(one.shape)) if (one.lo[axis], one.hi[axis]) != (two.lo[axis], two.hi[axis])]
-    if len(differ) != 1 or one.shape != two.shape:
+    if len(differ) != 1:
         return None
     first, last = (one, two) if one.lo[differ[0]] < two.lo[differ[0]] else (two, one)
     return Box(one.shape, first.lo, last.hi) if first.hi[differ[0]] == last.lo[differ[0]] else None

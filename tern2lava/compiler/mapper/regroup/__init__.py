@@ -1,1 +1,1 @@
-"""Neurons gathered into groups by what they read, each group within a core: hypergraph partition."""
+"""Which neurons of a sparse layer lie together, and on which core."""

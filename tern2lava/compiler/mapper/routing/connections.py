@@ -10,9 +10,9 @@ import numpy as np
 
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input
-from tern2lava.compiler.ir.shapes import Ints, Shape
+from tern2lava.compiler.ir.shapes import Ints, Shape, size
 from tern2lava.compiler.ir.slices import sources
-from tern2lava.compiler.mapper.cost.output_axons import Edges, overlap, single_overlap
+from tern2lava.compiler.mapper.cost.output_axons import Edges, overlap, single_of, single_overlap
 from tern2lava.compiler.mapper.packing.first_fit import Part
 from tern2lava.compiler.mapper.partition import Partition
 
@@ -88,6 +88,8 @@ def _meet(
     who = np.array([(core, group, index) for core, group, index, _ in parts], np.int64)
     reads = np.array(rows, np.int64)
     found = []
+    if any(box.kept for *_, box in parts) or any(boxes[row[2]].kept for row in rows):
+        return _meet_listed(parts, who, reads, boxes, singles)
     if all(box.shape == shape for *_, box in parts):
         lo, hi = np.array([box.lo for *_, box in parts]), np.array([box.hi for *_, box in parts])
         seen_lo = np.array([boxes[row[2]].lo for row in rows])
@@ -118,6 +120,24 @@ def _meet(
                     counts[key] = box.common(seen)
                 if counts[key]:
                     found.append(_rows(who[index : index + 1], read[None], np.array([counts[key]]), np.zeros(1, int)))
+    return np.concatenate(found) if found else np.zeros((0, 8), np.int64)
+
+
+def _meet_listed(
+    parts: list[tuple[int, int, int, Box]], who: Ints, reads: Ints, boxes: list[Box], singles: list[Edges]
+) -> Ints:
+    """The same where neurons are listed: looked up one by one in the part that holds each."""
+    holder = np.zeros(size(parts[0][3].shape), np.int64)
+    for index, (*_, box) in enumerate(parts):
+        holder[box.flat()] = index
+    found = []
+    for read in reads:
+        seen = boxes[read[2]]
+        held = holder[seen.flat()]
+        common = np.bincount(held, minlength=len(parts))
+        single = np.bincount(held[single_of(seen, singles[read[2]])], minlength=len(parts))
+        meet = np.flatnonzero(common)
+        found.append(_rows(who[meet], np.repeat(read[None], meet.size, axis=0), common[meet], single[meet]))
     return np.concatenate(found) if found else np.zeros((0, 8), np.int64)
 
 

@@ -14,7 +14,6 @@ from itertools import islice
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix
 
-from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Population
 from tern2lava.compiler.ir.shapes import Array
 from tern2lava.compiler.ir.slices import group_sizes, incoming, whole_groups
@@ -203,9 +202,12 @@ class _Sharer:
         units = group_sizes(self.graph, population)
         result: list[Part] = []
         for first, last in zip([0, *ends], [*ends, box.extent[axis]], strict=True):
-            low, high = list(box.lo), list(box.hi)
-            low[axis], high[axis] = box.lo[axis] + first, box.lo[axis] + last
-            piece = Box(box.shape, tuple(low), tuple(high))
+            if axis == 0:
+                piece = box.listed(box.first[first:last])
+            else:
+                low, high = list(box.lo), list(box.hi)
+                low[axis], high[axis] = box.lo[axis] + first, box.lo[axis] + last
+                piece = replace(box, lo=tuple(low), hi=tuple(high))
             if len(box.shape) == 3 and not whole_groups(piece.lo[0], piece.hi[0], units):
                 return None
             try:

@@ -24,14 +24,17 @@ from tern2lava.compiler.mapper.cost.core_cost import CostModel
 from tern2lava.compiler.mapper.partition import Partition, by_estimate, cut_finer, partition
 from tern2lava.compiler.mapper.placement.slots import Placement, check_placement, place, problem
 from tern2lava.compiler.mapper.quality import Quality, event_times, part_work, quality
-from tern2lava.compiler.mapper.routing.connections import connections
+from tern2lava.compiler.mapper.routing.connections import Connections, connections
 from tern2lava.compiler.mapper.routing.routes import Routing, entries, route
-from tern2lava.compiler.mapper.routing.traffic import traffic
+from tern2lava.compiler.mapper.routing.traffic import Traffic, traffic
+from tern2lava.compiler.mapper.routing.union import joined_hops
 from tern2lava.compiler.mapper.search.by_traffic_and_load import evenly, part_traffic, repacked, together
 from tern2lava.compiler.mapper.search.by_work_limit import fits, mixed
 from tern2lava.compiler.mapper.search.chip_first import ByChip, by_chip
+from tern2lava.compiler.mapper.search.neuron_moves import with_neurons_moved
 from tern2lava.compiler.options import MapOptions
 from tern2lava.compiler.progress import Progress, silent
+from tern2lava.effort import NORMAL, Effort
 from tern2lava.errors import CapacityError
 from tern2lava.hw_profiles import Profile
 from tern2lava.hw_profiles.profile import Leaf
@@ -72,7 +75,7 @@ class Plan:
 
 def make_plan(
     graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None = None,
-    progress: Progress = silent,
+    progress: Progress = silent, effort: Effort = NORMAL,
 ) -> Plan:  # fmt: skip
     """The best plan for the objective. Raises CapacityError where the network does not fit."""
     check_placement(options.placement)
@@ -106,10 +109,19 @@ def make_plan(
     for number, found in enumerate(ranked):
         progress("placement of the best", number, len(ranked))
         finalists.append(_plan(graph, profile, options, rates, found.partition))
-    return min(
+    best = min(
         (first, *(found for found in finalists if not _overflows(found))),
         key=lambda plan: plan.quality.rank(options.objective),
     )
+    if options.objective != "traffic":
+        return best
+    progress("neurons between cores", 0, 0)
+    now = with_neurons_moved(graph, profile, options, model, best.partition, best.placement, rates, effort)
+    if now is None:
+        return best
+    after = _routed(graph, profile, options, rates, *now)
+    better = not _overflows(after) and after.quality.rank("traffic") < best.quality.rank("traffic")
+    return after if better else best
 
 
 def _plan(
@@ -120,15 +132,28 @@ def _plan(
     progress("placement", 0, 0)
     wired = connections(graph, cores)
     carried = traffic(graph, cores, wired, rates, options.rate)
-    pins = _pins(cores, options)
     if chips is None:
+        pins = _pins(cores, options)
         chips = tuple(max((int(pins[at]) for at in at_core), default=-1) for at_core in _parts_by_core(cores))
     task = problem(
         profile, cores.cores, wired.source, wired.target, carried.spikes, spare=options.spare_cores, chips=chips
     )
     placement = place(task, options.placement, options.seed)
     progress("routes", 0, 0)
+    return _routed(graph, profile, options, rates, cores, placement, wired, carried)
+
+
+def _routed(
+    graph: Graph, profile: Profile, options: MapOptions, rates: dict[str, Reals] | None, cores: Partition,
+    placement: Placement, wired: Connections | None = None, carried: Traffic | None = None,
+) -> Plan:  # fmt: skip
+    """A placed partition with its routes. Its cost is that of routes that share links where routers copy spikes."""
+    wired = wired or connections(graph, cores)
+    carried = carried or traffic(graph, cores, wired, rates, options.rate)
     routing = route(graph, cores, placement, profile, wired, carried)
+    if profile.routing.multicast.value:
+        joined = joined_hops(graph, cores, placement.core, profile, rates, options.rate)
+        placement = placement if joined is None else replace(placement, cost=joined)
     return Plan(cores, placement, routing, quality(graph, profile, cores, wired, placement, routing))
 
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Population, Projection
-from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Shape
+from tern2lava.compiler.ir.shapes import Array, Bools, Ints, Shape, size
 from tern2lava.compiler.mapper.cost.core_cost import Block
-from tern2lava.compiler.mapper.cost.output_axons import Edges, overlap, shares_lists, single_overlap
+from tern2lava.compiler.mapper.cost.output_axons import Edges, overlap, shares_lists, single_of, single_overlap
 from tern2lava.hw_profiles import Profile
 
 # Combinations of ranges along the axes that are counted in one table.
@@ -28,6 +28,40 @@ class _Blocks:
     single: Ints
 
 
+@dataclass(frozen=True, eq=False)
+class _Listed:
+    """Blocks that list the neurons they see: pairs of a neuron, ascending, and the block that sees it; prices: the
+    entries of all neurons below each, summed up (neurons of the population + 1,)."""
+
+    neuron: Ints
+    block: Ints
+    prices: Ints
+
+    @staticmethod
+    def of(items: Sequence[tuple[Box, int, Edges]], shared_cost: int) -> _Listed:
+        flat = [seen.flat() for seen, _, _ in items]
+        neuron = np.concatenate(flat)
+        block = np.repeat(np.arange(len(items)), [each.size for each in flat])
+        each = [price - (shared_cost - 1) * single_of(seen, single) for seen, price, single in items]
+        order = np.argsort(neuron, kind="stable")
+        summed = np.bincount(neuron, weights=np.concatenate(each), minlength=size(items[0][0].shape))
+        prices = np.concatenate([[0], np.cumsum(np.rint(summed).astype(np.int64))])
+        return _Listed(neuron[order], block[order], prices)
+
+    def edges(self, box: Box) -> int:
+        """Entries that the neurons of a box take, one or more for each axon."""
+        flat = box.flat()
+        return int((self.prices[flat + 1] - self.prices[flat]).sum())
+
+    def blocks(self, box: Box) -> int:
+        """Blocks that see a neuron of the box."""
+        flat = box.flat()
+        first, last = np.searchsorted(self.neuron, flat), np.searchsorted(self.neuron, flat, side="right")
+        many = last - first
+        at = np.repeat(first - np.cumsum(many) + many, many) + np.arange(many.sum())
+        return int(np.unique(self.block[at]).size)
+
+
 class Feeds:
     """For each source population, the blocks that read it."""
 
@@ -38,6 +72,7 @@ class Feeds:
         self.extra = profile.routing.offchip_cost.value if all_edges_leave_chip else 0
         self._blocks: dict[str, dict[str, list[tuple[Box, int, Edges]]]] = {}
         self._stacked: dict[str, dict[Shape, _Blocks]] = {}
+        self._listed: dict[str, _Listed | None] = {}
 
     def price(self, projection: Projection) -> int:
         """Output axons of one neuron towards one block of a projection with shared lists (in the `edges` model)."""
@@ -56,7 +91,7 @@ class Feeds:
             projection = self.graph.projection(block.projection)
             entry = self._blocks.setdefault(projection.inputs[0], {}).setdefault(population.name, [])
             entry.append((block.source, self.price(projection), block.single))
-        self._stacked = {}
+        self._stacked, self._listed = {}, {}
 
     def out_axons(self, population: Population, box: Box) -> int:
         """Output axons that the neurons in `box` need towards all targets known so far."""
@@ -64,7 +99,9 @@ class Feeds:
 
     def out_axons_of(self, population: Population, boxes: Sequence[Box]) -> Ints:
         """The same for each of several boxes, int64."""
-        total = np.zeros(len(boxes), np.int64)
+        total = self._listed_out_axons(population.name, boxes)
+        if any(box.kept for box in boxes):
+            return total + np.array([self._towards_ranges(population.name, box) for box in boxes], np.int64)
         lo, hi = np.array([box.lo for box in boxes], np.int64), np.array([box.hi for box in boxes], np.int64)
         cost = self.profile.routing.shared_cost.value
         for shape, blocks in self._stack(population.name).items():
@@ -82,12 +119,38 @@ class Feeds:
                 total -= (cost - 1) * _summed(lo, hi, blocks, np.ones_like(blocks.price), _alone)
         return total
 
+    def _listed_out_axons(self, name: str, boxes: Sequence[Box]) -> Ints:
+        """Output axons of each of several boxes towards blocks that list the neurons they see."""
+        if name not in self._listed:
+            items = [item for known in self._blocks.get(name, {}).values() for item in known if item[0].kept]
+            self._listed[name] = _Listed.of(items, self.profile.routing.shared_cost.value) if items else None
+        listed = self._listed[name]
+        if listed is None:
+            return np.zeros(len(boxes), np.int64)
+        return np.array([listed.edges(box) if self.edges else listed.blocks(box) for box in boxes], np.int64)
+
+    def _towards_ranges(self, name: str, box: Box) -> int:
+        """Output axons of a box that lists its neurons, towards blocks that list none."""
+        total = 0
+        cost = self.profile.routing.shared_cost.value
+        for known in self._blocks.get(name, {}).values():
+            for seen, price, single in known:
+                if seen.kept:
+                    continue
+                common = box.common(seen)
+                total += price * common if self.edges else common > 0
+                if self.edges and common and any(single):
+                    alone = np.isin(seen.flat()[single_of(seen, single)], box.flat(), assume_unique=True)
+                    total -= (cost - 1) * int(alone.sum())
+        return total
+
     def _stack(self, name: str) -> dict[Shape, _Blocks]:
         if name not in self._stacked:
             by_shape: dict[Shape, list[tuple[Box, int, Edges]]] = {}
             for known in self._blocks.get(name, {}).values():
                 for item in known:
-                    by_shape.setdefault(item[0].shape, []).append(item)
+                    if not item[0].kept:
+                        by_shape.setdefault(item[0].shape, []).append(item)
             self._stacked[name] = {
                 shape: _Blocks(
                     np.array([b.lo for b, _, _ in items]), np.array([b.hi for b, _, _ in items]),

@@ -74,7 +74,28 @@ def cut_population(
 def cut_rows(
     model: CostModel, population: Population, shape: Shape, limit: dict[str, int], cap: int, feeds: Feeds
 ) -> list[tuple[Box, PartCost]]:
-    """Each part takes as many rows as fit (but for one in 200, where more are tried in vain)."""
+    """Each part takes as many rows as fit (but for one in 200, where more are tried in vain); of a sparse layer those
+    that read the same sources, where that makes fewer parts or input axons than the rows in their order."""
+    plain = _cut_along(model, population, shape, limit, cap, feeds)
+    if len(plain) < 2 or model.regrouper.reads(population) is None:
+        return plain
+    cuts = [plain]
+    # Where memory or output axons are scarce, groups are no larger than what fits of the rows in their order.
+    for most in sorted({min(cap, limit["neurons"]), max(box.volume for box, _ in plain)}, reverse=True):
+        groups = model.regrouper.groups(population, most, limit["in_axons"])
+        boxes = [Box.full(shape).listed(rows) for rows in groups or []]
+        costs = [fits(model, population, box, limit, cap, feeds) for box in boxes]
+        grouped = [(box, cost) for box, cost in zip(boxes, costs, strict=True) if cost is not None]
+        if groups and len(grouped) == len(groups):
+            cuts.append(grouped)
+            break
+    return min(cuts, key=lambda cut: (len(cut), sum(cost.used["in_axons"] for _, cost in cut)))
+
+
+def _cut_along(
+    model: CostModel, population: Population, shape: Shape, limit: dict[str, int], cap: int, feeds: Feeds
+) -> list[tuple[Box, PartCost]]:
+    """Parts that take rows as they come."""
     result: list[tuple[Box, PartCost]] = []
     low, count, guess = 0, shape[0], min(cap, shape[0])
     while low < count:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from nets import codes, convolution, integer_graph, neurons, variant
+from nets import convolution, full_codes, integer_graph, neurons, variant
 from tern2lava.compiler.image.synapse_lists import synapse_lists
 from tern2lava.compiler.ir.box import Box
 from tern2lava.compiler.ir.graph import Graph, Input, Node, Population, Projection
@@ -14,7 +14,6 @@ from tern2lava.compiler.ir.slices import cut
 from tern2lava.compiler.mapper.cost.core_cost import CostModel
 from tern2lava.compiler.mapper.cost.output_axons import single_edges
 from tern2lava.compiler.mapper.lower_bounds.tile_program import density_bound
-from tern2lava.compiler.mapper.lower_bounds.totals import least_row_bits
 from tern2lava.compiler.mapper.partition import partition
 from tern2lava.compiler.mapper.tiling.fan_out import Feeds
 from tern2lava.compiler.mapper.tiling.grids import Grid, entries, ranges, reads
@@ -123,7 +122,7 @@ def test_layers_share_cores_where_one_needs_memory_and_the_other_neurons() -> No
     wide = conv("a", "in", (1, 32, 32), 8, (3, 3), (1, 1), (1, 1, 1, 1))
     graph = integer_graph(
         Input(name="in", shape=(1, 32, 32)), wide, neurons("p", "a", (8, 32, 32)),
-        Projection(name="b", inputs=("p",), weight=codes(rng, 400, 8192)), neurons("q", "b", (400,)),
+        Projection(name="b", inputs=("p",), weight=full_codes(rng, 400, 8192)), neurons("q", "b", (400,)),
     )  # fmt: skip
     # 8,192 neurons in 2 cores, 6.5 Mbit of weights in 6.25: eight cores a layer at a time, fewer together.
     result = partition(graph, load_profile("loihi2"), MapOptions())
@@ -137,8 +136,7 @@ def test_the_density_bound_counts_halos_and_holds() -> None:
     graph = chain_of_convolutions(16, 12, 2)
     profile = variant("generic-ternary", core__neurons=256, core__in_axons=350)
     result = partition(graph, profile, MapOptions(share_cores=False))
-    rows = {p.name: least_row_bits(p, profile, profile.synapse.encodings.value) for p in graph.of_kind(Projection)}
-    bound = density_bound(graph, profile, result.limit, rows)
+    bound = density_bound(graph, profile, result.limit, profile.synapse.encodings.value)
     assert bound is not None
     plain = max(result.total[name] / result.limit[name] for name in ("neurons", "synapse_bits", "in_axons"))
     assert plain < bound.cores <= result.cores

@@ -16,7 +16,7 @@ from tern2lava.compiler.ir.shapes import Array, Shape, size
 from tern2lava.compiler.ir.slices import mapped_shape
 from tern2lava.compiler.mapper.cost.core_cost import LARGEST, RESOURCES, CostModel, limits
 from tern2lava.compiler.mapper.lower_bounds.tile_program import density_bound
-from tern2lava.compiler.mapper.lower_bounds.totals import fan_in_axons, least_row_bits, total_resources
+from tern2lava.compiler.mapper.lower_bounds.totals import fan_in_axons, total_resources
 from tern2lava.compiler.mapper.partition import partition
 from tern2lava.compiler.mapper.tiling.fan_out import Feeds
 from tern2lava.compiler.options import MapOptions
@@ -126,8 +126,7 @@ def test_no_partition_of_a_small_network_takes_fewer_cores_than_the_bounds(targe
         limit = limits(profile)
         model = CostModel(graph, profile)
         total = total_resources(graph, profile, model)
-        rows = {p.name: least_row_bits(p, profile, model.encodings) for p in graph.of_kind(Projection)}
-        density = density_bound(graph, profile, limit, rows)
+        density = density_bound(graph, profile, limit, model.encodings)
         assert density is not None
         bound = math.ceil(density.cores - 1e-6)
         plain = max(-(-total[name] // limit[name]) for name in total)

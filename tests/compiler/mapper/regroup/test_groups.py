@@ -153,6 +153,13 @@ def test_groups_too_many_to_be_held_at_once_are_annealed_in_runs(monkeypatch: py
     assert sum(axons(reads, found)) < 0.9 * sum(axons(reads, np.arange(60) // 6))
 
 
+def test_clusters_share_a_core_as_far_as_its_axons_go() -> None:
+    # Five clusters of two neurons that read three sources each: neurons of all fit on one core, axons of two.
+    reads = np.kron(np.eye(5, dtype=np.int8), np.ones((2, 3), np.int8))
+    found = grouped(reads, Capacity(neurons=10, axons=7))
+    assert sorted(axons(reads, found)) == [3, 6, 6]
+
+
 def test_a_source_counts_by_its_spikes() -> None:
     # Neurons 0 and 1 share source 0, 1 and 2 source 1, 2 and 3 source 2; two groups of two cut one pair's source.
     reads = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]])

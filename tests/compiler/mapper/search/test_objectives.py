@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nets import codes, convolution, integer_graph, neurons, variant
+from nets import codes, convolution, full_codes, integer_graph, neurons, variant
 from tern2lava.compiler.ir.graph import Graph, Input, Node, Projection
 from tern2lava.compiler.ir.shapes import Reals, frozen
 from tern2lava.compiler.mapped import Mapped, map_program
@@ -42,7 +42,7 @@ def network() -> Graph:
         neurons("a", "wa", (4, 8, 8)),
         convolution("wb", "a", (4, 8, 8), b, padding=(1, 1, 1, 1), gain=64),
         neurons("b", "wb", (2, 8, 8)),
-        Projection(name="wc", inputs=("b",), weight=codes(rng, 10, 128), gain=frozen(64, np.int64)),
+        Projection(name="wc", inputs=("b",), weight=full_codes(rng, 10, 128), gain=frozen(64, np.int64)),
         neurons("c", "wc", (10,)),
     )
 
