@@ -1,4 +1,4 @@
-"""The sources that any tile of so many rows has at least: never more than the best tile has."""
+"""The sources that any tile of n rows has at least: no more than the best tile of n rows has."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tern2lava.compiler.mapper.lower_bounds.totals import used_sources
 
 
 def fewest(reached: Array, rows: int) -> int:
-    """Columns of the best of all tiles of so many rows."""
+    """Columns of the best of all tiles of `rows` rows."""
     return min(int(reached[list(tile)].any(axis=0).sum()) for tile in combinations(range(len(reached)), rows))
 
 
